@@ -79,7 +79,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says of a script; None where that is to be found.
+    """The user's statements about a script; None where gradcheck is to find out.
 
     Attributes:
         loss: the name or the line of the loss.
@@ -93,7 +93,7 @@ class Wishes:
 
     @classmethod
     def of(cls, loss: str | None, params: str | None, rate: float | None) -> Wishes:
-        """Those of a command line, where names are separated by commas."""
+        """Return the options of a command line, where names are separated by commas."""
         names = None if params is None else tuple(name.strip() for name in params.split(","))
         return cls(loss, names, rate)
 

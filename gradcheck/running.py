@@ -1,7 +1,7 @@
-"""The cases that a command line names: what they are called, and what comes of each.
+"""Find the cases named on a command line, and check them one at a time.
 
-They are asked for by numbers, of files and of their cases, so that processes of their own can be
-asked by those that have imported none of this.
+Files and cases are addressed by number, so that the process that shows the results can have another
+one check them (`commands/outcomes.py`) without importing the engine itself.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ UNKNOWN = "GC999"
 
 
 class Request:
-    """What a command line names.
+    """The files and scripts named on a command line.
 
     Args:
-        targets: cases, files, folders and scripts.
-        wishes: what the user says of the scripts.
+        targets: names of cases, files, folders and scripts.
+        wishes: the user's statements about the scripts.
 
     Raises:
         UsageError: a target does not exist.
@@ -43,14 +43,14 @@ class Request:
 
     @property
     def names(self) -> list[str]:
-        """The names of the files, or of the one case that is wanted of a file; none is imported."""
+        """One name per file, with the case if only one is wanted; no file is imported."""
         return [
             f"{stem}:{file.case}" if isinstance(file, CaseFile) and file.case else stem
             for file, stem in zip(self._files, self._stems, strict=True)
         ]
 
     def cases(self, number: int) -> list[str]:
-        """The names of the cases of a file, which is imported; a script is one case.
+        """Import a file and return the names of its cases; a script is one case.
 
         Raises:
             UsageError: the file does not import, or does not hold the case that is wanted of it.
@@ -63,7 +63,7 @@ class Request:
         return [f"{stem}:{entry.variant}" for entry in self._entries[number]]
 
     def outcome(self, number: int, case: int, overrides: Mapping[str, Any]) -> Outcome:
-        """What comes of a case of a file; overrides replace arguments of its check."""
+        """Check one case of a file; `overrides` replace arguments of its check."""
         name, file = self.cases(number)[case], self._files[number]
         if isinstance(file, ScriptEntry):
             return _of_script(file, name, overrides)
@@ -71,16 +71,16 @@ class Request:
 
 
 _asked = cache(Request)
-"""The request of a process that is asked by another one, which it serves alone."""
+"""In a worker process: the one request that it serves, so that a file is imported once."""
 
 
 def names_of(targets: tuple[str, ...], wishes: Wishes) -> list[str]:
-    """The names of a request's files."""
+    """Return `Request.names`, in a worker process."""
     return _asked(targets, wishes).names
 
 
 def cases_of(targets: tuple[str, ...], wishes: Wishes, number: int) -> list[str]:
-    """The names of the cases of one of its files."""
+    """Return `Request.cases`, in a worker process."""
     return _asked(targets, wishes).cases(number)
 
 
@@ -91,7 +91,10 @@ def outcome_of(
     overrides: Mapping[str, Any],
     drawn: bool,
 ) -> Outcome:
-    """What comes of a case, without arrays; with pictures where these are to be drawn."""
+    """Check a case in a worker process; return the outcome without arrays, ready to be sent.
+
+    Pictures are included only if they will be drawn.
+    """
     outcome = _asked(*asked).outcome(number, case, overrides)
     report = None if outcome.report is None else outcome.report.to_send(drawn)
     return replace(outcome, report=report)

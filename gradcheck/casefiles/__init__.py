@@ -1,4 +1,4 @@
-"""Case files: checks that are kept in plain Python files and run by name."""
+"""Case files: plain Python files that hold checks, which are run by name."""
 
 from gradcheck.casefiles.cases import Case, HessianCase, JacobianCase, LayerCase, StepCase, case
 from gradcheck.casefiles.loading import (

@@ -1,4 +1,4 @@
-"""A check that is kept in a file: what is checked, and how its function is marked."""
+"""The case classes, one for each check, and the decorator that marks a function of a case."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARK = "__gradcheck_case__"
 
 
 class Case:
-    """One check, with exactly the arguments of `gradcheck.check`, and what is expected of it.
+    """One check with exactly the arguments of `gradcheck.check`, and its expected outcome.
 
     Example:
         >>> import numpy as np, gradcheck
@@ -33,11 +33,11 @@ class Case:
         params: as in `check`.
         grad: as in `check`.
         expect: "pass", "fail" or "inconclusive"; or a dict with any of "verdict", "blocks" (the
-            names of exactly those that fail) and "rules" (codes or names of exactly those found).
-        options: the arguments of `check` by name.
+            names of exactly the failing ones) and "rules" (codes or names of exactly those found).
+        options: keyword arguments of `check`.
 
     Raises:
-        UsageError: an argument that is not one of `check`.
+        UsageError: an option is not an argument of `check`.
     """
 
     function: ClassVar[Callable[..., Report]] = staticmethod(check)
@@ -54,16 +54,16 @@ class Case:
         self._keep(expect, {"loss": loss, "params": params, "grad": grad}, options)
 
     def _keep(self, expect: Expected, own: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-        known = [*inspect.signature(self.function).parameters, *Options.__dataclass_fields__]
+        names = [*inspect.signature(self.function).parameters, *Options.__dataclass_fields__]
         for name in options:
-            if name not in known:
-                unknown = f"{type(self).__name__} takes no argument {name!r}"
-                raise UsageError(with_nearest(unknown, name, known))
+            if name not in names:
+                complaint = f"{type(self).__name__} takes no argument {name!r}"
+                raise UsageError(with_nearest(complaint, name, names))
         self.expect = expect
         self.options = {**own, **options}
 
     def check(self, **overrides: Any) -> Report:
-        """The report, with some arguments replaced."""
+        """Run the check, with some arguments replaced, and return its report."""
         return self.function(**{**self.options, **overrides})
 
 
@@ -138,8 +138,8 @@ class JacobianCase(Case):
         expect: Expected = None,
         **options: Unpack[OfMatrix],
     ) -> None:
-        own = {"function": function, "params": params, "jacobian": jacobian}
-        self._keep(expect, own, options)
+        matrix = {"function": function, "params": params, "jacobian": jacobian}
+        self._keep(expect, matrix, options)
 
 
 class HessianCase(Case):
@@ -164,8 +164,8 @@ class HessianCase(Case):
         expect: Expected = None,
         **options: Unpack[OfMatrix],
     ) -> None:
-        own = {"loss": loss, "params": params, "hessian": hessian, "grad": grad}
-        self._keep(expect, own, options)
+        matrix = {"loss": loss, "params": params, "hessian": hessian, "grad": grad}
+        self._keep(expect, matrix, options)
 
 
 @overload
@@ -179,7 +179,7 @@ def case(*, name: str | None = None, expect: Expected = None) -> Callable[[Maker
 def case(
     make: Maker | None = None, *, name: str | None = None, expect: Expected = None
 ) -> Maker | Callable[[Maker], Maker]:
-    """Marks a function that returns a `Case`: `@gradcheck.case`, or with a name and expectation.
+    """Mark a function that returns a `Case`: `@gradcheck.case` or `@gradcheck.case(name=...)`.
 
     Example:
         >>> import numpy as np, gradcheck

@@ -1,4 +1,4 @@
-"""What the author of a case says must come out, and how a report differs from it."""
+"""The outcome that the author of a case expects, and how a report differs from it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ VERDICTS = ("pass", "fail", "inconclusive")
 
 @dataclass(frozen=True)
 class Expectation:
-    """What the author of a case says must come out: blocks and rules exactly, None for anything."""
+    """The expected verdict, and exactly the failing blocks and the rules; None accepts any."""
 
     verdict: str = "pass"
     blocks: tuple[str, ...] | None = None
     rules: tuple[str, ...] | None = None
 
     def differences(self, report: Report) -> Iterator[str]:
-        """What did not come out as expected, a sentence each."""
+        """Yield a sentence for each way in which a report differs from the expectation."""
         if report.verdict != self.verdict:
             yield f"expected {self.verdict}, came out as {report.verdict}"
         failed = [block.name for block in report.blocks if block.failed]
@@ -38,14 +38,14 @@ class Expectation:
                 yield f"expected rules {_listed(self.rules)}, found {_listed(codes)}"
 
     def plain(self) -> Any:
-        """The expectation as it stands in JSON."""
-        own = {"blocks": self.blocks, "rules": self.rules}
-        exact = {key: list(names) for key, names in own.items() if names is not None}
+        """Return the expectation as it appears in JSON."""
+        names_by_key = {"blocks": self.blocks, "rules": self.rules}
+        exact = {key: list(names) for key, names in names_by_key.items() if names is not None}
         return {"verdict": self.verdict, **exact} if exact else self.verdict
 
 
 def parse_expectation(expect: str | Mapping[str, Any]) -> Expectation:
-    """What is expected, from how a case says it."""
+    """Parse and validate the `expect` argument of a case."""
     if isinstance(expect, str):
         if expect not in VERDICTS:
             raise UsageError(f"expect is {expect!r}; it must be one of {', '.join(VERDICTS)}")

@@ -1,4 +1,4 @@
-"""The cases of a file, whose folder is on the import path while it loads."""
+"""Load the cases of a file, with the file's folder first on the import path."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ WRITTEN = r"@(?:gradcheck\.)?case\b(?:.*?name=[\"']([^\"']+))?.*\n(?:@.*\n)*def 
 
 @dataclass(frozen=True)
 class CaseEntry:
-    """A case function found in a file; it is called afresh for every check.
+    """A case function found in a file; it is called again for every check.
 
     Attributes:
-        name: "xor:published".
+        name: the file's stem and the name of the case, such as "xor:published".
         make: the function.
-        expect: what the decorator says is expected, or None.
-        summary: the first line of the function's docstring: the bug.
-        network, source, file: the file's NETWORK and SOURCE, or "", and the file.
+        expect: the expectation given to the decorator, or None.
+        summary: the first line of the function's docstring, which describes the bug.
+        network, source: the constants NETWORK and SOURCE of the file, or "".
+        file: the path of the file.
     """
 
     name: str
@@ -46,11 +47,11 @@ class CaseEntry:
 
     @property
     def variant(self) -> str:
-        """The name of the case without that of its file."""
+        """The name of the case without the name of its file."""
         return self.name.partition(":")[2]
 
     def build(self) -> tuple[Case, Expectation]:
-        """The case, made anew, and what is expected of it."""
+        """Make the case, and return it with its expectation."""
         with quietly():
             case = call(self.make, f"the case {self.name}")
         if not isinstance(case, Case):
@@ -62,10 +63,10 @@ class CaseEntry:
 
 
 def load_file(path: Path) -> list[CaseEntry]:
-    """The cases of a file, in the order in which they are written.
+    """Return the cases of a file in the order of their definitions.
 
-    The file's folder is first on the import path while it loads, and the modules imported from
-    there are forgotten afterwards, so that two folders may each hold a `model.py`.
+    While the file loads, its folder is first on the import path. Modules imported from there are
+    forgotten afterwards, so that two folders may each hold a `model.py`.
     """
     if not mentions_cases(path) and made_checks(path):
         return _recorded(path)
@@ -89,15 +90,15 @@ def load_file(path: Path) -> list[CaseEntry]:
 
 
 def _recorded(path: Path) -> list[CaseEntry]:
-    """The checks that a file without cases makes itself, when it is run."""
-    failed = None
+    """Return the checks that a file without cases calls when it is run."""
+    failure = None
     with recording() as checks:
         try:
             _load_module(path, "__main__")
-        except UsageError as error:  # of a file that goes on as if a check had been made
-            failed = error
+        except UsageError as error:  # raised if the file uses the result of a check
+            failure = error
     if not checks:
-        raise failed or UsageError(f"{path}: {what_of_checks(path)}")
+        raise failure or UsageError(f"{path}: {what_of_checks(path)}")
     lines = [line for line, _ in checks]
     names = [
         f"{path.stem}:{line}" + (f"-{lines[:number].count(line)}" if line in lines[:number] else "")
@@ -110,7 +111,7 @@ def _recorded(path: Path) -> list[CaseEntry]:
 
 
 def what_of_checks(path: Path) -> str:
-    """What to say of a file that makes a check itself; "" of any other."""
+    """Return advice for a file that calls a check itself; "" for any other file."""
     check = made_checks(path)
     if check is None:
         return ""
@@ -121,14 +122,14 @@ def what_of_checks(path: Path) -> str:
 
 
 def what_to_write(names: Mapping[str, Any]) -> str:
-    """The case to add to a file, with its own functions where their names tell."""
-    own = [
+    """Return the code of a case to add to a file, with its own functions if their names tell."""
+    functions = [
         name
         for name, value in names.items()
         if inspect.isfunction(value) and value.__module__ == names["__name__"]
     ]
-    loss = next((name for name in own if re.search("loss|cost|objective|error", name)), None)
-    grad = next((name for name in own if re.search("grad|backward|backprop|deriv", name)), None)
+    loss = next((one for one in functions if re.search("loss|cost|objective|error", one)), None)
+    grad = next((one for one in functions if re.search("grad|backward|backprop|deriv", one)), None)
     if loss is None or grad is None:
         return "mark a function with @gradcheck.case"
     first, *others = inspect.signature(names[loss]).parameters or ["params"]
@@ -142,13 +143,13 @@ def what_to_write(names: Mapping[str, Any]) -> str:
 
 
 def _load_module(path: Path, name: str = "") -> ModuleType:
-    own = f"gradcheck_case_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name or own, path)
+    module_name = f"gradcheck_case_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name or module_name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     with _importing_from(path.parent), quietly():
-        sys.modules[own] = module
+        sys.modules[module_name] = module
         try:
             call(spec.loader.exec_module, f"importing {path.name}", module)
         except UserCodeError as error:
@@ -156,13 +157,13 @@ def _load_module(path: Path, name: str = "") -> ModuleType:
                 f"{path} could not be imported: {error.raised.summary_and_place}"
             ) from None
         finally:
-            sys.modules.pop(own, None)
+            sys.modules.pop(module_name, None)
     return module
 
 
 @contextmanager
 def _importing_from(folder: Path) -> Iterator[None]:
-    """The folder first on the import path; its modules are not shared with other folders."""
+    """Put the folder first on the import path; forget its modules when the context ends."""
     before = dict(sys.modules)
     sys.path.insert(0, str(folder))
     try:
@@ -176,12 +177,12 @@ def _importing_from(folder: Path) -> Iterator[None]:
 
 
 def written_names(path: Path) -> list[str]:
-    """The names of the cases of a file, as they are written in it; it is not run."""
+    """Return the names of the cases in the text of a file, which is not run."""
     text = path.read_text(encoding="utf-8", errors="replace") if mentions_cases(path) else ""
     return [named or own for named, own in re.findall(WRITTEN, text)]
 
 
 def mentions_cases(path: Path) -> bool:
-    """Whether the text of a file speaks of `gradcheck.case`, so that loading it is worth while."""
+    """Whether the text of a file mentions `gradcheck.case`, so that it is worth loading."""
     text = path.read_text(encoding="utf-8", errors="replace")
     return "gradcheck" in text and (".case" in text or "import case" in text)

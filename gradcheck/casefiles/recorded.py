@@ -1,4 +1,4 @@
-"""The checks that a file makes itself, as it runs, in the place of cases."""
+"""Record the checks that a file calls when it is run, to be used as cases."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ STAND_IN = Report("pass", (), (), None, Coverage(0, 0, "it is checked later"), 0
 
 
 def made_checks(path: Path) -> tuple[str, int, bool] | None:
-    """The first call of a check in a file, its line, and whether running the file comes to it."""
+    """Return the first check that a file calls, its line, and whether it is at module level."""
     tree = parsed(path.read_text(encoding="utf-8", errors="replace"))
-    known: dict[str, str] = {}
+    checks: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [one.asname or one.name for one in node.names if one.name == "gradcheck"]
-            known |= {f"{name}.{check}": check for name in names for check in CHECKS}
+            checks |= {f"{name}.{check}": check for name in names for check in CHECKS}
         elif isinstance(node, ast.ImportFrom) and node.module == "gradcheck":
-            known |= {one.asname or one.name: one.name for one in node.names if one.name in CHECKS}
+            checks |= {one.asname or one.name: one.name for one in node.names if one.name in CHECKS}
     within = {
         id(part) for node in ast.walk(tree) if isinstance(node, WITHIN) for part in ast.walk(node)
     }
     calls = [
-        (id(node) in within, node.lineno, known[name])
+        (id(node) in within, node.lineno, checks[name])
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and (name := ast.unparse(node.func)) in known
+        if isinstance(node, ast.Call) and (name := ast.unparse(node.func)) in checks
     ]
     if not calls:
         return None
@@ -57,21 +57,21 @@ def made_checks(path: Path) -> tuple[str, int, bool] | None:
 
 @contextmanager
 def recording() -> Iterator[list[tuple[int, Case]]]:
-    """Keeps the checks that are asked for, with their lines, instead of carrying them out."""
-    found: list[tuple[int, Case]] = []
+    """Within this context, record checks and their lines instead of carrying them out."""
+    checks: list[tuple[int, Case]] = []
 
     def recorder(kind: type[Case]) -> Any:
         def record(*args: Any, **kwargs: Any) -> Report:
-            now = copied((args, kwargs), DEPTH)  # the file may go on to change them
+            now = copied((args, kwargs), DEPTH)  # the file may change the arguments afterwards
             case = kind(*now[0], **now[1])
-            found.append((sys._getframe(1).f_lineno, case))
+            checks.append((sys._getframe(1).f_lineno, case))
             return STAND_IN
 
         return record
 
-    own = {name: getattr(gradcheck, name) for name in CHECKS}
+    originals = {name: getattr(gradcheck, name) for name in CHECKS}
     vars(gradcheck).update({name: recorder(kind) for name, kind in CHECKS.items()})
     try:
-        yield found
+        yield checks
     finally:
-        vars(gradcheck).update(own)
+        vars(gradcheck).update(originals)

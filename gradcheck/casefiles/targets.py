@@ -1,4 +1,4 @@
-"""The cases that the targets of a command line name: bundled ones, files and folders."""
+"""Find the cases that the targets of a command line name: bundled cases, files and folders."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ from gradcheck.words import with_nearest
 
 @dataclass(frozen=True)
 class CaseFile:
-    """A file of cases, and the one that is wanted of it; None for all."""
+    """A file of cases, and the name of the case to use; None for all of them."""
 
     path: Path
     case: str | None
     target: str
 
     def entries(self) -> list[CaseEntry]:
-        """The wanted cases; the file is imported for them."""
+        """Import the file, and return the cases to use."""
         entries = load_file(self.path)
         if self.case is None:
             return entries
-        found = [entry for entry in entries if entry.variant == self.case]
-        if not found:
+        matches = [entry for entry in entries if entry.variant == self.case]
+        if not matches:
             names = [entry.variant for entry in entries]
             raise _no_case(self.target, self.case, names, self.path.parent)
-        return found
+        return matches
 
 
 def bundled_folder() -> Path:
-    """Where the bundled cases are: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the bundled cases: in the installed package, or beside it."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "cases"
     return inside if inside.is_dir() else package.parent / "cases"
 
 
 def bundled_files() -> list[Path]:
-    """The files of the bundled cases."""
+    """Return the files of the bundled cases."""
     return sorted(path for path in bundled_folder().glob("*.py") if not path.name.startswith("_"))
 
 
 def find_cases(targets: Iterable[str]) -> list[CaseEntry]:
-    """The cases that the targets of a command line name; all bundled ones where there are none."""
+    """Return the cases that the targets name; without targets, all bundled cases."""
     files = find_files(targets)
     return [
         replace(entry, name=f"{stem}:{entry.variant}")
@@ -56,7 +56,7 @@ def find_cases(targets: Iterable[str]) -> list[CaseEntry]:
 
 
 def find_files(targets: Iterable[str]) -> list[CaseFile]:
-    """The files that the targets name, none of them imported; all bundled ones where none is."""
+    """Return the files that the targets name, without importing them; without targets, bundled."""
     wanted = list(targets)
     if not wanted:
         return [CaseFile(path, None, path.stem) for path in bundled_files()]
@@ -64,7 +64,7 @@ def find_files(targets: Iterable[str]) -> list[CaseFile]:
 
 
 def kept_apart(files: Sequence[Path]) -> list[str]:
-    """What files are called: by their stems, with the folders where two have the same."""
+    """Return a unique name for each file: its stem, with folders where two stems are equal."""
     paths = defaultdict(set)
     for path in files:
         paths[path.stem].add(path)
@@ -93,14 +93,14 @@ def _find(target: str) -> list[CaseFile]:
         return [CaseFile(path.resolve(), name, target)]
     listing = "`gradcheck list` shows the bundled cases"
     files = [one for one in sorted(Path().glob("*.py")) if mentions_cases(one)]
-    own = [f"{one}:{file}" for one in files if file in written_names(one)]
-    nearest = own[0] if own else file
-    known = [*own, *bundled, *map(str, files)]
+    cases = [f"{one}:{file}" for one in files if file in written_names(one)]
+    nearest = cases[0] if cases else file
+    known = [*cases, *bundled, *map(str, files)]
     raise UsageError(with_nearest(f"there is no case or file {file!r}", nearest, known, listing))
 
 
 def _split(target: str) -> tuple[str, str | None]:
-    """`file.py:name` in two; the colon of a drive letter is not one."""
+    """Split `file.py:name`; the colon of a drive letter does not count."""
     file, colon, name = target.rpartition(":")
     if not colon or "/" in name or "\\" in name:
         return target, None
@@ -108,19 +108,19 @@ def _split(target: str) -> tuple[str, str | None]:
 
 
 def _from_folder(folder: Path, name: str | None, target: str) -> list[CaseFile]:
-    """All files in a folder that mention gradcheck.case, or have the case; others are not run."""
+    """Return the files in a folder that mention gradcheck.case, or hold the named case."""
     paths = [path for path in sorted(folder.resolve().rglob("*.py")) if mentions_cases(path)]
     if not paths:
         raise UsageError(f"no file in {folder} holds a case; mark a function with @gradcheck.case")
-    found = [path for path in paths if name is None or name in written_names(path)]
-    if name is not None and not found:
+    matches = [path for path in paths if name is None or name in written_names(path)]
+    if name is not None and not matches:
         names = [one for path in paths for one in written_names(path)]
         raise _no_case(target, name, names, folder)
-    return [CaseFile(path, name, str(path)) for path in found]
+    return [CaseFile(path, name, str(path)) for path in matches]
 
 
 def _no_case(target: str, name: str, there: Sequence[str], folder: Path) -> UsageError:
-    """That a file or a folder has no case of a name, and the files beside it that have one."""
+    """Return an error for a missing case; it names files nearby that have one of that name."""
     unknown = f"there is no case {target!r}"
     beside = [path for path in sorted(folder.glob("*.py")) if name in written_names(path)]
     if beside:

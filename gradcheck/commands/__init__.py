@@ -1,1 +1,1 @@
-"""The commands of the command line, a file each; what a command needs is loaded when it runs."""
+"""The commands of the command line, one per file; imports are delayed until a command runs."""

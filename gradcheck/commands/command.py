@@ -1,4 +1,4 @@
-"""What a command is, and how it speaks to the user."""
+"""The description of a command, and its output to the user."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Command:
-    """A command: what it does, in a line; what returns the exit status; and its own arguments."""
+    """A command: its one-line help, the function that returns its exit status, its arguments."""
 
     help: str
     run: Callable[[argparse.Namespace], int]
@@ -20,11 +20,11 @@ class Command:
 
 
 def width() -> int | None:
-    """Of the terminal that results go to, or as COLUMNS says; None where they go elsewhere."""
-    told = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return shutil.get_terminal_size().columns if told else None
+    """Return the width of the terminal, or COLUMNS if set; None if output is redirected."""
+    is_known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return shutil.get_terminal_size().columns if is_known else None
 
 
 def tell(message: str) -> None:
-    """A message for the user, beside the results."""
+    """Print a message for the user on stderr, apart from the results."""
     print(f"gradcheck: {message}", file=sys.stderr)

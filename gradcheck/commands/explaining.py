@@ -1,4 +1,4 @@
-"""`gradcheck explain`: the rules."""
+"""`gradcheck explain`: list the rules, or explain one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
         "rule",
         nargs="?",
         metavar="RULE",
-        help="a code (GC303), the beginning of some (GC3), or a name (sign-flipped)",
+        help="a code (GC303), the beginning of codes (GC3), or a name (sign-flipped)",
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="of the output")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="output format")
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`gradcheck init`: writes a case file for a training script."""
+"""`gradcheck init`: write a case file for a training script."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from gradcheck.errors import UsageError
 
 
 def add_wishes(parser: argparse.ArgumentParser) -> None:
-    """What the user may say of a script."""
+    """Add the options that describe a script."""
     add = parser.add_argument
-    add("--loss", metavar="NAME|LINE", help="of a script: which number is its loss")
-    add("--params", metavar="A,B", help="of a script: what its loop trains")
-    add("--lr", type=float, metavar="X", help="of a script: its learning rate")
+    add("--loss", metavar="NAME|LINE", help="the name or the line of a script's loss")
+    add("--params", metavar="A,B", help="the parameters that a script trains")
+    add("--lr", type=float, metavar="X", help="the learning rate of a script")
 
 
 def _init_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`gradcheck list`: the bundled cases, or those of files."""
+"""`gradcheck list`: list the bundled cases, or the cases of files."""
 
 from __future__ import annotations
 

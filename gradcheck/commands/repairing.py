@@ -1,4 +1,4 @@
-"""`gradcheck repair`: the edit that makes a wrong gradient right, as a diff."""
+"""`gradcheck repair`: search for the edit that corrects a wrong gradient, and print a diff."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gradcheck train`: the losses of the variants of a case, side by side."""
+"""`gradcheck train`: compare the training losses of the variants of a case."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=int, metavar="N", help="epochs (default: the case's own, or 100)")
     rate = "learning rate (default: the case's own, or 0.1)"
     add("--learning-rate", type=float, metavar="X", help=rate)
-    add("--seed", type=int, default=0, metavar="N", help="seed of all that is random")
+    add("--seed", type=int, default=0, metavar="N", help="seed of all random numbers")
     add("--plot", type=Path, metavar="FILE", help="save the curves (needs gradcheck[plots])")
 
 

@@ -1,1 +1,1 @@
-"""What is drawn of a check: the numbers behind each picture, and the shapes made of them."""
+"""The pictures of a report: the numbers behind each of them, and the shapes that show them."""

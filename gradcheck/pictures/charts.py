@@ -1,4 +1,4 @@
-"""The plots of a report, with all that the page and the figures say of them alike."""
+"""The charts of a report, with titles, captions and axes for the HTML page and for matplotlib."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Series:
-    """Points of a chart, by the label and the style that the legend shows."""
+    """Points of a chart, with the label and the style that the legend shows."""
 
     label: str
     style: str
@@ -27,12 +27,12 @@ class Chart:
     """A plot with two axes.
 
     Attributes:
-        caption: how to read it.
-        labels: of the axis to the right, and of that upwards.
-        across: what the axis to the right shows; exponents of ten where it is logarithmic.
-        upwards: the same of the axis upwards.
-        guide: the ends of a line to compare with; () for none.
-        logarithmic: whether both axes are.
+        caption: how to read the plot.
+        labels: the labels of the x axis and of the y axis.
+        across: the range of the x axis; of exponents of ten if it is logarithmic.
+        upwards: the range of the y axis, likewise.
+        guide: the two ends of a reference line; () for none.
+        logarithmic: whether both axes are logarithmic.
     """
 
     title: str
@@ -46,28 +46,28 @@ class Chart:
 
     @property
     def left_out(self) -> int:
-        """How many points are not finite."""
+        """The number of points that are not finite, and are therefore not drawn."""
         return sum(len(series.points) - len(finite(series.points)) for series in self.series)
 
 
 def finite(points: Iterable[Point]) -> list[Point]:
-    """The points that can be drawn."""
+    """Return the points whose coordinates are finite."""
     return [point for point in points if all(map(math.isfinite, point))]
 
 
 def charts_of(pictures: Pictures) -> dict[str, Chart]:
-    """The plots of the whole gradient, by name."""
-    found = {}
+    """Return the charts that concern the whole gradient, by name."""
+    charts = {}
     if pictures.step_curve is not None:
-        found["step curve"] = step_chart(pictures.step_curve)
+        charts["step curve"] = step_chart(pictures.step_curve)
     if pictures.slope_test is not None:
-        found["slope test"] = slope_test_chart(pictures.slope_test)
+        charts["slope test"] = slope_test_chart(pictures.slope_test)
     slopes = {f"slope ratio layer {one.layer}": slope_chart(one) for one in pictures.slope_ratios}
-    return found | slopes
+    return charts | slopes
 
 
 def scatter_chart(scatter: Scatter) -> Chart:
-    """The relative error of every entry against the size of its derivative."""
+    """Plot the relative error of each entry against the size of its derivative."""
     points = []
     for numeric, analytic in zip(scatter.numeric, scatter.analytic, strict=True):
         size = max(abs(numeric), abs(analytic))
@@ -76,7 +76,7 @@ def scatter_chart(scatter: Scatter) -> Chart:
     marked = list(zip(points, scatter.wrong, strict=True))
     return Chart(
         title=f"{shortened(scatter.block)}: relative error against size",
-        caption="How far an entry is from what finite differences give, by the larger of the two.",
+        caption="The analytic minus the numeric derivative, relative to the larger of the two.",
         labels=("size of the derivative", "relative error"),
         series=(
             Series("right", "dots", tuple(point for point, wrong in marked if not wrong)),
@@ -89,7 +89,7 @@ def scatter_chart(scatter: Scatter) -> Chart:
 
 
 def step_chart(curve: StepCurve) -> Chart:
-    """Both distances of the central difference against the step size, on logarithmic axes."""
+    """Plot the distances of the central difference from both derivatives against step size."""
     distances = (*curve.to_numeric, *curve.to_analytic)
     lines = (
         ("to the numeric gradient", "solid", curve.to_numeric),
@@ -110,7 +110,7 @@ def step_chart(curve: StepCurve) -> Chart:
 
 
 def slope_test_chart(test: SlopeTest) -> Chart:
-    """What is left of the Taylor expansion against the step, beside h^2."""
+    """Plot the remainder of the Taylor expansion against the step h, beside h^2."""
     points = _curve(test.steps, test.left)
     first = next((y for _, y in finite(points)), 1.0)
     squares = _curve(test.steps, [first * (x / test.steps[0]) ** 2 for x in test.steps])
@@ -118,8 +118,8 @@ def slope_test_chart(test: SlopeTest) -> Chart:
         title=f"slope test: the error falls with h^{test.order:.2f}"
         if test.order is not None
         else "slope test: only rounding is left",
-        caption="Of f(x) + h g . d along a random line. Where your gradient is right it falls "
-        f"with the square of h, down to a noise of about {test.noise:.1e}; where wrong, with h.",
+        caption="Error of f(x) + h g . d along a random line. Where your gradient is right, it "
+        f"falls with the square of h, down to noise of {test.noise:.1e}; where wrong, with h.",
         labels=("step h", "error"),
         series=(Series("error", "solid", points), Series("square of h", "dashed", squares)),
         across=span_of(map(exponent, test.steps)),
@@ -133,7 +133,7 @@ def _curve(steps: Sequence[float], errors: Sequence[float]) -> tuple[Point, ...]
 
 
 def slope_chart(slope: SlopeRatio) -> Chart:
-    """The user's delta by the right one against the pre-activation."""
+    """Plot the ratio of the user's delta to the right one against the pre-activation."""
     points = tuple(zip(slope.pre_activation, slope.ratio, strict=True))
     across = span_of(x for x, _ in finite(points))
     return Chart(
@@ -148,15 +148,15 @@ def slope_chart(slope: SlopeRatio) -> Chart:
 
 
 def heat_map_title(heat_map: HeatMap) -> str:
-    """What a heat map shows."""
+    """Return the title of a heat map."""
     return f"{shortened(heat_map.block)}: relative error of every entry"
 
 
 def heat_map_caption(heat_map: HeatMap) -> str:
-    """What is outlined, and what a cell stands for."""
+    """Return a caption that names the outlined entry, and the entries per cell."""
     worst = entry_name(heat_map.block, heat_map.index)
-    caption = f"Outlined: the cell of {worst}, the entry furthest off."
+    caption = f"Outlined: the cell of {worst}, the entry with the largest error."
     if heat_map.cell == (1, 1):
         return caption
     down, across = heat_map.cell
-    return f"{caption} A cell is the largest error of {down} by {across} entries."
+    return f"{caption} A cell shows the largest error of {down} by {across} entries."

@@ -1,4 +1,4 @@
-"""The losses of training as a table and as a plot."""
+"""Training losses as a table and as a plot."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONGEST_LABEL = 70
 
 
 def table(curves: Sequence[Curve]) -> str:
-    """How the variants are trained, their losses in a column each, and how each ended."""
+    """Return how the variants are trained, their losses, one column each, and their verdicts."""
     sections = list(dict.fromkeys(curve.how for curve in curves if curve.how))
     if any(curve.losses for curve in curves):
         rows = [
@@ -44,33 +44,33 @@ def table(curves: Sequence[Curve]) -> str:
 
 
 def require_plots(path: Path) -> None:
-    """Says before the training whether its plot could be saved afterwards.
+    """Check before the training that its plot can be saved afterwards.
 
     Raises:
-        UsageError: there is no matplotlib, no such format, or no such folder.
+        UsageError: matplotlib is missing, or the format or the folder does not exist.
     """
-    known = empty_figure("", (1.0, 1.0))[0].canvas.get_supported_filetypes()
-    if _format(path) not in known:
-        listed = ", ".join(f".{kind}" for kind in sorted(known))
+    formats = empty_figure("", (1.0, 1.0))[0].canvas.get_supported_filetypes()
+    if _format(path) not in formats:
+        listed = ", ".join(f".{kind}" for kind in sorted(formats))
         raise UsageError(f"a plot cannot be saved as {path.name!r}; use one of {listed}")
     if not path.parent.is_dir():
         raise UsageError(f"{path} could not be written: there is no folder {path.parent}")
 
 
 def plot(curves: Sequence[Curve], path: Path) -> None:
-    """Saves the curves in the format of the file's suffix, whole or not at all."""
+    """Save the curves in the format of the file's suffix; nothing is written on an error."""
     require_plots(path)
-    drawn = io.BytesIO()
+    image = io.BytesIO()
     try:
-        figure(curves).savefig(drawn, format=_format(path))
-    except (OSError, RuntimeError) as error:  # some formats need programs of their own
+        figure(curves).savefig(image, format=_format(path))
+    except (OSError, RuntimeError) as error:  # some formats need external programs
         raise UsageError(f"{path.name} cannot be drawn: {error}") from None
-    write_atomically(path, drawn.getvalue())
+    write_atomically(path, image.getvalue())
 
 
 def figure(curves: Sequence[Curve]) -> Figure:
-    """The curves over the epochs; the losses on a log axis where all are positive."""
-    drawn, axes = empty_figure("", (7.0, 4.5))
+    """Plot the losses over the epochs, on a logarithmic axis if all are positive."""
+    fig, axes = empty_figure("", (7.0, 4.5))
     for curve in curves:
         marker = "o" if len(curve.losses) == 1 else ""
         losses = np.clip(curve.losses, -LARGEST_NUMBER, LARGEST_NUMBER)
@@ -81,7 +81,7 @@ def figure(curves: Sequence[Curve]) -> Figure:
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
     axes.legend()
-    return drawn
+    return fig
 
 
 def _format(path: Path) -> str:
@@ -89,7 +89,7 @@ def _format(path: Path) -> str:
 
 
 def _epochs(curves: Sequence[Curve]) -> list[int]:
-    """About a dozen epochs, the early ones closer together, and every curve's highest and last."""
+    """Choose about a dozen epochs, denser at the start, and the highest and last of each curve."""
     last = max(len(curve.losses) for curve in curves) - 1
     spread = np.append(0, np.geomspace(1, last, ROWS - 1)) if last > ROWS else np.arange(last + 1)
     shown = {int(epoch) for epoch in np.round(spread)}
@@ -105,7 +105,7 @@ def _number(losses: Sequence[float], epoch: int) -> str:
 
 
 def _label(curve: Curve) -> str:
-    """The variant and its end, for a legend: no formula, and nothing that matplotlib leaves out."""
+    """Return a legend label that matplotlib neither hides nor reads as a formula."""
     label = printable(f"{curve.variant}: {curve.ended}")
     if len(label) > LONGEST_LABEL:
         label = f"{label[: LONGEST_LABEL - 3]}..."

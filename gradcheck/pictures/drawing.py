@@ -1,4 +1,4 @@
-"""What the page and the figures agree on: which blocks are drawn, in what order, on what scales."""
+"""The order, scales and colours that the HTML page and the matplotlib figures share."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from gradcheck.pictures.model import LayerPicture, Pictures
 from gradcheck.words import indexed, shortened
 
 LEAST_ERROR, LARGEST_ERROR = 1e-12, 1.0
-"""The ends of the colour scale. It is the same for all heat maps, so that they can be compared."""
+"""The ends of the colour scale, which all heat maps share so that they can be compared."""
 
 COLOUR_STEPS = 24
 
 NO_ERROR = 1e-17
-"""Where an error of zero is drawn on a logarithmic axis: below all that rounding leaves."""
+"""Position of a zero error on a logarithmic axis: below all rounding errors."""
 
 LARGEST_NUMBER = 1e300
-"""Numbers beyond are drawn here, so that the width of an axis does not overflow."""
+"""Larger numbers are drawn here, so that the length of an axis does not overflow."""
 
 MOST_BLOCKS = 24
-"""Of how many blocks heat maps and scatters are drawn."""
+"""The largest number of blocks for which heat maps and scatter plots are drawn."""
 
 STANDINGS = {
     "pass": "good",
@@ -43,34 +43,34 @@ Tick = tuple[float, str]
 
 
 class Span(NamedTuple):
-    """The numbers that an axis shows."""
+    """The range of an axis."""
 
     low: float
     high: float
 
     def fraction(self, value: float) -> float:
-        """How far along the axis a number lies, from 0 to 1."""
+        """Return the position of a number along the axis, from 0 to 1."""
         return (within(value) - self.low) / (self.high - self.low)
 
 
 def standing(verdict: str) -> str:
-    """What a verdict comes to: "good", "bad", "unsure" or "unknown"."""
+    """Summarise a verdict as "good", "bad", "unsure" or "unknown"."""
     return STANDINGS.get(verdict, "unknown")
 
 
 def layer_standing(layer: LayerPicture) -> str:
-    """The standing of a layer, which is that of its worst block."""
-    found = {standing(verdict) for _, verdict in layer.blocks}
-    return next((each for each in _WORST_FIRST if each in found), "unknown")
+    """Return the standing of a layer, which is the worst of its blocks."""
+    standings = {standing(verdict) for _, verdict in layer.blocks}
+    return next((each for each in _WORST_FIRST if each in standings), "unknown")
 
 
 def entry_name(block: str, index: tuple[int, ...]) -> str:
-    """An entry as the user would write it: `W1[0, 3]`."""
+    """Return the name of an entry as the user would write it: `W1[0, 3]`."""
     return indexed(shortened(block), index)
 
 
 def pictured_blocks(pictures: Pictures, blocks: Iterable[Block]) -> tuple[str, ...]:
-    """The names of the blocks with a heat map or a scatter, the wrong ones first."""
+    """Return the names of the blocks with a heat map or a scatter plot, wrong ones first."""
     heat_maps = [heat_map.block for heat_map in pictures.heat_maps]
     scatters = [scatter.block for scatter in pictures.scatters]
     pictured = dict.fromkeys([*heat_maps, *scatters])
@@ -79,7 +79,7 @@ def pictured_blocks(pictures: Pictures, blocks: Iterable[Block]) -> tuple[str, .
 
 
 def colour_step(error: float) -> int:
-    """Which colour an error gets, from 0; what is not finite gets the last."""
+    """Return the index of the colour of an error; the last one if it is not finite."""
     if not error < LARGEST_ERROR:
         return COLOUR_STEPS - 1
     decades = math.log10(max(error, LEAST_ERROR) / LEAST_ERROR)
@@ -87,17 +87,17 @@ def colour_step(error: float) -> int:
 
 
 def within(value: float) -> float:
-    """The number, or the largest that is drawn."""
+    """Clip a number to the range that can be drawn."""
     return min(max(value, -LARGEST_NUMBER), LARGEST_NUMBER)
 
 
 def exponent(value: float) -> float:
-    """Where a number lies on a logarithmic axis; not finite for what is not."""
+    """Return the position of a number on a logarithmic axis; unchanged if it is not finite."""
     return math.log10(max(value, NO_ERROR)) if math.isfinite(value) else value
 
 
 def span_of(values: Iterable[float]) -> Span:
-    """An axis for the finite ones of these numbers, with a little room on both sides."""
+    """Return an axis range for the finite values, with a margin on both sides."""
     finite = [within(value) for value in values if math.isfinite(value)] or [0.0]
     low, high = min(finite), max(finite)
     largest = max(abs(low), abs(high))
@@ -108,7 +108,7 @@ def span_of(values: Iterable[float]) -> Span:
 
 
 def linear_ticks(span: Span) -> tuple[Tick, ...]:
-    """About five round numbers on an axis, with their labels."""
+    """Return about five round numbers on an axis, with their labels."""
     rough = (span.high - span.low) / 5
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(times * magnitude for times in (1, 2, 5, 10) if times * magnitude >= 0.999 * rough)
@@ -118,7 +118,7 @@ def linear_ticks(span: Span) -> tuple[Tick, ...]:
 
 
 def decade_ticks(span: Span) -> tuple[Tick, ...]:
-    """At most eight powers of ten on an axis of exponents, with their labels."""
+    """Return at most eight powers of ten on an axis of exponents, with their labels."""
     first, last = math.ceil(span.low), math.floor(span.high)
     every = max(1, math.ceil((last - first + 1) / 8))
     return tuple((float(power), f"1e{power}") for power in range(first, last + 1, every))

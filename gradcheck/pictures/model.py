@@ -1,4 +1,4 @@
-"""The numbers behind the pictures of a report: taken when the check is done, drawn later."""
+"""The numbers behind the pictures of a report: collected during the check, drawn later."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HeatMap:
-    """The relative errors of a weight matrix, cell by cell; large matrices are aggregated.
+    """The relative errors of a weight matrix in cells; of a large matrix a cell has many entries.
 
     Attributes:
-        shape: of the block, as a matrix.
+        shape: the shape of the block as a matrix.
         errors: the largest error in each cell, relative to the block's largest derivative; None
-            where nothing was perturbed. Rows of cells.
-        cell: how many rows and columns of the matrix a cell stands for.
-        worst: the row and column of the cell with the entry furthest off.
-        index: that entry's index in the block.
+            where no entry was perturbed. Rows of cells.
+        cell: the number of rows and of columns of the matrix in one cell.
+        worst: the row and column of the cell that holds the entry with the largest error.
+        index: the index of that entry in the block.
     """
 
     block: str
@@ -28,7 +28,7 @@ class HeatMap:
 
 @dataclass(frozen=True)
 class Scatter:
-    """Analytic against numeric derivatives of a block: the worst entries and others at random."""
+    """Derivatives of a block, analytic and numeric: of the worst entries and of random ones."""
 
     block: str
     numeric: tuple[float, ...]
@@ -41,8 +41,8 @@ class StepCurve:
     """Central differences of one entry against the step size: the V of truncation and rounding.
 
     Attributes:
-        to_numeric: how far each difference is from the numeric gradient, relatively, (n,).
-        to_analytic: how far from the user's derivative, (n,).
+        to_numeric: relative distance of each difference from the numeric gradient, (n,).
+        to_analytic: relative distance of each difference from the user's derivative, (n,).
     """
 
     block: str
@@ -54,14 +54,14 @@ class StepCurve:
 
 @dataclass(frozen=True)
 class SlopeTest:
-    """What is left of |f(x + h d) - f(x) - h g . d|, against h.
+    """The remainder |f(x + h d) - f(x) - h g . d| of a Taylor expansion, against the step h.
 
     Attributes:
-        steps: the h, from the largest on, (n,).
-        left: what is left at each, (n,).
-        noise: how much of that may be noise.
-        order: with which power of h it falls: 2 where the gradient is right, 1 where it is wrong;
-            None where nothing but noise is left.
+        steps: the steps h, from the largest to the smallest, (n,).
+        left: the remainder at each step, (n,).
+        noise: the part of the remainder that may be noise.
+        order: the power of h with which the remainder falls: 2 where the gradient is right, 1 where
+            it is wrong; None where only noise is left.
     """
 
     steps: tuple[float, ...]
@@ -71,7 +71,7 @@ class SlopeTest:
 
     def __str__(self) -> str:
         if self.order is None:
-            return "slope test: of the Taylor expansion along a random line only rounding is left"
+            return "slope test: along a random line, only rounding is left of the Taylor remainder"
         return (
             f"slope test: |f(x + h d) - f(x) - h g . d| falls with h^{self.order:.2f} "
             "(2 where the gradient is right, 1 where it is wrong)"
@@ -80,7 +80,7 @@ class SlopeTest:
 
 @dataclass(frozen=True)
 class SlopeRatio:
-    """The user's delta by the right one, against the pre-activation: 1 where a slope is right."""
+    """The user's delta over the right one, against the pre-activation: 1 where a slope is right."""
 
     layer: int
     activation: str
@@ -90,7 +90,7 @@ class SlopeRatio:
 
 @dataclass(frozen=True)
 class LayerPicture:
-    """A layer of the network as it is drawn."""
+    """A layer in the picture of the network; `blocks` are pairs of a name and a verdict."""
 
     number: int
     units: int
@@ -100,16 +100,16 @@ class LayerPicture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """All that can be drawn of a check.
+    """Everything that can be drawn of a check.
 
     Attributes:
-        inputs: how many features the network takes, or None where that is not known.
-        layers: of the network, from the input on; () where they are not known.
-        heat_maps: one per weight matrix that was compared.
-        scatters: one per block that was compared.
-        step_curve: of the entry furthest off, or None.
-        slope_ratios: of layers where a slope is wrong.
-        slope_test: of the whole gradient, or None.
+        inputs: the number of input features of the network; None if it is not known.
+        layers: the layers of the network from the input on; () if they are not known.
+        heat_maps: one for each weight matrix that was compared.
+        scatters: one for each block that was compared.
+        step_curve: the curve of the entry with the largest error, or None.
+        slope_ratios: one for each layer with a wrong slope.
+        slope_test: the test of the whole gradient, or None.
     """
 
     inputs: int | None = None

@@ -1,4 +1,4 @@
-"""The network as shapes: a column of units for every layer, with the verdicts of its blocks."""
+"""The picture of the network: one column of units for each layer, with its blocks' verdicts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MOST_UNITS, MOST_BLOCK_LINES = 5, 4
 class Column:
     """A layer of the network, or its inputs, as a column of units.
 
-    `words` say how many units, and the activation; `more` whether it has more than are drawn;
-    `edges` is the path from the units of the column before. Blocks are names and verdicts; the last
-    may be how many more there are.
+    `words` are the number of units and the activation; `more` is True if not all units are drawn;
+    `edges` is a path from the units of the previous column. `blocks` are names and verdicts; the
+    last may be the number of blocks left out.
     """
 
     x: float
@@ -33,7 +33,7 @@ class Column:
 
 
 def columns(pictures: Pictures) -> tuple[Column, ...]:
-    """The network as columns, the inputs first; () where its layers are not known."""
+    """Return the network as columns, inputs first; () if its layers are not known."""
     if not pictures.layers:
         return ()
     words = "" if pictures.inputs is None else f"{pictures.inputs:,}"
@@ -44,18 +44,18 @@ def columns(pictures: Pictures) -> tuple[Column, ...]:
     return tuple(drawn)
 
 
-def _column(layer: LayerPicture, before: Column) -> Column:
-    x = before.x + COLUMN_WIDTH
+def _column(layer: LayerPicture, previous: Column) -> Column:
+    x = previous.x + COLUMN_WIDTH
     units, more = _units(layer.units)
     edges = "".join(
-        f"M{short_number(before.x)} {short_number(start)}L{short_number(x)} {short_number(end)}"
-        for start in before.units
+        f"M{short_number(previous.x)} {short_number(start)}L{short_number(x)} {short_number(end)}"
+        for start in previous.units
         for end in units
     )
     blocks = [(shortened(name, 12), verdict) for name, verdict in layer.blocks]
     if len(blocks) > MOST_BLOCK_LINES:
-        left = len(blocks) - MOST_BLOCK_LINES + 1
-        blocks = [*blocks[: MOST_BLOCK_LINES - 1], (f"{left} more", "")]
+        omitted = len(blocks) - MOST_BLOCK_LINES + 1
+        blocks = [*blocks[: MOST_BLOCK_LINES - 1], (f"{omitted} more", "")]
     return Column(
         x=x,
         title=f"layer {layer.number}",
@@ -69,7 +69,7 @@ def _column(layer: LayerPicture, before: Column) -> Column:
 
 
 def _units(count: int) -> tuple[tuple[float, ...], bool]:
-    """How far down the units of a layer are drawn, and whether there are more of them."""
+    """Return the heights at which units are drawn, and whether some are left out."""
     drawn = max(1, min(count, MOST_UNITS))
     middle = UNITS_TOP + (MOST_UNITS - 1) * UNIT_DISTANCE / 2
     top = middle - (drawn - 1) * UNIT_DISTANCE / 2

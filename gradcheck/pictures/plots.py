@@ -1,4 +1,4 @@
-"""The pictures of a report as matplotlib figures, made without pyplot and its global state."""
+"""The pictures of a report as matplotlib figures, made without pyplot's global state."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ STYLES: dict[str, dict[str, Any]] = {
     "solid": {"linestyle": "-", "color": RIGHT},
     "dashed": {"linestyle": "--", "color": WRONG},
 }
-"""How a series is drawn, by its style."""
+"""The matplotlib arguments for each style of a series."""
 
 
 def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
-    """Figures by name: "network", "heat map W1", "scatter W1", "step curve", "slope test".
+    """Return figures by name: "network", "heat map W1", "scatter W1", "step curve", ...
 
-    And "slope ratio layer 1". Of many blocks as many are drawn as on the HTML page, the wrong ones
-    first.
+    Further names are "slope test" and "slope ratio layer 1". The number of blocks is limited as on
+    the HTML page, wrong ones first.
     """
-    found: dict[str, Figure] = {}
+    by_name: dict[str, Figure] = {}
     if pictures.layers:
-        found["network"] = _network(pictures)
+        by_name["network"] = _network(pictures)
     heat_maps = {heat_map.block: heat_map for heat_map in pictures.heat_maps}
     scatters = {scatter.block: scatter for scatter in pictures.scatters}
     for name in drawing.pictured_blocks(pictures, blocks)[: drawing.MOST_BLOCKS]:
         if name in heat_maps and any(heat_maps[name].errors):
-            found[f"heat map {printable(name)}"] = _heat_map(heat_maps[name])
+            by_name[f"heat map {printable(name)}"] = _heat_map(heat_maps[name])
         if name in scatters:
-            found[f"scatter {printable(name)}"] = _chart(scatter_chart(scatters[name]))
-    return found | {name: _chart(chart) for name, chart in charts_of(pictures).items()}
+            by_name[f"scatter {printable(name)}"] = _chart(scatter_chart(scatters[name]))
+    return by_name | {name: _chart(chart) for name, chart in charts_of(pictures).items()}
 
 
 def empty_figure(title: str, size: tuple[float, float] = (5.0, 4.0)) -> tuple[Figure, Axes]:
-    """A figure with one set of axes; names in its title are not read as formulas."""
+    """Return a figure with one set of axes; its title is not parsed as a formula."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -79,11 +79,11 @@ def _heat_map(heat_map: HeatMap) -> Figure:
 
     figure, axes = empty_figure(heat_map_title(heat_map))
     colours = colormaps[COLOUR_MAP].with_extremes(bad=UNTESTED)
-    shown = [[_shown(error) for error in errors] for errors in heat_map.errors]
+    clipped = [[_shown(error) for error in errors] for errors in heat_map.errors]
     scale = LogNorm(drawing.LEAST_ERROR, drawing.LARGEST_ERROR, clip=True)
-    image = axes.imshow(shown, cmap=colours, norm=scale, aspect="auto", interpolation="nearest")
+    image = axes.imshow(clipped, cmap=colours, norm=scale, aspect="auto", interpolation="nearest")
     row, column = heat_map.worst
-    for colour, width in (("white", 4), ("black", 2)):  # seen on every colour of the map
+    for colour, width in (("white", 4), ("black", 2)):  # visible on every colour of the map
         corner = (column - 0.5, row - 0.5)
         axes.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=colour, linewidth=width))
     caption = fill(heat_map_caption(heat_map), CAPTION_WIDTH)
@@ -93,7 +93,7 @@ def _heat_map(heat_map: HeatMap) -> Figure:
 
 
 def _shown(error: float | None) -> float:
-    """An error as a colour; nan, which has a colour of its own, where nothing was perturbed."""
+    """Clip an error to the colour scale; nan where no entry was perturbed."""
     if error is None:
         return math.nan
     return max(error, drawing.LEAST_ERROR) if math.isfinite(error) else drawing.LARGEST_ERROR

@@ -1,7 +1,7 @@
-"""The slope test of those who check adjoint codes: what is left of a Taylor expansion.
+"""The Taylor test, common in adjoint codes: how fast the remainder of a Taylor expansion falls.
 
 |f(x + h d) - f(x) - h g . d| falls with h^2 where g is the gradient, and with h where it is not
-(Taylor test; dolfin-adjoint, Manopt's checkgradient).
+(dolfin-adjoint's taylor_test, Manopt's checkgradient).
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from gradcheck.user.vectors import Matrix, Vectors
 RATIO = 4.0
 STEPS = tuple(0.1 * RATIO**-power for power in range(14))
 CLEAR = 8.0
-"""What is left tells something while it is so many times the noise."""
+"""A remainder is significant while it is at least this many times the noise."""
 
 TELLING = 3
-"""The order is that of so many of the smallest steps that tell."""
+"""The order is the median over this many of the smallest significant steps."""
 
 SECONDS = 0.5
-"""Nobody waits longer for a picture."""
+"""Time limit: a picture should not delay the report."""
 
 Remainder = Callable[[float], float]
-"""A step -> what is left."""
+"""Step h -> remainder of the Taylor expansion."""
 
 
 def slope_test(remainder: Remainder, noise: float) -> SlopeTest:
-    """The test along one line."""
+    """Carry out the test along one line."""
     left = np.array([remainder(step) for step in STEPS])
     usable = np.isfinite(left) & (left > CLEAR * noise)
     end = len(left) if usable.all() else int(np.argmin(usable))
@@ -48,7 +48,7 @@ def slope_test(remainder: Remainder, noise: float) -> SlopeTest:
 
 
 def of_point(point: Point, seed: int) -> SlopeTest | None:
-    """That of a loss; None where it cannot be asked any more, or there is no whole gradient."""
+    """Test a loss; None if it is slow or has changed, or the gradient is incomplete."""
     problem, values = point.problem, point.values
     if not all(block.gradient.verdict == "ok" for block in point.blocks):
         return None
@@ -73,14 +73,14 @@ def of_point(point: Point, seed: int) -> SlopeTest | None:
             if abs(problem.loss([one.copy() for one in values]) - point.center) > point.noise.level:
                 return None
             return slope_test(remainder, point.noise.level)
-        except (UserCodeError, UsageError, KeyboardInterrupt):  # a picture less
+        except (UserCodeError, UsageError, KeyboardInterrupt):  # leave out the picture
             return None
 
 
 def of_vectors(
     vectors: Vectors, noise: RowNoise, center: Array, matrix: Matrix, seed: int
 ) -> SlopeTest | None:
-    """That of all values of a function at once, each in units of its noise."""
+    """Test all values of a vector function at once, each in units of its noise."""
     if len(STEPS) * noise.seconds > SECONDS or not vectors.parameters.is_as_it_was():
         return None
     line = random_sizes(vectors.point, np.random.default_rng(seed))

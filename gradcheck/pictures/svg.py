@@ -1,6 +1,6 @@
-"""Pictures as shapes: where what stands on the page, in plain numbers and paths.
+"""The pictures of the HTML page as shapes: positions, numbers and paths.
 
-The template draws them, so that every name in them is escaped in one place.
+The template draws them, and so escapes all names in one place.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from gradcheck.pictures.model import HeatMap
 
 WIDTH, HEIGHT = 360, 280
 LEFT, RIGHT, TOP, BOTTOM = 66, 350, 30, 232
-"""The frame of a plot."""
+"""The edges of a plot's frame."""
 
 MAP_WIDTH, MAP_HEIGHT, LARGEST_CELL = 310, 240, 36
 
 CROSS = "m-3-3l6 6m0-6l-6 6"
 MARKS = {"dots": "h0", "crosses": CROSS}
-"""What is drawn at every point, by the style of a series; the other styles are lines."""
+"""The path drawn at every point, by the style of a series; all other styles are lines."""
 
 LINE_SAMPLE = "M-8 0h16"
-"""What a line looks like in the legend."""
+"""The path of a line in the legend."""
 
 
 def plot(chart: Chart) -> dict[str, Any]:
-    """A chart as the template draws it: its paths, and its ticks with positions and labels."""
+    """Return a chart for the template: its paths, and its ticks with positions and labels."""
     ticks = drawing.decade_ticks if chart.logarithmic else drawing.linear_ticks
     guide = (_place(chart, point) for point in chart.guide)
     return {
@@ -42,10 +42,10 @@ def plot(chart: Chart) -> dict[str, Any]:
 
 
 def cells(heat_map: HeatMap) -> dict[str, Any] | None:
-    """A heat map as the template draws it, one path per colour; None where there are none.
+    """Return a heat map for the template, with one path for each colour; None if it is empty.
 
-    The paths are stroked one cell wide; `worst` is the cell to mark, `last` the last row and
-    column of the matrix.
+    The stroke is one cell wide; `worst` is the cell to outline, `last` the last row and column of
+    the matrix.
     """
     rows, columns = len(heat_map.errors), max(map(len, heat_map.errors), default=0)
     if not rows or not columns:
@@ -73,8 +73,8 @@ def cells(heat_map: HeatMap) -> dict[str, Any] | None:
 
 
 def _series(chart: Chart) -> list[dict[str, Any]]:
-    """The series that have something to show, with samples side by side in the legend."""
-    shown: list[dict[str, Any]] = []
+    """Return the series that have finite points, with samples side by side in the legend."""
+    drawn: list[dict[str, Any]] = []
     at = LEFT + 8.0
     for series in chart.series:
         mark = MARKS.get(series.style)
@@ -84,25 +84,25 @@ def _series(chart: Chart) -> list[dict[str, Any]]:
             )
             sample = LINE_SAMPLE if mark is None else f"M0 0{mark}"
             named = {"label": series.label, "style": series.style}
-            shown.append({**named, "path": path, "sample": sample, "at": at})
+            drawn.append({**named, "path": path, "sample": sample, "at": at})
             at += 36 + 6.2 * len(series.label)
-    return shown
+    return drawn
 
 
 def _marks(chart: Chart, points: Sequence[Point], mark: str) -> str:
-    """A path with the same mark at every point; marks that would cover each other once."""
+    """Return a path with a mark at every point; marks at the same place are drawn once."""
     places = (_place(chart, _on_axes(chart, point)) for point in finite(points))
     return "".join(f"M{place}{mark}" for place in dict.fromkeys(places))
 
 
 def _line(chart: Chart, points: Sequence[Point]) -> str:
-    """A path through the points, interrupted where one is not finite."""
-    drawn = [all(map(math.isfinite, point)) for point in points]
-    commands = ["L" if before else "M" for before, _ in pairwise([False, *drawn])]
+    """Return a path through the points, interrupted at points that are not finite."""
+    are_finite = [all(map(math.isfinite, point)) for point in points]
+    commands = ["L" if before else "M" for before, _ in pairwise([False, *are_finite])]
     return "".join(
         f"{command}{_place(chart, _on_axes(chart, point))}"
-        for command, here, point in zip(commands, drawn, points, strict=True)
-        if here
+        for command, is_finite, point in zip(commands, are_finite, points, strict=True)
+        if is_finite
     )
 
 
@@ -125,5 +125,5 @@ def _height(chart: Chart, value: float) -> float:
 
 
 def short_number(value: float) -> str:
-    """A number in SVG: two decimals at most."""
+    """Return a number with at most two decimals."""
     return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""The numbers behind the pictures, from what a report keeps."""
+"""Collect the numbers behind the pictures from the blocks of a report."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ MOST_POINTS = 300
 MOST_WRONG = 100
 STEPS = tuple(10.0**power for power in np.arange(-12.0, 0.1, 0.5))
 CURVE_SECONDS = 0.05
-"""The V curve is left out where its evaluations would take longer."""
+"""Time limit of the evaluations for the step curve, which is otherwise left out."""
 
 TELLING = 1e-6
-"""A delta that is smaller than this share of the largest has no ratio to speak of."""
+"""Smallest right delta, relative to the largest, that the user's delta is divided by."""
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """What the pictures of a check are made from when somebody asks for them.
+    """The material for the pictures of a check, which are made only on request.
 
     Attributes:
         scale: the largest derivative of all blocks.
-        step_curve: of the user's own loss, which can only be asked during the check; None where
-            the network's serves, or it takes too long.
-        seed: of the choice of points in scatters.
-        slope_test: makes that of the user's own functions, if they are still what they were.
+        step_curve: the curve of the user's own loss, which can be evaluated only during the check;
+            None if the recognised network's loss is used instead, or the evaluations take too long.
+        seed: the seed for the choice of points in scatter plots.
+        slope_test: carries out the slope test, if the user's functions are unchanged.
     """
 
     view: NetworkView | None
@@ -58,13 +58,13 @@ class Sketch:
 
     @classmethod
     def of(cls, point: Point, view: NetworkView | None, seed: int) -> Sketch:
-        """The sketch of a point that was compared; scatters choose their points by the seed."""
+        """Return the sketch of a compared point."""
         curve = None if view is not None else _own_step_curve(point)
         slopes = partial(of_point, point, seed)
         return cls(view, point.blocks, point.scale, curve, seed, slopes)
 
     def pictures(self) -> Pictures:
-        """All that can be drawn."""
+        """Make all pictures that can be drawn."""
         compared = [
             block
             for block in self.blocks
@@ -129,42 +129,42 @@ def _heat_map(block: Block, overall: float) -> HeatMap:
 
 
 def _scatter(block: Block, overall: float, rng: np.random.Generator) -> Scatter:
-    """The entries furthest off, and others at random."""
+    """Return the entries with the largest errors, and others at random."""
     analytic = block.analytic
-    judged = judge_entries(analytic, block.numeric, block.precision, None, overall)
-    wrong = judged.wrong & (not block.excused)
+    verdict = judge_entries(analytic, block.numeric, block.precision, None, overall)
+    wrong = verdict.wrong & (not block.excused)
     count = len(analytic)
     chosen = rng.choice(count, min(count, MOST_POINTS), replace=False)
     if wrong.any():
-        furthest = np.argpartition(judged.error, -min(count, MOST_WRONG))[-MOST_WRONG:]
+        furthest = np.argpartition(verdict.error, -min(count, MOST_WRONG))[-MOST_WRONG:]
         chosen = np.union1d(chosen, furthest)
     chosen = np.sort(chosen)
     numeric = block.numeric.estimates.value[chosen]
-    kept = np.isfinite(numeric) & np.isfinite(analytic[chosen])
+    is_finite = np.isfinite(numeric) & np.isfinite(analytic[chosen])
     return Scatter(
         block.name,
-        tuple(numeric[kept].tolist()),
-        tuple(analytic[chosen][kept].tolist()),
-        tuple(wrong[chosen][kept].tolist()),
+        tuple(numeric[is_finite].tolist()),
+        tuple(analytic[chosen][is_finite].tolist()),
+        tuple(wrong[chosen][is_finite].tolist()),
     )
 
 
 def _own_step_curve(point: Point) -> StepCurve | None:
-    """That of the user's own loss, asked only where something is wrong with it, and it is quick."""
+    """Return the step curve of the user's loss, if a gradient is wrong and the loss is fast."""
     worst = _worst_block(point.blocks)
     too_slow = 2 * len(STEPS) * point.noise.seconds > CURVE_SECONDS
     if worst is None or point.blocks[worst].verdict == "ok" or too_slow:
         return None
     try:
         return _step_curve(point.blocks, point.problem.loss)
-    except (UserCodeError, KeyboardInterrupt):  # a picture less, and all else is told
+    except (UserCodeError, KeyboardInterrupt):  # leave out the picture, keep the report
         return None
 
 
 def _step_curve(
     blocks: Sequence[Block], loss: Callable[[Sequence[Array]], float]
 ) -> StepCurve | None:
-    """Central differences of the entry furthest off, at steps from tiny to large."""
+    """Return central differences of the entry with the largest error, at many step sizes."""
     index = _worst_block(blocks)
     block = None if index is None else blocks[index]
     if index is None or block is None or block.worst is None or not block.worst.numeric:
@@ -194,7 +194,7 @@ def _step_curve(
 
 
 def _worst_block(blocks: Sequence[Block]) -> int | None:
-    """The block whose worst entry is furthest off, relatively; one that is wrong, if any is."""
+    """Return the index of the block with the largest relative error; failed blocks go first."""
     errors = [
         (block.failed, block.max_rel_error or 0.0, index)
         for index, block in enumerate(blocks)
@@ -204,13 +204,13 @@ def _worst_block(blocks: Sequence[Block]) -> int | None:
 
 
 def _slope_ratios(view: NetworkView, blocks: Sequence[Block]) -> tuple[SlopeRatio, ...]:
-    """The user's delta over the right one, in wrong layers whose weights' gradient tells it.
+    """Return the user's delta over the right one, in layers whose weight gradient implies it.
 
-    The penalty is taken off the gradient first: delta has no part in it.
+    The penalty is subtracted from the gradient first: it is no part of delta.
     """
     values = [block.value for block in blocks]
     trace, penalties = view.trace(values), view.penalties(values)
-    found = []
+    ratios = []
     for placed, activation in zip(view.placed, view.activations, strict=True):
         number = placed.layer.number
         block = placed.layer.weight
@@ -219,19 +219,19 @@ def _slope_ratios(view: NetworkView, blocks: Sequence[Block]) -> tuple[SlopeRati
         if blocks[block].verdict != "wrong" or gradient is None:
             continue
         if bias is not None and blocks[bias].verdict == "ok":
-            continue  # delta is right, and the product alone is off
+            continue  # delta is right; the product with the activations is wrong
         arrays = list(values)
         arrays[block] = gradient - penalties[block]
         delta = delta_from_gradient(trace.activations[number - 1], placed.weights(arrays))
         if delta is None:
             continue
         right = trace.deltas[number - 1]
-        clear = np.abs(right) > TELLING * np.abs(right).max(initial=0.0)
-        z, ratio = trace.pre_activations[number - 1][clear], delta[clear] / right[clear]
+        large = np.abs(right) > TELLING * np.abs(right).max(initial=0.0)
+        z, ratio = trace.pre_activations[number - 1][large], delta[large] / right[large]
         step = max(1, len(z) // MOST_POINTS)
-        found.append(
+        ratios.append(
             SlopeRatio(
                 number, activation.name, tuple(z[::step].tolist()), tuple(ratio[::step].tolist())
             )
         )
-    return tuple(found)
+    return tuple(ratios)

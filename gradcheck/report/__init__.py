@@ -1,1 +1,1 @@
-"""The report: a frozen model, and its renderers, which compute nothing."""
+"""The report: a frozen model, and its renderers, which only present it."""

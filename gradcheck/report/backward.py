@@ -1,4 +1,4 @@
-"""The user's backward pass as a table, for text and for the page."""
+"""The user's backward pass as a table, for the text report and the HTML page."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ VERDICTS = {"wrong": "WRONG", "inherited": "inherits the error", "unknown": "?"}
 
 
 def backward_title(report: Report) -> str:
-    """What the table shows, and the file of most of it."""
+    """Return the title of the table, which names the user's file."""
     return f"your backward pass, in the order of execution ({_file(report.backward[0])})"
 
 
 def backward_rows(report: Report) -> list[tuple[str, ...]]:
-    """The cells of the table, as `HEADERS` has them."""
+    """Return the cells of the table, in the order of `HEADERS`."""
     home = _file(report.backward[0])
     return [
         (

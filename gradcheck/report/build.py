@@ -1,4 +1,4 @@
-"""From what the stages found to the report: the verdict, the words for layers, the notes."""
+"""Make the report from the results of the stages: verdict, lines on layers, and notes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def build_report(
     options: Options,
     heard: Heard,
 ) -> Report:
-    """The report of a check that was carried out."""
+    """Return the report of a completed check."""
     names = point.problem.parameters.names
     accepted = accepted_blocks(diagnosis.findings, options.allow)
     left_out = point.problem.parameters.left_out
@@ -65,18 +65,18 @@ def build_report(
 
 
 def _coverage(point: Point, selection: Selection, diagnosis: Diagnosis) -> Coverage:
-    """What was perturbed, and by what."""
-    done = sum(len(block.numeric.entries) for block in point.blocks)
-    coverage = replace(selection.coverage, entries=done)
+    """Return how many entries were perturbed, and by which engine."""
+    entries = sum(len(block.numeric.entries) for block in point.blocks)
+    coverage = replace(selection.coverage, entries=entries)
     if point.tie is not None:
         coverage = replace(coverage, engine=point.tie.tier, tied=point.tie.evaluations)
     if point.interrupted:
-        return Coverage(done, coverage.total, "interrupted", interrupted=True)
+        return Coverage(entries, coverage.total, "interrupted", interrupted=True)
     return replace(coverage, interrupted=diagnosis.interrupted)
 
 
 def _tidied_finding(finding: Finding, names: tuple[str, ...]) -> Finding:
-    """The finding with names that fit on a line in its texts; its blocks are named as they are."""
+    """Return the finding with shortened block names in its texts."""
     return replace(
         finding,
         message=_tidied(finding.message, names),
@@ -99,7 +99,7 @@ def unchecked_report(
     raised: Raised | None = None,
     findings: tuple[Finding, ...] = (),
 ) -> Report:
-    """The report of a check that could not be carried out because of the loss."""
+    """Return the report of a check that failed because the loss could not be evaluated."""
     parameters = problem.parameters
     blocks = tuple(map(Block, parameters.names, parameters.shapes))
     total = sum(value.size for value in parameters.values)
@@ -117,7 +117,7 @@ def unchecked_report(
 
 
 def accepted_blocks(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
-    """The names of the blocks whose findings are all accepted by the user."""
+    """Return the names of the blocks whose findings the user accepts, all of them."""
     allowed: set[str] = set()
     refused: set[str] = set()
     for finding in findings:
@@ -146,12 +146,12 @@ def _verdict(point: Point, preflight: Preflight, accepted: set[str]) -> Verdict:
 
 
 def _reproduce(problem: Problem, options: Options) -> str:
-    """A call that makes this check again, with the arguments that are not the defaults."""
-    called = "check_layer" if problem.layer else "check_step" if problem.step else "check"
-    given = [
+    """Return a call that repeats this check, with all arguments that are not defaults."""
+    function = "check_layer" if problem.layer else "check_step" if problem.step else "check"
+    arguments = [
         f"{field.name}={getattr(options, field.name)!r}"
         for field in fields(Options)
         if getattr(options, field.name) != field.default or field.name == "seed"
     ]
     versions = f"gradcheck {__version__}, numpy {np.__version__}"
-    return f"gradcheck.{called}(..., {', '.join(given)})  # {versions}"
+    return f"gradcheck.{function}(..., {', '.join(arguments)})  # {versions}"

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def summary_line(report: Report) -> str:
-    """The verdict, and what it rests on."""
+    """Return the verdict and its reason."""
     up_to = f", up to {report.up_to}" if report.up_to else ""
     return f"{report.verdict}{up_to}: {reason_of(report)}"
 
 
 def cause_line(report: Report) -> str:
-    """The verdict with what is to be mended first, and where."""
+    """Return the verdict with the first cause to mend, and its place."""
     if report.verdict != "fail" or not report.errors:
         return summary_line(report)
     first = report.errors[0]
@@ -30,7 +30,7 @@ def cause_line(report: Report) -> str:
 
 
 def reason_of(report: Report) -> str:
-    """What the verdict rests on, in a sentence."""
+    """Return the reason for the verdict, in one sentence."""
     if report.could_not_check:
         return report.could_not_check
     if report.verdict == "inconclusive":
@@ -74,6 +74,6 @@ def _of_the_undecided(report: Report) -> str:
     if not any(block.entries for block in report.blocks):
         return "there are no entries, so nothing was tested"
     if all(block.verdict in ("ok", "not checked") for block in report.blocks):
-        return "entries moved together do not give what the gradient says"
+        return "along random directions, the loss does not change as the gradient says"
     unclear = [block.name for block in report.blocks if block.verdict == "inconclusive"]
     return f"{', '.join(unclear)} could not be decided"

@@ -1,4 +1,4 @@
-"""Colour for text that is laid out already: a few words at the beginnings of lines."""
+"""Colour a few words at the beginning of lines of text that is already laid out."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ STYLES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=  )ok$"), GREEN),
     (re.compile(r"(?<=  )inconclusive$"), YELLOW),
 )
-"""What is coloured how; of each line, the first that matches."""
+"""Patterns and their colours; in each line only the first match is coloured."""
 
 
 def colored(text: str) -> str:
-    """The text with the codes of ANSI terminals."""
+    """Return the text with ANSI colour codes."""
     return "\n".join(map(_line, text.split("\n")))
 
 

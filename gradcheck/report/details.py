@@ -1,4 +1,4 @@
-"""What `-v` tells beside: how the numbers were made, and why code that looks unusual is right."""
+"""Further details for `-v`: how the numbers were computed, and why unusual code is right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gradcheck.words import listed
 
 
 def details_of(point: Point, view: NetworkView | None) -> tuple[str, ...]:
-    """The details of a check that was carried out, a sentence each."""
+    """Return the details of a completed check, one sentence each."""
     return (
         *_of_the_numbers(point),
         *_of_the_structure(point.problem),
@@ -44,13 +44,13 @@ def _of_the_structure(problem: Problem) -> Iterable[str]:
         yield f"{listed(names)} are one array, so that their gradient is the sum of both"
     if problem.step is not None:
         yield (
-            "the gradient is told from the update, (old - new) / learning_rate: whether the update "
-            "adds or subtracts, and which sign the error has, only counts together"
+            "the gradient is computed from the update, (old - new) / learning_rate: the signs of "
+            "the update and of the error can only be checked together"
         )
 
 
 def _of_the_network(view: NetworkView, point: Point) -> Iterable[str]:
-    """Why what may look wrong is right, where the blocks it belongs to are right."""
+    """Explain what may look wrong, but is right, for layers whose blocks agree."""
     right = {block.name for block in point.blocks if block.verdict == "ok"}
     names = point.problem.parameters.names
     layers = [{names[block] for block in place.layer.blocks} for place in view.placed]
@@ -59,8 +59,8 @@ def _of_the_network(view: NetworkView, point: Point) -> Iterable[str]:
         return
     if activation in loss.fused:
         yield (
-            f"delta of the output is a - y with no slope of the {activation}: with the "
-            f"{loss.name} the two cancel"
+            f"delta of the output is a - y with no slope of the {activation}: it cancels with the "
+            f"derivative of the {loss.name}"
         )
     if view.scale == 1.0:
         yield "nothing is divided by m: your loss is a sum over the samples"

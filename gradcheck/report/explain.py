@@ -1,4 +1,4 @@
-"""The catalogue of rules as text: all of them in a table, or one in full."""
+"""The catalogue of rules as text: a table of all rules, or one rule in full."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from gradcheck.words import with_nearest
 
 
 def catalogue(rules: Sequence[Rule], width: int | None = None) -> str:
-    """Every rule with how it shows, by code; as wide as the terminal."""
+    """Return a table of all rules by code, fitted to the width of the terminal."""
     rows = [(rule.code, rule.name, rule.shows) for rule in sorted(rules, key=attrgetter("code"))]
-    left = None if width is None else width - 10 - max(len(name) for _, name, _ in rows)
-    wraps = None if left is None else [None, None, max(left, NARROWEST)]
+    room = None if width is None else width - 10 - max(len(name) for _, name, _ in rows)
+    wraps = None if room is None else [None, None, max(room, NARROWEST)]
     headers = ("code", "rule", "how it shows")
     return tabulate(rows, headers, tablefmt="plain", maxcolwidths=wraps)
 
 
 def as_json(rules: Sequence[Rule], wanted: str | None) -> str:
-    """All rules, or one, as a JSON document."""
+    """Return all rules, or one, as a JSON document."""
     chosen = sorted(rules, key=attrgetter("code")) if wanted is None else [find_rule(rules, wanted)]
     return json.dumps(
         {
@@ -46,29 +46,29 @@ def as_json(rules: Sequence[Rule], wanted: str | None) -> str:
 
 
 def find_rule(rules: Sequence[Rule], wanted: str) -> Rule:
-    """The rule of a code or name, in any case."""
+    """Return the rule with a code or name, in upper or lower case."""
     key = wanted.strip().lower()
     rule = next((rule for rule in rules if key in (rule.code.lower(), rule.name)), None)
     if rule is None:
-        known = [name for rule in rules for name in (rule.code, rule.name)]
+        names = [name for rule in rules for name in (rule.code, rule.name)]
         all_of_them = "`gradcheck explain` lists them all"
-        raise UsageError(with_nearest(f"there is no rule {wanted!r}", key, known, all_of_them))
+        raise UsageError(with_nearest(f"there is no rule {wanted!r}", key, names, all_of_them))
     return rule
 
 
 def explain(rules: Sequence[Rule], wanted: str | None, width: int | None = None) -> str:
-    """One rule, by its code or name in any case: what it is, how it shows, an example and the fix.
+    """Explain one rule, named by its code or name: what it is, how it shows, example and fix.
 
-    Of all rules, or of those whose codes begin as wanted or whose names have the word, the table.
+    Without a rule, for a prefix of codes, or for a word of several names, return a table.
     """
-    begins = "" if wanted is None else wanted.strip().upper()
-    of_them = [rule for rule in rules if rule.code.startswith(begins)]
-    if wanted is None or (begins.startswith("GC") and len(begins) < 5 and of_them):
-        return catalogue(of_them, width)
-    of_them = [rule for rule in rules if begins in rule.name.upper().split("-")]
-    if len(of_them) > 1 and begins not in (rule.name.upper() for rule in of_them):
-        return catalogue(of_them, width)
-    rule = of_them[0] if len(of_them) == 1 else find_rule(rules, wanted)
+    prefix = "" if wanted is None else wanted.strip().upper()
+    matches = [rule for rule in rules if rule.code.startswith(prefix)]
+    if wanted is None or (prefix.startswith("GC") and len(prefix) < 5 and matches):
+        return catalogue(matches, width)
+    matches = [rule for rule in rules if prefix in rule.name.upper().split("-")]
+    if len(matches) > 1 and prefix not in (rule.name.upper() for rule in matches):
+        return catalogue(matches, width)
+    rule = matches[0] if len(matches) == 1 else find_rule(rules, wanted)
     return "\n".join(
         (
             f"{rule.code} {rule.name}",

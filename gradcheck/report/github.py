@@ -1,4 +1,4 @@
-"""Findings as annotations of GitHub Actions: workflow commands that mark lines of the source.
+"""Findings as GitHub Actions annotations: workflow commands that mark lines of the source.
 
 Format and escapes: GitHub Docs, "Workflow commands for GitHub Actions", `toCommandValue` of
 @actions/core.
@@ -20,7 +20,7 @@ _OF_PROPERTIES = _OF_DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """A line for each finding of a case that did not come out as expected, then one in all."""
+    """Return one line per finding of the cases that failed expectations, then a summary."""
     lines = [line for outcome in outcomes for line in _annotations(outcome)]
     return "\n".join([*lines, how_many(outcomes)])
 

@@ -1,4 +1,4 @@
-"""Outcomes as the results.json of Gradescope's autograder, a point for each gradient.
+"""Outcomes as the results.json of Gradescope's autograder, with one point per gradient.
 
 Format: Gradescope Autograder Documentation, "Autograder Specifications".
 """
@@ -20,18 +20,18 @@ SHOWN = {"visibility": "visible", "output_format": "text"}
 
 
 def render(outcomes: Sequence[Outcome], hints: str = "where") -> str:
-    """A test for each gradient; what is not as expected beside them costs a point of its own.
+    """Return one test per gradient; any other unexpected outcome costs a point of its own.
 
-    The hints are what a student is told of a wrong gradient: "none", "where" it is, or "full".
+    `hints` is what a student is told of a wrong gradient: "none", "where" it is, or "full".
     """
     tests = [test for outcome in outcomes for test in _tests(outcome, hints)]
-    told = [how_many(outcomes)]
+    output = [how_many(outcomes)]
     if hints == "full":
-        told += [outcome_text(outcome) for outcome in outcomes if outcome.status != AS_EXPECTED]
+        output += [outcome_text(outcome) for outcome in outcomes if outcome.status != AS_EXPECTED]
     document = {
         "score": sum(test["score"] for test in tests),
         "max_score": sum(test["max_score"] for test in tests),
-        "output": "\n\n".join(told),
+        "output": "\n\n".join(output),
         **SHOWN,
         "stdout_visibility": "hidden",
         "tests": tests,
@@ -40,27 +40,27 @@ def render(outcomes: Sequence[Outcome], hints: str = "where") -> str:
 
 
 def _tests(outcome: Outcome, hints: str) -> Iterator[dict[str, Any]]:
-    report, right = outcome.report, outcome.status == AS_EXPECTED
+    report, as_expected = outcome.report, outcome.status == AS_EXPECTED
     if report is None:
         yield _test(outcome.name, False, outcome.error or "")
         return
     checked = [block for block in report.blocks if block.verdict != "not checked"]
     for block in checked:
-        passed = right or block.verdict == "ok"
-        told = "" if passed else _where(outcome, block)
-        yield _test(f"{outcome.name} {block.name}", passed, "" if hints == "none" else told)
-    if not right and all(block.verdict == "ok" for block in checked):
+        passed = as_expected or block.verdict == "ok"
+        output = "" if passed else _where(outcome, block)
+        yield _test(f"{outcome.name} {block.name}", passed, "" if hints == "none" else output)
+    if not as_expected and all(block.verdict == "ok" for block in checked):
         yield _test(outcome.name, False, "; ".join(outcome.differences) or summary_line(report))
 
 
 def _where(outcome: Outcome, block: Block) -> str:
-    """How the gradient came out, and the lines to look at."""
-    found = [
+    """Return the verdict on a block, and the lines to look at."""
+    placed = [
         finding
         for finding in outcome.report_or_reason.findings
         if block.name in finding.blocks and finding.location is not None
     ]
-    lines = dict.fromkeys(place(finding.location) for finding in found if finding.location)
+    lines = dict.fromkeys(place(finding.location) for finding in placed if finding.location)
     return "\n".join([block_verdict(block), *(f"look at {line}" for line in lines)])
 
 

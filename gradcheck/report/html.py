@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML page: no script, nothing fetched, everything escaped."""
+"""The report as one self-contained HTML page: no scripts, no downloads, everything escaped."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ TEMPLATE = "report.html.j2"
 
 LIGHT = ((236, 240, 244), (247, 220, 160), (235, 145, 72), (190, 52, 44), (84, 10, 36))
 DARK = ((35, 43, 54), (88, 70, 44), (172, 100, 40), (240, 150, 80), (255, 232, 190))
-"""The colours of heat maps, from no error to the largest, away from the background."""
+"""The colours of heat maps from no error to the largest; they stand out from the background."""
 
 
 Told = tuple[str | None, "Report", str]
-"""A case: its name, None where it has none, its report, and where on the pages that is."""
+"""A case: its name or None, its report, and the link to it."""
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """A page with every report, which says how it came out."""
+    """Return one page with the reports of all outcomes."""
     return page([(outcome.name, _with_how(outcome)) for outcome in outcomes])
 
 
 def _with_how(outcome: Outcome) -> Report:
-    """The report, with what was taken of a script and how it came out as notes."""
+    """Return the report, with the script's description and the outcome as notes."""
     report = outcome.report_or_reason
     taken = () if outcome.script is None else outcome.script.lines()
     how = how_it_came_out(outcome)
@@ -50,25 +50,25 @@ def _with_how(outcome: Outcome) -> Report:
 
 
 def pages(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """A page for each file of cases, and "index.html", which has the totals and leads to them."""
+    """Return a page for each file of cases, and "index.html" with totals and links."""
     files: dict[str, list[tuple[str | None, Report]]] = {}
     for outcome in outcomes:
         file = outcome.name.rpartition(":")[0] or outcome.name
         files.setdefault(file, []).append((outcome.name, _with_how(outcome)))
-    taken = {"index"}
-    found: dict[str, str] = {}
-    told: list[Told] = []
+    anchors = {"index"}
+    rendered: dict[str, str] = {}
+    cases: list[Told] = []
     for file, reports in files.items():
-        name = f"{_unique(file, taken)}.html"
-        found[name] = page(reports)
-        told += _told(reports, name)
-    return {"index.html": _rendered((), told), **found}
+        name = f"{_unique(file, anchors)}.html"
+        rendered[name] = page(reports)
+        cases += _told(reports, name)
+    return {"index.html": _rendered((), cases), **rendered}
 
 
 def page(reports: Sequence[tuple[str | None, Report]]) -> str:
-    """One page for all reports, each with the name of its case."""
-    told = _told(reports, "")
-    return _rendered(told, told if len(told) > 1 else ())
+    """Return one page for all reports, each with the name of its case."""
+    cases = _told(reports, "")
+    return _rendered(cases, cases if len(cases) > 1 else ())
 
 
 def _told(reports: Sequence[tuple[str | None, Report]], file: str) -> list[Told]:
@@ -78,8 +78,8 @@ def _told(reports: Sequence[tuple[str | None, Report]], file: str) -> list[Told]
     ]
 
 
-def _rendered(told: Sequence[Told], listed: Sequence[Told]) -> str:
-    """A page that tells some cases in full, and lists some with their totals on top."""
+def _rendered(in_full: Sequence[Told], listed: Sequence[Told]) -> str:
+    """Return a page with some cases in full, and a list of cases with totals on top."""
     verdicts = Counter(report.verdict for _, report, _ in listed)
     rules = Counter(
         rule
@@ -90,11 +90,11 @@ def _rendered(told: Sequence[Told], listed: Sequence[Told]) -> str:
         _environment()
         .get_template(TEMPLATE)
         .render(
-            told=told,
+            told=in_full,
             listed=listed,
             verdicts=[(verdict, verdicts[verdict]) for verdict in get_args(Verdict)],
             rules=sorted(rules.items(), key=lambda item: (-item[1], item[0])),
-            unique=partial(_unique, taken=set()),
+            unique=partial(_unique, anchors=set()),
             version=__version__,
             light=_shades(LIGHT),
             dark=_shades(DARK),
@@ -140,7 +140,7 @@ def _environment() -> Environment:
 
 
 def _breakable(name: str) -> Any:
-    """A name that is broken between its words where it does not fit."""
+    """Allow line breaks between the words of a name."""
     import markupsafe
 
     parts = re.split(r"(?<=[_:./-])(?=\w)", printable_lines(name))
@@ -148,7 +148,7 @@ def _breakable(name: str) -> Any:
 
 
 def _visible(value: Any) -> Any:
-    """What the template writes; control characters become visible, None is nothing."""
+    """Make control characters visible, and None empty, in all output of the template."""
     if value is None:
         return ""
     if isinstance(value, str) and not hasattr(value, "__html__"):
@@ -174,7 +174,7 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
 
 
 def _block_pictures(report: Report) -> tuple[list[dict[str, Any]], int]:
-    """The heat maps and derivatives of blocks, wrong ones first, and how many are left out."""
+    """Return the heat maps and scatter plots, wrong blocks first, and how many are omitted."""
     names = drawing.pictured_blocks(report.pictures, report.blocks)
     heat_maps = {heat_map.block: heat_map for heat_map in report.pictures.heat_maps}
     scatters = {scatter.block: scatter for scatter in report.pictures.scatters if scatter.numeric}
@@ -190,18 +190,18 @@ def _block_pictures(report: Report) -> tuple[list[dict[str, Any]], int]:
     return drawn, len(names) - len(drawn)
 
 
-def _unique(code: str, taken: set[str]) -> str:
-    """An id for a finding: its code, numbered from the second one on."""
+def _unique(code: str, anchors: set[str]) -> str:
+    """Return a unique anchor: the code of a finding, numbered from the second one on."""
     base = re.sub(r"[^A-Za-z0-9]+", "-", code)
     number = 1
-    while (anchor := base if number == 1 else f"{base}-{number}") in taken:
+    while (anchor := base if number == 1 else f"{base}-{number}") in anchors:
         number += 1
-    taken.add(anchor)
+    anchors.add(anchor)
     return anchor
 
 
 def _shades(colours: Sequence[tuple[int, int, int]]) -> tuple[str, ...]:
-    """As many colours as there are steps, evenly between the given ones."""
+    """Return one colour for each step of the scale, interpolated between the given ones."""
     shades = []
     for step in range(drawing.COLOUR_STEPS):
         at = step * (len(colours) - 1) / (drawing.COLOUR_STEPS - 1)

@@ -1,4 +1,4 @@
-"""The report as JSON: schema 1, fields by the names of `Block` and `Finding`."""
+"""The report as JSON: schema 1, with the field names of `Block` and `Finding`."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ TOLD = (
     *("network", "coverage", "evaluations", "seconds", "could_not_check", "blocks", "findings"),
     *("layers", "notes", "printed", "details", "backward", "reproduce", "repair"),
 )
-"""The fields of a report that stand in the document as they are, in its order."""
+"""The fields of a report that are copied into the document, in this order."""
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """A JSON document of all outcomes."""
+    """Return a JSON document of all outcomes."""
     return document([outcome_dict(outcome) for outcome in outcomes])
 
 
 def document(cases: Sequence[dict[str, Any]]) -> str:
-    """A JSON document of cases in plain types."""
+    """Return a JSON document of cases given in plain types."""
     whole = {"schema": SCHEMA, "version": __version__, "cases": list(cases)}
     return json.dumps(whole, indent=2, allow_nan=False, ensure_ascii=True)
 
 
 def outcome_dict(outcome: Outcome) -> dict[str, Any]:
-    """One case of the document, with what was expected of it."""
+    """Return one case of the document, with the expected verdict."""
     return {
         **report_dict(outcome.report_or_reason),
         **({"coverage": None} if outcome.report is None else {}),
@@ -49,7 +49,7 @@ def outcome_dict(outcome: Outcome) -> dict[str, Any]:
 
 
 def report_dict(report: Report) -> dict[str, Any]:
-    """One case of the document, of a report that has no name and was to pass."""
+    """Return one case of the document, for a report without a name that should pass."""
     return {
         "name": None,
         "verdict": report.verdict,
@@ -60,21 +60,21 @@ def report_dict(report: Report) -> dict[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of the document, as it ships in the package."""
+    """Return the JSON Schema of the document, which the package contains."""
     text = resources.files("gradcheck.report").joinpath("schema.json").read_text("utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    document_schema: dict[str, Any] = json.loads(text)
+    return document_schema
 
 
 def _plain(value: Any) -> Any:
-    """Dataclasses as dicts, tuples as lists; numbers that JSON has no form for as text."""
+    """Convert dataclasses to dicts, tuples to lists, and non-finite numbers to strings."""
     if isinstance(value, Location):
-        known = {name: getattr(value, name) for name in ("column", "end_line", "end_column")}
-        columns = {name: number for name, number in known.items() if number is not None}
+        optional = {name: getattr(value, name) for name in ("column", "end_line", "end_column")}
+        columns = {name: number for name, number in optional.items() if number is not None}
         return {"file": value.file, "line": value.line, **columns}
     if is_dataclass(value):
-        told = [field.name for field in fields(value) if field.repr]
-        return {name: _plain(getattr(value, name)) for name in told}
+        names = [field.name for field in fields(value) if field.repr]
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Outcomes as JUnit XML: a test case each, blocks in the failure's text, codes as properties."""
+"""Outcomes as JUnit XML: one test case each; failures list the blocks, properties the codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradcheck.words import printable_lines
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """One XML document; what XML cannot hold (control characters) is written out."""
+    """Return an XML document; control characters, which XML cannot hold, are spelled out."""
     suite = Element(
         "testsuite",
         name="gradcheck",
@@ -55,11 +55,11 @@ def _add_case(suite: Element, outcome: Outcome) -> None:
 
 
 def _properties(outcome: Outcome) -> list[tuple[str, str]]:
-    found = [("verdict", outcome.verdict)]
+    pairs = [("verdict", outcome.verdict)]
     if outcome.report is not None:
-        found += [("rule", finding.code) for finding in outcome.report.findings]
-        found += [("wrong block", block.name) for block in outcome.report.blocks if block.failed]
-    return found
+        pairs += [("rule", finding.code) for finding in outcome.report.findings]
+        pairs += [("wrong block", block.name) for block in outcome.report.blocks if block.failed]
+    return pairs
 
 
 def _seconds(outcome: Outcome) -> float:

@@ -1,4 +1,4 @@
-"""What a report of a Jacobian or Hessian says beside its findings, a sentence each."""
+"""The notes of a report on a Jacobian or Hessian, one sentence each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SYMMETRIC = 1e-9
 
 
 def matrix_notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) -> list[str]:
-    """What was not judged, a Hessian that is not symmetric, and how columns were moved."""
+    """Return notes on entries not judged, on asymmetry, and on how columns were moved."""
     notes = []
     unknown = np.flatnonzero(~np.isfinite(judged.numeric))
     if len(unknown):
@@ -25,9 +25,9 @@ def matrix_notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vec
         notes.append(f"not judged: {listed(names)}, as {why}; bounds= says where it may be asked")
     pattern, (rows, columns) = matrix.pattern, matrix.pattern.shape
     if vectors.of_loss:
-        apart = np.abs(matrix.values - matrix.transposed())
-        if np.any(apart > SYMMETRIC * np.max(np.abs(matrix.values), initial=0.0)):
-            worst = int(np.argmax(apart))
+        asymmetry = np.abs(matrix.values - matrix.transposed())
+        if np.any(asymmetry > SYMMETRIC * np.max(np.abs(matrix.values), initial=0.0)):
+            worst = int(np.argmax(asymmetry))
             row, column = int(pattern.rows[worst]), int(pattern.columns[worst])
             notes.append(
                 f"your Hessian is not symmetric: [{row}, {column}] is not [{column}, {row}]"
@@ -37,9 +37,9 @@ def matrix_notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vec
         moved = (
             f"moved in {groups:,} group{'s' * (groups > 1)} that share{'s' * (groups == 1)} no row"
         )
-        kept = "" if judged.missing else "; nothing moved outside of the sparsity pattern"
+        outside = "" if judged.missing else "; nothing moved outside of the sparsity pattern"
         notes.append(
             f"{len(matrix.values):,} entries in {columns:,} columns, "
-            f"{moved if groups else 'moved together'}{kept}"
+            f"{moved if groups else 'moved together'}{outside}"
         )
     return notes

@@ -1,4 +1,4 @@
-"""Several reports of one thing as one: a gradient and its Hessian, all that a solver is given."""
+"""Merge several reports into one, for example on a solver's gradient and Hessian."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradcheck.words import worst_of
 
 
 def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report:
-    """The report of all, their blocks named after what each is of."""
+    """Return one report of all; each block's name begins with the name of its report."""
     every = list(reports.values())
     last = every[-1]
     reasons = [
@@ -22,7 +22,7 @@ def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report
         if report.could_not_check
     ]
     unsearched = [report.unsearched for report in every if report.verdict == "fail"]
-    said = [f"{name}: {note}" for name, report in reports.items() for note in report.notes]
+    named_notes = [f"{name}: {note}" for name, report in reports.items() for note in report.notes]
     return replace(
         last,
         verdict=worst_of(report.verdict for report in every),
@@ -46,7 +46,7 @@ def merged(reports: Mapping[str, Report], notes: tuple[str, ...] = ()) -> Report
         layers=(),
         unsearched="; ".join(dict.fromkeys(unsearched)) if all(unsearched) else "",
         repair=_repair_of(every),
-        notes=(*said, *(reasons if len(reasons) < len(every) else ()), *notes),
+        notes=(*named_notes, *(reasons if len(reasons) < len(every) else ()), *notes),
     )
 
 
@@ -56,7 +56,7 @@ def _named(finding: Finding, name: str) -> Finding:
 
 
 def _repair_of(reports: Sequence[Report]) -> Repair | None:
-    """That of the first report that failed and has an edit, or else a reason why not."""
-    found = [one.repair for one in reports if one.verdict == "fail" and one.repair is not None]
-    every = found or [one.repair for one in reports if one.repair is not None]
-    return next((one for one in every if one.ok), every[0] if every else None)
+    """Return the repair of the first failed report that has one, or a reason why there is none."""
+    of_failed = [one.repair for one in reports if one.verdict == "fail" and one.repair is not None]
+    repairs = of_failed or [one.repair for one in reports if one.repair is not None]
+    return next((one for one in repairs if one.ok), repairs[0] if repairs else None)

@@ -1,4 +1,4 @@
-"""A report in a notebook: a piece of HTML that takes the notebook's own colours, light or dark."""
+"""A report in a notebook: an HTML fragment in the notebook's own colours, light or dark."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STYLE = """
 
 
 def fragment(report: Report) -> str:
-    """Everything that a report says, without a script, and with nothing fetched."""
+    """Return the whole report as HTML, without scripts or downloads."""
     return "\n".join(
         (f'<div class="gradcheck-report"><style>{STYLE}</style>', *_of(report), "</div>")
     )

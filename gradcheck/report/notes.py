@@ -1,4 +1,4 @@
-"""What a report says beside its findings, a sentence each."""
+"""The notes of a report, one sentence each, beside its findings."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from gradcheck.words import listed, shortened, verb
 ITS_SIZE = "its size (Adam, RMSprop, Adagrad, Adadelta)"
 SAME_RATE = 1e-6
 MAY_BE_THE_RATE = {"GC101", "GC102", "GC103", "GC104", "GC105", "GC999"}
-"""Findings of a factor that may as well be one of the learning rate."""
+"""Findings of a common factor, which may just as well belong to the learning rate."""
 
 
 def notes_of(
     point: Point, preflight: Preflight, diagnosis: Diagnosis, heard: Heard
 ) -> tuple[str, ...]:
-    """All notes on a check that was carried out."""
+    """Return all notes on a completed check."""
     return (
         *_edge_notes(point),
         *_precision_notes(point),
@@ -45,7 +45,7 @@ def notes_of(
 
 
 def _screening_notes(point: Point) -> Iterable[str]:
-    """What random directions said of the entries that were not perturbed one by one."""
+    """Say what random directions show about entries that were not perturbed singly."""
     agree: list[tuple[str, float]] = []
     for block in point.blocks:
         if block.screened is None:
@@ -55,9 +55,9 @@ def _screening_notes(point: Point) -> Iterable[str]:
             agree.append((shortened(block.name), visible / scale))
         elif block.screened.suspects and block.verdict == "ok":
             yield (
-                f"{shortened(block.name)}: moved together, its other entries do not give what your "
-                "gradient says, and no single one of them was found to be wrong (kinks?); "
-                'entries="all" decides'
+                f"{shortened(block.name)}: along random directions, your loss does not change as "
+                "the gradient of its other entries says, but no single one was found to be wrong "
+                '(kinks?); entries="all" decides'
             )
     if agree:
         yield (
@@ -76,7 +76,7 @@ def _excuse_notes(names: Sequence[str]) -> Iterable[str]:
 
 
 def raised_notes(raised: Raised | None) -> Iterable[str]:
-    """Where the user's code raised, and that their parameters are unchanged."""
+    """Say where the user's code raised, and that the parameters are unchanged."""
     if raised is None:
         return
     if raised.frames:
@@ -89,11 +89,11 @@ def raised_notes(raised: Raised | None) -> Iterable[str]:
 
 
 def _edge_notes(point: Point) -> Iterable[str]:
-    """Which entries were not judged because they cannot be moved, by reason."""
-    found: dict[str, list[str]] = {}
+    """Name the entries that were not judged because they cannot be moved, by reason."""
+    names_by_reason: dict[str, list[str]] = {}
     for name, raised in point.edges.items():
-        found.setdefault(raised, []).append(name)
-    for raised, names in found.items():
+        names_by_reason.setdefault(raised, []).append(name)
+    for raised, names in names_by_reason.items():
         yield (
             f"not judged: {listed(names)}, as your loss raises when "
             f"{verb(names, 'it is', 'they are')} moved: {raised}; bounds= says where it may be "
@@ -107,37 +107,37 @@ def _edge_notes(point: Point) -> Iterable[str]:
             for entry in np.setdiff1d(np.arange(value.size), bounds.free(block))
         ]
         if held:
-            yield f"not checked, as their bounds hold them where they are: {listed(held)}"
+            yield f"not checked, as their bounds fix them: {listed(held)}"
 
 
 def _precision_notes(point: Point) -> Iterable[str]:
-    """Why blocks could not be decided, a sentence for each reason."""
+    """Say why blocks could not be decided, one sentence for each reason."""
     step = point.problem.step
-    is_adaptive = step is not None and step.moves is not None  # has a note of its own
-    found: dict[str, list[Block]] = {}
+    is_adaptive = step is not None and step.moves is not None  # has its own note
+    blocks_by_reason: dict[str, list[Block]] = {}
     for block in point.blocks:
         if block.verdict == "inconclusive" and not is_adaptive:
             reason = _reason(block, block.numeric.quantum or point.noise.quantum)
-            found.setdefault(reason, []).append(block)
-    for reason, blocks in found.items():
+            blocks_by_reason.setdefault(reason, []).append(block)
+    for reason, blocks in blocks_by_reason.items():
         names = ", ".join(block.name for block in blocks[:6])
         seen = max(block.resolution or 0.0 for block in blocks)
         yield reason.format(names=names, seen=seen)
 
 
 def _reason(block: Block, quantum: float) -> str:
-    """The sentence, with a place for the names of the blocks."""
+    """Return the sentence, with placeholders for the names of the blocks."""
     if not np.all(np.isfinite(block.numeric.estimates.value)):
         return "{names}: the loss is not finite near this point, so no derivative can be taken"
     if quantum:
         return (
-            f"{{names}}: your loss moves in steps of {quantum:.1e} (is it counted, rounded to "
-            "a few digits, or computed in float16?), and differences say little of its derivative"
+            f"{{names}}: your loss moves in steps of {quantum:.1e} (is it counted, rounded to a "
+            "few digits, or computed in float16?), and differences say little about its derivative"
         )
     if block.resolution is None or not np.isfinite(block.resolution):
         return (
-            "{names}: the derivative changes from step to step as far as your loss can show: a "
-            "kink, a jump or the edge of its domain is too near; move the point"
+            "{names}: the difference quotients do not settle at any step that your loss resolves: "
+            "a kink, a jump or the edge of its domain is too near; move the point"
         )
     return (
         "[GC902] low-precision: {names}: relative errors below {seen:.1e} cannot be seen here; "
@@ -178,7 +178,7 @@ def _structure_notes(problem: Problem) -> Iterable[str]:
 
 
 def _convention_notes(problem: Problem) -> Iterable[str]:
-    """How a layer's outputs and complex gradients are read."""
+    """Say how a layer's outputs and complex gradients are interpreted."""
     if problem.layer is not None and problem.layer.reading.leaves_out:
         yield (
             "forward returned several arrays, and backward takes one upstream gradient: all but "
@@ -195,7 +195,7 @@ def _convention_notes(problem: Problem) -> Iterable[str]:
     convention = problem.parameters.convention
     yield f"complex gradients, z = x + i y, are read as {convention.formula}"
     for name, formula in convention.others:
-        yield f"that of {shortened(name)} is written otherwise than the others: as {formula}"
+        yield f"the gradient of {shortened(name)} is written in another convention: as {formula}"
 
 
 def _update_notes(problem: Problem) -> Iterable[str]:
@@ -217,7 +217,7 @@ def _update_notes(problem: Problem) -> Iterable[str]:
 
 
 def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
-    """An adaptive step; or one whose learning rate is not the one that was given."""
+    """Describe an adaptive step, or a learning rate that differs from the given one."""
     step = point.problem.step
     if step is None:
         return
@@ -289,7 +289,7 @@ def _flat_notes(point: Point, preflight: Preflight, diagnosis: Diagnosis) -> Ite
 
 
 def heard_notes(heard: Heard) -> tuple[str, ...]:
-    """What the user's code warned of and printed."""
+    """Return notes on the warnings and the output of the user's code."""
     notes = []
     for (text, location), count in heard.warnings.most_common(3):
         times = "once" if count == 1 else f"{count} times"

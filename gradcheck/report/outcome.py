@@ -1,4 +1,4 @@
-"""What came of one case of a run: its report, or why there is none, and what was expected."""
+"""The outcome of one case of a run: its report or an error, and what was expected."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ AS_EXPECTED, WRONG, UNDECIDED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one case.
+    """The outcome of one case.
 
     Attributes:
-        expected: what its author expects, as it stands in JSON.
-        expected_verdict: the verdict alone; None where what is expected could not be read.
-        error: why there is no report, or None.
+        expected: the author's expectation, as it appears in JSON.
+        expected_verdict: the expected verdict; None if the expectation could not be read.
+        differences: the ways in which the report differs from the expectation, one sentence each.
+        error: the reason why there is no report, or None.
         repair: the command that is likely to find a patch, or None.
-        script: what was taken of a script that holds no case, or None.
+        script: the description of a script that was taken apart, or None.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Outcome:
 
     @property
     def report_or_reason(self) -> Report:
-        """The report; where there is none, one without numbers that says why."""
+        """The report; if there is none, an inconclusive one that gives the reason."""
         from gradcheck.report.model import Report
         from gradcheck.sampling import Coverage
 
@@ -63,17 +64,17 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """The verdict of the report; "inconclusive" where there is none."""
+        """The verdict of the report; "inconclusive" if there is none."""
         return self.report_or_reason.verdict
 
 
 def how_many(outcomes: Collection[Outcome]) -> str:
-    """How many cases came out as expected, in words."""
+    """Return how many cases came out as expected, in words."""
     expected = sum(outcome.status == AS_EXPECTED for outcome in outcomes)
     return f"{expected} of {len(outcomes)} cases came out as expected"
 
 
 def exit_status(outcomes: Iterable[Outcome]) -> int:
-    """The exit status of a run: what is wrong outweighs what could not be decided."""
+    """Return the exit status of a run: a wrong gradient outweighs an undecided one."""
     statuses = {outcome.status for outcome in outcomes}
     return next((status for status in (WRONG, UNDECIDED) if status in statuses), AS_EXPECTED)

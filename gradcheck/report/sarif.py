@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0, which code scanning services read (OASIS, 2020)."""
+"""Findings as SARIF 2.1.0 for code scanning services (OASIS, 2020)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """One run, with a result for each finding of a case that did not come out as expected."""
-    found = [result for outcome in outcomes for result in _results(outcome)]
-    named = {result["ruleId"] for result in found}
+    """Return one run, with a result for each finding of the cases that failed expectations."""
+    results = [result for outcome in outcomes for result in _results(outcome)]
+    named = {result["ruleId"] for result in results}
     rules = [
         {"id": rule.code, "name": rule.name, "shortDescription": {"text": rule.what}}
         for rule in RULES
         if rule.code in named
     ]
     driver = {"name": "gradcheck", "version": __version__, "rules": rules}
-    run = {"tool": {"driver": driver}, "results": found, "columnKind": "unicodeCodePoints"}
+    run = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 

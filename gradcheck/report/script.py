@@ -1,4 +1,4 @@
-"""What was taken of a script that holds no case, in words and as JSON."""
+"""The description of a script that was taken apart, in words and as JSON."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TakenApart:
-    """What one iteration of a script's training loop was found to be.
+    """One iteration of a script's training loop: step, parameters, loss and learning rate.
 
     Attributes:
-        seconds: how long it took to find out.
+        seconds: the time that was needed to find them.
         step: the line of the loop.
-        step_words: what the step is.
-        loss: what the loss is, in words.
-        loss_line: where it stands.
-        loss_words: the same, as it is said.
-        learning_rate: the rate; None where the gradients themselves were taken.
-        rate_words: the same, as it is said.
-        rate_given: whether the script has one; where not, it is 1.
+        step_words: a description of the step.
+        loss: the name of the loss.
+        loss_line: the line of the loss.
+        loss_words: a description of the loss, and of its alternatives.
+        learning_rate: the rate; None where the script's own gradients are checked.
+        rate_words: a description of the rate.
+        rate_given: whether the script has a rate; if not, it is 1.
     """
 
     file: str
@@ -36,7 +36,7 @@ class TakenApart:
     notes: tuple[str, ...] = ()
 
     def lines(self) -> tuple[str, ...]:
-        """A line for each thing that was taken."""
+        """Return the descriptions, one line each."""
         rows = [
             ("step", self.step_words),
             ("params", _some(self.params)),
@@ -47,7 +47,7 @@ class TakenApart:
         return tuple(f"{name:<7} {words}" for name, words in rows)
 
     def text(self) -> str:
-        """The lines before the report."""
+        """Return the text to print before the report."""
         return "\n".join(
             [
                 f"{self.file} holds no case; it was taken apart (in {self.seconds:.1f} s, nothing "
@@ -60,7 +60,7 @@ class TakenApart:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """In plain types."""
+        """Return the numbers and names in plain types."""
         return {
             "step": self.step,
             "params": list(self.params),

@@ -1,4 +1,4 @@
-"""Reports and the outcomes of a run as text."""
+"""Reports, and the outcomes of a run, as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEADERS = ("block", "shape", "entries", "worst error", "bound", "verdict")
 
 @dataclass(frozen=True)
 class Style:
-    """How a report is laid out: the width of the terminal, if it is one, and whether in full."""
+    """The layout of a report: the width of the terminal, if known, and whether to show all."""
 
     width: int | None = None
     verbose: bool = False
@@ -33,26 +33,26 @@ class Style:
 PLAIN = Style()
 
 MOST_ROWS = 30
-"""Rows of a table; beyond that, blocks that agree are only counted, unless -v is given."""
+"""Longest table without -v; beyond, blocks that agree are counted instead of listed."""
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """All reports one after the other, and how many came out as expected."""
+    """Return all reports one after the other, and how many came out as expected."""
     parts = [outcome_text(outcome) for outcome in outcomes]
     return "\n".join([*parts, *([summary(outcomes)] if len(outcomes) > 1 else [])])
 
 
 def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) -> str:
-    """The report of one case; one line of it if quiet."""
+    """Return the report of one case; a single line of it if `quiet`."""
     name = printable(outcome.name)
     how = how_it_came_out(outcome)
     if outcome.report is None:
         return f"{name}: could not check: {printable_lines(outcome.error or '')}"
     if quiet:
-        said = summary_line(outcome.report)
+        line = summary_line(outcome.report)
         if any(block.verdict == "raised" for block in outcome.report.blocks):
-            said += "".join(f": {finding.message}" for finding in outcome.report.findings[:1])
-        return f"{name}: {printable_lines(said)}{f' ({how})' if how else ''}"
+            line += "".join(f": {finding.message}" for finding in outcome.report.findings[:1])
+        return f"{name}: {printable_lines(line)}{f' ({how})' if how else ''}"
     text = report_text(outcome.report, outcome.name, style)
     if outcome.script:
         text = f"{printable_lines(outcome.script.text())}\n{text}"
@@ -62,7 +62,7 @@ def outcome_text(outcome: Outcome, style: Style = PLAIN, quiet: bool = False) ->
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """How many cases came out as expected, and what the others did."""
+    """Return how many cases came out as expected, and the outcomes of the others."""
     lines = [how_many(outcomes)]
     for outcome in outcomes:
         if outcome.status != AS_EXPECTED:
@@ -74,7 +74,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def how_it_came_out(outcome: Outcome) -> str:
-    """Whether the case came out as expected, where that is worth saying."""
+    """Say whether a case came out as expected; "" if it was expected to pass."""
     if outcome.expected in (None, "pass") or outcome.report is None:
         return ""
     if outcome.differences:
@@ -83,7 +83,7 @@ def how_it_came_out(outcome: Outcome) -> str:
 
 
 def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -> str:
-    """The whole report: what was covered, a row per block, the findings, the verdict."""
+    """Return the whole report: coverage, table of blocks, findings, notes and verdict."""
     sections = [_heading(report, name)]
     if report.could_not_check:
         sections.append(f"could not check: {report.could_not_check}")
@@ -106,10 +106,10 @@ def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -
     sections += layer_lines(report)
     sections += [_finding(finding) for finding in report.findings]
     if style.verbose and report.backward:
-        table_of_it = fitted_table(
+        backward_table = fitted_table(
             backward_rows(report), BACKWARD_HEADERS, style.width, gives_way=("shape",)
         )
-        sections += ["", f"{backward_title(report)}:", table_of_it, ""]
+        sections += ["", f"{backward_title(report)}:", backward_table, ""]
     sections += [f"note: {note}" for note in (*_kinks(report), *report.notes)]
     if style.verbose:
         sections += [f"detail: {detail}" for detail in report.details]
@@ -130,7 +130,7 @@ def _laid_out(sections: list[str], style: Style) -> str:
 
 
 def _shown(report: Report, style: Style) -> tuple[list[Block], int]:
-    """The blocks of the table, and how many that agree are left out."""
+    """Return the blocks of the table, and how many that agree are left out."""
     blocks = [
         block
         for block in report.blocks
@@ -140,9 +140,9 @@ def _shown(report: Report, style: Style) -> tuple[list[Block], int]:
         return blocks, 0
     others = [block for block in blocks if block.verdict != "ok"]
     agreeing = [block for block in blocks if block.verdict == "ok"]
-    kept = max(0, MOST_ROWS - len(others))
-    shown = {id(block) for block in (*others, *agreeing[:kept])}
-    return [block for block in blocks if id(block) in shown], len(agreeing[kept:])
+    room = max(0, MOST_ROWS - len(others))
+    shown = {id(block) for block in (*others, *agreeing[:room])}
+    return [block for block in blocks if id(block) in shown], len(agreeing[room:])
 
 
 def _heading(report: Report, name: str | None) -> str:
@@ -157,7 +157,7 @@ def _heading(report: Report, name: str | None) -> str:
 
 
 def block_row(block: Block) -> tuple[str, ...]:
-    """What the table says of a block."""
+    """Return the cells of a block's row in the table."""
     return (
         shortened(block.name),
         str(block.shape),
@@ -169,7 +169,7 @@ def block_row(block: Block) -> tuple[str, ...]:
 
 
 def block_verdict(block: Block) -> str:
-    """How a block came out, in a few words."""
+    """Return the verdict on a block, in a few words."""
     if block.verdict == "shape":
         return f"shape: the gradient is {block.analytic_shape}"
     if block.verdict == "wrong":
@@ -183,7 +183,7 @@ def _entries(block: Block) -> str:
 
 
 def worst_entry(block: Block) -> str:
-    """The entry that is furthest off, with both derivatives."""
+    """Return the entry with the largest error, with both derivatives."""
     worst = block.worst
     if worst is None:
         return f"{shortened(block.name)}: wrong"
@@ -199,7 +199,7 @@ def worst_entry(block: Block) -> str:
 
 
 def layer_lines(report: Report) -> tuple[str, ...]:
-    """The lines on layers, but for those that are evidence of a finding as well."""
+    """Return the lines on layers, except those repeated as evidence of a finding."""
     repeated = {line for finding in report.findings for line in finding.evidence}
     return tuple(line for line in report.layers if line not in repeated)
 

@@ -1,4 +1,4 @@
-"""Text that is never wider than the terminal: prose is wrapped, tables lose what can be missed."""
+"""Fit text to the width of the terminal: prose is wrapped, tables lose their least columns."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tabulate import tabulate
 NARROWEST = 20
 
 TELLING = 12
-"""Characters of a cell that still say something."""
+"""Smallest length of a cut cell that is still informative."""
 
 
 def wrapped(line: str, width: int | None) -> str:
-    """A line of prose on as many lines as it needs, indented as its first and two more."""
+    """Wrap a line of prose; further lines are indented like the first, and by two more."""
     if width is None or len(line) <= width:
         return line
     indent = len(line) - len(line.lstrip())
@@ -34,24 +34,24 @@ def fitted_table(
     width: int | None,
     gives_way: Sequence[str],
 ) -> str:
-    """A table; columns that can be missed are left out until it fits, then cells are cut.
+    """Return a table; columns are left out until it fits, and then cells are cut.
 
     The first column holds names, which are cut last. `gives_way` are the headers of columns that
-    can be missed, the least important first.
+    may be left out, the least important first.
     """
-    kept = list(headers)
+    shown = list(headers)
     for missed in ("", *gives_way):
-        kept = [header for header in kept if header != missed]
-        places = [headers.index(header) for header in kept]
-        table = _table([[row[place] for place in places] for row in rows], kept)
+        shown = [header for header in shown if header != missed]
+        places = [headers.index(header) for header in shown]
+        table = _table([[row[place] for place in places] for row in rows], shown)
         if width is None or max(map(len, table.split("\n"))) <= width:
             return table
     longest = max(len(cell) for row in rows for cell in row)
-    for first, least in ((longest, TELLING), (0, 4)):  # names are whole as long as that may be
+    for first, least in ((longest, TELLING), (0, 4)):  # at first without cutting names
         for most in range(longest, least - 1, -1):
             lengths = [max(first, most), *(most for _ in places[1:])]
             table = _table(
-                [[*map(_cut, map(row.__getitem__, places), lengths)] for row in rows], kept
+                [[*map(_cut, map(row.__getitem__, places), lengths)] for row in rows], shown
             )
             if width is None or max(map(len, table.split("\n"))) <= width:
                 return table

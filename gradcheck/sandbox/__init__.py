@@ -1,1 +1,1 @@
-"""Where code is run that may change nothing outside: a script, and the edits of a repair."""
+"""Run scripts and candidate repairs so that they change nothing outside of their process."""

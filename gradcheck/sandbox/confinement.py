@@ -1,8 +1,8 @@
-"""The process that candidates run in, closed off by the system as far as that can do it.
+"""Confine the process that runs candidates, as far as the operating system can.
 
-What Python's audit hooks do not hear of (a library in C that writes) is refused by the kernel:
-Landlock (Linux 5.13) allows no file to be written, made, removed or executed. Files that were open
-for writing write nowhere, and what is mapped from a file is changed for this process only.
+The kernel refuses what Python's audit hooks do not see, such as a C library that writes: Landlock
+(Linux 5.13) forbids to write, create, remove or execute any file. Files that are already open for
+writing are redirected to the null device, and shared memory maps are made private.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MORE_MEMORY = 2**32
-"""Bytes of address space that a candidate may take beside what the process has."""
+"""Bytes of address space that a candidate may allocate on top of what the process has."""
 
 CREATE_RULESET, RESTRICT_SELF = 444, 446
 """System calls of Landlock, the same on every architecture."""
@@ -22,10 +22,10 @@ CREATE_RULESET, RESTRICT_SELF = 444, 446
 ASK_VERSION = 1
 READING = 1 << 2 | 1 << 3
 RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
-"""How many rights to files a version of Landlock knows; later ones know one more."""
+"""Number of access rights to files that each Landlock version knows; later versions have 16."""
 
 TCP, OUTSIDE = 0b11, 0b11
-"""To bind and to connect; abstract sockets and signals to what is outside."""
+"""Rights to bind and connect TCP sockets; abstract sockets and signals to other processes."""
 
 NO_NEW_PRIVILEGES = 38
 PROT_READ, PROT_WRITE = 1, 2
@@ -33,21 +33,21 @@ MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS = 2, 16, 32
 
 
 def confine(keep: int, shared: int) -> None:
-    """Closes this process off: limits of its own, and nothing to write to.
+    """Limit the resources of this process, and take away everything that it could write to.
 
-    But for the descriptor `keep` and the memory at the address `shared`, which it answers in.
+    Exceptions are the descriptor `keep` and the memory at the address `shared`, used for answers.
     """
     _write_nowhere(keep)
     _limit()
-    with contextlib.suppress(OSError, AttributeError, ValueError):  # not on Linux, or an old one
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # requires a recent Linux
         libc = ctypes.CDLL(None, use_errno=True)
         _map_privately(libc, shared)
         _restrict(libc)
 
 
 def _write_nowhere(keep: int) -> None:
-    """Sends to nowhere what is written to any file that is open, but for one."""
-    import fcntl  # not where there is no fork, which is said in a sentence
+    """Redirect all files open for writing, except `keep`, to the null device."""
+    import fcntl  # missing on systems without fork, which are refused earlier
 
     nowhere = os.open(os.devnull, os.O_RDWR)
     try:
@@ -61,7 +61,7 @@ def _write_nowhere(keep: int) -> None:
 
 
 def _limit() -> None:
-    """As much more address space as a candidate may take; no file grows, no core is left."""
+    """Limit the address space; forbid files to grow, and core dumps."""
     import resource
 
     def at_most(kind: int, most: int) -> None:
@@ -76,7 +76,7 @@ def _limit() -> None:
 
 
 def _map_privately(libc: ctypes.CDLL, shared: int) -> None:
-    """Maps anew, as a copy of this process, what others see and what is mapped from files."""
+    """Replace shared memory maps by private copies, of files and of anonymous memory."""
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_int64]
     both, private = PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED
@@ -85,7 +85,7 @@ def _map_privately(libc: ctypes.CDLL, shared: int) -> None:
             continue
         try:
             file = os.open(path, os.O_RDONLY)
-        except OSError:  # it has no file, or no longer
+        except OSError:  # anonymous memory, or the file was deleted
             content = ctypes.string_at(start, length)
             libc.mmap(start, length, both, private | MAP_ANONYMOUS, -1, 0)
             ctypes.memmove(start, content, length)
@@ -95,7 +95,7 @@ def _map_privately(libc: ctypes.CDLL, shared: int) -> None:
 
 
 def _shared_maps() -> Iterator[tuple[int, int, int, str]]:
-    """Where each begins, how long it is, where in which file."""
+    """Yield the start, length, file offset and path of each shared, writable map."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         span, rights, offset, _, _, *path = line.split(maxsplit=5)
         if rights.startswith("rw") and rights.endswith("s") and path:
@@ -104,13 +104,13 @@ def _shared_maps() -> Iterator[tuple[int, int, int, str]]:
 
 
 def _restrict(libc: ctypes.CDLL) -> None:
-    """Has the kernel refuse all rights to files but reading, and what is outside."""
+    """Let the kernel refuse all access to files except reading, and all outside contact."""
     version = libc.syscall(CREATE_RULESET, None, 0, ASK_VERSION)
     if version < 1:
         return
-    files = (1 << RIGHTS.get(version, 16)) - 1 & ~READING
-    asked = [files, TCP, OUTSIDE][: 1 + (version >= 4) + (version >= 6)]
-    rules = (ctypes.c_uint64 * len(asked))(*asked)
+    file_rights = (1 << RIGHTS.get(version, 16)) - 1 & ~READING
+    restrictions = [file_rights, TCP, OUTSIDE][: 1 + (version >= 4) + (version >= 6)]
+    rules = (ctypes.c_uint64 * len(restrictions))(*restrictions)
     ruleset = libc.syscall(CREATE_RULESET, rules, ctypes.c_size_t(ctypes.sizeof(rules)), 0)
     if ruleset >= 0 and libc.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0:
         libc.syscall(RESTRICT_SELF, ruleset, 0)

@@ -1,4 +1,4 @@
-"""A forked process that has what this one has, tells of it, and leaves nothing behind."""
+"""A forked child process that sends answers to this one and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ PARENT_DEATH_SIGNAL = 1
 
 @contextmanager
 def forked(work: Callable[..., None], *arguments: Any) -> Iterator[tuple[Connection, BaseProcess]]:
-    """A process that does some work, and where its answers come; it is ended with the block.
+    """Run `work` in a forked process, which is killed at the end; yield its answers and itself.
 
-    The work is given the connection to answer by, and the arguments.
+    `work` is called with the connection to answer by, and the arguments.
     """
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(os.getpid(), receiver, work, sender, arguments))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of forking beside threads: the child starts none
+        warnings.simplefilter("ignore")  # forking beside threads is safe: the child starts none
         process.start()
     sender.close()
     try:
         yield receiver, process
     finally:
-        with contextlib.suppress(ProcessLookupError):  # it has no session of its own yet
+        with contextlib.suppress(ProcessLookupError):  # it may not have its own session yet
             os.killpg(process.pid or 0, signal.SIGKILL)
         process.kill()
         process.join()
@@ -47,19 +47,19 @@ def _run(
     sender: Connection,
     arguments: tuple[Any, ...],
 ) -> None:
-    end = os._exit  # which the work may come to refuse
+    end = os._exit  # the work may replace os._exit by a refusal
     os.setsid()
-    receiver.close()  # or an answer that nobody reads any more would be waited with for ever
+    receiver.close()  # otherwise an answer that nobody reads would block for ever
     _end_with(parent)
     with contextlib.suppress(BrokenPipeError, MemoryError):
         work(sender, *arguments)
     sender.close()
-    end(0)  # nothing of the parent's is to be tidied up here
+    end(0)  # without the parent's exit handlers
 
 
 def _end_with(parent: int) -> None:
-    """Has this process killed when its parent is, where the system can do that."""
-    with contextlib.suppress(OSError, AttributeError):  # Linux alone has it
+    """Let the kernel kill this process when its parent ends, where supported."""
+    with contextlib.suppress(OSError, AttributeError):  # available on Linux only
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(0)

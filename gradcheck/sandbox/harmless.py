@@ -1,9 +1,9 @@
-"""What may not be done here: write, remove or rename a file, start a process, send, or end this.
+"""Refuse to write, remove or rename files, to start processes, to send data, and to exit.
 
-A script does that by itself, and an edit may let code run that never did (`if stale > 0:
-os.remove(...)`), so that everything that reaches beyond the process is refused, by Python's audit
-hooks and, where these hear of nothing, by functions put in the place of the others. `confinement`
-has the system refuse it a second time.
+A script may do such things by itself, and an edit may run code that never ran before (`if stale >
+0: os.remove(...)`). Everything that reaches beyond the process is therefore refused, by Python's
+audit hooks and, where no event is raised, by replacing the functions. `confinement` lets the
+operating system refuse it a second time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ REFUSED = re.compile(
     r"resource\.(prlimit|setrlimit)|signal\.pthread_kill|sqlite3\.connect|subprocess\.Popen|"
     r"webbrowser\.open"
 )
-"""Audit events of what leaves a trace outside of the process."""
+"""Audit events of calls that leave a trace outside of the process."""
 
 UNHEARD = ("_exit", "abort", "mkfifo", "mknod", "setpriority", "nice")
-"""Functions of `os` that raise no event."""
+"""Functions of `os` that raise no audit event."""
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
@@ -33,22 +33,22 @@ OF_EDITS = "an edit that is tried may not"
 
 
 class HarmRefusedError(PermissionError):
-    """Code would have done something outside of its process."""
+    """Code tried to do something outside of its process."""
 
 
 class Refusals:
-    """Refuses from now on, to the end of the process, what may not be done.
+    """Refuses such calls from now on, until the process ends.
 
     Args:
-        scopes: the globals of the user's functions, which may hold functions that are replaced.
-        sentence: what to say, before what was to be done.
+        scopes: the globals of the user's functions, in which the functions are replaced, too.
+        sentence: the beginning of the message; the refused call follows.
 
     Attributes:
-        count: how many candidates were refused something.
-        last: what was refused last, in a sentence.
-        are_of_edits: whether they are of a process that tries edits, which may check nothing.
-        here: those of this process, if it is closed off; a process that is forked for candidates
-            asks before it closes itself.
+        count: the number of candidates that were refused something.
+        last: the message of the last refusal.
+        are_of_edits: whether the process tries edits, and may therefore start no check.
+        here: the refusals of this process, None if it is not confined; a forked process asks for
+            its parent's before it confines itself.
     """
 
     here: ClassVar[Refusals | None] = None
@@ -69,7 +69,7 @@ class Refusals:
         Refusals.here = self
 
     def happened(self) -> bool:
-        """Whether anything was refused since this was asked last; then it is counted."""
+        """Whether anything was refused since the last call; if so, count the candidate."""
         refused, self._refused = self._refused, False
         self.count += refused
         return refused

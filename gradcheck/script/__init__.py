@@ -1,13 +1,13 @@
-"""An unmodified training script: one iteration of its loop is found, and made a case.
+"""Find one iteration of the training loop of an unmodified script, and make it a case.
 
-`reading` parses the script and `instrument` marks (`marks`) what could be its loop, loss and rate,
-also in modules of its own that it imports (`imported`). `running` runs it up to the loop, in a
-process of its own (`process`, `playground`), and replays one iteration (`bodies`) from a copy of
-what the script holds (`state`). `loops` and `rates` tell by experiments which loop is a step and
-what its parameters and rate are, `losses` and `choice` what it descends, `gradients` and `named`
-where its gradients are; `taking` puts that together, `handover` makes the case, `saying` says it,
-and `writing` writes it down. Ways of their own have scripts that raise (`raising`), have no loop
-(`straight`), call scipy (`minimised`), or cannot be run (`definitions`).
+`reading` parses the script. `instrument` adds marks (`marks`) around all that could be its training
+loop, loss or learning rate, also in the user's modules that it imports (`imported`). `running` runs
+it up to the loop, in a process of its own (`process`, `playground`), and replays an iteration
+(`bodies`) from a copy of the variables (`state`). `loops` and `rates` find by experiment which loop
+is a training step, its parameters and its rate; `losses` and `choice` find the loss, `gradients`
+and `named` the gradients. `taking` combines these, `handover` makes the case, `saying` describes
+it, and `writing` writes a case file. Scripts that raise (`raising`), have no loop (`straight`),
+call scipy (`minimised`) or cannot be run (`definitions`) are treated separately.
 """
 
 from gradcheck.script.definitions import definitions

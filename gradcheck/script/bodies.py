@@ -1,4 +1,4 @@
-"""The body of a loop as a function, with the lines and columns that it has in the script."""
+"""Compile the body of a loop as a function that keeps the script's lines and columns."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ RETURNED = "__gradcheck_returned__"
 
 
 class ReturnedError(Exception):
-    """The script returned from within its loop."""
+    """The script returned from inside its loop."""
 
 
 def body_function(
     loop: TrainingLoop, file: str, names: Iterable[str] | None, module: dict[str, Any]
 ) -> FunctionType:
-    """The body of a loop, once.
+    """Return a function that carries out the body of a loop once.
 
-    The variables of the function that the loop stands in, `names`, are the arguments; the body
-    returns what they are afterwards. In a module they are None: its own variables are changed.
+    The arguments are `names`, the variables of the function that holds the loop; their values
+    afterwards are returned. If `names` is None, the body changes the variables of the module.
     """
-    known: list[str] = []
+    arguments: list[str] = []
     declared, end = {ONCE, *_stored(loop.body)}, ""
     if names is not None:
         around = ast.walk(loop.function) if loop.function else ()
         globals_ = [node for node in around if isinstance(node, ast.Global)]
         declared, end = {name for node in globals_ for name in node.names}, "\n  return locals()"
-        own = {name for name in names if name.isidentifier()} - declared
-        known = sorted(own, key=lambda name: (name != "self", name))  # super() looks for the first
-    # the name of its class is a part of the names that begin with two underscores
+        locals_ = {name for name in names if name.isidentifier()} - declared
+        # super() uses the first argument
+        arguments = sorted(locals_, key=lambda name: (name != "self", name))
+    # names with two leading underscores are mangled with the name of the class
     head = f"class {loop.class_name}:" if loop.class_name else "if 1:"
     shared = f"\n  global {', '.join(sorted(declared))}" if declared else ""
-    text = f"{head}\n def {STEP}({', '.join(known)}):{shared}\n  for {ONCE} in (0,): pass{end}"
+    text = f"{head}\n def {STEP}({', '.join(arguments)}):{shared}\n  for {ONCE} in (0,): pass{end}"
     tree: Any = ast.parse(text)
     nodes: list[Any] = list(ast.walk(tree))
     for node in nodes:
@@ -53,14 +54,14 @@ def body_function(
             node.col_offset = node.end_col_offset = 0
     once = next(node for node in nodes if isinstance(node, ast.For))
     once.body = [_Inside().visit(copy.deepcopy(one)) for one in loop.body]
-    found: dict[str, Any] = {}
-    exec(compile(tree, file, "exec"), module, found)
-    made = vars(found[loop.class_name]) if loop.class_name else found
-    return made[STEP]  # type: ignore[no-any-return]
+    namespace: dict[str, Any] = {}
+    exec(compile(tree, file, "exec"), module, namespace)
+    members = vars(namespace[loop.class_name]) if loop.class_name else namespace
+    return members[STEP]  # type: ignore[no-any-return]
 
 
 def fill_class(function: FunctionType, owner: Any, class_name: str | None) -> None:
-    """Has `super()` in the body find the class that the method was written in."""
+    """Bind the `__class__` cell, through which `super()` finds the class of the method."""
     kinds = {kind.__name__: kind for kind in type(owner).__mro__}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         if name == "__class__" and class_name in kinds:
@@ -68,20 +69,20 @@ def fill_class(function: FunctionType, owner: Any, class_name: str | None) -> No
 
 
 def _only_ends(node: ast.If) -> bool:
-    """Whether all that a condition does is to end the training, with a word or a flag."""
+    """Whether a conditional does nothing but end the training, after a message or a flag."""
     *before, last = node.body
-    said = all(
+    is_quiet = all(
         isinstance(one, ast.Expr)
         or (isinstance(one, ast.Assign) and isinstance(one.value, ast.Constant))
         for one in before
     )
-    return said and not node.orelse and isinstance(last, ast.Break | ast.Return)
+    return is_quiet and not node.orelse and isinstance(last, ast.Break | ast.Return)
 
 
 class _Inside(ast.NodeTransformer):
-    """Ends the body where the script returns; what it declares is declared before the loop.
+    """Replaces returns by exceptions, and removes global declarations and convergence tests.
 
-    A test of convergence is left out: elsewhere it may end an iteration before its update.
+    With other values a convergence test may end an iteration before its update.
     """
 
     def __init__(self) -> None:
@@ -93,8 +94,8 @@ class _Inside(ast.NodeTransformer):
     visit_Lambda = visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef  # noqa: N815
 
     def visit_For(self, node: Any) -> Any:
-        kept = {id(one) for one in ast.walk(node)}
-        self.of_inner_loops |= kept
+        inside = {id(one) for one in ast.walk(node)}
+        self.of_inner_loops |= inside
         return self.generic_visit(node)
 
     visit_While = visit_For  # noqa: N815
@@ -115,7 +116,7 @@ class _Inside(ast.NodeTransformer):
 
 
 def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:
-    """The names that statements of a module bind in it."""
+    """Yield the names that the statements bind in their module."""
     for node in statements:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             yield node.id
@@ -141,7 +142,7 @@ def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def closures(local: Mapping[str, Any]) -> Iterator[None]:
-    """Has functions that were defined around the loop see its variables; put back afterwards."""
+    """Let functions defined around the loop see the variables in `local`, within this context."""
     before = {}
     for function in local.values():
         if isinstance(function, FunctionType):
@@ -159,7 +160,7 @@ def closures(local: Mapping[str, Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Shows nothing of what the script prints and warns of."""
+    """Suppress the script's output and warnings."""
     with (
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
@@ -174,7 +175,7 @@ def silence() -> Iterator[None]:
 def as_at(
     scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], random_state: tuple[Any, Any]
 ) -> Iterator[None]:
-    """Variables as they are to be, and the random generators; put back afterwards."""
+    """Set variables and random generators, and restore them when the context ends."""
     undo, states = [restorer(names) for names, _ in scopes], random_states()
     for names, values in scopes:
         names.update(values)

@@ -1,8 +1,8 @@
-"""Which number of an iteration is the loss: what the script calls so, else what its errors imply.
+"""Choose which number of an iteration is the loss: one that is computed, or an inferred one.
 
-Names rank what the script computes itself. Whether it agrees with the gradient never does: that
-would choose a loss without its penalty where the gradient has forgotten it. Agreement only chooses
-among the losses that an error may stand for, which no line of the script says.
+Computed losses are ranked by their names. Agreement with the gradient is not a criterion for them:
+it would choose a loss without its penalty where the gradient lacks the penalty too. Agreement
+decides only among inferred losses, which no line of the script computes.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ ORDER = (PRINTED, APPENDED, RETURNED, ASSIGNED)
 
 @dataclass(frozen=True)
 class Found:
-    """The loss that was chosen, and what is to be said of others.
+    """The loss that was chosen, and the alternatives that the report mentions.
 
     Attributes:
-        loss: the loss.
-        instead: what the script computes, and its updates do not descend.
-        why: why that is not the loss.
-        squares: of a cross-entropy, the squared error that it may be as well.
+        loss: the chosen loss.
+        instead: a loss that the script computes but its updates do not descend.
+        why: why `instead` was not chosen.
+        squares: the squared error of the same difference, where `loss` is a cross-entropy.
     """
 
     loss: Loss
@@ -43,21 +43,21 @@ class Found:
 
 
 def _fit(loss: Loss) -> tuple[Any, ...]:
-    """How well an inferred loss fits the gradient; of equals the first stays."""
+    """Sort key: how well an inferred loss fits the gradient."""
     off = abs(np.log(loss.middle)) if loss.middle > 0 else np.inf
     return loss.agreeing, loss.common is not None, -round(off, 2)
 
 
-def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
-    """The loss; None where nothing may be it. The user may say a name, a line, or "squares".
+def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
+    """Choose the loss; None if there is no candidate. `wanted` is a name, a line or "squares".
 
     Raises:
-        RefusedError: nothing is called what the user says.
+        RefusedError: no candidate matches `wanted`.
     """
-    inferred = [loss for loss in found if loss.family]
+    inferred = [loss for loss in losses if loss.family]
     if wanted is not None:
-        return Found(_wanted(found, wanted))
-    written = _written([loss for loss in found if not loss.family])
+        return Found(_wanted(losses, wanted))
+    written = _written([loss for loss in losses if not loss.family])
     implied = max(inferred, key=_fit, default=None)
     if written is None:
         return None if implied is None else _with_squares(implied, inferred)
@@ -75,8 +75,8 @@ def choose(found: Sequence[Loss], wanted: str | None) -> Found | None:
 
 
 def _written(explicit: Sequence[Loss]) -> Loss | None:
-    """What the script calls its loss: by its name, how it is kept, and what is computed last."""
-    found = max(
+    """Return the loss that the script computes: by its name, its kind of mark, then its order."""
+    best = max(
         explicit,
         key=lambda loss: (
             loss.strong,
@@ -86,39 +86,39 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         ),
         default=None,
     )
-    if found is None or found.site.text != "+=":
-        return found
+    if best is None or best.site.text != "+=":
+        return best
     parts = (
         loss
         for loss in explicit
-        if loss.strong and loss.site.kind == ASSIGNED and loss.words != found.words
-    )  # of which it is the sum over all iterations
-    return next((loss for loss in parts if proportional(loss.slopes, found.slopes)), found)
+        if loss.strong and loss.site.kind == ASSIGNED and loss.words != best.words
+    )  # `best` is the running total of one of these over all iterations
+    return next((loss for loss in parts if proportional(loss.slopes, best.slopes)), best)
 
 
-def _wanted(found: Sequence[Loss], wanted: str) -> Loss:
+def _wanted(losses: Sequence[Loss], wanted: str) -> Loss:
     if wanted == SQUARES:
-        fitting = [loss for loss in found if loss.family and loss.family.term == SQUARES]
+        matches = [loss for loss in losses if loss.family and loss.family.term == SQUARES]
     else:
-        fitting = [
+        matches = [
             loss
-            for loss in found
+            for loss in losses
             if wanted in (loss.words, loss.words.removesuffix("()"), str(loss.site.line))
         ]
-        written = [loss for loss in fitting if not loss.family]
-        fitting = written[-1:] or fitting
-    if not fitting:
-        seen = sorted({f"{one.words} ({one.site.place})" for one in found if not one.family})
-        told = f"there are {', '.join(seen)}" if seen else "there is none that it computes"
+        written = [loss for loss in matches if not loss.family]
+        matches = written[-1:] or matches
+    if not matches:
+        seen = sorted({f"{one.words} ({one.site.place})" for one in losses if not one.family})
+        alternatives = f"there are {', '.join(seen)}" if seen else "there is none that it computes"
         raise RefusedError(
             f"--loss {wanted}: nothing of that name in the iteration depends on the parameters; "
-            f"{told}"
+            f"{alternatives}"
         )
-    return max(fitting, key=_fit)
+    return max(matches, key=_fit)
 
 
 def _with_squares(loss: Loss, inferred: Sequence[Loss], instead: Loss | None = None) -> Found:
-    """A loss that is inferred, with the other reading of the same error if there is one."""
+    """Return an inferred loss, with the squared error of the same difference as an alternative."""
     if loss.family is None or loss.family.term == SQUARES:
         return Found(loss, instead)
     squares = [
@@ -130,13 +130,13 @@ def _with_squares(loss: Loss, inferred: Sequence[Loss], instead: Loss | None = N
 
 
 def proportional(one: Array, other: Array) -> bool:
-    """Whether the slopes of two losses, or two steps, are those of one, times a number."""
+    """Whether two gradients, or the slopes of two losses, differ by a positive factor only."""
     factor, off = as_multiple(one, other)
     return factor > 0 and off < SAME
 
 
 def as_multiple(one: Array, other: Array) -> tuple[float, float]:
-    """The factor with which the other comes nearest to the one, and how far off that is then."""
+    """Return the factor that fits `one` = factor * `other` best, and the relative residual."""
     square, size = float(np.sum(other**2)), float(np.linalg.norm(one))
     factor = float(np.sum(one * other)) / square if square else 0.0
     return factor, float(np.linalg.norm(one - factor * other)) / (size or 1.0)

@@ -1,4 +1,4 @@
-"""Which values of a script are its data, and which of these hold nothing but plain values."""
+"""Tell the data of a script from what its replays share, and containers of plain values."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from gradcheck.trace.record.ownership import ATOMS, is_users_object
 
 SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
-"""The modules whose objects are copied; those of any other are shared by all replays."""
+"""Packages whose objects are copied; all replays share the objects of any other package."""
 
 CONTAINERS = (list, tuple, set, dict)
 
 
 def is_shared(value: Any) -> bool:
-    """Whether a value is no data of the script's."""
+    """Whether a value is a module, a function, a class, or an object of some library."""
     module = type(value).__module__.split(".")[0]
     return isinstance(value, SHARED) or not (module in COPIED or is_users_object(type(value)))
 
 
 def plain_containers(value: Any, seen: set[int] | None = None) -> Iterator[Any]:
-    """The containers of plain values in a structure, each once.
+    """Yield the containers in a structure whose items are all immutable, each container once.
 
-    `copy.copy` copies them as well as `copy.deepcopy`, which goes through all their items.
+    For these `copy.copy` is as good as `copy.deepcopy`, and does not visit every item in Python.
     """
     seen = set() if seen is None else seen
     if id(value) in seen or isinstance(value, ATOMS):

@@ -1,4 +1,4 @@
-"""What a script defines, without what it runs; and a case file for one that cannot be run."""
+"""The definitions of a script, without running it; and a case file for one that cannot be run."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def training():
 
 
 def definitions(path: Path | str) -> Any:
-    """A script's imports, functions, classes and constants, as attributes.
+    """Return the imports, functions, classes and constants of a script as attributes.
 
     Raises:
-        UsageError: it cannot be read.
-        ImportError: what it imports is not there.
+        UsageError: the script cannot be read.
+        ImportError: a module that the script imports is missing.
     """
     script = read_script(Path(path))
-    kept = [node for node in script.tree.body if _defines(node)]
+    statements = [node for node in script.tree.body if _defines(node)]
     names: dict[str, Any] = {"__name__": Path(path).stem, "__file__": str(path)}
-    exec(compile(ast.Module(kept, []), str(path), "exec"), names)  # with the script's own lines
+    exec(compile(ast.Module(statements, []), str(path), "exec"), names)  # keeps line numbers
     return SimpleNamespace(**names)
 
 
 def frame_of(path: Path, reason: str) -> str:
-    """A case file for a script that cannot be taken apart: all but what only its author knows."""
+    """Return an unfinished case file for a script that cannot be taken apart, for its author."""
     functions = [
         f"    # {_signature(path.stem, node)}\n"
         for node in read_script(path).tree.body

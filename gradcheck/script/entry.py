@@ -1,4 +1,4 @@
-"""A script in the place of a case: taken apart and checked, in a process of its own."""
+"""A training script given in place of a case: taken apart and checked in a process of its own."""
 
 from __future__ import annotations
 
@@ -40,60 +40,60 @@ from gradcheck.script.verdicts import (
 from gradcheck.script.words import RefusedError
 
 SECONDS = 120.0
-"""What taking a script apart and checking it may take, beside the budget of the check."""
+"""Time limit for taking a script apart and checking it, in addition to the check's budget."""
 
 PRELUDE_SECONDS = 20.0
-"""What a script may take to come to its training loop."""
+"""Time limit for a script to reach its training loop."""
 
 MEASURED = 1e-6
-"""How precisely the factor of a rate is known."""
+"""Relative precision to which the factor between two learning rates is measured."""
 
 CONFIRMING_SECONDS = 2.0
 CLIPPED = "GC412"
-"""What is accepted of a script, which updates: there is the place to clip a gradient."""
+"""Rule accepted in a script: the update in a script is the proper place to clip a gradient."""
 
 
 @dataclass(frozen=True)
 class ScriptEntry:
-    """A script that holds no case, and what the user says of it."""
+    """A script that contains no case, with the user's options for it."""
 
     path: Path
     wishes: Wishes = field(default_factory=Wishes)
 
     @property
     def name(self) -> str:
-        """What the report is headed by."""
+        """The title of the report."""
         return self.path.stem
 
     def outcome(self, overrides: Mapping[str, Any]) -> Outcome:
-        """What comes of its check, with other arguments."""
+        """Return the outcome of the check; `overrides` replace the arguments of the case."""
         seconds = SECONDS + sum(float(overrides.get(one) or 0) for one in ("budget", "repair"))
         answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
         if isinstance(answer, Outcome):
             return answer
         reason = f"{self.path.name} holds no case, and could not be taken apart: {answer}"
-        if told := what_of_checks(self.path):
-            reason = f"{self.path.name}: {told}"
+        if advice := what_of_checks(self.path):
+            reason = f"{self.path.name}: {advice}"
         return Outcome(self.name, None, "pass", "pass", (reason,), reason)
 
-    def found(self) -> TakenApart | str:
-        """What it is, without a check; a sentence where it cannot be told."""
-        found: TakenApart | str = in_process(
+    def description(self) -> TakenApart | str:
+        """Describe the script without a check, or say why it cannot be taken apart."""
+        description: TakenApart | str = in_process(
             lambda: _Work(self.path, self.wishes).described()[1], SECONDS
         )
-        return found
+        return description
 
     def _checked(self, overrides: Mapping[str, Any]) -> Outcome:
         work = _Work(self.path, self.wishes)
         taken, described = work.described()
         report = work.checked(taken, {**overrides, "workers": 1})
         described = replace(described, notes=(*described.notes, *work.more_notes))
-        said = () if report.ok else (f"it was to pass, and the verdict is {report.verdict}",)
-        return Outcome(self.name, report, "pass", "pass", said, script=described)
+        failures = () if report.ok else (f"expected pass, came out as {report.verdict}",)
+        return Outcome(self.name, report, "pass", "pass", failures, script=described)
 
 
 class _Work:
-    """What is done in the process."""
+    """The work that is done in the script's own process."""
 
     def __init__(self, path: Path, wishes: Wishes) -> None:
         self.path = path
@@ -104,10 +104,10 @@ class _Work:
         self._factor = 1.0
 
     def described(self) -> tuple[Taken | Minimised, TakenApart]:
-        """The iteration to check, and what it is.
+        """Return the iteration to check, and its description.
 
         Raises:
-            RefusedError: it cannot be told, and why.
+            RefusedError: the script cannot be taken apart; the message says why.
         """
         script = read_script(self.path)
         home = Path.cwd()
@@ -116,9 +116,9 @@ class _Work:
         watch_minimisers(script.text)
         try:
             error = self._run(taking, playground)
-        except MinimisedError as found:
+        except MinimisedError as minimised:
             seconds = time.perf_counter() - taking.started
-            return found.call, found.call.described(self.path.name, seconds)
+            return minimised.call, minimised.call.described(self.path.name, seconds)
         finally:
             os.chdir(home)
         notes = list(playground.notes)
@@ -136,7 +136,7 @@ class _Work:
         return taken, described(taking, taken, notes)
 
     def _run(self, taking: Taking, playground: Playground) -> Exception | None:
-        """Runs the script; what it raised before a loop was found."""
+        """Run the script; return the exception it raised, if any."""
 
         def late(*_: Any) -> None:
             why = loops_tried(taking.run)
@@ -147,10 +147,10 @@ class _Work:
         signal.setitimer(signal.ITIMER_REAL, PRELUDE_SECONDS)
         try:
             taking.execute()
-        except SystemExit as left:
+        except SystemExit as exit_:
             if taking.step is None:
                 raise RefusedError(
-                    f"the script ends itself before it trains: sys.exit({left.code!r})"
+                    f"the script ends itself before it trains: sys.exit({exit_.code!r})"
                 ) from None
         except Exception as error:
             return error
@@ -161,7 +161,7 @@ class _Work:
         return None
 
     def checked(self, taken: Taken | Minimised, overrides: dict[str, Any]) -> Report:
-        """The report at the first iteration; of another one, where only that shows a fault."""
+        """Return the report on the first iteration, or a later one if only that shows a fault."""
         if isinstance(taken, Minimised):
             return taken.case().check(**overrides)
         overrides = {**overrides, "allow": (*overrides.get("allow", ()), CLIPPED)}
@@ -173,7 +173,7 @@ class _Work:
         if other is None:
             return report
         if report.up_to and other_counts(common, other.found.loss.common):
-            self.more_notes = ["the factor of all gradients is another one in each iteration"]
+            self.more_notes = ["the common factor of the gradients differs between iterations"]
             return self._as_it_is
         confirming = {**overrides, "budget": CONFIRMING_SECONDS}
         again = self._rated(other, report, confirming)
@@ -183,7 +183,7 @@ class _Work:
         return again if again.verdict == "fail" or decided else report
 
     def _rated(self, taken: Taken, first: Report, overrides: dict[str, Any]) -> Report:
-        """The same check as gave the first report, of another iteration."""
+        """Repeat on another iteration the check that gave the report `first`."""
         if not first.up_to:
             return self._checked(taken, {**overrides, "diagnose": bool(first.findings)})
         case = replace(taken, rate=taken.rate * self._factor).case(of_step=True)
@@ -198,7 +198,7 @@ class _Work:
             return report
         if taken.both and loss.family and causes(report) == {"GC604"}:
             again = taken.case(of_step=True).check(**overrides)
-            if again.ok:  # with a note of its weight decay
+            if again.ok:  # the report mentions the weight decay in a note
                 return again
         again = self._with_a_factor(taken, report, overrides)
         watched = not (loss.strong or self.wishes.loss) and causes(again) == {"GC999"}
@@ -207,10 +207,10 @@ class _Work:
         return again
 
     def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
-        """A factor of all blocks that no rule explains is one of the learning rate.
+        """Attribute a common factor of all gradients to the learning rate or to the loss.
 
-        So is any factor where the code has no rate; where no line says what the loss is, it is
-        the loss's own.
+        A factor that no rule explains belongs to the learning rate, as does any factor where the
+        code has no learning rate. It belongs to the loss where no line of code computes the loss.
         """
         loss, rate = taken.found.loss, taken.point.step.rate
         explained = rate.words and not causes(report) <= UNEXPLAINED_FACTOR
@@ -221,8 +221,8 @@ class _Work:
         precise = float(np.median(ratios)) if ratios else loss.common
         if loss.family:
             family = replace(loss.family, scale=loss.family.scale * precise)
-            found = replace(taken.found, loss=replace(loss, family=family))
-            case = replace(taken, found=found).case()
+            rescaled = replace(taken.found, loss=replace(loss, family=family))
+            case = replace(taken, found=rescaled).case()
             note = f"the updates descend {loss.words}, times {loss.common:.4g}"
         elif taken.of_step:
             case = replace(taken, rate=taken.rate * precise).case(of_step=True)

@@ -1,4 +1,4 @@
-"""What a step says of the gradients: what it implies, remembers, moves, and leaves where it is."""
+"""Gradients deduced from a training step, and what the step remembers or leaves unchanged."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from gradcheck.script.words import ROLE
 from gradcheck.user.blocks import Array
 
 ADAPTIVE = 0.05
-"""How far a step may be from a multiple of the gradients, relative, and be called one."""
+"""Largest relative distance of a step from a multiple of the gradients; beyond, it is adaptive."""
 
 
 def implied_gradients(point: Point, after: State) -> dict[Path, Array]:
-    """The gradients that a step implies, where it keeps the parameters' shapes."""
-    found = {}
+    """Return (old - new) / rate for each parameter whose shape the step keeps."""
+    gradients = {}
     for path, old in point.start.items():
         new = after.number(path)
         if new is not None and new.shape == old.shape:
-            found[path] = (old - new) / point.step.rate.value
-    return found
+            gradients[path] = (old - new) / point.step.rate.value
+    return gradients
 
 
 def source_of(implied: Gradients, named: Gradients, remembers: bool) -> tuple[float, bool]:
-    """What the step takes of a gradient, and whether it is told by the step at all.
+    """Return the factor of the gradient in a step, and whether the step implies the gradient.
 
-    An optimiser that remembers something and whose step is no multiple of the gradients is
-    adaptive: then the script's own variables are the gradients.
+    An optimiser that has a memory, and whose step is no multiple of the gradients, is adaptive: its
+    gradients are read from the script's variables instead.
     """
     if not any(map(np.any, implied.values())):
         return 1.0, False
@@ -54,10 +54,10 @@ def source_of(implied: Gradients, named: Gradients, remembers: bool) -> tuple[fl
 
 
 def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[Path, Any]:
-    """What a step remembers beside its parameters, as zeros: then it says nothing of the past."""
+    """Return zeros for all arrays that a step remembers, such as velocities, by their paths."""
     state = snapshot.state
     shapes = {np.shape(state.get(path)) for path in step.paths}
-    found: dict[Path, Any] = {}
+    zeros: dict[Path, Any] = {}
     for path, value in leaves(state).items():
         array = np.array(value, dtype=np.float64)
         now = after.number(path)
@@ -65,21 +65,21 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
             continue
         if np.array_equal(now, array):
             continue
-        other = np.zeros(array.shape) if np.any(array) else np.ones(array.shape)
-        without = run.replayed(step.loop, snapshot, {path: other}, step.rate)
+        replacement = np.zeros(array.shape) if np.any(array) else np.ones(array.shape)
+        without = run.replayed(step.loop, snapshot, {path: replacement}, step.rate)
         if without is not None:
             pairs = [(after.number(own), without.number(own)) for own in step.paths]
             if not all(alike(*pair) for pair in pairs):
-                found[path] = np.zeros(array.shape)
-    return found
+                zeros[path] = np.zeros(array.shape)
+    return zeros
 
 
 def is_of_other_data(
     point: Point, loss: Loss, implied: Gradients, snapshots: Sequence[Snapshot]
 ) -> bool:
-    """Whether a loss stays the same in another iteration, whose step goes another way.
+    """Whether a loss is the same in another iteration whose step has another direction.
 
-    Then it is computed of all data, and the step of one sample, or of some.
+    If so, the loss is computed from all data, but the step from one sample or a batch.
     """
     values = {path: plain(value) for path, value in point.start.items()}
     base = point.seen({}).numbers.get(loss.number)
@@ -100,8 +100,8 @@ def is_of_other_data(
 
 
 def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
-    """The parameters that move down a loss, within a factor."""
-    found = []
+    """Return the parameters whose step descends the loss, at least approximately."""
+    descending = []
     for path, gradient in implied.items():
         square = float(np.sum(gradient**2))
         if not square:
@@ -110,12 +110,12 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
         sides = point.on_both_sides(path, width * gradient)
         ahead, behind = (seen.numbers.get(loss.number, np.nan) for seen in sides)
         if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
-            found.append(path)
-    return found
+            descending.append(path)
+    return descending
 
 
 def unmoved(point: Point, loss: Loss) -> list[Path]:
-    """Arrays named like parameters that reach the loss and that the loop never updates."""
+    """Return arrays named like parameters that the loss depends on but the loop never updates."""
     base = point.value(loss, {})
     idle = []
     for path, value in leaves(point.snapshot.state).items():

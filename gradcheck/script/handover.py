@@ -1,4 +1,4 @@
-"""From one iteration to a case: functions of the parameters that replay it, and what they reach."""
+"""Make a case of one iteration: its functions of the parameters replay the iteration."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from gradcheck.user.blocks import path_name
 
 
 def names_of(paths: Sequence[Path]) -> dict[str, Path]:
-    """The parameters by their names, which leave out what all of them lie in."""
-    steps = {path: tuple(map(bare, path[1:])) for path in paths}
-    while all(len(own) > 1 for own in steps.values()):
-        if len({str(own[0]) for own in steps.values()}) > 1:
+    """Return the parameters by name; a prefix that all their paths share is left out."""
+    tails = {path: tuple(map(bare, path[1:])) for path in paths}
+    while all(len(tail) > 1 for tail in tails.values()):
+        if len({str(tail[0]) for tail in tails.values()}) > 1:
             break
-        if any(isinstance(own[1], int) for own in steps.values()):
+        if any(isinstance(tail[1], int) for tail in tails.values()):
             break
-        steps = {path: own[1:] for path, own in steps.items()}
-    return {path_name(own): path for path, own in steps.items()}
+        tails = {path: tail[1:] for path, tail in tails.items()}
+    return {path_name(tail): path for path, tail in tails.items()}
 
 
 @dataclass(frozen=True)
 class Taken:
-    """An iteration that was taken apart, as a case.
+    """One iteration of a training loop, ready to be made a case.
 
     Attributes:
-        point: where it is looked at.
-        paths: the parameters, by their names.
-        found: what is descended.
-        rate: what the step is divided by.
-        gradients: where the script keeps the gradients; empty where the step tells them.
-        of_step: whether the step tells the gradients; else the script's own variables do.
-        both: whether these are the same.
-        folded: what the first step of a momentum takes of a gradient.
+        point: the iteration and its variables.
+        paths: the paths of the parameters, by their names.
+        found: the loss that is descended.
+        rate: the number by which the step is divided to obtain the gradients.
+        gradients: the paths of the script's own gradients; empty where the step implies them.
+        of_step: whether the gradients come from the step; else from the script's variables.
+        both: whether step and variables hold the same gradients.
+        folded: the factor of the gradient in the first step of a momentum.
     """
 
     point: Point
@@ -53,7 +53,7 @@ class Taken:
     folded: float = 1.0
 
     def case(self, of_step: bool | None = None) -> Case:
-        """The case: of the step, or of the gradients that the script keeps."""
+        """Make a case of the step, or of the gradients that the script keeps."""
         of_step = self.of_step and not self.both if of_step is None else of_step
         loss, step, grad = self._functions()
         state = self.point.snapshot.state
@@ -63,54 +63,54 @@ class Taken:
         return Case(loss, params, grad)
 
     def data(self) -> dict[str, Any]:
-        """What looks like inputs and targets, by these names: a table, and what is as long.
+        """Guess the inputs and targets: a matrix, and an array that shares a length with it.
 
-        The parameters do not move them.
+        Neither may depend on the parameters. Empty where nothing qualifies.
         """
         point = self.point
         moved = {path: value * 1.001 + 1e-3 for path, value in point.start.items()}
         states = [point.after(values) for values in ({}, moved)]
         one, other = ({**state.module, **(state.local or {})} for state in states)
         pairs = [(_evaluated(text, one), _evaluated(text, other)) for text in _read(point)]
-        found = [value for value, again in pairs if _is_data(value, again)]
-        found += [
+        arrays = [value for value, again in pairs if _is_data(value, again)]
+        arrays += [
             value
             for path, value in leaves(states[0]).items()
             if path not in point.step.paths and _is_data(value, states[1].number(path))
         ]
-        tables = [value for value in found if value.ndim == 2]
+        tables = [value for value in arrays if value.ndim == 2]
         likely = (
             {"inputs": table, "targets": value}
             for table in tables
-            for value in found
+            for value in arrays
             if value is not table and value.shape[0] in table.shape
         )
         return next(likely, {})
 
     def _functions(self) -> tuple[Any, Any, Any]:
         point, chosen, rate, places = self.point, self.found.loss, self.rate, self.gradients
-        run, what, snapshot, extra = point.run, point.step, point.snapshot, point.extra
+        run, descent, snapshot, extra = point.run, point.step, point.snapshot, point.extra
         paths = self.paths
-        body = run.body(what.loop, snapshot)
-        own = run.own_body(what.loop, snapshot)
+        body = run.body(descent.loop, snapshot)
+        editable = run.own_body(descent.loop, snapshot)
         reached = [body, *snapshot.shared.values(), *run.own_definitions]
         run.forget(snapshot)
 
         def loss(params: Any) -> Any:
-            _ = body, reached  # which are followed, and found, through this function
+            _ = body, reached  # makes them visible to the trace, which follows closures
             return point.value(chosen, {path: params[name] for name, path in paths.items()})
 
         def step(params: Any, learning_rate: float = rate) -> Any:
             _ = body, reached
             changed = {**extra, **{path: params[name] for name, path in paths.items()}}
             scale = learning_rate / rate
-            after = run.replay(what.loop, snapshot, changed, what.rate, scale, body=own)
+            after = run.replay(descent.loop, snapshot, changed, descent.rate, scale, body=editable)
             return {name: _value(after, path) for name, path in paths.items()}
 
         def grad(params: Any) -> Any:
             _ = body, reached
             start = {path: params[name] for name, path in paths.items()}
-            after = run.replay(what.loop, snapshot, {**extra, **start}, body=own)
+            after = run.replay(descent.loop, snapshot, {**extra, **start}, body=editable)
             if places:
                 return {name: _value(after, places[path]) for name, path in paths.items()}
             return {
@@ -126,7 +126,7 @@ def _value(state: State, path: Path) -> Any:
 
 
 def _beside_zero(value: Any) -> Any:
-    """A parameter whose entries of 0 are moved: biases of 0 hide faults, and lie at kinks."""
+    """Return a parameter with its zeros moved: biases of 0 hide faults and lie at kinks."""
     array = np.asarray(value)
     noise = 0.01 * np.random.default_rng(0).standard_normal(array.shape)
     moved = np.where(array == 0, noise, array)
@@ -134,7 +134,7 @@ def _beside_zero(value: Any) -> Any:
 
 
 def _read(point: Point) -> list[str]:
-    """What the iteration reads: parts of arrays first, then variables."""
+    """Return the expressions that the iteration reads: parts of arrays first, then variables."""
     nodes = [
         node
         for node in ast.walk(point.run.marked.loops[point.step.loop].node)
@@ -154,6 +154,6 @@ def _evaluated(text: str, names: dict[str, Any]) -> Any:
 
 
 def _is_data(one: Any, other: Any) -> bool:
-    """Whether something is an array of numbers that is the same in two iterations."""
+    """Whether both values are the same numeric array, before and after the parameters changed."""
     arrays = isinstance(one, np.ndarray) and isinstance(other, np.ndarray)
     return bool(arrays and one.dtype.kind in "fiub" and one.size > 1 and np.array_equal(one, other))

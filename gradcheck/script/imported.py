@@ -1,4 +1,4 @@
-"""The modules of its own that a script imports: marked as it is, and put back as it is."""
+"""Mark the user's modules that a script imports, and keep their variables for the replays."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_FOLDERS = 50
 
 
 class Imported(MetaPathFinder):
-    """Finds them, and marks them with hooks; `names` are their variables, by the modules' names."""
+    """Imports the user's modules with marks; `names` are their variables, by module name."""
 
     def __init__(self, marked: Marked, hooks: dict[str, Any]) -> None:
         self.names: dict[str, dict[str, Any]] = {}
@@ -30,7 +30,7 @@ class Imported(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The module, if it is the user's own."""
+        """Return the import specification of a module, if it is the user's own."""
         spec = PathFinder.find_spec(fullname, path, target)
         origin = str(spec.origin) if spec is not None else ""
         if spec is None or not origin.endswith(".py") or not is_users_file(origin):
@@ -39,8 +39,8 @@ class Imported(MetaPathFinder):
         return spec
 
     def variables(self) -> dict[str, dict[str, Any]]:
-        """Those of all modules, as they are now."""
-        return {name: dict(own) for name, own in self.names.items()}
+        """Return a copy of the present variables of all these modules."""
+        return {name: dict(variables) for name, variables in self.names.items()}
 
 
 class _Loader(SourceFileLoader):
@@ -60,26 +60,26 @@ class _Loader(SourceFileLoader):
 
 
 def trees_beside(tree: ast.Module, folder: Path) -> list[ast.Module]:
-    """Those of the user's modules that a script imports, and of these modules' packages.
+    """Return the syntax trees of the user's modules that a script imports, and of their packages.
 
-    They are looked for in the folder of the script, the one around it, and those within.
+    They are searched in the folder of the script, its parent and its subfolders.
     """
     homes = [folder, folder.parent, *sorted(folder.glob("*/"))[:MOST_FOLDERS]]
-    found: dict[Path, ast.Module] = {}
-    waiting = [(tree, folder)]
-    while waiting:
-        tree, own = waiting.pop()
+    trees: dict[Path, ast.Module] = {}
+    queue = [(tree, folder)]
+    while queue:
+        tree, base = queue.pop()
         for name in _imported(tree):
-            places = [home / name.replace(".", "/") for home in dict.fromkeys((own, *homes))]
+            places = [home / name.replace(".", "/") for home in dict.fromkeys((base, *homes))]
             for path in (one for at in places for one in (Path(f"{at}.py"), *at.glob("*.py"))):
-                if path not in found and path.is_file():
-                    found[path] = parsed(path.read_text(encoding="utf-8", errors="replace"))
-                    waiting.append((found[path], path.parent))
-    return list(found.values())
+                if path not in trees and path.is_file():
+                    trees[path] = parsed(path.read_text(encoding="utf-8", errors="replace"))
+                    queue.append((trees[path], path.parent))
+    return list(trees.values())
 
 
 def defined(names: dict[str, Any]) -> list[Any]:
-    """The functions and the user's own classes among the variables of a module."""
+    """Return the user's own classes, and all functions, among the variables of a module."""
     values = list(names.values())
     kinds = [one for one in values if isinstance(one, type) and is_users_object(one)]
     return [*kinds, *(one for one in values if isinstance(one, FunctionType))]

@@ -1,4 +1,4 @@
-"""Losses that a script does not compute, told from an error `output - target` that it does."""
+"""Losses that a script never computes, inferred from an error `output - target`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pairs = Sequence[tuple[Any, Any]]
-"""Outputs and targets; several where an iteration goes through samples."""
+"""Pairs of outputs and targets; several where an iteration loops over samples."""
 
 SQUARES, BINARY, CATEGORICAL = "squares", "binary cross-entropy", "cross-entropy"
 
@@ -26,51 +26,51 @@ TERMS: dict[str, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True)
 class Family:
-    """A loss of outputs and targets: a sum of terms (of `TERMS`), times a number."""
+    """A candidate for the loss: the sum of one of `TERMS` over all pairs, times `scale`."""
 
     term: str
     scale: float
     words: str
 
     def value(self, pairs: Pairs) -> Any:
-        """The loss of all pairs."""
+        """Return the loss of all pairs."""
         first, *others = (TERMS[self.term](*pair) for pair in pairs)
         return self.scale * sum(others, first)
 
 
 def families(pairs: Pairs) -> Iterator[Family]:
-    """The losses that there may be of some pairs, the most usual first."""
+    """Yield the losses that could belong to some pairs, the most common first."""
     means = _means(pairs)
     likely = all(map(_are_probabilities, pairs))
     if likely and _are_distributions([output for output, _ in pairs]):
         yield from _entropies(CATEGORICAL, means)
     yield Family(SQUARES, 0.5, "half the sum of squares")
-    for divisor, what in means:
-        yield Family(SQUARES, 1 / divisor, f"the sum of squares over {what}")
+    for divisor, counted in means:
+        yield Family(SQUARES, 1 / divisor, f"the sum of squares over {counted}")
     yield Family(SQUARES, 1.0, "the sum of squares")
-    for divisor, what in means:
-        yield Family(SQUARES, 0.5 / divisor, f"half the sum of squares over {what}")
+    for divisor, counted in means:
+        yield Family(SQUARES, 0.5 / divisor, f"half the sum of squares over {counted}")
     if likely:
         yield from _entropies(BINARY, means)
 
 
 def _entropies(name: str, means: Sequence[tuple[int, str]]) -> Iterator[Family]:
     yield Family(name, 1.0, f"the {name}")
-    for divisor, what in means:
-        yield Family(name, 1 / divisor, f"the {name} over {what}")
+    for divisor, counted in means:
+        yield Family(name, 1 / divisor, f"the {name} over {counted}")
 
 
 def _means(pairs: Pairs) -> list[tuple[int, str]]:
-    """What a mean may divide by."""
+    """Return the divisors that a mean may have, and what each one counts."""
     shape = np.shape(pairs[0][0])
     size = sum(int(np.size(output)) for output, _ in pairs)
-    found = {size: f"all {size}"}
+    divisors = {size: f"all {size}"}
     if len(pairs) > 1:
-        found.setdefault(len(pairs), f"{len(pairs)} samples")
+        divisors.setdefault(len(pairs), f"{len(pairs)} samples")
     elif len(shape) > 1:
-        found.setdefault(shape[0], f"{shape[0]} rows")
-        found.setdefault(shape[-1], f"{shape[-1]} columns")
-    return [(divisor, what) for divisor, what in found.items() if divisor > 1]
+        divisors.setdefault(shape[0], f"{shape[0]} rows")
+        divisors.setdefault(shape[-1], f"{shape[-1]} columns")
+    return [(divisor, counted) for divisor, counted in divisors.items() if divisor > 1]
 
 
 def _are_probabilities(pair: tuple[Any, Any]) -> bool:
@@ -79,7 +79,7 @@ def _are_probabilities(pair: tuple[Any, Any]) -> bool:
 
 
 def _are_distributions(outputs: Sequence[Any]) -> bool:
-    """Whether every output holds probabilities that sum to one; numbers may do so together."""
+    """Whether the outputs are distributions: arrays that sum to 1, or scalars that do together."""
     arrays = [np.asarray(output, dtype=float) for output in outputs]
     if len(arrays) > 1 and all(array.size == 1 for array in arrays):
         row = np.ravel(arrays)

@@ -1,8 +1,7 @@
-"""Marks in the tree of a script: where its loops begin, what may be its loss and its rate.
+"""Add marks to the syntax tree of a script, where its loops begin and its loss or rate may be.
 
-A mark is a call of `__gradcheck__` around an expression, or beside a statement, which keeps all
-positions: what the marked script does, and the lines and columns where it does it, are those of the
-script.
+A mark is a call of `__gradcheck__` around an expression or beside a statement. It keeps all
+positions, so that the marked script behaves as before, at the same lines and columns.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
 
 
 def mark(tree: ast.Module, others: Sequence[ast.Module], wanted: str | None) -> Marked:
-    """Marks the tree of a script in place, which imports others; `wanted` is the loss, if known."""
+    """Mark the tree of a script, which imports `others`; `wanted` is the loss, if known."""
     marked = Marked(wanted=wanted, updating=_updating([tree, *others]))
     mark_more(tree, marked)
     return marked
 
 
 def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = "") -> None:
-    """Marks the tree of a module, too, whose loops outside of functions have run before."""
+    """Mark the tree of one module in place; of imported modules, only loops inside functions."""
     marker = _Marker(tree, marked, module, file)
     before = len(marked.loops)
     tree.body = marker.block(tree.body)
@@ -52,14 +51,14 @@ def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = ""
 
 
 def _updating(trees: Sequence[ast.Module]) -> set[str]:
-    """The names of the functions that may update something, or call one that does."""
+    """Return the names of the functions that may update a variable, or call one that does."""
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
-    found = {one.name for one in functions if any(map(is_update, ast.walk(one)))}
+    updating = {one.name for one in functions if any(map(is_update, ast.walk(one)))}
     while True:
-        more = {one.name for one in functions if _called(one) & found} - found
+        more = {one.name for one in functions if _called(one) & updating} - updating
         if not more:
-            return found
-        found |= more
+            return updating
+        updating |= more
 
 
 def _called(node: ast.AST) -> set[str]:
@@ -77,12 +76,12 @@ class _Marker(ast.NodeTransformer):
         self._operands = self._of([one for one in tree.body if not isinstance(one, Function)])
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
-        """Statements with marks in them and between them."""
-        found: list[ast.stmt] = []
+        """Return the statements with marks in and between them."""
+        marked: list[ast.stmt] = []
         for statement in statements:
-            made = self.visit(statement)
-            found += made if isinstance(made, list) else [made]
-        return found
+            visited = self.visit(statement)
+            marked += visited if isinstance(visited, list) else [visited]
+        return marked
 
     def _call(self, name: str, arguments: list[ast.expr], like: ast.AST) -> Any:
         function = ast.Attribute(ast.Name(HOOKS, ast.Load()), name, ast.Load())
@@ -101,7 +100,7 @@ class _Marker(ast.NodeTransformer):
         return self._call("see", [self._number(site), self.visit(value)], like)
 
     def visit_FunctionDef(self, node: Any) -> Any:
-        """A function: its own scope."""
+        """Mark a function, with a scope of its own."""
         outside = self._function, self._in_loop, self._operands
         self._function, self._in_loop, self._operands = node, False, self._of(node.body)
         node.body = self.block(node.body)
@@ -111,7 +110,7 @@ class _Marker(ast.NodeTransformer):
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
-        """A class: its methods."""
+        """Mark the methods of a class."""
         outside, self._class = self._class, node.name
         node.body = [
             self.visit(one) if isinstance(one, Function | ast.ClassDef) else one
@@ -145,24 +144,24 @@ class _Marker(ast.NodeTransformer):
     visit_For = visit_While = _loop  # noqa: N815
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
-        """What a comprehension goes through may hold no assignment."""
+        """Leave comprehensions unmarked: their iterables may not hold assignment expressions."""
         return node
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.JoinedStr:
-        """Text is marked where it is printed."""
+        """Leave f-strings unmarked, except where they are printed."""
         return node
 
     def visit_Assign(self, node: Any) -> Any:
-        """What is called like a loss is seen after it is assigned."""
+        """Add a mark after an assignment to a variable named like a loss."""
         seen: list[ast.stmt] = []
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         parts = called_losses(node.value)
         for target in targets:
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
-                made = self.marked.is_wanted(ast.unparse(one), node.lineno) or (
+                is_named = self.marked.is_wanted(ast.unparse(one), node.lineno) or (
                     bool(parts) and isinstance(one, ast.Name)
                 )
-                if (made or may_be_loss(name_of(one))) and not isinstance(one, ast.Starred):
+                if (is_named or may_be_loss(name_of(one))) and not isinstance(one, ast.Starred):
                     load = ast.parse(ast.unparse(one), mode="eval").body
                     text = "+=" if isinstance(node, ast.AugAssign) else ""
                     site = Site(ASSIGNED, ast.unparse(one), node.lineno, text, parts=parts)
@@ -178,7 +177,7 @@ class _Marker(ast.NodeTransformer):
     visit_AugAssign = visit_Assign  # noqa: N815
 
     def _update(self, node: Any) -> None:
-        """Marks the numbers in an update, and what it adds or takes away."""
+        """Mark the numbers in an update, and its increment."""
         node.value = self._operands.visit(node.value)
         text = ast.unparse(node.target if isinstance(node, ast.AugAssign) else node.targets[0])
         site = Site(INCREMENT, text, node.lineno, "")
@@ -202,7 +201,7 @@ class _Marker(ast.NodeTransformer):
         return self._call("scaled", [self._number(site), ast.Constant(node.value)], node)
 
     def visit_Return(self, node: ast.Return) -> ast.Return:
-        """What a function returns that is called like a loss."""
+        """Mark the return value of a function named like a loss."""
         if node.value is not None:
             if is_update(node):
                 node.value = self._operands.visit(node.value)
@@ -210,8 +209,8 @@ class _Marker(ast.NodeTransformer):
             items = node.value.elts if isinstance(node.value, ast.Tuple) else []
             first = items[0] if items else node.value
             parts = self._function and local_losses(self._function, first)
-            told = parts or may_be_loss(name) or self.marked.is_wanted(f"{name}()", node.lineno)
-            if told and not isinstance(first, ast.Starred):
+            is_loss = parts or may_be_loss(name) or self.marked.is_wanted(f"{name}()", node.lineno)
+            if is_loss and not isinstance(first, ast.Starred):
                 seen = self._see(RETURNED, f"{name}()", first, node)
                 if items:
                     items[:] = [seen, *(self.visit(item) for item in items[1:])]
@@ -222,7 +221,7 @@ class _Marker(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> Any:
-        """What is appended and printed, and the numbers that a function is called with."""
+        """Mark values that are appended or printed, and numbers passed to functions."""
         name = name_of(node.func)
         if name == "append" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
             owner = name_of(node.func.value)
@@ -245,8 +244,8 @@ class _Marker(ast.NodeTransformer):
         return node
 
     def _printed(self, node: Any, text: str) -> Any:
-        """Marks the numbers in what is printed, where its text speaks of a loss."""
-        told = (may_be_loss(text) and "acc" not in text.lower()) or bool(called_losses(node))
+        """Mark the numbers of a printed expression where the text mentions a loss."""
+        is_loss = (may_be_loss(text) and "acc" not in text.lower()) or bool(called_losses(node))
         if isinstance(node, ast.JoinedStr):
             for part in node.values:
                 if isinstance(part, ast.FormattedValue):
@@ -259,7 +258,7 @@ class _Marker(ast.NodeTransformer):
         elif isinstance(node, ast.Call) and name_of(node.func) in ("format", "str", "round"):
             node.args = [self._printed(one, text) for one in node.args]
         elif isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.BinOp) and (
-            told or may_be_loss(name_of(node.func if isinstance(node, ast.Call) else node))
+            is_loss or may_be_loss(name_of(node.func if isinstance(node, ast.Call) else node))
         ):
             return self._see(PRINTED, ast.unparse(node), node, node)
         elif not isinstance(node, ast.Constant):
@@ -267,11 +266,11 @@ class _Marker(ast.NodeTransformer):
         return node
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
-        """A difference of two things that are not numbers of the text: it may be an error."""
+        """Mark a difference without literal operands, which may be an error `output - target`."""
         text = ast.unparse(node)
         self.generic_visit(node)
         sides = (node.left, node.right)
-        is_update = HOOKS in text  # which holds an increment that is marked
+        is_update = HOOKS in text  # the operand is a marked increment
         of_numbers = any(isinstance(side, ast.Constant) for side in sides)
         if not isinstance(node.op, ast.Sub) or is_update or of_numbers:
             return node

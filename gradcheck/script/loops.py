@@ -1,7 +1,7 @@
-"""Which loop is a step of descent, told by experiments: its learning rate and its parameters.
+"""Find out by experiment which loop is a training step, its learning rate and its parameters.
 
-With the rate set to 0 the parameters stay put, also when they are nudged before, and everything
-else that an iteration writes does not. Half the rate makes half the step.
+With a rate of 0 an iteration leaves the parameters unchanged, even after a nudge, but still writes
+its other variables. Half the rate makes half the step.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ IDLE = "nothing that it changes is a float"
 
 @dataclass
 class Step:
-    """What one iteration of a loop is.
+    """One training step, as an iteration of a loop carries it out.
 
     Attributes:
-        loop: the loop's number.
+        loop: the number of the loop.
         rate: the learning rate.
-        paths: where the parameters lie.
-        changed: all numbers that an iteration changes.
-        words: what it is, where it is no iteration of a loop.
+        paths: the paths of the parameters.
+        changed: the paths of all numbers that an iteration changes.
+        words: a description, where the step is not an iteration of a loop.
     """
 
     loop: int
@@ -44,9 +44,9 @@ class Step:
 
 
 def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
-    """The step that an iteration of a loop is; None, and why not noted, where it is none.
+    """Return the training step of a loop; if there is none, note the reason and return None.
 
-    The user may have given the learning rate.
+    `given` is the learning rate, if the user names it.
     """
     passes = run.passes[number]
     snapshot = passes.first
@@ -61,12 +61,12 @@ def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
         passes.why = _ruined(after, leaves(after)) or IDLE
         return None
     trial = _Trial(run, number, snapshot, after, changed)
-    found = trial.rate(given)
-    if found is None:
+    best = trial.rate(given)
+    if best is None:
         no_rate = "no learning rate and no update W -= ... was found in it"
         passes.why = _ruined(after, changed) or no_rate
         return None
-    rate, paths = trial.as_used(*found)
+    rate, paths = trial.as_used(*best)
     paths = trial.staying(rate, paths[:MOST_PARAMETERS])
     if not paths:
         passes.why = "what it changes is overwritten, not updated"
@@ -80,35 +80,35 @@ def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
 
 
 def _changed(snapshot: Snapshot, after: State) -> dict[Path, Array]:
-    found = {}
-    again = {id(view) for _, view in views(leaves(snapshot.state).values())}
+    changed = {}
+    repeated = {id(view) for _, view in views(leaves(snapshot.state).values())}
     for path, value in leaves(snapshot.state).items():
-        if id(value) in again:
+        if id(value) in repeated:
             continue
         before, now = np.array(value, dtype=np.float64), after.number(path)
         if now is None or (isinstance(value, list) and now.shape != before.shape):
             continue
         if now.shape != before.shape or not np.array_equal(now, before, equal_nan=True):
-            found[path] = before
-    return found
+            changed[path] = before
+    return changed
 
 
 def _ruined(after: State, paths: Iterable[Path]) -> str:
-    """What is no number after an iteration, in words; "" if all are."""
+    """Name the first array that contains nan after an iteration; "" if there is none."""
     values = ((path, after.number(path)) for path in paths)
-    lost = (path for path, value in values if value is not None and np.any(np.isnan(value)))
-    first = next(lost, None)
+    with_nan = (path for path, value in values if value is not None and np.any(np.isnan(value)))
+    first = next(with_nan, None)
     return "" if first is None else f"{label(first)} is nan after it"
 
 
 def plain(value: Array) -> Any:
-    """An array as the script holds it: a number where it has no dimension."""
+    """Return an array as a script holds it: a float if it has no dimensions, else a copy."""
     return float(value) if value.ndim == 0 else value.copy()
 
 
 @dataclass
 class _Trial:
-    """One loop's iteration, and what becomes of it under other rates and parameters."""
+    """An iteration of one loop, replayed with other rates and parameters."""
 
     run: Run
     number: int
@@ -117,7 +117,7 @@ class _Trial:
     changed: dict[Path, Array]
 
     def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
-        """The rate that leaves the most numbers where they are when it is 0."""
+        """Return the rate that keeps the most numbers unchanged when set to 0, and their paths."""
         best: tuple[Rate, list[Path]] | None = None
         for rate in candidates(self.snapshot, self.run.all_names, self.run.marked.sites):
             if given is not None and not np.isclose(rate.value, given):
@@ -131,7 +131,7 @@ class _Trial:
         return best or self._increments(1.0 if given is None else given)
 
     def as_used(self, rate: Rate, paths: list[Path]) -> tuple[Rate, list[Path]]:
-        """The rate as the updates use it, which the loop may have computed of what was found."""
+        """Return the rate as the updates use it; the loop may have computed it from `rate`."""
         self._replayed(rate, 1.0)
         whole = self.run.rates()
         self._replayed(rate, 0.5)
@@ -140,14 +140,14 @@ class _Trial:
         if rate.words and len({whole[mark] for mark in marks}) == 1:
             used = Rate(whole[marks[0]], self.run.marked.sites[marks[0]].name, marks=marks)
             self._replayed(used, 0.5)
-            first = self.run.rates()  # others are given what these have scaled
+            first = self.run.rates()  # marks that merely pass on a scaled value drop out
             used = replace(used, marks=tuple(one for one in marks if first.get(one) == whole[one]))
             if set(self.frozen(used, list(self.changed))) >= set(paths):
                 return used, paths
         return rate, paths
 
     def _increments(self, value: float) -> tuple[Rate, list[Path]] | None:
-        """The increments that all changes are made by, where the code has no rate."""
+        """Return the increments of all changes as the rate, where the code has no learning rate."""
         marks: list[int] = []
         paths: list[Path] = []
         for rate in increments(self.run.marked.sites):
@@ -165,7 +165,7 @@ class _Trial:
         return self.run.replayed(self.number, self.snapshot, values, rate, scale)
 
     def frozen(self, rate: Rate, paths: list[Path]) -> list[Path]:
-        """Those that an iteration leaves where they are at a rate of 0."""
+        """Return the paths whose numbers an iteration leaves unchanged at a rate of 0."""
         after = self._replayed(rate, 0.0)
         if after is None:
             return []
@@ -176,7 +176,7 @@ class _Trial:
         ]
 
     def _halved(self, rate: Rate, paths: list[Path]) -> int:
-        """How many of the numbers move half as far with half the rate."""
+        """Count the numbers that move half as far at half the rate."""
         half = self._replayed(rate, 0.5) if paths else None
         if half is None:
             return 0
@@ -195,23 +195,23 @@ class _Trial:
         return exact or int(rough)
 
     def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
-        """Those that stay put at a rate of 0 when they are nudged before."""
+        """Return the paths whose numbers stay put at a rate of 0, even if nudged beforehand."""
         moved = self.nudged(paths)
-        kept = self.stay(rate, moved, paths)
-        if len(kept) < len(paths) <= MOST_ALONE:  # what one of them remembers may move others
+        staying = self.stay(rate, moved, paths)
+        if len(staying) < len(paths) <= MOST_ALONE:  # one nudge may move others, as velocities do
             alone = [path for path in paths if self.stay(rate, moved, [path])]
-            kept = self.stay(rate, moved, alone)
-        return kept
+            staying = self.stay(rate, moved, alone)
+        return staying
 
     def stay(self, rate: Rate, moved: dict[Path, Array], paths: list[Path]) -> list[Path]:
-        """Those that stay where they have been moved to at a rate of 0."""
-        kept = self._replayed(rate, 0.0, {path: plain(moved[path]) for path in paths})
-        if kept is None:
+        """Return the paths whose numbers stay where `moved` puts them, at a rate of 0."""
+        after = self._replayed(rate, 0.0, {path: plain(moved[path]) for path in paths})
+        if after is None:
             return []
-        return [path for path in paths if alike(kept.number(path), moved[path])]
+        return [path for path in paths if alike(after.number(path), moved[path])]
 
     def depends(self, paths: list[Path]) -> bool:
-        """Whether the step depends on what it changes, which a mere update does not."""
+        """Whether the step depends on the parameters; a loop that only applies updates does not."""
         moved = self.nudged(paths)
         after = self._replayed(None, 1.0, {path: plain(value) for path, value in moved.items()})
         if after is None:
@@ -228,14 +228,14 @@ class _Trial:
         return False
 
     def is_one_entry(self, paths: list[Path]) -> bool:
-        """Whether a single entry of a single array is changed."""
+        """Whether only a single entry of a single array is changed."""
         if len(paths) > 1 or self.changed[paths[0]].size == 1:
             return False
         step = movement(self.after, self.snapshot.state, paths[0])
         return step is not None and np.count_nonzero(step) == 1
 
     def nudged(self, paths: list[Path]) -> dict[Path, Array]:
-        """Numbers moved a little in every entry."""
+        """Return the numbers at these paths, with every entry moved a little."""
         rng = np.random.default_rng(0)
         moved = {}
         for path in paths:
@@ -246,7 +246,7 @@ class _Trial:
 
 
 def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
-    """The parameters that another iteration moves, which may be more than the first did."""
+    """Return the parameters that another iteration moves, perhaps more than the first one."""
     after = run.replayed(step.loop, snapshot)
     if after is None:
         return []

@@ -1,4 +1,4 @@
-"""The numbers of an iteration that may be its loss, and how they change with the parameters."""
+"""The numbers of an iteration that may be its loss, and their derivatives by the parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gradcheck.script.words import STRONG
 from gradcheck.user.blocks import Array
 
 ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
-"""Losses of data that the step does not descend."""
+"""Names of losses on data that the step does not descend, such as a validation set."""
 
 MOST_BLOCKS, DIRECTIONS = 14, 2
 CLOSE = 2e-3
@@ -27,21 +27,21 @@ TINY = 1e-11
 
 @dataclass(frozen=True)
 class Loss:
-    """A number that may be the loss.
+    """A candidate for the loss.
 
     Attributes:
-        number: of the mark that sees it.
-        count: how often the mark has seen something when it is the loss.
-        site: where the mark stands, and what is there.
-        slopes: its derivatives along some directions.
-        strong: whether its name is believed.
-        order: how many others are computed before it.
-        family: what is made of the pairs that the mark sees, if it is inferred.
-        side: which of a pair is the output.
-        agreeing: how many blocks agree with the gradient.
-        blocks: of how many.
-        common: by what the gradients of all blocks are larger than its own; None if they differ.
-        middle: the median of the factors by which they are; 0 if there is none.
+        number: the number of the mark that sees it.
+        count: how many values the mark has seen in the iteration when it sees the loss.
+        site: the place and the expression of the mark.
+        slopes: its derivatives along the trial directions.
+        strong: whether its name suffices to believe that it is the loss.
+        order: how many other candidates are computed before it.
+        family: the loss inferred from a marked difference; None if the script computes the loss.
+        side: which operand of the difference is the output.
+        agreeing: the number of blocks whose slopes agree with the gradient.
+        blocks: the number of blocks that were compared.
+        common: the ratio of the gradient to its slopes; None if it differs between blocks.
+        middle: the median of these ratios; 0 if there are none.
     """
 
     number: int
@@ -59,7 +59,7 @@ class Loss:
 
     @property
     def words(self) -> str:
-        """What to call it."""
+        """The name of the loss, for messages."""
         return f"{self.family.words} of {self.site.name}" if self.family else self.site.name
 
     @property
@@ -68,11 +68,11 @@ class Loss:
         return 0 < self.agreeing == self.blocks
 
     def value(self, seen: Seen) -> Any:
-        """The loss, when the mark has stopped the iteration."""
+        """Return the loss of a replay that was stopped at its mark."""
         return self.of(seen.differences[self.number]) if self.family else seen.value
 
     def of(self, pairs: Sequence[tuple[Any, Any]]) -> Any:
-        """The loss that is inferred, of some pairs."""
+        """Return the inferred loss of the operands of a difference."""
         assert self.family is not None
         return self.family.value([(pair[self.side], pair[1 - self.side]) for pair in pairs])
 
@@ -82,14 +82,14 @@ Gradients = Mapping[Path, Array]
 
 @dataclass(frozen=True)
 class Point:
-    """Where an iteration is looked at.
+    """One iteration, and the variables that it begins with.
 
     Attributes:
         run: the script.
-        step: what the iteration is.
-        snapshot: where it begins.
-        extra: what is changed before it.
-        tolerant: whether the iteration raises, which is known.
+        step: the training step that the iteration carries out.
+        snapshot: the variables before the iteration.
+        extra: values put into them, such as velocities of 0.
+        tolerant: whether the iteration is known to raise an exception.
     """
 
     run: Run
@@ -100,33 +100,33 @@ class Point:
 
     @property
     def start(self) -> dict[Path, Array]:
-        """The parameters."""
+        """The values of the parameters."""
         state = self.snapshot.state
         return {path: np.array(state.get(path), dtype=np.float64) for path in self.step.paths}
 
     def seen(self, values: Mapping[Path, Any]) -> Seen:
-        """What the marks see in an iteration with the rate set to 0."""
+        """Return what the marks see in an iteration without an update."""
         seen = Seen()
         self.after(values, seen)
         return seen
 
     def on_both_sides(self, path: Path, move: Array) -> tuple[Seen, Seen]:
-        """The same with a parameter moved, and moved the other way."""
+        """Return what the marks see with a parameter moved by `move`, and by -`move`."""
         start = self.start[path]
         return self.seen({path: plain(start + move)}), self.seen({path: plain(start - move)})
 
     def value(self, loss: Loss, values: Mapping[Path, Any]) -> Any:
-        """The loss with other values; the iteration is run up to it."""
+        """Return the loss with other values; the iteration is stopped once the loss is known."""
         seen = Seen(wanted=(loss.number, loss.count))
         changed = {**self.extra, **values}
         self.run.replay(self.step.loop, self.snapshot, changed, self.step.rate, 0.0, seen)
         return loss.value(seen)
 
     def after(self, values: Mapping[Path, Any], seen: Seen | None = None) -> State:
-        """What an iteration with the rate set to 0 leaves; of one that raises, what it began with.
+        """Return the variables after an iteration without an update, whose marks write to `seen`.
 
         Raises:
-            Exception: whatever the script raises, if that is not known.
+            Exception: any exception of the script, unless the point is tolerant.
         """
         changed = {**self.extra, **values}
         try:
@@ -140,13 +140,13 @@ class Point:
 
 
 def candidates(point: Point, gradients: Gradients) -> list[Loss]:
-    """The numbers of an iteration that depend on the parameters and may be its loss."""
+    """Return the numbers of an iteration that depend on the parameters and may be its loss."""
     start = point.start
     rng = np.random.default_rng(1)
     paths = list(start)
     if len(paths) > MOST_BLOCKS:
-        chosen = rng.choice(len(paths), MOST_BLOCKS, replace=False)
-        paths = [paths[place] for place in sorted(chosen)]
+        sample = rng.choice(len(paths), MOST_BLOCKS, replace=False)
+        paths = [paths[place] for place in sorted(sample)]
     base = point.seen({})
     trials = []
     for path in paths:
@@ -158,13 +158,13 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             if path in gradients and gradients[path].shape == direction.shape:
                 slope = float(np.sum(gradients[path] * direction))
             trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
-    found = list(_numbers(point.run.marked.sites, base, trials))
-    return [_compared(loss, trials) for loss in _with_wholes(found, base)]
+    losses = list(_numbers(point.run.marked.sites, base, trials))
+    return [_compared(loss, trials) for loss in _with_wholes(losses, base)]
 
 
 @dataclass(frozen=True)
 class _Trial:
-    """An iteration on both sides of the point along a direction; the gradient's slope there."""
+    """An iteration on both sides of the point along a direction, and the gradient's slope."""
 
     path: Path
     width: float
@@ -186,22 +186,22 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
             continue
         believed = strong and (site.kind != RETURNED or "abs" in site.text)
         if not believed and abs(base.numbers[number]) in errors:
-            continue  # an error with its sign, or the derivative that a loss returns on demand
+            continue  # a signed error, or the derivative that a loss function returns on request
         slopes = _slopes(trials, lambda seen, number=number: seen.numbers[number])
         if slopes is not None:
             strong = strong and not ELSEWHERE.search(site.name)
             yield Loss(number, count, site, slopes, strong, order)
 
 
-def _with_wholes(found: list[Loss], base: Seen) -> list[Loss]:
-    """The same, where a loss is believed before its parts.
+def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
+    """Prefer a total loss to its parts: only the name of the total is then believed.
 
-    Those are a variable of the function that returns it, and a function that is called for every
-    element of it.
+    Parts are variables of the function that returns the total, and functions that are called once
+    for every element of it.
     """
     believed: dict[int, bool] = {}
-    returned = {loss.site.name for loss in found if loss.site.kind == RETURNED}
-    written = [loss for loss in found if not loss.family]
+    returned = {loss.site.name for loss in losses if loss.site.kind == RETURNED}
+    written = [loss for loss in losses if not loss.family]
     for loss in written:
         for other in written:
             whole, part = loss.site, other.site
@@ -214,20 +214,20 @@ def _with_wholes(found: list[Loss], base: Seen) -> list[Loss]:
                 is_part = bool(whole.parts) and part.kind == RETURNED and named and often
             if is_part and base.numbers[loss.number] != base.numbers[other.number]:
                 believed[loss.number], believed[other.number] = True, False
-    return [replace(one, strong=believed.get(one.number, one.strong)) for one in found]
+    return [replace(one, strong=believed.get(one.number, one.strong)) for one in losses]
 
 
 def _slopes(trials: list[_Trial], of: Any) -> Array | None:
-    """The derivatives of a number along all directions; None where it does not depend on them."""
+    """Return the slopes of a number in all directions; None if they are all 0 or not finite."""
     try:
-        found = np.array([(of(one.ahead) - of(one.behind)) / (2 * one.width) for one in trials])
+        slopes = np.array([(of(one.ahead) - of(one.behind)) / (2 * one.width) for one in trials])
     except (KeyError, ValueError, IndexError):
         return None
-    return found if np.all(np.isfinite(found)) and np.any(found) else None
+    return slopes if np.all(np.isfinite(slopes)) and np.any(slopes) else None
 
 
 def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iterator[Loss]:
-    """What a difference may stand for, of which one side depends on the parameters."""
+    """Yield the losses that a difference may stand for, if one operand depends on parameters."""
     pairs = base.differences.get(number, [])
     others = [seen.differences.get(number) for one in trials for seen in (one.ahead, one.behind)]
     if not pairs or any(other is None or len(other) != len(pairs) for other in others):
@@ -244,8 +244,8 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
     if moves[0] == moves[1]:
         return
     side = 0 if moves[0] else 1
-    turned = [(pair[side], pair[1 - side]) for pair in pairs]
-    for family in families(turned):
+    oriented = [(pair[side], pair[1 - side]) for pair in pairs]
+    for family in families(oriented):
         loss = Loss(number, base.counts[number], site, np.empty(0), family=family, side=side)
         slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.differences[number])))
         if slopes is not None:
@@ -253,16 +253,16 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
 
 
 def _compared(loss: Loss, trials: list[_Trial]) -> Loss:
-    """The loss, compared with the gradient along every direction."""
+    """Return the loss, with its slopes compared with the gradient in every direction."""
     ratios: dict[Path, list[float]] = {}
     for trial, slope in zip(trials, loss.slopes, strict=True):
-        own = ratios.setdefault(trial.path, [])
+        of_block = ratios.setdefault(trial.path, [])
         if trial.slope is None:
-            own.append(float("nan"))
+            of_block.append(float("nan"))
         elif max(abs(slope), abs(trial.slope)) > TINY:
-            own.append(trial.slope / slope if slope else float("inf"))
-    agreeing = sum(all(abs(r - 1) < CLOSE for r in own) for own in ratios.values())
-    every = np.array([ratio for own in ratios.values() for ratio in own])
+            of_block.append(trial.slope / slope if slope else float("inf"))
+    agreeing = sum(all(abs(r - 1) < CLOSE for r in of_block) for of_block in ratios.values())
+    every = np.array([ratio for of_block in ratios.values() for ratio in of_block])
     common, middle = None, 0.0
     if every.size and np.all(np.isfinite(every)):
         middle = float(np.median(every))

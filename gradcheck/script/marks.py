@@ -1,4 +1,4 @@
-"""What the marks in a script are: their kinds, and where they stand."""
+"""The kinds and places of the marks in a script, and what they record."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Site:
-    """A marked expression: what kind of mark it is, what it is called, and where it stands.
+    """A marked expression: the kind of mark, the name of the value, and its place.
 
     Attributes:
-        function: the line of the function that it stands in; 0 in a module.
-        parts: the names of losses that it is made of: local variables, and functions `f()`.
+        function: the line of the function around it; 0 at module level.
+        parts: names of the losses it is computed from: local variables, and functions as `f()`.
     """
 
     kind: str
@@ -36,13 +36,13 @@ class Site:
 
     @property
     def place(self) -> str:
-        """Where it stands, in words."""
+        """The line, and the file of an imported module, in words."""
         return _place(self.line, self.file)
 
 
 @dataclass(frozen=True)
 class TrainingLoop:
-    """A loop that may be the training loop: its body as it is marked, and what it stands in."""
+    """A loop that may be the training loop: its marked body, and the function and class around."""
 
     node: Loop
     body: list[ast.stmt]
@@ -53,13 +53,13 @@ class TrainingLoop:
 
     @property
     def place(self) -> str:
-        """Where it stands, in words."""
+        """The line, and the file of an imported module, in words."""
         return _place(self.node.lineno, self.file)
 
 
 @dataclass
 class Marked:
-    """What the marks are, by their numbers, which functions may update something, and the loss."""
+    """All marks of a script by number, the functions that may update, and the loss to look for."""
 
     sites: list[Site] = field(default_factory=list)
     loops: list[TrainingLoop] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Marked:
     wanted: str | None = None
 
     def may_come_to(self, number: int) -> bool:
-        """Whether a loop computes what the user says is the loss, or calls what may compute it."""
+        """Whether a loop computes the loss that the user named, or calls code that may do so."""
         loop = self.loops[number]
         function = loop.function.lineno if loop.function else 0
         parts = [part for statement in loop.body for part in ast.walk(statement)]
@@ -79,11 +79,11 @@ class Marked:
         )
 
     def is_wanted(self, name: str, line: int) -> bool:
-        """Whether something is what the user says is the loss, by its name or line."""
+        """Whether a name or line is the one that the user gave for the loss."""
         return self.wanted in (name, name.removesuffix("()"), str(line))
 
     def updated(self, number: int) -> set[str]:
-        """What the statements of a loop update, as it is written."""
+        """Return the variables that the statements of a loop update."""
         loop = self.loops[number]
         lines = range(loop.node.lineno, (loop.node.end_lineno or loop.node.lineno) + 1)
         return {
@@ -95,7 +95,7 @@ class Marked:
 
 @dataclass
 class Seen:
-    """What the marks of an iteration saw: how often, and what at last (of differences, all)."""
+    """Records of the marks: counts, last numbers, and the operands of all differences."""
 
     counts: dict[int, int] = field(default_factory=dict)
     numbers: dict[int, float] = field(default_factory=dict)
@@ -104,9 +104,9 @@ class Seen:
     value: Any = None
 
     def forget(self) -> None:
-        """Forgets what was seen, for another try."""
-        for own in (self.counts, self.numbers, self.differences):
-            own.clear()
+        """Clear the records before another attempt."""
+        for records in (self.counts, self.numbers, self.differences):
+            records.clear()
 
 
 def _place(line: int, file: str) -> str:

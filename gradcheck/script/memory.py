@@ -1,4 +1,4 @@
-"""Arrays that lie in the same memory, and stay so when a script's variables are copied."""
+"""Find arrays that share memory, and keep it shared when a script's variables are copied."""
 
 from __future__ import annotations
 
@@ -13,34 +13,33 @@ from gradcheck.trace.record.recording import open_tape, plain
 
 
 def views(values: Iterable[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """The arrays that are all of an earlier one's memory in another shape, after that one.
+    """Return pairs of an array and a later one that shows all of its memory in another shape.
 
-    Such is `W_prime = W.T`, the tied weights of an autoencoder.
+    An example is `W_prime = W.T`, the tied weights of an autoencoder.
     """
     first: dict[Any, NDArray[Any]] = {}
-    found = []
+    pairs = []
     for array in values:
         if isinstance(array, np.ndarray) and array.size > 1:
             reach = sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True))
             if min(array.strides) > 0 and reach + array.itemsize == array.nbytes:
                 whole = first.setdefault((array.ctypes.data, array.nbytes, array.dtype), array)
                 if whole is not array:
-                    found.append((whole, array))
-    return found
+                    pairs.append((whole, array))
+    return pairs
 
 
 def keep_memory_shared(
-    found: Iterable[tuple[NDArray[Any], NDArray[Any]]],
+    shared: Iterable[tuple[NDArray[Any], NDArray[Any]]],
     memo: dict[int, Any],
     constant: Collection[int] = frozenset(),
 ) -> None:
-    """Has what a copy makes of two arrays in the same memory lie in the same memory too.
+    """Make the copies of arrays that share memory share memory, too.
 
-    `found` are the arrays that are views of others, among what is copied. What becomes of objects
-    is added to `memo`, as `copy.deepcopy` takes it; `constant` are the ids of arrays that are not
-    copied.
+    `shared` are pairs of an array and a view of it. `memo` holds the copies by the ids of the
+    originals, as in `copy.deepcopy`; it is added to. `constant` are ids of arrays not copied.
     """
-    for whole, view in found:
+    for whole, view in shared:
         if id(whole) in constant:
             continue
         copied = memo.get(id(whole), whole)
@@ -54,7 +53,7 @@ def keep_memory_shared(
 
 
 def _seen_as(view: NDArray[Any], memory: Any) -> Any:
-    """An array in the memory of another, of the shape and the strides of a third."""
+    """Return the memory of one array with the shape and the strides of `view`."""
     inside = np.lib.stride_tricks.as_strided(plain(memory), view.shape, view.strides)
     tape = open_tape(memory)
     return inside if tape is None else traced_leaf(tape, inside, "a view", memory.storage)

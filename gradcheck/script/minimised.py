@@ -1,4 +1,4 @@
-"""A script that hands a derivative to `scipy.optimize`: that is the case then."""
+"""Check the derivative that a script passes to `scipy.optimize`, in place of a training loop."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from gradcheck.script.words import RefusedError
 
 GRADIENTS = ("jac", "fprime", "Dfun")
 RETURNING = ("fmin_tnc", "fmin_l_bfgs_b")
-"""Whose function returns its gradient as well, where no other function does."""
+"""Minimisers whose function returns its gradient, too, if no other argument does."""
 
 FUNCTIONS = ("minimize", "fmin_cg", "fmin_bfgs", "fmin_ncg", "fmin_tnc", "fmin_l_bfgs_b")
 OF_VECTORS = ("least_squares", "leastsq", "curve_fit", "root", "fsolve")
-"""Which take a function that returns a vector, and its Jacobian."""
+"""Solvers that take a vector function and its Jacobian."""
 
 
 @dataclass(frozen=True)
 class Minimised:
-    """A call of one of scipy's minimisers, or solvers.
+    """A call of one of scipy's minimisers or solvers.
 
     Attributes:
-        name: of the minimiser.
-        line: of the call.
-        loss: the function that is minimised, or returns the residuals.
-        start: where.
-        gradient: its gradient or Jacobian; True where the loss returns it too.
-        arguments: what both are given after the parameters.
-        named: what they are given by name.
-        written: the user's own function, where the loss is made of it.
+        name: the name of the minimiser.
+        line: the line of the call.
+        loss: the function to be minimised, or the residuals.
+        start: the initial parameters.
+        gradient: the gradient or Jacobian; True where `loss` returns it as well.
+        arguments: further positional arguments of both functions.
+        named: keyword arguments of both functions.
+        written: the user's own function, where `loss` is a wrapper of it.
     """
 
     name: str
@@ -49,17 +49,17 @@ class Minimised:
 
     @property
     def loss_name(self) -> str:
-        """What the loss is called."""
+        """The name of the user's function, as a call."""
         return f"{getattr(self.written or self.loss, '__name__', 'the loss')}()"
 
     @property
     def loss_line(self) -> int:
-        """Where it stands."""
+        """The line where that function is defined."""
         code = getattr(self.written or self.loss, "__code__", None)
         return code.co_firstlineno if code else self.line
 
     def described(self, file: str, seconds: float) -> TakenApart:
-        """What was found, in words."""
+        """Describe the call for the report."""
         return TakenApart(
             file,
             seconds,
@@ -76,10 +76,10 @@ class Minimised:
         )
 
     def case(self) -> Case | JacobianCase:
-        """The case, beside a start of zeros, where much is 0 by chance.
+        """Return the case; if all parameters start at 0, other values replace them.
 
         Raises:
-            RefusedError: there is no gradient.
+            RefusedError: the call has no gradient.
         """
         if not (callable(self.gradient) or self.gradient is True):
             raise RefusedError(
@@ -98,7 +98,7 @@ class Minimised:
 
 
 class MinimisedError(BaseException):
-    """The script has come to the call of a minimiser."""
+    """Ends the script at the call of a minimiser."""
 
     def __init__(self, call: Minimised) -> None:
         super().__init__(call.name)
@@ -106,7 +106,7 @@ class MinimisedError(BaseException):
 
 
 def watch_minimisers(text: str) -> None:
-    """Ends a script, to the end of this process, where it calls one of scipy's minimisers."""
+    """Replace scipy's minimisers in this process: a call of one ends the script."""
     if "scipy" not in text:
         return
     import scipy.optimize
@@ -122,7 +122,7 @@ def _watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         bound = signature.bind(*given, **named).arguments
         gradient = next((bound[one] for one in GRADIENTS if one in bound), None)
         if name in OF_VECTORS and not (callable(gradient) or gradient is True):
-            return function(*given, **named)  # which trains nothing by a derivative of the user's
+            return function(*given, **named)  # no derivative of the user's to check
         line = sys._getframe(1).f_lineno
         if name == "curve_fit":
             raise MinimisedError(_fitted(line, bound, gradient))
@@ -133,14 +133,14 @@ def _watched(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             gradient = _turned(gradient)
         more = bound.get("args", ())
         more = more if isinstance(more, tuple) else (more,)
-        called = Minimised(name, line, loss, start, gradient, more, bound.get("kwargs"))
-        raise MinimisedError(called)
+        call = Minimised(name, line, loss, start, gradient, more, bound.get("kwargs"))
+        raise MinimisedError(call)
 
     return minimise
 
 
 def _fitted(line: int, bound: Mapping[str, Any], jacobian: Any) -> Minimised:
-    """A call of `curve_fit`, whose model takes each parameter on its own."""
+    """Return a call of `curve_fit`, whose model takes each parameter as an argument."""
     model, x = bound["f"], bound["xdata"]
     count = len(inspect.signature(model).parameters) - 1
     start = np.ones(count) if bound.get("p0") is None else bound["p0"]
@@ -156,5 +156,5 @@ def _fitted(line: int, bound: Mapping[str, Any], jacobian: Any) -> Minimised:
 
 
 def _turned(jacobian: Any) -> Callable[..., Any]:
-    """A Jacobian that is given column by column, row by row."""
+    """Transpose the Jacobian of a function."""
     return lambda *given: np.transpose(jacobian(*given))

@@ -1,4 +1,4 @@
-"""The variables of a script that hold the gradients of its parameters, by their names."""
+"""Find the variables of a script that hold its gradients."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ from gradcheck.user.blocks import Array
 from gradcheck.user.names import SIBLINGS, derived_names
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
-"""What the gradient of the only parameter may be called."""
+"""Names for the gradient of the only parameter."""
 
 
 GRADIENTS = re.compile(r"(?i)grad|^d|nabla|delta")
-"""What a container of gradients is called."""
+"""Pattern of the names of containers of gradients."""
 
 
 def named_gradients(
     after: State, paths: Sequence[Path], before: State, others: Set[Path]
 ) -> dict[Path, Path]:
-    """Where the gradient of each parameter lies after an iteration; empty where not all have one.
+    """Return the path of each parameter's gradient after an iteration; empty unless all have one.
 
-    They are looked for in one container: by names that are derived from the parameters', by the
-    same names elsewhere, or at the same places of a list. `others` are known to be something else.
+    All gradients must lie in one container: under names derived from the parameters' names, the
+    same names in another container, or the same indices of a list. `others` are excluded.
     """
     holders: dict[Path, dict[Any, Any]] = {}
     for path, value in leaves(after).items():
         if path not in others:
             holders.setdefault(path[:-1], {})[path[-1]] = value
-    own = {path[:-1] for path in paths}
+    own_holders = {path[:-1] for path in paths}
     best: dict[Path, Path] = {}
     strength = (0, False)
     for holder, items in holders.items():
-        found, derived = _in_holder(holder, items, paths, before, holder in own)
+        places, derived = _in_holder(holder, items, paths, before, holder in own_holders)
         own_strength = (derived, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
-        if len(found) == len(paths) and own_strength > strength:
-            best, strength = found, own_strength
+        if len(places) == len(paths) and own_strength > strength:
+            best, strength = places, own_strength
     return best or _beside(after, paths, before)
 
 
 def equal_gradients(
     after: State, wanted: Mapping[Path, Array], others: Set[Path]
 ) -> dict[Path, Path]:
-    """Where the numbers lie that a step implies, whatever they are called; empty if not all do."""
-    found: dict[Path, Path] = {}
+    """Return the paths of the gradients that a step implies, under any name; empty unless all."""
+    places: dict[Path, Path] = {}
     for place, value in leaves(after).items():
         if place in others or place in wanted or not isinstance(value, np.ndarray | float):
             continue
         for path, gradient in wanted.items():
-            if path not in found and are_equal(gradient, np.asarray(value)):
-                found[path] = place
-    return found if len(found) == len(wanted) else {}
+            if path not in places and are_equal(gradient, np.asarray(value)):
+                places[path] = place
+    return places if len(places) == len(wanted) else {}
 
 
 def are_equal(implied: Array, value: Array) -> bool:
-    """Whether a gradient is that which a step implies, to the rounding of the parameters."""
+    """Whether a gradient equals the implied one up to the rounding of the parameters."""
     size = float(np.max(np.abs(value), initial=0.0))
     return implied.shape == value.shape and np.allclose(
         implied, value, rtol=1e-5, atol=1e-9 * (1 + size)
@@ -68,36 +68,36 @@ def are_equal(implied: Array, value: Array) -> bool:
 def _in_holder(
     holder: Path, items: Mapping[Any, Any], paths: Sequence[Path], before: State, is_own: bool
 ) -> tuple[dict[Path, Path], int]:
-    found: dict[Path, Path] = {}
+    places: dict[Path, Path] = {}
     derived = 0
     for path in paths:
         wanted = np.shape(before.get(path))
         for name in _names(path[-1], len(paths) == 1, is_own):
             for key in (name, Attribute(name) if isinstance(name, str) else name):
-                if key in items and np.shape(items[key]) == wanted and path not in found:
-                    found[path] = (*holder, key)
+                if key in items and np.shape(items[key]) == wanted and path not in places:
+                    places[path] = (*holder, key)
                     derived += name != bare(path[-1])
-    return found, derived
+    return places, derived
 
 
 def _beside(after: State, paths: Sequence[Path], before: State) -> dict[Path, Path]:
-    """Gradients that lie beside each parameter: `layer.dW` beside `layer.W`."""
-    found: dict[Path, Path] = {}
+    """Return gradients that lie beside each parameter: `layer.dW` beside `layer.W`."""
+    places: dict[Path, Path] = {}
     for path in paths:
         for name in _names(path[-1], False, True):
             there = (*path[:-1], Attribute(name) if isinstance(path[-1], Attribute) else name)
             value = after.number(there)
             if value is not None and value.shape == np.shape(before.get(path)):
-                found[path] = there
+                places[path] = there
                 break
-    return found if len(found) == len(paths) else {}
+    return places if len(places) == len(paths) else {}
 
 
 def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
-    """What the gradient of a parameter may be called that is reached by a step."""
-    own = bare(step)
-    if not isinstance(own, str):
-        return [] if is_own else [own]
-    names = [*derived_names(own), f"D{own}", f"d{own.upper()}", f"gradient_{own}"]
-    names += SIBLINGS.get(own, ())
-    return [*names, *(BARE if is_only else ()), *([] if is_own else [own])]
+    """Return possible names for the gradient of a parameter, from the last step of its path."""
+    name = bare(step)
+    if not isinstance(name, str):
+        return [] if is_own else [name]
+    names = [*derived_names(name), f"D{name}", f"d{name.upper()}", f"gradient_{name}"]
+    names += SIBLINGS.get(name, ())
+    return [*names, *(BARE if is_only else ()), *([] if is_own else [name])]

@@ -1,4 +1,4 @@
-"""The numbers of an update that may be, or hold, its learning rate."""
+"""Mark the operands of an update that may be, or contain, its learning rate."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from gradcheck.script.words import RATE, is_update, name_of
 
 
 class Operands(ast.NodeTransformer):
-    """Marks the literals of an update, and what is named like a rate, or is one of `rates`.
+    """Marks the literals of an update, and names that look like a rate or are among `rates`.
 
-    `literal` and `use` make the marks of a number and of a name.
+    `literal` and `use` return the mark of a literal and of a name.
     """
 
     def __init__(
@@ -24,24 +24,24 @@ class Operands(ast.NodeTransformer):
         self.rates = rates
 
     def visit_Constant(self, node: ast.Constant) -> Any:
-        """A number of the text."""
+        """Mark a literal."""
         return self._literal(node)
 
     def visit_Name(self, node: Any) -> Any:
-        """A variable, an attribute, or a key that is text."""
+        """Mark a variable, an attribute, or an item with a string key."""
         is_rate = RATE.match(name_of(node)) or ast.unparse(node) in self.rates
         return self._use(node) if is_rate and isinstance(node.ctx, ast.Load) else node
 
     visit_Attribute = visit_Name  # noqa: N815
 
     def visit_Subscript(self, node: ast.Subscript) -> Any:
-        """An entry, whose index is none of them."""
+        """Mark an item with a string key; leave other items and their indices unmarked."""
         key = node.slice
         is_text = isinstance(key, ast.Constant) and isinstance(key.value, str)
         return self.visit_Name(node) if is_text else node
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
-        """A call: what it is called with."""
+        """Mark the arguments of a call."""
         node.args = [self.visit(one) for one in node.args]
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
@@ -49,7 +49,7 @@ class Operands(ast.NodeTransformer):
 
 
 def local_rates(body: Sequence[ast.stmt]) -> set[str]:
-    """The variables that are a number of the text, or that divided, and a factor of an update."""
+    """Return variables assigned once, to a literal or its quotient, that scale an update."""
     parts = [part for statement in body for part in ast.walk(statement)]
     assigned = Counter(
         part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)

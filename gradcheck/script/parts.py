@@ -1,4 +1,4 @@
-"""What a loss is made of: parts with names of their own, and terms that a script adds up."""
+"""Find the parts of a loss: terms with names of their own, and sums over other loops."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from gradcheck.script.words import STRONG, is_update, may_be_loss, name_of
 
 
 def called_losses(node: ast.AST) -> frozenset[str]:
-    """The functions called like a loss that an expression, which is no such call itself, calls."""
+    """Return the functions named like a loss that are called within an expression."""
     calls = (part for part in ast.walk(node) if isinstance(part, ast.Call) and part is not node)
     return frozenset(f"{name_of(one.func)}()" for one in calls if _is_loss(name_of(one.func)))
 
 
 def local_losses(function: Function, value: ast.expr) -> frozenset[str]:
-    """The variables of a function, called like a loss, that what it returns is made from."""
+    """Return the variables named like a loss from which a function computes `value`."""
     assigned = [part for part in ast.walk(function) if isinstance(part, ast.Assign | ast.AugAssign)]
-    made: dict[str, set[str]] = {}
+    uses: dict[str, set[str]] = {}
     for node in assigned:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if isinstance(target, ast.Name):
-                own = made.setdefault(target.id, {target.id} if _is_loss(target.id) else set())
-                own |= {loss for name in _names(node.value) for loss in made.get(name, ())}
+                own = uses.setdefault(target.id, {target.id} if _is_loss(target.id) else set())
+                own |= {loss for name in _names(node.value) for loss in uses.get(name, ())}
     if isinstance(value, ast.Name) and _is_loss(value.id):
         return frozenset()
-    return frozenset(loss for name in _names(value) for loss in made.get(name, ()))
+    return frozenset(loss for name in _names(value) for loss in uses.get(name, ()))
 
 
 def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
-    """What the script adds to its loss in another loop over the same things; from 0."""
+    """Return statements that add the terms of another loop over the same items to the loss."""
     head = _head(loop.node)
     scope = loop.function or tree
     inside = {id(part) for part in ast.walk(loop.node)}
@@ -55,7 +55,7 @@ def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
 
 
 def _added(node: ast.AST) -> str:
-    """The variable called like a loss that a statement adds to; else ""."""
+    """Return the variable named like a loss that a statement adds to; else ""."""
     match node:
         case ast.AugAssign(ast.Name(name), ast.Add()):
             pass

@@ -1,8 +1,8 @@
-"""The surroundings of a script that is run to be taken apart: no window, no file, no question.
+"""The environment of a script that is being taken apart: no windows, no files, no questions.
 
-It shows nothing and waits for nothing; what it writes goes to memory, and a note says so; removing,
-renaming, processes and sockets are refused. This guards against accidents, not against somebody who
-means harm.
+Drawing and waiting do nothing, and files are written to memory, with a note in the report;
+removing, renaming, processes and sockets are refused. This guards against accidents, not against
+malicious code.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ DRAWING = {
     "seaborn": (),
     "IPython": ("display",),
 }
-"""Packages that draw, with their modules."""
+"""Packages that draw, and their modules; empty modules replace them."""
 
 WRITING = "wax+"
 SAVING = ("save", "savez", "savez_compressed", "savetxt")
 
 
 class Anything:
-    """What can be called, indexed and gone through, and does nothing."""
+    """An object that can be called, indexed and iterated over, without any effect."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -66,7 +66,7 @@ class Anything:
 
 
 class _Module(types.ModuleType):
-    __path__: list[str] = []  # noqa: RUF012  # what makes it a package
+    __path__: list[str] = []  # noqa: RUF012  # makes it a package
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -75,11 +75,11 @@ class _Module(types.ModuleType):
 
 
 class Playground:
-    """Changes this process, to its end, so that a script can be run in it.
+    """Changes this process for good, so that a script can be run in it.
 
     Attributes:
-        notes: what the script did not do, a sentence each.
-        refusals: what it was refused.
+        notes: what the script was kept from doing, one sentence each.
+        refusals: the calls that were refused.
     """
 
     def __init__(self, path: Path) -> None:
@@ -130,12 +130,12 @@ _OPEN = builtins.open
 
 def _asked(prompt: Any = "") -> str:
     raise RefusedError(
-        f"the script asks a question, input({str(prompt)!r}); write the answer into it"
+        f"the script asks a question, input({str(prompt)!r}); write the answer into the script"
     )
 
 
 def _seeded() -> None:
-    """Begins the random numbers of a script that does not, so that it does the same each time."""
+    """Seed all random generators, so that a script without a seed repeats its numbers."""
     import random
 
     np.random.seed(0)  # noqa: NPY002  # what scripts use

@@ -1,4 +1,4 @@
-"""The process that a script is run in: forked, with a time limit, closed off."""
+"""Run a script in a forked and confined process, with a time limit."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from gradcheck.script.words import RefusedError, short
 
 
 def in_process(work: Callable[[], Any], seconds: float) -> Any:
-    """What some work in a process of its own answers; a sentence where there is no answer.
+    """Return the result of `work` in a process of its own, or a sentence saying why there is none.
 
-    After so many seconds the process is ended.
+    The process is ended after `seconds`.
     """
     if not hasattr(os, "fork"):
         return (

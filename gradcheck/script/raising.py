@@ -1,4 +1,4 @@
-"""A script that raises in the first iteration of its loop: what raised is the finding."""
+"""Make a case of a script that raises an exception in the first iteration of its loop."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from gradcheck.script.words import RATE, ROLE, RefusedError
 
 
 def raised_at(taking: Taking, error: Exception) -> Taken:
-    """The iteration in which the script has raised, as a case whose gradient raises.
+    """Return the iteration that raised, as a case whose gradient raises.
 
     Raises:
-        RefusedError: it raised before its loop, or nothing that it updates is known.
+        RefusedError: the script raised before its loop, or its parameters are unknown.
     """
     run = taking.run
     begun = [
@@ -42,14 +42,14 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
 
 
 def _rate(taking: Taking, snapshot: Snapshot) -> Rate:
-    """The likeliest of the numbers that are called like a rate: no step is there to tell it."""
+    """Return a number that is named like a rate: there is no step to confirm it."""
     rates = of_script(snapshot, taking.run.all_names, ())
     return next((rate for rate in rates if RATE.match(rate.words)), Rate(1.0, ""))
 
 
 def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:
-    """What the statements of the loop update; what is named like parameters, if none does."""
+    """Return the variables that the loop updates; failing that, those named like parameters."""
     targets = taking.run.marked.updated(number)
     numbers = leaves(snapshot.state)
-    found = [path for path in numbers if label(path) in targets]
-    return found or [path for path in numbers if ROLE.match(last_name(path))]
+    updated = [path for path in numbers if label(path) in targets]
+    return updated or [path for path in numbers if ROLE.match(last_name(path))]

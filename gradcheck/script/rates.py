@@ -1,4 +1,4 @@
-"""What may be the learning rate of a script, and how it is scaled for one iteration."""
+"""Find possible learning rates of a script, and scale one for the length of an iteration."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ DEPTH, MOST_ITEMS = 7, 50
 
 @dataclass(frozen=True)
 class Rate:
-    """A learning rate.
+    """A learning rate, and where the script keeps it.
 
     Attributes:
-        value: what it is; 1 where the code has none.
-        words: how the script writes it; empty where the code has none.
-        path: where the state holds it, or
-        marks: the numbers of the literals or increments that are, or hold, it, or
-        holder: the class or function that keeps it,
-        key: under this name, or at this place of the defaults.
-        others: where else the same number is kept under the same name, as by every layer.
+        value: its value; 1 where the code has none.
+        words: the way the script writes it; "" where the code has none.
+        path: its path among the variables; or
+        marks: the marks of the literals or increments that are, or contain, the rate; or
+        holder: the class that has it as an attribute, or the function, as a default argument,
+        key: and the name of the attribute, or the index of the default.
+        others: further places with the same name and value, such as other layers.
     """
 
     value: float
@@ -52,7 +52,7 @@ class Rate:
     others: tuple[Rate, ...] = ()
 
     def at(self, snapshot: Snapshot, used: Mapping[int, float]) -> Rate:
-        """What it is in an iteration, whose updates use these numbers, by those of the marks."""
+        """Return the rate with its value in one iteration; `used` are the values at the marks."""
         if self.path is not None:
             return replace(self, value=float(snapshot.state.get(self.path)))
         values = {used[mark] for mark in self.marks if mark in used}
@@ -60,7 +60,7 @@ class Rate:
 
     @contextmanager
     def scaled(self, state: State, scale: float, marks: dict[int, float]) -> Iterator[None]:
-        """Has an iteration run with the rate times a number."""
+        """Multiply the rate by `scale` within this context."""
         if scale == 1.0:
             yield
             return
@@ -91,7 +91,7 @@ class Rate:
             put(before)
 
     def _place(self, state: State) -> tuple[Any, ...]:
-        """Where it is kept: an object has one place, whatever paths lead to it."""
+        """Return the place of the rate, the same for all paths that lead to one object."""
         if self.path is None:
             return id(self.holder), self.key
         holder = self.path[:-1] if len(self.path) <= 2 else id(state.get(self.path[:-1]))
@@ -104,11 +104,11 @@ def _fill(marks: dict[int, float], scales: dict[int, float]) -> None:
 
 
 def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]) -> list[Rate]:
-    """What may be the learning rate, the likeliest first."""
+    """Return possible learning rates, the likeliest first."""
     state = snapshot.state
-    found = _in_parts(state, named=True)
+    rates = _in_parts(state, named=True)
     classes = [one for one in module.values() if isinstance(one, type) and is_users_object(one)]
-    found += [
+    rates += [
         Rate(float(value), f"{kind.__name__}.{name}", holder=kind, key=name)
         for kind in classes
         for name, value in vars(kind).items()
@@ -118,15 +118,15 @@ def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]
     functions = [
         one for names in scopes for one in names.values() if isinstance(one, types.FunctionType)
     ]
-    found += [rate for function in functions for rate in _defaults(function)]
-    found = [*_together(found, state), *found]
-    return [*found, *_literals(sites), *_in_parts(state, named=False)]
+    rates += [rate for function in functions for rate in _defaults(function)]
+    rates = [*_together(rates, state), *rates]
+    return [*rates, *_literals(sites), *_in_parts(state, named=False)]
 
 
-def _together(found: Sequence[Rate], state: State) -> list[Rate]:
-    """Rates that several objects or functions keep under one name, each place once."""
+def _together(rates: Sequence[Rate], state: State) -> list[Rate]:
+    """Combine rates with one name and value that several objects or functions keep."""
     alike: dict[tuple[Any, float], dict[tuple[Any, ...], Rate]] = {}
-    for rate in found:
+    for rate in rates:
         last = rate.words.split("=")[0].rsplit(".", 1)[-1]
         alike.setdefault((last, rate.value), {}).setdefault(rate._place(state), rate)
     groups = [tuple(places.values()) for places in alike.values() if len(places) > 1]
@@ -134,7 +134,7 @@ def _together(found: Sequence[Rate], state: State) -> list[Rate]:
 
 
 def _literals(sites: Sequence[Site]) -> list[Rate]:
-    """Numbers of the text: those that are written alike together, then each."""
+    """Return the literals: first all of one value together, then each on its own."""
     marks: dict[float, list[int]] = {}
     for number, site in enumerate(sites):
         if site.kind == LITERAL:
@@ -153,7 +153,7 @@ def _where(sites: Sequence[Site], marks: Sequence[int]) -> str:
 
 
 def increments(sites: Sequence[Site]) -> list[Rate]:
-    """Every increment as if it were made with a rate of 1."""
+    """Return each increment as if it were multiplied by a rate of 1."""
     return [
         Rate(1.0, "", marks=(number,))
         for number, site in enumerate(sites)
@@ -178,13 +178,13 @@ def _defaults(function: types.FunctionType) -> list[Rate]:
 
 
 def _in_parts(state: State, named: bool) -> list[Rate]:
-    """The numbers of a state that are named like a rate; or all others, each may be one."""
-    found: list[Rate] = []
+    """Return the numbers of a state that are named like a rate, or all others."""
+    rates: list[Rate] = []
     for part in (LOCAL, MODULE):
         seen: set[int] = set()
         for name, value in state.part(part).items():
-            found += _in_state((part, name), value, seen, named)
-    return found
+            rates += _in_state((part, name), value, seen, named)
+    return rates
 
 
 def _in_state(path: Path, value: Any, seen: set[int], named: bool) -> Iterator[Rate]:

@@ -1,4 +1,4 @@
-"""The text of a script: a file, a file of cells, or a notebook's code cells in their order."""
+"""Read the text of a script: a Python file, or the code cells of a notebook in order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIFFERENTIATES = re.compile(r"\.backward\(|GradientTape|\.fit\(|grad\(")
 
 @dataclass(frozen=True)
 class Script:
-    """A script: the text, of a notebook its code cells one after the other, and its tree."""
+    """A script: its path, its source text (of a notebook, all code cells), and its syntax tree."""
 
     path: Path
     text: str
@@ -31,11 +31,11 @@ class Script:
 
 
 def read_script(path: Path) -> Script:
-    """The script at a path; the lines of a notebook are made known to whoever shows lines.
+    """Read and parse a script; the lines of a notebook are added to `linecache` for later display.
 
     Raises:
-        RefusedError: it is not the Python of today.
-        UsageError: it cannot be read.
+        RefusedError: the file is not valid Python 3, or not a notebook.
+        UsageError: the file cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
@@ -64,7 +64,7 @@ def _cells(path: Path, text: str) -> str:
         cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
         sources = [cell["source"] for cell in cells]
     except (ValueError, KeyError, TypeError):
-        raise RefusedError(f"{path.name} is no notebook of today's format") from None
+        raise RefusedError(f"{path.name} is not a notebook in the current format") from None
     return "\n".join(
         source if isinstance(source, str) else "".join(source)
         for source in sources
@@ -73,6 +73,6 @@ def _cells(path: Path, text: str) -> str:
 
 
 def framework(text: str) -> str | None:
-    """The package that makes the gradients of a script, if one does."""
-    found = FRAMEWORK.search(text)
-    return found[1] if found and DIFFERENTIATES.search(text) else None
+    """Return the automatic differentiation package that computes the script's gradients, if any."""
+    imported = FRAMEWORK.search(text)
+    return imported[1] if imported and DIFFERENTIATES.search(text) else None

@@ -1,4 +1,4 @@
-"""Why a script cannot be taken apart, and what to do about it: the sentences of refusals."""
+"""The messages that say why a script cannot be taken apart, and what to do about it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from gradcheck.script.words import name_of, short
 
 
 def no_loop(run: Run) -> str:
-    """What to say of a script that ran to its end and did not train."""
-    made = _made_by_a_framework(run)
-    if made:
-        return made
+    """Return the message for a script that ran to its end without training."""
+    by_framework = _made_by_a_framework(run)
+    if by_framework:
+        return by_framework
     call = _uncalled(run.script.tree, run.marked.updating)
     why = loops_tried(run) or "no loop in it updates a float array"
     if call:
@@ -31,7 +31,7 @@ def no_loop(run: Run) -> str:
 
 
 def no_loss(paths: Sequence[Path]) -> str:
-    """What to say of a loop that trains, and has no loss."""
+    """Return the message for a training loop without a loss."""
     return (
         f"it updates {short(', '.join(map(label, paths)))}, but no loss was found: nothing in it "
         "that is called loss, cost or error depends on these, and no `output - target` does; "
@@ -40,14 +40,14 @@ def no_loss(paths: Sequence[Path]) -> str:
 
 
 def loops_tried(run: Run) -> str:
-    """Why the loops that were reached are no training loops."""
+    """Return why each loop that was reached is not the training loop."""
     tried = zip(run.marked.loops, run.passes, strict=False)
     reasons = [f"{one.place}: {passes.why}" for one, passes in tried if passes.why]
     return short("; ".join(reasons), 300)
 
 
 def it_raised(run: Run, error: Exception, in_loop: bool) -> str:
-    """What to say of a script that raised before an iteration could be checked."""
+    """Return the message for a script that raised before an iteration could be checked."""
     if isinstance(error, FileNotFoundError):
         file = error.filename or str(error).removesuffix("not found.").strip()
         return (
@@ -55,13 +55,13 @@ def it_raised(run: Run, error: Exception, in_loop: bool) -> str:
             "few made-up rows"
         )
     missing = isinstance(error, ModuleNotFoundError)
-    made = "" if missing and run.marked.loops else _made_by_a_framework(run)
-    if made:
-        return made
+    by_framework = "" if missing and run.marked.loops else _made_by_a_framework(run)
+    if by_framework:
+        return by_framework
     where = "in its loop" if in_loop else "before any training loop"
-    said = f"{type(error).__name__}: {short(error, 160)} ({_places(run, error)})"
+    description = f"{type(error).__name__}: {short(error, 160)} ({_places(run, error)})"
     hint = "; install it in the environment of gradcheck, or leave it out" if missing else ""
-    return f"it raises {said}, {where}{hint}"
+    return f"it raises {description}, {where}{hint}"
 
 
 def _made_by_a_framework(run: Run) -> str:
@@ -75,15 +75,15 @@ def _made_by_a_framework(run: Run) -> str:
 
 
 def _places(run: Run, error: Exception) -> str:
-    """Where it raised: the innermost place in the user's files, and what led there."""
+    """Return the innermost place in the user's files, and the line of the script that led there."""
     script = run.script.path
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if File(frame.filename).is_relative_to(script.parent)
     ]
-    own = [frame.lineno for frame in frames if File(frame.filename) == script]
-    place = f"{script.name}:{own[-1] if own else 1}"
+    lines = [frame.lineno for frame in frames if File(frame.filename) == script]
+    place = f"{script.name}:{lines[-1] if lines else 1}"
     if frames and File(frames[-1].filename) != script:
         inner = File(frames[-1].filename).relative_to(script.parent)
         return f"{inner}:{frames[-1].lineno}, from {place}"
@@ -91,11 +91,11 @@ def _places(run: Run, error: Exception) -> str:
 
 
 def _uncalled(tree: ast.Module, updating: set[str]) -> str:
-    """The call of a function that updates something, where the script has none; "" if it has.
+    """Return a call of an updating function that the script never uses; else "".
 
     Args:
         tree: the script.
-        updating: the names of the functions that update something, or call one that does.
+        updating: the names of the functions that update a variable, or call one that does.
     """
     uses = (ast.Name, ast.Attribute)
     called = {name_of(node) for node in ast.walk(tree) if isinstance(node, uses)}
@@ -105,18 +105,18 @@ def _uncalled(tree: ast.Module, updating: set[str]) -> str:
             if isinstance(one, Function) and one.name in updating - called:
                 if not isinstance(node, ast.ClassDef):
                     return f"{one.name}({_needed(one, 0)})"
-                made = next((m for m in inner if _name(m) == "__init__"), None)
-                return f"{node.name}({_needed(made, 1)}).{one.name}({_needed(one, 1)})"
+                constructor = next((m for m in inner if _name(m) == "__init__"), None)
+                return f"{node.name}({_needed(constructor, 1)}).{one.name}({_needed(one, 1)})"
     return ""
 
 
 def _name(node: ast.AST) -> str:
-    """The name of a function; "" of anything else."""
+    """Return the name of a function, "" for other statements."""
     return node.name if isinstance(node, Function) else ""
 
 
 def _needed(function: ast.stmt | None, bound: int) -> str:
-    """The arguments that a call must give."""
+    """Return the required arguments, without the first `bound` ones."""
     if not isinstance(function, Function):
         return ""
     names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]

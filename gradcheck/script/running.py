@@ -1,4 +1,4 @@
-"""A script that is run up to its training loop, and one iteration of it, replayed."""
+"""Run a script up to its training loop, and replay one iteration of the loop."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ from gradcheck.script.state import (
 )
 
 MOST_TESTS, MOST_PASSES = 3, 200
-"""How often a loop is tested, and in how many of its passes."""
+"""How often a loop is tested, and after how many passes the tests end."""
 
 SNAPSHOTS = 3
-"""Iterations of the loop that are looked at; the script stops at the last of them."""
+"""Number of iterations of the loop that are kept; the script is stopped at the last of them."""
 
 LARGEST = 10**6
-"""Entries of a difference that may still be an error."""
+"""Largest number of entries of a difference that may be an error `output - target`."""
 
 
 class _StopError(BaseException):
-    """The iteration has come to the loss."""
+    """Ends a replay once the loss has been computed."""
 
 
 class CapturedError(BaseException):
-    """The script has come to the iteration at which it stops."""
+    """Ends the script once enough iterations of its training loop have been kept."""
 
 
 @dataclass
 class Passes:
-    """What a loop has come to: its first and present snapshot, and why it is no training loop."""
+    """The passes of one loop: their number, snapshots, and why it is not the training loop."""
 
     hits: int = 0
     tests: int = 0
@@ -63,15 +63,15 @@ class Passes:
 
 
 class Run:
-    """A script that is run once, marked; `wanted` is what the user says is the loss.
+    """One run of a marked script; `wanted` is the loss that the user named.
 
-    `test` is asked of a loop in its second pass: the number of the training loop, if it is known.
+    `test`, called in the second pass of a loop, returns the number of the training loop or None.
 
     Attributes:
         marked: the marks.
-        passes: of every loop.
+        passes: the passes of every loop.
         found: the number of the training loop; None until it is found.
-        snapshots: of its first iterations.
+        snapshots: the snapshots of the training loop's first iterations.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Run:
         self._imported = Imported(self.marked, hooks)
 
     def execute(self) -> None:
-        """Runs the script, to its end or the third iteration of its training loop."""
+        """Run the script to its end, or to the third iteration of its training loop."""
         sys.modules["__main__"] = self._module
         sys.meta_path.insert(0, self._imported)
         with contextlib.suppress(CapturedError), silence():
@@ -105,7 +105,7 @@ class Run:
 
     @property
     def all_names(self) -> dict[str, Any]:
-        """The variables of the script, and those of modules of its own."""
+        """The variables of the script and of the user's modules that it imports."""
         return {
             **{k: v for own in self._imported.names.values() for k, v in own.items()},
             **self.names,
@@ -113,25 +113,25 @@ class Run:
 
     @property
     def own_definitions(self) -> list[Any]:
-        """The functions and classes of the script, and of modules of its own."""
+        """The functions and classes of the script and of the user's modules that it imports."""
         return [one for own in (*self._imported.names.values(), self.names) for one in defined(own)]
 
     def _state(self, local: dict[str, Any] | None) -> State:
-        """The variables as they are now."""
+        """Return the present variables; `local` are those of the function that holds the loop."""
         return State(dict(self.names), local, self._imported.variables())
 
-    # what the marks call
+    # hooks, called by the marks
 
     def probe(self, number: int, local: dict[str, Any]) -> None:
-        """The beginning of a pass of a loop."""
+        """Hook at the beginning of each pass of a loop."""
         if self._replaying:
             return
         self.passes += [Passes() for _ in self.marked.loops[len(self.passes) :]]
         passes = self.passes[number]
-        own = local if self.marked.loops[number].function else None
+        scope = local if self.marked.loops[number].function else None
         if self.found is not None:
             if number == self.found:
-                self.snapshots.append(take_snapshot(self._state(own)))
+                self.snapshots.append(take_snapshot(self._state(scope)))
                 if len(self.snapshots) >= SNAPSHOTS:
                     first, last = self.snapshots[0].state, self.snapshots[-1].state
                     if not self._patience or all_moved(first, last, self.marked.updated(number)):
@@ -142,7 +142,7 @@ class Run:
         passes.hits += 1
         if passes.tests >= MOST_TESTS or passes.hits > MOST_PASSES:
             return
-        before, now = passes.first, take_snapshot(self._state(own))
+        before, now = passes.first, take_snapshot(self._state(scope))
         if before is not None:
             passes.tests += 1
             self.found = self._test(number)
@@ -151,7 +151,7 @@ class Run:
         passes.first = now
 
     def see(self, number: int, value: Any) -> Any:
-        """A number that may be the loss."""
+        """Hook around a number that may be the loss."""
         if self._seen is not None:
             first = value[0] if isinstance(value, tuple) and value else value
             if isinstance(first, float | np.ndarray | np.floating) and np.size(first) == 1:
@@ -159,7 +159,7 @@ class Run:
         return value
 
     def difference(self, number: int, result: Any, left: Any, right: Any) -> Any:
-        """A difference that may be an error."""
+        """Hook around a difference that may be an error `output - target`."""
         seen = self._seen
         if seen is None or not isinstance(result, float | np.ndarray | np.floating):
             return result
@@ -172,23 +172,23 @@ class Run:
         return result
 
     def dot(self, left: Any, right: Any) -> Any:
-        """`left.dot(right)`, by the function, which sees what is followed on either side."""
+        """Replace `left.dot(right)` by `np.dot`, which also records a traced right operand."""
         return np.dot(left, right) if type(left) is np.ndarray else left.dot(right)
 
     def scaled(self, number: int, value: Any) -> Any:
-        """A number or an increment that may be, or hold, the learning rate."""
+        """Hook around a number or an increment that may be, or contain, the learning rate."""
         scale = self._scales.get(number, 1.0)
         return value if scale == 1.0 else value * scale
 
     def used(self, number: int, value: Any) -> Any:
-        """A name like that of a rate, in an update."""
+        """Hook around a variable in an update that is named like a learning rate."""
         if isinstance(value, int | float | np.floating):
             self._used.setdefault(number, set()).add(float(value))
         return self.scaled(number, value)
 
     def rates(self) -> dict[int, float]:
-        """What names like that of a rate were in the last iteration, where each was one number."""
-        return {number: next(iter(own)) for number, own in self._used.items() if len(own) == 1}
+        """Return the values of such variables in the last iteration, of those with one value."""
+        return {mark: next(iter(used)) for mark, used in self._used.items() if len(used) == 1}
 
     def _note(self, number: int, value: Any) -> None:
         seen = self._seen
@@ -204,25 +204,25 @@ class Run:
     # replaying
 
     def forget(self, snapshot: Snapshot) -> None:
-        """Lets go of what every replay brings along, so that nobody follows it twice."""
+        """Drop the variables that every replay restores, so that they are not traced twice."""
         for name in snapshot.state.module:
             self.names.pop(name, None)
 
     def body(self, number: int, snapshot: Snapshot) -> types.FunctionType:
-        """The function that is one pass of a loop."""
+        """Return a function that carries out one pass of a loop."""
         local = snapshot.state.local
         names = None if local is None else frozenset({**snapshot.shared, **local})
         if (number, names) not in self._bodies:
             loop = self.marked.loops[number]
             module = self._imported.names[loop.module] if loop.module else self.names
-            made = body_function(loop, module["__file__"], names, module)
+            function = body_function(loop, module["__file__"], names, module)
             if local is not None and "self" in local:
-                fill_class(made, local["self"], loop.class_name)
-            self._bodies[number, names] = made
+                fill_class(function, local["self"], loop.class_name)
+            self._bodies[number, names] = function
         return self._bodies[number, names]
 
     def own_body(self, number: int, snapshot: Snapshot) -> types.FunctionType:
-        """The same, as a function that can be edited alone."""
+        """Return a copy of the loop's function that can be edited on its own."""
         body = self.body(number, snapshot)
         code = body.__code__.replace(co_consts=(*body.__code__.co_consts, "of the gradient"))
         return types.FunctionType(code, body.__globals__, body.__name__, None, body.__closure__)
@@ -237,13 +237,14 @@ class Run:
         seen: Seen | None = None,
         body: types.FunctionType | None = None,
     ) -> State:
-        """One iteration of a loop from a snapshot; what the script holds after it.
+        """Replay an iteration of the loop `number`, and return the variables after it.
 
-        Before it, `values` are put in and the rate is scaled; what the marks see goes to `seen`.
-        Another function than its own may be the `body` of the loop.
+        It begins with the variables of the snapshot, changed by `values`. The learning rate is
+        multiplied by `scale`; 0 makes an iteration without an update. The marks write to `seen`,
+        and `body` replaces the function of the loop.
 
         Raises:
-            Exception: whatever the script raises.
+            Exception: any exception that the script raises.
         """
         state = snapshot.copied(values or {})
         local = None if state.local is None else {**snapshot.shared, **state.local}
@@ -269,19 +270,19 @@ class Run:
             if seen is not None:
                 seen.forget()
             return self.replay(number, snapshot, values, rate, scale, seen, body)
-        if is_plain:  # at a rate of 0 all stays
+        if is_plain:  # a rate scaled to 0 would leave every array unchanged
             snapshot.share(arrays)
         return after
 
     def replayed(self, *arguments: Any) -> State | None:
-        """The same; None where the script raises."""
+        """Replay as above; return None where the script raises."""
         try:
             return self.replay(*arguments)
         except Exception:
             return None
 
     def _pass(self, body: types.FunctionType, local: Any) -> Any:
-        """The variables of the function, if the loop is in one, after a pass of it."""
+        """Carry out one pass; return the variables of the function that holds the loop, if any."""
         try:
             with contextlib.suppress(_StopError, ReturnedError):
                 if local is None:

@@ -1,4 +1,4 @@
-"""What was found of a script, in words."""
+"""Describe in words what was found in a script."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from gradcheck.script.taking import Taking
 
 
 def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
-    """What was found, in words."""
+    """Return the description of an iteration that was taken apart."""
     step, loss = taken.point.step, taken.found.loss
     loop, rate = taking.run.marked.loops[step.loop], step.rate
     if taken.point.tolerant:
-        said = "none is needed: the iteration raises"
+        rate_words = "none is needed: the iteration raises"
     elif not taken.of_step:
-        said = "none is needed: the gradients are the variables named after the parameters"
+        rate_words = "none is needed: the gradients are the variables named after the parameters"
     elif rate.words:
-        told = "=" in rate.words or " " in rate.words
-        said = rate.words if told else f"{rate.words} = {rate.value:g}"
-        said += "; the gradient is (old - new) / rate"
+        is_phrase = "=" in rate.words or " " in rate.words
+        rate_words = rate.words if is_phrase else f"{rate.words} = {rate.value:g}"
+        rate_words += "; the gradient is (old - new) / rate"
     else:
-        said = "none in the code: 1; the gradient is old - new"
+        rate_words = "none in the code: 1; the gradient is old - new"
     if taken.folded != 1.0:
-        said += f", times {taken.folded:.4g}, the first step of its momentum"
+        rate_words += f", times {taken.folded:.4g}, the first step of its momentum"
     return TakenApart(
         taking.script.path.name,
         time.perf_counter() - taking.started,
@@ -39,27 +39,27 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         loss.site.line,
         tuple(loss_words(taken.found)),
         rate.value if taken.of_step else None,
-        said,
+        rate_words,
         bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
         tuple(notes),
     )
 
 
 def loss_words(found: Found) -> list[str]:
-    """What is said of a loss, a line each."""
+    """Return the lines that describe the loss and its alternatives."""
     loss, site = found.loss, found.loss.site
     how = "" if site.kind in (DIFFERENCE, ASSIGNED) else f"{site.kind} at "
-    told = ""
+    inferred = ""
     if site.kind == DIFFERENCE:
-        told = " (inferred: your updates descend it)" if loss.agreeing else " (inferred)"
-    said = [f"{loss.words}, {how}{site.place}{told}"]
+        inferred = " (inferred: your updates descend it)" if loss.agreeing else " (inferred)"
+    lines = [f"{loss.words}, {how}{site.place}{inferred}"]
     if found.instead is not None:
         other = found.instead
-        said.append(f"not {other.words} ({other.site.place}): {found.why}")
+        lines.append(f"not {other.words} ({other.site.place}): {found.why}")
     if found.squares is not None:
         wrong = found.squares.blocks - found.squares.agreeing
-        said.append(
+        lines.append(
             f"with a squared error there, {wrong} of {found.squares.blocks} would be wrong: "
             "--loss squares, if you mean that"
         )
-    return said
+    return lines

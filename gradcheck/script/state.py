@@ -1,4 +1,4 @@
-"""What a script holds at one moment: copied, looked into, and changed by path."""
+"""The variables of a script at one moment: copied, searched, and changed by path."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from gradcheck.user.blocks import Array
 
 DEPTH, MOST_ITEMS = 7, 200
 WORTH_SHARING = 2000
-"""Entries of an array that is not copied again once an iteration has left it alone."""
+"""Size from which an array is no longer copied, once an iteration has left it unchanged."""
 
 
 READ_ONLY = "read-only"
-"""What numpy says of an array that may not be written to."""
+"""Part of numpy's message about an array that may not be written to."""
 
 
 class Attribute(NamedTuple):
-    """A step of a path through an attribute, where other steps are keys and indices."""
+    """A step of a path into an attribute; other steps are keys and indices."""
 
     name: str
 
 
 Path = tuple[Any, ...]
-"""One of `PARTS`, a variable's name, and the steps from there to a number or an array."""
+"""One of `PARTS`, the name of a variable, and the steps from it to a number or an array."""
 
 LOCAL, MODULE, IMPORTED = PARTS = ("local", "module", "imported")
 
 
 @dataclass(frozen=True)
 class State:
-    """The variables of a script: the module's, and those of the function that the loop is in.
+    """The variables of a script's module, of the function that holds the loop, and of imports.
 
-    And those of modules of its own that it imports, by the names of these.
+    `imported` has the variables of the user's modules, by the names of the modules.
     """
 
     module: dict[str, Any]
@@ -50,14 +50,14 @@ class State:
     imported: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def part(self, name: str) -> dict[str, Any]:
-        """The variables of the module, of the function, or of others."""
+        """Return the variables of one of `PARTS`."""
         return {MODULE: self.module, IMPORTED: self.imported}.get(name, self.local or {})
 
     def get(self, path: Path) -> Any:
-        """What lies at a path.
+        """Return the value at a path.
 
         Raises:
-            LookupError, AttributeError, TypeError: nothing does.
+            LookupError, AttributeError, TypeError: there is none.
         """
         value: Any = self.part(path[0])
         for step in path[1:]:
@@ -65,14 +65,14 @@ class State:
         return value
 
     def number(self, path: Path) -> Array | None:
-        """What lies at a path as an array of its own; None where no numbers do."""
+        """Return a copy of the value at a path as an array; None if it is not numeric."""
         try:
             return np.array(self.get(path), dtype=np.float64)
         except (LookupError, AttributeError, TypeError, ValueError):
             return None
 
     def put(self, path: Path, value: Any) -> None:
-        """Puts a value at a path; into the array or list that lies there, if `value` is not one."""
+        """Set the attribute or the item at a path."""
         holder, last = self.get(path[:-1]), path[-1]
         if isinstance(last, Attribute):
             setattr(holder, last.name, value)
@@ -86,9 +86,10 @@ class Snapshot:
 
     Attributes:
         state: the variables that are copied for every replay.
-        shared: the variables of the function that are not copied.
-        constant: arrays that an iteration does not change in place, by their ids; these are shared.
-        written: the ids of those that another iteration did change.
+        shared: the function's variables that are not copied.
+        random: the states of the random generators of numpy and Python.
+        constant: read-only views of arrays that no iteration changes, by id; these are not copied.
+        written: the ids of arrays that turned out to be changed after all.
     """
 
     state: State
@@ -103,13 +104,14 @@ class Snapshot:
 
     @cached_property
     def _plain(self) -> list[Any]:
+        """The containers for which a shallow copy is enough."""
         parts = self.state.module, self.state.local, self.state.imported
         return list(plain_containers(parts))
 
     def copied(self, values: Mapping[Path, Any]) -> State:
-        """A copy with other values at some paths; what is one array stays one array.
+        """Return a copy with other values at some paths; arrays that share memory still do.
 
-        Where the values are followed, so are other arrays, but for large ones that it overwrites.
+        If a value is traced, so are all other arrays, except large ones that an iteration changes.
         """
         memo: dict[int, Any] = dict(self.constant)
         tape = open_tape(list(values.values()))
@@ -138,7 +140,7 @@ class Snapshot:
         return state
 
     def share(self, begun: Mapping[Path, Any]) -> None:
-        """Shares from now on the large arrays of an iteration that it has not changed in place."""
+        """Stop copying large arrays that the iteration which began with `begun` left unchanged."""
         for path, before in leaves(self.state).items():
             if isinstance(before, np.ndarray) and before.size > WORTH_SHARING:
                 now = begun.get(path)
@@ -148,9 +150,9 @@ class Snapshot:
                     shared.flags.writeable = False
 
     def is_shared_no_more(self, error: ValueError) -> bool:
-        """Whether an iteration was to write to what is shared, which is from now on copied.
+        """Whether an error is due to a shared array; if so, copy all of them from now on.
 
-        Another rate than that of the iteration that left it alone may do so, or other values.
+        An iteration with another learning rate or other values may write to such an array.
         """
         if not self.constant or READ_ONLY not in str(error):
             return False
@@ -160,7 +162,7 @@ class Snapshot:
 
 
 def take_snapshot(state: State) -> Snapshot:
-    """A copy of all variables but modules, functions and classes."""
+    """Return a copy of all variables except modules, functions and classes."""
     memo: dict[int, Any] = {}
     keep_memory_shared(views(leaves(state).values()), memo)
     local = state.local
@@ -174,26 +176,26 @@ def take_snapshot(state: State) -> Snapshot:
 
 
 def random_states() -> tuple[Any, Any]:
-    """Those of the random generators of numpy and Python."""
+    """Return the states of the random generators of numpy and Python."""
     return np.random.get_state(), random.getstate()  # noqa: NPY002  # what the script uses
 
 
 def restore_random(numpy_state: Any, python_state: Any) -> None:
-    """Puts the random generators of numpy and Python into a state."""
+    """Restore the states of the random generators of numpy and Python."""
     np.random.set_state(numpy_state)  # noqa: NPY002  # what the script uses
     random.setstate(python_state)
 
 
 def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
-    found = {}
+    copies = {}
     for name, value in names.items():
         if name.startswith("__") or is_shared(value):
             continue
         try:
-            found[name] = copy.deepcopy(value, memo)
-        except Exception:  # a generator, a lock: whatever cannot be copied is shared
+            copies[name] = copy.deepcopy(value, memo)
+        except Exception:  # generators and locks, for example, cannot be copied, and are shared
             continue
-    return found
+    return copies
 
 
 def is_number(value: Any) -> bool:
@@ -202,14 +204,14 @@ def is_number(value: Any) -> bool:
 
 
 def leaves(state: State) -> dict[Path, Any]:
-    """The floating-point arrays and numbers of a state, each array once."""
+    """Return the floating-point arrays and numbers of a state, each array once."""
     seen: set[int] = set()
-    found: dict[Path, Any] = {}
+    numbers: dict[Path, Any] = {}
     for part in PARTS:
         for name, value in state.part(part).items():
             if not name.startswith("__"):
-                found.update(_below((part, name), value, seen))
-    return found
+                numbers.update(_below((part, name), value, seen))
+    return numbers
 
 
 def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]:
@@ -233,7 +235,7 @@ def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]
 
 
 def steps_into(value: Any) -> list[tuple[Any, Any]]:
-    """The steps into a container or an object, each with what lies there."""
+    """Return the steps into a container or an object, each with the value there."""
     if isinstance(value, list | tuple):
         return list(enumerate(value))[:MOST_ITEMS]
     if isinstance(value, dict):
@@ -244,7 +246,7 @@ def steps_into(value: Any) -> list[tuple[Any, Any]]:
 
 
 def label(path: Path) -> str:
-    """A path as the script would write it."""
+    """Return a path as the script would write it."""
     begins = 3 if path[0] == IMPORTED else 2
     text = ".".join(map(str, path[1:begins]))
     for step in path[begins:]:
@@ -253,17 +255,17 @@ def label(path: Path) -> str:
 
 
 def bare(step: Any) -> Any:
-    """A step of a path: the name of an attribute, else the key or index that it is."""
+    """Return the name of an attribute, or the key or index itself."""
     return step.name if isinstance(step, Attribute) else step
 
 
 def last_name(path: Path) -> str:
-    """The last name on a path: of a variable, an attribute or a key."""
+    """Return the last name on a path: of a variable, an attribute or a string key."""
     return next((one for one in map(bare, reversed(path[1:])) if isinstance(one, str)), "")
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether numbers are the same, or would be once the one is spread over the other's shape."""
+    """Whether two arrays are equal, or would be after broadcasting `other` to a larger shape."""
     if one is None or other is None:
         return False
     if one.shape == other.shape:
@@ -275,7 +277,7 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def movement(after: State, before: State, path: Path) -> Array | None:
-    """By how much an iteration has moved what lies at a path; None if it is no number now."""
+    """Return how far an iteration has moved the number at a path; None if it is none now."""
     old, new = before.number(path), after.number(path)
     if old is None or new is None:
         return None
@@ -286,6 +288,6 @@ def movement(after: State, before: State, path: Path) -> Array | None:
 
 
 def all_moved(first: State, last: State, updated: Collection[str]) -> bool:
-    """Whether all that a loop updates, as it writes them, has moved between two passes."""
+    """Whether all variables in `updated` have changed between two passes of a loop."""
     paths = [path for path in leaves(first) if label(path) in updated]
     return not any(alike(first.number(path), last.number(path)) for path in paths)

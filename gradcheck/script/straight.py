@@ -1,4 +1,4 @@
-"""A script without a loop: what stands below its parameters, with gradients named after them."""
+"""Check a script without a loop: the lines below its parameters, and gradients named after them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gradcheck.script.words import ROLE
 
 
 def straight_line(run: Run) -> Step | None:
-    """The lines below the parameters as a step that updates nothing; None if there are none."""
+    """Return the lines below the parameters as a step without an update; None if there are none."""
     state = State(run.names, None)
-    made = _assigned(run.script.tree)
-    named: list[Path] = [(MODULE, name) for name in made if ROLE.match(name)]
+    assigned = _assigned(run.script.tree)
+    named: list[Path] = [(MODULE, name) for name in assigned if ROLE.match(name)]
     numbers = [path for path in named if state.number(path) is not None]
     paths = [path for path in numbers if named_gradients(state, [path], state, set())]
-    first = max((made[name] for _, name in paths), default=len(run.script.tree.body)) + 1
+    first = max((assigned[name] for _, name in paths), default=len(run.script.tree.body)) + 1
     body = run.script.tree.body[first:]
     if not body:
         return None
@@ -36,7 +36,7 @@ def straight_line(run: Run) -> Step | None:
 
 
 def _assigned(tree: ast.Module) -> dict[str, int]:
-    """The last statement of a module that assigns each name."""
+    """Return the index of the last statement that assigns each name."""
     return {
         one.id: place
         for place, statement in enumerate(tree.body)

@@ -1,4 +1,4 @@
-"""Taking a script apart: it is run up to its loop, and one iteration becomes a case."""
+"""Take a script apart: run it up to its training loop, and make a case of one iteration."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from gradcheck.script.state import Path, Snapshot, State, alike, label, last_nam
 from gradcheck.script.straight import straight_line
 from gradcheck.script.words import RefusedError
 
-MOST_FOLDED = 2.0  # a momentum takes 1 - beta of a gradient first, or 1 + beta, looking ahead
+MOST_FOLDED = 2.0  # first step of a momentum: 1 - beta times the gradient, or Nesterov's 1 + beta
 
 
 @dataclass
 class Taking:
-    """The search in one script, of which the user may say what it is."""
+    """The search for the training step in one script, given the user's options."""
 
     script: Script
     wishes: Wishes
@@ -51,7 +51,7 @@ class Taking:
         self.run = Run(self.script, self._test, self.wishes.loss)
 
     def _test(self, number: int) -> int | None:
-        """The loop if it trains, or one within it that did not in the passes that were tested."""
+        """Return the loop if it trains, or an inner loop whose first passes changed nothing."""
         loops = self.run.marked.loops
         within = {id(node) for node in ast.walk(loops[number].node)}
         for inner, passes in enumerate(self.run.passes[:number]):
@@ -66,16 +66,16 @@ class Taking:
         if self.step is None or passes.first is None:
             return False
         if self.wishes.loss is not None and not self.run.marked.may_come_to(number):
-            self.step, passes.why = None, f"it does not come to {self.wishes.loss}"
+            self.step, passes.why = None, f"it does not compute {self.wishes.loss}"
             return False
-        with contextlib.suppress(RefusedError):  # which is said when the loop is looked at
+        with contextlib.suppress(RefusedError):  # raised again when the loop is examined
             if self._at(passes.first) is None:
                 passes.why = no_loss(self.step.paths)
                 self.step = None
         return self.step is not None
 
     def execute(self) -> None:
-        """Runs the script, which may raise; a loop that has a single pass is tried at its end."""
+        """Run the script, which may raise; then test loops of a single pass, or straight code."""
         try:
             self.run.execute()
         except Exception:
@@ -89,7 +89,7 @@ class Taking:
             self.step = straight_line(self.run)
 
     def iterations(self) -> Iterator[Taken]:
-        """Iterations that can be checked, the likeliest first.
+        """Yield the iterations that can be checked, the likeliest first.
 
         Raises:
             RefusedError: the loop descends more than one loss.
@@ -107,7 +107,7 @@ class Taking:
         order = [*reversed(likely), *reversed(others)]
         if self._changes_shape(snapshots):
             order = snapshots[:1]
-        refused, found = None, False
+        refused, any_taken = None, False
         for snapshot in order:
             try:
                 taken = self._at(snapshot)
@@ -117,34 +117,34 @@ class Taking:
                 refused = error  # the loss may be computed in another iteration
                 continue
             if taken is not None:
-                found = True
+                any_taken = True
                 yield taken
-        if refused is not None and not found:
+        if refused is not None and not any_taken:
             raise refused
 
     def taken(self) -> tuple[Taken, Iterator[Taken]]:
-        """The first iteration that computes a loss, else the likeliest; and others.
+        """Return the first iteration that computes a loss, else the likeliest; and the others.
 
         Raises:
             RefusedError: there is no loss, or more than one.
         """
         iterations = self.iterations()
-        found = []
+        likely = []
         for one in iterations:
-            found.append(one)
+            likely.append(one)
             if one.found.loss.family is None:
                 return one, iterations
-        if not found:
+        if not likely:
             assert self.step is not None
             place = self.run.marked.loops[self.step.loop].place
             raise RefusedError(f"the loop at {place}: {no_loss(self.step.paths)}")
-        fits = [one.found.loss.agreeing * bool(one.found.loss.middle) for one in found]
-        if not fits[0]:  # saturated there, say
-            found.insert(0, found.pop(fits.index(max(fits))))
-        return found[0], iter(found[1:])
+        fits = [one.found.loss.agreeing * bool(one.found.loss.middle) for one in likely]
+        if not fits[0]:  # its activations may be saturated
+            likely.insert(0, likely.pop(fits.index(max(fits))))
+        return likely[0], iter(likely[1:])
 
     def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
-        """Whether the first iteration gives a parameter another shape, which is what to look at."""
+        """Whether a parameter changes its shape: then the first iteration is the one to check."""
         assert self.step is not None
         arrays = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
         return any(len({one.shape for one in own if one is not None}) > 1 for own in arrays)
@@ -160,7 +160,7 @@ class Taking:
         return paths
 
     def _at(self, snapshot: Snapshot) -> Taken | None:
-        """What an iteration is; None where there is no loss in it."""
+        """Take one iteration apart; None if there is no loss in it."""
         assert self.step is not None
         step = replace(
             self.step,
@@ -175,10 +175,10 @@ class Taking:
             implied = implied_gradients(point, after)
             names = named_gradients(after, step.paths, snapshot.state, set(extra))
             named = {path: after.number(place) for path, place in names.items()}
-            kept = {path: value for path, value in named.items() if value is not None}
-            folded, of_step = source_of(implied, kept, bool(extra))
-            own = implied if of_step else kept
-            losses = candidates(point, {path: value / folded for path, value in own.items()})
+            stored = {path: value for path, value in named.items() if value is not None}
+            folded, of_step = source_of(implied, stored, bool(extra))
+            source = implied if of_step else stored
+            losses = candidates(point, {path: value / folded for path, value in source.items()})
         except Exception:
             return None
         found = choose(losses, self.wishes.loss)
@@ -189,7 +189,7 @@ class Taking:
         if self.wishes.loss is None and self.wishes.params is None:
             self._require_one(losses, point, implied)
         common = found.loss.common
-        is_momentum = of_step and extra and not kept and not found.loss.agreeing
+        is_momentum = of_step and extra and not stored and not found.loss.agreeing
         if is_momentum and common and common < MOST_FOLDED:
             folded = common
         both = False
@@ -197,16 +197,16 @@ class Taking:
             gradients = {path: value / folded for path, value in implied.items()}
             names = self._kept(point, after, gradients, names)
             both = len(names) == len(step.paths)
-        known = leaves(snapshot.state)
-        paths = [path for path in known if path in step.paths]
-        paths += [path for path in step.paths if path not in known]
+        numbers = leaves(snapshot.state)
+        paths = [path for path in numbers if path in step.paths]
+        paths += [path for path in step.paths if path not in numbers]
         rate = step.rate.value * folded
         return Taken(point, names_of(paths), found, rate, names, of_step, both, folded)
 
     def _of_its_data(
         self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients
     ) -> Found:
-        """What was found, or what is inferred where that is computed of other data."""
+        """Return the inferred loss instead, if the written one is computed from other data."""
         written = found.loss.family is None and self.wishes.loss is None
         inferred = choose([loss for loss in losses if loss.family], None) if written else None
         if inferred and is_of_other_data(point, found.loss, implied, self.run.snapshots):
@@ -217,9 +217,9 @@ class Taking:
     def _kept(
         self, point: Point, after: State, implied: Gradients, names: dict[Path, Path]
     ) -> dict[Path, Path]:
-        """Where the script keeps the gradients that its step implies; empty where it does not.
+        """Return where the script keeps the gradients that its step implies; empty if nowhere.
 
-        They must be the same where no parameter is updated while they are made.
+        They must be the same when the iteration updates no parameter.
         """
         values = {path: after.number(place) for path, place in names.items()}
         if not names or not all(
@@ -232,7 +232,7 @@ class Taking:
         return names if at_rest else {}
 
     def _require_one(self, losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
-        """Refuses a loop that descends several losses, each with parameters of its own."""
+        """Refuse a loop that descends several losses, each with parameters of its own."""
         strong: dict[str, Loss] = {}
         for loss in losses:
             if loss.strong and loss.site.kind == ASSIGNED:
@@ -244,14 +244,14 @@ class Taking:
         moved = {name: point_fit(point, loss, implied) for name, loss in strong.items()}
         if any(len(paths) == len(implied) for paths in moved.values()):
             return
-        own = {name: paths for name, paths in moved.items() if paths}
-        if len(own) < 2 or len({tuple(paths) for paths in own.values()}) < 2:
+        moves = {name: paths for name, paths in moved.items() if paths}
+        if len(moves) < 2 or len({tuple(paths) for paths in moves.values()}) < 2:
             return
-        said = "; ".join(
-            f"{name} moves {', '.join(map(label, paths))}" for name, paths in own.items()
+        summary = "; ".join(
+            f"{name} moves {', '.join(map(label, paths))}" for name, paths in moves.items()
         )
-        name, paths = next(iter(own.items()))
+        name, paths = next(iter(moves.items()))
         raise RefusedError(
-            f"the loop descends {len(own)} losses: {said}; check one at a time: --loss {name} "
+            f"the loop descends {len(moves)} losses: {summary}; check one at a time: --loss {name} "
             f"--params {','.join(map(label, paths))}"
         )

@@ -1,4 +1,4 @@
-"""What a report of a script says where one factor, or another loss, may explain it all."""
+"""Adjust the report of a script where a factor or another loss may explain everything."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from gradcheck.report.model import Report
 from gradcheck.script.losses import CLOSE
 
 UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
-"""Findings of a factor that no rule explains, as a rate that is a little larger.
+"""Findings of a factor that no rule explains; such a factor may be one of the learning rate.
 
-GC604 is one where the part of a penalty is off by the same factor as all else.
+GC604 is among them where the penalty's part is off by the same factor as the rest.
 """
 
 OF_THE_LOSS = {"GC104", "GC405", "GC413", "GC414", "GC415", "GC416", "GC601", "GC703"}
-"""Findings that the derivative of any loss but the one that is descended may give."""
+"""Findings that may merely show that the inferred loss is not the one that is descended."""
 
 
 def fits(report: Report) -> bool:
-    """Whether a loss that is inferred agrees with some gradient, or a rule names the fault."""
+    """Whether an inferred loss agrees with some gradient, or a rule names the fault."""
     some = any(block.verdict == "ok" for block in report.blocks)
     return some or not causes(report) <= UNEXPLAINED_FACTOR | OF_THE_LOSS
 
 
 def undecided(report: Report, loss: str) -> Report:
-    """The report where the loss that is inferred need not be the one that is descended."""
+    """Return an inconclusive report: the inferred loss may not be the one that is descended."""
     blocks = tuple(
         replace(block, verdict="inconclusive") if block.failed else block for block in report.blocks
     )
@@ -38,20 +38,20 @@ def undecided(report: Report, loss: str) -> Report:
 
 
 def of_the_factor(report: Report) -> Report:
-    """The report of gradients that are wrong by one factor alone, without what is of others."""
+    """Return the report without unexplained factors; its errors concern all wrong blocks."""
     wrong = tuple(block.name for block in report.blocks if block.failed)
-    kept = [one for one in report.findings if one.code not in UNEXPLAINED_FACTOR]
-    found = [replace(one, blocks=wrong) if one.severity == "error" else one for one in kept]
-    return replace(report, findings=tuple(found))
+    rest = [one for one in report.findings if one.code not in UNEXPLAINED_FACTOR]
+    rest = [replace(one, blocks=wrong) if one.severity == "error" else one for one in rest]
+    return replace(report, findings=tuple(rest))
 
 
 def other_counts(one: float | None, other: float | None) -> bool:
-    """Whether two factors are of two counts, or divided by these, as the sizes of batches are."""
+    """Whether two factors, or their inverses, are different integers, such as batch sizes."""
     counts = [max(factor, 1 / factor) for factor in (one or 1.0, other or 1.0)]
     near = all(abs(count - round(count)) < CLOSE * count for count in counts)
     return near and round(counts[0]) != round(counts[1])
 
 
 def causes(report: Report) -> set[str]:
-    """The codes of what is wrong."""
+    """Return the codes of all errors in a report."""
     return {one.code for one in report.findings if one.severity == "error"}

@@ -1,4 +1,4 @@
-"""The names that a loss and a learning rate go by."""
+"""Names that suggest a loss, a learning rate or a parameter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 STRONG = re.compile(r"(?i)(loss|cost|objective|nll|mse|entropy)|^J$")
-"""Names that are believed."""
+"""Names that suffice to believe that a number is the loss."""
 
 LOSS = re.compile(
     r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?|\w*loss\w*|\w*cost\w*|\w*mse"
@@ -18,23 +18,23 @@ RATE = re.compile(
     r"(?i)^(lr|l_rate|learn\w*_?rate|eta|alpha|step_?size|epsilon|eps|rate|a|lr_\w|gamma|lambda_?)$"
 )
 ROLE = re.compile(r"(?i)^(w|b|v|u|theta|weights?|bias(es)?|kernel|synapse|syn)[_\d]*$")
-"""What parameters are called."""
+"""Names of parameters."""
 
 
 class RefusedError(BaseException):
     """A script cannot be taken apart; the message says why and what to do.
 
-    It goes through a script's own `except Exception`.
+    It is no `Exception`, so that the script's own `except Exception` does not catch it.
     """
 
 
 def may_be_loss(name: str) -> bool:
-    """Whether a name may be that of a loss."""
+    """Whether a name may be the name of a loss."""
     return bool(LOSS.search(name)) and not NO_LOSS.search(name)
 
 
 def name_of(node: ast.AST) -> str:
-    """The last name of an expression: of a variable, an attribute, or a key that is text."""
+    """Return the last name of an expression: of a variable, an attribute or a string key."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -47,7 +47,7 @@ def name_of(node: ast.AST) -> str:
 
 
 def same(one: ast.AST, other: ast.AST) -> bool:
-    """Whether two expressions are written alike."""
+    """Whether the source text of two expressions is the same."""
     return type(one) is type(other) and ast.unparse(one) == ast.unparse(other)
 
 
@@ -60,8 +60,8 @@ def is_update(node: ast.AST) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else []
     for part in ast.walk(node.value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
-            own = any(same(target, one) for target in targets for one in ast.walk(part))
-            if own or has_rate(part.right):
+            reads_target = any(same(target, one) for target in targets for one in ast.walk(part))
+            if reads_target or has_rate(part.right):
                 return not _is_whole(part.right)
     return False
 
@@ -71,7 +71,7 @@ def _is_whole(node: ast.AST) -> bool:
 
 
 def has_rate(node: ast.AST) -> bool:
-    """Whether something in it is named like a learning rate."""
+    """Whether an expression contains a name that suggests a learning rate."""
     return any(
         isinstance(part, ast.Name | ast.Attribute) and RATE.match(name_of(part))
         for part in ast.walk(node)
@@ -79,6 +79,6 @@ def has_rate(node: ast.AST) -> bool:
 
 
 def short(text: Any, most: int = 60) -> str:
-    """Text in one line."""
+    """Return the text on one line, cut to `most` characters."""
     words = " ".join(str(text).split())
     return words if len(words) <= most else words[: most - 3] + "..."

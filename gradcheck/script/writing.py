@@ -1,4 +1,4 @@
-"""`gradcheck init`: what was found of a script, written down as a case file beside it."""
+"""`gradcheck init`: write a case file for a script, with all that was found, beside it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gradcheck.script.words import RefusedError
 
 TEXT = '''"""The check of {name}, as `gradcheck init` found it: {step}.
 
-What is not so can be said here. Where the script cannot be run (its data are missing, its loop is
+Correct here what is not so. Where the script cannot be run (its data are missing, its loop is
 in another module), return a case of your own functions: gradcheck.Case(loss, params, grad).
 """
 
@@ -48,17 +48,17 @@ def check_script(
     learning_rate: float | None = None,
     **options: Any,
 ) -> Report:
-    """Checks one iteration of a script's training loop, as `gradcheck run train.py` does.
+    """Check one iteration of a script's training loop, as `gradcheck run train.py` does.
 
     Args:
         path: the script.
-        loss: the name or line of its loss, where that is to be said.
-        params: the names of what its loop trains, likewise.
-        learning_rate: likewise.
+        loss: the name or line of its loss; by default it is found.
+        params: the names of the parameters that its loop trains; by default they are found.
+        learning_rate: the learning rate of its update; by default it is found.
         options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
 
     Raises:
-        UsageError: it cannot be taken apart, and why.
+        UsageError: the script cannot be taken apart; the message says why.
     """
     wishes = Wishes(loss, None if params is None else tuple(params), learning_rate)
     outcome = ScriptEntry(Path(path).resolve(), wishes).outcome(options)
@@ -68,7 +68,7 @@ def check_script(
 
 
 class ScriptCase(Case):
-    """One check of a script, with the arguments of `check_script`."""
+    """A case that checks a script, with the arguments of `check_script`."""
 
     function: ClassVar[Any] = staticmethod(check_script)
 
@@ -77,47 +77,47 @@ class ScriptCase(Case):
 
 
 def write_case(path: Path, wishes: Wishes) -> tuple[Path, TakenApart | str]:
-    """Writes a case file for a script, beside it, and says what was found.
+    """Write a case file beside a script, and return its path and what was found.
 
-    Of a script that cannot be taken apart, that is the reason, and the file leaves a place for what
-    only its author knows.
+    For a script that cannot be taken apart, the second value is the reason, and the file has a gap
+    for the author to fill.
 
     Raises:
-        UsageError: the file is there already, or the script is not Python.
+        UsageError: the case file exists already, or the script is not Python.
     """
     target = path.with_name(f"gradcheck_{path.stem}.py")
     if target.exists():
-        raise UsageError(f"{target} is there already; it was left as it is")
-    found = ScriptEntry(path.resolve(), wishes).found()
-    if isinstance(found, str):
+        raise UsageError(f"{target} exists already; it was not changed")
+    description = ScriptEntry(path.resolve(), wishes).description()
+    if isinstance(description, str):
         try:
-            write_atomically(target, frame_of(path, found))
+            write_atomically(target, frame_of(path, description))
         except RefusedError as refused:
             raise UsageError(str(refused)) from None
-        return target, found
-    step = found.step_words
+        return target, description
+    step = description.step_words
     text = TEXT.format(
-        name=path.name, file=_quoted(path.name), step=step, arguments=_arguments(found)
+        name=path.name, file=_quoted(path.name), step=step, arguments=_arguments(description)
     )
     write_atomically(target, text)
-    return target, found
+    return target, description
 
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _arguments(found: TakenApart) -> str:
-    inferred = found.loss_words[0].endswith(")")
-    said = "; ".join(found.loss_words)
-    lines = [f"# {said}"]
+def _arguments(description: TakenApart) -> str:
+    inferred = description.loss_words[0].endswith(")")
+    comment = "; ".join(description.loss_words)
+    lines = [f"# {comment}"]
     if not inferred:
-        lines.append(f"loss={_quoted(found.loss)},")
-    elif SQUARES in found.loss:
+        lines.append(f"loss={_quoted(description.loss)},")
+    elif SQUARES in description.loss:
         lines.append(f"loss={_quoted(SQUARES)},")
     lines.append("params=(")
-    lines += [f"    {_quoted(name)}," for name in found.params]
+    lines += [f"    {_quoted(name)}," for name in description.params]
     lines.append("),")
-    if found.learning_rate is not None and found.rate_given:
-        lines.append(f"learning_rate={found.learning_rate!r},")
+    if description.learning_rate is not None and description.rate_given:
+        lines.append(f"learning_rate={description.learning_rate!r},")
     return "\n".join(f"        {line}" for line in lines)

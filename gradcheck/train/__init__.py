@@ -1,4 +1,4 @@
-"""Training the variants of a case side by side: what a bug does to the loss."""
+"""Train the variants of a case side by side, to show what a bug does to the loss."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ INTERRUPTED = "interrupted"
 
 @dataclass(frozen=True)
 class Curve:
-    """The losses of one variant in training.
+    """The losses of one variant during training.
 
     Attributes:
-        variant: its name, as "published".
-        losses: one per epoch, the first before any update.
-        ended: a verdict in a few words, as "converges slower" or "raises ValueError: ...".
-        how: how it was trained, in a line.
+        variant: the name of the variant, such as "published".
+        losses: one loss per epoch, the first before any update.
+        ended: a short verdict, such as "converges slower" or "raises ValueError: ...".
+        how: one line about the method of training.
     """
 
     variant: str
@@ -47,18 +47,18 @@ def train_case(
     learning_rate: float | None = None,
     begin: Begin = no_bar,
 ) -> tuple[Curve, ...]:
-    """Trains the published and the fixed variant of a case file from the same seed.
+    """Train the published and the fixed variant of a case file from the same seed.
 
-    A file that has no such variants has all of them trained; of a target with a variant's name,
-    that one and the fixed one. A file's own `train(variant, seed)`, a generator of losses (or of
-    tuples that begin with the loss), trains them; else plain gradient descent does, or the update
-    of a `StepCase`.
+    All variants are trained if the file has other ones; if the target names a variant, that one
+    and the fixed one. The file's own `train(variant, seed)` is used if there is one, a generator
+    of losses or of tuples that begin with the loss; else plain gradient descent, or the update of
+    a `StepCase`.
 
     Args:
         target: a bundled case or a case file, with or without the name of a variant.
-        seed: of everything that is random in the training.
-        epochs: how many; None for as many as the file's own training has, or 100.
-        learning_rate: None for the file's own, or 0.1.
+        seed: the seed of all random numbers in the training.
+        epochs: the number of epochs; None for the default of the file's training, or 100.
+        learning_rate: the learning rate; None for the file's own, or 0.1.
         begin: shows progress.
     """
     _require(seed, epochs, learning_rate)
@@ -84,14 +84,14 @@ def _require(seed: int, epochs: int | None, learning_rate: float | None) -> None
 
 
 def _chosen(target: str) -> tuple[str, list[str]]:
-    """The file to train, and the names of the variants."""
+    """Return the file to train, and the names of the variants."""
     if Path(target).is_dir():
         raise UsageError(f"{target} is a folder; name one case file to train")
     file, _, name = target.rpartition(":")
-    found = [entry.variant for entry in find_cases([target])]
-    if found != [name] or not file:
-        both = PUBLISHED in found and FIXED in found
-        return target, [PUBLISHED, FIXED] if both else found
+    variants = [entry.variant for entry in find_cases([target])]
+    if variants != [name] or not file:
+        is_usual = PUBLISHED in variants and FIXED in variants
+        return target, [PUBLISHED, FIXED] if is_usual else variants
     has_fixed = any(entry.variant == FIXED for entry in find_cases([file]))
     return file, list(dict.fromkeys([name, FIXED])) if has_fixed else [name]
 
@@ -104,9 +104,9 @@ def _train(
     learning_rate: float | None,
     begin: Begin,
 ) -> Curve:
-    """A curve whose `ended` is empty unless something ended it.
+    """Return a curve; its `ended` is empty unless the training was ended by an error.
 
-    The file is loaded anew, under the seed, so that no variant finds what another left behind.
+    The file is loaded again under the seed, so that the variants do not share any state.
     """
     losses: list[float] = []
     ended = how = ""
@@ -128,7 +128,7 @@ def _train(
 
 
 def _collect(running: Losses, losses: list[float], advance: Advance) -> str:
-    """Appends the losses as they come; what ended them before their time, or nothing."""
+    """Append losses until the training ends; return the reason if it ends early, else ""."""
     try:
         with closing(running):
             for loss in running:

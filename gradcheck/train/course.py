@@ -1,37 +1,37 @@
-"""What a curve of losses is called, decided by its numbers."""
+"""Classify the course of a training loss: it converges, stalls, climbs or explodes."""
 
 from __future__ import annotations
 
 import math
 
 FAR_ABOVE = 9.0
-"""A curve that explodes ends above its first loss by more than this many times that loss."""
+"""An exploding curve ends more than this many times its first loss above that loss."""
 
 ABOVE = 0.1
-"""The same for a curve that climbs."""
+"""A climbing curve ends more than this many times its first loss above that loss."""
 
 PEAK = 0.5
-"""A curve that explodes on the way rises above its first loss by more than this, likewise."""
+"""A curve that explodes and stalls has a peak this many times its first loss above that loss."""
 
 LEAST_FALL = 0.05
-"""A curve has stalled if it falls by a smaller share of what it could fall."""
+"""A stalling curve covers less than this share of the possible descent."""
 
 MOST = 0.9
-"""Curves are timed until they have covered this share of the way down."""
+"""The speed of a curve is the number of epochs in which it covers this share of the descent."""
 
 LATE = 1.5
-"""A slower curve takes more than this many times as long."""
+"""A slower curve takes more than this many times as many epochs."""
 
 STILL_FALLING = 0.01
-"""A curve that still falls by at least this share in its last quarter is still on its way."""
+"""A curve that covers at least this share of the descent in its last quarter has not stalled."""
 
 ALIKE = 1e-6
 
 
 def verdict(losses: tuple[float, ...], fixed: tuple[float, ...] = ()) -> str:
-    """What a curve of one loss at least is called.
+    """Classify a curve of at least one loss.
 
-    It is compared with that of the fixed variant if this converges and both begin at the same loss.
+    Its standard is the curve `fixed`, if this converges and both begin with the same loss.
     """
     alone = not fixed or fixed == losses or not math.isclose(fixed[0], losses[0], rel_tol=ALIKE)
     if alone or verdict(fixed) != "converges":
@@ -55,5 +55,5 @@ def verdict(losses: tuple[float, ...], fixed: tuple[float, ...] = ()) -> str:
 
 
 def _epochs_to(level: float, losses: tuple[float, ...]) -> float:
-    """How many epochs a curve takes down to a level; infinite if it never comes there."""
+    """Return the number of epochs until the loss falls to a level; infinite if it never does."""
     return next((epoch for epoch, loss in enumerate(losses) if loss <= level), math.inf)

@@ -1,4 +1,4 @@
-"""The losses of one case in training: one per epoch, the first before any update."""
+"""The training of one case, as a generator of losses: one per epoch, the first before any."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EPOCHS = 100
 
 @dataclass(frozen=True)
 class Run:
-    """A training that has not begun: in how many epochs (0 if not known), and how, in a line."""
+    """A training that has not begun: its losses, its method, its epochs (0 if unknown)."""
 
     losses: Losses
     how: str
@@ -38,10 +38,10 @@ class Run:
 
 
 def make_run(entry: CaseEntry, seed: int, epochs: int | None, learning_rate: float | None) -> Run:
-    """The training of a case: by its file's own `train`, its step, or plain gradient descent."""
-    own = own_training(entry)
-    if own is not None:
-        return _own_run(own, entry, seed, epochs, learning_rate)
+    """Return the training of a case: by the file's `train`, by its step, or by descent."""
+    train = own_training(entry)
+    if train is not None:
+        return _own_run(train, entry, seed, epochs, learning_rate)
     case, _ = entry.build()
     if isinstance(case, LayerCase):
         raise UsageError(
@@ -57,29 +57,29 @@ def make_run(entry: CaseEntry, seed: int, epochs: int | None, learning_rate: flo
 
 
 def own_training(entry: CaseEntry) -> Callable[..., Generator[Any, None, None]] | None:
-    """The file's generator `train(variant, seed)`; another function of that name is not one."""
-    own = getattr(inspect.unwrap(entry.make), "__globals__", {}).get("train")
-    if not inspect.isgeneratorfunction(own):
+    """Return the file's generator `train(variant, seed)`; None if it is another function."""
+    train = getattr(inspect.unwrap(entry.make), "__globals__", {}).get("train")
+    if not inspect.isgeneratorfunction(train):
         return None
-    return own if list(inspect.signature(own).parameters)[:2] == ["variant", "seed"] else None
+    return train if list(inspect.signature(train).parameters)[:2] == ["variant", "seed"] else None
 
 
 def _own_run(
-    own: Callable[..., Generator[Any, None, None]],
+    train: Callable[..., Generator[Any, None, None]],
     entry: CaseEntry,
     seed: int,
     epochs: int | None,
     learning_rate: float | None,
 ) -> Run:
-    named = inspect.signature(own).parameters
+    named = inspect.signature(train).parameters
     if learning_rate is not None and "learning_rate" not in named:
         raise UsageError(f"{entry.name} has its own learning rate; leave --learning-rate out")
     asked = {"epochs": epochs, "learning_rate": learning_rate}
     options = {key: value for key, value in asked.items() if key in named and value is not None}
-    losses = _first_items(own(entry.variant, seed, **options))
+    losses = _first_items(train(entry.variant, seed, **options))
     usual = named["epochs"].default if "epochs" in named else None
     count = epochs if epochs is not None else usual if isinstance(usual, int) else 0
-    how = (own.__doc__ or "").strip().partition("\n")[0]
+    how = (train.__doc__ or "").strip().partition("\n")[0]
     return Run(losses if epochs is None else _bounded(losses, epochs), how, count)
 
 
@@ -95,19 +95,19 @@ def _bounded(losses: Losses, epochs: int) -> Losses:
 
 
 def _descent(case: Case, learning_rate: float) -> Losses:
-    """Gradient descent with the user's gradients, as a check reads them.
+    """Plain gradient descent with the user's gradients.
 
-    What has no gradient stays as it is; what has one in another shape is updated where numpy can.
+    Parameters without a gradient stay constant; a gradient of another shape is broadcast.
     """
-    given = case.options
-    found = flatten(given["params"])
-    more = more_of(given.get("args", ()), given.get("kwargs"))
+    options = case.options
+    user_parameters = flatten(options["params"])
+    more = more_of(options.get("args", ()), options.get("kwargs"))
     problem = Problem(
-        found,
-        of_parameters(given["loss"], found, more),
-        of_parameters(given.get("grad"), found, more),
+        user_parameters,
+        of_parameters(options["loss"], user_parameters, more),
+        of_parameters(options.get("grad"), user_parameters, more),
         private_copies=True,
-        batched=given.get("batched", False),
+        batched=options.get("batched", False),
     )
     with problem.put_back():
         problem, _ = with_gradients_only(problem)
@@ -131,29 +131,30 @@ def _update(name: str, value: Any, change: Any) -> None:
 
 
 def _steps(case: StepCase, name: str, learning_rate: float | None) -> Losses:
-    given = case.options
-    found = flatten(given["params"])
-    rate = given["learning_rate"] if learning_rate is None else learning_rate
-    step = of_parameters(given["step"], found, later=LEARNING_RATE_NAMES)
+    options = case.options
+    parameters = flatten(options["params"])
+    rate = options["learning_rate"] if learning_rate is None else learning_rate
+    step = of_parameters(options["step"], parameters, later=LEARNING_RATE_NAMES)
     update = make_step(step, rate)
     if learning_rate is not None and update.keyword is None:
         raise UsageError(f"{name} has its own learning rate; leave --learning-rate out")
-    loss = of_parameters(given["loss"], found, more_of(given.get("args", ()), given.get("kwargs")))
+    more = more_of(options.get("args", ()), options.get("kwargs"))
+    loss = of_parameters(options["loss"], parameters, more)
 
     def losses() -> Losses:
-        params = found.pack([value.copy() for value in found.values])
+        params = parameters.pack([value.copy() for value in parameters.values])
         try:
             while True:
                 yield as_number(call(loss, LOSS, params))
                 params = _stepped(update, params)
         finally:
-            found.restore()
+            parameters.restore()
 
     return losses()
 
 
 def _stepped(update: Step, params: Any) -> Any:
-    """The parameters after an update: those returned, or those changed in place."""
+    """Return the parameters after an update: the returned ones, or those changed in place."""
     options = {} if update.keyword is None else {update.keyword: update.learning_rate}
     returned = call(lambda: update.step(params, **options), STEP)
     numbers = np.ndarray | np.floating | float
@@ -163,5 +164,5 @@ def _stepped(update: Step, params: Any) -> Any:
     try:
         same = alike and set(flatten(returned).names) == set(flatten(params).names)
     except UsageError:
-        same = alike  # parameters that are no longer finite have no blocks
+        same = alike  # parameters that are not finite cannot be flattened
     return returned if same else params

@@ -29,7 +29,10 @@ UNDECIDED = replace(RIGHT, verdict="inconclusive")
             "fail: the gradient is not the same from call to call",
         ),
         (UNCHECKED, "inconclusive: your loss raised ValueError: no"),
-        (UNDECIDED, "inconclusive: entries moved together do not give what the gradient says"),
+        (
+            UNDECIDED,
+            "inconclusive: along random directions, the loss does not change as the gradient says",
+        ),
         (replace(UNDECIDED, blocks=()), "inconclusive: there are no entries"),
         (
             replace(UNDECIDED, coverage=replace(RIGHT.coverage, interrupted=True)),

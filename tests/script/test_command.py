@@ -182,7 +182,7 @@ def test_what_was_found_is_written_down_and_runs(script, capsys):
 def test_a_case_file_is_never_overwritten(script, capsys):
     (script.parent / "gradcheck_line.py").write_text("mine")
     assert main(["init", "line.py"]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert (script.parent / "gradcheck_line.py").read_text() == "mine"
 
 

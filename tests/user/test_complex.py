@@ -82,7 +82,10 @@ def test_blocks_that_follow_different_conventions_are_wrong():
 
     report = gradcheck.check(product, {"a": drawn(3), "b": [2.0 - 1j]}, own)
     assert [block.name for block in report.blocks if block.verdict == "wrong"] == ["b[0].imag"]
-    assert any(note.startswith("that of b[0] is written otherwise") for note in report.notes)
+    assert any(
+        note.startswith("the gradient of b[0] is written in another convention")
+        for note in report.notes
+    )
 
 
 def test_complex_arrays_of_an_object_are_moved_in_place_and_put_back():

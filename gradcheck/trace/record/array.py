@@ -1,8 +1,8 @@
-"""An array, or a number, that records what is done with it.
+"""Arrays and numbers that record the operations on them.
 
-A traced array is a view of the very memory that the user's code would have had, and every operation
-is done by numpy on plain arrays, so the results are those of the untraced run, bit for bit. A
-traced number stands for the Python float or numpy scalar that the user's code would have had.
+A traced array is a view of the memory that the user's code would use without tracing, and numpy
+does every operation on plain arrays: results are the same bit for bit. A traced number stands for
+the Python float or numpy scalar of the untraced run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from gradcheck.trace.record.writing import change, compute_into
 
 
 class TracedArray(Traced):
-    """See the module."""
+    """An array that records all operations on it."""
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         outputs = keywords.pop("out", None)
@@ -87,18 +87,18 @@ class TracedArray(Traced):
         return plain(self).__reduce__()
 
     def tolist(self) -> Any:
-        """Nested lists of traced numbers."""
+        """Return nested lists of traced numbers."""
         if self.ndim == 0:
             return self if isinstance(self.scalar, float) else self.item()
         return [self[i].tolist() if self.ndim > 1 else self[i].item() for i in range(len(self))]
 
     @property
     def flat(self) -> Any:
-        """The entries one after the other."""
+        """The entries in order, as `numpy.ndarray.flat`."""
         return FlatEntries(self)
 
     def view(self, *arguments: Any, **keywords: Any) -> Any:
-        """A view; one of another class or type of number is not followed."""
+        """Return a traced view; a view of another class or dtype is not traced."""
         if not arguments and not keywords:
             return apply(self.tape, partial(call_method, "view"), (self,), {}, "view")
         if self.tape is not None and self.tape.open:
@@ -107,7 +107,7 @@ class TracedArray(Traced):
 
 
 class FlatEntries:
-    """What `array.flat` is of a traced array."""
+    """The attribute `flat` of a traced array."""
 
     def __init__(self, array: TracedArray) -> None:
         self.array = array
@@ -140,7 +140,7 @@ def call_numpy(
     keywords: dict[str, Any],
     force: bool = False,
 ) -> Any:
-    """A call of a function of numpy's, recorded; if forced, also where nothing traced is given."""
+    """Call a numpy function and record it; with `force`, even if no argument is traced."""
     name = function.__name__
     if name in QUESTIONS:
         return function(*plain(arguments), **plain(keywords))
@@ -159,7 +159,7 @@ def traced_leaf(
     storage: Storage | None = None,
     kind: type[TracedArray] = TracedArray,
 ) -> Any:
-    """A traced view of an array of the user's, in the same memory, that others may share."""
+    """Return a traced view of a user's array; `storage` is its memory if others share it."""
     traced = array.view(kind)
     traced.tape = tape
     if storage is None:
@@ -170,7 +170,7 @@ def traced_leaf(
 
 
 def traced_number(tape: Tape, number: Any, name: str) -> Any:
-    """A traced number that stands for one of the user's."""
+    """Return a traced number in place of a number of the user's."""
     traced = np.asarray(number).view(tape.array_type)
     traced.tape, traced.scalar, traced.node = tape, number, tape.leaf(name, number)
     return traced
@@ -233,7 +233,7 @@ def _property(name: str) -> property:
 
 
 def _complete() -> None:
-    """Gives the class its operators, methods and properties, from the tables."""
+    """Add the operators, methods and properties of the tables to the class."""
     for dunder, (name, function, in_place) in OPERATORS.items():
         if in_place is None:
             setattr(TracedArray, f"__{dunder}__", _unary(name, function))
@@ -244,7 +244,7 @@ def _complete() -> None:
             inner = getattr(operator, f"i{dunder}", None)
             if inner is not None:
                 setattr(TracedArray, f"__i{dunder}__", _in_place(name, inner, function))
-    for function in (hash, bool, repr, str, format):  # numbers can be hashed, as numpy's can
+    for function in (hash, bool, repr, str, format):  # numpy's numbers can be hashed, too
         setattr(TracedArray, f"__{function.__name__}__", _untraced(function))
     for name in METHODS:
         setattr(TracedArray, name, _method(name))

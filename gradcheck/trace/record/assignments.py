@@ -1,7 +1,7 @@
-"""Plain assignments, `dxhat = dout`: no operations, but the place where a value got its name.
+"""Record plain assignments such as `dxhat = dout`, which are no operations but name a value.
 
-A list of such statements is made from the source of each function; while the function runs, the
-value is looked at as soon as the next line begins.
+The assignments of each function are found in its source. While the function runs, the assigned
+value is read as soon as the next line begins.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from gradcheck.trace.record.storage import Traced
 
 @contextmanager
 def assignments_noted(tape: Tape) -> Iterator[None]:
-    """Notes the plain assignments that run in this thread; a debugger's own hook is left alone."""
+    """Record plain assignments of this thread, unless a debugger uses the trace hook."""
     if sys.gettrace() is not None:
         yield
         return
@@ -38,7 +38,7 @@ def assignments_noted(tape: Tape) -> Iterator[None]:
 
 
 class _Watch:
-    """The hooks of one run."""
+    """The trace hooks of one run."""
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
@@ -47,17 +47,17 @@ class _Watch:
         self.codes: dict[int, tuple[CodeType, bool]] = {}
 
     def statements(self, file: str) -> Statements:
-        """The plain assignments of a file, read once a run."""
+        """Return the plain assignments of a file, which is read once per run."""
         if file not in self.files:
             self.files[file] = plain_assignments(text_of(file))
         return self.files[file]
 
     def entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        known = self.codes.get(id(code))  # held, so that no other gets its number
-        if known is None:
-            known = self.codes[id(code)] = code, self._has_any(code)
-        return self.line if known[1] else None
+        entry = self.codes.get(id(code))  # the table keeps the code alive, so that its id is unique
+        if entry is None:
+            entry = self.codes[id(code)] = code, self._has_any(code)
+        return self.line if entry[1] else None
 
     def _has_any(self, code: CodeType) -> bool:
         if not is_users_file(code.co_filename):
@@ -84,13 +84,12 @@ class _Watch:
 
 
 Statements = dict[int, list[tuple[str, tuple[int, int], bool]]]
-"""By line, the name that is given, the columns, and whether it is returned, for every plain
-assignment there."""
+"""By line, for each plain assignment: the name, the columns, and whether it is a return."""
 
 
 @lru_cache(maxsize=64)
 def plain_assignments(text: str) -> Statements:
-    """The plain assignments of a source."""
+    """Return the plain assignments of a source text."""
     return grouped(
         (at.lineno, (name, (at.col_offset, at.end_col_offset or 0), returned))
         for statement in ast.walk(parsed(text))
@@ -99,7 +98,7 @@ def plain_assignments(text: str) -> Statements:
 
 
 def _named(statement: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, bool]]:
-    """The names that a statement or a dict gives values to, where, and whether it returns them."""
+    """Yield the names that a statement or dict gives to values, their places, and if it returns."""
     if isinstance(statement, ast.Dict):
         yield from ((one.id, one, False) for one in statement.values if isinstance(one, ast.Name))
     elif isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name):

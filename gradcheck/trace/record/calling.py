@@ -1,4 +1,4 @@
-"""One call of the user's code, followed from the arrays it is given to what it returns."""
+"""Trace calls of the user's code, from their arguments to their results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SEEN_THROUGH = split_names(
     script.handover
     """
 )
-"""The modules of gradcheck through which arrays pass on their way to the user's code."""
+"""The modules of gradcheck that pass arrays on to the user's code, and are traced as well."""
 
 NUMERICAL = frozenset(("np", "math"))
 """What these have of numpy's and Python's, beside float."""
@@ -38,15 +38,15 @@ NUMERICAL = frozenset(("np", "math"))
 
 @dataclass(frozen=True)
 class Trace:
-    """What a call did.
+    """The record of one or several calls.
 
     Attributes:
-        tape: every value that was made.
-        returned: what the calls returned, as untraced calls would have.
-        indices: the same structures with the index of a node for every traced array or number,
+        tape: all values that were computed.
+        returned: the results of the calls, as plain arrays and numbers.
+        indices: the same structures, with the index of the node for each traced array or number,
             and None for everything else.
-        starts: where on the tape each call began.
-        error: what the last call raised, or None.
+        starts: the position on the tape at which each call began.
+        error: the exception raised by the last call, or None.
     """
 
     tape: Tape
@@ -57,24 +57,24 @@ class Trace:
 
     @property
     def nodes(self) -> list[Node]:
-        """The values, in the order in which they were made."""
+        """The values, in the order of their computation."""
         return self.tape.nodes
 
     @property
     def leaks(self) -> tuple[Leak, ...]:
-        """What could not be followed: which operation, and where."""
+        """The operations that could not be traced, with their places."""
         return tuple(self.tape.leaks)
 
 
 def trace_call(function: Callable[[Any], Any], argument: Any) -> Trace:
-    """Follows one call.
+    """Trace one call.
 
     Args:
-        function: of the user's, or one of gradcheck's around one of the user's.
-        argument: what it is given; arrays and floats in it, in any structure, are leaves.
+        function: a user's function, or one of gradcheck's that calls one.
+        argument: its argument; all arrays and floats in it, however nested, become leaves.
 
     Raises:
-        KeyboardInterrupt: as it came; everything has been put back.
+        KeyboardInterrupt: the user interrupts the call; everything has been restored.
     """
     return trace_calls([function], argument)
 
@@ -85,19 +85,19 @@ def trace_calls(
     also: Sequence[Any] = (),
     most: int | None = None,
 ) -> Trace:
-    """Follows several calls with one argument, one after the other, until one raises.
+    """Trace several calls with one argument, in order, until one raises.
 
-    Arrays and floats in the argument, in any structure, are leaves. `also` are further functions
-    and objects of the user's that these call or use. With `most`, so many values are recorded, and
-    no assignments, which takes least where the calls take long.
+    Arrays and floats in the argument, however nested, become leaves. `also` are further functions
+    and objects of the user's that the calls use. With `most`, only so many values are recorded,
+    and no assignments, which saves time where calls are slow.
     """
     tape = Tape(kind_for(argument), most=sys.maxsize if most is None else most)
     returned: list[Any] = []
     indices: list[Any] = []
     starts: list[int] = []
     error: BaseException | None = None
-    noted = assignments_noted(tape) if most is None else nullcontext()
-    with followed(tape, [*functions, *also], argument) as traced, noted:
+    recording = assignments_noted(tape) if most is None else nullcontext()
+    with followed(tape, [*functions, *also], argument) as traced, recording:
         for function in functions:
             starts.append(len(tape.nodes))
             try:
@@ -112,7 +112,7 @@ def trace_calls(
 
 @contextmanager
 def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[Any]:
-    """Makes everything that the functions reach traced; leaves all as it was found."""
+    """Trace all that the functions and the argument reach; restore it afterwards."""
     reach = Reach(tape)
     try:
         reach.undo.append(partial(setattr, builtins, "__import__", builtins.__import__))
@@ -134,7 +134,7 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
 
 
 def _certainly(act: Callable[[], None]) -> None:
-    """Does something that can be begun again, even if the user interrupts it meanwhile."""
+    """Carry out a repeatable action even if the user interrupts it."""
     try:
         act()
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What stands for `float` in the user's modules while they are followed."""
+"""The replacement of `float` in the user's modules during a trace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class FloatMeta(type):
-    """Makes `Float` behave as the class `float` does, and follow the numbers it is called on."""
+    """Makes `Float` behave like the class `float`, and trace the conversion of traced numbers."""
 
     def __instancecheck__(cls, value: object) -> bool:
         return isinstance(value, float) or isinstance(getattr(value, "scalar", None), float)
@@ -17,7 +17,7 @@ class FloatMeta(type):
         return issubclass(kind, float)
 
     def __call__(cls, *arguments: Any) -> Any:
-        """Converts, and follows what is traced."""
+        """Convert to a float; a traced number stays traced."""
         if arguments and hasattr(arguments[0], "tape"):
             return arguments[0].__as_float__()
         return float(*arguments)
@@ -33,6 +33,6 @@ class FloatMeta(type):
 
 
 class Float(float, metaclass=FloatMeta):
-    """`float`, for as long as code is followed; as a type of numbers it is numpy's float64."""
+    """`float` during a trace; as a dtype it is numpy's float64."""
 
     dtype = np.dtype(float)

@@ -1,4 +1,4 @@
-"""The operators, methods and functions that are recorded, by their standard names."""
+"""The operators, methods and functions that are recorded, with their standard names."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ OPERATORS: dict[str, tuple[str, Callable[..., Any], bool | None]] = {
     "abs": ("absolute", operator.abs, None),
     "invert": ("invert", operator.invert, None),
 }
-"""By dunder: the standard name, the function, and whether it has a swapped and an in-place form
-(None for those of one operand)."""
+"""By dunder: standard name, function, and whether it has swapped, in-place forms (None: unary)."""
 
 METHODS = split_names(
     """
@@ -66,17 +65,17 @@ QUESTIONS = split_names(
 
 
 IN_PLACE = split_names("copyto fill_diagonal place put putmask put_along_axis")
-"""The functions of numpy that change their first argument."""
+"""The numpy functions that change their first argument."""
 
 
 def call_method(name: str, array: Any, /, *arguments: Any, **keywords: Any) -> Any:
-    """Calls the method of that name; of a float, which looks like an array, that of numpy's."""
+    """Call a method of an array by its name; a float is converted to numpy's first."""
     array = np.float64(array) if type(array) is float else array
     return getattr(array, name)(*arguments, **keywords)
 
 
 def one_of(function: Callable[..., Any], index: int, /, *arguments: Any, **keywords: Any) -> Any:
-    """One of several results."""
+    """Return one of several results of a function."""
     return function(*arguments, **keywords)[index]
 
 
@@ -89,7 +88,7 @@ def changed(
     *arguments: Any,
     **keywords: Any,
 ) -> NDArray[Any]:
-    """What a function that changes its first argument makes of a copy of it."""
+    """Apply a function that changes its first argument to a copy, and return the copy."""
     copy = np.empty(shape, dtype)
     copy[...] = array
     function(copy, *arguments, **keywords)
@@ -99,16 +98,16 @@ def changed(
 def filled(
     function: Callable[..., Any], shape: Shape, dtype: Any, /, *arguments: Any, **keywords: Any
 ) -> NDArray[Any]:
-    """What a function leaves in its `out` argument, as a new array."""
-    new = np.empty(shape, dtype)
-    new[...] = function(*arguments, **keywords)
-    return new
+    """Return in a new array what a function would write to its `out` argument."""
+    out = np.empty(shape, dtype)
+    out[...] = function(*arguments, **keywords)
+    return out
 
 
 def filled_where(
     function: Callable[..., Any], before: Any, /, *arguments: Any, **keywords: Any
 ) -> NDArray[Any]:
-    """What a ufunc with `where` leaves in its `out` argument, from what was in it before."""
+    """Return in a new array what a ufunc with `where` would write to `out` = `before`."""
     out = np.array(before)
     function(*arguments, out=out, **keywords)
     return out

@@ -1,4 +1,4 @@
-"""What is made of what on a tape, and doing operations of it again."""
+"""The graph of a tape: which values are computed from which, and how to evaluate them again."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Item = TypeVar("Item")
 
 
 def grouped(pairs: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
-    """Items that come with a key, by that."""
-    found: dict[Key, list[Item]] = {}
+    """Group the items by their keys."""
+    groups: dict[Key, list[Item]] = {}
     for key, item in pairs:
-        found.setdefault(key, []).append(item)
-    return found
+        groups.setdefault(key, []).append(item)
+    return groups
 
 
 def users_of(nodes: Sequence[Node]) -> list[list[int]]:
-    """The operations that use each value."""
+    """Return the indices of the operations that use each value."""
     users: list[list[int]] = [[] for _ in nodes]
     for node in nodes:
         for operand in node.operands:
@@ -36,7 +36,7 @@ def users_of(nodes: Sequence[Node]) -> list[list[int]]:
 
 
 def masks_of(nodes: Sequence[Node]) -> list[int]:
-    """The values that each value is made of, and itself, as bits."""
+    """Return, as bits of an integer, each value and all values it is computed from."""
     masks: list[int] = []
     for node in nodes:
         masks.append(reduce(or_, (masks[operand] for operand in node.operands), 1 << node.index))
@@ -44,25 +44,25 @@ def masks_of(nodes: Sequence[Node]) -> list[int]:
 
 
 def leaves_its_line(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
-    """Whether a value is used beside the line that makes it: what an inner loop has added up."""
-    own = nodes[index].place
+    """Whether another line uses a value, such as the final sum of an inner loop."""
+    place = nodes[index].place
     places = (nodes[user].place for user in users)
-    return own is not None and any(one is None or one.line != own.line for one in places)
+    return place is not None and any(one is None or one.line != place.line for one in places)
 
 
 def never_leaves(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
-    """Whether a value is used inside of the library's call that makes it, and only there."""
+    """Whether a value is used, but only inside of the library call that computes it."""
     return bool(users) and all(is_inside(nodes, user, index) for user in users)
 
 
 def is_inside(nodes: Sequence[Node], user: int, operand: int) -> bool:
-    """Whether a library uses what it has made itself."""
+    """Whether one library call both computes the operand and uses it."""
     call = nodes[operand].library_call
     return call > 0 and call == nodes[user].library_call
 
 
 def resolve(argument: Any, values: Any) -> Any:
-    """An argument with the values in the place of references."""
+    """Replace the references in an argument by their values."""
     if isinstance(argument, Reference):
         return values[argument.index]
     if type(argument) in (list, tuple):
@@ -73,7 +73,7 @@ def resolve(argument: Any, values: Any) -> Any:
 
 
 def evaluate(node: Node, values: Any) -> NDArray[Any]:
-    """A node's value from other values of its operands, given by index."""
+    """Evaluate a node with other values of its operands, given by index."""
     if node.function is None:
         return node.value
     if isinstance(node.function, Altered):
@@ -85,7 +85,7 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
 
 
 def adding(node: Node) -> Node:
-    """The write of a value that adds it to what is there."""
+    """Return the node of a write that adds to the old entries instead of replacing them."""
     write = node.function
 
     def add(before: Any, *written: Any) -> Any:
@@ -97,7 +97,10 @@ def adding(node: Node) -> Node:
 def carried(
     nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any] | Node], last: int
 ) -> dict[int, NDArray[Any]]:
-    """The values that are others, up to the last node, once some values or operations are."""
+    """Return all values up to the node `last` that change when those in `changed` are replaced.
+
+    `changed` has new values or new nodes by index, `known` the old values.
+    """
     values: dict[int, NDArray[Any]] = {}
     for own in nodes[min(changed) : last + 1]:
         node = changed.get(own.index, own)
@@ -110,40 +113,40 @@ def carried(
 
 
 def made_from(nodes: Sequence[Node], start: int, last: int) -> set[int]:
-    """A value, and all up to the last node that is made of it."""
-    found = {start}
+    """Return a value and all values up to the node `last` that are computed from it."""
+    descendants = {start}
     for node in nodes[start + 1 : last + 1]:
-        if not found.isdisjoint(node.operands):
-            found.add(node.index)
-    return found
+        if not descendants.isdisjoint(node.operands):
+            descendants.add(node.index)
+    return descendants
 
 
 def latest_first(
     nodes: Sequence[Node],
     starts: Iterable[int],
-    above: Callable[[Node], Iterable[int]] = lambda node: node.operands,
+    operands: Callable[[Node], Iterable[int]] = lambda node: node.operands,
 ) -> Iterator[Node]:
-    """Some values, and all that they are made of, each once and the last first.
+    """Yield some values and all values they are computed from, each once, the last first.
 
-    `above` says of what a value is made, where not all of it is to be followed.
+    `above` returns the operands of a node that are to be followed.
     """
     pending = set(starts)
     while pending:
         index = max(pending)
         pending.remove(index)
         yield nodes[index]
-        pending.update(above(nodes[index]))
+        pending.update(operands(nodes[index]))
 
 
 def before_moves(nodes: Sequence[Node], index: int) -> int:
-    """What a value was before it was only moved or laid out."""
+    """Return the value before operations that merely move data, such as reshape."""
     while nodes[index].operation in MOVES and len(nodes[index].operands) == 1:
         index = nodes[index].operands[0]
     return index
 
 
 def constant_of(argument: Any, nodes: Sequence[Node]) -> float | None:
-    """The number that an argument of an operation is, if it is one that nothing made."""
+    """Return the number that an operation has as an argument; None if it was computed."""
     if isinstance(argument, Reference):
         node = nodes[argument.index]
         return float(node.value.reshape(())) if node.is_leaf and node.value.size == 1 else None

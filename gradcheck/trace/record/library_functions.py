@@ -1,6 +1,6 @@
-"""What functions of scipy, torch and jax do, in numpy's: what is known of those is known here.
+"""Functions of scipy, torch and jax expressed in numpy's, whose derivatives are known.
 
-A function that is not in the tables is called as it is, and differentiated by differences.
+A function that is not in the tables is called as it is, and differentiated numerically.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ import numpy as np
 Axis = int | tuple[int, ...] | None
 
 FOLLOWED = ("special", "signal", "ndimage", "linalg", "fft")
-"""The parts of scipy whose functions take arrays and return what they make of them."""
+"""The parts of scipy whose functions compute arrays from arrays."""
 
 
 def softmax(x: Any, axis: Axis = None) -> Any:
-    """As `scipy.special.softmax`."""
+    """Equivalent of `scipy.special.softmax`."""
     powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return powers / np.sum(powers, axis=axis, keepdims=True)
 
 
 def logsumexp(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """As `scipy.special.logsumexp`, without weights and signs."""
+    """Equivalent of `scipy.special.logsumexp`, without weights and signs."""
     largest = np.max(a, axis=axis, keepdims=True)
-    found = np.log(np.sum(np.exp(a - largest), axis=axis, keepdims=True)) + largest
-    return found if keepdims else np.squeeze(found, axis=axis)
+    result = np.log(np.sum(np.exp(a - largest), axis=axis, keepdims=True)) + largest
+    return result if keepdims else np.squeeze(result, axis=axis)
 
 
 def log_softmax(x: Any, axis: Axis = None) -> Any:
-    """As `scipy.special.log_softmax`."""
+    """Equivalent of `scipy.special.log_softmax`."""
     return x - logsumexp(x, axis=axis, keepdims=True)
 
 
@@ -43,7 +43,7 @@ FORMS: dict[str, Callable[..., Any]] = {
 
 
 def form_of(function: Any, keywords: Any) -> Callable[..., Any] | None:
-    """The same in operations of numpy's, if that is known for a call with these keywords."""
+    """Return the equivalent of a scipy function for these keywords; None if there is none."""
     if not function.__module__.startswith("scipy.special"):
         return None
     form = FORMS.get(function.__name__)
@@ -54,7 +54,7 @@ Function = Callable[..., Any]
 
 
 class Placed(NamedTuple):
-    """Entries that were picked, and where they lie."""
+    """Selected entries and their indices."""
 
     values: Any
     indices: Any
@@ -81,7 +81,7 @@ def _spread(reduce: Function) -> Function:
 
 
 def _extreme(reduce: Function, pairwise: Function, where: Function) -> Function:
-    """`x.max()`, `x.max(dim)` with the places, `max(x, y)`."""
+    """Return a reduction with the three forms `x.max()`, `x.max(dim)` and `x.max(y)`."""
 
     def extreme(x: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
         if dim is None:
@@ -109,8 +109,8 @@ def _flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 def _expand(x: Any, first: Any, *more: Any) -> Any:
     shape = _shape(first, more)
-    own = (1,) * (len(shape) - x.ndim) + tuple(x.shape)
-    return np.broadcast_to(x, [b if a == -1 else a for a, b in zip(shape, own, strict=True)])
+    padded = (1,) * (len(shape) - x.ndim) + tuple(x.shape)
+    return np.broadcast_to(x, [b if a == -1 else a for a, b in zip(shape, padded, strict=True)])
 
 
 def _repeat(x: Any, first: Any, *more: Any) -> Any:
@@ -133,7 +133,7 @@ def _norm(x: Any, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Any:
 
 
 def sigmoid(x: Any) -> Any:
-    """The logistic function."""
+    """Return the logistic function of x."""
     return 1 / (1 + np.exp(-x))
 
 
@@ -142,7 +142,7 @@ def _leaky(x: Any, negative_slope: float = 0.01, **_: Any) -> Any:
 
 
 def _astype(x: Any, kind: Any = None, *_: Any, **__: Any) -> Any:
-    """`x.to(...)`, `x.float()`: numbers stay what they are, and truths become numbers."""
+    """Conversion by `x.to(...)` or `x.float()`: only booleans and integers change."""
     return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
@@ -164,7 +164,7 @@ ACTIVATIONS: dict[str, Function] = {
     "logsigmoid": lambda x, **_: -np.log1p(np.exp(-x)),
     "log_sigmoid": lambda x, **_: -np.log1p(np.exp(-x)),
 }
-"""What both libraries have, beside what numpy has."""
+"""Functions of torch and jax that numpy does not have."""
 
 OF_NUMPY = {
     name: getattr(np, numpys)
@@ -245,7 +245,7 @@ TORCHS: dict[str, Function] = {
     **dict.fromkeys(("detach", "contiguous", "requires_grad_", "cpu", "numpy"), _same),
     **dict.fromkeys(("float", "double", "to", "type", "type_as"), _astype),
 }
-"""Torch's functions and methods by name; `dim` and `keepdim` are their names for it."""
+"""Torch's functions and methods by name; `dim` and `keepdim` are torch's keywords."""
 
 
 def _reduced_by(reduction: str, x: Any) -> Any:
@@ -259,14 +259,14 @@ def _sum_to(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 PLACING = ("sort", "topk", "kthvalue", "median", "mode", "cummax", "cummin")
-"""What gives places beside its values."""
+"""Functions that return indices as well as values."""
 
 SETTINGS = ("dtype", "device", "layout", "memory_format", "requires_grad", "non_blocking")
-"""Keywords that say where and how numbers are kept."""
+"""Keywords about the storage of numbers, which are ignored."""
 
 
 def words_for(name: str, keywords: dict[str, Any]) -> dict[str, Any]:
-    """Keywords as a function of the table has them: torch takes numpy's names too."""
+    """Rename keywords for a function of the table: torch accepts numpy's names, too."""
     words = {"axis": "dim", "keepdims": "keepdim", "input": "x", "self": "x"}
     if TORCHS[name] in OF_NUMPY.values():
         words = {"dim": "axis", "dims": "axis", "keepdim": "keepdims", "diagonal": "k"}

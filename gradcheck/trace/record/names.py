@@ -1,10 +1,10 @@
-"""The names of operations by what they do to their operands."""
+"""The names of operations, grouped by their mathematical properties."""
 
 from __future__ import annotations
 
 
 def split_names(text: str) -> frozenset[str]:
-    """The names in a text, for tables."""
+    """Return the set of names in a text."""
     return frozenset(text.split())
 
 
@@ -14,7 +14,7 @@ CONSTANT = split_names(
     floor_divide argsort argmax argmin isnan isfinite
     """
 )
-"""Operations whose results do not change with their operands, or only in jumps."""
+"""Operations whose results are piecewise constant."""
 
 ROUNDING = split_names("sign round around rint floor ceil trunc floor_divide")
 
@@ -31,7 +31,7 @@ MOVES = split_names(
     put_along_axis resize output sparse
     """
 )
-"""Operations that only move data."""
+"""Operations that only move or copy data."""
 
 WRITES = ("setitem", "scatter")
 
@@ -41,10 +41,10 @@ BILINEAR = split_names(
     multiply.outer multi_dot
     """
 )
-"""Operations that are linear in each operand alone."""
+"""Operations that are linear in each operand separately."""
 
 ADDITIVE = frozenset(("add", "subtract", "negative", "positive", "sum", "mean", "add.reduce"))
-"""Operations that add up."""
+"""Sums and differences of the operands or their entries."""
 
 LINEAR = MOVES | ADDITIVE | split_names("cumsum trace diff add.at subtract.at add.accumulate")
-"""Operations that are linear in all their operands together, as far as those are real numbers."""
+"""Operations that are linear in all operands jointly, provided that these are real."""

@@ -1,4 +1,4 @@
-"""What a tape holds: one node for every value that the user's code made."""
+"""The tape: one node for every value that the user's code computes."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ RAISED = "raised"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Stands for the value of a node among the arguments of another."""
+    """An argument of a node that is the value of another node."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
 class Altered:
-    """In the place of a node's function: another computation from the values of a tape.
+    """A replacement for a node's function that computes from all values of the tape.
 
     Attributes:
-        value: what comes out, from the values by index.
-        back: takes these and the adjoint of that, gives what reaches each operand.
+        value: computes the new value from the values by index.
+        back: maps the values and the adjoint of the result to adjoints of operands, by index.
     """
 
     value: Callable[[Any], Any]
     back: Callable[[Any, NDArray[Any]], list[tuple[int, NDArray[Any]]]]
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Is never called: it computes from the tape."""
+        """Raise an error: an altered node is evaluated from the tape."""
         raise TypeError
 
 
@@ -47,15 +47,15 @@ class Node:
 
     Attributes:
         index: its position on the tape.
-        name: the standard name of the operation ("multiply"), or of the leaf.
-        function: what made it, to be called again; None for a leaf.
+        name: the standard name of the operation ("multiply"), or the name of the leaf.
+        function: the function that computed it, for repeated calls; None for a leaf.
         arguments: the positional arguments, with a `Reference` for every value of the tape.
-        keywords: likewise.
+        keywords: the keyword arguments, likewise.
         value: a copy of the value.
         chain: the places of the call and of its callers, the innermost first.
-        frame: tells one run of a function from another.
-        operands: the nodes it was made from.
-        library_call: the number of the call of a library that made it on the way; 0 if none did.
+        frame: identifies the run of the innermost function.
+        operands: the indices of the values it was computed from.
+        library_call: the number of the library call inside of which it was computed, or 0.
     """
 
     index: int
@@ -71,38 +71,38 @@ class Node:
 
     @property
     def place(self) -> Place | None:
-        """Where in the user's code it was made; None where that was not in the user's code."""
+        """The place in the user's code where it was computed; None outside of the user's code."""
         return self.chain[0].place if self.chain else None
 
     @property
     def source(self) -> str:
-        """The text of the expression that made it; empty where that was not in the user's code."""
+        """The text of the expression that computed it; "" outside of the user's code."""
         return self.chain[0].place.source if self.chain else ""
 
     @property
     def operation(self) -> str:
-        """The name of the operation, without the index of one of several results."""
+        """The name of the operation, without an index into several results."""
         return self.name.partition("[")[0]
 
     @property
     def in_loop(self) -> tuple[Chain, str, tuple[int, ...]]:
-        """What it has in common with the values of the other passes of a loop."""
+        """A key that is the same for corresponding values in all passes of a loop."""
         return self.chain, self.name, self.value.shape
 
     @property
     def is_float(self) -> bool:
-        """Whether it holds real numbers, which have derivatives."""
+        """Whether the value holds real numbers, which have derivatives."""
         return self.value.dtype.kind == "f"
 
     @property
     def is_leaf(self) -> bool:
-        """Whether nothing made it."""
+        """Whether the value is an input, computed by no operation."""
         return self.function is None
 
 
 @dataclass(frozen=True)
 class Leak:
-    """An operation that the tape could not follow, in words; and where, if that is known."""
+    """An operation that could not be traced, and its place if known."""
 
     operation: str
     place: Place | None
@@ -110,9 +110,9 @@ class Leak:
 
 @dataclass(frozen=True)
 class Assignment:
-    """A plain `name = other`, which is no operation, and the index of the value that it named.
+    """A plain `name = other`, which is no operation, and the index of the value it names.
 
-    Or `return name`, which gives a value to whoever called. The code is that of the function.
+    It may also be `return name`, which passes a value on. `code` is the code of the function.
     """
 
     node: int
@@ -123,24 +123,24 @@ class Assignment:
 
     @property
     def is_argument(self) -> bool:
-        """Whether the name is that of an argument, which `return name` returns as it came."""
+        """Whether the name is an argument of the function, which `return name` hands back."""
         return self.target in arguments_of(self.code)
 
 
 @dataclass
 class Tape:
-    """The values in the order in which they were made.
+    """The values in the order of their computation.
 
     Attributes:
         nodes: the values.
-        leaks: what could not be followed.
+        leaks: the operations that could not be traced.
         assignments: the plain assignments that ran.
-        failed: the node of the operation that raised, if one did.
-        array_type: the class of the arrays that record on it.
-        open: whether operations are recorded; afterwards traced arrays compute as plain ones.
-        hook: what watches the user's lines; it is not called while an operation is recorded.
-        most: so many values, and so many thousand numbers in them, are recorded, and then none.
-        size: how many numbers there are.
+        failed: the node of the operation that raised an exception, if any.
+        array_type: the class of the arrays that record on this tape.
+        open: whether operations are recorded; if not, traced arrays behave like plain ones.
+        hook: the trace hook on the user's lines; it is suspended while an operation is recorded.
+        most: the largest number of values; it is also the limit of their total size in thousands.
+        size: the total number of entries of all values.
     """
 
     array_type: type[Any]
@@ -164,7 +164,7 @@ class Tape:
         keywords: Mapping[str, Any],
         value: Any,
     ) -> int:
-        """The index of a new node."""
+        """Add a node, and return its index."""
         chain, frame, within = chain_of_calls() if function is not None else ((), 0, ())
         operands = operands_of(arguments)
         if keywords:
@@ -193,24 +193,24 @@ class Tape:
         return index
 
     def _number_of_call(self, chain: Chain, within: tuple[int, ...]) -> int:
-        """The number of the library's call; it is the last one as long as that goes on."""
+        """Return the number of the current library call; a new one if the last has ended."""
         if not (chain == self._last[0] and within > self._last[1] > ()):
             self._library_calls += 1
         self._last = chain, within
         return self._library_calls if within else 0
 
     def leaf(self, name: str, value: Any) -> int:
-        """The index of a new node that nothing made."""
+        """Add a leaf, and return its index."""
         return self.record(name, None, (), {}, value)
 
     def leak(self, operation: str) -> None:
-        """Notes an operation that is not followed."""
+        """Note an operation that cannot be traced."""
         chain, *_ = chain_of_calls()
         self.leaks.append(Leak(operation, chain[0].place if chain else None))
 
 
 def operands_of(arguments: Any) -> list[int]:
-    """The nodes that arguments refer to, each as often as it is referred to."""
+    """Return the indices of the nodes in some arguments, with repetitions."""
     if isinstance(arguments, Reference):
         return [arguments.index]
     if type(arguments) is dict:

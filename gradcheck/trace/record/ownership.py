@@ -1,4 +1,4 @@
-"""Whose things are what: which functions, classes and objects are the user's."""
+"""Which functions, classes and objects belong to the user, and how to restore them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from gradcheck.trace.record.places import PACKAGE, is_followed
 
 ADAPTERS = "gradcheck.user"
 LIMIT = 50_000
-"""How many objects are looked into at most."""
+"""The largest number of objects that are searched."""
 
 ATOMS = (str, bytes, bool, int, float, complex, type(None), np.dtype, np.generic, range)
 UNSEEN = object()
 
 
 def boxed(value: Any) -> Any:
-    """A value as one element of an array of objects."""
+    """Wrap an array so that it can be assigned to one element of an object array."""
     if not isinstance(value, np.ndarray):
         return value
     box = np.empty((), dtype=object)
@@ -33,15 +33,15 @@ def boxed(value: Any) -> Any:
 def given_others(
     value: partial[Any], arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> Callable[[], None]:
-    """Gives a partial other arguments; what gives it back its own."""
+    """Replace the arguments of a partial, and return a function that restores them."""
     before: Any = value.__reduce__()[2]
-    settable: Any = value  # a partial's own way to be changed, which its type does not tell
+    settable: Any = value  # the type stubs lack partial.__setstate__
     settable.__setstate__((value.func, arguments, keywords, value.__dict__ or None))
     return lambda: settable.__setstate__(before)
 
 
 def slots(kind: type) -> Iterator[str]:
-    """The names of the slots of a class."""
+    """Yield the names of the slots of a class."""
     for base in kind.__mro__:
         slots = vars(base).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
@@ -50,7 +50,7 @@ def slots(kind: type) -> Iterator[str]:
 
 
 def is_users_object(kind: type) -> bool:
-    """Whether the attributes of an object are looked into, and put back afterwards."""
+    """Whether objects of a class are searched for arrays, and restored afterwards."""
     if kind is SimpleNamespace or kind.__module__.startswith(ADAPTERS):
         return True
     if issubclass(kind, Thread):
@@ -59,7 +59,7 @@ def is_users_object(kind: type) -> bool:
 
 
 def file_of(kind: type) -> str:
-    """The file that a class was written in."""
+    """Return the file in which a class is defined."""
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     if file is not None:
         return str(file)
@@ -71,28 +71,28 @@ def file_of(kind: type) -> str:
 
 
 def is_users_function(function: FunctionType) -> bool:
-    """Whether a function is the user's; of code that was made from text, by its module."""
+    """Whether a function is the user's; generated code belongs to its module."""
     file = function.__globals__.get("__file__")
-    made = function.__code__.co_filename.startswith("<")
+    is_generated = function.__code__.co_filename.startswith("<")
     return is_followed(function.__code__.co_filename) and (
-        not made or file is None or is_followed(file)
+        not is_generated or file is None or is_followed(file)
     )
 
 
 def is_adapter(function: FunctionType) -> bool:
-    """Whether a function is one of gradcheck's own around the user's."""
+    """Whether a function is gradcheck's wrapper around a user's function."""
     file = function.__code__.co_filename
     return file.startswith(str(PACKAGE)) and not file.startswith(str(PACKAGE / "trace"))
 
 
 def names_in(code: CodeType) -> set[str]:
-    """The names that a function's code, or that of one within it, reads or writes."""
+    """Return the global and attribute names that a code object and its inner functions use."""
     inner = (names_in(one) for one in code.co_consts if isinstance(one, CodeType))
     return set(code.co_names).union(*inner)
 
 
 def restorer(names: MutableMapping[Any, Any]) -> Callable[[], None]:
-    """What gives a mapping the items that it has now."""
+    """Return a function that restores the present items of a mapping."""
     before = dict(names)
 
     def restore() -> None:
@@ -107,7 +107,7 @@ def restorer(names: MutableMapping[Any, Any]) -> Callable[[], None]:
 
 
 def list_restorer(items: Any) -> Callable[[], None]:
-    """What gives a list the items that it has now."""
+    """Return a function that restores the present items of a list."""
     before = list(items)
 
     def restore() -> None:

@@ -1,4 +1,4 @@
-"""Where in the user's code something was done, and through which calls."""
+"""The places in the user's code where operations happen, and the calls that lead there."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ INSTALLED = {"site-packages", "dist-packages"}
 
 @dataclass(frozen=True)
 class Place:
-    """A piece of the user's source.
+    """A section of the user's source.
 
     Attributes:
-        file: as Python names it.
-        line: 1-based; None where the interpreter keeps no positions.
+        file: the name of the file, as Python reports it.
+        line: the first line, 1-based.
         end_line: the last line.
-        column: of the first character, 0-based, in bytes.
-        end_column: after the last character.
-        function: the name of the function that it stands in.
+        column: the offset of the first character, 0-based, in bytes.
+        end_column: the offset after the last character.
+        function: the name of the function around it.
     """
 
     file: str
@@ -47,19 +47,19 @@ class Place:
 
     @classmethod
     def of(cls, part: ast.expr | ast.stmt, file: str, function: str) -> Place:
-        """Where a part of a file that has been parsed stands."""
+        """Return the place of a part of a parsed file."""
         ends = part.end_lineno or part.lineno, part.col_offset, part.end_col_offset or 0
         return cls(file, part.lineno, *ends, function)
 
     def covers(self, other: Place) -> bool:
-        """Whether another piece is this one, or a part of it."""
+        """Whether this section contains another one of the same file, or equals it."""
         begins = (self.line, self.column) <= (other.line, other.column)
         ends = (self.end_line, self.end_column) >= (other.end_line, other.end_column)
         return self.file == other.file and begins and ends
 
     @property
     def source(self) -> str:
-        """The text of the expression."""
+        """The text of the section, on one line."""
         lines = [linecache.getline(self.file, n) for n in range(self.line, self.end_line + 1)]
         encoded = [line.encode() for line in lines]
         if not encoded or not any(encoded):
@@ -71,15 +71,15 @@ class Place:
 
     @property
     def location(self) -> Location:
-        """The same, as a report has it."""
+        """The section as a location in a report."""
         return Location(self.file, self.line, self.column, self.end_line, self.end_column)
 
 
 @dataclass(frozen=True)
 class Call:
-    """An instruction, by its offset in the code of one of the user's functions: a step of a chain.
+    """One call of a chain: an instruction, by its offset in the code of a user's function.
 
-    The file is told beside the code: to Python, codes are equal that differ in nothing else.
+    The file is stored as well, since equal code objects may come from different files.
     """
 
     code: CodeType
@@ -88,7 +88,7 @@ class Call:
 
     @cached_property
     def place(self) -> Place:
-        """Where it is in the source."""
+        """The section of the source that the instruction belongs to."""
         code = self.code
         positions = _positions(code.co_linetable, code)[self.instruction // 2]
         line, end_line, column, end_column = positions
@@ -98,7 +98,7 @@ class Call:
 
 
 def arguments_of(code: CodeType) -> tuple[str, ...]:
-    """The names of a function's arguments."""
+    """Return the names of a function's arguments."""
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
@@ -116,7 +116,7 @@ def _positions(
 
 @lru_cache(maxsize=4096)
 def is_users_file(filename: str) -> bool:
-    """Whether a file is the user's: neither gradcheck's, nor installed, nor Python's."""
+    """Whether a file is the user's, not gradcheck's, Python's or an installed package's."""
     if filename.startswith("<"):
         return not filename.startswith(("<frozen", "<__array_function__", "<attrs"))
     path = Path(filename).resolve()
@@ -126,19 +126,19 @@ def is_users_file(filename: str) -> bool:
 
 
 def is_followed(filename: str) -> bool:
-    """Whether functions of a file are followed: the user's, and those of `gradcheck.MLP`."""
+    """Whether the functions of a file are traced: the user's, and those of `gradcheck.MLP`."""
     return is_users_file(filename) or filename.startswith(NETWORK)
 
 
 def run_function(function: object, *arguments: object) -> object:
-    """Calls the user's function; chains of calls end at this frame."""
+    """Call a user's function; chains of calls end at this frame."""
     return function(*arguments)  # type: ignore[operator]  # checked by whoever traces it
 
 
 _END = run_function.__code__
 
 _calls: dict[tuple[int, int], tuple[CodeType, Call | None]] = {}
-"""By the identity of a code, which they keep alive, and the instruction; None if not the user's."""
+"""By the id of a code, which they keep alive, and the instruction; None if not the user's."""
 
 MOST_CALLS = 2**17
 
@@ -153,14 +153,14 @@ def _call(code: CodeType, instruction: int) -> Call | None:
 
 @lru_cache(maxsize=4096)
 def _is_library(filename: str) -> bool:
-    """Whether a file, which is not the user's, computes: neither the trace nor numpy does."""
+    """Whether a file, known not to be the user's, belongs to a library other than numpy."""
     return not filename.startswith((TRACE, NOT_USERS[0], "<"))
 
 
 def chain_of_calls() -> tuple[Chain, int, tuple[int, ...]]:
-    """The user's calls that lead here, the innermost first, and what identifies that frame.
+    """Return the user's calls that lead here, innermost first, and the id of the innermost frame.
 
-    And how far the library that the innermost has called is: by its frames, the outermost first.
+    The third value is how far a library has come: its instructions in each frame, outermost first.
     """
     frame: FrameType | None = sys._getframe(2)
     calls: list[Call] = []
@@ -170,8 +170,8 @@ def chain_of_calls() -> tuple[Chain, int, tuple[int, ...]]:
         code = frame.f_code
         if code is _END:
             break
-        known = _calls.get((id(code), frame.f_lasti))
-        call = _call(code, frame.f_lasti) if known is None else known[1]
+        cached = _calls.get((id(code), frame.f_lasti))
+        call = _call(code, frame.f_lasti) if cached is None else cached[1]
         if call is not None:
             if not calls:
                 innermost = id(frame)

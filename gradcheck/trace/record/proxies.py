@@ -1,4 +1,4 @@
-"""What stands for `numpy`, `math` and their functions in the user's modules for a run."""
+"""The replacements of `numpy`, `math` and their functions in the user's modules during a trace."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from gradcheck.trace.record.recording import apply, open_tape, plain
 from gradcheck.trace.record.sparse import sparse_form
 
 UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
-"""The standard names of functions of `math` that numpy calls otherwise, and that have rules."""
+"""Standard names of functions of `math` for which numpy has another name."""
 
 UNTRACED = ("random", "testing", "typing", "exceptions", "dtypes", "f2py", "ctypeslib", "ma")
-"""The parts of numpy that are left as they are."""
+"""Parts of numpy that are not replaced."""
 
 BEGINNING = ("zeros", "ones", "full", "eye")
-"""The functions of torch that make tensors of numbers."""
+"""Functions of torch that create tensors from shapes and numbers."""
 
 NOT_FUNCTIONS = split_names(
     """
@@ -38,30 +38,30 @@ NOT_FUNCTIONS = split_names(
 
 
 class ModuleProxy:
-    """A module, `math` or one of jax's, whose functions record what they are called on."""
+    """A module such as `math` or one of jax's, whose functions record their calls."""
 
     def __init__(self, module: Any, tape: Tape) -> None:
         self.__dict__.update(_module=module, _tape=tape)
 
     def __getattr__(self, name: str) -> Any:
-        made = self.__dict__[name] = proxy_of(getattr(self._module, name), self._tape)
-        return made
+        proxy = self.__dict__[name] = proxy_of(getattr(self._module, name), self._tape)
+        return proxy
 
 
 class NumpyProxy(ModuleProxy):
-    """A module of numpy's, with its submodules, and what is indexed in the place of called."""
+    """A module of numpy's, with its submodules and its index objects such as `np.r_`."""
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
-        made: Any
+        proxy: Any
         if isinstance(value, ModuleType):
-            made = value if name in UNTRACED else NumpyProxy(value, self._tape)
+            proxy = value if name in UNTRACED else NumpyProxy(value, self._tape)
         elif name in ("c_", "r_", "s_", "index_exp", "mgrid", "ogrid"):
-            made = value if name in ("s_", "index_exp") else IndexProxy(value, name, self._tape)
+            proxy = value if name in ("s_", "index_exp") else IndexProxy(value, name, self._tape)
         else:
-            made = proxy_of(value, self._tape)
-        self.__dict__[name] = made
-        return made
+            proxy = proxy_of(value, self._tape)
+        self.__dict__[name] = proxy
+        return proxy
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._module, name, value)
@@ -71,23 +71,23 @@ class NumpyProxy(ModuleProxy):
 
 
 class TorchProxy(ModuleProxy):
-    """Torch, whose functions see what they are called on; only what begins a tensor does not."""
+    """Torch: its functions trace by themselves, except those that create tensors."""
 
     def __getattr__(self, name: str) -> Any:
-        own = getattr(self._module, name)
-        numpys = _numpy_function(getattr(np, name), self._tape) if name in BEGINNING else own
+        original = getattr(self._module, name)
+        numpys = _numpy_function(getattr(np, name), self._tape) if name in BEGINNING else original
 
         def begun(*arguments: Any, dtype: Any = None, **keywords: Any) -> Any:
             if not self._tape.open or (dtype is not None and not dtype.is_floating_point):
-                return own(*arguments, dtype=dtype, **keywords)
+                return original(*arguments, dtype=dtype, **keywords)
             is_shape = name in ("zeros", "ones") and isinstance(arguments[0], int)
             return numpys(arguments) if is_shape else numpys(*arguments)
 
-        return own if numpys is own else begun
+        return original if numpys is original else begun
 
 
 class IndexProxy:
-    """`np.c_`, `np.r_` and the like."""
+    """`np.c_`, `np.r_` and similar objects."""
 
     def __init__(self, target: Any, name: str, tape: Tape) -> None:
         self.target, self.name, self.tape = target, name, tape
@@ -99,7 +99,7 @@ class IndexProxy:
 
 
 def proxy_of(value: Any, tape: Tape) -> Any:
-    """What stands for a value that was taken from numpy or math; the value itself if nothing."""
+    """Return the replacement of a value taken from a module, or the value itself if none."""
     if type(value) in (FunctionType, type) and not _may_be_replaced(value):
         return value
     if value is np:
@@ -128,17 +128,17 @@ def proxy_of(value: Any, tape: Tape) -> Any:
 
 
 def _may_be_replaced(value: FunctionType | type) -> bool:
-    """Whether a function or class is of a package of which some are: quickly told of most."""
+    """Quick test whether a function or class is of a package with replaced functions."""
     return (value.__module__ or "").partition(".")[0] in ("numpy", "scipy", "math", "jax", "jaxlib")
 
 
 def is_jaxs(value: Any) -> bool:
-    """Whether a value is a function of jax's, or one that it has wrapped."""
+    """Whether a value is a function of jax's, or one wrapped by jax."""
     return callable(value) and type(value).__module__.partition(".")[0] in ("jax", "jaxlib")
 
 
 def _jax_function(function: Any, tape: Tape) -> Any:
-    """Numpy's of the same name, for jax's own."""
+    """Return numpy's function of the same name for a function of jax's."""
     module = (getattr(function, "__module__", None) or "").partition(".")[0]
     name = getattr(function, "__name__", "")
     if module != "jax":
@@ -154,15 +154,15 @@ def _activated(function: Callable[..., Any], x: Any, axis: Any, named: dict[str,
 
 
 def importing(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:
-    """What stands for `__import__`: the user's functions, not their modules, get proxies."""
+    """Replace `__import__`, so that imports inside of the user's functions return proxies."""
 
-    def traced(*arguments: Any, **keywords: Any) -> Any:
+    def import_(*arguments: Any, **keywords: Any) -> Any:
         module = real(*arguments, **keywords)
         caller = sys._getframe(1).f_code
         inside = tape.open and caller.co_name != "<module>" and is_users_file(caller.co_filename)
         return proxy_of(module, tape) if inside else module
 
-    return traced
+    return import_
 
 
 def is_numpys(value: Any) -> bool:
@@ -191,7 +191,7 @@ def _numpy_function(function: Any, tape: Tape) -> Callable[..., Any]:
 
 
 def vectorizing(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:
-    """What stands for a call of `np.vectorize`: the function on whole arrays, if that is it."""
+    """Replace `np.vectorize`: the function gets whole arrays, if that gives the same result."""
 
     def traced(self: np.vectorize, *arguments: Any, **keywords: Any) -> Any:
         wanted = real(self, *plain(arguments), **plain(keywords))
@@ -199,7 +199,7 @@ def vectorizing(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:
             return wanted
         try:
             whole = self.pyfunc(*arguments, **keywords)
-        except Exception:  # it takes single numbers
+        except Exception:  # the function takes only single numbers
             return wanted
         return whole if np.array_equal(plain(whole), wanted) else wanted
 

@@ -1,4 +1,4 @@
-"""What a function can reach: the user's modules, objects and arrays, made traced and put back."""
+"""Find all that a function can reach, trace its arrays, and restore everything afterwards."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ from gradcheck.trace.record.storage import Storage
 from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, to_array
 
 ANY = frozenset(("eval", "exec", "globals"))
-"""With these, a function may use any name."""
+"""A function that uses one of these may use any global name."""
 
 
 @dataclass
 class Reach:
-    """The walk through what the functions of one run can reach.
+    """The search through everything that the functions of one run can reach.
 
-    Everything that is replaced is noted before, so that `put_back` leaves all as it was found.
+    The old state is noted before each replacement, so that `put_back` restores everything.
 
     Attributes:
-        tape: where arrays become leaves.
-        undo: what puts things back, in the order in which they were replaced.
-        made: what stands for each array and container, by its id.
+        tape: the tape on which arrays become leaves.
+        undo: functions that restore the old state, in the order of the replacements.
+        made: the replacement of each array and container, by its id.
         storages: the memory of each array, by the id of its owner.
-        written: the memory that the user's code may write to, with what was in it.
-        seen: the ids of what was looked into.
-        kept: what must stay alive for as long as its id is used.
+        written: memory that the user's code may write to, with its original content.
+        seen: the ids of the objects already searched.
+        kept: objects that must stay alive while their ids are in use.
     """
 
     tape: Tape
@@ -65,18 +65,18 @@ class Reach:
     kept: list[Any] = field(default_factory=list)
 
     def traced(self, value: Any, name: str, numbers: bool = False) -> Any:
-        """What stands for a value: arrays in it are traced, containers are changed in place.
+        """Return the replacement of a value: arrays become traced, containers change in place.
 
-        The name says how it is reached. With `numbers`, Python floats become traced numbers too.
+        `name` is the path by which it is reached. With `numbers`, Python floats are traced as well.
         """
-        if not self.tape.open:  # it holds as much as it may
+        if not self.tape.open:  # the tape is full
             return value
         if isinstance(value, np.ndarray):
             return self._array(value, name)
         if is_tensor(value):
             return self._tensor(value, name)
         if is_jaxs(value) and isinstance(getattr(value, "__wrapped__", None), FunctionType):
-            return self.traced(value.__wrapped__, name)  # jit, custom_vjp: the user's own function
+            return self.traced(value.__wrapped__, name)  # the function under jit or custom_vjp
         if numbers and (type(value) is float or isinstance(value, np.floating)):
             return traced_number(self.tape, value, name)
         if isinstance(value, ATOMS):
@@ -96,9 +96,9 @@ class Reach:
         return value
 
     def put_back(self) -> None:
-        """Leaves everything as it was found; arrays get their numbers back."""
+        """Restore everything, including the content of arrays."""
         while self.undo:
-            self.undo[-1]()  # forgotten only when it is done: an interrupt may come in between
+            self.undo[-1]()  # removed only when done, in case of an interrupt in between
             self.undo.pop()
         for storage, before in self.written:
             if storage.version:
@@ -147,18 +147,18 @@ class Reach:
 
     def _sparse(self, value: Any, name: str) -> Any:
         self.kept.append(value)
-        made = Sparse(lambda: value, traced_leaf(self.tape, value.toarray(), name))
-        return self.made.setdefault(id(value), made)
+        sparse = Sparse(lambda: value, traced_leaf(self.tape, value.toarray(), name))
+        return self.made.setdefault(id(value), sparse)
 
     def _tuple(self, value: Any, name: str, numbers: bool) -> Any:
         self.kept.append(value)
         items = [self.traced(item, f"{name}[{i}]", numbers) for i, item in enumerate(value)]
         changed = any(new is not old for new, old in zip(items, value, strict=True))
-        made = value
+        replacement = value
         if changed:
-            made = type(value)(*items) if hasattr(value, "_fields") else tuple(items)
-        self.made[id(value)] = made
-        return made
+            replacement = type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+        self.made[id(value)] = replacement
+        return replacement
 
     def _look_into(self, value: Any, name: str, numbers: bool) -> None:
         if isinstance(value, FunctionType):
@@ -182,7 +182,7 @@ class Reach:
             self._object(value, name, numbers)
 
     def module(self, names: dict[str, Any], used: Iterable[str]) -> None:
-        """Replaces numpy, math and float in a module's names, and looks into those used."""
+        """Replace numpy, math and float in a module, and search the names in `used`."""
         if id(names) not in self.seen or names.get("float") is not Float:
             self.seen.add(id(names))
             self.kept.append(names)
@@ -195,13 +195,13 @@ class Reach:
     def _exchange(
         self, value: Any, name: str, put: Callable[[Any], None], numbers: bool = False
     ) -> None:
-        """Has what stands for a value put in its place, where that is another."""
+        """Replace a value by its traced form, if it has one; `put` stores the replacement."""
         new = self.traced(value, name, numbers)
         if new is not value:
             put(new)
 
     def swap(self, names: dict[str, Any], keys: Set[str] | None = None) -> None:
-        """Replaces numpy, math and float among names, or some; all is put back in the end."""
+        """Replace numpy, math and float in a namespace, or only at `keys`, until `put_back`."""
         self.undo.append(restorer(names))
         for key in list(names) if keys is None else names.keys() & keys:
             value = names[key]
@@ -237,7 +237,7 @@ class Reach:
         for name, cell in zip(names, function.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
-            except ValueError:  # not filled yet
+            except ValueError:  # the cell is still empty
                 continue
             if id(cell) in self.seen:
                 continue

@@ -1,4 +1,4 @@
-"""Doing an operation on plain arrays and recording it."""
+"""Carry out an operation on plain arrays, and record it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from gradcheck.trace.record.nodes import RAISED, Reference, Tape
 from gradcheck.trace.record.storage import Storage, Traced
 
 DEPTH = 4
-"""How deep traced arrays are looked for in the arguments of a function."""
+"""Depth to which the arguments of a function are searched for traced arrays."""
 
 
 def plain(value: Any) -> Any:
-    """A value as the user's code would have it untraced; arrays keep their memory."""
+    """Return a value without tracing; arrays keep their memory."""
     if isinstance(value, Traced):
         return np.ndarray.view(value, np.ndarray) if value.scalar is None else value.scalar
     kind = type(value)
@@ -35,7 +35,7 @@ def plain(value: Any) -> Any:
 
 
 def open_tape(value: Any, depth: int = 0) -> Tape | None:
-    """The tape of a traced array among some values, if operations are still recorded on it."""
+    """Return the open tape of a traced array among some values, if there is one."""
     if isinstance(value, Traced):
         return value.tape if value.tape is not None and value.tape.open else None
     if type(value) is dict:
@@ -49,7 +49,7 @@ def open_tape(value: Any, depth: int = 0) -> Tape | None:
 
 
 def reference(tape: Tape, value: Any) -> Any:
-    """A value as an argument of a node."""
+    """Return a value as an argument of a node, with references for arrays."""
     if isinstance(value, Traced):
         return Reference(node_of(tape, value))
     kind = type(value)
@@ -68,7 +68,7 @@ def reference(tape: Tape, value: Any) -> Any:
 
 
 def node_of(tape: Tape, array: Any) -> int:
-    """The index of an array's present value."""
+    """Return the index of the node with an array's present value."""
     storage = array.storage
     if array.node is None:
         bare = np.ndarray.view(array, np.ndarray)
@@ -97,10 +97,10 @@ def apply(
     name: str,
     force: bool = False,
 ) -> Any:
-    """Calls a function that changes none of its arguments, and records it.
+    """Call a function that changes none of its arguments, and record it under a standard name.
 
-    Where the tape is None nothing is recorded any more; if forced, it is recorded even where none
-    of the arguments is traced. The name is the standard one of the operation.
+    Nothing is recorded if `tape` is None. With `force`, the call is recorded even if none of the
+    arguments is traced.
     """
     hook = None if tape is None else tape.hook
     is_watched = hook is not None and sys.gettrace() is hook
@@ -116,10 +116,10 @@ def apply(
         except Exception:
             record_failure(tape, name, function, arguments, keywords)
             raise
-        if isinstance(value, np.ndarray):  # asarray gives an array itself: nothing is done
-            for given, own in zip(bare, arguments, strict=True):
-                if value is given and isinstance(own, Traced):
-                    return own
+        if isinstance(value, np.ndarray):  # asarray may return its argument: no operation
+            for bare_argument, argument in zip(bare, arguments, strict=True):
+                if value is bare_argument and isinstance(argument, Traced):
+                    return argument
         return _wrapped(tape, value, name, function, arguments, keywords)
     finally:
         if is_watched:
@@ -129,7 +129,7 @@ def apply(
 def record_failure(
     tape: Tape, name: str, function: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
 ) -> None:
-    """Notes the operation that raised, with its operands."""
+    """Record an operation that raised an exception, with its operands."""
     references, named = reference(tape, arguments), reference(tape, dict(keywords))
     index = tape.record(f"{RAISED} {name}", function, references, named, np.nan)
     tape.failed = tape.nodes[index]
@@ -143,7 +143,7 @@ def _wrapped(
     arguments: tuple[Any, ...],
     keywords: Mapping[str, Any],
 ) -> Any:
-    """A result as a traced array or number; what holds no real numbers is given back as it is."""
+    """Return a result as a traced array or number; one without numbers is returned as it is."""
     is_named = isinstance(value, tuple) and hasattr(value, "_fields")
     if type(value) in (list, tuple) or is_named:
         if not any(isinstance(item, np.ndarray | np.generic | float) for item in value):

@@ -1,4 +1,4 @@
-"""The user's source files, read anew when they have changed."""
+"""The text and the syntax trees of the user's source files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 
 def text_of(file: str) -> str:
-    """The source; empty where it cannot be read."""
+    """Return the text of a file; "" if it cannot be read."""
     try:
         return "".join(linecache.getlines(file))
     except ValueError:  # a null byte in the name
@@ -17,12 +17,12 @@ def text_of(file: str) -> str:
 
 
 def tree_of(file: str) -> ast.Module:
-    """The source, parsed; an empty module where that cannot be done."""
+    """Return the syntax tree of a file; an empty module if it cannot be parsed."""
     return parsed(text_of(file))
 
 
 def expression_of(text: str) -> ast.expr | None:
-    """An expression, parsed; None where it is none."""
+    """Parse an expression; None if it is not valid."""
     try:
         return ast.parse(text, mode="eval").body
     except SyntaxError:
@@ -31,7 +31,7 @@ def expression_of(text: str) -> ast.expr | None:
 
 @lru_cache(maxsize=64)
 def parsed(text: str) -> ast.Module:
-    """A source, parsed, as in `tree_of`; what is kept goes by the text, not by the file's name."""
+    """Parse a source text, or return an empty module; cached by the text, not the file name."""
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError):
@@ -39,7 +39,7 @@ def parsed(text: str) -> ast.Module:
 
 
 def numbers_in(text: str) -> Iterator[tuple[ast.BinOp, float, bool]]:
-    """The products of an expression with a bare number, that, and whether it divides."""
+    """Yield products and quotients with a literal number, the number, and whether it divides."""
     tree = expression_of(text)
     for node in () if tree is None else ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):

@@ -1,7 +1,4 @@
-"""What stands for scipy's sparse matrices: their products are those of traced dense ones.
-
-Also where the user's code makes them of traced entries.
-"""
+"""Replacements of scipy's sparse matrices, also of new ones: they compute with dense arrays."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.recording import apply, open_tape, plain
 
 LARGEST = 2_000_000
-"""Entries of the dense form, beyond which a sparse matrix is left as it is."""
+"""Largest number of entries of the dense form; larger sparse matrices are not traced."""
 
 
 def is_sparse(value: Any) -> bool:
-    """Whether a value is a sparse matrix or array that can be laid out in full."""
+    """Whether a value is a sparse matrix or array that is small enough for a dense form."""
     module = sys.modules.get("scipy.sparse")
     if module is None or not module.issparse(value) or value.ndim != 2:
         return False
@@ -33,18 +30,18 @@ def is_sparse(value: Any) -> bool:
 class Sparse:
     """A sparse matrix whose products are recorded.
 
-    What it is asked beside products, rows and its transpose, the matrix itself answers.
+    Products, rows and the transpose are traced; all else is left to the matrix itself.
 
     Args:
-        matrix: the matrix, or how to get it.
-        dense: the same as a traced array.
+        matrix: returns the sparse matrix.
+        dense: the same matrix as a traced dense array.
     """
 
     def __init__(self, matrix: Callable[[], Any], dense: Any) -> None:
         self._matrix = matrix
         self._dense = dense
 
-    @property  # type: ignore[misc]  # what isinstance asks for; nobody sets it
+    @property  # type: ignore[misc]  # for isinstance; it is never set
     def __class__(self) -> Any:
         return type(self._matrix())
 
@@ -54,21 +51,21 @@ class Sparse:
         return Sparse(lambda: self._matrix().T, self._dense.T)
 
     def tocsr(self, copy: bool = False) -> Sparse:
-        """The same in another layout."""
+        """Return the same matrix: the layout does not matter here."""
         return self
 
     tocsc = tocoo = asformat = copy = tocsr
 
     def transpose(self) -> Sparse:
-        """The transpose."""
+        """Return the transpose."""
         return self.T
 
     def dot(self, other: Any) -> Any:
-        """The product."""
+        """Return the product."""
         return self @ other
 
     def toarray(self) -> Any:
-        """All entries."""
+        """Return the dense form."""
         return self._dense.copy()
 
     def __matmul__(self, other: Any) -> Any:
@@ -85,10 +82,10 @@ class Sparse:
         return self._matrix() * other
 
     def __getitem__(self, key: Any) -> Any:
-        found = self._dense[key]
-        if found.ndim == 2:
-            return Sparse(lambda: self._matrix()[key], found)
-        return self._matrix()[key] if found.ndim == 1 else found
+        part = self._dense[key]
+        if part.ndim == 2:
+            return Sparse(lambda: self._matrix()[key], part)
+        return self._matrix()[key] if part.ndim == 1 else part
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._matrix(), name)
@@ -107,7 +104,7 @@ Entries = tuple[Any, Indices, Indices, tuple[int, int]]
 
 
 def sparse_form(value: Any, tape: Tape) -> Any:
-    """What makes a followed matrix in the place of a class, or a function, of `scipy.sparse`."""
+    """Return a replacement of a class or function of `scipy.sparse`; None if there is none."""
     name, module = getattr(value, "__name__", ""), getattr(value, "__module__", None) or ""
     if not module.startswith("scipy.sparse"):
         return None
@@ -117,7 +114,7 @@ def sparse_form(value: Any, tape: Tape) -> Any:
 
 
 class _Kind(type):
-    """A class that makes what is followed, and is the real one to `isinstance`."""
+    """A class that makes traced matrices, and equals the real class for `isinstance`."""
 
     made: Any
     tape: Tape
@@ -129,49 +126,49 @@ class _Kind(type):
             entries = None
         if isinstance(entries, Sparse):
             return entries
-        found = None if entries is None else _laid_out(cls.tape, entries)
-        return cls.made(*plain(arguments), **plain(keywords)) if found is None else found
+        matrix = None if entries is None else _laid_out(cls.tape, entries)
+        return cls.made(*plain(arguments), **plain(keywords)) if matrix is None else matrix
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, cls.made)
 
 
 def _entries(name: str, arguments: Any, keywords: Any) -> Entries | Sparse | None:
-    given = arguments[0]
-    if type(given) is Sparse:
-        return given
-    if open_tape(given) is None:
+    matrix = arguments[0]
+    if type(matrix) is Sparse:
+        return matrix
+    if open_tape(matrix) is None:
         return None
-    if not isinstance(given, tuple):
-        dense = given
-        return Sparse(lambda: _real(dense), dense) if np.ndim(plain(given)) == 2 else None
+    if not isinstance(matrix, tuple):
+        dense = matrix
+        return Sparse(lambda: _real(dense), dense) if np.ndim(plain(matrix)) == 2 else None
     shape = keywords.get("shape") or (arguments[1] if len(arguments) > 1 else None)
-    if len(given) == 2:
-        rows, columns = (np.asarray(plain(one)).ravel() for one in given[1])
+    if len(matrix) == 2:
+        rows, columns = (np.asarray(plain(one)).ravel() for one in matrix[1])
     else:
-        inner, ends = (np.asarray(plain(one)) for one in given[1:])
+        inner, ends = (np.asarray(plain(one)) for one in matrix[1:])
         outer = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
         rows, columns = (outer, inner) if name.startswith("csr") else (inner, outer)
     if shape is None:
         shape = int(rows.max()) + 1, int(columns.max()) + 1
-    return given[0], rows.astype(np.intp), columns.astype(np.intp), tuple(plain(shape))
+    return matrix[0], rows.astype(np.intp), columns.astype(np.intp), tuple(plain(shape))
 
 
 def _of_diagonals(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:
     def made(diagonals: Any, offsets: Any = 0, shape: Any = None, **keywords: Any) -> Any:
-        whole = {"offsets": plain(offsets), "shape": plain(shape), **plain(keywords)}
+        options = {"offsets": plain(offsets), "shape": plain(shape), **plain(keywords)}
         lines = diagonals if isinstance(diagonals, list | tuple) else [diagonals]
         places = [int(one) for one in np.ravel(np.asarray(plain(offsets)))]
-        wanted = real(plain(diagonals), **whole)
-        lengths = [_length(one, wanted.shape) for one in places]
+        plain_matrix = real(plain(diagonals), **options)
+        lengths = [_length(one, plain_matrix.shape) for one in places]
         if open_tape(diagonals) is None or [np.size(plain(one)) for one in lines] != lengths:
-            return wanted
+            return plain_matrix
         data = call_numpy(tape, np.concatenate, ([*lines],), {}) if len(lines) > 1 else lines[0]
         steps = [np.arange(length) for length in lengths]
         rows = np.concatenate([s + max(-k, 0) for s, k in zip(steps, places, strict=True)])
         columns = np.concatenate([s + max(k, 0) for s, k in zip(steps, places, strict=True)])
-        found = _laid_out(tape, (data, rows, columns, wanted.shape))
-        return wanted if found is None else found
+        matrix = _laid_out(tape, (data, rows, columns, plain_matrix.shape))
+        return plain_matrix if matrix is None else matrix
 
     return made
 
@@ -181,7 +178,7 @@ def _length(offset: int, shape: tuple[int, int]) -> int:
 
 
 def _laid_out(tape: Tape, entries: Entries) -> Sparse | None:
-    """The matrix, as a traced dense one; None where entries are added up, or are too many."""
+    """Return the matrix in traced dense form; None if it is too large, or entries coincide."""
     data, rows, columns, shape = entries
     is_one_each = len(np.unique(rows * shape[1] + columns)) == len(rows)
     if math.prod(shape) > LARGEST or not is_one_each:

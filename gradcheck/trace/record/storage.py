@@ -1,4 +1,4 @@
-"""Memory that several arrays share, and the base of traced arrays, which hold it."""
+"""Memory shared by several arrays, and the base class of traced arrays, which refer to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from gradcheck.trace.record.nodes import Reference, Tape
 
 @dataclass(slots=True, eq=False)
 class Storage:
-    """One piece of memory: the array that covers all of it, and the index of its present value.
-
-    The version tells how often it was written to.
-    """
+    """Memory: the array that covers it, the node of its present value, and a count of writes."""
 
     tape: Tape
     root: NDArray[Any]
@@ -29,7 +26,7 @@ class Storage:
         return array.size > 0 and bool(np.may_share_memory(array, self.root))
 
     def is_whole(self, array: NDArray[Any]) -> bool:
-        """Whether an array is all of it, in the root's own order."""
+        """Whether an array covers the whole memory in the order of the root."""
         root = self.root
         return (
             array.shape == root.shape
@@ -39,18 +36,18 @@ class Storage:
         )
 
     def positions(self, view: NDArray[Any]) -> NDArray[np.intp] | None:
-        """The flat positions in the root of a view's entries; None for one of another type."""
+        """Return the flat positions of a view's entries in the root; None if the dtypes differ."""
         if view.dtype != self.root.dtype:
             return None
         offsets = _offsets(view) + (_address(view) - _address(self.root))
         if self.root.flags.c_contiguous:
             return offsets // self.root.itemsize
-        own = _offsets(self.root).reshape(-1)
-        order = np.argsort(own, kind="stable")
-        return order[np.searchsorted(own[order], offsets)]
+        offsets_of_root = _offsets(self.root).reshape(-1)
+        order = np.argsort(offsets_of_root, kind="stable")
+        return order[np.searchsorted(offsets_of_root[order], offsets)]
 
     def read(self, view: NDArray[Any]) -> int:
-        """The index of a node with a view's present value."""
+        """Record a node with the present value of a view, and return its index."""
         positions = self.positions(view)
         if positions is None:
             self.tape.leak("an array was read as another type of number")
@@ -60,7 +57,7 @@ class Storage:
         )
 
     def written(self, view: NDArray[Any], node: int) -> None:
-        """Notes that a view has got the value of a node."""
+        """Note that the value of a node was written to a view."""
         if not self.is_whole(view):
             positions = self.positions(view)
             if positions is None:
@@ -76,14 +73,14 @@ class Storage:
 
 
 def _gathered(positions: NDArray[np.intp], root: NDArray[Any]) -> NDArray[Any]:
-    """The entries at flat positions."""
+    """Return the entries at flat positions."""
     return np.asarray(root).reshape(-1)[positions]
 
 
 def _scattered(
     positions: NDArray[np.intp], root: NDArray[Any], entries: NDArray[Any]
 ) -> NDArray[Any]:
-    """A copy of an array with other entries at flat positions."""
+    """Return a copy of an array with other entries at flat positions."""
     changed = np.array(root, order="C")
     changed.reshape(-1)[positions] = entries
     return changed
@@ -95,7 +92,7 @@ def _address(array: NDArray[Any]) -> int:
 
 
 def _offsets(array: NDArray[Any]) -> NDArray[np.intp]:
-    """The distances in bytes of an array's entries from its first."""
+    """Return the distances in bytes of an array's entries from its first entry."""
     offsets = np.zeros(array.shape, dtype=np.intp)
     for axis, (length, stride) in enumerate(zip(array.shape, array.strides, strict=True)):
         shape = [1] * array.ndim
@@ -108,11 +105,11 @@ class Traced(np.ndarray[Any, Any]):
     """An array or number that belongs to a tape.
 
     Attributes:
-        tape: where its operations are recorded.
+        tape: the tape that records its operations.
         storage: its memory; None for a number.
-        node: the index of its value, or None where that is still to be read.
-        version: the storage's version when `node` was read.
-        scalar: the number that it stands for; None for an array.
+        node: the index of its value; None until it is read from the storage.
+        version: the version of the storage when `node` was read.
+        scalar: the number it stands for; None for an array.
     """
 
     tape: Tape | None = None

@@ -1,7 +1,7 @@
-"""Traced tensors of torch and arrays of jax: numpy's arrays that answer to their methods.
+"""Traced tensors of torch and arrays of jax: traced numpy arrays with the other library's methods.
 
-Torch asks an argument of another type what to do (`__torch_function__`), so that every function of
-its own is seen; jax's are exchanged for numpy's in the user's modules, as numpy's are (`proxies`).
+Torch lets an argument of another type handle a call (`__torch_function__`), so that all of its
+functions are seen; jax's functions are replaced by numpy's in the user's modules (`proxies`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from gradcheck.user.outputs import leaves
 from gradcheck.user.tensors import is_jax, is_module, is_tensor, is_torch, to_array
 
 DEEPEST = 3
-"""So deep in what a run is given a tensor is looked for."""
+"""Depth to which the argument of a run is searched for a tensor."""
 
 
 class TorchArray(TracedArray):
-    """What stands for a tensor of torch's."""
+    """A traced array in place of a tensor of torch's."""
 
     requires_grad = False
     is_cuda = is_sparse = False
@@ -43,7 +43,7 @@ class TorchArray(TracedArray):
         return call_torch(name.strip("_") if dunder else name, function, arguments, keywords or {})
 
     def __getattr__(self, name: str) -> Any:
-        function = getattr(sys.modules["torch"].Tensor, name)  # raises where torch has none either
+        function = getattr(sys.modules["torch"].Tensor, name)  # raises if torch lacks it
         if name.endswith("_") and not name.startswith("_"):
             return self._changing(name[:-1])
         return lambda *arguments, **keywords: call_torch(
@@ -51,31 +51,31 @@ class TorchArray(TracedArray):
         )
 
     def _changing(self, name: str) -> Callable[..., Any]:
-        """The method that writes what another one gives."""
+        """Return an in-place method, which writes the result of the method `name`."""
 
         def change(*arguments: Any, **keywords: Any) -> Any:
-            made = arguments[0] if name == "copy" else getattr(self, name)(*arguments, **keywords)
+            result = arguments[0] if name == "copy" else getattr(self, name)(*arguments, **keywords)
             if self.scalar is None:
-                self[...] = 0.0 if name == "zero" else made
+                self[...] = 0.0 if name == "zero" else result
                 return self
-            return made
+            return result
 
         return change
 
     @property
     def data(self) -> Any:
-        """The same without a graph."""
+        """The tensor itself, as there is no graph to detach it from."""
         return self
 
     @property
     def dtype(self) -> Any:
-        """Torch's type of number to the user's code, and numpy's to all other."""
-        own = np.ndarray.dtype.__get__(self)
-        return getattr(sys.modules["torch"], own.name) if _asked_by_user() else own
+        """Torch's dtype for the user's code, numpy's for all other code."""
+        dtype = np.ndarray.dtype.__get__(self)
+        return getattr(sys.modules["torch"], dtype.name) if _asked_by_user() else dtype
 
     @property
     def size(self) -> Any:
-        """Torch's method to the user's code, and numpy's number to all other."""
+        """Torch's method for the user's code, numpy's number of entries for all other code."""
         shape = self.shape
         if not _asked_by_user():
             return np.ndarray.size.__get__(self)
@@ -93,11 +93,11 @@ def _asked_by_user() -> bool:
 
 
 class JaxArray(TracedArray):
-    """What stands for an array of jax's."""
+    """A traced array in place of an array of jax's."""
 
     @property
     def at(self) -> Any:
-        """What `x.at[key].set(y)` begins with."""
+        """The attribute `at` in `x.at[key].set(y)`."""
         return _At(self)
 
 
@@ -110,20 +110,20 @@ class _At:
         return _At(self.array, as_arrays(key))
 
     def set(self, value: Any) -> Any:
-        """A copy with other entries there."""
-        made = self.array.copy()
-        made[self.key] = value
-        return made
+        """Return a copy of the array with these entries replaced by `value`."""
+        copy = self.array.copy()
+        copy[self.key] = value
+        return copy
 
     def add(self, value: Any) -> Any:
-        """A copy with something added there."""
-        made = self.array.copy()
-        np.add.at(made, self.key, value)
-        return made
+        """Return a copy of the array with `value` added to these entries."""
+        copy = self.array.copy()
+        np.add.at(copy, self.key, value)
+        return copy
 
 
 def kind_for(value: Any, depth: int = 0) -> type[TracedArray]:
-    """The class of the arrays of a run that begins with a value."""
+    """Return the class of traced arrays for a run with this argument."""
     if is_torch(value) or is_module(value):
         return TorchArray
     if is_jax(value):
@@ -139,7 +139,7 @@ def kind_for(value: Any, depth: int = 0) -> type[TracedArray]:
 
 
 def as_arrays(value: Any) -> Any:
-    """A value with numpy's arrays in the place of tensors."""
+    """Replace tensors by numpy arrays."""
     if is_tensor(value):
         return to_array(value)
     if type(value) in (list, tuple):
@@ -148,26 +148,26 @@ def as_arrays(value: Any) -> Any:
 
 
 def call_torch(name: str, function: Any, arguments: Any, keywords: Mapping[str, Any]) -> Any:
-    """A function or method of torch's, by numpy's where it is known, else as one operation."""
-    given = as_arrays(tuple(arguments))
+    """Call a function or method of torch's, by its numpy equivalent if there is one."""
+    positional = as_arrays(tuple(arguments))
     named = {key: as_arrays(item) for key, item in keywords.items()}
     if name in TORCHS:
-        return TORCHS[name](*given, **words_for(name, named))
-    made = apply(open_tape((given, named)), Native(function), given, named, name)
-    return Placed(*made) if name in PLACING and isinstance(made, tuple) else made
+        return TORCHS[name](*positional, **words_for(name, named))
+    result = apply(open_tape((positional, named)), Native(function), positional, named, name)
+    return Placed(*result) if name in PLACING and isinstance(result, tuple) else result
 
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """A function of torch's, from arrays to arrays."""
+    """A function of torch's with numpy arrays as arguments and results."""
 
     function: Callable[..., Any]
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Calls it; what is differenced is in float64, and torch takes one type at a time."""
+        """Call the function; mixed float types, as in finite differences, become float64."""
         torch = sys.modules["torch"]
-        given = [one for (one,) in leaves([*arguments, *keywords.values()])]
-        kinds = {one.dtype for one in given if _is_float(one)}
+        arrays = [one for (one,) in leaves([*arguments, *keywords.values()])]
+        kinds = {one.dtype for one in arrays if _is_float(one)}
 
         def tensor(value: Any) -> Any:
             if type(value) in (list, tuple):
@@ -180,8 +180,8 @@ class Native:
 
         with torch.no_grad():
             named = {key: tensor(value) for key, value in keywords.items()}
-            made = self.function(*map(tensor, arguments), **named)
-        return as_arrays(tuple(made) if isinstance(made, tuple) else made)
+            result = self.function(*map(tensor, arguments), **named)
+        return as_arrays(tuple(result) if isinstance(result, tuple) else result)
 
 
 def _is_float(value: Any) -> bool:
@@ -204,7 +204,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 
 def _complete() -> None:
-    """Gives the class torch's operators and methods."""
+    """Add torch's operators and methods to the class."""
     for dunder, (_, _, in_place) in OPERATORS.items():
         for form in (dunder, f"r{dunder}", f"i{dunder}") if in_place is not None else ():
             method = getattr(TorchArray, f"__{form}__", None)

@@ -1,4 +1,4 @@
-"""Recording operations that write into arrays."""
+"""Record operations that write to arrays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def change(
     arguments: tuple[Any, ...],
     keywords: Mapping[str, Any],
 ) -> Any:
-    """Calls a function that changes its first argument, and records what that becomes."""
+    """Call a function that changes its first argument, and record the new value."""
     bare = plain(arguments)
     bare_keywords = plain(dict(keywords))
     if not isinstance(target, Traced):
@@ -34,9 +34,9 @@ def change(
         tape = open_tape((target, arguments))
     if tape is None:
         return function(plain(target), *bare, **bare_keywords)
-    made = partial(changed, function, target.shape, target.dtype)
+    replayed = partial(changed, function, target.shape, target.dtype)
     act = partial(function, plain(target), *bare, **bare_keywords)
-    write_back(tape, name, made, (target, *arguments), keywords, target, act)
+    write_back(tape, name, replayed, (target, *arguments), keywords, target, act)
     return None
 
 
@@ -49,10 +49,10 @@ def write_back(
     target: Any,
     act: Callable[[], Any],
 ) -> None:
-    """Records an operation that writes into `target`, around doing it.
+    """Carry out and record an operation that writes to `target`.
 
-    The function makes the new value, as a new array, from what the arguments hold before; `act`
-    does it.
+    `function` returns the new value in a new array, from the old values of the arguments; `act`
+    carries out the operation itself.
     """
     references, named = reference(tape, arguments), reference(tape, dict(keywords))
     try:
@@ -76,7 +76,7 @@ def compute_into(
     name: str,
     out: Any,
 ) -> Any:
-    """Calls a function with an `out` argument; gives back that."""
+    """Call a function with an `out` argument, and return that argument."""
     bare = plain(arguments)
     bare_keywords = plain(dict(keywords))
     if tape is None:
