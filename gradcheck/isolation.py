@@ -24,7 +24,7 @@ from typing import Any
 from gradcheck.errors import UsageError
 
 Call = tuple[str, tuple[Any, ...]]
-"""A function as "module:name", which only the process imports, and what it is called with."""
+"""A function as "module:name", imported by the worker only, and its arguments."""
 
 FORKED = "forkserver"
 SPAWNED = "spawn"

@@ -1,4 +1,4 @@
-"""What comes of the cases that a command line names, here or in processes of their own."""
+"""Check the cases named on a command line, in this process or in worker processes."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ NAMES_OF, CASES_OF, OUTCOME_OF = (
 )
 
 Asked = tuple[tuple[str, ...], Wishes]
-"""The targets of a command line, and what it says of scripts."""
+"""The targets of a command line, and its statements about scripts."""
 
 
 def outcomes_here(asked: Asked, overrides: Mapping[str, Any]) -> Iterator[Outcome]:
-    """One by one, in this process.
+    """Check the cases one by one in this process.
 
     Raises:
         UsageError: a file does not import, or does not hold the case that is wanted of it.
-        KeyboardInterrupt: the user stopped a check; what had been measured came before.
+        KeyboardInterrupt: the user stopped a check; its partial outcome came before.
     """
     from gradcheck.running import Request
 
@@ -39,13 +39,14 @@ def outcomes_here(asked: Asked, overrides: Mapping[str, Any]) -> Iterator[Outcom
 def outcomes_apart(
     asked: Asked, overrides: Mapping[str, Any], drawn: bool, workers: Workers
 ) -> Iterator[Outcome]:
-    """The same in processes of their own; a file that does not load is an outcome of its own.
+    """Check the cases in worker processes; yield the outcomes in order.
 
-    With pictures where they are to be drawn.
+    A file that cannot be loaded yields an outcome that says why. Pictures are made only if they
+    will be drawn.
 
     Raises:
         UsageError: a target does not exist.
-        KeyboardInterrupt: the user interrupted; what is finished came before.
+        KeyboardInterrupt: the user interrupted; finished outcomes came before.
     """
     (names,) = workers.run([(NAMES_OF, asked)])
     if isinstance(names, UsageError | Lost):

@@ -128,7 +128,7 @@ class Block:
         return found and not np.any(self.analytic)
 
     def without_arrays(self) -> Block:
-        """What came of it, without what that was reached from."""
+        """Return a copy with the results, but without the arrays they were computed from."""
         nothing = BlockGradient.of_nothing()
         return replace(self, value=np.empty(0), gradient=MISSING, numeric=nothing, screened=None)
 

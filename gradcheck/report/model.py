@@ -89,7 +89,7 @@ class Report:
         return self.sketch if isinstance(self.sketch, Pictures) else self.sketch.pictures()
 
     def to_send(self, drawn: bool) -> Report:
-        """What renderers need of it, for another process: pictures only where they are drawn."""
+        """Return a copy without arrays for another process, with pictures only if `drawn`."""
         blocks = tuple(block.without_arrays() for block in self.blocks)
         return replace(self, blocks=blocks, sketch=self.pictures if drawn else Pictures())
 

@@ -1,4 +1,4 @@
-"""Where the results of a run go: which format to which file."""
+"""Decide which format is written to which file, and write the files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from gradcheck.report.renderers import RENDERERS, TEXT
 
 
 def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, Path | None]]:
-    """Which format goes where: a file has the next one named that its suffix may have.
+    """Pair formats with files: a file gets the next named format that fits its suffix.
 
     Returns:
-        Formats with their files; None for the standard output.
+        (format, file) pairs; None stands for the standard output.
     """
     for path in outputs:
         if not path.parent.is_dir():

@@ -117,7 +117,7 @@ def first_mend(trials: Trials, strict: bool) -> Outcome:
 
 
 def _cutting(trials: Trials) -> Iterator[Unit]:
-    """The values in which a right gradient is cut off at a bound, just before it is returned."""
+    """Yield the clips of a right gradient just before it is returned."""
     state = trials.state
     for output in (one for one in state.outputs if one.name in trials.wrong):
         node = state.tape[output.node]
