@@ -117,7 +117,7 @@ def unchecked_report(
 
 
 def accepted_blocks(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[str]:
-    """Return the names of the blocks whose findings the user accepts, all of them."""
+    """Return the names of the blocks all of whose findings the user accepts."""
     allowed: set[str] = set()
     refused: set[str] = set()
     for finding in findings:

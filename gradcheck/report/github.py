@@ -20,7 +20,7 @@ _OF_PROPERTIES = _OF_DATA | str.maketrans({":": "%3A", ",": "%2C"})
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """Return one line per finding of the cases that failed expectations, then a summary."""
+    """Return one line per finding of the cases with an unexpected outcome, and a summary."""
     lines = [line for outcome in outcomes for line in _annotations(outcome)]
     return "\n".join([*lines, how_many(outcomes)])
 

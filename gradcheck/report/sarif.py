@@ -17,7 +17,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
-    """Return one run, with a result for each finding of the cases that failed expectations."""
+    """Return one run, with a result for each finding of the cases with an unexpected outcome."""
     results = [result for outcome in outcomes for result in _results(outcome)]
     named = {result["ruleId"] for result in results}
     rules = [

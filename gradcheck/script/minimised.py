@@ -76,7 +76,7 @@ class Minimised:
         )
 
     def case(self) -> Case | JacobianCase:
-        """Return the case; if all parameters start at 0, other values replace them.
+        """Return the case; a start of zeros, where much is 0 by chance, is moved at random.
 
         Raises:
             RefusedError: the call has no gradient.

@@ -153,7 +153,7 @@ def _where(sites: Sequence[Site], marks: Sequence[int]) -> str:
 
 
 def increments(sites: Sequence[Site]) -> list[Rate]:
-    """Return each increment as if it were multiplied by a rate of 1."""
+    """Return a rate of 1 for each increment: scaling the rate scales the increment."""
     return [
         Rate(1.0, "", marks=(number,))
         for number, site in enumerate(sites)

@@ -265,7 +265,7 @@ def last_name(path: Path) -> str:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Whether two arrays are equal, or would be after broadcasting `other` to a larger shape."""
+    """Whether two arrays are equal, perhaps after broadcasting `other` to the shape of `one`."""
     if one is None or other is None:
         return False
     if one.shape == other.shape:

@@ -39,7 +39,7 @@ OPERATORS: dict[str, tuple[str, Callable[..., Any], bool | None]] = {
     "abs": ("absolute", operator.abs, None),
     "invert": ("invert", operator.invert, None),
 }
-"""By dunder: standard name, function, and whether it has swapped, in-place forms (None: unary)."""
+"""By dunder: standard name, function, whether swapped and in-place forms exist (None: unary)."""
 
 METHODS = split_names(
     """

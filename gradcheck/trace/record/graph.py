@@ -36,7 +36,7 @@ def users_of(nodes: Sequence[Node]) -> list[list[int]]:
 
 
 def masks_of(nodes: Sequence[Node]) -> list[int]:
-    """Return, as bits of an integer, each value and all values it is computed from."""
+    """Return for each value, as bits, the values that it is computed from, and itself."""
     masks: list[int] = []
     for node in nodes:
         masks.append(reduce(or_, (masks[operand] for operand in node.operands), 1 << node.index))
@@ -113,7 +113,7 @@ def carried(
 
 
 def made_from(nodes: Sequence[Node], start: int, last: int) -> set[int]:
-    """Return a value and all values up to the node `last` that are computed from it."""
+    """Return the indices of a value and of all values up to `last` that are computed from it."""
     descendants = {start}
     for node in nodes[start + 1 : last + 1]:
         if not descendants.isdisjoint(node.operands):
@@ -128,7 +128,7 @@ def latest_first(
 ) -> Iterator[Node]:
     """Yield some values and all values they are computed from, each once, the last first.
 
-    `above` returns the operands of a node that are to be followed.
+    `operands` returns the operands of a node that are to be followed.
     """
     pending = set(starts)
     while pending:
@@ -139,7 +139,7 @@ def latest_first(
 
 
 def before_moves(nodes: Sequence[Node], index: int) -> int:
-    """Return the value before operations that merely move data, such as reshape."""
+    """Return the index of a value before operations that merely move data, such as reshape."""
     while nodes[index].operation in MOVES and len(nodes[index].operands) == 1:
         index = nodes[index].operands[0]
     return index

@@ -1,4 +1,4 @@
-"""Replacements of scipy's sparse matrices, also of new ones: they compute with dense arrays."""
+"""Replacements of scipy's sparse matrices and their constructors: they use dense arrays."""
 
 from __future__ import annotations
 
