@@ -73,8 +73,7 @@ def of_gradient(
 def of_loss(problem: JacobianProblem, product: bool, options: Options) -> Report:
     """Compares the Hessian with second differences of the loss, for several inner steps.
 
-    It is right if it is right with one inner step, and wrong if it is wrong with two inner steps
-    that give the same derivative.
+    It is right if one step shows it right, and wrong if two steps show it wrong by the same.
     """
     reports: list[Report] = []
     vector, packed = _as_vector(problem)

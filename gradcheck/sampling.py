@@ -124,8 +124,7 @@ def choose_columns(
 ) -> tuple[Indices, str | None]:
     """The columns of a Jacobian to differentiate, and why not all; arguments as above.
 
-    `group` numbers the group of each column, whose columns are perturbed at once; `box` holds the
-    bounds (low, high) of each column, and columns that cannot move are left out.
+    Columns with the same number in `group` move at once; those that `box` (low, high) fixes do not.
     """
     free, reason = np.arange(len(group)), None
     if box is not None:

@@ -31,11 +31,7 @@ MOST_ALONE = 64
 
 @dataclass(frozen=True)
 class Subject:
-    """A vector function, the Jacobian returned by the user's code, and the columns measured.
-
-    Attributes:
-        ask: takes a flat point; returns the entries of the user's Jacobian there.
-    """
+    """A vector function, the user's Jacobian (`ask`: flat point -> entries), and its columns."""
 
     vectors: Vectors
     measured: Columns

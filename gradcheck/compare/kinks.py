@@ -100,9 +100,9 @@ class _Doubt:
 def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
     """Decides entries at kinks by their derivatives at points beside the kinks.
 
-    If one entry lies at a kink, so do units of the network, and wrong entries of other blocks may
-    be affected. In a block with many such entries a few are asked first; the others are asked only
-    if one of these is right beside the kink. An entry that is wrong at one point is not excused.
+    If one entry lies at a kink, so do units of the network, which may affect any entry. In a block
+    with many undecided entries, a few are asked first, and the others only if one of these is right
+    beside the kink. An entry that is wrong at one point is not excused.
     """
     if not any(block.numeric.estimates.kink.any() for block in point.blocks):
         return point

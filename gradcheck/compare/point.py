@@ -26,10 +26,9 @@ TIE_STEP = 1e-4
 
 @dataclass(frozen=True)
 class Tie:
-    """How the network that gave a numeric gradient was confirmed by the user's loss.
+    """The tier of a network that gave a numeric gradient, and the evaluations that confirm it.
 
-    The two agree in this number of evaluations: at points far apart, and where single entries are
-    moved by small and by large steps.
+    Network and user's loss agree at points far apart and where single entries move.
     """
 
     tier: str
@@ -43,7 +42,6 @@ class Point:
     Attributes:
         problem: the functions to check, and how they must be called.
         center: the loss at this point.
-        noise: the noise of the loss near this point.
         blocks: one per parameter, in the user's order.
         surplus: the names of returned gradients that belong to no parameter.
         raised: the exception of the gradient function, if it raised one.

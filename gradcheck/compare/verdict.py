@@ -4,8 +4,7 @@ The bound is the error bound of the numeric gradient plus the rounding error of 
 there is no tolerance to choose. An entry is wrong if the analytic derivative lies further than
 twice the bound outside the range of the numeric one. It is right if it lies within the bound, and
 the bound is small against the entry's scale: the largest derivative in its block by parameters of
-at least its size. Else it is not decided. A block is right only if an error of the block's own
-size would have been seen.
+at least its size. Else it is undecided. A block is right only if errors of its size would show.
 """
 
 from __future__ import annotations

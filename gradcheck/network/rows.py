@@ -44,8 +44,7 @@ class Activation:
         of_probabilities: whether its outputs are probabilities, as cross-entropies need them.
 
     Raises:
-        TypeError: a function or the rank is missing.
-        ValueError: the kinks are not finite and ascending.
+        TypeError, ValueError: a function or the rank is missing; the kinks are not ascending.
     """
 
     name: str

@@ -29,11 +29,8 @@ class Along:
     """The data needed to differentiate along the entries of one block.
 
     Attributes:
-        measure: evaluates the loss on both sides of entries.
-        center: the loss at the point of the check.
         noise: the noise of the loss when the block moves.
         values: the block, flat.
-        claim: the analytic gradient of the block.
         limit: the largest bound, relative to the scale, with which an entry can be right.
         reference: the largest analytic derivative of any block.
         rng: draws the entries on which a step is tried.

@@ -36,7 +36,6 @@ class BlockGradient:
 
     Attributes:
         entries: the flat indices that were perturbed, (n,).
-        estimates: their derivatives with error bounds.
         step: the first step of the block's largest parameters.
         limit: an entry can be called right only if its bound is below this share of the scale.
         reference: the scale of a block whose derivatives cannot be told from 0.
@@ -93,8 +92,6 @@ class NumericGradient:
     """The numeric gradient of all blocks.
 
     Attributes:
-        blocks: one per parameter.
-        evaluations: the number of evaluations of the loss.
         interrupted: whether the user stopped it; blocks not yet measured have no entries.
         edges: the entries that cannot be moved without an exception in the loss, and the exception.
     """

@@ -12,8 +12,7 @@ from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
 from gradcheck.numeric.levels import RATIO, Asked, Levels
 
 LASTS = 0.6
-"""Lasting gaps differ at most by this factor; from level to level, the gap of a smooth function
-grows fourfold, and one of noise shrinks fourfold."""
+"""The least ratio of lasting gaps; those of smooth functions or noise change fourfold a level."""
 
 ALIKE = 3
 SEEN = 2.0

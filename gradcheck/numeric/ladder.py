@@ -3,8 +3,7 @@
 An entry that clearly disagrees is measured at the smallest step that shows this (`confirm`). The
 others climb a ladder of steps: up if rounding limits the precision, down if truncation or a kink
 does, until the bound is as small as that of an entry settled by the first step. A wrong derivative
-therefore meets the same bound as a right one. An entry that stays unconfirmed is neither right nor
-wrong.
+so meets the same bound as a right one. An entry that stays unconfirmed is neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -39,9 +38,7 @@ class _Search:
     """The state of the search, one row per entry, (n,) each.
 
     Attributes:
-        value: the best derivative so far.
-        bound: its error bound.
-        level: the lowest level that it comes from.
+        level: the lowest level that the value comes from.
         opened: the distance of the claim from the derivative at the first step.
         confirmed: whether the claim is confirmed to be wrong.
         low: the lowest level of the contiguous range that was evaluated.

@@ -3,8 +3,7 @@
 Moré and Wild (Estimating computational noise, SIAM J. Sci. Comput. 33, 2011): on a line of points
 so close together that a smooth function is nearly a polynomial of low degree, the k-th differences
 hold nothing but noise, sigma_k^2 = (k!)^2 / (2k)! * mean((Delta^k f)^2). The spacing grows from
-far below any precision until the noise shows. This reveals a loss that computes in float32 or adds
-a large constant.
+far below any precision until the noise shows, also of a loss that computes in float32.
 
 What looks like noise may be structure (many kinks, a pole nearby). Decisions therefore use the
 least level first: the rounding of the result; then the noise on short lines; then that on a longer
@@ -80,7 +79,6 @@ class Noise:
         level: the largest absolute error expected in one value of the loss.
         relative: that error divided by the size of the loss.
         seconds: the median time of one evaluation.
-        evaluations: the number of evaluations of the loss.
         least: the error by the rounding of the result alone.
         rough: the error by a longer line, per block.
         quantum: the number of which all differences of losses are multiples, if it is far above

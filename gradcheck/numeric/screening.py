@@ -3,8 +3,7 @@
 Along s the derivative of the loss is the sum of s_i g_i. One wrong entry changes that sum by its
 error times s_i, whatever the others are, so that a few directions test a whole block. Bisection
 finds the entry with about 2 log2(n) evaluations. The s_i are random in size as well as in sign, so
-that equal errors do not cancel. Parameters of very different size are not moved together
-(`groups`).
+that equal errors do not cancel. Parameters of very different size are moved apart (`groups`).
 """
 
 from __future__ import annotations
@@ -59,15 +58,7 @@ class Screened:
 
 @dataclass(frozen=True)
 class Screening:
-    """The arguments of all directions.
-
-    Attributes:
-        loss: takes the blocks, returns the loss.
-        point: the blocks at the point of the check.
-        center: the loss at the point.
-        noise: the largest error of one value of the loss.
-        directions: the number of directions for each group of entries.
-    """
+    """The loss at a point, the largest error of its values, and the number of directions."""
 
     loss: Loss
     point: Sequence[Array]

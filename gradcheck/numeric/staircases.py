@@ -38,10 +38,7 @@ def on_plateau(levels: Levels, rows: Indices, level: Indices) -> Mask:
 
 
 def on_step(levels: Levels, rows: Indices, level: Indices) -> Mask:
-    """Where a plateau at a level is a step of a staircase, (n,).
-
-    Records in `levels.ends_in_kink` which plateaus are none.
-    """
+    """Where a plateau at a level is a step of a staircase, (n,); sets `levels.ends_in_kink`."""
     on_staircase = np.asarray(on_plateau(levels, rows, level) & ~levels.ends_in_kink[rows])
     wide = levels.at_least(rows, WIDER * levels.plateaus[rows])
     flat = np.flatnonzero(on_staircase)

@@ -35,12 +35,9 @@ class LayerGradient:
 
     Attributes:
         weights: the derivatives by the weights; at a kink, the mean of both one-sided slopes.
-        bias: the derivatives by the bias, likewise.
         unit_error: the error bound of dL/dz of every unit, for all samples, (n_out,).
         input_size: the sum of |A| over the samples, (n_in,).
-        samples: the number of samples.
         weight_gap: the right slope minus the left one, for weights at a kink; None without kinks.
-        bias_gap: the right slope minus the left one, for biases at a kink.
     """
 
     weights: Array

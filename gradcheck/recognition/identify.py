@@ -41,7 +41,6 @@ class Identity:
         view: the network that was named or recognised, or None.
         losses: the user's losses that confirm it.
         note: why a network that the user named was not used, or None.
-        evaluations: the number of evaluations of the loss.
     """
 
     layers: tuple[Layer, ...]

@@ -29,12 +29,7 @@ LOSS_GROUPS = tuple(tuple(rows) for _, rows in groupby(CANDIDATES, lambda row: r
 
 @dataclass(frozen=True)
 class Losses:
-    """The user's loss at a few points.
-
-    Attributes:
-        tolerance: how far a network's loss may be from these values, relatively.
-        off: the largest relative difference from the network that was `compared`.
-    """
+    """The user's loss at a few points; `off` is how far a `compared` network is, relatively."""
 
     points: Sequence[Sequence[Array]]
     values: Array

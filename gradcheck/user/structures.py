@@ -1,4 +1,4 @@
-"""Parameters of any structure <-> named blocks, in the user's order."""
+"""Reads the user's structure of parameters into named blocks, and builds it from blocks."""
 
 from __future__ import annotations
 
@@ -39,31 +39,28 @@ from gradcheck.words import indexed, printable
 def flatten(params: Any) -> Parameters:
     """Reads named blocks from arrays, numbers, lists, tuples, dicts, dataclasses and nestings.
 
-    Of any other object, the floating-point arrays and numbers in its attributes are blocks. What
-    is found in containers is copied; objects are changed in place, and `restore` puts them back.
-    Anything else found in a container (None, text, integers that are settings) is handed on to
-    the user's functions as it is. What `gradcheck.parameters` made is taken as it is.
+    In any other object, the floating-point arrays and numbers in its attributes are blocks. Arrays
+    in containers are copied; objects are changed in place, and `restore` restores them. Other items
+    of a container (None, text, integer settings) are passed to the user's functions unchanged. A
+    result of `gradcheck.parameters` is returned as it is.
     """
     return params if isinstance(params, Parameters) else read_structure(params)
 
 
 def flatten_real(params: Any, what: str) -> Parameters:
-    """As `flatten`, for what takes no complex parameters."""
-    found = flatten(params)
-    for leaf in found.leaves:
+    """Like `flatten`, but raises UsageError for complex parameters; `what` names the function."""
+    parameters = flatten(params)
+    for leaf in parameters.leaves:
         if leaf.part:
             raise UsageError(
                 f"{what} is for real parameters, and {printable(leaf.name)} is complex; give its "
                 "real and imaginary parts as parameters of their own"
             )
-    return found
+    return parameters
 
 
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
-    """The blocks of a structure of the user's.
-
-    With `in_place` containers are treated as objects are: the very arrays are perturbed.
-    """
+    """Reads the blocks of a structure; with `in_place` arrays in containers are not copied."""
     if holds_itself(params):
         raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")
     reader = _Reader(Walk(in_place))
@@ -112,7 +109,7 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
 
 
 def _named(leaves: Sequence[Leaf]) -> list[Leaf]:
-    """The leaves, with keys in brackets where two would have the same name."""
+    """The leaves; names that would occur twice are replaced by those with keys in brackets."""
     counts = Counter(leaf.name for leaf in leaves if leaf.part != "imag")
     return [
         replace(leaf, name=keyed_name(leaf.path)) if counts[leaf.name] > 1 else leaf
@@ -125,7 +122,7 @@ def _block_name(leaf: Leaf) -> str:
 
 
 def holds_itself(value: Any) -> bool:
-    """Whether a nesting of dicts, lists and tuples contains itself, or is too deep to be walked."""
+    """Whether nested dicts, lists and tuples contain themselves, or are nested too deeply."""
     checked: set[int] = set()
 
     def loops(inner: Any, above: tuple[int, ...]) -> bool:
@@ -154,7 +151,7 @@ def is_leaf(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class _Found:
-    """What is in a place: an array or number of the user's, of which it may be a part."""
+    """The array or number in a place; its real or imaginary part if the leaf is one."""
 
     leaf: Leaf
     value: Any
@@ -172,7 +169,7 @@ def _part(value: Any, part: str) -> NDArray[Any]:
 
 @dataclass
 class _Reader:
-    """One reading of a structure: what was found so far, and where it lies in the user's memory."""
+    """The state of reading a structure: the arrays found, and their places in memory."""
 
     walk: Walk
     found: list[_Found] = field(default_factory=list)
@@ -181,7 +178,7 @@ class _Reader:
     _known: dict[Any, int] = field(default_factory=dict)
 
     def read(self, value: Any, path: Path) -> Pack:
-        """Appends the leaves below `value`, and returns what rebuilds it."""
+        """Appends the leaves below `value`; returns the function that rebuilds it from blocks."""
         in_place, is_record = self.walk.whole, is_dataclass(value) and not isinstance(value, type)
         if is_object(value) and not is_dataclass(value):
             return self._in_memory(value, self.walk.slots(value, path), not is_module(value))
@@ -202,7 +199,7 @@ class _Reader:
         return lambda arrays: value
 
     def _in_memory(self, value: Any, slots: Iterable[tuple[Path, Slot]], in_object: bool) -> Pack:
-        """Of what is changed where it is."""
+        """Appends the leaves of arrays that are changed in place; returns what sets them."""
         placed = [(self._add(path, slot.original, slot, in_object), slot) for path, slot in slots]
         self.placed += placed
 
@@ -218,7 +215,7 @@ class _Reader:
     def _add(
         self, path: Path, value: Any, slot: Slot | None = None, in_object: bool = False
     ) -> Places:
-        """The block of a place, and whether it lies there transposed; of both parts if complex."""
+        """Appends the leaf of a place, or two if complex; the block and transposition of each."""
         places = []
         for part in ("real", "imag") if np.iscomplexobj(to_array(value)) else ("",):
             block, flipped = self._block(value, part, slot is not None)
@@ -229,7 +226,7 @@ class _Reader:
         return tuple(places)
 
     def _block(self, value: Any, part: str, in_place: bool) -> tuple[int, bool]:
-        """The block that an array is, a new one if it is new."""
+        """The block of an array, a new one for a new array; and whether it is transposed."""
         keys = [(part, in_place, *key) for key in _memory(value)]
         block = next((self._known[key] for key in keys if key in self._known), self.count)
         flipped = bool(keys) and keys[0] not in self._known and block != self.count
@@ -240,7 +237,7 @@ class _Reader:
 
 
 def _memory(value: Any) -> list[tuple[Any, ...]]:
-    """What tells whether two arrays are one, and whether one is the other transposed."""
+    """Keys of an array and of its transpose; arrays with the same key share all their memory."""
     if is_tensor(value):
         return [(id(value),)]
     if not isinstance(value, np.ndarray) or not value.size:

@@ -1,4 +1,4 @@
-"""`gradcheck.parameters`: how parameters are to be read, where the user knows better."""
+"""`gradcheck.parameters`: parameters with names, shapes or limits that the user chooses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def parameters(
     only: str | Iterable[str] | None = None,
     in_place: bool = False,
 ) -> Parameters:
-    """Parameters with names, shapes or limits of the user's own; give it to `check` as `params`.
+    """Parameters with names, shapes or limits of your choice; pass them to `check` as `params`.
 
     Example:
         >>> import numpy as np, gradcheck
@@ -34,16 +34,16 @@ def parameters(
     Args:
         params: as in `check`.
         names: the names of the blocks, in their order.
-        shapes: cuts one vector into named blocks that follow each other in it, each row by row:
-            `{"W1": (4, 3), "b1": (4,)}`. The functions are given, and may return, whole vectors.
-        only: the names of what is checked; `*` stands for anything (`layers[*].W`), and what a
-            name contains is checked with it (`hidden_layer`). The functions see the others as
-            they are.
-        in_place: the arrays given are the very ones that the functions read (globals, a network's
-            own weights): these are perturbed, and restored. The functions may take no arguments.
+        shapes: cuts one vector into consecutive named blocks, each in row-major order:
+            `{"W1": (4, 3), "b1": (4,)}`. The functions take, and may return, the whole vector.
+        only: the names of the blocks to check; `*` stands for any text (`layers[*].W`), and the
+            name of a container stands for all blocks in it (`hidden_layer`). The functions see the
+            other blocks unchanged.
+        in_place: perturbs the given arrays themselves, because the functions read them (globals, a
+            network's own weights), and restores them. The functions may then take no arguments.
 
     Raises:
-        UsageError: the wishes do not fit the parameters.
+        UsageError: the arguments do not fit the parameters.
     """
     found = _in_place(params) if in_place else flatten(params)
     if shapes is not None:
@@ -72,7 +72,7 @@ def _in_place(params: Any) -> Parameters:
 
 
 def _cut(found: Parameters, shapes: Mapping[str, tuple[int, ...]]) -> Parameters:
-    """One vector as the blocks that lie in it one after the other."""
+    """The consecutive blocks of one vector."""
     if len(found.values) != 1:
         raise UsageError(
             f"shapes cuts one vector into blocks, but params holds {len(found.values)} arrays "
@@ -156,7 +156,7 @@ def _only(found: Parameters, patterns: list[str]) -> Parameters:
 
 
 def _matching(names: Sequence[str], pattern: str) -> list[int]:
-    """The names that a pattern is, or begins at a `.` or `[`; `*` stands for anything."""
+    """The blocks whose names a pattern matches, whole or up to a `.` or `[`; `*` is any text."""
     parts = map(re.escape, pattern.split("*"))
     expression = re.compile(f"(?:{'.*'.join(parts)})(?:$|[.\\[].*)", re.DOTALL)
     return [block for block, name in enumerate(names) if expression.fullmatch(name)]
