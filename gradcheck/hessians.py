@@ -162,11 +162,11 @@ def _differences(
 
 def _as_vector(problem: JacobianProblem) -> tuple[JacobianProblem, Callable[[Array], Any]]:
     """The problem with its parameters in one vector, and the function that restores their form."""
-    own, hessian = problem.parameters, problem.jacobian
+    params, hessian = problem.parameters, problem.jacobian
 
     def claimed(vector: Array) -> Any:
-        there = own.pack_flat(vector)
+        there = params.pack_flat(vector)
         return hessian(there) if callable(hessian) else hessian
 
-    vector = parameters(own.flat, shapes=dict(zip(own.names, own.shapes, strict=True)))
-    return replace(problem, parameters=vector, jacobian=claimed), own.pack_flat
+    vector = parameters(params.flat, shapes=dict(zip(params.names, params.shapes, strict=True)))
+    return replace(problem, parameters=vector, jacobian=claimed), params.pack_flat

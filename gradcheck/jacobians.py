@@ -259,13 +259,13 @@ def _misshapen(
         ),
         fix="return one row for each value, one column for each parameter",
     )
-    if wrong.found == wrong.wanted[::-1]:
+    if wrong.shape == wrong.wanted[::-1]:
         turned = read_matrix(wrong.dense().T, vectors)
         judged, _, _ = _judged(point, turned, lambda _: turned.values, options, generator(0))
         if not judged.wrong.any():
-            finding = transposed_finding(wrong.found, wrong.wanted, vectors)
+            finding = transposed_finding(wrong.shape, wrong.wanted, vectors)
     blocks = tuple(
-        Block(name, (*vectors.shape, *shape), "shape", analytic_shape=wrong.found)
+        Block(name, (*vectors.shape, *shape), "shape", analytic_shape=wrong.shape)
         for name, shape in zip(problem.parameters.names, problem.parameters.shapes, strict=True)
     )
     coverage = Coverage(0, wrong.wanted[0] * wrong.wanted[1])

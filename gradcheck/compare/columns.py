@@ -123,9 +123,9 @@ def judge_together(subject: Subject, agreement: Agreement) -> Judged:
                 error_bound=float(np.max(rows * unit) * np.max(columns[part])),
                 resolution=float(np.max(agreement.resolution[part])),
             )
-        own = np.flatnonzero((start <= beside) & (beside < end))
-        if len(own):
-            nearest = own[np.argmin(np.abs(off.moves[beside[own]]))]
+        inside = np.flatnonzero((start <= beside) & (beside < end))
+        if len(inside):
+            nearest = inside[np.argmin(np.abs(off.moves[beside[inside]]))]
             analytic = float(subject.matrix.values[places[nearest]])
             numeric = analytic + float(off.apart[row] * unit[row] / off.moves[beside[nearest]])
             block = replace(block, worst=Worst((int(places[nearest]),), analytic, numeric))
@@ -193,24 +193,23 @@ def _beside_kinks(
     entries, there = numeric.entries[at], Claim(subject.ask(point) / unit, claim.precision)
     beside = differentiate_columns(nearby, subject.noise, there, entries, rng)
     measured.calls += nearby.calls
-    own, estimates = claim.gradient[entries], numeric.estimates
+    claimed, estimates = claim.gradient[entries], numeric.estimates
     judged = judge_entries(there.gradient[entries], beside, claim.precision, None, numeric.largest)
-    right = judged.ok & (np.abs(there.gradient[entries]) >= TELLING * np.abs(own))
-    right &= (estimates.lower[at] <= own) & (own <= estimates.upper[at])
+    right = judged.ok & (np.abs(there.gradient[entries]) >= TELLING * np.abs(claimed))
+    right &= (estimates.lower[at] <= claimed) & (claimed <= estimates.upper[at])
     at, bound = at[right], beside.estimates.bound[right]
-    settled = replace(Estimates.smooth(own[right], bound), kink=right[right])
+    settled = replace(Estimates.smooth(claimed[right], bound), kink=right[right])
     return replace(numeric, estimates=estimates.put(at, settled))
 
 
 def _block(subject: Subject, claim: Claim, numeric: BlockGradient, here: Indices) -> Block:
     """The judged block of some measured entries, flat; its worst entry is in the user's units."""
     entries = numeric.entries[here]
-    own = replace(numeric[here], entries=np.arange(len(here)), outside=numeric.largest)
+    measured = replace(numeric[here], entries=np.arange(len(here)), outside=numeric.largest)
     values = claim.gradient[entries]
     gradient = Gradient(values, "ok" if np.all(np.isfinite(values)) else "nonfinite")
-    block = Block(
-        "", (len(here),), value=values, gradient=gradient, precision=claim.precision, numeric=own
-    )
+    precision, shape = claim.precision, (len(here),)
+    block = Block("", shape, value=values, gradient=gradient, precision=precision, numeric=measured)
     block = judge_block(block, subject.rtol, numeric.largest)
     if not len(here) or block.worst is None:
         return block
@@ -220,8 +219,8 @@ def _block(subject: Subject, claim: Claim, numeric: BlockGradient, here: Indices
     scale = float(unit[block.worst.index[0]])
     return replace(
         block,
-        max_abs_error=float(np.max(own.estimates.distance(values) * unit)),
-        error_bound=float(np.max(total_bound(own, claim.precision) * unit)),
+        max_abs_error=float(np.max(measured.estimates.distance(values) * unit)),
+        error_bound=float(np.max(total_bound(measured, precision) * unit)),
         worst=Worst((worst,), block.worst.analytic * scale, block.worst.numeric * scale),
     )
 

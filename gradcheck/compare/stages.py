@@ -132,12 +132,12 @@ def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
     return point.measured(replace(more, blocks=merged, evaluations=evaluations))
 
 
-def _merged(one: BlockGradient, other: BlockGradient) -> BlockGradient:
-    if not len(other.entries):
-        return one
-    entries = np.concatenate([one.entries, other.entries])
-    share = np.concatenate([one.shares, other.shares])
+def _merged(first: BlockGradient, second: BlockGradient) -> BlockGradient:
+    if not len(second.entries):
+        return first
+    entries = np.concatenate([first.entries, second.entries])
+    share = np.concatenate([first.shares, second.shares])
     both = replace(
-        one, entries=entries, share=share, estimates=one.estimates.and_of(other.estimates)
+        first, entries=entries, share=share, estimates=first.estimates.and_of(second.estimates)
     )
     return both[np.argsort(entries)]

@@ -128,12 +128,13 @@ def _tied(
         ]
         sample = point.perturb(alone, rng)
         spent, stopped = spent + sample.evaluations, sample.interrupted
-    pairs = [] if sample is None else zip(measured.blocks, sample.blocks, strict=True)
-    if sample is None or stopped or not all(_agree(block.numeric, own) for block, own in pairs):
+    pairs = zip(measured.blocks, sample.blocks, strict=True) if sample and not stopped else []
+    agree = all(_agree(block.numeric, direct) for block, direct in pairs)
+    if sample is None or stopped or not agree:
         return replace(point, evaluations=point.evaluations + spent, interrupted=stopped)
-    shown = [[own] for own in sample.blocks]
-    for direction, own in zip(directions, along.blocks, strict=True):
-        shown[direction.block].append(own)
+    shown = [[direct] for direct in sample.blocks]
+    for direction, direct in zip(directions, along.blocks, strict=True):
+        shown[direction.block].append(direct)
     confirmed = tuple(
         _confirmed(_as_stated(block, several), several[0])
         for block, several in zip(measured.blocks, shown, strict=True)
@@ -190,13 +191,12 @@ def _furthest(block: Block, rows: Indices) -> Indices:
     return rows[np.argpartition(off, -min(WORST, len(off)))[-WORST:]]
 
 
-def _agree(engine: BlockGradient, own: BlockGradient) -> bool:
+def _agree(engine: BlockGradient, direct: BlockGradient) -> bool:
     """Whether the user's loss gives the engine's derivatives, within the bounds of both."""
-    structured, direct = engine.estimates[own.entries], own.estimates
-    smooth = ~(structured.kink | direct.kink)
-    apart = np.abs(structured.value - direct.value)
-    bound = BOUND_FACTOR * (structured.bound + direct.bound)
-    return bool(np.all(apart[smooth] <= bound[smooth]))
+    ours, theirs = engine.estimates[direct.entries], direct.estimates
+    smooth = ~(ours.kink | theirs.kink)
+    apart = np.abs(ours.value - theirs.value)
+    return bool(np.all(apart[smooth] <= BOUND_FACTOR * (ours.bound + theirs.bound)[smooth]))
 
 
 def _as_stated(block: Block, shown: Sequence[BlockGradient]) -> Block:
@@ -214,22 +214,22 @@ def _as_stated(block: Block, shown: Sequence[BlockGradient]) -> Block:
     return replace(block, numeric=replace(block.numeric, estimates=replace(estimates, bound=bound)))
 
 
-def _confirmed(block: Block, own: BlockGradient) -> BlockGradient:
+def _confirmed(block: Block, direct: BlockGradient) -> BlockGradient:
     """The engine's gradient; its bound is widened if the user's loss confirms no wrong entry.
 
     The added bound is that of the user's loss: smaller errors rest on the engine alone.
     """
     engine, claim = block.numeric, block.claim
-    analytic = claim.gradient[own.entries]
+    analytic = claim.gradient[direct.entries]
     if not len(analytic) or np.isnan(analytic).any():
         return engine
-    sampled = engine[own.entries]
+    sampled = engine[direct.entries]
     overall = scale_of(engine, claim.gradient, 0.0)
     wrong = judge_entries(analytic, sampled, claim.precision, None, overall).wrong
-    shown = judge_entries(analytic, own, claim.precision, None, overall).wrong
-    doubtful = wrong & ~shown & ~own.estimates.kink
+    shown = judge_entries(analytic, direct, claim.precision, None, overall).wrong
+    doubtful = wrong & ~shown & ~direct.estimates.kink
     if wrong.any() and not (wrong & shown).any() and doubtful.any():
-        more = float(np.max(own.estimates.bound[doubtful]))
+        more = float(np.max(direct.estimates.bound[doubtful]))
         wider = replace(engine.estimates, bound=engine.estimates.bound + more)
         return replace(engine, estimates=wider)
     return engine

@@ -99,11 +99,11 @@ def first_step(along: Along, entries: Indices) -> FirstStep:
         lengths[group] = length_of(sizes[group])
     with np.errstate(all="ignore"):
         losses = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
-        own = ROUNDING * np.where(np.isfinite(losses), losses, 0.0)
-        rough = np.fmax(max(along.noise.rough, quantum), own)
+        represented = ROUNDING * np.where(np.isfinite(losses), losses, 0.0)
+        rough = np.fmax(max(along.noise.rough, quantum), represented)
         estimates = Estimates.smooth(pair.central(), STATED * rough / pair.step + truncation)
     step = steps[0][1].step
-    return FirstStep(sizes, lengths, pair, own, rough, estimates, quantum, step)
+    return FirstStep(sizes, lengths, pair, represented, rough, estimates, quantum, step)
 
 
 def _steps_of(

@@ -70,8 +70,8 @@ def _all_next_to(sizes: Array, decades: NDArray[np.int16], small: Indices) -> bo
 
 def _is_tail(sizes: Array, larger: Indices, group: Indices) -> bool:
     """Whether a group is the few that a distribution around 0 has near to it."""
-    own = sizes[larger]
-    next_to = float(own[own > 0].min()) < NEXT_TO * float(sizes[group].max())
+    around = sizes[larger]
+    next_to = float(around[around > 0].min()) < NEXT_TO * float(sizes[group].max())
     return next_to and len(group) <= FEW * len(sizes)
 
 
@@ -97,13 +97,14 @@ def shares_of(
             return None
         lines = np.zeros(len(sizes), dtype=np.intp)
     size = np.where(np.isfinite(value), np.abs(value), 0.0)
-    known = np.where(size > SEEN * error, size, 0.0)
+    nonzero = np.where(size > SEEN * error, size, 0.0)
     largest = float(size.max(initial=0.0))
     share, scale = np.ones(len(sizes)), np.zeros(int(lines.max(initial=0)) + 1)
     for group in groups:
-        np.maximum.at(scale, lines[group], known[group])
-        own = scale[lines[group]]
-        share[group] = np.where((own > 0) & (own < largest), own / (largest or 1.0), 1.0)
+        np.maximum.at(scale, lines[group], nonzero[group])
+        scales = scale[lines[group]]
+        smaller = (scales > 0) & (scales < largest)
+        share[group] = np.where(smaller, scales / (largest or 1.0), 1.0)
     return share
 
 

@@ -157,7 +157,7 @@ class _Test:
             slope, _ = self._slope(chosen, moves, size)
         return _Along(abs(slope - claim), bound, like.sizes, like.bend)
 
-    def shown_place(self, chosen: Indices, found: _Along) -> int | None:
+    def shown_place(self, chosen: Indices, before: _Along) -> int | None:
         """The position of the wrong entry if there is exactly one, else None.
 
         The position is written with two digits. For each digit, all moves are enlarged in
@@ -166,14 +166,14 @@ class _Test:
         base, place = int(np.ceil(np.sqrt(len(chosen)))), np.arange(len(chosen))
         digits = []
         for digit in (place // base, place % base):
-            moves = found.moves * (1 + digit / base).astype(np.float32)
-            slope, _ = self._slope(chosen, moves, found.sizes[-1])
+            moves = before.moves * (1 + digit / base).astype(np.float32)
+            slope, _ = self._slope(chosen, moves, before.sizes[-1])
             error = abs(slope - self._claimed(chosen, moves))
-            digits.append(round((error / found.error - 1) * base))
+            digits.append(round((error / before.error - 1) * base))
         shown = digits[0] * base + digits[1]
         if not 0 <= shown < len(chosen):
             return None
-        return shown if self.at_one_step(chosen[[shown]], found).disagrees else None
+        return shown if self.at_one_step(chosen[[shown]], before).disagrees else None
 
     def _direction(self, chosen: Indices) -> tuple[Moves, float]:
         """Random moves, and the claimed derivative along them."""
@@ -188,19 +188,19 @@ class _Test:
             for part in _parts(len(chosen))
         )
 
-    def _at_smallest(self, chosen: Indices, moves: Moves, claim: float, found: _Along) -> _Along:
+    def _at_smallest(self, chosen: Indices, moves: Moves, claim: float, before: _Along) -> _Along:
         """Measures a disagreement again at the smallest step that shows it.
 
         If that step supports the claim instead, its precision becomes the bound.
         """
-        size = min(SHOWS * self.screening.noise / found.error, found.sizes[-1])
-        if not size < found.sizes[-1]:
-            return found
+        size = min(SHOWS * self.screening.noise / before.error, before.sizes[-1])
+        if not size < before.sizes[-1]:
+            return before
         slope, bend = self._slope(chosen, moves, size)
         error = abs(slope - claim)
-        if not error <= found.error / 4:
-            return found
-        return _Along(error, found.error / 4, (4 * size, size), bend, moves)
+        if not error <= before.error / 4:
+            return before
+        return _Along(error, before.error / 4, (4 * size, size), bend, moves)
 
     def _slope(self, chosen: Indices, moves: Moves, size: float) -> tuple[float, float]:
         """The central difference, and how far a one-sided difference may be from it."""
@@ -225,32 +225,32 @@ def _parts(count: int) -> Iterator[slice]:
 def _screen_group(test: _Test, entries: Indices, length: float) -> Screened:
     lengths = (max(1.0, length), length) if length < SHORT else (max(1.0, length),)
     sizes = tuple(step * scale / np.sqrt(len(entries)) for scale in lengths for step in STEPS)
-    found = test.along(entries, sizes)
+    along = test.along(entries, sizes)
     for _ in range(test.screening.directions - 1):
-        if not found.disagrees and test.at_one_step(entries, found).disagrees:
-            again = test.along(entries, found.sizes)
-            found = again if again.disagrees or again.bound > found.bound else found
-    visible = CERTAIN_FACTOR * found.bound / SMALLEST_MOVE
-    return Screened(visible, _suspects(test, entries, found) if found.disagrees else ())
+        if not along.disagrees and test.at_one_step(entries, along).disagrees:
+            again = test.along(entries, along.sizes)
+            along = again if again.disagrees or again.bound > along.bound else along
+    visible = CERTAIN_FACTOR * along.bound / SMALLEST_MOVE
+    return Screened(visible, _suspects(test, entries, along) if along.disagrees else ())
 
 
-def _suspects(test: _Test, entries: Indices, found: _Along) -> tuple[int, ...]:
+def _suspects(test: _Test, entries: Indices, along: _Along) -> tuple[int, ...]:
     """The entries that cause a disagreement, found one after the other by bisection.
 
     If one half agrees, the other half is wrong. After each entry, the remaining ones are tested.
     """
-    one_sided = ALMOST_STRAIGHT * CERTAIN_FACTOR * (found.bound + found.bend) <= found.error
+    one_sided = ALMOST_STRAIGHT * CERTAIN_FACTOR * (along.bound + along.bend) <= along.error
     suspects: list[int] = []
     while len(suspects) < min(MOST, len(entries)):
         chosen = np.setdiff1d(entries, suspects) if suspects else entries
-        if suspects and not test.at_one_step(chosen, found, one_sided).disagrees:
+        if suspects and not test.at_one_step(chosen, along, one_sided).disagrees:
             break
-        if not suspects and SHARP * found.bound <= found.error:
-            shown = test.shown_place(chosen, found)
+        if not suspects and SHARP * along.bound <= along.error:
+            shown = test.shown_place(chosen, along)
             chosen = chosen if shown is None else chosen[[shown]]
         while len(chosen) > 1:
             order = test.screening.rng.permutation(chosen)
             half, rest = np.array_split(order, 2)
-            chosen = half if test.at_one_step(half, found, one_sided).disagrees else rest
+            chosen = half if test.at_one_step(half, along, one_sided).disagrees else rest
         suspects.append(int(chosen[0]))
     return tuple(suspects)

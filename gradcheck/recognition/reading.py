@@ -79,7 +79,7 @@ def read(problem: Problem, tape: LossTape) -> Candidate | None:
         if place is None:
             return None
         placed.append(place)
-    below = [_units(layer.rows, own) for layer, own in zip(layers, placed, strict=True)]
+    below = [_units(layer.rows, at) for layer, at in zip(layers, placed, strict=True)]
     hidden = tuple(_activations(placed, below, values))
     if not all(hidden):
         return None
@@ -120,19 +120,19 @@ def _product(tape: LossTape, node: Node) -> _Product | None:
         return None
     factors, output = node.arguments[-2:], text.partition("->")[2]
     letters = text.partition("->")[0].split(",")
-    for own, other in ((0, 1), (1, 0)):
-        origin = tape.origin(factors[own])
+    for factor, other in ((0, 1), (1, 0)):
+        origin = tape.origin(factors[factor])
         if origin is None or tape.origin(factors[other]) is not None:
             continue
-        inner = [letter for letter in letters[own] if letter not in output]
-        outer = [letter for letter in letters[own] if letter in output]
+        inner = [letter for letter in letters[factor] if letter not in output]
+        outer = [letter for letter in letters[factor] if letter in output]
         batch = [letter for letter in letters[other] if letter in output]
         if set(batch) & set(outer) or set(inner) - set(letters[other]) or np.all(origin < 0):
             return None
-        sizes = dict(zip(letters[own], origin.shape, strict=True))
+        sizes = dict(zip(letters[factor], origin.shape, strict=True))
         n_in, n_out = (prod(sizes[letter] for letter in axes) for axes in (inner, outer))
         rows = _laid_out(tape.value(factors[other]), letters[other], [*batch, *inner])
-        weights = _laid_out(origin, letters[own], [*inner, *outer]).reshape(n_in, n_out)
+        weights = _laid_out(origin, letters[factor], [*inner, *outer]).reshape(n_in, n_out)
         return _Product(
             rows.reshape(-1, n_in).astype(np.float64),
             weights,

@@ -136,7 +136,7 @@ def _jax_product(
 ) -> list[Any]:
     def of_values(values: list[Any]) -> list[Any]:
         given = iter(values)
-        inputs = mapped(lambda one: next(given) if _takes_gradients(one) else one, params)
+        inputs = mapped(lambda value: next(given) if _takes_gradients(value) else value, params)
         return [output for (output,) in leaves(outputs_of(inputs)) if is_real_tensor(output)]
 
     direct = of_values(values)
@@ -155,16 +155,15 @@ def _as(output: Any, along: Any) -> Any:
     return along if is_tensor(along) else like(output, np.asarray(along))
 
 
-def _require_same(own: NDArray[Any], by_rule: NDArray[Any]) -> None:
+def _require_same(direct: NDArray[Any], by_rule: NDArray[Any]) -> None:
     """Raises ValueError if the rule of a `custom_vjp` or `custom_jvp` gives a different value."""
-    far = np.abs(own - by_rule) > ROUNDINGS * np.finfo(own.dtype).eps * np.max(
-        np.abs(own), initial=0
-    )
+    epsilon, size = np.finfo(direct.dtype).eps, np.max(np.abs(direct), initial=0)
+    far = np.abs(direct - by_rule) > ROUNDINGS * epsilon * size
     if np.any(far):
         at = tuple(np.argwhere(far)[0])
         raise ValueError(
             f"the forward rule returns {by_rule[at]:.6g} where the function itself returns "
-            f"{own[at]:.6g}; the forward rule must return the function's own value"
+            f"{direct[at]:.6g}; the forward rule must return the function's own value"
         )
 
 
@@ -200,7 +199,7 @@ def product_of(
 
     key = next(name for name in ("upstream", "upstream_", "_upstream") if name not in named)
     outputs = outputs_of(named)
-    takes = any(is_torch(one) and one.requires_grad for (one,) in leaves(named))
+    takes = any(is_torch(value) and value.requires_grad for (value,) in leaves(named))
 
     def drawn_for(output: Any, along: Any) -> Any:
         if not is_real_tensor(output):
@@ -232,7 +231,7 @@ def slope_of(
             jax = sys.modules["jax"]
             gradient = jax.grad(loss)(packed)
             values = [follow(gradient, firsts[block]) for block in range(len(along))]
-            return sum((value * one).sum() for value, one in zip(values, along, strict=True))
+            return sum((value * move).sum() for value, move in zip(values, along, strict=True))
         if not is_torch(returned) or not returned.requires_grad:
             raise UsageError(
                 "order=2 needs a loss that torch or jax can differentiate, and no grad beside it"
@@ -241,8 +240,8 @@ def slope_of(
         torch = sys.modules["torch"]
         gradients = torch.autograd.grad(returned, values, create_graph=True, allow_unused=True)
         return sum(
-            (_in_graph(gradient, value) * like(value, one).detach()).sum()
-            for gradient, value, one in zip(gradients, values, along, strict=True)
+            (_in_graph(gradient, value) * like(value, move).detach()).sum()
+            for gradient, value, move in zip(gradients, values, along, strict=True)
         )
 
     return slope

@@ -123,7 +123,7 @@ def contracted(
         elif hasattr(returned, "tocsc"):
             parts = [how.of(returned.toarray())]
         else:
-            arrays = [np.asarray(to_array(one)) for one in by_block(returned, parameters.names)]
+            arrays = [np.asarray(to_array(part)) for part in by_block(returned, parameters.names)]
             widths = [math.prod(shape) for shape in parameters.shapes]
             if len(arrays) < len(widths):
                 widths = [sum(widths)]

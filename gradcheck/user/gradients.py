@@ -108,10 +108,10 @@ def _made_beside(
     """The finished gradients that a call stored in the object before it raised."""
     made = {}
     for leaf, old in zip(parameters.leaves, before, strict=False):
-        found = found_beside(parameters.owner, leaf.path)
-        if found is None or found[2] is old or not isinstance(found[2], np.ndarray):
+        match = found_beside(parameters.owner, leaf.path)
+        if match is None or match[2] is old or not isinstance(match[2], np.ndarray):
             continue
-        holder, name, gradient = found
+        holder, name, gradient = match
         if np.any(gradient) and is_settled(raised, holder, name):
             made[leaf.name] = gradient
     return made or None
@@ -124,9 +124,9 @@ def _read(returned: Any, parameters: Parameters, copy: bool) -> Gradients:
         raise UsageError(
             f"your gradient returned None; it must return the gradients of {names_of(parameters)}"
         )
-    found, surplus = assign(returned, parameters)
+    assigned, surplus = assign(returned, parameters)
     places: list[list[Gradient]] = [[] for _ in parameters.values]
-    for leaf, value in zip(parameters.leaves, found, strict=True):
+    for leaf, value in zip(parameters.leaves, assigned, strict=True):
         if leaf.block is not None:
             gradient = _gate(value, leaf, copy, parameters.convention)
             if leaf.transposed and gradient.value is not None:
@@ -144,10 +144,10 @@ def returned_arrays(returned: Any, parameters: Parameters) -> dict[str, NDArray[
     """
     if returned is None or returned is parameters.owner:
         return {}
-    found, _ = assign(returned, parameters)
+    gradients, _ = assign(returned, parameters)
     return {
         parameters.names[leaf.block]: value
-        for leaf, value in zip(parameters.leaves, found, strict=True)
+        for leaf, value in zip(parameters.leaves, gradients, strict=True)
         if leaf.block is not None and isinstance(value, np.ndarray)
     }
 

@@ -94,9 +94,9 @@ def _walk(value: Any, path: Path, walked: Path) -> tuple[Any, Path] | None:
     keyed = attributes(value) if is_object(value) else value
     if isinstance(keyed, Mapping):
         for key in _keys_for(step, keyed):
-            found = _walk(keyed[key], rest, (*walked, key))
-            if found is not None:
-                return found
+            match = _walk(keyed[key], rest, (*walked, key))
+            if match is not None:
+                return match
     return None
 
 
@@ -123,8 +123,8 @@ def look_beside(owner: Any, path: Path) -> Any | None:
 
     One name of the path is replaced by a derived one, the last name first; None if none exists.
     """
-    found = found_beside(owner, path)
-    return None if found is None else found[2]
+    match = found_beside(owner, path)
+    return None if match is None else match[2]
 
 
 def found_beside(owner: Any, path: Path) -> tuple[Any, str, Any] | None:
@@ -152,11 +152,11 @@ def kept_gradients(paths: Sequence[Path]) -> set[Path]:
             if isinstance(step, str):
                 beside.setdefault((path[:depth], path[depth + 1 :]), []).append(step)
     return {
-        (*before, own, *after)
+        (*before, sibling, *after)
         for (before, after), names in beside.items()
         for name in names
-        for own in _keys_for(name, dict.fromkeys(other for other in names if other != name))
-        if own in SIBLINGS.get(name, ()) or _undressed(own) != own
+        for sibling in _keys_for(name, dict.fromkeys(other for other in names if other != name))
+        if sibling in SIBLINGS.get(name, ()) or _undressed(sibling) != sibling
     }
 
 

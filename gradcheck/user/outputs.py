@@ -110,12 +110,12 @@ def _needed(function: Callable[..., Any]) -> list[str] | None:
     If all arguments have defaults (`dout=1`), the first one counts as needed.
     """
     signature = signature_of(function)
-    parameters = [] if signature is None else list(signature.parameters.values())
-    if signature is None or any(one.kind is one.VAR_POSITIONAL for one in parameters):
+    arguments = [] if signature is None else list(signature.parameters.values())
+    if signature is None or any(each.kind is each.VAR_POSITIONAL for each in arguments):
         return None
-    places = [one for one in parameters if one.kind in POSITIONAL]
-    needed = [one.name for one in places if one.default is one.empty]
-    return needed or [one.name for one in places[:1]]
+    places = [each for each in arguments if each.kind in POSITIONAL]
+    needed = [each.name for each in places if each.default is each.empty]
+    return needed or [each.name for each in places[:1]]
 
 
 def leaves(structure: Any, *others: Any) -> Iterator[tuple[Any, ...]]:

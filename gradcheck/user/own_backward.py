@@ -231,9 +231,9 @@ def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
     For `apply` of a `torch.autograd.Function`, those of its forward function after the context.
     """
     kind: Any = getattr(forward, "__self__", None)
-    own = getattr(kind, "forward", None)
-    applied = callable(own) and getattr(forward, "__name__", "") == "apply"
-    signature = signature_of(own if callable(own) and applied else forward)
+    rule = getattr(kind, "forward", None)
+    applied = callable(rule) and getattr(forward, "__name__", "") == "apply"
+    signature = signature_of(rule if callable(rule) and applied else forward)
     places = [] if signature is None else signature.parameters.values()
     names = [argument.name for argument in places if argument.kind in POSITIONAL]
     names = names[1:] if applied and not has_setup(kind) else names

@@ -48,10 +48,10 @@ def _assigned(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[s
     if isinstance(returned, Mapping):
         return _by_name(returned, parameters)
     if is_object(returned):
-        found = [_look_up(returned, leaf) for leaf in leaves]
+        matches = [_look_up(returned, leaf) for leaf in leaves]
         return [
             _or_missing(look_beside(returned, leaf.path)) if match is None else match[0]
-            for match, leaf in zip(found, leaves, strict=True)
+            for match, leaf in zip(matches, leaves, strict=True)
         ], ()
     if isinstance(returned, list | tuple):
         return _in_order(returned, parameters), ()
@@ -89,10 +89,10 @@ def _or_missing(value: Any) -> Any:
 def _by_name(
     returned: Mapping[Any, Any], parameters: Parameters
 ) -> tuple[list[Any], tuple[str, ...]]:
-    found = [_look_up(returned, leaf) for leaf in parameters.leaves]
-    if not any(found):
-        found = _inside(returned, parameters)
-    used = {match[1][0] for match in found if match is not None}
+    matches = [_look_up(returned, leaf) for leaf in parameters.leaves]
+    if not any(matches):
+        matches = _inside(returned, parameters)
+    used = {match[1][0] for match in matches if match is not None}
     extra = [key for key in returned if key not in used]
     known = [leaf.name for leaf in parameters.leaves]
     unknown = [key for key in extra if not is_intermediate(key, known)]
@@ -104,7 +104,7 @@ def _by_name(
             if returned
             else f"your gradient returned an empty dict; the parameters are {names_of(parameters)}"
         )
-    values = [ABSENT if match is None else match[0] for match in found]
+    values = [ABSENT if match is None else match[0] for match in matches]
     return values, tuple(map(str, extra))
 
 
@@ -125,7 +125,7 @@ def _inside(returned: Mapping[Any, Any], parameters: Parameters) -> list[tuple[A
     named = [holder for holder in holders if holder in PARAMETERS]
     if len(holders) > 1 and len(named) != 1:
         raise UsageError(
-            f"the names in your gradient are those of {listed([str(one) for one in holders])}; "
+            f"the names in your gradient are those of {listed([str(each) for each in holders])}; "
             f"write gradcheck.parameters(params, only={str(holders[0])!r}) for the one that it is "
             "the gradient of"
         )
@@ -141,13 +141,14 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
     paths = [leaf.path for leaf in parameters.leaves]
     same_structure = [follow(returned, path) for path in paths]
     beside = kept_gradients([leaf.path for leaf in parameters.leaves if leaf.in_object])
-    found = zip(same_structure, paths, strict=True)
-    if all(value is not ABSENT or path in beside for value, path in found):
+    pairs = zip(same_structure, paths, strict=True)
+    if all(value is not ABSENT or path in beside for value, path in pairs):
         firsts = {path[0] for path in paths}
-        extra = [one for i, one in enumerate(returned) if Position(i) not in firsts]
+        extra = [part for i, part in enumerate(returned) if Position(i) not in firsts]
         # a layer without parameters is empty
         if all(
-            one is None or (isinstance(one, Mapping | list | tuple) and not one) for one in extra
+            part is None or (isinstance(part, Mapping | list | tuple) and not part)
+            for part in extra
         ):
             return same_structure
     if parameters.in_place:

@@ -65,32 +65,31 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
         raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")
     reader = _Reader(Walk(in_place))
     pack = reader.read(params, ())
-    if not reader.found and callable(params):
+    if not reader.items and callable(params):
         raise UsageError(
             f"params is {describe(params)}; the parameters come second, as in "
             "check(loss, params, grad)"
         )
-    if not reader.found:
+    if not reader.items:
         raise UsageError(
             f"params holds no arrays (it is {describe(params)}); give an array, a dict, list or "
             "tuple of arrays, or an object whose attributes hold arrays"
         )
-    leaves = _named([found.leaf for found in reader.found])
-    firsts = {found.leaf.block: found for found in reversed(reader.found)}
+    leaves = _named([item.leaf for item in reader.items])
+    firsts = {item.leaf.block: item for item in reversed(reader.items)}
     names = {leaf.block: leaf for leaf in reversed(leaves)}
     blocks = [firsts[block] for block in range(len(firsts))]
     values = tuple(map(_as_float64, blocks))
-    still = frozen([found.value for found in blocks])
+    still = frozen([item.value for item in blocks])
     walk = reader.walk
     whole = Parameters(
         names=tuple(_block_name(names[block]) for block in range(len(firsts))),
         values=values,
-        dtypes=tuple(found.array.dtype for found in blocks),
+        dtypes=tuple(item.array.dtype for item in blocks),
         storage=tuple(map(_storage, blocks)),
         pack=pack,
         working=tuple(
-            None if found.slot is None or found.leaf.part else found.slot.working
-            for found in blocks
+            None if item.slot is None or item.leaf.part else item.slot.working for item in blocks
         ),
         leaves=(
             *leaves,
@@ -150,7 +149,7 @@ def is_leaf(value: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Item:
     """The array or number in a place; its real or imaginary part if the leaf is one."""
 
     leaf: Leaf
@@ -172,7 +171,7 @@ class _Reader:
     """The state of reading a structure: the arrays found, and their places in memory."""
 
     walk: Walk
-    found: list[_Found] = field(default_factory=list)
+    items: list[_Item] = field(default_factory=list)
     placed: list[tuple[Places, Slot]] = field(default_factory=list)
     count: int = 0
     _known: dict[Any, int] = field(default_factory=dict)
@@ -221,7 +220,7 @@ class _Reader:
             block, flipped = self._block(value, part, slot is not None)
             shape = _part(value, part).shape
             leaf = Leaf(path, path_name(path), shape, block, flipped, in_object, part)
-            self.found.append(_Found(leaf, value, slot))
+            self.items.append(_Item(leaf, value, slot))
             places.append((block, flipped))
         return tuple(places)
 
@@ -247,23 +246,23 @@ def _memory(value: Any) -> list[tuple[Any, ...]]:
     return [(start, view.shape, view.strides, view.dtype.str) for view in views]
 
 
-def _storage(found: _Found) -> np.dtype[Any]:
+def _storage(item: _Item) -> np.dtype[Any]:
     """The type in which the user's functions see the block."""
-    dtype = found.array.dtype
-    kept = is_tensor(found.value) or (found.slot is not None and found.slot.itself)
+    dtype = item.array.dtype
+    kept = is_tensor(item.value) or (item.slot is not None and item.slot.itself)
     return dtype if kept or (dtype == BFLOAT16 and dtype.metadata) else np.dtype(np.float64)
 
 
-def _as_float64(found: _Found) -> Array:
-    array, name = found.array, printable(path_name(found.leaf.path))
-    if is_sparse(found.value):
+def _as_float64(item: _Item) -> Array:
+    array, name = item.array, printable(path_name(item.leaf.path))
+    if is_sparse(item.value):
         raise UsageError(f"{name} is a sparse tensor; give a dense one, and make it sparse inside")
     if array.dtype.kind not in "fiu":
         raise UsageError(
             f"{name} has dtype {array.dtype}; a gradient can be checked for numbers only"
         )
     value = np.array(array, dtype=np.float64, order="K")
-    if found.slot is None and not np.all(np.isfinite(value)):
+    if item.slot is None and not np.all(np.isfinite(value)):
         where = tuple(np.argwhere(~np.isfinite(value))[0])
         raise UsageError(f"{indexed(name, where)} is {value[where]}; parameters must be finite")
     return value

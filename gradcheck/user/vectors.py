@@ -159,14 +159,14 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
     if vectors.parameters.has_complex:
         returned = of_both_parts(returned, vectors)
     if hasattr(returned, "tocsc"):
-        found = returned.tocsc()
-        if vectors.is_complex and found.shape != shape:
+        matrix = returned.tocsc()
+        if vectors.is_complex and matrix.shape != shape:
             from scipy.sparse import vstack
 
-            found = vstack([found.real, found.imag]).tocsc()
-        if found.shape != shape:
-            raise WrongShapeError(found.shape, shape, found.toarray)
-        return _of_sparse(found, shape, more)
+            matrix = vstack([matrix.real, matrix.imag]).tocsc()
+        if matrix.shape != shape:
+            raise WrongShapeError(matrix.shape, shape, matrix.toarray)
+        return _of_sparse(matrix, shape, more)
     dense = _dense(returned, vectors)
     if more is not None and not more.is_full:
         outside = np.ones(shape, dtype=bool)
@@ -183,13 +183,13 @@ class WrongShapeError(UsageError):
     """The Jacobian has a wrong shape; `dense` returns it as an array."""
 
     def __init__(
-        self, found: tuple[int, ...], wanted: tuple[int, int], dense: Callable[[], Array]
+        self, shape: tuple[int, ...], wanted: tuple[int, int], dense: Callable[[], Array]
     ) -> None:
         super().__init__(
-            f"{JACOBIAN} has shape {found}; it must have {wanted}: one row for each value that "
+            f"{JACOBIAN} has shape {shape}; it must have {wanted}: one row for each value that "
             "your function returns, one column for each parameter"
         )
-        self.found, self.wanted, self.dense = found, wanted, dense
+        self.shape, self.wanted, self.dense = shape, wanted, dense
 
 
 def read_pattern(given: Any, shape: tuple[int, int]) -> Pattern | None:
@@ -198,32 +198,32 @@ def read_pattern(given: Any, shape: tuple[int, int]) -> Pattern | None:
         return None
     from scipy.sparse import csc_matrix
 
-    found = csc_matrix(given)
-    if found.shape != shape:
-        raise UsageError(f"sparsity has shape {found.shape}; the Jacobian has {shape}")
-    found.eliminate_zeros()
-    return _of_sparse(found, shape, None).pattern
+    pattern = csc_matrix(given)
+    if pattern.shape != shape:
+        raise UsageError(f"sparsity has shape {pattern.shape}; the Jacobian has {shape}")
+    pattern.eliminate_zeros()
+    return _of_sparse(pattern, shape, None).pattern
 
 
-def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matrix:
+def _of_sparse(matrix: Any, shape: tuple[int, int], more: Pattern | None) -> Matrix:
     from scipy.sparse import csc_matrix
 
-    found = csc_matrix(found, copy=True)
-    found.sum_duplicates()
-    found.sort_indices()
+    matrix = csc_matrix(matrix, copy=True)
+    matrix.sum_duplicates()
+    matrix.sort_indices()
     if more is not None:
-        if np.array_equal(found.indptr, more.starts) and np.array_equal(found.indices, more.rows):
-            return Matrix(more, np.asarray(found.data, dtype=np.float64))
+        if np.array_equal(matrix.indptr, more.starts) and np.array_equal(matrix.indices, more.rows):
+            return Matrix(more, np.asarray(matrix.data, dtype=np.float64))
         # the patterns are added, not the values, since 0 + nan would be nan
-        places = csc_matrix((np.ones(len(found.data)), found.indices, found.indptr), shape)
+        places = csc_matrix((np.ones(len(matrix.data)), matrix.indices, matrix.indptr), shape)
         places = places + csc_matrix((np.ones(len(more.rows)), more.rows, more.starts), shape)
         places.sort_indices()
         columns = np.repeat(np.arange(shape[1]), np.diff(places.indptr))
-        values = np.asarray(found[places.indices, columns]).ravel()
-        found = csc_matrix((values, places.indices, places.indptr), shape)
-    found.sort_indices()
-    pattern = Pattern(found.indptr.astype(np.intp), found.indices.astype(np.intp), shape)
-    return Matrix(pattern, np.asarray(found.data, dtype=np.float64))
+        values = np.asarray(matrix[places.indices, columns]).ravel()
+        matrix = csc_matrix((values, places.indices, places.indptr), shape)
+    matrix.sort_indices()
+    pattern = Pattern(matrix.indptr.astype(np.intp), matrix.indices.astype(np.intp), shape)
+    return Matrix(pattern, np.asarray(matrix.data, dtype=np.float64))
 
 
 def _both_parts(array: NDArray[Any]) -> NDArray[Any]:
