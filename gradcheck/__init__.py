@@ -1,6 +1,6 @@
 """gradcheck: is this gradient right, and if not, what is wrong with it?
 
-The names are loaded when they are first used, so that importing the package costs nothing.
+Each public name is loaded when it is first used, so that importing the package costs nothing.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The doors: what users call, and its arguments."""
+"""The public functions for gradients, layers and update steps, with their arguments."""
 
 from __future__ import annotations
 
@@ -59,48 +59,48 @@ def check(
         'pass'
 
     Args:
-        loss: takes parameters in the structure of `params`, returns the loss, one number; or,
-            when `grad` is left out, the pair (loss, gradients), or a number of torch's or jax's.
-        params: an array, or a dict, list, tuple or dataclass of arrays, nested as you like: copied,
-            never changed; of complex ones both parts. Or an object, or a list of them: the arrays
-            in its attributes that have a gradient are perturbed in place, and put back.
-        grad: takes the parameters, returns their gradients: the same structure, a dict by name
-            (`W1` or `dW1`), or one array per block in order. Of an object it may return None, and
-            keep the gradients beside the parameters (`layer.dW` beside `layer.W`).
-        args: what `loss` and `grad` are given after the parameters.
-        kwargs: what they are given by name.
-        inputs: the data, samples in rows or columns; they are read from the loss where it is
-            not compiled and takes no seconds.
-        targets: the targets, as you have them.
-        network: the `MLP` that the loss computes, if you can say which it is.
+        loss: takes parameters in the structure of `params` and returns the loss, one number; if
+            `grad` is left out, returns the pair (loss, gradients), or a scalar of torch or jax.
+        params: an array, or a dict, list, tuple or dataclass of arrays, nested as you like; it is
+            copied, never changed. Both parts of complex arrays are checked. Or an object, or a list
+            of objects: their attributes that have a gradient are perturbed in place and restored.
+        grad: takes the parameters and returns their gradients: in the same structure, in a dict by
+            name (`W1` or `dW1`), or as one array per block, in order. With an object it may return
+            None and store the gradients beside the parameters (`layer.dW` beside `layer.W`).
+        args: further positional arguments of `loss` and `grad`, after the parameters.
+        kwargs: keyword arguments of `loss` and `grad`.
+        inputs: the data, with samples in rows or columns; if left out, they are found by following
+            the loss, unless it is compiled or slow.
+        targets: the targets, in the form in which your code uses them.
+        network: the `MLP` that the loss computes, if you know it.
         bounds: pairs (low, high), None for no bound, `scipy.optimize.Bounds`, or a dict by block.
-        entries: "all", "auto" (all that fits in the budget), or a number per block, at random.
+        entries: "all", "auto" (as many as the budget allows), or a number per block, at random.
         budget: seconds that "auto" may take.
         rtol: a relative error that you accept on top of the error bound.
-        workers: how many processes evaluate the loss.
-        seed: of everything that is random in the check.
-        allow: codes or names of rules that are accepted here; they are reported and not counted.
-        batched: the loss takes a stack, a leading axis of S on every array, and returns S losses.
-        diagnose: whether the causes of what is wrong are looked for, which takes longer.
+        workers: number of processes that evaluate the loss.
+        seed: seed of every random number in the check.
+        allow: codes or names of accepted rules; their findings are reported but do not fail.
+        batched: the loss takes a leading axis of length S on every array and returns S losses.
+        diagnose: whether to look for the causes of wrong gradients, which takes longer.
         repair: seconds to search your source for the edit that makes a wrong gradient right.
-        noise: how far a value of the loss is known to be off; measured if left out.
-        directions: "symmetric", "triangular", "orthogonal", "sphere", "simplex", or a projection of
-            (vector) or (point, vector); or these by block.
-        order: 2 for the gradient of the gradient that torch or jax makes, along random directions.
+        noise: absolute error of the values of the loss, if you know it; measured if left out.
+        directions: "symmetric", "triangular", "orthogonal", "sphere", "simplex", or a projection,
+            a function of (vector) or (point, vector); or a dict of these by block.
+        order: 2 to check the second derivatives made by torch or jax, along random directions.
 
     Raises:
-        UsageError: the arguments, or what the functions return, cannot be checked.
+        UsageError: the arguments, or the values that the functions return, cannot be checked.
     """
     options = Options(entries, budget, rtol, workers, seed, tuple(allow), diagnose, repair, noise)
-    found = flatten(params) if directions is None else flatten_real(params, "directions")
+    parameters = flatten(params) if directions is None else flatten_real(params, "directions")
     more = more_of(args, kwargs)
-    loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)
-    box = read_bounds(bounds, found)
-    loss = slope_of(order, loss, grad, found, generator(seed))
+    loss, grad = of_parameters(loss, parameters, more), of_parameters(grad, parameters, more)
+    box = read_bounds(bounds, parameters)
+    loss = slope_of(order, loss, grad, parameters, generator(seed))
     if directions is not None:
-        found, grad = along(directions, found, grad, box)
+        parameters, grad = along(directions, parameters, grad, box)
     problem = Problem(
-        found,
+        parameters,
         loss,
         grad,
         as_data(inputs),
@@ -109,7 +109,7 @@ def check(
         batched=batched,
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
-        layered=directions is None and order == 1 and not found.has_complex,
+        layered=directions is None and order == 1 and not parameters.has_complex,
         alone=directions is not None,
     )
     return run(problem, options)
@@ -137,10 +137,11 @@ def check_layer(
         forward: takes the inputs; returns the output, or a tuple (output, cache).
         backward: takes (upstream, cache), or upstream alone; returns one gradient per input, in a
             tuple, by name (`x` or `dx`), or as one array. None for a function of torch or jax that
-            brings its own: `MyFunction.apply`, a `jax.custom_vjp` or `custom_jvp`.
-        inputs: a tuple or list (given by position), a dict (given by name), or one array. Of an
-            object's methods, its parameters with a gradient (`layer.dW` beside `layer.W`, or after
-            those of the inputs) are checked as well. Whole numbers are indices: not perturbed.
+            has its own backward pass: `MyFunction.apply`, a `jax.custom_vjp` or `custom_jvp`.
+        inputs: a tuple or list (passed by position), a dict (passed by name), or one array. If
+            `forward` and `backward` are methods, the parameters of their object are checked too;
+            their gradients are stored (`layer.dW` beside `layer.W`) or returned after those of the
+            inputs. Arrays of integers are taken as indices and not perturbed.
         upstream: dL/d output; random if left out.
         order: 2 for the derivative of the backward pass (double backward) of such a function.
         options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
@@ -178,14 +179,14 @@ def check_step(
         True
 
     Args:
-        step: takes the parameters; returns the new ones, or changes them in place, or both. A
-            second argument named lr, learning_rate, eta, alpha or step_size is given the learning
-            rate; then an update made with already updated weights can be told.
+        step: takes the parameters; returns the new ones, or changes them in place, or both. If its
+            second argument is named lr, learning_rate, eta, alpha or step_size, the learning rate
+            is passed there; updates made with already updated weights are then recognised.
         params: as in `check`.
         loss: takes the parameters, returns the loss.
-        learning_rate: the one that the step uses.
-        args: what `loss` is given after the parameters.
-        kwargs: what it is given by name.
+        learning_rate: the learning rate that the step uses.
+        args: further positional arguments of `loss`, after the parameters.
+        kwargs: keyword arguments of `loss`.
         inputs: as in `check`.
         targets: as in `check`.
         network: as in `check`.
@@ -194,21 +195,21 @@ def check_step(
     Raises:
         UsageError: as `check`, or a learning rate that is not a positive number.
     """
-    found = flatten_real(params, "check_step")
-    step = of_parameters(step, found, later=LEARNING_RATE_NAMES)
-    in_object = any(leaf.in_object for leaf in found.leaves)
-    update = make_step(step, learning_rate, frozenset(found.names) if in_object else None)
-    loss = of_parameters(loss, found, more_of(args, kwargs))
+    parameters = flatten_real(params, "check_step")
+    step = of_parameters(step, parameters, later=LEARNING_RATE_NAMES)
+    in_object = any(leaf.in_object for leaf in parameters.leaves)
+    update = make_step(step, learning_rate, frozenset(parameters.names) if in_object else None)
+    loss = of_parameters(loss, parameters, more_of(args, kwargs))
     data = own_arrays(inputs=inputs, targets=targets)
     given = as_data(inputs), as_data(targets), network
-    problem = Problem(found, loss, update.gradient, *given, update, data=data)
+    problem = Problem(parameters, loss, update.gradient, *given, update, data=data)
     return run(problem, Options.of(options))
 
 
 def assert_gradients(
     loss: Function, params: Any, grad: Function | None = None, **options: Unpack[OfCheck]
 ) -> Report:
-    """Like `check`, and raises unless the verdict is "pass"; for tests.
+    """Calls `check` and raises unless the verdict is "pass"; for tests.
 
     Example:
         >>> import numpy as np, gradcheck
@@ -232,7 +233,7 @@ def assert_layer(
     upstream: Any = None,
     **options: Unpack[OfLayer],
 ) -> Report:
-    """Like `check_layer`, and raises unless the verdict is "pass"; for tests.
+    """Calls `check_layer` and raises unless the verdict is "pass"; for tests.
 
     Example:
         >>> import numpy as np, gradcheck
@@ -252,7 +253,7 @@ def assert_layer(
 def assert_step(
     step: Function, params: Any, *, loss: Function, learning_rate: float, **options: Unpack[Given]
 ) -> Report:
-    """Like `check_step`, and raises unless the verdict is "pass"; for tests.
+    """Calls `check_step` and raises unless the verdict is "pass"; for tests.
 
     Example:
         >>> import numpy as np, gradcheck
@@ -278,9 +279,9 @@ def repair(*arguments: Any, budget: float | Edits = 10.0, **options: Any) -> Rep
         there is nothing to repair: no gradient is wrong
 
     Args:
-        arguments: those of `check`; or one case (`Case`, `LayerCase`, `StepCase`).
+        arguments: the arguments of `check`; or one case (`Case`, `LayerCase`, `StepCase`).
         budget: seconds that the search may take, or `gradcheck.options.Edits`.
-        options: those of `check` by name.
+        options: the keyword arguments of `check`.
 
     Raises:
         UsageError: as `check`.

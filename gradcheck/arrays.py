@@ -1,4 +1,4 @@
-"""Copies of arrays, and comparisons a part at a time, which take little memory."""
+"""Copies of arrays, and comparisons part by part, which need little memory."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 PART = 2**14
-"""So many numbers are looked at at once: what is made of them stays in a cache."""
+"""Numbers per part: a part and its intermediate results fit in the processor's cache."""
 
 
 def copies(values: Iterable[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Arrays of the same numbers, in the same order in memory."""
+    """Copies of arrays, in the same memory order."""
     return [value.copy(order="K") for value in values]
 
 
 def largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """The largest entry of |one - other|; nan where one of them has one."""
+    """The largest entry of |one - other|; nan if either array holds a nan."""
     parts = [np.max(np.abs(a - b)) for a, b in _parts(one, other)]
     return float(np.max(parts, initial=0.0))
 
 
 def is_within(one: NDArray[Any], other: NDArray[Any], allowed: float, factor: float = 1.0) -> bool:
-    """Whether no entry of |one - factor * other| is more than allowed, or nan."""
+    """Whether every entry of |one - factor * other| is at most `allowed`, and none is nan."""
     return all(bool(np.max(np.abs(a - factor * b)) <= allowed) for a, b in _parts(one, other))
 
 
 def same_numbers(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Whether two arrays of one shape hold the same numbers; nan is the same as nan."""
+    """Whether two arrays of the same shape hold the same numbers; nan equals nan."""
     floating = one.dtype.kind in "fc"
     return all(
         np.array_equal(a, b) or (floating and np.array_equal(a, b, equal_nan=True))
@@ -38,12 +38,12 @@ def same_numbers(one: NDArray[Any], other: NDArray[Any]) -> bool:
 
 
 def all_finite(array: NDArray[Any]) -> bool:
-    """Whether no entry is nan or infinite."""
+    """Whether every entry is finite."""
     return all(bool(np.all(np.isfinite(part))) for part, _ in _parts(array, array))
 
 
 def same_arrays(some: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]) -> bool:
-    """Whether as many arrays hold the same numbers in the same shapes."""
+    """Whether two sequences of arrays have the same length, shapes and numbers."""
     return len(some) == len(others) and all(
         one.shape == other.shape and same_numbers(one, other)
         for one, other in zip(some, others, strict=True)
@@ -51,7 +51,7 @@ def same_arrays(some: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]]) ->
 
 
 def own_arrays(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
-    """The user's own arrays of data, with copies of what is in them."""
+    """The user's writeable data arrays by name, each paired with a copy of its content."""
     return {
         name: (array, array.copy())
         for name, array in data.items()
@@ -60,7 +60,7 @@ def own_arrays(**data: Any) -> dict[str, tuple[NDArray[Any], NDArray[Any]]]:
 
 
 def copied(value: Any, depth: int) -> Any:
-    """Arrays as they are now, in lists, tuples and dicts too, down to so many of these."""
+    """Copies arrays, also those in lists, tuples and dicts nested up to `depth` levels."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if depth and type(value) is dict:
@@ -71,14 +71,14 @@ def copied(value: Any, depth: int) -> Any:
 
 
 def groups_of(several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[list[list[NDArray[Any]]]]:
-    """Lists of arrays of one size, flat, as many lists at a time as a cache holds, or one."""
+    """Yields batches of the lists, their arrays flattened; a batch fits in the cache, or is one."""
     at_once = max(1, 4 * PART // max(len(several[0]) * several[0][0].size, 1))
     for first in range(0, len(several), at_once):
         yield [[np.ravel(one) for one in own] for own in several[first : first + at_once]]
 
 
 def stacks_of(group: Sequence[Sequence[NDArray[Any]]]) -> Iterator[NDArray[np.float64]]:
-    """What a group holds, (lists, arrays, entries), as many entries at a time as a cache holds."""
+    """Yields a group as arrays (lists, arrays, entries), as many entries as the cache holds."""
     at_once = max(1, 4 * PART // (len(group) * len(group[0])))
     for first in range(0, group[0][0].size, at_once):
         entries = slice(first, first + at_once)
@@ -86,12 +86,12 @@ def stacks_of(group: Sequence[Sequence[NDArray[Any]]]) -> Iterator[NDArray[np.fl
 
 
 def slices_of(count: int) -> list[slice]:
-    """So many entries, in parts that a cache holds with what is made of them."""
+    """Slices that divide `count` entries into parts of at most `PART`."""
     return [slice(first, min(first + PART, count)) for first in range(0, count, PART)]
 
 
 def _parts(one: NDArray[Any], other: NDArray[Any]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-    one, other = np.asarray(one), np.asarray(other)  # of followed arrays nothing is recorded
+    one, other = np.asarray(one), np.asarray(other)  # so that the trace records nothing here
     if one.flags.f_contiguous and other.flags.f_contiguous:
         one, other = one.T, other.T
     one, other = one.reshape(-1), other.reshape(-1)

@@ -1,4 +1,4 @@
-"""The command line: a command is a file in `commands` and its row in `COMMANDS`."""
+"""The command line; each command is a file in `commands` and a row in `COMMANDS`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ expects), 2 it could not be decided or the call is wrong
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; the exit status is returned."""
+    """Runs the command line and returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] not in (*COMMANDS, "-h", "--help", "--version"):
         mistyped = given and _mistyped_command(given[0])
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _mistyped_command(word: str) -> str | None:
-    """What to say of a word that is nearly a command, and no file or case; None of any other."""
+    """The message for a word that resembles a command and names no file or case, else None."""
     from gradcheck.casefiles import bundled_files
 
     is_target = not word.isalpha() or Path(word).exists()
@@ -70,7 +70,7 @@ def _mistyped_command(word: str) -> str | None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that answers a mistyped option with the nearest one."""
+    """A parser that suggests the nearest option for a mistyped one."""
 
     options: ClassVar[set[str]] = set()
 
@@ -107,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _completion_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which to complete in")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell to complete in")
 
 
 def _completion(options: argparse.Namespace) -> int:
@@ -128,7 +128,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "train": training.COMMAND,
         "repair": repairing.COMMAND,
         "completion": Command(
-            "a script that completes these commands", _completion, _completion_arguments
+            "print a shell script that completes these commands", _completion, _completion_arguments
         ),
     }
 )

@@ -1,4 +1,4 @@
-"""What gradcheck raises on purpose."""
+"""The exceptions that gradcheck raises."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class UsageError(ValueError):
 
 
 class GradientMismatch(AssertionError):  # noqa: N818  # a public name of the contract
-    """A gradient did not pass; the message is the cause in a line, and then the whole report.
+    """A gradient did not pass; the message is the cause in one line, then the whole report.
 
     Example:
         >>> import numpy as np, gradcheck

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and named as seen from here."""
+"""Files that are written whole or not at all, and paths relative to the working directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradcheck.errors import UsageError
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes beside the file first, then puts it in its place, with its mode if there was one.
+    """Writes a temporary file beside `path`, then replaces `path` with it; the mode is kept.
 
     Raises:
         UsageError: the folder does not exist or cannot be written to.
@@ -20,7 +20,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = None
     try:
-        path = path.resolve()  # what a link leads to is written, and the link stays
+        path = path.resolve()  # writes the target of a link and keeps the link
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as file:
@@ -36,7 +36,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def from_here(path: Path) -> Path:
-    """A path as seen from the working directory, where it lies below that; else as it is."""
+    """The path relative to the working directory if it lies below it, else unchanged."""
     with contextlib.suppress(OSError):  # the working directory may be gone
         folder = Path.cwd()
         return path.relative_to(folder) if path.is_relative_to(folder) else path
@@ -44,7 +44,7 @@ def from_here(path: Path) -> Path:
 
 
 def _mode(path: Path) -> int:
-    """That of the file, or that of a new one that is opened for writing."""
+    """The mode of an existing file, or the mode that a newly created file would get."""
     if path.exists():
         return stat.S_IMODE(path.stat().st_mode)
     mask = os.umask(0)

@@ -1,4 +1,4 @@
-"""A Hessian is the Jacobian of a gradient: of the user's own, or of differences of the loss."""
+"""Checks a Hessian as the Jacobian of a gradient: the user's, or differences of the loss."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ from gradcheck.user.number import as_number
 from gradcheck.user.wrapping import parameters
 
 STEPS = (3e-3, 2e-4, 1e-5)
-"""Steps of the inner differences, by the size of the parameters: smaller ones where the loss bends
-more, and with more noise."""
+"""Steps of the inner differences, relative to the parameters. Smaller steps suit losses with larger
+higher derivatives, and have more noise."""
 
 CENTRAL = Stencil((-2, -1, 1, 2), (1 / 12, -2 / 3, 2 / 3, -1 / 12), order=4)
 FORWARD = Stencil((0, 1, 2, 3, 4), (-25 / 12, 4.0, -3.0, 4 / 3, -1 / 4), order=4)
 BACKWARD = Stencil((0, -1, -2, -3, -4), (25 / 12, -4.0, 3.0, -4 / 3, 1 / 4), order=4)
 REACH = 4
-"""So many steps from an edge the central differences, moved a little, stay inside."""
+"""Central differences, moved a little, stay inside bounds that are this many steps away."""
 
 SAME = 0.1
-"""Two inner steps give the same derivative: apart by so much of what is wrong with the claim."""
+"""Two inner steps give the same derivative if their results differ by at most this share of the
+error of the analytic one."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """A symmetric matrix that is known by its products."""
+    """A symmetric matrix that is known by its products with vectors, as a `LinearOperator` is."""
 
     shape: tuple[int, int]
     multiply: Callable[[Any], Any]
@@ -48,7 +49,7 @@ class Product:
         return np.asarray(self._matvec(vector), dtype=np.float64)
 
     def _matvec(self, vector: Array) -> Any:
-        """The same as it comes, which may be followed."""
+        """The product without conversion, so that the trace can follow it."""
         return np.reshape(self.multiply(vector), -1)
 
     rmatvec, _rmatvec = matvec, _matvec
@@ -57,7 +58,7 @@ class Product:
 def of_gradient(
     problem: JacobianProblem, grad: Callable[[Any], Any], product: bool, options: Options
 ) -> Report:
-    """The Hessian against differences of the user's gradient."""
+    """Compares the Hessian with differences of the user's gradient."""
 
     def gradient(packed: Any) -> Array:
         read = read_gradients(call(grad, GRADIENT, packed), problem.parameters)
@@ -70,11 +71,11 @@ def of_gradient(
 
 
 def of_loss(problem: JacobianProblem, product: bool, options: Options) -> Report:
-    """The Hessian against second differences of the loss: right if it is so at any inner step.
+    """Compares the Hessian with second differences of the loss, for several inner steps.
 
-    What is wrong at two steps that give the same derivative is wrong.
+    It is right if one step shows it right, and wrong if two steps show it wrong by the same.
     """
-    found: list[Report] = []
+    reports: list[Report] = []
     vector, packed = _as_vector(problem)
     function = problem.function
 
@@ -86,18 +87,18 @@ def of_loss(problem: JacobianProblem, product: bool, options: Options) -> Report
         report = run_jacobian(_of(replace(vector, loss=loss), gradient, product), options)
         if report.ok or report.could_not_check:
             return report
-        if found and _alike(found[-1], report):
-            return found[-1]
-        found.append(report)
+        if reports and _alike(reports[-1], report):
+            return reports[-1]
+        reports.append(report)
     blocks = tuple(
         replace(block, verdict="inconclusive") if block.verdict == "wrong" else block
-        for block in found[0].blocks
+        for block in reports[0].blocks
     )
-    return replace(found[0], verdict="inconclusive", blocks=blocks, findings=())
+    return replace(reports[0], verdict="inconclusive", blocks=blocks, findings=())
 
 
 def _alike(one: Report, other: Report) -> bool:
-    """Whether the worst entries of two reports are wrong by the same."""
+    """Whether the worst entries of two reports have the same error."""
     pairs = [
         (block.worst, twin.worst)
         for block, twin in zip(one.blocks, other.blocks, strict=True)
@@ -108,9 +109,9 @@ def _alike(one: Report, other: Report) -> bool:
 
 
 def _is_same(a: Worst, b: Worst) -> bool:
-    """Whether an entry was off by the same; products are with other vectors from step to step."""
+    """Whether two worst entries have the same error; products take new vectors for each step."""
     half = len(a.index) // 2
-    if b.index not in (a.index, a.index[half:] + a.index[:half]):  # of a symmetric matrix
+    if b.index not in (a.index, a.index[half:] + a.index[:half]):  # or its transposed entry
         return False
     if not a.analytic or not b.analytic:
         return abs(a.numeric - b.numeric) <= SAME * abs(a.numeric - a.analytic)
@@ -121,9 +122,9 @@ def _is_same(a: Worst, b: Worst) -> bool:
 def _of(
     problem: JacobianProblem, gradient: Callable[[Any], Array], product: bool
 ) -> JacobianProblem:
-    """The Hessian as a Jacobian."""
+    """The problem of checking the Hessian as the Jacobian of `gradient`."""
     size = sum(value.size for value in problem.parameters.values)
-    hessian = problem.jacobian  # the trace sees what a function holds, and not what that holds
+    hessian = problem.jacobian  # the trace sees the variables of a closure, not their attributes
 
     def claimed(packed: Any) -> Any:
         given = hessian(packed) if callable(hessian) else hessian
@@ -139,7 +140,7 @@ def _of(
 def _differences(
     problem: JacobianProblem, loss: Callable[[Any], Any], size: float
 ) -> Callable[[Any], Array]:
-    """The gradient of a loss of a flat vector, by differences of the fourth order."""
+    """The gradient of a loss of a flat vector, by fourth-order differences."""
     point = problem.parameters.flat
     steps = size * np.where(point == 0, 1.0, np.abs(point))
     stencils = [CENTRAL] * len(point)
@@ -160,12 +161,12 @@ def _differences(
 
 
 def _as_vector(problem: JacobianProblem) -> tuple[JacobianProblem, Callable[[Array], Any]]:
-    """The same with parameters that lie in one vector, and the way back to the user's structure."""
-    own, hessian = problem.parameters, problem.jacobian
+    """The problem with its parameters in one vector, and the function that restores their form."""
+    params, hessian = problem.parameters, problem.jacobian
 
     def claimed(vector: Array) -> Any:
-        there = own.pack_flat(vector)
+        there = params.pack_flat(vector)
         return hessian(there) if callable(hessian) else hessian
 
-    vector = parameters(own.flat, shapes=dict(zip(own.names, own.shapes, strict=True)))
-    return replace(problem, parameters=vector, jacobian=claimed), own.pack_flat
+    vector = parameters(params.flat, shapes=dict(zip(params.names, params.shapes, strict=True)))
+    return replace(problem, parameters=vector, jacobian=claimed), params.pack_flat

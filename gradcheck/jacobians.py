@@ -1,4 +1,4 @@
-"""The stages of a check of a Jacobian: those of a gradient, for a function of several values."""
+"""The stages of the check of a Jacobian."""
 
 from __future__ import annotations
 
@@ -58,21 +58,21 @@ from gradcheck.words import Verdict
 
 REPEATABLE = 1e-6
 FEW_COLUMNS = 30
-"""So many are moved one by one."""
+"""Up to this many columns are always perturbed one by one."""
 
 TOGETHER = "moved together, along 2 random directions"
 
 
 @dataclass(frozen=True)
 class JacobianProblem:
-    """What is checked.
+    """A vector function and the Jacobian to check.
 
     Attributes:
-        jacobian: a function of that structure, or what such a function would return there.
-        sparsity: what is not 0 where the Jacobian may have entries, or None.
+        jacobian: a function of the packed parameters, or the value it would return at this point.
+        sparsity: an array that is nonzero where the Jacobian may have entries, or None.
         of_loss: whether the function is the gradient of a loss, and the Jacobian its Hessian.
-        row_name: what the values of the function are called, if not as usual.
-        loss: of whose differences the function is made, if it is; it takes one vector.
+        row_name: names the values of the function, given their number; None for the usual names.
+        loss: the loss of a flat vector whose differences are the function, or None.
     """
 
     parameters: Parameters
@@ -85,17 +85,17 @@ class JacobianProblem:
     loss: Callable[..., Any] | None = None
 
     def returned(self, packed: Any) -> Any:
-        """What the user's Jacobian is at a point."""
+        """The user's Jacobian at a point."""
         return self.jacobian(packed) if callable(self.jacobian) else self.jacobian
 
     def claimed(self, packed: Any) -> Any:
-        """The same, where it is the user's code that may raise."""
+        """The user's Jacobian at a point; its exceptions are those of the user's code."""
         return call(self.returned, JACOBIAN, packed)
 
 
 @dataclass(frozen=True)
 class VectorPoint:
-    """The function at the user's point, and how precise it is there."""
+    """The function at the user's point, its values there and their noise."""
 
     vectors: Vectors
     center: Array
@@ -103,7 +103,7 @@ class VectorPoint:
 
 
 def run_jacobian(problem: JacobianProblem, options: Options) -> Report:
-    """Checks a Jacobian, and puts everything of the user's back as it was.
+    """Checks a Jacobian, and restores everything that the user's code changed.
 
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
@@ -138,17 +138,17 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
         return there.values if same else matrix.values
 
     judged, measured, reason = _judged(point, matrix, ask, options, rng)
-    told = findings_of(judged, matrix, vectors) if options.diagnose else ()
+    unplaced = findings_of(judged, matrix, vectors) if options.diagnose else ()
     unsearched = _unsearched(problem, vectors)
-    found = Lines(tuple(one.finding for one in told))
-    if told and not unsearched:
-        found = with_lines(told, judged, vectors, problem.claimed, rng)
+    lines = Lines(tuple(each.finding for each in unplaced))
+    if unplaced and not unsearched:
+        lines = with_lines(unplaced, judged, vectors, problem.claimed, rng)
     entries = len(matrix.values) if reason == TOGETHER else len(judged.rows)
     coverage = Coverage(entries, len(matrix.values), reason)
-    report = _report(judged.blocks, found.findings, coverage, options)
+    report = _report(judged.blocks, lines.findings, coverage, options)
     notes = notes_of(returned, vectors, bool(judged.wrong.any()))
     notes += (*matrix_notes(judged, matrix, measured, vectors), *heard_notes(heard))
-    if told and unsearched:
+    if unplaced and unsearched:
         notes.append(f"no line is told: {unsearched}")
     if more is not None and matrix.pattern.is_full and not more.is_full:
         notes.insert(0, "your Jacobian is not 0 outside of sparsity=, so that all was moved")
@@ -160,13 +160,13 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
         notes=tuple(notes),
         evaluations=evaluations,
         sketch=sketch,
-        repair=repair_of_matrix(vectors, problem.claimed, point.noise, found, unsearched, options),
+        repair=repair_of_matrix(vectors, problem.claimed, point.noise, lines, unsearched, options),
         unsearched=unsearched,
     )
 
 
 def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
-    """Why the source of a Jacobian is not searched; empty where it is."""
+    """Why the source of a Jacobian is not searched for the error; "" if it is."""
     if not callable(problem.jacobian):
         return "the matrix was given, and no function that computes it"
     if vectors.is_complex or vectors.parameters.has_complex:
@@ -177,7 +177,7 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
 
 
 def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> VectorPoint:
-    """The first calls of the function: is it one, and how precise is it?"""
+    """Calls the function for the first time: does it repeat, and how precise is it?"""
     vectors = Vectors(problem.parameters, problem.function, bounds=problem.bounds)
     vectors = replace(vectors, of_loss=problem.of_loss, named=problem.row_name, loss=problem.loss)
     flat = vectors.point
@@ -204,7 +204,7 @@ def _judged(
     options: Options,
     rng: np.random.Generator,
 ) -> tuple[Judged, Columns, str | None]:
-    """The entries, and why not each was measured by itself."""
+    """Measures and judges the entries; also the reason if not each was measured by itself."""
     vectors, pattern = point.vectors, matrix.pattern
     vectors.outside.clear()
     flat, box = vectors.point, vectors.box
@@ -214,14 +214,14 @@ def _judged(
     share = rounding_share(subject, rng)
     together = Together(measured, matrix.values, share, rng)
     screened = options.entries == "auto" and pattern.shape[1] > FEW_COLUMNS
-    found = together.agreement() if screened or not pattern.is_full else None
-    if screened and found is not None:
-        return judge_together(subject, found), measured, TOGETHER
+    agreement = together.agreement() if screened or not pattern.is_full else None
+    if screened and agreement is not None:
+        return judge_together(subject, agreement), measured, TOGETHER
     measured.group = grouped(pattern)
     chosen, reason = choose_columns(
         measured.group, box, noise.seconds, options.entries, options.budget, rng
     )
-    if found is None and ((screened and len(chosen) < len(flat)) or not pattern.is_full):
+    if agreement is None and ((screened and len(chosen) < len(flat)) or not pattern.is_full):
         chosen = np.union1d(chosen, together.suspects())
     claimed = matrix.values / noise.level[pattern.rows]
     claim = Claim(claimed, share * float(np.max(np.nan_to_num(np.abs(claimed)), initial=0.0)))
@@ -249,7 +249,7 @@ def _misshapen(
     options: Options,
     heard: Heard,
 ) -> Report:
-    """A Jacobian of another shape: is it the transpose?"""
+    """The report of a Jacobian with a wrong shape, which may be the transpose of the right one."""
     vectors = point.vectors
     finding = shape_misaligned.RULE.finding(
         problem.parameters.names,
@@ -259,13 +259,13 @@ def _misshapen(
         ),
         fix="return one row for each value, one column for each parameter",
     )
-    if wrong.found == wrong.wanted[::-1]:
+    if wrong.shape == wrong.wanted[::-1]:
         turned = read_matrix(wrong.dense().T, vectors)
         judged, _, _ = _judged(point, turned, lambda _: turned.values, options, generator(0))
         if not judged.wrong.any():
-            finding = transposed_finding(wrong.found, wrong.wanted, vectors)
+            finding = transposed_finding(wrong.shape, wrong.wanted, vectors)
     blocks = tuple(
-        Block(name, (*vectors.shape, *shape), "shape", analytic_shape=wrong.found)
+        Block(name, (*vectors.shape, *shape), "shape", analytic_shape=wrong.shape)
         for name, shape in zip(problem.parameters.names, problem.parameters.shapes, strict=True)
     )
     coverage = Coverage(0, wrong.wanted[0] * wrong.wanted[1])

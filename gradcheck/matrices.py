@@ -1,4 +1,4 @@
-"""The doors for matrices: Jacobians of vector functions, Hessians of losses."""
+"""The public functions for matrices: Jacobians of vector functions, Hessians of losses."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ def check_jacobian(
         jacobian: takes the parameters, returns the Jacobian: a row for each value of the function
             and a column for each parameter, dense, a scipy sparse matrix, or a `LinearOperator`
             with forward and adjoint products; or arrays by block. Or the matrix itself; or True
-            where `function` returns the pair (values, Jacobian).
-        args: what `function` and `jacobian` are given after the parameters.
-        kwargs: what they are given by name.
+            if `function` returns the pair (values, Jacobian).
+        args: further positional arguments of `function` and `jacobian`, after the parameters.
+        kwargs: keyword arguments of `function` and `jacobian`.
         bounds: as in `check`.
-        sparsity: what is not 0 where the Jacobian may have entries; that of a sparse Jacobian is
-            its own. Columns that share no row are moved at once.
+        sparsity: an array that is nonzero where the Jacobian may have entries; a sparse Jacobian
+            needs none. Columns that share no row are perturbed at once.
         options: entries (columns per block), budget, rtol, seed, allow, diagnose, as in `check`.
 
     Raises:
         UsageError: as `check`.
     """
-    found = flatten(params)
+    parameters = flatten(params)
     more = more_of(args, kwargs)
-    function, jacobian = (of_parameters(each, found, more) for each in (function, jacobian))
+    function, jacobian = (of_parameters(each, parameters, more) for each in (function, jacobian))
     if jacobian is True:
         both = function
         function, jacobian = (lambda packed: both(packed)[0]), (lambda packed: both(packed)[1])
-    box = read_bounds(bounds, found)
+    box = read_bounds(bounds, parameters)
     return run_jacobian(
-        JacobianProblem(found, function, jacobian, box, sparsity), Options.of(options)
+        JacobianProblem(parameters, function, jacobian, box, sparsity), Options.of(options)
     )
 
 
@@ -94,11 +94,11 @@ def check_hessian(
         params: as in `check`.
         hessian: takes the parameters, returns the Hessian, a row and a column for each parameter:
             dense, a scipy sparse matrix, or a `LinearOperator`. Or takes the parameters and a
-            vector, and returns their product. Or the matrix itself.
+            vector, and returns the product of the Hessian with it. Or the matrix itself.
         grad: as in `check`; it is checked first, and the Hessian is compared with its differences.
-            Without one, with second differences of the loss, which show less.
-        args: what the functions are given after the parameters (and the vector).
-        kwargs: what they are given by name.
+            If left out, with second differences of the loss, which are less precise.
+        args: further positional arguments of the functions, after the parameters (and the vector).
+        kwargs: keyword arguments of the functions.
         bounds: as in `check`.
         options: entries (columns), budget, rtol, seed, allow, diagnose, as in `check`.
 
@@ -122,16 +122,16 @@ def hessian_report(
     bounds: Any,
     options: Options,
 ) -> Report:
-    """The report of a Hessian alone, by differences of the gradient where there is one."""
-    found = flatten_real(params, "check_hessian")
-    product = _is_product(hessian, more)
+    """The report of a Hessian alone, compared with differences of the gradient if there is one."""
+    parameters = flatten_real(params, "check_hessian")
+    product, box = _is_product(hessian, more), read_bounds(bounds, parameters)
 
     def products(packed: Any) -> Any:
         return lambda vector: hessian(packed, vector, *more.args, **more.kwargs)
 
-    claimed = products if product else of_parameters(hessian, found, more)
-    loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)
-    problem = JacobianProblem(found, loss, claimed, read_bounds(bounds, found), of_loss=True)
+    claimed = products if product else of_parameters(hessian, parameters, more)
+    loss, grad = of_parameters(loss, parameters, more), of_parameters(grad, parameters, more)
+    problem = JacobianProblem(parameters, loss, claimed, box, of_loss=True)
     if grad is None:
         return of_loss(problem, product, options)
     return of_gradient(problem, grad, product, options)

@@ -1,4 +1,4 @@
-"""scipy's doors: everything that `minimize` and `least_squares` are given, with their arguments."""
+"""Checks with the arguments of `scipy.optimize.minimize` and `scipy.optimize.least_squares`."""
 
 from __future__ import annotations
 
@@ -51,22 +51,22 @@ def check_minimize(
         True
 
     Args:
-        fun: as for `minimize`, and so are the others.
-        x0: where they are checked; moved to the edge of the bounds where it is outside.
-        args: what `fun`, `jac`, `hess` and `hessp` are given besides.
-        method: says nothing of derivatives.
-        jac: the gradient; or True where `fun` returns the pair.
+        fun: as for `minimize`, like all other arguments.
+        x0: the point of the check; moved to the edge of the bounds if it is outside.
+        args: further positional arguments of `fun`, `jac`, `hess` and `hessp`.
+        method: not used.
+        jac: the gradient; or True if `fun` returns the pair (value, gradient).
         hess: the Hessian.
         hessp: the product of the Hessian with a vector.
-        bounds: every step stays inside of them.
+        bounds: every step stays inside them.
         constraints: their Jacobians are checked, and the Hessians of a `NonlinearConstraint`.
-        tol: says nothing of derivatives.
-        callback: says nothing of derivatives.
-        options: says nothing of derivatives.
+        tol: not used.
+        callback: not used.
+        options: not used.
         thoroughness: entries, budget, rtol, seed, allow, diagnose, as in `check`.
 
     Raises:
-        UsageError: as `check`, or nothing is given that could be checked.
+        UsageError: as `check`, or there is no derivative to check.
     """
     where, args = _Where.of(x0, bounds), args if isinstance(args, tuple) else (args,)
     named: dict[str, Any] = {"bounds": where.bounds, **thoroughness}
@@ -110,22 +110,22 @@ def check_least_squares(
         True
 
     Args:
-        fun: as for `least_squares`, and so are the others.
-        x0: where it is checked.
+        fun: as for `least_squares`, like all other arguments.
+        x0: the point of the check; moved to the edge of the bounds if it is outside.
         jac: the Jacobian.
-        bounds: every step stays inside of them.
-        method: says nothing of derivatives.
-        jac_sparsity: which entries there may be.
-        args: what `fun` and `jac` are given besides.
-        kwargs: what they are given by name.
-        others: entries, budget, rtol, seed, allow, diagnose, as in `check`; and `loss`: where it is
-            a function, the derivatives that it returns are checked, too. What else `least_squares`
-            takes says nothing of derivatives.
+        bounds: every step stays inside them.
+        method: not used.
+        jac_sparsity: an array that is nonzero where the Jacobian may have entries.
+        args: further positional arguments of `fun` and `jac`.
+        kwargs: keyword arguments of `fun` and `jac`.
+        others: entries, budget, rtol, seed, allow, diagnose, as in `check`; and `loss`: if it is a
+            function, the derivatives that it returns are checked, too. Other arguments of
+            `least_squares` are not used.
 
     Raises:
-        UsageError: as `check`, or nothing is given that could be checked.
+        UsageError: as `check`, or there is no derivative to check.
     """
-    if not hasattr(bounds, "lb"):  # all lower ones, then all upper ones
+    if not hasattr(bounds, "lb"):  # a pair: all lower bounds, all upper bounds
         bounds = SimpleNamespace(lb=bounds[0], ub=bounds[1])
     where = _Where.of(x0, bounds)
     thoroughness = {
@@ -153,11 +153,11 @@ def check_least_squares(
 
 @dataclass(frozen=True)
 class _Where:
-    """The point, within the bounds.
+    """The point of the check, inside the bounds.
 
     Attributes:
-        bounds: as they were given.
-        moved: whether x0 was outside.
+        bounds: the bounds as the user gave them.
+        moved: whether x0 was outside them.
     """
 
     point: Parameters
@@ -178,21 +178,21 @@ def _part(function: Callable[..., Any], part: int) -> Callable[..., Any]:
 
 
 def _is_function(given: Any) -> bool:
-    """Whether it is one, and not the name of differences or a way to estimate."""
+    """Whether an argument is a function, not a scheme's name or a `HessianUpdateStrategy`."""
     return callable(given) and not isinstance(given, type) and not hasattr(given, "update")
 
 
 def _constraints(given: Any) -> Iterator[tuple[str, Any]]:
     alone = isinstance(given, Mapping) or hasattr(given, "fun") or hasattr(given, "A")
     every = [given] if alone else list(given)
-    for number, one in enumerate(every):
-        yield ("constraint" if len(every) == 1 else f"constraints[{number}]"), one
+    for number, constraint in enumerate(every):
+        yield ("constraint" if len(every) == 1 else f"constraints[{number}]"), constraint
 
 
 def _of_constraint(
     name: str, constraint: Any, where: _Where, named: Mapping[str, Any]
 ) -> dict[str, Report]:
-    """The reports of one constraint: a dict, or one of scipy's own."""
+    """The reports of one constraint, a dict or one of scipy's constraint objects."""
     fun: Any
     hess: Any = None
     if isinstance(constraint, Mapping):
@@ -234,7 +234,7 @@ def _weighted(weights: Array, rows: Any) -> Array:
 
 
 def _of_loss(loss: Callable[[Array], Any], residuals: Array, named: Any) -> dict[str, Report]:
-    """The reports of a robust loss: rho(z) gives rho, its slope and its bend at squares."""
+    """The reports of a robust loss: rho(z) gives rho, rho' and rho'' at squared residuals z."""
     from scipy.sparse import diags
 
     def row(order: int) -> Callable[[Array], Any]:

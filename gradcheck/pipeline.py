@@ -32,19 +32,20 @@ from gradcheck.user.problem import Problem
 
 SHORT_LIVED = 2**18
 MOST_KEPT = 2**22 - 2**10
-"""Numbers in the arrays that come and go in a check, at least and at most. An allocator such as
-glibc's keeps memory for arrays of the largest size that it was given back; what it does not keep
-must be mapped anew for each, which takes longer than most of what is done to it."""
+"""Smallest and largest size, in numbers, of an array that is allocated and freed before a check.
+An allocator such as glibc's then keeps memory for arrays up to this size; larger ones are mapped
+anew each time, which takes longer than most operations on them."""
 
 OWN_STREAM = 0x67726164
+"""Keeps the random numbers of a check apart from those of the user's `default_rng(seed)`."""
 
 LITERAL_SECONDS = 0.02
-"""What the literal tier of a recognised network may take where all entries are not asked for:
-sharing lines gives the same numbers in a fraction of it."""
+"""Seconds that the literal tier of a recognised network may take, unless all entries are asked for;
+shared lines give the same derivatives in a fraction of the time."""
 
 
 class NothingToCompareError(Exception):
-    """The function is of no use, which is the whole report."""
+    """The loss cannot be compared with anything; the reason is the whole report."""
 
     def __init__(self, reason: str, findings: tuple[Finding, ...] = ()) -> None:
         super().__init__(reason)
@@ -52,7 +53,7 @@ class NothingToCompareError(Exception):
 
 
 def run(problem: Problem, options: Options) -> Report:
-    """Checks a problem, and puts everything of the user's back as it was.
+    """Checks a problem, and restores everything that the user's code changed.
 
     Raises:
         UsageError: the arguments, or what the functions return, cannot be checked.
@@ -70,7 +71,7 @@ def run(problem: Problem, options: Options) -> Report:
 def carried_out(
     problem: Problem, options: Options, stages: Callable[[Heard, Begin], Report]
 ) -> Report:
-    """The report of the stages, or why there is none; all of the user's is put back as it was."""
+    """Runs the stages of a check, or reports why they stopped; restores what they changed."""
     require_rules(options.allow)
     start = time.perf_counter()
     with progress_bar() as begin, quietly() as heard, problem.put_back():
@@ -97,7 +98,7 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     boxed = problem.bounds is not None or bool(options.noise)
     if problem.bounds is not None:
         selection = selection.within(problem.bounds)
-    (own,) = rng.spawn(1)  # how a network is looked for changes no point that is drawn later
+    (own,) = rng.spawn(1)  # so that the recognition changes no point that is drawn later
     literal = options.budget if options.entries == "all" else min(options.budget, LITERAL_SECONDS)
     identity = identify(point.problem, point.noise.relative, seconds, own)
     plan = Plan(
@@ -130,9 +131,9 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
 
 
 def _with_inner(report: Report, problem: Problem, options: Options) -> Report:
-    """The report with what is wrong inside functions with a backward pass of the user's own.
+    """Adds the findings of functions whose backward pass the user wrote for torch or jax.
 
-    Where torch or jax makes the gradient, these are all that a wrong one can come from.
+    If torch or jax computes the gradient, only such a function can make it wrong.
     """
     layer = problem.layer
     by_hand = problem.gradient_function if layer is None else layer.backward
@@ -150,8 +151,8 @@ def _with_inner(report: Report, problem: Problem, options: Options) -> Report:
         owner = getattr(function, "__self__", function)  # a Function's class, of its `apply`
         name = getattr(owner, "__qualname__", "")
         inner += [
-            replace(one, blocks=wrong, message=f"in {name}: {one.message}")
-            for one in (alone.errors if alone.verdict == "fail" else ())
+            replace(finding, blocks=wrong, message=f"in {name}: {finding.message}")
+            for finding in (alone.errors if alone.verdict == "fail" else ())
         ]
     return replace(report, findings=tuple(inner) or report.findings, repair=repair)
 
@@ -172,8 +173,8 @@ def _repaired(point: Point, diagnosis: Diagnosis, options: Options, begin: Begin
 
 
 def generator(seed: int) -> np.random.Generator:
-    """Numbers that are not those of the user's own `default_rng(seed)`.
+    """A random generator whose numbers differ from those of the user's `default_rng(seed)`.
 
-    An upstream gradient that is the data again would be a special case, in which bugs can hide.
+    An upstream gradient equal to the user's data would be a special case in which bugs can hide.
     """
     return np.random.default_rng((seed, OWN_STREAM))

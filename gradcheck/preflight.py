@@ -1,4 +1,4 @@
-"""Are the user's functions functions? Asked before anything is concluded from their values."""
+"""The first calls: do the user's functions repeat, how precise are they, what do they change?"""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
 from gradcheck.user.problem import Problem
 
 REPEATABLE = 1e-6
-"""Two values of one loss that differ by more, relatively, are not of one function."""
+"""A loss that is called twice may differ by this much, relatively."""
 
 REPEATS = 2
 ASKED_AGAIN = 9
-"""So many times in a row a quick loss is called again: it may go on to other data at times."""
+"""Further calls of a quick loss in a row: it may take new data only now and then."""
 
 QUICK = 0.01
-"""Seconds."""
+"""Seconds that a quick loss takes at most."""
 
 ELSEWHERE = 1e-3
 SINGLE = 1e-6
-"""A type whose rounding is coarser is of half precision."""
+"""A type with a larger rounding error has half precision."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a call of the user's code changed, by the names of parameters, inputs and targets."""
+    """The parameters (`blocks`), inputs and targets (`data`) that a call of user code changed."""
 
     call: str
     blocks: tuple[str, ...]
@@ -47,16 +47,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was learnt from the first calls.
+    """The results of the first calls.
 
     Attributes:
         center: the loss at the user's point; may be nan or infinite.
-        repeated: what the loss gave when it was called again there.
-        aliased: the names of blocks whose returned gradient is in the parameters' own memory.
+        repeated: the losses of further calls at the same point.
+        changes: what each function changed.
+        aliased: the names of blocks whose returned gradient shares memory with the parameters.
         overwritten: the names of blocks whose returned gradient the next call changed.
         ignored: the names of blocks that the loss does not depend on, however far they are moved.
-        without_upstream: the gradients of a layer's inputs that are not zero where upstream is.
-        noise: how far values of the loss are known to be off.
+        without_upstream: the gradients of a layer that are nonzero for a zero upstream gradient.
+        noise: the error of the values of the loss, if the user stated it.
     """
 
     center: float
@@ -71,12 +72,12 @@ class Preflight:
 
     @property
     def not_zero(self) -> tuple[str, ...]:
-        """The names of a layer's inputs whose gradient is not zero where upstream is."""
+        """The names of a layer's inputs whose gradient is nonzero for a zero upstream gradient."""
         return tuple(self.without_upstream)
 
     @property
     def repeatable(self) -> bool:
-        """Whether the loss is the same, but for rounding, whenever it is called."""
+        """Whether all calls gave the same loss, up to rounding."""
         largest = max((abs(value - self.center) for value in self.repeated), default=0.0)
         return not largest > max(REPEATABLE * abs(self.center), 2 * self.noise)
 
@@ -91,12 +92,11 @@ def run_preflight(
 ) -> tuple[Preflight, Point | None]:
     """Calls the loss and the gradient a few times at the user's point and near it.
 
-    `first` is what the very first call of the gradient gave, if there has been one.
+    `first` holds the gradients of a call before this one, if there was one.
 
     Returns:
-        What was learnt; and the user's point with the gradients, whose problem is from now on
-        called with private copies and fresh data if the user's code changes what it is given;
-        None where the loss is of no use.
+        The results; and the user's point with its gradients, or None if the loss is not usable. If
+        the user's code changes its arguments, the point's problem calls it with private copies.
     """
     values = problem.parameters.values
     given = copies(values)
@@ -127,7 +127,7 @@ def run_preflight(
         problem, asked, more = asked_first(problem)
         preflight = replace(preflight, evaluations=preflight.evaluations + more)
         preflight, gradients = _with_gradient(preflight, problem, rng)
-    except (UserCodeError, UsageError):  # the comparison says so, and where
+    except (UserCodeError, UsageError):  # the comparison reports this, with the place
         return preflight, Point.at(problem, values, center, noise).ask_gradient()
     if any(change.data for change in preflight.changes):
         problem = replace(problem, fresh_data=True)
@@ -137,33 +137,33 @@ def run_preflight(
 
 
 def _half(problem: Problem) -> float:
-    """The relative rounding of parameters in half precision; 0 where there are none."""
+    """The relative rounding error of parameters in half precision; 0 if there are none."""
     types = [dtype for dtype in problem.parameters.storage if dtype.kind == "f"]
     coarsest = max(map(epsilon_of, types), default=0.0)
     return coarsest if coarsest > SINGLE else 0.0
 
 
 def with_ignored(preflight: Preflight, point: Point) -> Preflight:
-    """The same with the blocks that the loss does not depend on; no other has no derivative."""
-    still = [
+    """Adds the blocks that the loss does not depend on; they are among those without a slope."""
+    flat = [
         index
         for index, block in enumerate(point.blocks)
         if block.size and not np.any(block.numeric.estimates.value)
     ]
     ignored = tuple(
         point.blocks[index].name
-        for index in still
+        for index in flat
         if not point.problem.depends_on(index, preflight.center)
     )
     layer = point.problem.layer
     if layer is not None and layer.backward is None and len(ignored) == len(point.blocks):
-        ignored = ()  # a layer of the library's that is flat
-    evaluations = preflight.evaluations + len(still)
+        ignored = ()  # a layer of torch or jax that is constant
+    evaluations = preflight.evaluations + len(flat)
     return replace(preflight, ignored=ignored, evaluations=evaluations)
 
 
 def still_repeatable(preflight: Preflight, point: Point) -> Preflight:
-    """What more calls of the loss at the user's point say, if not all is smooth and right there."""
+    """Calls the loss again at the user's point, unless every block is right and smooth there."""
     if all(block.verdict == "ok" and not block.kinks for block in point.blocks):
         return preflight
     times = ASKED_AGAIN if point.noise.seconds < QUICK else 1
@@ -181,7 +181,7 @@ def _asked_again(preflight: Preflight, problem: Problem, times: int) -> Prefligh
 def _with_gradient(
     preflight: Preflight, problem: Problem, rng: np.random.Generator
 ) -> tuple[Preflight, Gradients]:
-    """What the gradient function returned and changed, and whose memory it returned."""
+    """Calls the gradient function: what it returns and changes, and whose memory it returns."""
     parameters = problem.parameters
     given = copies(parameters.values)
     returned = problem.gradient(given, keep=True)
@@ -221,7 +221,7 @@ def _with_gradient(
 
 
 def _without_upstream(problem: Problem) -> Mapping[str, Array]:
-    """The gradients of a layer's inputs that are not zero under an upstream gradient of zero."""
+    """The gradients of a layer's inputs that are nonzero for a zero upstream gradient."""
     if problem.layer is None or problem.layer.reading.arguments == 0:
         return {}
     parameters = problem.parameters
@@ -236,7 +236,7 @@ def _without_upstream(problem: Problem) -> Mapping[str, Array]:
 
 
 def _changed(problem: Problem, call: str, given: Sequence[Array]) -> Change | None:
-    """What of the parameters and the data is no longer as it was; the data are put back."""
+    """The parameters and data that a call changed, or None; the data are restored."""
     parameters = problem.parameters
     blocks = tuple(
         name

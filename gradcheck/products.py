@@ -1,4 +1,4 @@
-"""A Jacobian or Hessian that is known by its products alone: each against the function.
+"""Checks a Jacobian or Hessian that is given by its products with vectors.
 
 The adjoint product with random weights u is the gradient of u . F, which is checked as any loss is;
 the forward product along v is the derivative of F(x + t v) by t, a Jacobian of one column.
@@ -33,16 +33,16 @@ NO_ADJOINT = (
     "your operator has no adjoint product (rmatvec), so that only the forward one was checked"
 )
 TOGETHER = 1e-8
-"""Forward and adjoint products that are apart by more, relatively, are not of one matrix."""
+"""Forward and adjoint products with a larger relative difference belong to different matrices."""
 
 
 def check_products(
     problem: JacobianProblem, point: VectorPoint, operator: Any, options: Options
 ) -> Report:
-    """Checks the forward and the adjoint product of an operator, and the one against the other.
+    """Checks the forward and the adjoint product of an operator, and that they agree.
 
     Raises:
-        UsageError: it has another shape.
+        UsageError: the operator has a wrong shape.
     """
     vectors, rng = point.vectors, generator(options.seed)
     wanted = vectors.rows, len(vectors.point)
@@ -52,7 +52,7 @@ def check_products(
     along = random_moves(sizes, rng)
     weights = random_moves(float(np.min(point.noise.level)) / point.noise.level, rng)
     ahead = _product(operator.matvec, along)
-    # of differences of a loss, the adjoint tells what is wrong: it is of the same product
+    # for differences of a loss, the adjoint product, which is the same function, is diagnosed
     undiagnosed: Any = {"diagnose": False, "repair": None} if problem.loss is not None else {}
     function, derivative = _along(problem, vectors, along)
     forward = run_jacobian(
@@ -97,19 +97,19 @@ def check_products(
 
 
 def _one_each(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings, of those at one expression the first."""
-    places = [(one.location, one.expression) for one in findings]
+    """The findings, only the first of those at the same expression."""
+    places = [(finding.location, finding.expression) for finding in findings]
     return tuple(
-        one
-        for number, one in enumerate(findings)
-        if one.location is None or places.index(places[number]) == number
+        finding
+        for number, finding in enumerate(findings)
+        if finding.location is None or places.index(places[number]) == number
     )
 
 
 def _along(
     problem: JacobianProblem, vectors: Vectors, along: Array
 ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """The function along a line, of {FORWARD: t}, and its derivative: a column, (m, 1)."""
+    """The function along a line, of {FORWARD: t}, and its derivative, a column (m, 1)."""
     function, jacobian = vectors.function, problem.claimed
     pack, start = problem.parameters.pack, vectors.point
     shapes = problem.parameters.shapes

@@ -1,4 +1,4 @@
-"""A progress bar for what takes more than a second, on a terminal only."""
+"""A progress bar for work that takes more than a second, shown on terminals only."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 Advance = Callable[[int], None]
-"""Takes how many more are done."""
+"""Takes the number of units done since the last call."""
 
 Begin = Callable[[str, float], Advance]
-"""(what is counted, how many there will be) -> what to call when some are done."""
+"""(unit, total) -> the function to call with the number of units done."""
 
 PATIENCE = 1.0
 """Seconds before a bar is shown."""
@@ -28,7 +28,7 @@ def no_bar(unit: str, total: float) -> Advance:
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Begin]:
-    """One bar on stderr at a time, with its rate and the time left; none away from a terminal."""
+    """Shows one bar at a time on stderr, with rate and remaining time; none without a terminal."""
     if not (sys.stderr is not None and sys.stderr.isatty()):
         yield no_bar
         return

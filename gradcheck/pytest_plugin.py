@@ -46,7 +46,7 @@ def _seed(text: str) -> int:
 
 
 def _asked(config: pytest.Config) -> dict[str, Any]:
-    """What the command line asks for, as arguments; nothing else, so that defaults hold."""
+    """The arguments that the command line sets; others are left out, so that defaults hold."""
     from gradcheck.options import REPAIR_SECONDS
 
     seed = config.getoption("gradcheck_seed")
@@ -58,18 +58,18 @@ def _record(item: pytest.Item, report: Report) -> None:
     from gradcheck.report.closing import summary_line
     from gradcheck.words import printable
 
-    found = [(VERDICT, summary_line(report))]
+    properties = [(VERDICT, summary_line(report))]
     for finding in report.findings:
-        found.append((RULE, f"{finding.code} {finding.rule}: {', '.join(finding.blocks)}"))
-    for name, text in found:
+        properties.append((RULE, f"{finding.code} {finding.rule}: {', '.join(finding.blocks)}"))
+    for name, text in properties:
         item.user_properties.append((name, printable(text.replace("\n", " "))))
 
 
 class Checker:
-    """The functions of gradcheck with what the command line asks for, with what they find recorded.
+    """The functions of gradcheck with the command line's arguments; findings are recorded.
 
     Args:
-        item: the test that the findings belong to.
+        item: the test that the findings are recorded for.
     """
 
     def __init__(self, item: pytest.Item) -> None:
@@ -116,21 +116,21 @@ def _checker(request: pytest.FixtureRequest) -> Checker:
 def pytest_collect_file(
     file_path: Path, parent: pytest.Collector
 ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
-    """Collects `gradcheck_*.py`, unless the project's python_files makes it a file of tests."""
+    """Collects `gradcheck_*.py`, unless the project's python_files makes it a test module."""
     collectors = yield
     patterns = parent.config.getini("python_files")
     if not file_path.match("gradcheck_*.py") or any(map(file_path.match, patterns)):
         return collectors
-    # pytest takes any file that the command line names for a file of tests, and imports it too
+    # pytest takes a file named on the command line for a test module and would import it again
     others = [collector for collector in collectors if type(collector) is not pytest.Module]
     return [*others, CaseFile.from_parent(parent, path=file_path)]
 
 
 class CaseFile(pytest.File):
-    """A file of functions that are marked with `@gradcheck.case`."""
+    """A file with functions marked `@gradcheck.case`."""
 
     def collect(self) -> Iterable[CaseItem]:
-        """The cases of the file; none where it does not speak of them."""
+        """Yields the cases of the file; the file is imported only if it mentions cases."""
         from gradcheck.casefiles import load_file, mentions_cases
         from gradcheck.errors import UsageError
         from gradcheck.words import printable
@@ -146,11 +146,11 @@ class CaseFile(pytest.File):
 
 
 class CaseItem(pytest.Item):
-    """One case; it passes if the check comes out as the author of the case expects.
+    """One case, which passes if its check has the outcome that its author expects.
 
     Args:
         entry: the case.
-        options: what pytest gives to every item.
+        options: the arguments that pytest passes to every item.
     """
 
     def __init__(self, *, entry: CaseEntry, **options: Any) -> None:
@@ -158,7 +158,7 @@ class CaseItem(pytest.Item):
         self.entry = entry
 
     def runtest(self) -> None:
-        """Makes the case and checks it."""
+        """Builds the case and checks it."""
         from gradcheck.report.closing import cause_line
         from gradcheck.report.text import report_text
         from gradcheck.running import check_case
@@ -174,7 +174,7 @@ class CaseItem(pytest.Item):
             raise _failure("\n".join([*differences, "", text]))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where the case is written."""
+        """The place of the case in its file."""
         code = getattr(inspect.unwrap(self.entry.make), "__code__", None)
         return self.path, code.co_firstlineno - 1 if code else None, self.name
 
@@ -183,7 +183,7 @@ class CaseItem(pytest.Item):
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Leaves out gradcheck's own frames; its summary of a failure is one line, in CI too."""
+    """Removes gradcheck's frames from tracebacks and cuts failure summaries to one line."""
     from gradcheck.errors import GradientMismatch, UsageError
 
     error = None if call.excinfo is None else call.excinfo.value
@@ -199,7 +199,7 @@ def pytest_runtest_makereport(
 
 
 def _frames_outside(traceback: TracebackType | None) -> TracebackType | None:
-    """The frames of a traceback but for those of this package."""
+    """The frames of a traceback without those of this package."""
     if traceback is None:
         return None
     deeper, frame = _frames_outside(traceback.tb_next), traceback.tb_frame
@@ -209,7 +209,7 @@ def _frames_outside(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def _failure(text: str) -> BaseException:
-    """A failure that is shown as its text alone: no line of this file would help the reader."""
+    """A failure that is shown as its text alone; a traceback would only show this file."""
     from gradcheck.words import printable_lines
 
     return pytest.fail.Exception(printable_lines(text), pytrace=False)
@@ -222,7 +222,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         (report.nodeid, text)
         for reports in stats.values()
         for report in reports
-        if getattr(report, "when", None) == "teardown"  # the one that comes last and always
+        if getattr(report, "when", None) == "teardown"  # the report that every test has, last
         for name, text in report.user_properties
         if name == VERDICT
     ]

@@ -1,4 +1,4 @@
-"""Which entries are perturbed: all, so many per block, or what fits in the time."""
+"""Chooses the entries to perturb: all, a number per block, or as many as the budget allows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BLACK_BOX = "black box"
 HELD = "the others are held by their bounds"
 
 EVALUATIONS_PER_ENTRY = 2.2
-"""Two, and what pilots and second looks add where a gradient is right."""
+"""Two, and the average share of pilot steps and repetitions when a gradient is right."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was perturbed.
+    """Which share of the entries was perturbed.
 
     Example:
         >>> import numpy as np, gradcheck
@@ -31,13 +31,13 @@ class Coverage:
         (4, 9, False)
 
     Attributes:
-        entries: how many entries.
-        total: how many there are.
-        reason: why not all, or None.
+        entries: the number of perturbed entries.
+        total: the number of all entries.
+        reason: why not all were perturbed, or None.
         interrupted: whether the user stopped the check or its diagnosis.
-        engine: what gave the numeric gradient: "black box", finite differences of the user's loss;
-            or the structure of the network recognised in it, "literal" or "shared lines".
-        tied: how many evaluations of the user's loss tie that network to it; 0 for a black box.
+        engine: how the numeric gradient was computed: "black box", by finite differences of the
+            user's loss; or by the recognised network's structure, "literal" or "shared lines".
+        tied: how many evaluations of the user's loss confirmed the network; 0 for a black box.
     """
 
     entries: int
@@ -49,7 +49,7 @@ class Coverage:
 
     @property
     def how(self) -> str:
-        """How the entries of a recognised network were perturbed, in words; "" of a black box."""
+        """How the entries of a recognised network were perturbed, in words; "" if there is none."""
         if not self.tied:
             return ""
         way = {"literal": "one by one", "shared lines": "along lines that they share"}[self.engine]
@@ -63,13 +63,13 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Selection:
-    """The entries to perturb, as ascending flat indices of every block."""
+    """The entries to perturb, as ascending flat indices, one array per block."""
 
     entries: tuple[Indices, ...]
     coverage: Coverage
 
     def within(self, bounds: Bounds) -> Selection:
-        """Those that can move within the bounds."""
+        """The entries of the selection that the bounds leave free to move."""
         free = tuple(
             np.intersect1d(chosen, bounds.free(block)) for block, chosen in enumerate(self.entries)
         )
@@ -87,10 +87,10 @@ def choose_entries(
     seconds: float,
     rng: np.random.Generator,
 ) -> Selection:
-    """The flat indices to perturb in every block.
+    """Chooses the entries to perturb in every block.
 
-    They are "all", a number per block, or "auto": what fits in the budget, small blocks (biases)
-    whole and the others sampled at random.
+    `entries` is "all", a number per block, or "auto": as many as fit in the budget, all of small
+    blocks (biases) and a random sample of the others. `seconds` is the time of one evaluation.
     """
     sizes = [value.size for value in parameters.values]
     total = sum(sizes)
@@ -122,14 +122,14 @@ def choose_columns(
     budget: float,
     rng: np.random.Generator,
 ) -> tuple[Indices, str | None]:
-    """The columns of a Jacobian to differentiate, and why not all: those that can move, as above.
+    """The columns of a Jacobian to differentiate, and why not all; arguments as above.
 
-    Columns of one group are moved at once; `box` has the least and the largest value of each.
+    Columns with the same number in `group` move at once; those that `box` (low, high) fixes do not.
     """
     free, reason = np.arange(len(group)), None
     if box is not None:
-        open_ = box[0] < box[1]
-        free, reason = free[open_], None if open_.all() else HELD
+        movable = box[0] < box[1]
+        free, reason = free[movable], None if movable.all() else HELD
     most = len(free)
     if entries == "auto":
         each = EVALUATIONS_PER_ENTRY * max(seconds, 1e-9) * len(np.unique(group)) / max(most, 1)
@@ -143,13 +143,13 @@ def choose_columns(
 
 
 def all_entries(parameters: Parameters) -> Selection:
-    """Every entry of every block."""
+    """The selection of every entry of every block."""
     sizes = [value.size for value in parameters.values]
     return Selection(tuple(map(rows_up_to, sizes)), Coverage(sum(sizes), sum(sizes)))
 
 
 def _share(sizes: list[int], affordable: int) -> list[int]:
-    """Shares out a number of entries: the smallest blocks first, at least one entry each."""
+    """Distributes a number of entries, to the smallest blocks first, at least one to each."""
     counts = [0] * len(sizes)
     left = affordable
     order = sorted(range(len(sizes)), key=lambda block: sizes[block])

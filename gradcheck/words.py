@@ -1,4 +1,4 @@
-"""Small words that messages are made of."""
+"""Helpers for the wording of messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence, Sized
 from typing import Literal
 
 Verdict = Literal["pass", "fail", "inconclusive"]
-"""Of a report."""
+"""The verdict of a report."""
 
 WORST_FIRST: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
 
@@ -17,7 +17,7 @@ Standing = Literal[
 """The verdict on a block."""
 
 NEAREST = 2
-"""How many names are offered instead of one that is not known."""
+"""How many similar names are suggested for an unknown one."""
 
 
 def printable(text: str) -> str:
@@ -33,24 +33,24 @@ def printable_lines(text: str) -> str:
 
 
 def shortened(name: str, most: int = 40) -> str:
-    """A name that fits on a line, and is one."""
+    """A printable name on one line, cut to at most `most` characters."""
     name = printable(name)
     return name if len(name) <= most else f"{name[: most - 3]}..."
 
 
 def indexed(name: str, index: Iterable[object]) -> str:
-    """An entry as the user would write it, `W1[0, 3]`; the name alone of what has no axes."""
+    """An entry as the user would write it, `W1[0, 3]`; the name alone for a scalar."""
     places = ", ".join(map(str, index))
     return f"{name}[{places}]" if places else name
 
 
 def worst_of(verdicts: Iterable[Verdict]) -> Verdict:
-    """What verdicts come to together."""
+    """The worst of several verdicts."""
     return min(verdicts, key=WORST_FIRST.index)
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:
-    """`W1`, `W1 and b1`, `W1, b1 and W2`; a long list is cut."""
+    """Names as text: `W1`, `W1 and b1`, `W1, b1 and W2`; a long list is cut."""
     names = [shortened(name) for name in names]
     shown = names if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
     if len(shown) < 2:
@@ -59,21 +59,21 @@ def listed(names: Sequence[str], most: int = 6) -> str:
 
 
 def verb(names: Sized, singular: str, plural: str) -> str:
-    """The form of a verb that fits the number of names."""
+    """The form of a verb that agrees with the number of names."""
     return singular if len(names) == 1 else plural
 
 
 def gradient_of(names: Sequence[str]) -> str:
-    """`the gradient of W1 is`, `the gradients of W1 and b1 are`."""
+    """Subject and verb: `the gradient of W1 is`, `the gradients of W1 and b1 are`."""
     if len(names) == 1:
         return f"the gradient of {shortened(names[0])} is"
     return f"the gradients of {listed(names)} are"
 
 
 def with_nearest(sentence: str, name: str, known: Iterable[str], then: str = "") -> str:
-    """A sentence about a name that is not known, with the known names that are nearest to it.
+    """A sentence about an unknown name, with the nearest known names as suggestions.
 
-    `then` is what the reader can do otherwise; upper and lower case count as the same.
+    `then` says what else the reader can do. Upper and lower case count as the same.
     """
     spelled = {each.lower(): each for each in known}
     near = [spelled[key] for key in difflib.get_close_matches(name.lower(), spelled, NEAREST)]

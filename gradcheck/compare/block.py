@@ -1,4 +1,4 @@
-"""One parameter array, and all that a check comes to know of it."""
+"""One parameter array, and everything that a check learns about it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from gradcheck.words import Standing
 Index = tuple[int, ...]
 
 FAILED = ("wrong", "shape", "missing", "raised", "nonfinite")
+"""The verdicts of a gradient that is known to be wrong."""
 
 
 @dataclass(frozen=True)
 class Worst:
-    """The entry of a block that is furthest off.
+    """The entry of a block with the largest error.
 
     Example:
         >>> import gradcheck
@@ -28,9 +29,9 @@ class Worst:
         (4.0, 6.0)
 
     Attributes:
-        index: its position in the block.
-        analytic: the derivative that the user's code gives.
-        numeric: the one that the finite differences give.
+        index: the position of the entry in the block.
+        analytic: the derivative returned by the user's code.
+        numeric: the derivative by finite differences.
     """
 
     index: Index
@@ -40,10 +41,10 @@ class Worst:
 
 @dataclass(frozen=True)
 class Block:
-    """One parameter array at one point; every stage of a check adds what it finds.
+    """One parameter array at one point; every stage of a check adds its results.
 
-    The verdict comes first, since it is what people read; errors and bounds are absolute unless
-    they are called relative. What it was reached from follows.
+    The verdict comes first, since users read it first; the data that it is based on follow. Errors
+    and bounds are absolute unless they are called relative.
 
     Example:
         >>> import numpy as np, gradcheck
@@ -52,7 +53,7 @@ class Block:
         ('b', 'wrong')
 
     Attributes:
-        name: the path as the user would write it.
+        name: the path to the array as the user would write it.
         shape: the shape of the parameter.
         verdict: "ok", "wrong", "shape", "missing", "raised", "nonfinite", "inconclusive" or
             "not checked".
@@ -60,20 +61,20 @@ class Block:
         wrong_entries: how many of them are wrong.
         kinks: how many of them sit on a kink and are right there.
         max_abs_error: the largest difference of analytic and numeric derivative.
-        max_rel_error: the same, relative to the block's largest derivative.
+        max_rel_error: that difference relative to the block's largest derivative.
         error_bound: the largest error bound of the entries.
-        resolution: the largest, over the entries perturbed, of the error that would have been
-            called wrong, over the scale that the entry is judged on; what a kink excuses counts.
-            None where the derivative cannot be told from 0: the error bound is then what is known.
-        worst: the entry furthest off, or None when nothing could be compared.
-        analytic_shape: the shape of what the user's code returned, or None.
-        excused: it is right but for a small number by which the loss keeps its log finite.
+        resolution: the smallest error, relative to the scale of an entry, that would have been
+            called wrong in every perturbed entry; the range of slopes at a kink counts. None if the
+            derivatives cannot be told from 0; then only the error bound is known.
+        worst: the entry with the largest error, or None if nothing could be compared.
+        analytic_shape: the shape of the gradient that the user's code returned, or None.
+        excused: the gradient is right except for the small number that keeps a log finite.
         value: the parameter, in its shape.
-        gradient: what the user's code returned for it, after the gates.
-        precision: the rounding error of that gradient, absolute.
+        gradient: the gradient returned by the user's code, after the first checks.
+        precision: the absolute rounding error of that gradient.
         stable: whether a second call gave the same gradient.
-        numeric: the numeric gradient of the entries that were perturbed.
-        screened: what random directions said of the others, or None.
+        numeric: the numeric gradient of the perturbed entries.
+        screened: the result of the random directions that test the other entries, or None.
     """
 
     name: str
@@ -110,12 +111,12 @@ class Block:
 
     @property
     def gradient_fits(self) -> bool:
-        """Whether a gradient was returned that has the shape of the block."""
+        """Whether the returned gradient has the shape of the block."""
         return self.gradient.value is not None and self.gradient.value.shape == self.shape
 
     @property
     def analytic(self) -> Array:
-        """The analytic derivatives of the perturbed entries, (n,); nan where there are none."""
+        """The analytic derivatives of the perturbed entries, (n,); nan if not comparable."""
         if not self.gradient.comparable or self.gradient.value is None:
             return np.full(len(self.numeric.entries), np.nan)
         flat = self.gradient.value.reshape(-1)
@@ -123,9 +124,9 @@ class Block:
 
     @property
     def is_flat(self) -> bool:
-        """Whether its derivatives are zero, to rounding, and its gradient is exactly that."""
-        found = self.verdict == "ok" and bool(self.entries) and self.resolution is None
-        return found and not np.any(self.analytic)
+        """Whether the numeric gradient is zero up to rounding, and the analytic one exactly."""
+        zero = self.verdict == "ok" and bool(self.entries) and self.resolution is None
+        return zero and not np.any(self.analytic)
 
     def without_arrays(self) -> Block:
         """Return a copy with the results, but without the arrays they were computed from."""
@@ -141,7 +142,7 @@ class Block:
 
     @property
     def claim(self) -> Claim:
-        """The whole analytic gradient, flat, for the engine; nan where there is none."""
+        """The whole analytic gradient, flat, with its precision; nan if not comparable."""
         if not self.gradient.comparable or self.gradient.value is None:
             return Claim(np.full(self.value.size, np.nan), 0.0)
         return Claim(self.gradient.value.reshape(-1), self.precision)

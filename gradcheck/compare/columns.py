@@ -1,4 +1,4 @@
-"""The Jacobian of a vector function against the user's: measured, judged and put into blocks."""
+"""Measures the Jacobian of a vector function and judges the user's, block by block."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Shape = tuple[int, ...]
 
 EPSILON = float(np.finfo(np.float64).eps)
 MOST_ALONE = 64
-"""So many columns are moved alone where others of their group may have moved them too."""
+"""At most this many columns are moved alone because others of their group may have interfered."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A vector function, what is claimed of it, and what measures it."""
+    """A vector function, the user's Jacobian (`ask`: flat point -> entries), and its columns."""
 
     vectors: Vectors
     measured: Columns
@@ -43,13 +43,13 @@ class Subject:
 
 @dataclass(frozen=True)
 class Judged:
-    """The entries of a Jacobian that were differentiated, (k,) each; in the user's units.
+    """The measured entries of a Jacobian, (k,) each, in the user's units, and its blocks.
 
     Attributes:
-        bound: how far right ones may be apart.
-        missing: what the pattern lacks, as far as it was looked for.
-        leaking: in how many rows it lacks something.
-        places: the places of these entries among all.
+        bound: the largest difference of right entries.
+        missing: the entries found that the pattern lacks.
+        leaking: the number of rows in which the pattern lacks an entry.
+        places: the positions of the measured entries among all entries.
     """
 
     blocks: tuple[Block, ...]
@@ -67,7 +67,7 @@ class Judged:
 def measured_alone(
     subject: Subject, claim: Claim, chosen: Indices, rng: np.random.Generator
 ) -> BlockGradient:
-    """The derivatives along some columns, each entry by itself."""
+    """The derivatives of the entries in the chosen columns, measured entry by entry."""
     entries = np.flatnonzero(np.isin(subject.matrix.pattern.columns, chosen))
     if not len(entries):
         return BlockGradient.of_nothing()
@@ -77,7 +77,7 @@ def measured_alone(
 
 
 def judge_matrix(subject: Subject, claim: Claim, numeric: BlockGradient) -> Judged:
-    """Judges the entries of a Jacobian that were measured."""
+    """Judges the measured entries of a Jacobian."""
     pattern, matrix, entries = subject.matrix.pattern, subject.matrix, numeric.entries
     unit, columns = subject.noise.level[pattern.rows], pattern.columns
     missing = missing_of(subject.measured)
@@ -85,8 +85,8 @@ def judge_matrix(subject: Subject, claim: Claim, numeric: BlockGradient) -> Judg
     for name, shape, start, end in _parts(subject):
         here = np.flatnonzero((columns[entries] >= start) & (columns[entries] < end))
         block = _named(_block(subject, claim, numeric, here), name, shape, start, subject)
-        own = [one for one in missing if start <= one.column < end]
-        blocks.append(_lacking(block, own, start, subject) if own else block)
+        lacking = [entry for entry in missing if start <= entry.column < end]
+        blocks.append(_lacking(block, lacking, start, subject) if lacking else block)
     analytic = claim.gradient[entries]
     return Judged(
         tuple(blocks),
@@ -102,10 +102,10 @@ def judge_matrix(subject: Subject, claim: Claim, numeric: BlockGradient) -> Judg
     )
 
 
-def judge_together(subject: Subject, found: Agreement) -> Judged:
-    """The blocks of a Jacobian of which every row agrees along random directions."""
-    pattern, unit, off = subject.matrix.pattern, subject.noise.level, found.off
-    rows, columns = found.visible
+def judge_together(subject: Subject, agreement: Agreement) -> Judged:
+    """The blocks of a Jacobian whose rows all agree along random directions."""
+    pattern, unit, off = subject.matrix.pattern, subject.noise.level, agreement.off
+    rows, columns = agreement.visible
     row = int(np.argmax(off.excess))
     places = np.flatnonzero(pattern.rows == row)
     beside = np.searchsorted(pattern.starts, places, side="right") - 1
@@ -119,13 +119,13 @@ def judge_together(subject: Subject, found: Agreement) -> Judged:
             block = replace(
                 block,
                 max_abs_error=float(np.max(np.abs(off.apart) * unit)) / least,
-                max_rel_error=apart / least / found.scale,
+                max_rel_error=apart / least / agreement.scale,
                 error_bound=float(np.max(rows * unit) * np.max(columns[part])),
-                resolution=float(np.max(found.resolution[part])),
+                resolution=float(np.max(agreement.resolution[part])),
             )
-        own = np.flatnonzero((start <= beside) & (beside < end))
-        if len(own):
-            nearest = own[np.argmin(np.abs(off.moves[beside[own]]))]
+        inside = np.flatnonzero((start <= beside) & (beside < end))
+        if len(inside):
+            nearest = inside[np.argmin(np.abs(off.moves[beside[inside]]))]
             analytic = float(subject.matrix.values[places[nearest]])
             numeric = analytic + float(off.apart[row] * unit[row] / off.moves[beside[nearest]])
             block = replace(block, worst=Worst((int(places[nearest]),), analytic, numeric))
@@ -136,7 +136,7 @@ def judge_together(subject: Subject, found: Agreement) -> Judged:
 
 
 def _parts(subject: Subject) -> Iterator[tuple[str, Shape, int, int]]:
-    """The name and the shape of every block of parameters, and its columns."""
+    """Yields the name, the shape and the first and last column of every block of parameters."""
     parameters, start = subject.vectors.parameters, 0
     for name, shape in zip(parameters.names, parameters.shapes, strict=True):
         end = start + int(np.prod(shape, dtype=int))
@@ -145,7 +145,7 @@ def _parts(subject: Subject) -> Iterator[tuple[str, Shape, int, int]]:
 
 
 def rounding_share(subject: Subject, rng: np.random.Generator) -> float:
-    """How far rounding may have moved entries, as a share of the largest of their row."""
+    """The rounding error of the user's entries, as a share of the largest in their row."""
     point, pattern, values = subject.vectors.point, subject.matrix.pattern, subject.matrix.values
     size = pattern.largest_in_rows(np.abs(values))
     moved = np.zeros(len(size))
@@ -161,7 +161,7 @@ def rounding_share(subject: Subject, rng: np.random.Generator) -> float:
 def _again_alone(
     subject: Subject, claim: Claim, numeric: BlockGradient, rng: np.random.Generator
 ) -> BlockGradient:
-    """The derivatives, with those measured alone that others of their group have moved as well."""
+    """Measures columns again alone if other columns of their group changed the same values."""
     measured = subject.measured
     columns = measured.pattern.columns[numeric.entries]
     off = measured.not_alone(numeric.entries, numeric.estimates.value)
@@ -179,9 +179,9 @@ def _again_alone(
 def _beside_kinks(
     subject: Subject, claim: Claim, numeric: BlockGradient, rng: np.random.Generator
 ) -> BlockGradient:
-    """The derivatives; at a kink, what is between its slopes, and right a little way off.
+    """Accepts analytic entries at a kink that lie between its slopes and are right nearby.
 
-    It is right to what can be seen there.
+    Their error bound is that of the nearby point.
     """
     at, measured = np.flatnonzero(numeric.estimates.kink), subject.measured
     if not len(at):
@@ -191,26 +191,25 @@ def _beside_kinks(
     nearby = replace(measured, point=point, center=subject.vectors.moved(point), calls=1, leaks=[])
     unit = subject.noise.level[measured.pattern.rows]
     entries, there = numeric.entries[at], Claim(subject.ask(point) / unit, claim.precision)
-    found = differentiate_columns(nearby, subject.noise, there, entries, rng)
+    beside = differentiate_columns(nearby, subject.noise, there, entries, rng)
     measured.calls += nearby.calls
-    own, estimates = claim.gradient[entries], numeric.estimates
-    judged = judge_entries(there.gradient[entries], found, claim.precision, None, numeric.largest)
-    right = judged.ok & (np.abs(there.gradient[entries]) >= TELLING * np.abs(own))
-    right &= (estimates.lower[at] <= own) & (own <= estimates.upper[at])
-    at = at[right]
-    settled = replace(Estimates.smooth(own[right], found.estimates.bound[right]), kink=right[right])
+    claimed, estimates = claim.gradient[entries], numeric.estimates
+    judged = judge_entries(there.gradient[entries], beside, claim.precision, None, numeric.largest)
+    right = judged.ok & (np.abs(there.gradient[entries]) >= TELLING * np.abs(claimed))
+    right &= (estimates.lower[at] <= claimed) & (claimed <= estimates.upper[at])
+    at, bound = at[right], beside.estimates.bound[right]
+    settled = replace(Estimates.smooth(claimed[right], bound), kink=right[right])
     return replace(numeric, estimates=estimates.put(at, settled))
 
 
 def _block(subject: Subject, claim: Claim, numeric: BlockGradient, here: Indices) -> Block:
-    """The judged block of some of the entries, a row of them, in units of the noise."""
+    """The judged block of some measured entries, flat; its worst entry is in the user's units."""
     entries = numeric.entries[here]
-    own = replace(numeric[here], entries=np.arange(len(here)), outside=numeric.largest)
+    measured = replace(numeric[here], entries=np.arange(len(here)), outside=numeric.largest)
     values = claim.gradient[entries]
     gradient = Gradient(values, "ok" if np.all(np.isfinite(values)) else "nonfinite")
-    block = Block(
-        "", (len(here),), value=values, gradient=gradient, precision=claim.precision, numeric=own
-    )
+    precision, shape = claim.precision, (len(here),)
+    block = Block("", shape, value=values, gradient=gradient, precision=precision, numeric=measured)
     block = judge_block(block, subject.rtol, numeric.largest)
     if not len(here) or block.worst is None:
         return block
@@ -220,14 +219,14 @@ def _block(subject: Subject, claim: Claim, numeric: BlockGradient, here: Indices
     scale = float(unit[block.worst.index[0]])
     return replace(
         block,
-        max_abs_error=float(np.max(own.estimates.distance(values) * unit)),
-        error_bound=float(np.max(total_bound(own, claim.precision) * unit)),
+        max_abs_error=float(np.max(measured.estimates.distance(values) * unit)),
+        error_bound=float(np.max(total_bound(measured, precision) * unit)),
         worst=Worst((worst,), block.worst.analytic * scale, block.worst.numeric * scale),
     )
 
 
 def _named(block: Block, name: str, shape: Shape, start: int, subject: Subject) -> Block:
-    """The block with its name, and places in rows and columns."""
+    """The block with its name and shape, and the index of its worst entry by row and column."""
     outer, pattern = subject.vectors.shape, subject.matrix.pattern
     worst = block.worst
     if worst is not None:
@@ -244,9 +243,9 @@ def _index(row: int, outer: Shape, column: int, shape: Shape) -> Shape:
 
 
 def _lacking(block: Block, missing: list[Missing], start: int, subject: Subject) -> Block:
-    """The block, with what the pattern lacks as entries that are claimed to be 0."""
+    """The block, where each entry that the pattern lacks counts as a wrong entry of 0."""
     outer = subject.vectors.shape
-    largest = max(missing, key=lambda one: abs(one.derivative))
+    largest = max(missing, key=lambda entry: abs(entry.derivative))
     index = _index(largest.row, outer, largest.column - start, block.shape[len(outer) :])
     worst = Worst(index, 0.0, largest.derivative)
     return replace(

@@ -1,8 +1,8 @@
-"""A network's derivatives, seen through the user's own loss: along a direction in every block.
+"""Confirms a network's derivatives with the user's own loss, along a direction in every block.
 
-A direction moves some entries of a block together, those that a loss may treat as special among
-them: the smallest (it is pruned), the largest (it is clipped), one that has the value of another.
-One of them that differs changes the derivative along it by as much.
+A direction moves several entries of a block together. Among them are those that a loss may treat as
+special: the smallest (pruned), the largest (clipped), and those that share their value with
+another. If one of their derivatives differs, so does the derivative along the direction.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SMALLEST = 2
 LEAST_MOVE, LARGEST_MOVE = 1.0, 2.0
 SMALL = 1e-3
 FINE = 2.5e-9
-"""The rounding of the derivatives along a direction, as a share of the largest."""
+"""The aim for the rounding error of a derivative along a direction, relative to the largest."""
 
 LONGER = 1e3
 TRIES = 3
@@ -46,7 +46,7 @@ class Direction:
     """Entries of a block that move together.
 
     Attributes:
-        moves: how far each moves, by the step.
+        moves: the movement of each entry for a step of 1.
         length: the size of the parameters, or 1.
     """
 
@@ -61,9 +61,9 @@ class Chosen:
     """Entries of a block, as flat indices.
 
     Attributes:
-        repeated: some that are 0, or have the size of another, among others that are neither.
-        special: these, the smallest, and the ends.
-        entries: these, and some at random.
+        repeated: some that are 0 or as large as another, unless this holds for all entries.
+        special: the repeated, the smallest, and the least and greatest.
+        entries: the special ones and some random ones.
     """
 
     repeated: Indices
@@ -72,7 +72,7 @@ class Chosen:
 
 
 def chosen_of(block: Block, rng: np.random.Generator) -> Chosen:
-    """The entries of a block through which the network is tied to the loss."""
+    """Chooses the entries of a block by which the user's loss is to confirm the network."""
     flat = block.value.reshape(-1)
     ordered = np.abs(flat)
     ordered.sort()
@@ -80,10 +80,10 @@ def chosen_of(block: Block, rng: np.random.Generator) -> Chosen:
     del ordered  # it may be large
     parts = slices_of(len(flat))
     smallest, alike = (
-        np.concatenate([part.start + np.flatnonzero(is_one(np.abs(flat[part]))) for part in parts])
-        for is_one in (lambda size: size <= least, lambda size: np.isin(size, sizes))
+        np.concatenate([part.start + np.flatnonzero(holds(np.abs(flat[part]))) for part in parts])
+        for holds in (lambda size: size <= least, lambda size: np.isin(size, sizes))
     )
-    repeated = rng.permutation(alike[: len(alike) % len(flat)])[:SMALLEST]  # all are not special
+    repeated = rng.permutation(alike[: len(alike) % len(flat)])[:SMALLEST]  # none if all are alike
     smallest = smallest[:SMALLEST]
     ends = np.array([np.argmin(block.value), np.argmax(block.value)])
     special = np.unique(np.concatenate([smallest, repeated, ends]))
@@ -94,12 +94,12 @@ def chosen_of(block: Block, rng: np.random.Generator) -> Chosen:
 def directions_of(
     point: Point, chosen: Sequence[Chosen], rng: np.random.Generator
 ) -> list[Direction]:
-    """One direction for every block, or several where its parameters are of very different size."""
-    found = []
+    """One direction for every block, or several if its parameters differ much in size."""
+    directions = []
     for index, block in enumerate(point.blocks):
         entries = chosen[index].entries
         entries = entries[~block.numeric.estimates.kink[entries]]
-        flat = block.value.reshape(-1)  # of all sizes no copy is made: it may be large
+        flat = block.value.reshape(-1)  # no array of all sizes is made: the block may be large
         least = SMALL * max(flat.max(initial=0.0), -flat.min(initial=0.0))
         groups = [np.arange(len(entries))] if len(entries) else []
         small = np.count_nonzero((flat < least) & (flat > -least))
@@ -108,50 +108,51 @@ def directions_of(
         for rows in groups:
             together = entries[rows]
             moves = _moves(len(together), rng)
-            found.append(Direction(index, together, moves, length_of(np.abs(flat[together]))))
-    return found
+            directions.append(Direction(index, together, moves, length_of(np.abs(flat[together]))))
+    return directions
 
 
 def measured_along(
     point: Point, directions: Sequence[Direction], rng: np.random.Generator
 ) -> NumericGradient:
-    """The derivatives of the user's own loss along directions, a block for each.
+    """The derivatives of the user's own loss along directions, one block for each.
 
-    Two evaluations settle one that agrees with what is known.
+    Two evaluations are enough for a derivative that agrees with the network's.
     """
-    tried = [_quickly(point, one) for one in directions]
-    rest = [one for one, (found, _) in zip(directions, tried, strict=True) if found is None]
-    noise = replace(point.noise, rough=tuple(point.noise.levels(one.block).rough for one in rest))
+    tried = [_quickly(point, direction) for direction in directions]
+    pairs = zip(directions, tried, strict=True)
+    rest = [direction for direction, (quick, _) in pairs if quick is None]
+    rough = tuple(point.noise.levels(direction.block).rough for direction in rest)
     more = numeric_gradient(
         _losses(point, rest),
-        [np.array([one.length]) for one in rest],
+        [np.array([direction.length]) for direction in rest],
         point.center,
-        noise,
+        replace(point.noise, rough=rough),
         [np.arange(1)] * len(rest),
-        [_claim(point, one) for one in rest],
+        [_claim(point, direction) for direction in rest],
         rng,
     )
-    others = iter(more.blocks)
-    blocks = tuple(next(others) if found is None else found for found, _ in tried)
+    slow = iter(more.blocks)
+    blocks = tuple(next(slow) if quick is None else quick for quick, _ in tried)
     calls = sum(count for _, count in tried)
     return replace(more, blocks=blocks, evaluations=more.evaluations + calls)
 
 
-def _quickly(point: Point, one: Direction) -> tuple[BlockGradient | None, int]:
-    """The derivative along a direction, where it is the known one but for rounding; the calls.
+def _quickly(point: Point, direction: Direction) -> tuple[BlockGradient | None, int]:
+    """The derivative along a direction if it equals the network's up to rounding; and the calls.
 
-    What it is off by at a large step tells the next one, as it grows with the square.
+    The truncation error at a large step, which grows with its square, gives the next step.
     """
-    claim, rough = _claim(point, one), point.noise.levels(one.block).rough
-    known, losses = float(claim.gradient[0]), _losses(point, [one])
-    scale = point.blocks[one.block].numeric.largest
-    step = least = first_length(point.noise.relative, one.length)
+    claim, rough = _claim(point, direction), point.noise.levels(direction.block).rough
+    expected, losses = float(claim.gradient[0]), _losses(point, [direction])
+    scale = point.blocks[direction.block].numeric.largest
+    step = least = first_length(point.noise.relative, direction.length)
     if scale:
         step = float(np.clip(rough / (FINE * scale), least, LONGER * least))
     for calls in range(2, 2 * TRIES + 1, 2):
-        plus, minus = losses(0, np.zeros(2, np.intp), one.length + _ENDS * step)
+        plus, minus = losses(0, np.zeros(2, np.intp), direction.length + _ENDS * step)
         slope = (plus - minus) / (2 * step)
-        apart, rounding = abs(slope - known), rough / step
+        apart, rounding = abs(slope - expected), rough / step
         if apart <= STATED * rounding + claim.precision:
             bound = STATED * rounding + apart
             estimates = Estimates.smooth(np.array([slope]), np.array([bound]))
@@ -163,9 +164,9 @@ def _quickly(point: Point, one: Direction) -> tuple[BlockGradient | None, int]:
 
 
 def agree_along(point: Point, directions: Sequence[Direction], own: NumericGradient) -> bool:
-    """Whether the user's loss gives the derivatives that are known, within the bounds of both."""
-    for one, numeric in zip(directions, own.blocks, strict=True):
-        claim, estimates = _claim(point, one), numeric.estimates
+    """Whether the user's loss gives the network's derivatives, within the bounds of both."""
+    for direction, numeric in zip(directions, own.blocks, strict=True):
+        claim, estimates = _claim(point, direction), numeric.estimates
         apart = estimates.distance(claim.gradient)
         if not np.all(apart <= BOUND_FACTOR * (estimates.bound + claim.precision)):
             return False
@@ -175,9 +176,9 @@ def agree_along(point: Point, directions: Sequence[Direction], own: NumericGradi
 def agree_nearby(
     point: Point, chosen: Sequence[Chosen], rng: np.random.Generator
 ) -> tuple[bool, int]:
-    """The same at a small step, where an entry is 0, or has the value of another; and the calls.
+    """Whether they agree at a small step for entries that are 0 or repeat a value; and the calls.
 
-    A loss may treat such a value as special, and a larger step does not show it.
+    A loss may treat such values as special, which a larger step does not show.
     """
     calls = 0
     for index, block in enumerate(point.blocks):
@@ -187,11 +188,11 @@ def agree_nearby(
             continue
         rough, length = point.noise.levels(index).rough, length_of(np.abs(block.value))
         step = max(SHOWN * rough / (engine.limit * (engine.largest or 1.0)), SHORTEST * length)
-        one = Direction(index, entries, _moves(len(entries), rng), 0.0)
-        plus, minus = _losses(point, [one])(0, np.zeros(2, np.intp), _ENDS * step)
+        direction = Direction(index, entries, _moves(len(entries), rng), 0.0)
+        plus, minus = _losses(point, [direction])(0, np.zeros(2, np.intp), _ENDS * step)
         calls += 2
         gap = abs(plus + minus - 2 * point.center) / step
-        claim = _claim(point, one)
+        claim = _claim(point, direction)
         bound = STATED * rough / step + gap / 2 + claim.precision
         if not abs((plus - minus) / (2 * step) - claim.gradient[0]) <= BOUND_FACTOR * bound:
             return False, calls
@@ -202,29 +203,26 @@ def _moves(count: int, rng: np.random.Generator) -> Array:
     return random_signs((count,), rng) * rng.uniform(LEAST_MOVE, LARGEST_MOVE, count)
 
 
-def _claim(point: Point, one: Direction) -> Claim:
-    numeric: BlockGradient = point.blocks[one.block].numeric
-    estimates = numeric.estimates[one.entries]
-    return Claim(
-        np.array([one.moves @ estimates.value]), float(np.abs(one.moves) @ estimates.bound)
-    )
+def _claim(point: Point, direction: Direction) -> Claim:
+    """The network's derivative along a direction, (1,), and its bound."""
+    moves, numeric = direction.moves, point.blocks[direction.block].numeric
+    estimates = numeric.estimates[direction.entries]
+    return Claim(np.array([moves @ estimates.value]), float(np.abs(moves) @ estimates.bound))
 
 
 def _losses(point: Point, directions: Sequence[Direction]) -> EntryLosses:
-    """The losses with the entries of a direction moved, as one entry's that is its length."""
+    """The losses along directions, each taken as a block of one entry whose value is its length."""
     moved_loss = point.problem.entry_loss(point.values)
-    starts = [point.values[one.block].reshape(-1)[one.entries] for one in directions]
+    starts = [point.values[each.block].reshape(-1)[each.entries] for each in directions]
 
     def losses(number: int, entries: Indices, moved: Array) -> Array:
-        one = directions[number]
-        found = np.empty(len(moved))
-        for row, distance in enumerate(moved - one.length):
+        direction, values = directions[number], np.empty(len(moved))
+        for row, distance in enumerate(moved - direction.length):
+            there = starts[number] + distance * direction.moves
             try:
-                found[row] = moved_loss(
-                    one.block, one.entries, starts[number] + distance * one.moves
-                )
+                values[row] = moved_loss(direction.block, direction.entries, there)
             except UserCodeError:
-                found[row] = np.nan
-        return found
+                values[row] = np.nan
+        return values
 
     return losses

@@ -1,8 +1,8 @@
-"""Entries that no step can get away from a kink with: the same entries at a point beside it.
+"""Entries at a kink that no step avoids: they are judged at points beside the kink.
 
 Where several kinks meet, the one-sided slopes along one entry need not enclose the slope that a
-correct backward pass takes. A gradient that is right at a generic point nearby is right; one that
-is wrong is wrong there too.
+correct backward pass takes. A gradient that is right at a generic point nearby is right, and one
+that is wrong there too is wrong.
 """
 
 from __future__ import annotations
@@ -23,86 +23,86 @@ Mask = NDArray[np.bool_]
 
 NUDGES = (1e-3, 1e-2, 1e-3, 1e-2, 1e-3)
 TELLING = 0.5
-"""A derivative beside the kink that is this much smaller says little about the one here."""
+"""A derivative beside the kink smaller than this share of the one at it is weak evidence."""
+
 FEW = 16
 
-
 NOTHING, RIGHT, SMALL, WRONG = range(4)
-"""What a point beside the kink says of an entry; small is right, but says little."""
+"""The verdict of a point beside the kink on an entry; SMALL is right, but weak evidence."""
 
 
 @dataclass
 class _Doubt:
-    """What is not settled of the perturbed entries of one block, (n,) each.
+    """The state of the undecided entries of one block, (n,) each.
 
     Attributes:
-        open: at a kink, or off beside one.
-        suspect: wrong at one point beside the kink; what is wrong at two is wrong.
-        small: right there, but so much smaller that this says little.
-        bound: the smallest of the derivatives beside the kink; infinite where none was asked.
-        said: what the point that is asked now says.
+        open: at a kink, or wrong in a block of a point with kinks, and not yet decided.
+        suspect: wrong at one point beside the kink; an entry that is wrong at two is wrong.
+        small: right beside the kink, but so small there that it is weak evidence.
+        bound: the smallest error bound beside the kink; infinite before the first.
+        verdict: the verdict of the current point: NOTHING, RIGHT, SMALL or WRONG.
     """
 
     open: Mask
     suspect: Mask
     small: Mask
     bound: Array
-    said: Indices
+    verdict: Indices
 
     @classmethod
     def of(cls, block: Block) -> _Doubt:
-        """The entries of a block at a kink, and those that do not agree."""
+        """Opens the entries of a block that are at a kink or wrong."""
         nothing = np.zeros(len(block.numeric.entries), dtype=bool)
-        off = nothing
+        undecided = nothing
         if block.gradient.verdict == "ok":
             judged = judge_entries(block.analytic, block.numeric, block.precision, None, 0.0)
-            off = judged.wrong | block.numeric.estimates.kink
-        said = np.full(nothing.shape, NOTHING)
-        return cls(off, nothing.copy(), nothing.copy(), np.full(nothing.shape, np.inf), said)
+            undecided = judged.wrong | block.numeric.estimates.kink
+        verdict, bound = np.full(nothing.shape, NOTHING), np.full(nothing.shape, np.inf)
+        return cls(undecided, nothing.copy(), nothing.copy(), bound, verdict)
 
     def hear(self, here: Block, nearby: Block, asked: Mask, away: float) -> None:
-        """What the derivatives of the block beside the kink say of those here.
+        """Judges the asked entries by their derivatives at a point beside the kink.
 
-        Steps that are longer than the way there go over the kink again, and prove nothing wrong.
+        Steps longer than the distance `away` cross the kink again and prove nothing wrong.
         """
         analytic, bound = nearby.analytic, nearby.numeric.estimates.bound
         if nearby.gradient.verdict != "ok":
             analytic = np.full(len(analytic), np.nan)
         judged = judge_entries(analytic, nearby.numeric, here.precision, None, here.numeric.largest)
         small = np.abs(analytic) < TELLING * np.abs(here.analytic[asked])
-        said = np.where(judged.wrong & (nearby.numeric.step < away), WRONG, NOTHING)
-        self.said[asked] = np.where(judged.ok, np.where(small, SMALL, RIGHT), said)
+        otherwise = np.where(judged.wrong & (nearby.numeric.step < away), WRONG, NOTHING)
+        self.verdict[asked] = np.where(judged.ok, np.where(small, SMALL, RIGHT), otherwise)
         self.bound[asked] = np.fmin(self.bound[asked], bound)
 
     def settle(self, block: Block) -> Block:
-        """The block, with what is settled by what was said.
+        """The block with the entries decided that the current point decides.
 
-        What is right beside the kink is right here, to what could be seen there; nothing excuses
-        what is wrong there too, not the slopes on its sides.
+        An entry that is right beside the kink is right, within the bound there. One that is wrong
+        at a second point is wrong, even if it lies between the one-sided slopes.
         """
-        right = (self.said == RIGHT) & ~self.suspect
-        wrong = (self.said == WRONG) & self.suspect & (not block.numeric.coarse)
+        right = (self.verdict == RIGHT) & ~self.suspect
+        wrong = (self.verdict == WRONG) & self.suspect & (not block.numeric.coarse)
         self.open &= ~(right | wrong)
-        self.suspect |= self.said == WRONG
-        self.small |= self.said == SMALL
-        self.said[:] = NOTHING
+        self.suspect |= self.verdict == WRONG
+        self.small |= self.verdict == SMALL
+        self.verdict[:] = NOTHING
         block = _without_range(block, right, block.analytic, self.bound, kink=True)
         estimates = block.numeric.estimates
         bound = np.where(estimates.kink, 0.0, estimates.bound)
         return _without_range(block, wrong, estimates.value, bound, kink=False)
 
     def excuse(self, block: Block) -> Block:
-        """The block, with what was small at every point taken as right."""
+        """The block, where entries with only weak evidence, all of it for them, count as right."""
         where = self.open & self.small & ~self.suspect
         return _without_range(block, where, block.analytic, self.bound, kink=True)
 
 
 def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
-    """The point, with the analytic derivatives allowed that are right beside a kink.
+    """Decides entries at kinks by their derivatives at points beside the kinks.
 
-    Where one entry lies at a kink, units of the network do, and no entry is above suspicion. Of a
-    block with many doubtful entries a few are asked first: where none of these is right beside the
-    kink, the others are not asked. What is wrong at one point beside it is not excused.
+    If one entry lies at a kink, so do units of the network, which may affect any entry. In a block
+    with many undecided entries, a few are asked first, and the others only if one of these is right
+    beside the kink. An entry that is wrong at one point is not excused.
     """
     if not any(block.numeric.estimates.kink.any() for block in point.blocks):
         return point
@@ -111,7 +111,7 @@ def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
         few = [_some(doubt.open, rng) for doubt in doubts]
         calls = _ask(point, doubts, few, size, rng)
         rest = [
-            doubt.open & ~asked & np.isin(doubt.said, (RIGHT, SMALL)).any()
+            doubt.open & ~asked & np.isin(doubt.verdict, (RIGHT, SMALL)).any()
             for doubt, asked in zip(doubts, few, strict=True)
         ]
         calls += _ask(point, doubts, rest, size, rng)
@@ -137,31 +137,32 @@ def _ask(
     size: float,
     rng: np.random.Generator,
 ) -> int:
-    """Checks entries of each block at a point that is nudged; how many calls that took."""
+    """Checks the asked entries of each block at a nearby point; returns the number of calls."""
     if not any(where.any() for where in asked):
         return 0
     pairs = zip(point.blocks, asked, strict=True)
     nearby = point.beside(size, rng, [block.numeric.entries[where] for block, where in pairs])
     if nearby is None or nearby.raised is not None:
         return 0
-    ways = [np.abs(there - here) for here, there in zip(point.values, nearby.values, strict=True)]
-    for doubt, here, there, where, way in zip(
-        doubts, point.blocks, nearby.blocks, asked, ways, strict=True
+    moved = zip(point.values, nearby.values, strict=True)
+    distances = [np.abs(there - here) for here, there in moved]
+    for doubt, here, there, where, distance in zip(
+        doubts, point.blocks, nearby.blocks, asked, distances, strict=True
     ):
-        doubt.hear(here, there, where, float(np.mean(way)) if way.size else 0.0)
+        doubt.hear(here, there, where, float(np.mean(distance)) if distance.size else 0.0)
     return nearby.evaluations + 1
 
 
 def _without_range(block: Block, where: Mask, value: Array, bound: Array, *, kink: bool) -> Block:
-    """The block, some of whose derivatives are one value and no range."""
+    """The block, where the derivatives of some entries are replaced by one value, not a range."""
     if not where.any():
         return block
-    own = block.numeric.estimates
+    before = block.numeric.estimates
     estimates = replace(
-        own,
-        bound=np.where(where, bound, own.bound),
-        lower=np.where(where, value, own.lower),
-        upper=np.where(where, value, own.upper),
-        kink=np.where(where, kink, own.kink),
+        before,
+        bound=np.where(where, bound, before.bound),
+        lower=np.where(where, value, before.lower),
+        upper=np.where(where, value, before.upper),
+        kink=np.where(where, kink, before.kink),
     )
     return replace(block, numeric=replace(block.numeric, estimates=estimates))

@@ -1,4 +1,4 @@
-"""One point: where the user's functions are asked, and what is known of every block there."""
+"""One point at which the user's functions are evaluated, and the results for every block."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ TIE_STEP = 1e-4
 
 @dataclass(frozen=True)
 class Tie:
-    """How the network that gave a numeric gradient was compared with the user's loss.
+    """The tier of a network that gave a numeric gradient, and the evaluations that confirm it.
 
-    So many evaluations agree: at points far apart, with single entries moved by little and by much.
+    Network and user's loss agree at points far apart and where single entries move.
     """
 
     tier: str
@@ -37,18 +37,19 @@ class Tie:
 
 @dataclass(frozen=True)
 class Point:
-    """What is known at one point; every stage of a check returns it with more.
+    """All results at one point; every stage of a check returns the point with more of them.
 
     Attributes:
-        problem: what is checked, with what was learnt of how it must be called.
-        center: the loss here.
+        problem: the functions to check, and how they must be called.
+        center: the loss at this point.
         blocks: one per parameter, in the user's order.
-        surplus: the names of what the gradient returned for no parameter.
-        tie: how the user's loss was compared with the network whose structure gave the numeric
-            gradient; None where that came from their loss alone.
-        evaluations: how often the loss was evaluated for the numeric gradient.
-        interrupted: whether the user stopped it; the blocks that were not done have no entries.
-        edges: the entries that cannot be moved without the loss raising, and what it raises.
+        surplus: the names of returned gradients that belong to no parameter.
+        raised: the exception of the gradient function, if it raised one.
+        tie: how the user's loss confirmed the network whose structure gave the numeric gradient;
+            None if the numeric gradient came from the user's loss alone.
+        evaluations: the number of evaluations of the loss for the numeric gradient.
+        interrupted: whether the user stopped the check; blocks not yet measured have no entries.
+        edges: the entries that cannot be moved without an exception in the loss, and the exception.
     """
 
     problem: Problem
@@ -64,7 +65,7 @@ class Point:
 
     @classmethod
     def at(cls, problem: Problem, values: Sequence[Array], center: float, noise: Noise) -> Point:
-        """A point of which nothing is known but the loss."""
+        """A point of which only the loss is known."""
         pairs = zip(problem.parameters.names, values, strict=True)
         blocks = tuple(Block(name, value.shape, value=value) for name, value in pairs)
         return cls(problem, center, noise, blocks)
@@ -81,7 +82,7 @@ class Point:
 
     @property
     def unstable(self) -> tuple[str, ...]:
-        """The names of the blocks of which a second call gave another gradient."""
+        """The names of the blocks for which a second call gave a different gradient."""
         return tuple(block.name for block in self.blocks if not block.stable)
 
     @cached_property
@@ -95,18 +96,18 @@ class Point:
         return replace(self, blocks=tuple(blocks))
 
     def with_gradients(self, gradients: Gradients) -> Point:
-        """The point with what the user's gradient function returned here."""
+        """The point with the gradients that the user's function returned here."""
         pairs = zip(self.blocks, _settle_ties(self.problem, self.values, gradients), strict=True)
         point = self.with_blocks(replace(block, gradient=gradient) for block, gradient in pairs)
         return replace(point, surplus=gradients.surplus)
 
     def ask_gradient(self) -> Point:
-        """The point with the user's gradient after the gates, and what it raised if it did."""
+        """Calls the user's gradient function; the point with its gradients or its exception."""
         gradients, raised = ask_gradients(self.problem, self.values)
         return replace(self.with_gradients(gradients), raised=raised)
 
     def nudged(self, size: float, rng: np.random.Generator) -> Point | None:
-        """A point nearby, blocks moved by a share of their spread; None without a finite loss."""
+        """A nearby point, blocks moved by a share of their spread; None without a finite loss."""
         values = self.problem.parameters.nudged(self.values, size, rng)
         center = self.problem.loss(values)
         if not np.isfinite(center):
@@ -120,9 +121,9 @@ class Point:
         entries: Sequence[Indices] | None = None,
         share: float = 1.0,
     ) -> Point | None:
-        """A point nearby with the user's gradient there; None where the functions give none.
+        """A nearby point with the user's gradient, divided by `share`; None if a function fails.
 
-        The entries, per block, are measured; the gradient is divided by `share`.
+        The numeric gradient is measured for `entries`, one array of flat indices per block.
         """
         try:
             moved = self.nudged(size, rng)
@@ -157,16 +158,15 @@ class Point:
         )
         edges = {}
         for (block, entry), error in refused.items():
-            known = numeric.blocks[block].known
-            if entry not in known:
+            if entry not in numeric.blocks[block].known:
                 edges[self.problem.parameters.entry_name(block, entry)] = error.raised
         if edges and not any(len(block.known) for block in numeric.blocks):
             raise UserCodeError(next(iter(edges.values())))
-        said = {name: raised.summary_and_place for name, raised in edges.items()}
-        return replace(numeric, edges=said)
+        summaries = {name: raised.summary_and_place for name, raised in edges.items()}
+        return replace(numeric, edges=summaries)
 
     def measured(self, numeric: NumericGradient) -> Point:
-        """The point with a numeric gradient, and what it took added."""
+        """The point with a numeric gradient; the evaluations are added up."""
         pairs = zip(self.blocks, numeric.blocks, strict=True)
         return replace(
             self.with_blocks(replace(block, numeric=measured) for block, measured in pairs),
@@ -179,9 +179,10 @@ class Point:
 def _settle_ties(
     problem: Problem, values: Sequence[Array], gradients: Gradients
 ) -> tuple[Gradient, ...]:
-    """The gradient of every block, summed over its places where these were given parts of one.
+    """The gradient of every block; for tied parameters, decides between one part and their sum.
 
-    The loss tells: along the gradient its slope is nearer to that of the whole, or of the sum.
+    If equal arrays were returned for the places of a block, each is either the whole gradient or
+    one part of it; the slope of the loss along the gradient decides.
     """
     blocks = list(gradients.blocks)
     for block in gradients.alike:
@@ -195,7 +196,7 @@ def _settle_ties(
 
 
 def slope_along(problem: Problem, values: Sequence[Array], block: int, gradient: Array) -> float:
-    """The loss's slope along an analytic gradient, as a multiple of what that says."""
+    """The slope of the loss along an analytic gradient, by the slope that the gradient implies."""
     length = float(np.linalg.norm(gradient))
     step = TIE_STEP * max(1.0, float(np.linalg.norm(values[block]))) * gradient / length
     losses = []

@@ -1,8 +1,8 @@
-"""How far rounding in the user's own code may have moved the analytic gradient.
+"""The rounding error of the analytic gradient, measured on the user's code.
 
-A backward pass that is backward stable returns the exact gradient of parameters a few roundings
-away, so the gradient is taken again at points a few roundings away: what it moves by there is what
-rounding can have done to it (Higham 2002, Accuracy and Stability of Numerical Algorithms, 1.5).
+A backward pass that is backward stable returns the exact gradient at parameters that differ by a
+few rounding errors. The gradient is therefore evaluated again at such parameters: its change is the
+size of its rounding error (Higham 2002, Accuracy and Stability of Numerical Algorithms, 1.5).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ NUDGES = 2
 ROUNDINGS = 4.0
 LARGEST_AMPLIFICATION = 1e6
 COARSEST = 2.5e-4
-"""No gradient is excused by more than this share of its block's largest entry, but one that is
-nothing but rounding: it moves as far as it is large, and is nothing against what is nearby."""
+"""The rounding error is at most this share of the block's largest entry, unless the whole gradient
+is rounding: then it changes by its own size and is negligible against the gradient nearby."""
 
 NEARBY = 1e-3
 AWAY = 0.1
@@ -35,15 +35,15 @@ AT_AN_EDGE = 100.0
 
 
 def epsilon_of(point: Point) -> float:
-    """The relative rounding error of the type that the user's functions compute in.
+    """The relative rounding error of the type in which the user's functions compute.
 
     Code that computes its loss in float32 computes its gradient in float32, whatever type it
-    returns, so the noise of the loss counts too; so does a step whose parameters are kept in it.
+    returns, so the noise of the loss counts too; and the type in which a step stores parameters.
     """
     epsilons = [block.gradient.epsilon for block in point.blocks]
     if point.problem.step is not None:
-        kept = point.problem.parameters.dtypes
-        epsilons += [storage.epsilon_of(dtype) for dtype in kept if dtype.kind == "f"]
+        stored = point.problem.parameters.dtypes
+        epsilons += [storage.epsilon_of(dtype) for dtype in stored if dtype.kind == "f"]
     return max([*epsilons, min(point.noise.relative, 1e-6)])
 
 
@@ -52,8 +52,8 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
     epsilon = epsilon_of(point)
     moved = [0.0] * len(point.blocks)
     for _ in range(NUDGES):
-        found = _movements(point, ROUNDINGS * epsilon, rng)
-        moved = [max(pair) for pair in zip(moved, found, strict=True)]
+        movements = _movements(point, ROUNDINGS * epsilon, rng)
+        moved = [max(pair) for pair in zip(moved, movements, strict=True)]
     given = [block.gradient.value for block in point.blocks]
     sizes = [0.0 if value is None else largest_of(value) for value in given]
     roundings = [
@@ -68,7 +68,7 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
     for block, size, rounding, movement, move in zip(
         point.blocks, sizes, roundings, moved, moves, strict=True
     ):
-        # what moves far for a few roundings, and no further for more, is at an edge
+        # a gradient that changes much for a few roundings, but not more for larger steps, jumps
         away = AWAY / NEARBY * move if movement <= AT_AN_EDGE * linear * move else 0.0
         tiny = LARGEST_AMPLIFICATION * epsilon * max(away, *sizes)
         largest = tiny if size <= min(rounding, tiny) else most * size
@@ -82,7 +82,7 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
 
 
 def with_stability(point: Point) -> Point:
-    """The point with whether a second call of the gradient gives the same, for every block."""
+    """Calls the gradient again: the point, where every block says whether its gradient repeats."""
     again = point.ask_gradient()
     return point.with_blocks(
         replace(block, stable=not _differ(block, other.gradient, BOUND_FACTOR * block.precision))
@@ -91,19 +91,19 @@ def with_stability(point: Point) -> Point:
 
 
 def _differ(block: Block, other: Gradient, rounding: float) -> bool:
-    """Whether two calls at the same point gave gradients further apart than rounding."""
-    one = block.gradient
-    if one.verdict != other.verdict:
+    """Whether two calls at the same point gave gradients that differ by more than rounding."""
+    first = block.gradient
+    if first.verdict != other.verdict:
         return True
-    if one.value is None or other.value is None or one.verdict == "nonfinite":
+    if first.value is None or other.value is None or first.verdict == "nonfinite":
         return False
-    if one.value.shape != other.value.shape:
+    if first.value.shape != other.value.shape:
         return True
-    return largest_difference(one.value, other.value) > rounding
+    return largest_difference(first.value, other.value) > rounding
 
 
 def _movements(point: Point, size: float, rng: np.random.Generator) -> list[float]:
-    """How far the gradient of every block moves where all entries do by a share of themselves."""
+    """The largest change of the gradient of every block if all parameters change by this share."""
     try:
         nearby = [_nudged(value, size, rng) for value in point.values]
         nudged, _ = ask_gradients(point.problem, nearby, keep=True)

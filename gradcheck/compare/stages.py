@@ -24,19 +24,20 @@ from gradcheck.user.blocks import Array
 from gradcheck.user.evaluation import ALONE, Effort
 
 SCREENED_ALONG = 3
-"""So many random directions test the entries that are not perturbed one by one."""
+"""How many random directions test the entries that are not perturbed one by one."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a point is to be compared.
+    """How to compare the gradients at a point.
 
     Attributes:
         entries: the flat indices to perturb, one array per block.
         rtol: a relative error that the user accepts on top of the bound, or None.
-        screening: whether the other entries are tested along random directions.
-        identity: the network, if its structure is to be used and all entries are wanted.
-        again: the network that the loss was tied to at another point, if it was.
+        screening: whether random directions test the other entries.
+        identity: the recognised network, if it may be used to measure all entries.
+        again: the network that the loss was tied to at another point, or None.
+        effort: the time, the processes and the progress bar.
     """
 
     entries: Sequence[Indices]
@@ -54,7 +55,7 @@ def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
     point = _measured(point, plan, rng)
     lessened = less_update(point, rng)
     if lessened is not point and not point.interrupted:
-        # what was off for the decay alone has bounds that were to show an error
+        # entries that differed by the decay alone were only measured well enough to show that
         point = _measured(lessened, plan, rng)
     point, scale = _on_the_scale_of_both_parts(point), point.scale
     return undecided_if_adaptive(
@@ -63,7 +64,7 @@ def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
 
 
 def _on_the_scale_of_both_parts(point: Point) -> Point:
-    """The point, whose complex blocks are judged as a whole: a part that is rounding is small."""
+    """Judges real and imaginary parts on one scale, so that a part that is rounding is small."""
     blocks = list(point.blocks)
     for real, imag in point.problem.parameters.halves:
         largest = max(blocks[real].numeric.largest, blocks[imag].numeric.largest)
@@ -74,13 +75,13 @@ def _on_the_scale_of_both_parts(point: Point) -> Point:
 
 
 def _measured(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
-    """The point with its numeric gradient, and what is right beside a kink allowed."""
+    """The point with its numeric gradient, where gradients that are right beside a kink count."""
     point = _measure(point, plan, rng)
     return point if point.interrupted else beside_kinks(point, rng)
 
 
 def _measure(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
-    """The point with its numeric gradient: by structure if that can be, else by the loss alone."""
+    """The point with its numeric gradient: by the network's structure if possible, else by loss."""
     if plan.again is not None:
         again = measured_again(point, plan.again, plan.entries)
         if again is not None:
@@ -96,7 +97,7 @@ def _measure(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
 
 
 def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
-    """Screens what was left out of every block, and perturbs the suspects one by one."""
+    """Screens the remaining entries of every block, and perturbs the suspects one by one."""
     calls = 0
 
     def loss(values: Sequence[Array]) -> float:
@@ -131,12 +132,12 @@ def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
     return point.measured(replace(more, blocks=merged, evaluations=evaluations))
 
 
-def _merged(one: BlockGradient, other: BlockGradient) -> BlockGradient:
-    if not len(other.entries):
-        return one
-    entries = np.concatenate([one.entries, other.entries])
-    share = np.concatenate([one.shares, other.shares])
+def _merged(first: BlockGradient, second: BlockGradient) -> BlockGradient:
+    if not len(second.entries):
+        return first
+    entries = np.concatenate([first.entries, second.entries])
+    share = np.concatenate([first.shares, second.shares])
     both = replace(
-        one, entries=entries, share=share, estimates=one.estimates.and_of(other.estimates)
+        first, entries=entries, share=share, estimates=first.estimates.and_of(second.estimates)
     )
     return both[np.argsort(entries)]

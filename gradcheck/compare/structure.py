@@ -1,9 +1,9 @@
-"""The numeric gradient of a loss that is recognised as a network's, tied to the user's own loss.
+"""The numeric gradient of a loss recognised as a network's, confirmed by the user's own loss.
 
-The engine evaluates our formulas, not the user's function. So that no verdict rests on them alone,
-the two are compared: the losses at random points and where single parameters move far, and the
-derivatives of the user's own loss, along a direction in every block and by some of the entries that
-the engine calls wrong. Where anything disagrees, the engine is not used.
+The engine evaluates the formulas of the recognised network, not the user's function. So that no
+verdict rests on them alone, both are compared: the losses at random points and where single
+parameters move far; and the derivatives of the user's loss, along a direction in every block and
+for some of the entries that the engine calls wrong. If anything disagrees, the engine is not used.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ from gradcheck.user.calls import UserCodeError
 from gradcheck.user.evaluation import Effort
 
 AS_EXACT = 2e-8
-"""The error, as a share of the largest derivative, that is not called one at another point."""
+"""The error bound at a second point, as a share of the largest derivative."""
 
 LONG = 2.0
-"""Seconds of the literal tier that compiling is worth."""
+"""Seconds of the literal tier from which compiling pays."""
 
 WORST = 2
 FAR = (2.0, -0.5, 2.0, -0.5)
 SAME_GRADIENT = 30.0
-"""By how much more two gradients may differ, relatively, than two losses that agree."""
+"""How many times the relative difference of two losses that of their gradients may be."""
 
 CALLS_PER_BLOCK = 60
-"""With no more entries the loss alone is as quick."""
+"""With at most this many entries per block, perturbing the user's loss is as quick."""
 
 
 def measure_by_structure(
     point: Point, identity: Identity, effort: Effort, rng: np.random.Generator
 ) -> Point:
-    """The point with the numeric gradient of every entry, if the network is the user's.
+    """Measures every entry by the network's structure, if the user's loss confirms the network.
 
     Returns:
-        The point, measured and tied; or not tied, with what the attempt cost; or, interrupted,
-        with what came of the perturbations of the user's own loss.
+        The measured point with its `tie`; or the point without one, with the evaluations counted,
+        if the network is not confirmed or the user interrupts.
     """
     view, losses = identity.view, identity.losses
     network = None if view is None else dense_network(view, point.values)
@@ -87,14 +87,13 @@ def measure_by_structure(
         gradients = structured_gradient(network, tier, effort.begin("weights", weights))
     except KeyboardInterrupt:
         return replace(point, interrupted=True)
-    apart = SAME_GRADIENT * mismatch
-    engine = as_blocks(view, point.values, gradients, apart)
+    engine = as_blocks(view, point.values, gradients, SAME_GRADIENT * mismatch)
     del gradients  # they may be large
     return _tied(point, point.measured(NumericGradient(engine, 0)), chosen, tier, calls, rng)
 
 
 def measured_again(point: Point, identity: Identity, entries: Sequence[Indices]) -> Point | None:
-    """Another point of a loss that the network was tied to; None where its value is another."""
+    """Measures a second point by a confirmed network; None if the loss differs from it there."""
     view = identity.view
     network = None if view is None else dense_network(view, point.values)
     if view is None or network is None:
@@ -104,8 +103,8 @@ def measured_again(point: Point, identity: Identity, entries: Sequence[Indices])
         return None
     gradients = structured_gradient(network, SHARED_LINES)
     engine = as_blocks(view, point.values, gradients, AS_EXACT)
-    found = tuple(one[rows] for one, rows in zip(engine, entries, strict=True))
-    return point.measured(NumericGradient(found, 0))
+    blocks = tuple(gradient[rows] for gradient, rows in zip(engine, entries, strict=True))
+    return point.measured(NumericGradient(blocks, 0))
 
 
 def _tied(
@@ -116,7 +115,7 @@ def _tied(
     calls: int,
     rng: np.random.Generator,
 ) -> Point:
-    """The measured point, if the user's loss has the same derivatives; else the one before."""
+    """The measured point if the user's loss has the same derivatives, else the point before."""
     is_exact = all(kind == np.float64 for kind in point.problem.parameters.storage)
     directions = directions_of(measured, chosen, rng) if is_exact else []
     along = measured_along(measured, directions, rng)
@@ -124,17 +123,18 @@ def _tied(
     spent, stopped, sample = along.evaluations + nearby, along.interrupted, None
     if agree and not stopped and agree_along(measured, directions, along):
         alone = [
-            _suspects(block, one) if is_exact else one.entries
-            for block, one in zip(measured.blocks, chosen, strict=True)
+            _suspects(block, selected) if is_exact else selected.entries
+            for block, selected in zip(measured.blocks, chosen, strict=True)
         ]
         sample = point.perturb(alone, rng)
         spent, stopped = spent + sample.evaluations, sample.interrupted
-    pairs = [] if sample is None else zip(measured.blocks, sample.blocks, strict=True)
-    if sample is None or stopped or not all(_agree(block.numeric, own) for block, own in pairs):
+    pairs = zip(measured.blocks, sample.blocks, strict=True) if sample and not stopped else []
+    agree = all(_agree(block.numeric, direct) for block, direct in pairs)
+    if sample is None or stopped or not agree:
         return replace(point, evaluations=point.evaluations + spent, interrupted=stopped)
-    shown = [[own] for own in sample.blocks]
-    for one, own in zip(directions, along.blocks, strict=True):
-        shown[one.block].append(own)
+    shown = [[direct] for direct in sample.blocks]
+    for direction, direct in zip(directions, along.blocks, strict=True):
+        shown[direction.block].append(direct)
     confirmed = tuple(
         _confirmed(_as_stated(block, several), several[0])
         for block, several in zip(measured.blocks, shown, strict=True)
@@ -144,7 +144,7 @@ def _tied(
 
 
 def _mismatch(view: NetworkView, losses: Losses, point: Point) -> float:
-    """How far the losses are apart, relatively, at the point and at those of the recognition."""
+    """The largest relative difference of the losses, at this point and those of recognition."""
     apart = abs(view.loss(point.values) - point.center) / max(abs(point.center), 1e-300)
     return max(point.noise.relative, losses.off, apart) if np.isfinite(apart) else np.inf
 
@@ -152,7 +152,7 @@ def _mismatch(view: NetworkView, losses: Losses, point: Point) -> float:
 def _agrees_far(
     point: Point, view: NetworkView, allowed: float, rng: np.random.Generator
 ) -> tuple[bool, int]:
-    """Whether the losses are the same where one entry of a block moves far, and the calls."""
+    """Whether the losses agree where one entry of every block moves far; and the calls made."""
     calls = 0
     for step in FAR:
         moved = [value.copy() for value in point.values]
@@ -170,9 +170,9 @@ def _agrees_far(
 
 
 def _suspects(block: Block, chosen: Chosen) -> Indices:
-    """The entries that the engine calls wrong, as far as they are asked one by one.
+    """The entries that the engine calls wrong and that the user's loss is to confirm one by one.
 
-    The furthest off, and those whose values a loss may treat as special.
+    They are taken from the worst entries and from those that a loss may treat as special.
     """
     if not block.gradient.comparable or not block.size:
         return chosen.entries[:0]
@@ -180,32 +180,32 @@ def _suspects(block: Block, chosen: Chosen) -> Indices:
     for part in slices_of(block.size):
         rows = np.arange(part.start, part.stop)
         worst = _furthest(block, np.append(worst, rows))
-    found = np.union1d(worst, _furthest(block, chosen.special))
-    claim, numeric = block.claim, block.numeric[found]
-    return found[judge_entries(claim.gradient[found], numeric, claim.precision, None, 0.0).wrong]
+    rows = np.union1d(worst, _furthest(block, chosen.special))
+    claim, numeric = block.claim, block.numeric[rows]
+    return rows[judge_entries(claim.gradient[rows], numeric, claim.precision, None, 0.0).wrong]
 
 
 def _furthest(block: Block, rows: Indices) -> Indices:
-    """Those of some entries that the engine sees furthest off."""
+    """Of the given entries, those with the largest error as the engine sees it."""
     off = block.numeric.estimates[rows].distance(block.analytic[rows])
     return rows[np.argpartition(off, -min(WORST, len(off)))[-WORST:]]
 
 
-def _agree(engine: BlockGradient, own: BlockGradient) -> bool:
+def _agree(engine: BlockGradient, direct: BlockGradient) -> bool:
     """Whether the user's loss gives the engine's derivatives, within the bounds of both."""
-    one, other = engine.estimates[own.entries], own.estimates
-    smooth = ~(one.kink | other.kink)
-    apart = np.abs(one.value - other.value)
-    return bool(np.all(apart[smooth] <= BOUND_FACTOR * (one.bound + other.bound)[smooth]))
+    ours, theirs = engine.estimates[direct.entries], direct.estimates
+    smooth = ~(ours.kink | theirs.kink)
+    apart = np.abs(ours.value - theirs.value)
+    return bool(np.all(apart[smooth] <= BOUND_FACTOR * (ours.bound + theirs.bound)[smooth]))
 
 
 def _as_stated(block: Block, shown: Sequence[BlockGradient]) -> Block:
-    """The block, with no bound below those of the user's own loss, which tie the engine to it.
+    """The block, with no bound below those of the user's own loss, which confirm the engine.
 
-    An error that only the engine sees is one of the engine's network, which may not be theirs.
+    An error that only the engine can see may be an error of the recognised network.
     """
-    own = [one.estimates.bound[~one.estimates.kink] for one in shown]
-    bounds = np.concatenate([bound[np.isfinite(bound)] for bound in own])
+    smooth = [direct.estimates.bound[~direct.estimates.kink] for direct in shown]
+    bounds = np.concatenate([bound[np.isfinite(bound)] for bound in smooth])
     estimates, least = block.numeric.estimates, float(bounds.max(initial=0.0))
     if np.max(estimates.bound, initial=0.0) <= least:
         bound = np.broadcast_to(least, estimates.bound.shape)
@@ -214,22 +214,22 @@ def _as_stated(block: Block, shown: Sequence[BlockGradient]) -> Block:
     return replace(block, numeric=replace(block.numeric, estimates=replace(estimates, bound=bound)))
 
 
-def _confirmed(block: Block, own: BlockGradient) -> BlockGradient:
-    """The engine's gradient, with a bound as wide as the user's loss shows, if that shows no error.
+def _confirmed(block: Block, direct: BlockGradient) -> BlockGradient:
+    """The engine's gradient; its bound is widened if the user's loss confirms no wrong entry.
 
-    What the engine calls wrong by less than that is not called wrong on its word alone.
+    The added bound is that of the user's loss: smaller errors rest on the engine alone.
     """
     engine, claim = block.numeric, block.claim
-    analytic = claim.gradient[own.entries]
+    analytic = claim.gradient[direct.entries]
     if not len(analytic) or np.isnan(analytic).any():
         return engine
-    sampled = engine[own.entries]
+    sampled = engine[direct.entries]
     overall = scale_of(engine, claim.gradient, 0.0)
     wrong = judge_entries(analytic, sampled, claim.precision, None, overall).wrong
-    shown = judge_entries(analytic, own, claim.precision, None, overall).wrong
-    doubtful = wrong & ~shown & ~own.estimates.kink
+    shown = judge_entries(analytic, direct, claim.precision, None, overall).wrong
+    doubtful = wrong & ~shown & ~direct.estimates.kink
     if wrong.any() and not (wrong & shown).any() and doubtful.any():
-        more = float(np.max(own.estimates.bound[doubtful]))
+        more = float(np.max(direct.estimates.bound[doubtful]))
         wider = replace(engine.estimates, bound=engine.estimates.bound + more)
         return replace(engine, estimates=wider)
     return engine

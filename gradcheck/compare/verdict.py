@@ -1,11 +1,10 @@
-"""The three-way verdict of every entry, and what it makes of a block.
+"""The three-way verdict of every entry, and the verdict of a block that follows from it.
 
-The bound is the numeric gradient's own error bound plus what rounding may have done in the user's
-code, so there is no tolerance to choose. An entry is wrong when the analytic derivative lies more
-than twice that outside of what the numeric one allows; right when it lies within it, and it is
-small against the entry's scale, the largest derivative of its block by parameters that are no
-smaller; else it is not decided. A block is only right if an error of its own size would have been
-seen.
+The bound is the error bound of the numeric gradient plus the rounding error of the user's code, so
+there is no tolerance to choose. An entry is wrong if the analytic derivative lies further than
+twice the bound outside the range of the numeric one. It is right if it lies within the bound, and
+the bound is small against the entry's scale: the largest derivative in its block by parameters of
+at least its size. Else it is undecided. A block is right only if errors of its size would show.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ from gradcheck.user.blocks import Array
 from gradcheck.words import Standing
 
 BLIND = 1.0
-"""From this resolution on no error of the block's own size would have been seen."""
+"""With a larger resolution, an error of the block's own size would not have been seen."""
 
 LEAST_CLAIM = 1e-300
-"""No rounding is smaller."""
+"""The smallest rounding error considered."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ def judge_entries(
 ) -> EntryVerdicts:
     """Judges the analytic derivatives of the perturbed entries.
 
-    The derivatives are flat, (n,). The largest of all blocks, `overall`, is the scale of one that
-    is flat; `rtol` is accepted on top of the bound.
+    The derivatives have shape (n,). `overall`, the largest derivative of all blocks, is the scale
+    of a block with derivatives of 0. The relative error `rtol` is accepted on top of the bound.
     """
     scale = scale_of(numeric, analytic, overall, precision)
     return _judged(analytic, numeric, precision, rtol, scale)
@@ -55,7 +54,7 @@ def judge_entries(
 def _judged(
     analytic: Array, numeric: BlockGradient, precision: float, rtol: float | None, scale: float
 ) -> EntryVerdicts:
-    """The same for entries of a block whose scale is known."""
+    """Judges entries of a block whose scale is known."""
     estimates = numeric.estimates
     accepted: Array | float = 0.0
     if rtol:
@@ -73,22 +72,22 @@ def _judged(
 
 
 def total_bound(numeric: BlockGradient, precision: float) -> Array:
-    """How far right derivatives may be apart, numeric and analytic error together, (n,)."""
+    """The largest difference of right derivatives: numeric and analytic error together, (n,)."""
     bound = numeric.estimates.bound + precision * _shares(numeric)
     bound *= BOUND_FACTOR
     return np.asarray(bound)
 
 
 def _shares(numeric: BlockGradient) -> Array | float:
-    """The scale of every entry by that of the block; one number where it is the same for all."""
+    """The scale of every entry relative to its block; one number if it is the same for all."""
     return 1.0 if numeric.share is None else numeric.share
 
 
 def visible_errors(numeric: BlockGradient, precision: float) -> Array:
-    """The error of every entry that would have been called wrong, (n,).
+    """The smallest error that would surely have been called wrong in each entry, (n,).
 
-    The numeric derivative may be off by its own bound, to the side of the error; at a kink all that
-    lies between the slopes is right.
+    The numeric derivative may be off by its own bound, in the direction of the error; at a kink
+    every value between the one-sided slopes is right.
     """
     estimates = numeric.estimates
     visible = total_bound(numeric, precision)
@@ -101,10 +100,9 @@ def visible_errors(numeric: BlockGradient, precision: float) -> Array:
 def scale_of(
     numeric: BlockGradient, analytic: Array, overall: float, precision: float = 0.0
 ) -> float:
-    """What the bounds of a block are small against: its largest derivative.
+    """The scale of the derivatives of a block: the largest of them.
 
-    Of a block that cannot be told from 0, it is what the derivative is nearby, or the largest of
-    all blocks.
+    If they cannot be told from 0, it is the derivative nearby or the largest of all blocks.
     """
     if is_zero(numeric, analytic, precision):
         return max(numeric.reference, overall)
@@ -112,9 +110,9 @@ def scale_of(
 
 
 def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
-    """Whether neither the numeric nor the analytic gradient of a block can be told from 0.
+    """Whether neither gradient of a block can be told from 0.
 
-    The numeric one is within its bound of 0, and the analytic one is nothing but rounding.
+    The numeric gradient is within its error bound of 0, and the analytic one is only rounding.
     """
     if not largest_of(analytic) <= max(precision, LEAST_CLAIM):
         return False
@@ -124,13 +122,13 @@ def is_zero(numeric: BlockGradient, analytic: Array, precision: float) -> bool:
 
 def _largest_derivative(numeric: BlockGradient) -> float:
     estimates = numeric.estimates
-    ends = [one for one in (estimates.lower, estimates.upper) if one is not estimates.value]
-    own = (float(np.nanmax(np.abs(end), initial=0.0)) for end in ends)
-    return max([numeric.largest, *own])
+    ends = [end for end in (estimates.lower, estimates.upper) if end is not estimates.value]
+    sizes = (float(np.nanmax(np.abs(end), initial=0.0)) for end in ends)
+    return max([numeric.largest, *sizes])
 
 
 def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
-    """The block with its verdict, from the gates and from its entries."""
+    """The block with its verdict, from the checks of the returned array and from its entries."""
     numeric, gradient = block.numeric, block.gradient
     count = len(numeric.entries)
     shape = None if gradient.value is None else gradient.value.shape
@@ -145,18 +143,18 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     analytic = block.analytic
     scale = scale_of(numeric, analytic, overall, block.precision)
     zero = count == block.size and is_zero(numeric, analytic, block.precision)
-    told = [_told(part, analytic, block, rtol, scale) for part in parts]
-    wrong = sum(one.wrong for one in told)
-    error = float(np.max([one.error for one in told]))
-    seen = [one.wrong_error if wrong else one.share for one in told]
-    most = told[int(np.argmax(seen))]
+    judged = [_judge_part(part, analytic, block, rtol, scale) for part in parts]
+    wrong = sum(part.wrong for part in judged)
+    error = float(np.max([part.error for part in judged]))
+    most = judged[int(np.argmax([part.wrong_error if wrong else part.share for part in judged]))]
     worst = most.wrongest if wrong else most.worst
-    resolution = None if zero or not scale else float(np.max([one.visible for one in told]) / scale)
+    visible = float(np.max([part.visible for part in judged]))
+    resolution = None if zero or not scale else visible / scale
     return replace(
         block,
-        verdict=_block_verdict(gradient.verdict, told, resolution),
+        verdict=_block_verdict(gradient.verdict, judged, resolution),
         wrong_entries=wrong,
-        kinks=sum(one.kinks for one in told),
+        kinks=sum(part.kinks for part in judged),
         max_abs_error=error,
         max_rel_error=error / scale if scale else float(error > 0),
         resolution=resolution,
@@ -169,17 +167,17 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What is told of some entries of a block; of a large one at once it would take memory.
+class _Part:
+    """The verdict on a part of the entries of a block; judging all at once would need memory.
 
     Attributes:
-        wrong: how many are.
-        ok: whether all are.
-        kinks: how many are right at a kink.
-        error: the largest.
-        visible: the largest error that need not have been seen.
-        share: the largest error by its bound, and `worst` the row that has it.
-        wrong_error: the largest of those that are wrong, else -1, and `wrongest` its row.
+        wrong: the number of wrong entries.
+        ok: whether all entries are right.
+        kinks: the number of entries that are right at a kink.
+        error: the largest error.
+        visible: the largest error, relative to the entry's share, that might not have been seen.
+        share: the largest ratio of error to bound; `worst` is its row.
+        wrong_error: the largest error of a wrong entry, -1 if none is; `wrongest` is its row.
     """
 
     wrong: int
@@ -193,16 +191,18 @@ class _Told:
     wrongest: int
 
 
-def _told(rows: slice, analytic: Array, block: Block, rtol: float | None, scale: float) -> _Told:
+def _judge_part(
+    rows: slice, analytic: Array, block: Block, rtol: float | None, scale: float
+) -> _Part:
     numeric = block.numeric[rows]
     entries = _judged(analytic[rows], numeric, block.precision, rtol, scale)
     error, bound = (
-        one if all_finite(one) else np.where(np.isfinite(one), one, np.inf)
-        for one in (entries.error, total_bound(numeric, block.precision))
+        size if all_finite(size) else np.where(np.isfinite(size), size, np.inf)
+        for size in (entries.error, total_bound(numeric, block.precision))
     )
     share, off = error / bound, np.where(entries.wrong, error, -1.0)
     worst, wrongest = int(np.argmax(share)), int(np.argmax(off))
-    return _Told(
+    return _Part(
         wrong=int(np.count_nonzero(entries.wrong)),
         ok=bool(entries.ok.all()),
         kinks=int(np.count_nonzero(numeric.estimates.kink & entries.ok)),
@@ -215,10 +215,10 @@ def _told(rows: slice, analytic: Array, block: Block, rtol: float | None, scale:
     )
 
 
-def _block_verdict(gate: Standing, told: Sequence[_Told], resolution: float | None) -> Standing:
+def _block_verdict(gate: Standing, judged: Sequence[_Part], resolution: float | None) -> Standing:
     if gate == "nonfinite":
         return "nonfinite"
-    if any(one.wrong for one in told):
+    if any(part.wrong for part in judged):
         return "wrong"
     blind = resolution is not None and resolution > BLIND
-    return "ok" if all(one.ok for one in told) and not blind else "inconclusive"
+    return "ok" if all(part.ok for part in judged) and not blind else "inconclusive"

@@ -1,4 +1,4 @@
-"""The core: a small network with its gradients written by hand."""
+"""The core: a small multi-layer perceptron whose gradients are written by hand."""
 
 from gradcheck.network.activations import ACTIVATIONS, PUBLIC_ACTIVATIONS
 from gradcheck.network.layouts import LAYOUTS

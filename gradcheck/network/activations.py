@@ -1,7 +1,7 @@
-"""Activations: a new one is one row of `ACTIVATIONS`, which is all that any stage reads of it.
+"""The table of activations; a new one is one row, and every stage reads only the table.
 
-z is the pre-activation, a = f(z) the output. The forms used here keep full relative accuracy in
-the tails and do not overflow at |z| of 1000 and beyond.
+z is the pre-activation, a = f(z) the output. The formulas keep full relative accuracy in the tails
+and do not overflow at |z| of 1000 and beyond.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gradcheck.network.rows import Activation, AnyActivation, Rank, Softmax, tab
 
 LEAK = 0.01
 USUAL, RAREST = 5, 10
-"""Up to the one rank an activation is usual; the other is the last."""
+"""The last rank of the usual activations, and the last of all."""
 
 RARE = Rank(RAREST, RAREST)
 
@@ -46,7 +46,7 @@ _ERFC = np.frompyfunc(math.erfc, 1, 1)
 
 
 def _normal_cdf(values: Array) -> Array:
-    """Phi; of a few plain values without scipy, which takes longer to load."""
+    """Phi; for few plain values computed without scipy, which would take longer to load."""
     if type(values) is np.ndarray and values.size <= FEW:
         kind = np.result_type(values, np.float16)
         return np.asarray(_ERFC(values / -math.sqrt(2)) / 2, dtype=kind)
@@ -118,7 +118,7 @@ _ROWS: tuple[AnyActivation, ...] = (
         Rank(7, 7),
         public=True,
     ),
-    Activation(  # z Phi(z) (Hendrycks and Gimpel 2016, eq. 1), Phi itself and no fit to it
+    Activation(  # z Phi(z) (Hendrycks and Gimpel 2016, eq. 1), with Phi, not an approximation
         "gelu",
         lambda z: np.asarray(z * _normal_cdf(z)),
         _gelu_slope,
@@ -170,13 +170,13 @@ ACTIVATIONS: Mapping[str, AnyActivation] = table(_ROWS)
 PUBLIC_ACTIVATIONS: Mapping[str, AnyActivation] = MappingProxyType(
     {name: row for name, row in ACTIVATIONS.items() if row.public}
 )
-"""Those that `MLP` takes."""
+"""The activations that `MLP` accepts, by name."""
 
 
 def by_rank(
     place: Literal["hidden", "output"], least: int = 1, most: int = RAREST
 ) -> tuple[AnyActivation, ...]:
-    """The activations with these ranks in a place: the most usual first, then as in the table."""
+    """The activations with ranks `least` to `most` in a place, ordered by rank, then as listed."""
     ranked = [(getattr(row.rank, place), row) for row in ACTIVATIONS.values()]
     chosen = [(rank, row) for rank, row in ranked if rank is not None and least <= rank <= most]
     return tuple(row for _, row in sorted(chosen, key=lambda pair: pair[0]))

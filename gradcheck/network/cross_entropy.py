@@ -1,7 +1,7 @@
-"""Cross-entropies: the logs in them, and the forms in which a sigmoid or softmax cancels.
+"""Cross-entropies, with their logs, and the forms fused with a sigmoid or softmax.
 
-Where the output activation and the loss cancel, both are computed from the pre-activation z, so
-that no log of 0 is ever taken.
+If the output activation and the loss cancel, both are computed from the pre-activation z, so that
+no log of 0 is ever taken.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TermsForms = tuple[Terms, Terms, TermsChange]
 
 @dataclass(frozen=True)
 class Log:
-    """The log of probabilities as a loss takes it.
+    """The log of probabilities, in the form that a loss uses.
 
     Attributes:
         value: p -> log p.
@@ -55,14 +55,13 @@ class Log:
 
 @dataclass(frozen=True)
 class Fused:
-    """A loss and its output activation taken together.
+    """A loss fused with its output activation.
 
     Attributes:
         terms: (z, y, unit axis) -> the terms, accurate where the activation saturates.
-        delta: (z, a, y, unit axis) -> their sum's derivative with respect to z, where the slope of
-            the activation has cancelled.
-        change: (z, a, y, unit axis) -> (d -> what d more in z changes of the terms, summed over
-            the units).
+        delta: (z, a, y, unit axis) -> the derivative of their sum with respect to z, in which the
+            slope of the activation has cancelled.
+        change: (z, a, y, unit axis) -> the `Change` of the terms with z, summed over the units.
     """
 
     terms: Callable[[Array, Array, int], Array]
@@ -71,12 +70,12 @@ class Fused:
 
 
 def _log(probability: Array) -> Array:
-    """The log of p, clipped at the smallest normal number of its type: never the log of 0."""
+    """The log of p, where p is clipped at the smallest normal number of its type."""
     return np.log(np.maximum(probability, np.finfo(probability.dtype).tiny))
 
 
 def _over(targets: Array, probability: Array) -> Array:
-    """The derivative of y `_log`(p), y / p; 0 where p is clipped, as that is flat."""
+    """The derivative of y `_log`(p): y / p, and 0 where p is clipped, since the log is flat."""
     smallest = np.finfo(probability.dtype).tiny
     return np.where(probability > smallest, targets / np.maximum(probability, smallest), 0)
 
@@ -88,8 +87,8 @@ def binary(log: Log) -> TermsForms:
     """A binary cross-entropy, -y log a - (1 - y) log(1 - a)."""
 
     def change(a: Array, y: Array) -> Change:
-        one, other = log.change(a), log.change(1 - a)
-        return lambda d: np.asarray(-y * one(d) - (1 - y) * other(-d))
+        of_a, of_rest = log.change(a), log.change(1 - a)
+        return lambda d: np.asarray(-y * of_a(d) - (1 - y) * of_rest(-d))
 
     return (
         lambda a, y: np.asarray(-y * log.value(a) - (1 - y) * log.value(1 - a)),
@@ -102,8 +101,8 @@ def categorical(log: Log) -> TermsForms:
     """A categorical cross-entropy, -y log a."""
 
     def change(a: Array, y: Array) -> Change:
-        one = log.change(a)
-        return lambda d: np.asarray(-y * one(d))
+        of_a = log.change(a)
+        return lambda d: np.asarray(-y * of_a(d))
 
     return (
         lambda a, y: np.asarray(-y * log.value(a)),
@@ -121,7 +120,7 @@ def _binary_from_logits(pre_activation: Array, targets: Array, unit_axis: int) -
 
 
 def _binary_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
-    """The error a - y, with no digit lost where a is nearly 1: for y = 1 it is -s(-z)."""
+    """The error a - y, with no digit lost if a is nearly 1: for y = 1 it is -s(-z)."""
     small = np.exp(-np.abs(z))
     complement = np.where(z >= 0, small / (1 + small), 1 / (1 + small))
     return np.asarray((1 - targets) * outputs - targets * complement)
@@ -137,8 +136,8 @@ def _categorical_from_logits(pre_activation: Array, targets: Array, unit_axis: i
 def _categorical_delta(z: Array, outputs: Array, targets: Array, unit_axis: int) -> Array:
     """The outputs times sum(y), minus y: a - y where the targets of a sample sum to 1.
 
-    Written as a_i sum_{k != i} y_k - y_i sum_{k != i} a_k, so that no digit is lost where one
-    output is nearly 1.
+    Written as a_i sum_{k != i} y_k - y_i sum_{k != i} a_k, so that no digit is lost if one output
+    is nearly 1.
     """
     _, largest, others = _without_largest(z, unit_axis)
     rest = others.sum(axis=unit_axis, keepdims=True)
@@ -150,7 +149,7 @@ def _categorical_delta(z: Array, outputs: Array, targets: Array, unit_axis: int)
 def _without_largest(
     pre_activation: Array, unit_axis: int
 ) -> tuple[Array, NDArray[np.bool_], Array]:
-    """Logits minus their maximum, where that is (once a sample), and exp of the others."""
+    """Logits minus their maximum; the mask of one maximum per sample; exp of the others."""
     units = [1] * pre_activation.ndim
     units[unit_axis] = -1
     positions = np.arange(pre_activation.shape[unit_axis]).reshape(units)

@@ -1,4 +1,4 @@
-"""What a network is given, checked at the door and put into its layout."""
+"""Checks the arguments of a network and brings its data into its layout."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gradcheck.words import with_nearest
 
 
 def require_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """The name, if it is known."""
+    """The name if it is known; raises ValueError if not."""
     names = list(known)
     if name in names:
         return name
-    there = f"There are: {', '.join(names)}"
-    raise ValueError(with_nearest(f"there is no {kind} {name!r}", str(name), names, there))
+    choices = f"There are: {', '.join(names)}"
+    raise ValueError(with_nearest(f"there is no {kind} {name!r}", str(name), names, choices))
 
 
 def require_sizes(sizes: Sequence[int], activations: Sequence[str]) -> tuple[int, ...]:
-    """The sizes as a tuple, if they and the activations make a network."""
+    """The sizes as a tuple; raises ValueError unless they and the activations make a network."""
     if isinstance(activations, str):
         raise ValueError(
             f"activations is the text {activations!r}; give one name per layer, in a list"
@@ -42,7 +42,7 @@ def require_sizes(sizes: Sequence[int], activations: Sequence[str]) -> tuple[int
 
 
 def require_shape(params: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
-    """The parameter of that name, if it is there and has the shape that the network gives it."""
+    """The named parameter; raises ValueError if it is missing or does not have this shape."""
     if name not in params:
         raise ValueError(f"params has no {name}; it holds {', '.join(map(str, params))}")
     value = params[name]
@@ -68,8 +68,8 @@ def as_inputs(inputs: ArrayLike, features: int, layout: Layout) -> Array:
 def as_targets(targets: ArrayLike, outputs: Array, layout: Layout, of_labels: bool) -> Array:
     """The targets in the shape of the outputs.
 
-    Where the loss is `of_labels`, class labels (whole numbers, one per sample) become one-hot; one
-    output also takes a flat vector; a single sample too.
+    If the loss is `of_labels`, class labels (integers, one per sample) become one-hot. With one
+    output or one sample, a flat vector is accepted too.
     """
     wanted = np.asarray(targets)
     batch_size = outputs.shape[layout.sample_axis]

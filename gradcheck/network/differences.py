@@ -1,7 +1,7 @@
 """f(z + d) - f(z) to full relative accuracy, however small d is.
 
-Subtracting two values would leave the digits that d changes; these forms never add d to z, so that
-a finite difference may take steps of 1e-9 and less. E = expm1(d) throughout.
+Subtracting two values would keep only the few digits that d changes. These forms never add d to z,
+so that a finite difference may take steps of 1e-9 and less. E = expm1(d) throughout.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from gradcheck.network.kernels import quotient
 from gradcheck.network.layouts import Array
 
 Change = Callable[[Array], Array]
-"""d -> f(z + d) - f(z), where what depends on z alone is worked out already."""
+"""d -> f(z + d) - f(z), with everything that depends on z alone computed in advance."""
 
 Difference = Callable[[Array], Change]
-"""z -> the change from there; z is broadcast against d."""
+"""z -> the `Change` at z; z is broadcast against d."""
 
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(5)
 SHORT = 0.1
-"""Where |d| (1 + |z|) is below this, five nodes integrate the normal density over d exactly."""
+"""If |d| (1 + |z|) is below this, five nodes integrate the normal density over d exactly."""
 
 LARGEST = 700.0
-"""The exponential of more would overflow."""
+"""The exponential of a larger number would overflow."""
 
 TINY = np.finfo(np.float64).tiny
 
 SERIES = 1.5e-8
-"""Up to here two terms of d / expm1(d) and of d / tanh(d) leave out less than a rounding."""
+"""Largest |d| at which two terms of d / expm1(d) and d / tanh(d) are exact up to rounding."""
 
 MANY = 2**10
-"""Of fewer numbers it takes as long to ask how small they are as to work them out."""
+"""With fewer numbers, testing their size takes as long as the full computation."""
 
 
 def sigmoid(z: Array) -> Array:
@@ -55,7 +55,7 @@ def tanh_slope(z: Array) -> Array:
 
 
 def linear_difference(z: Array) -> Change:
-    """The change itself."""
+    """The change d itself."""
     return np.copy
 
 
@@ -74,7 +74,7 @@ def tanh_difference(z: Array) -> Change:
 
 
 def _quotient(function: Change, factor: Array, constant: Array, linear: Array) -> Change:
-    """The form g / (constant + g factor) with g = function(d); of a tiny d, `_by_series`."""
+    """The form g / (constant + g factor) with g = function(d); for tiny d by `_by_series`."""
 
     def change(d: Array) -> Array:
         fused = quotient(function.__name__, d, factor, constant)
@@ -92,7 +92,7 @@ def _quotient(function: Change, factor: Array, constant: Array, linear: Array) -
 
 
 def _by_series(d: Array, constant: Array, linear: Array) -> Array | None:
-    """The form d / (constant + linear d); None where d is too large for it, or short work."""
+    """The form d / (constant + linear d); None if d is too large for it or has few entries."""
     if d.size < MANY or not np.vdot(d, d) <= SERIES**2:
         return None
     below = d * linear
@@ -113,7 +113,7 @@ def relu_difference(z: Array) -> Change:
 
 
 def leaky_difference(leak: float) -> Difference:
-    """A leaky relu is leak z + (1 - leak) relu(z)."""
+    """The difference of a leaky relu, which is leak z + (1 - leak) relu(z)."""
 
     def difference(z: Array) -> Change:
         relu = relu_difference(z)
@@ -128,7 +128,7 @@ def leaky_difference(leak: float) -> Difference:
 
 
 def elu_difference(z: Array) -> Change:
-    """The part above 0 changes like a relu, the part below by exp(min(z, 0)) expm1(the rest)."""
+    """The part above 0 changes like a relu, the part below by exp(min(z, 0)) expm1(rest of d)."""
     relu, slope = relu_difference(z), np.exp(np.minimum(z, 0))
 
     def change(d: Array) -> Array:
@@ -192,13 +192,13 @@ def square_difference(z: Array) -> Change:
 
 
 def scaled_tanh_difference(z: Array) -> Change:
-    """That of a tanh, stretched (LeCun 1989)."""
+    """The difference of 1.7159 tanh(2 z / 3) (LeCun 1989)."""
     tanh = tanh_difference(2 * z / 3)
     return lambda d: np.asarray(1.7159 * tanh(2 * d / 3))
 
 
 def relu6_difference(z: Array) -> Change:
-    """A relu6 is relu(z) - relu(z - 6)."""
+    """The difference of a relu6, which is relu(z) - relu(z - 6)."""
     lower, upper = relu_difference(z), relu_difference(z - 6)
     return lambda d: np.asarray(lower(d) - upper(d))
 
@@ -217,10 +217,10 @@ def _normal_between(z: Array, d: Array, subtracted: Array) -> Array:
 
 
 def softmax_difference(output: Array, unit_axis: int) -> Change:
-    """The form p (E - S) / (1 + S) with S = sum of p E; d is counted from the largest output's.
+    """The form p (E - S) / (1 + S) with S = sum of p E, for d minus the largest output's d.
 
-    A softmax does not change when the same is added to all d, and counted so S keeps its digits
-    where one output is nearly 1.
+    A softmax does not change if a constant is added to all d. With this constant, S keeps its
+    digits if one output is nearly 1.
     """
 
     def change(d: Array) -> Array:
@@ -234,7 +234,7 @@ def softmax_difference(output: Array, unit_axis: int) -> Change:
 
 
 def log_difference(probability: Array, smallest: float) -> Change:
-    """The log of p + d minus that of p, both clipped at the smallest p: log1p(d / p)."""
+    """log(p + d) - log(p) = log1p(d / p), where both logs are clipped at the smallest p."""
 
     def change(d: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -248,10 +248,10 @@ def log_difference(probability: Array, smallest: float) -> Change:
 
 
 def binary_difference(z: Array, targets: Array, unit_axis: int) -> Change:
-    """The change of a binary cross-entropy with the logit z: that of two classes' softmax.
+    """The change of a binary cross-entropy with the logit z, as of a softmax of two classes.
 
-    With q = s(z): log1p(q expm1((1 - y) d) + (1 - q) expm1(-y d)). Where every y is 0 or 1, one of
-    the two terms is 0, and what is left is log1p(s(u z) expm1(u d)) with u = 1 - 2 y.
+    With q = s(z): log1p(q expm1((1 - y) d) + (1 - q) expm1(-y d)). If every y is 0 or 1, one of the
+    two terms is 0, and the other is log1p(s(u z) expm1(u d)) with u = 1 - 2 y.
     """
     certain = bool(np.all((targets == 0) | (targets == 1)))
     sign = 1 - 2 * targets
@@ -277,8 +277,8 @@ def binary_difference(z: Array, targets: Array, unit_axis: int) -> Change:
 def categorical_difference(output: Array, targets: Array, unit_axis: int) -> Change:
     """The change of a categorical cross-entropy with the logits, summed over the units.
 
-    With Y = sum of y and t = sum of y d / Y, the targets' own change: Y log1p(sum of
-    p expm1(d - t)). For one class of two or more that is certain, its own term is exactly 0.
+    With Y = sum of y and t = sum of y d / Y, the mean change of the targets' logits:
+    Y log1p(sum of p expm1(d - t)). For one-hot targets the target's own term is exactly 0.
     """
     total = targets.sum(axis=unit_axis, keepdims=True)
     share = targets / np.where(total == 0, 1.0, total)
@@ -294,5 +294,5 @@ def categorical_difference(output: Array, targets: Array, unit_axis: int) -> Cha
 
 
 def summed(terms: Array, axis: int) -> Array:
-    """The sum along an axis; without a pass over the numbers where there is nothing to add."""
+    """The sum along an axis; an axis of length 1 is only removed, without a pass over the data."""
     return np.asarray(terms.squeeze(axis) if terms.shape[axis] == 1 else terms.sum(axis=axis))

@@ -1,6 +1,6 @@
-"""Compiled forms of what takes longest in differences, with the extra `fast`: one pass over d.
+"""Compiled kernels for the slowest difference forms, with the extra `fast`: one pass over d.
 
-They hold where d is so small that a short series has all digits; elsewhere numpy does the work.
+They hold for d so small that a short series has all digits; elsewhere numpy does the work.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 from gradcheck.network.layouts import Array
 
 SERIES = 2e-6
-"""Up to here, what the series leave out is less than a rounding."""
+"""Largest |d| at which the truncation error of the series is below a rounding error."""
 
 WORTH_IT = 2**10
-"""Fewer numbers are done as quickly by numpy."""
+"""With fewer numbers, numpy is as quick."""
 
 
 def wake() -> None:
-    """Imports numba, if it is installed, which takes a moment: for what takes longer."""
+    """Imports numba if it is installed; it takes a moment, so only longer work is worth it."""
     try:
         import numba  # noqa: F401  # from now on it is found in sys.modules
     except ImportError:
@@ -31,7 +31,7 @@ def wake() -> None:
 
 
 def quotient(kind: str, d: Array, factor: Array, constant: Array) -> Array | None:
-    """The form g / (constant + g factor), g = expm1(d) or tanh(d); None where numpy is to do it."""
+    """The form g / (constant + g factor), g = expm1(d) or tanh(d); None leaves it to numpy."""
     if "numba" not in sys.modules or d.size < WORTH_IT or not d.flags.c_contiguous:
         return None
     if factor.shape != constant.shape:
@@ -58,23 +58,23 @@ def quotient(kind: str, d: Array, factor: Array, constant: Array) -> Array | Non
 def _compiled() -> Any:
     import numba
 
-    def made(series: Callable[[float], float]) -> Any:
-        grown = numba.njit(inline="always")(series)
+    def compiled(series: Callable[[float], float]) -> Any:
+        function = numba.njit(inline="always")(series)
 
         def kernel(d: Array, factor: Array, constant: Array, out: Array) -> bool:
             beyond = 0
             for row in range(d.shape[0]):
                 if factor.shape[0] > 1 or factor.shape[1] == 1:
-                    one, other = factor[row, 0], constant[row, 0]
+                    row_factor, row_constant = factor[row, 0], constant[row, 0]
                     for column in range(d.shape[1]):
                         x = d[row, column]
-                        g = grown(x)
-                        out[row, column] = g / (other + g * one)
+                        g = function(x)
+                        out[row, column] = g / (row_constant + g * row_factor)
                         beyond |= abs(x) > SERIES
                 else:
                     for column in range(d.shape[1]):
                         x = d[row, column]
-                        g = grown(x)
+                        g = function(x)
                         out[row, column] = g / (constant[0, column] + g * factor[0, column])
                         beyond |= abs(x) > SERIES
             return beyond == 0
@@ -82,6 +82,6 @@ def _compiled() -> Any:
         return numba.njit(error_model="numpy", nogil=True)(kernel)
 
     return SimpleNamespace(
-        expm1=made(lambda x: x * (1 + x * (0.5 + x * (1 / 6)))),
-        tanh=made(lambda x: x * (1 - x * x * (1 / 3))),
+        expm1=compiled(lambda x: x * (1 + x * (0.5 + x * (1 / 6)))),
+        tanh=compiled(lambda x: x * (1 - x * x * (1 / 3))),
     )

@@ -1,4 +1,4 @@
-"""Rows or columns: one sample per row or per column; the same products, turned round."""
+"""The two layouts of data: one sample per row, or one per column with all products transposed."""
 
 from __future__ import annotations
 

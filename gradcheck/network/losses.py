@@ -1,7 +1,7 @@
-"""Losses: a new one is one row of `LOSSES`, which is all that any stage reads of it.
+"""The table of losses; a new one is one row, and every stage reads only the table.
 
 A loss is a sum of terms over outputs and samples, times a factor, over a divisor (`Reduction`). The
-terms and their derivatives are with respect to the outputs a.
+terms are functions of the outputs a, and their derivatives are with respect to a.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REDUCTIONS: Mapping[str, Reduction] = MappingProxyType(
 """The usual ways to reduce the terms to one number, from m and K."""
 
 EPSILONS = (1e-8, 1e-9, 1e-7, 1e-10, 1e-12, 1e-15, 1e-6, 1e-5)
-"""What people add before they take a log, the most usual first."""
+"""The small numbers that are usually added before a log is taken, the most usual first."""
 
 
 def _square_change(outputs: Array, targets: Array) -> Change:
@@ -52,7 +52,7 @@ def _square_change(outputs: Array, targets: Array) -> Change:
 
 
 def _summed_square_change(outputs: Array, targets: Array, axis: int) -> Change:
-    """The same, summed: d^2 and 2 (a - y) d are multiplied and added up in one pass."""
+    """The same summed over the units: products and sum take one pass over d."""
     twice = 2 * (outputs - targets)
     sums = "i...,i...->..." if axis == 0 else "...i,...i->..."
 
@@ -71,7 +71,7 @@ def _absolute_change(a: Array, y: Array) -> Change:
 
 
 def _huber_change(a: Array, y: Array) -> Change:
-    """With c the clipped error: the Huber loss is c e - c^2 / 2."""
+    """The change of the Huber loss, which is c e - c^2 / 2 with the clipped error c."""
     error = a - y
     clipped = np.clip(error, -1, 1)
 
@@ -83,14 +83,14 @@ def _huber_change(a: Array, y: Array) -> Change:
 
 
 def _log_cosh(a: Array, y: Array) -> Array:
-    """The log of cosh(e): of its excess over 1 where e is small, of exp(|e|) / 2 elsewhere."""
+    """The form log1p(cosh(e) - 1) for small e, and log(exp(|e|) / 2) corrected for large e."""
     size = np.abs(a - y)
     near = np.log1p(2 * np.sinh(np.minimum(size, 1) / 2) ** 2)
     return np.asarray(np.where(size < 1, near, size + np.log1p(np.exp(-2 * size)) - math.log(2)))
 
 
 def _log_cosh_change(a: Array, y: Array) -> Change:
-    """The log of cosh(d) + tanh(e) sinh(d)."""
+    """The form log(cosh(d) + tanh(e) sinh(d))."""
     slope = np.tanh(a - y)
     return lambda d: np.asarray(np.log1p(2 * np.sinh(d / 2) ** 2 + slope * np.sinh(d)))
 
@@ -176,11 +176,11 @@ LOSSES: Mapping[str, Loss] = table(_ROWS)
 PUBLIC_LOSSES: Mapping[str, tuple[Loss, Reduction]] = MappingProxyType(
     {name: (row, reduction) for row in _ROWS for name, reduction in row.reductions.items()}
 )
-"""Those that `MLP` takes, by the names under which it does."""
+"""The losses that `MLP` accepts, with their reductions, by name."""
 
 CANDIDATES: tuple[Loss, ...] = (
     *(row for row in _ROWS if row.usual),
     *(row.plus(eps) for eps in EPSILONS for row in _ROWS if row.with_log is not None),
     *(row for row in _ROWS if not row.usual),
 )
-"""What a user's loss may be, the likeliest first: usual, usual with a small number, unusual."""
+"""The losses that recognition tries, the likeliest first: usual; with a small number; unusual."""

@@ -30,11 +30,11 @@ Params = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Training:
-    """What training led to.
+    """The result of training.
 
     Attributes:
-        params: the parameters at the end.
-        losses: the loss over all samples, at the start and after every epoch.
+        params: the final parameters.
+        losses: the loss over all samples, before training and after every epoch.
     """
 
     params: dict[str, Array]
@@ -61,7 +61,7 @@ class MLP:
         l2: adds l2 / 2 times the sum of the squares of all weights (not biases) to the loss.
 
     Raises:
-        ValueError: an unknown name, sizes that make no network, a negative l2.
+        ValueError: a name is unknown, the sizes make no network, or l2 is negative.
     """
 
     sizes: tuple[int, ...]
@@ -101,12 +101,12 @@ class MLP:
 
     @property
     def layers(self) -> range:
-        """The numbers of the layers, 1 ... L."""
+        """The layer numbers, 1 ... L."""
         return range(1, len(self.sizes))
 
     @property
     def arrangement(self) -> Layout:
-        """The products and axes of the layout."""
+        """The `Layout`, with its products and axes."""
         return LAYOUTS[self.layout]
 
     def activation(self, layer: int) -> AnyActivation:
@@ -124,8 +124,8 @@ class MLP:
     def init(self, seed: int | np.random.Generator = 0) -> dict[str, NDArray[np.float64]]:
         """Random parameters, `{"W1": ..., "b1": ..., "W2": ...}`.
 
-        Weights are normal with variance 1 / n_in; biases are small and not zero, so that a check
-        at this point does not hide what goes wrong with them.
+        Weights are normal with variance 1 / n_in. Biases are small but not zero, so that a check
+        at this point reveals errors in their gradients.
         """
         rng = np.random.default_rng(seed)
         params = {}
@@ -198,16 +198,16 @@ class MLP:
         """Mini-batch gradient descent: every epoch goes once through all samples, shuffled anew.
 
         Args:
-            params: where to start; not changed.
+            params: the initial parameters; not changed.
             inputs: the data.
             targets: the targets, as `loss` takes them.
-            learning_rate: the step is this times the gradient.
-            epochs: how often to go through the samples.
+            learning_rate: the factor of the gradient in a step.
+            epochs: the number of passes through all samples.
             batch_size: samples per step; the last batch of an epoch may be smaller.
-            seed: of the shuffle.
+            seed: the seed of the shuffle.
 
         Raises:
-            ValueError: a learning rate, number of epochs or batch size that is not positive.
+            ValueError: the learning rate or the batch size is not positive, or epochs is negative.
         """
         if not (learning_rate > 0 and epochs >= 0 and batch_size > 0):
             raise ValueError(

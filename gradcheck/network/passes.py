@@ -1,6 +1,6 @@
-"""The forward and the backward pass through dense layers, for every network that there is.
+"""The forward and the backward pass through dense layers, used by every network here.
 
-BP2 is the second of the four equations in `mlp.py`; the output's delta (BP1) is the loss's own.
+BP2 is the second of the four equations in `mlp.py`; the loss gives the output's delta (BP1).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gradcheck.network.rows import AnyActivation
 
 
 class LayerParameters(NamedTuple):
-    """What one layer computes with, in the layout of its network; b is of any shape that fits Z."""
+    """One layer, in the layout of its network; b has any shape that broadcasts to that of Z."""
 
     weights: Array
     bias: Array
@@ -23,7 +23,7 @@ class LayerParameters(NamedTuple):
 
 @dataclass(frozen=True)
 class Trace:
-    """Everything that one forward and backward pass computes, in the network's layout.
+    """All results of one forward and backward pass, in the network's layout.
 
     Attributes:
         pre_activations: Z_1 ... Z_L.
@@ -39,7 +39,7 @@ class Trace:
 def forward(
     inputs: Array, layers: Sequence[LayerParameters], layout: Layout
 ) -> tuple[list[Array], list[Array]]:
-    """Z of every layer, and A from the inputs on."""
+    """The pre-activations Z_1 ... Z_L, and the activations A_0 (the inputs) ... A_L."""
     pre_activations: list[Array] = []
     activations = [inputs]
     for layer in layers:
@@ -54,10 +54,7 @@ def trace(
     layout: Layout,
     output_delta: Callable[[Array, Array], Array],
 ) -> Trace:
-    """The forward and the backward pass.
-
-    `output_delta` makes dL/dZ_L of Z_L and A_L.
-    """
+    """The forward and the backward pass; `output_delta` takes (Z_L, A_L) and returns dL/dZ_L."""
     pre_activations, activations = forward(inputs, layers, layout)
     deltas = [output_delta(pre_activations[-1], activations[-1])]
     for number in range(len(layers) - 1, 0, -1):

@@ -1,7 +1,7 @@
-"""What a row of the tables of activations and of losses holds; it is checked when it is made.
+"""The rows of the tables of activations and losses; each row is checked when it is made.
 
-z is the pre-activation, a = f(z) the output, y the target. Everything reads these rows and nothing
-else: the core's own passes, the finite differences, recognition and diagnosis.
+z is the pre-activation, a = f(z) the output, y the target. The passes of the core, the finite
+differences, recognition and diagnosis all read these rows and nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Elementwise = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Rank:
-    """How usual an activation is: 1 is the most usual; None where networks do not have it."""
+    """How usual an activation is in each place: 1 is the most usual, None is never."""
 
     hidden: int | None
     output: int | None
@@ -34,17 +34,17 @@ class Activation:
     """An elementwise activation.
 
     Attributes:
-        name: as in the table.
+        name: the name in the table.
         value: a = f(z).
         slope: f'(z); at a kink, the slope on the left.
         difference: z -> (d -> f(z + d) - f(z)), to full relative accuracy.
         kinks: the z at which the slope jumps, ascending.
         rank: how usual it is.
-        public: whether `MLP` takes it.
+        public: whether `MLP` accepts it.
         of_probabilities: whether its outputs are probabilities, as cross-entropies need them.
 
     Raises:
-        TypeError, ValueError: the row lacks what the stages need.
+        TypeError, ValueError: a function or the rank is missing; the kinks are not ascending.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Activation:
 
     @property
     def mixes(self) -> Literal["nothing"]:
-        """No output depends on another's pre-activation."""
+        """Each output depends on its own pre-activation only."""
         return "nothing"
 
     def activate(self, pre_activation: Array, unit_axis: int) -> Array:
@@ -73,7 +73,7 @@ class Activation:
         return self.value(pre_activation)
 
     def change(self, pre_activation: Array, output: Array, unit_axis: int) -> Change:
-        """What more in the pre-activations changes of the outputs."""
+        """The `Change` of the outputs with the pre-activations."""
         return self.difference(pre_activation)
 
     def pull_back(
@@ -105,15 +105,15 @@ class Softmax:
         return np.asarray(exponential / exponential.sum(axis=axis, keepdims=True))
 
     def change(self, pre_activation: Array, output: Array, unit_axis: int) -> Change:
-        """What more in the pre-activations changes of the outputs."""
+        """The `Change` of the outputs with the pre-activations."""
         return softmax_difference(output, self._axis(unit_axis))
 
     def pull_back(
         self, pre_activation: Array, output: Array, upstream: Array, unit_axis: int
     ) -> Array:
-        """dL/dZ_i = a_i (dL/dA_i - sum_j a_j dL/dA_j), the Jacobian's product."""
-        # A constant added to dL/dA changes nothing, as the outputs sum to 1. Counted from the
-        # largest output's own dL/dA, the sum keeps its digits where that output is nearly 1.
+        """dL/dZ_i = a_i (dL/dA_i - sum_j a_j dL/dA_j), the vector-Jacobian product."""
+        # A constant added to dL/dA changes nothing, as the outputs sum to 1. Minus the dL/dA of
+        # the largest output, the sum keeps its digits if that output is nearly 1.
         axis = self._axis(unit_axis)
         largest = output.argmax(axis=axis, keepdims=True)
         relative = upstream - np.take_along_axis(upstream, largest, axis=axis)
@@ -131,12 +131,12 @@ AnyActivation = Activation | Softmax
 
 @dataclass(frozen=True)
 class Reduction:
-    """What the sum of the terms over outputs and samples is multiplied by.
+    """How the sum of the terms over outputs and samples is scaled.
 
     Attributes:
-        words: it in words.
-        factor: of the sum.
-        divisor: (m, K) -> what the sum is divided by.
+        words: the reduction in words.
+        factor: the factor of the sum.
+        divisor: (m, K) -> the divisor of the sum.
     """
 
     words: str
@@ -150,26 +150,26 @@ class Reduction:
 
 @dataclass(frozen=True)
 class Loss:
-    """What a loss sums over outputs and samples.
+    """A loss: terms that are summed over outputs and samples.
 
     Attributes:
-        name: in words.
+        name: the loss in words.
         terms: (a, y) -> one term per output and sample, of their shape.
         derivative: (a, y) -> the derivative of each term with respect to its a.
         change: (a, y) -> (d -> the terms at a + d minus those at a, to full relative accuracy).
-        kinked: whether the terms have a kink where a = y.
-        summed_change: (a, y, axis) -> what `change` gives, summed, where there is a quicker way.
+        kinked: whether the terms have a kink at a = y.
+        summed_change: (a, y, axis) -> `change` summed over the axis, if there is a quicker way.
         usual: whether recognition tries it before the unusual ones.
-        reductions: by the names under which `MLP` takes it, what each multiplies the sum by.
+        reductions: the reductions, by the names that `MLP` accepts for the loss with each.
         of_probabilities: whether the outputs must be probabilities.
         of_labels: whether the targets may be class labels.
-        fused: where it cancels with an output activation, by the name of that, both taken together.
-        with_log: log -> the terms, derivative and change that take this log; None without a log.
-        eps: what is added before the log is taken.
-        plain: the same loss with nothing added; None where nothing is.
+        fused: the forms with an output activation that cancels, by the name of the activation.
+        with_log: log -> the terms, derivative and change with this log; None without a log.
+        eps: the small number added before the log is taken.
+        plain: the same loss without that number; None if it has none.
 
     Raises:
-        TypeError: the row lacks what the stages need.
+        TypeError: a function is missing.
     """
 
     name: str
@@ -191,7 +191,7 @@ class Loss:
         _require_functions(f"the loss {self.name!r}", self, ("terms", "derivative", "change"))
 
     def plus(self, eps: float) -> Loss:
-        """The same with a small number added before the log is taken; itself where none is."""
+        """The loss with a small number added before its log; unchanged if it has no log."""
         if self.with_log is None:
             return self
         terms, derivative, change = self.with_log(Log.plus(eps))
@@ -208,20 +208,20 @@ class Loss:
         )
 
     def suits(self, activation: AnyActivation) -> bool:
-        """Whether it can be taken of the outputs of an activation."""
+        """Whether the loss is defined on the outputs of an activation."""
         return activation.of_probabilities or not self.of_probabilities
 
     def output_terms(
         self, activation: AnyActivation, z: Array, a: Array, y: Array, unit_axis: int
     ) -> Array:
-        """The terms, from what the output layer computes."""
+        """The terms, from z and a of the output layer, by the fused form if there is one."""
         fused = self.fused.get(activation.name)
         return self.terms(a, y) if fused is None else fused.terms(z, y, unit_axis)
 
     def changes(
         self, activation: AnyActivation, z: Array, a: Array, y: Array, unit_axis: int
     ) -> Change:
-        """What more in the output layer's z changes of the terms, summed over the units."""
+        """The `Change` of the terms, summed over the units, with the output layer's z."""
         fused = self.fused.get(activation.name)
         if fused is not None:
             return fused.change(z, a, y, unit_axis)

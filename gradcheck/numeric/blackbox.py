@@ -1,4 +1,4 @@
-"""The numeric gradient of any loss: every entry up and down, and more where that cannot decide."""
+"""The numeric gradient of any loss: central differences of every entry, and more where needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from gradcheck.numeric.storage import stored
 __all__ = ["RESOLUTION_LIMIT", "BlockGradient", "Claim", "NumericGradient", "numeric_gradient"]
 
 EntryLosses = Callable[[int, Indices, Array], Array]
-"""(block, flat indices, values) -> the losses with one entry after the other set to its value."""
+"""(block, flat indices, values) -> the losses with one entry at a time set to its value."""
 
 
 def numeric_gradient(
@@ -41,35 +41,35 @@ def numeric_gradient(
 ) -> NumericGradient:
     """Central differences with error bounds for the given entries of every block.
 
-    The point is in the types in which the loss sees it, to which moved entries are rounded; entries
-    and claims are per block.
+    The arrays of `point` have the types in which the loss sees them; moved entries are rounded to
+    these types. There is one array of entries and one claim per block.
     """
     counter = _Counter(losses)
     largest = [(claim.gradient, claim.largest) for claim in claims]
-    sizes = [abs(float(gradient[index])) for gradient, index in largest if index is not None]
+    sizes = [abs(float(claimed[index])) for claimed, index in largest if index is not None]
     reference = max(sizes, default=0.0)
     blocks: list[BlockGradient] = []
     interrupted = False
     for block, (values, chosen, claim) in enumerate(zip(point, entries, claims, strict=True)):
         flat = values.ravel().astype(np.float64, copy=False)
         measure = _measure(counter, block, flat, values.dtype, center)
-        own = noise.levels(block)
-        limit = limit_of(noise.relative * own.rough / noise.level, noise.known)
-        along = Along(measure, center, own, flat, claim, limit, reference, rng)
-        found = BlockGradient.of_nothing(limit)
+        of_block = noise.levels(block)
+        limit = limit_of(noise.relative * of_block.rough / noise.level, noise.known)
+        along = Along(measure, center, of_block, flat, claim, limit, reference, rng)
+        gradient = BlockGradient.of_nothing(limit)
         if len(chosen) and not interrupted:
             try:
-                found = differentiate(along, chosen)
+                gradient = differentiate(along, chosen)
             except KeyboardInterrupt:
                 interrupted = True
-        blocks.append(found)
+        blocks.append(gradient)
     if any(block.coarse for block in blocks):
         blocks = [_undecided(*pair) for pair in zip(blocks, claims, strict=True)]
     return NumericGradient(tuple(blocks), counter.calls, interrupted)
 
 
 def _undecided(block: BlockGradient, claim: Claim) -> BlockGradient:
-    """The block of a loss with a coarsely rounded term: what disagrees may be that term's."""
+    """The block of a loss with a coarsely rounded term, where no disagreement proves an error."""
     if block.coarse or not len(block.entries):
         return block
     estimates = block.estimates
@@ -99,8 +99,8 @@ def _measure(
         start = flat[entries]
         above, below = rounded(start + steps), rounded(start - steps)
         up_and_down = np.column_stack([above, below]).ravel()
-        found = losses(block, np.repeat(entries, 2), up_and_down)
-        pair = Pair((above - below) / 2, found[0::2], found[1::2])
+        values = losses(block, np.repeat(entries, 2), up_and_down)
+        pair = Pair((above - below) / 2, values[0::2], values[1::2])
         sides = np.isfinite(pair.plus).astype(int) - np.isfinite(pair.minus)
         edge = np.flatnonzero(sides)
         if not len(edge):

@@ -1,7 +1,7 @@
 """The derivatives along the entries of one block: the first step settles most, a ladder the rest.
 
-An entry is settled by two evaluations where the claim agrees within the rounding error, and what
-that states is small against the entry's scale.
+Two evaluations settle an entry if the claim agrees within the rounding error and the resulting
+bound is small against the entry's scale.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from gradcheck.numeric.staircases import WIDE, on_step
 from gradcheck.numeric.steps import HALF_PRECISION
 
 AWAY = 0.1
-"""The scale of what is 0 here: what it is a tenth of its parameter away."""
+"""If a derivative is 0, its scale is its size this share of the parameter's size away."""
 
 BENT = 100.0
 TELLING = 3
-"""Where so many entries that move agree at small steps, none that moves is rounded."""
+"""If this many changing entries agree at small steps, no changing entry is rounded coarsely."""
 
 SPECIAL = 4
 SHOWN = 10.0
@@ -32,11 +32,11 @@ SHORTEST = 1e-9
 
 FLAT_SAMPLE = 16
 AT_ONCE = 2**12
-"""So many entries climb the ladder together: what they hold is a few MiB."""
+"""How many entries climb the ladder together; their losses take a few MiB."""
 
 
 def differentiate(along: Along, entries: Indices) -> BlockGradient:
-    """The numeric gradient of some entries of a block, at least one."""
+    """The numeric gradient of the given entries of a block, at least one."""
     first = first_step(along, entries)
     estimates, claimed = first.estimates, along.claim.gradient[entries]
     outside = _largest_outside(along, entries, first)
@@ -45,7 +45,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     shares = np.ones(len(entries)) if share is None else share
     precision = along.claim.precision * shares
     near = first.rounding + precision
-    if lines is not None:  # some of so many have all the truncation that was seen
+    if lines is not None:  # among the entries of many functions, some have the largest truncation
         near += first.truncation / 3
     agrees = np.abs(claimed - estimates.value) <= near
     moving = ~first.pair.is_flat(along.center) & (claimed != 0)
@@ -76,7 +76,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     estimates = _at_special(along, entries, first, settled, limit, estimates)
     if len(open_):
         share = _shares(first.sizes, estimates, estimates.bound, outside, lines)
-        if np.all(np.abs(estimates.value) <= estimates.bound):  # all that moved was a jump
+        if np.all(np.abs(estimates.value) <= estimates.bound):  # the loss changed by jumps only
             reference = max(reference, abs(along.center) / length_of(first.sizes))
     return BlockGradient(
         entries,
@@ -93,14 +93,14 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
 
 @dataclass(frozen=True)
 class _Outside:
-    """The sizes of a parameter and its derivative, outside of the entries asked for; 0 for none."""
+    """The sizes of a parameter that is not among the entries, and of its derivative; 0 for none."""
 
     size: float = 0.0
     derivative: float = 0.0
 
 
 def _largest_outside(along: Along, entries: Indices, first: FirstStep) -> _Outside:
-    """The derivative that is claimed largest, where it is not asked for and is about that."""
+    """The largest claimed derivative if it is not among the entries and is roughly confirmed."""
     gradient, largest = along.claim.gradient, along.claim.largest
     if largest is None or len(entries) == len(gradient):
         return _Outside()
@@ -111,8 +111,8 @@ def _largest_outside(along: Along, entries: Indices, first: FirstStep) -> _Outsi
     step = first.step * min(1.0, size / length_of(first.sizes) if size else 1.0)
     pair = along.measure(np.array([largest]), np.array([step]))
     slope = abs(float(pair.central()[0]))
-    known = abs(slope - claimed) <= claimed / 2
-    return _Outside(size, slope) if known else _Outside()
+    confirmed = abs(slope - claimed) <= claimed / 2
+    return _Outside(size, slope) if confirmed else _Outside()
 
 
 def _shares(
@@ -122,7 +122,7 @@ def _shares(
     outside: _Outside,
     lines: Indices | None = None,
 ) -> Array | None:
-    """The scale of every entry by that of the block."""
+    """The scale of every entry relative to that of the block; None if all are the same."""
     if not outside.derivative:
         return shares_of(sizes, estimates.value, error, lines)
     share = shares_of(
@@ -136,25 +136,25 @@ def _shares(
 def _scale(
     along: Along, first: FirstStep, agrees: Mask, claimed: Array, stairs: bool
 ) -> tuple[float, float]:
-    """The largest derivative of the entries, and what is one where they cannot be told from 0."""
+    """The largest derivative of the entries, and a reference if they cannot be told from 0."""
     value = first.estimates.value
     scale, largest = largest_of(value[agrees]), largest_of(value)
     seen = SEEN * float(np.median(first.rounding))
     if largest > seen:
-        # where what agrees is 0, no more than is claimed: what does not agree may be far off
+        # if all that agree are 0, at most the largest claim: other values may be far off
         return scale if scale > seen else min(largest, largest_of(claimed) or largest), 0.0
     usual, reference = length_of(first.sizes), along.reference
     if not stairs:
         reference = max(reference, _away(first, along.center, usual))
     if first.pair.is_flat(along.center).all():
-        # the loss does not move at all: 0 is right, to what rounding can hide
+        # a constant loss has the derivative 0, up to what rounding can hide
         hidden = float(first.estimates.bound.max()) / along.limit
         reference = max(reference, abs(along.center) / usual, hidden)
     return max(scale, reference), reference
 
 
 def _away(first: FirstStep, center: float, length: float) -> float:
-    """The largest derivative a tenth of the parameters' size away, by the second differences."""
+    """The largest derivative at a tenth of the parameters' size away, by second differences."""
     with np.errstate(all="ignore"):
         curved = np.abs(first.pair.gap(center))
         seen = np.isfinite(curved) & (curved > BENT * first.rounding)
@@ -164,9 +164,9 @@ def _away(first: FirstStep, center: float, length: float) -> float:
 def _stairs(
     along: Along, entries: Indices, first: FirstStep, claimed: Array, exact: bool
 ) -> tuple[Mask, float]:
-    """Where 0 is claimed on what may be the plateau of a staircase, (n,), and how high a step is.
+    """Where 0 is claimed on what may be a staircase, (n,), and the height of its steps.
 
-    Some of the entries tell.
+    A sample of these entries decides for all.
     """
     flat = first.pair.is_flat(along.center) & (claimed == 0)
     flat = np.asarray(flat & (first.pair.step < _plateaus(first, exact)))
@@ -176,10 +176,10 @@ def _stairs(
         return none
     levels = _levels(along, entries, first, rows, exact)
     every = np.arange(len(rows))
-    found = every[on_step(levels, every, np.full(len(rows), FIRST))]
-    if not len(found):
+    stepped = every[on_step(levels, every, np.full(len(rows), FIRST))]
+    if not len(stepped):
         return none
-    wide = levels.ask(found, levels.at_least(found, WIDE * levels.sizes[found]))
+    wide = levels.ask(stepped, levels.at_least(stepped, WIDE * levels.sizes[stepped]))
     return flat, float(np.median(wide.largest_move(along.center)))
 
 
@@ -191,10 +191,9 @@ def _at_special(
     limit: Array,
     estimates: Estimates,
 ) -> Estimates:
-    """The estimates, with what a small step says of some parameters of special values.
+    """The estimates, corrected by a small step for some parameters with special values.
 
-    A loss may treat such a value as special (a weight that is pruned), and a larger step does not
-    show it.
+    A loss may treat such a value as special (a pruned weight), which a larger step does not show.
     """
     special = settled[are_special(first.sizes)[settled]]
     if not len(special):
@@ -217,8 +216,8 @@ def _levels(along: Along, entries: Indices, first: FirstStep, rows: Indices, exa
 
 
 def _plateaus(first: FirstStep, exact: bool) -> Array:
-    """The widest steps to which rounding may keep the loss, (n,).
+    """The widest steps at which rounding may keep the loss constant, (n,).
 
-    Where it does not round the others, it can only be that of a parameter itself.
+    If other entries are not rounded coarsely (`exact`), it depends on the parameter's own size.
     """
     return np.asarray(HALF_PRECISION * (first.sizes if exact else first.lengths))

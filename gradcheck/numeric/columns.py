@@ -1,9 +1,9 @@
-"""The derivatives of a vector function, by the same steps and bounds as those of one loss.
+"""The derivatives of a vector function, with the same steps and bounds as those of a loss.
 
 Every entry (i, j) of a Jacobian is the derivative of one function, F_i, along one parameter. All
 entries of a column share the evaluations along it, and columns that share no row are moved at
-once (Curtis, Powell and Reid 1974). F_i - F_i(x) is divided by the noise of F_i, so that one level
-of noise and one centre, 0, serve them all.
+once (Curtis, Powell and Reid 1974). F_i - F_i(x) is divided by the noise of F_i, so that all have
+the noise level 1 and the centre 0.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from gradcheck.numeric.steps import FIRST_RELATIVE_NOISE, pilots_of
 Keys = NDArray[np.complex128]
 
 MOVED = 16.0
-"""A value that moves by so many times its noise depends on what was moved."""
+"""A value that changes by more than this multiple of its noise depends on the moved columns."""
 
 CACHE_NUMBERS = 2**25
-"""How many values are kept: 256 MiB."""
+"""The most values that are stored: 256 MiB."""
 
 FEW_COLUMNS = 2
 MOST_PILOTS = 128
-"""The step is tried on so many entries, of as few columns as are not moved together."""
+"""The most columns and entries on which a step is tried; columns of a group count only once."""
 
 
 @dataclass(frozen=True)
 class _Moved:
-    """The values with columns moved up, and down, (m,) each, and by how much each was."""
+    """The values with columns moved up and down, (m,) each, and the steps of the columns."""
 
     columns: Indices
     steps: Array
@@ -48,19 +48,19 @@ class _Moved:
 
 @dataclass
 class Columns:
-    """Evaluates a vector function with its parameters moved, and keeps what it gave.
+    """Evaluates a vector function with columns moved, and stores the values.
 
     Attributes:
         function: of a flat vector, (n,) -> (m,); nan where it cannot be evaluated.
-        point: (n,).
+        point: the point of the check, (n,).
         center: the values there, (m,).
-        noise: of these, (m,).
-        pattern: the entries that are asked for.
-        box: the least and the largest value of every column, if there are any.
-        group: the columns of one number are moved at once, (n,).
-        calls: how many evaluations there were.
-        leaks: the columns that were moved, by how much, and the values that moved though none of
-            these columns is to have an entry there.
+        noise: the noise of these values, (m,).
+        pattern: the sparsity pattern.
+        box: the bounds (low, high) of every column, or None.
+        group: the group of every column, (n,); columns of a group are moved at once.
+        calls: the number of evaluations.
+        leaks: (columns, steps, rows) of movements that changed rows in which the pattern has no
+            entry for any of these columns.
     """
 
     function: Vector
@@ -85,7 +85,7 @@ class Columns:
         self._together = np.full(len(self.point), -1, dtype=np.intp)
 
     def measure(self, entries: Indices, steps: Array) -> Pair:
-        """The values on both sides of the point, in units of their noise, for each entry."""
+        """The values of each entry on both sides of the point, in units of their noise."""
         if 2 * len(self._kept) * len(self.center) > CACHE_NUMBERS:
             self._forget()
         wanted = self.pattern.columns[entries] + 1j * steps
@@ -97,14 +97,14 @@ class Columns:
         return self._pair(entries, self._places[at], self._sizes[at])
 
     def alone(self, column: int) -> None:
-        """Lets a column be moved alone from now on."""
+        """Gives a column a group of its own, so that it is moved alone from now on."""
         self.group[column] = self.group.max() + 1
-        kept = self._keys.real != column
-        self._keys, self._places = self._keys[kept], self._places[kept]
-        self._sizes = self._sizes[kept]
+        others = self._keys.real != column
+        self._keys, self._places = self._keys[others], self._places[others]
+        self._sizes = self._sizes[others]
 
     def not_alone(self, entries: Indices, slopes: Array) -> Mask:
-        """Where a column that was moved with others gave another slope than this, (n,)."""
+        """Where moving a column with others gave a different slope than `slopes`, (n,)."""
         off = np.zeros(len(entries), dtype=bool)
         first = self._together[self.pattern.columns[entries]]
         rows = np.flatnonzero(first >= 0)
@@ -112,13 +112,13 @@ class Columns:
             here = rows[first[rows] == number]
             step = np.empty(len(self.point))
             step[self._kept[number].columns] = self._kept[number].steps
-            own = step[self.pattern.columns[entries[here]]]
-            slope = self._pair(entries[here], first[here], own).central()
-            off[here] = ~(np.abs(slope - slopes[here]) <= MOVED / own)
+            by = step[self.pattern.columns[entries[here]]]
+            slope = self._pair(entries[here], first[here], by).central()
+            off[here] = ~(np.abs(slope - slopes[here]) <= MOVED / by)
         return off
 
     def leaks_into(self, column: int) -> bool:
-        """Whether the columns that a column was moved with move its values; they are kept."""
+        """Whether the columns that a column was moved with change its values; records the leak."""
         first = self._kept[self._together[column]]
         others = first.columns != column
         rows = self.pattern.of(column)
@@ -129,14 +129,14 @@ class Columns:
         return bool(moved.any())
 
     def outside(self, columns: Indices, by: Array) -> Mask:
-        """Which columns may not be moved so far."""
+        """Which columns would leave their bounds."""
         moved = self.point[columns] + by
         if self.box is None:
             return np.zeros(len(columns), dtype=bool)
         return np.asarray((moved < self.box[0][columns]) | (moved > self.box[1][columns]))
 
     def move(self, columns: Indices, by: Array) -> Array:
-        """The values with columns moved, less those at the point, in units of their noise, (m,)."""
+        """The changes of the values when columns move, in units of their noise, (m,)."""
         moved = self.point.copy()
         moved[columns] += by
         self.calls += 1
@@ -148,7 +148,7 @@ class Columns:
         return self._keys[at] == keys if len(self._keys) else np.zeros(len(keys), dtype=bool)
 
     def _pair(self, entries: Indices, numbers: Indices, sizes: Array) -> Pair:
-        """The values of entries in what was evaluated, by the number of the evaluation."""
+        """The values of entries in the stored evaluations with these numbers."""
         pair = Pair(sizes, np.empty(len(entries)), np.empty(len(entries)))
         order = np.argsort(numbers, kind="stable")
         for rows in np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1):
@@ -158,20 +158,20 @@ class Columns:
         return pair
 
     def _evaluate(self, keys: Keys) -> None:
-        """Evaluates columns at steps, those of one group at once, and keeps the values."""
+        """Evaluates columns at steps, the columns of a group at once, and stores the values."""
         columns, steps = keys.real.astype(np.intp), keys.imag
         start = self.point[columns]
         sizes = ((start + steps) - (start - steps)) / 2
         places = np.empty(len(keys), dtype=np.intp)
         for batch in self._batches(columns):
-            own, by = columns[batch], steps[batch]
-            plus, minus = self._side(own, by), self._side(own, -by)
-            edge = self._put_edges(own, by, plus, minus)
+            moved, by = columns[batch], steps[batch]
+            plus, minus = self._side(moved, by), self._side(moved, -by)
+            edge = self._put_edges(moved, by, plus, minus)
             sizes[batch[edge]] = by[edge]
             places[batch] = len(self._kept)
             if len(batch) > 1:
-                self._note_together(own, by)
-            self._kept.append(_Moved(own, by, plus, minus))
+                self._note_together(moved, by)
+            self._kept.append(_Moved(moved, by, plus, minus))
         every = np.concatenate([self._keys, keys])
         order = np.argsort(every)
         self._keys = every[order]
@@ -179,7 +179,7 @@ class Columns:
         self._sizes = np.append(self._sizes, sizes)[order]
 
     def _note_together(self, columns: Indices, steps: Array) -> None:
-        """Notes what moves many columns together, at the smallest steps."""
+        """Records the evaluation that moves the most columns together at the smallest steps."""
         known = self._together[columns]
         for number in np.unique(known).tolist():
             here = known == number
@@ -191,7 +191,7 @@ class Columns:
             self._together[columns[here]] = len(self._kept)
 
     def _batches(self, columns: Indices) -> Iterator[Indices]:
-        """What is moved at once: of every group, each of its columns that there are, sorted."""
+        """Yields the indices of columns that are moved at once: one step of each, per group."""
         turn = np.arange(len(columns)) - np.searchsorted(columns, columns)
         number = self.group[columns] * (int(turn.max(initial=0)) + 1) + turn
         order = np.argsort(number, kind="stable")
@@ -199,35 +199,35 @@ class Columns:
         yield from np.split(order, ends) if len(columns) else []
 
     def _put_edges(self, columns: Indices, steps: Array, plus: Array, minus: Array) -> Indices:
-        """Puts what stands for both sides where columns can be moved to one; their places."""
+        """Extrapolates both sides of columns that can move to one side only; their indices."""
         if np.isfinite(plus).all() and np.isfinite(minus).all():
             return np.empty(0, dtype=np.intp)
-        rows, own = self.pattern.rows_of(columns)
+        rows, index = self.pattern.rows_of(columns)
         up, down = (
-            np.bincount(own, ~np.isfinite(values[rows]), len(columns)) == 0
+            np.bincount(index, ~np.isfinite(values[rows]), len(columns)) == 0
             for values in (plus, minus)
         )
         edge = np.flatnonzero(up != down)
         start, to = self.point[columns[edge]], np.where(up[edge], 1.0, -1.0) * steps[edge]
         by = [start + size * to - start for size in ONE_SIDED]
         near, far = (self._side(columns[edge], distance) for distance in by)
-        rows, own = self.pattern.rows_of(columns[edge])
-        ends = (distance[own] for distance in by)
-        pair = one_sided(steps[edge][own], next(ends), near[rows], next(ends), far[rows])
+        rows, index = self.pattern.rows_of(columns[edge])
+        to_near, to_far = (distance[index] for distance in by)
+        pair = one_sided(steps[edge][index], to_near, near[rows], to_far, far[rows])
         plus[rows], minus[rows] = pair.plus, pair.minus
         return edge
 
     def _side(self, columns: Indices, by: Array) -> Array:
-        """The values when all of some columns are moved, (m,); nan where they cannot be."""
+        """The changes of the values when columns move at once, (m,); nan where they cannot."""
         held = self.outside(columns, by)
         columns, by, outside = columns[~held], by[~held], columns[held]
         if not len(columns):
             return np.full(len(self.center), np.nan)
         values = self.move(columns, by)
-        if len(columns) > 1 and np.isnan(values).all():  # one of them was too far
+        if len(columns) > 1 and np.isnan(values).all():  # one of them moved too far
             for column, size in zip(columns[:, None], by[:, None], strict=True):
-                own = self.pattern.of(int(column[0]))
-                values[own] = self.move(column, size)[own]
+                rows = self.pattern.of(int(column[0]))
+                values[rows] = self.move(column, size)[rows]
         elif not self.pattern.is_full:
             self._note_leaks(columns, by, values)
         if len(outside):
@@ -244,9 +244,9 @@ class Columns:
 def differentiate_columns(
     columns: Columns, noise: RowNoise, claim: Claim, entries: Indices, rng: np.random.Generator
 ) -> BlockGradient:
-    """The derivatives of some entries, in units of the noise of their rows.
+    """The derivatives of at least one entry, in units of the noise of their rows.
 
-    The claim is in these units, too, an entry for each of the pattern; at least one is asked for.
+    The claim is in these units too, and holds all entries of the pattern.
     """
     levels = NoiseLevels(float(np.max(noise.least / noise.level)), 1.0, 1.0)
     with np.errstate(all="ignore"):
@@ -272,13 +272,13 @@ def differentiate_columns(
 def _pilots(
     columns: Columns, entries: Indices, rows: Indices, claimed: Array, rng: np.random.Generator
 ) -> Indices:
-    """Rows to try the step on, which cost few evaluations: what is moved together costs no more."""
-    own = columns.pattern.columns[entries[rows]]
-    number = columns.group[own]
+    """Rows on which to try the step with few evaluations: those of a group of columns share one."""
+    column = columns.pattern.columns[entries[rows]]
+    group = columns.group[column]
     some = np.searchsorted(rows, pilots_of(rows, claimed, MOST_PILOTS, rng))
     chosen = np.zeros(len(rows), dtype=bool)
-    for one in some[np.argsort(-np.abs(claimed[rows[some]]), kind="stable")].tolist():
-        if len(np.unique(own[chosen])) >= FEW_COLUMNS:
+    for pilot in some[np.argsort(-np.abs(claimed[rows[some]]), kind="stable")].tolist():
+        if len(np.unique(column[chosen])) >= FEW_COLUMNS:
             break
-        chosen |= number == number[one]
+        chosen |= group == group[pilot]
     return pilots_of(rows[chosen], claimed, MOST_PILOTS, rng)

@@ -1,9 +1,9 @@
-"""Wrong must be confirmed at the smallest step that can show it.
+"""Confirms that an analytic derivative is wrong, at the smallest step that can show it.
 
-An estimate that contracts may still be one of a larger scale: x^2 sin(1/x) contracts towards 0
-while h is far above x^2. Whatever lies beyond the length of the function (a pole, a root, a jump,
-many kinks) changes on the way to smaller steps. With d = |g - D(h)|, the noise nu shows d eight
-times over at h_s = 8 nu / d, and there D must be the same, and not g.
+An estimate that converges may still belong to a larger scale: that of x^2 sin(1/x) converges
+towards 0 while h is far above x^2. Estimates that cross a pole, a root, a jump or many kinks change
+at smaller steps. With the claim g, d = |g - D(h)| and the noise nu, the step h_s = 8 nu / d shows
+d with a rounding error of d / 8; there D must still be D(h), and not g.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from gradcheck.numeric.noise import LARGEST, MUCH_MORE, ROUNDING
 from gradcheck.numeric.staircases import WIDE, jumps_beside, on_plateau, on_step
 
 SHOWS = 8.0
-"""The confirming step shows the disagreement so many times over its own rounding."""
+"""The confirming step is so large that its rounding error is the disagreement over this."""
 
 LOUDER, LAST = 8.0, 4
-"""The last turn asks as if the noise were so many times larger."""
+"""The last turn, number `LAST`, assumes that the noise is larger by this factor."""
 
 SMALLEST = 64 * ROUNDING
 SINGLE_PRECISION = 32 * float(np.finfo(np.float32).eps)
-"""A plateau narrower than this share of a parameter may be its rounding to a float32."""
+"""A plateau narrower than this share of a parameter may come from rounding it to float32."""
 
 STEEPER = 4.0
 FEW = 6
 TRIED = 3
 
 ALONE = 4.0
-"""Where no smaller step can show it, contraction alone must: at so many bounds' distance."""
+"""If no smaller step can show it, a claim is wrong at this many bounds from a converged value."""
 
 
 def confirm(
@@ -42,14 +42,14 @@ def confirm(
     bound: Array,
     seen: Array,
 ) -> tuple[Mask, Mask]:
-    """Asks at the smallest step: at the least noise first, as more may be structure.
+    """Evaluates the rows at the smallest step, for the least noise first, then for larger noise.
 
-    The rows disagree with a value that came from the level `at` and may be off by `bound`, with
-    what rounding does to the claim; `seen` is the noise that was seen on the way, (n,) each.
+    The claims of the rows disagree with `value`, which comes from the level `at`. Its error bound
+    `bound` includes the rounding error of the claim; `seen` is the noise observed, (n,) each.
 
     Returns:
-        Where the smallest step that could tell gives the same derivative, far from the claim, (n,);
-        and where it gives the claim instead, (n,).
+        Where the smallest step gives `value` again, far from the claim, so that the claim is wrong,
+        (n,); and where it gives the claim instead, (n,).
     """
     distance = np.abs(asked.claimed[rows] - value)
     marks = (np.zeros(len(rows), dtype=bool) for _ in range(5))
@@ -59,7 +59,7 @@ def confirm(
         (asked.least[rows], asked.fine[rows], asked.rough[rows], seen, LOUDER * most)
     ):
         open_ = np.flatnonzero(~wrong & ~supported & ~steep & (noise > MUCH_MORE * tried))
-        if turn == LAST:  # where the slope is the same, and noise may have bent it
+        if turn == LAST:  # only rows whose slope is the same: noise may have looked like a bend
             open_ = open_[same_slope[open_]]
         tried[open_] = noise[open_]
         here, off = rows[open_], distance[open_]
@@ -68,7 +68,7 @@ def confirm(
         lower = level < at[open_]
         alone = open_[~lower]
         below = levels.ask(rows[alone], np.maximum(at[alone] - 1, 0))
-        # a bend that a smaller step has shown is not smoothed out by a larger one
+        # a bend seen at a smaller step is not refuted by a larger one
         wrong[alone] = (distance[alone] > ALONE * bound[alone]) & ~bent[alone]
         wrong[alone] &= np.abs(below.central() - value[alone]) <= distance[alone] / 4
         open_, here, off, level = open_[lower], here[lower], off[lower], level[lower]
@@ -96,21 +96,20 @@ def confirm(
 def _has_coarse_term(
     levels: Levels, asked: Asked, rows: Indices, slope: Array, distance: Array, noise: Array
 ) -> bool:
-    """Whether what disagrees may be that of a term rounded to float16, which small steps miss."""
+    """Whether the loss may have a term rounded to float16, whose slope small steps miss."""
     if not len(rows):
         return False
     return _seen_from_afar(levels, asked, rows, distance) or any(
-        jumps_beside(levels, rows[one], slope[one], distance[one], noise[one])
-        for one in np.argsort(-distance)[:TRIED]
+        jumps_beside(levels, rows[index], slope[index], distance[index], noise[index])
+        for index in np.argsort(-distance)[:TRIED]
     )
 
 
 def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array) -> bool:
-    """Whether two steps that are larger than the rounding of a float16 give the claims together.
+    """Whether two steps larger than the rounding of a float16 give the claims when extrapolated.
 
-    A term whose parameters are rounded to that is flat at the steps that show the others, while
-    the truncation error of a smooth function is a sixteenth at the smaller of the two, and goes
-    when they are extrapolated. More than half of the rows must agree.
+    A term whose parameters are rounded to float16 is flat at smaller steps. The extrapolation
+    removes the leading truncation error. More than half of the rows must agree.
     """
     level = levels.at_least(rows, WIDE * levels.sizes[rows])
     near = levels.ask(rows, level).central()
@@ -122,9 +121,10 @@ def _seen_from_afar(levels: Levels, asked: Asked, rows: Indices, distance: Array
 
 
 def _between_steps(levels: Levels, rows: Indices, value: Array) -> Mask:
-    """Where the loss stays the same around the point: there a derivative of 0 is right.
+    """Where the loss is constant around the point, so that a derivative of 0 is right, (n,).
 
-    Beside a step it stays the same less far, and what it then jumps by is steeper than its slope.
+    Close to a step of a staircase the constant stretch is shorter, and the slope across the step is
+    steeper than `value`.
     """
     level = levels.at_least(rows, SINGLE_PRECISION * levels.sizes[rows])
     flat = levels.ask(rows, level).is_flat(levels.center)
@@ -136,7 +136,7 @@ def _between_steps(levels: Levels, rows: Indices, value: Array) -> Mask:
 
 
 def _has_the_slope(small: Pair, value: Array, claimed: Array, distance: Array) -> Mask:
-    """Where the smaller step gives the value, and not the claim."""
+    """Where the smaller step gives the value and not the claim, (n,)."""
     with np.errstate(all="ignore"):
         slope = small.central()
         same = np.abs(slope - value) <= distance / 4
@@ -144,9 +144,9 @@ def _has_the_slope(small: Pair, value: Array, claimed: Array, distance: Array) -
 
 
 def _is_smooth(small: Pair, large: Pair, center: float, value: Array, distance: Array) -> Mask:
-    """Where the smaller step shows no kink, and no plateau.
+    """Where the smaller step shows no kink and no plateau, (n,).
 
-    Of the gap at the larger step a smooth function leaves what is in proportion to the step.
+    The gap between the one-sided slopes of a smooth function is proportional to the step.
     """
     with np.errstate(all="ignore"):
         bent = np.abs(small.gap(center) - large.gap(center) * small.step / large.step)
@@ -154,12 +154,12 @@ def _is_smooth(small: Pair, large: Pair, center: float, value: Array, distance: 
 
 
 def _steepens(levels: Levels, rows: Indices, at: Indices, level: Indices, noise: Array) -> Mask:
-    """Where the loss is steeper at smaller steps: a pole, a root or a jump nearer than any step.
+    """Where the loss is steeper at smaller steps, near a pole, a root or a jump, (n,).
 
-    A claim that no step can show, as it would move the loss by far more than it moves, may be that
-    of such a place. What noise may be is asked twice: as a share of the loss at the smallest step,
-    and, as far as it was seen, at the smallest that it leaves standing. `level` is the smallest,
-    `at` that of the slope that is known, and `noise` the largest that was seen.
+    There a claim may be right that would move the loss by far more than any step shows. Two steps
+    test it: the smallest, with noise assumed as a share of the loss; and the smallest that the
+    observed noise allows. `level` is the smallest level, `at` the level of the known slope, and
+    `noise` the largest noise observed.
     """
     large = levels.known((rows, at))
     with np.errstate(all="ignore"):
@@ -177,9 +177,9 @@ def _steepens(levels: Levels, rows: Indices, at: Indices, level: Indices, noise:
 
 
 def _supports(levels: Levels, asked: Asked, rows: Indices, level: Indices, distance: Array) -> Mask:
-    """Where the smaller step gives the claim instead, and the next one too: not by chance.
+    """Where the smaller step and the one above it both give the claim, so not by chance, (n,).
 
-    A plateau gives 0 only if it is none of a staircase.
+    A slope of 0 on a plateau counts only if the plateau is no step of a staircase.
     """
     agrees = np.ones(len(rows), dtype=bool)
     for further in (level, level + 1):

@@ -1,4 +1,4 @@
-"""A network of dense layers as the structured engine sees it, and what it computes on a batch."""
+"""The network of dense layers that the structured engine evaluates, batch by batch."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 Change = Callable[[Array], Array]
-"""d -> what d more in z changes, to full relative accuracy."""
+"""d -> the change of a result when z changes by d, to full relative accuracy."""
 
 OutputChange = Callable[[Array, Array, int], Change]
 """(z, a, unit axis) -> the change of a."""
 
 Forward = Callable[[Array], tuple[Sequence[Array], Sequence[Array]]]
-"""Inputs -> Z of every layer, and A from the inputs on, (n, units) each."""
+"""Inputs -> the pre-activations Z_1 ..., and the activations A_0 (the inputs) ..., (n, units)."""
 
 LossChange = Callable[[Array, Array, Array, int], Change]
 """(z, a, y, unit axis) -> the change of the sum over the outputs of the loss terms."""
 
 HELD_NUMBERS = 2**20
-"""As many numbers are held for one batch of samples, the inputs and all layers: 8 MiB."""
+"""The most numbers held for one batch of samples, with the inputs and all layers: 8 MiB."""
 
 BATCH_NUMBERS = 2**17
-"""As many numbers of the widest layer change at once where one weight does: 1 MiB."""
+"""The most numbers of the widest layer that change at once with one weight: 1 MiB."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class DenseLayer:
     Attributes:
         weights: (n_in, n_out).
         bias: (n_out,).
-        change: what a change of z makes of a.
+        change: the change of a with z.
         kinks: the z at which the slope of the activation jumps.
     """
 
@@ -52,16 +52,16 @@ class DenseNetwork:
     """A network with its data, whose loss is scale * (sum of the terms) + penalties.
 
     Attributes:
-        layers: from the input on; of these only the last may mix its units (a softmax).
-        inputs: (m, n_0).
-        targets: (m, K).
-        forward: what the layers compute from inputs.
-        loss_change: what a change of the outputs' z makes of the terms of each sample (not scaled).
-        scale: of the sum of the terms.
-        separable: whether every output's terms depend on its own z alone.
-        target_kinks: whether the terms have a kink where an output is its target.
-        l2: times the squared weights are added to the loss.
-        l2_bias: times the squared biases.
+        layers: the layers, from the input on; only the last may mix its units (a softmax).
+        inputs: the inputs, (m, n_0).
+        targets: the targets, (m, K).
+        forward: computes the layers from inputs.
+        loss_change: the change of the terms of each sample, not scaled, with z of the outputs.
+        scale: the factor of the sum of the terms.
+        separable: whether the terms of every output depend on its own z alone.
+        target_kinks: whether the terms have a kink where an output equals its target.
+        l2: the factor of the sum of the squared weights in the loss.
+        l2_bias: the factor of the sum of the squared biases.
     """
 
     layers: tuple[DenseLayer, ...]
@@ -77,11 +77,11 @@ class DenseNetwork:
 
     @property
     def widest_above(self) -> int:
-        """The number of units of the widest layer but the first, or of the only one."""
+        """The width of the widest layer above the first, or of the only layer."""
         return max(len(layer.bias) for layer in self.layers[1:] or self.layers)
 
     def batches(self) -> Iterator[Batch]:
-        """The samples, as many at a time as may be held at once."""
+        """Yields the samples in batches that fit in memory."""
         held = self.inputs.shape[1] + sum(len(layer.bias) for layer in self.layers)
         count = max(1, min(HELD_NUMBERS // held, BATCH_NUMBERS // self.widest_above))
         for first in range(0, len(self.inputs), count):
@@ -91,12 +91,12 @@ class DenseNetwork:
 
 @dataclass(frozen=True)
 class Batch:
-    """What the network computes on some of the samples.
+    """Some of the samples, and the results of the network for them.
 
     Attributes:
         network: the network.
-        inputs: (n, n_0).
-        targets: (n, K).
+        inputs: the inputs, (n, n_0).
+        targets: the targets, (n, K).
     """
 
     network: DenseNetwork
@@ -105,7 +105,7 @@ class Batch:
 
     @cached_property
     def trace(self) -> tuple[Sequence[Array], Sequence[Array]]:
-        """Z of every layer, and A from the inputs on, (n, units) each."""
+        """The pre-activations Z_1 ..., and the activations A_0 ..., (n, units) each."""
         return self.network.forward(self.inputs)
 
     def pre_activation(self, layer: int) -> Array:
@@ -122,7 +122,7 @@ class Batch:
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
-        """What a change of all z of a layer makes of its a, (..., n, units), per layer."""
+        """For every layer, the change of its a with its z, (..., n, units)."""
         return tuple(
             layer.change(self.pre_activation(index), self.output(index), -1)
             for index, layer in enumerate(self.network.layers)
@@ -130,30 +130,30 @@ class Batch:
 
     @cached_property
     def loss_change(self) -> Change:
-        """What a change of all outputs' z, (..., n, K), makes of every sample's loss, (..., n)."""
+        """The change of every sample's loss, (..., n), with z of all outputs, (..., n, K)."""
         return self.loss_change_of(np.asarray, -1)
 
     @cached_property
     def each_output(self) -> tuple[Change, ...]:
-        """The same for single outputs, d of shape (n, anything), summed over the samples."""
+        """The change with z of single outputs, d of shape (n, anything), summed over samples."""
         return tuple(
             self.loss_change_of(_one_column(unit), 0) for unit in range(self.targets.shape[1])
         )
 
     @cached_property
     def all_outputs(self) -> Change:
-        """The same with the units first, (K, n, anything)."""
+        """The change with z of all outputs, the units first: d of shape (K, n, anything)."""
         return self.loss_change_of(lambda array: array.T[..., None], 0)
 
     def loss_change_of(self, arranged: Callable[[Array], Array], unit_axis: int) -> Change:
-        """The change of every sample's loss, with (n, K) brought into a shape that goes with d."""
+        """The change of every sample's loss; `arranged` brings (n, K) into the layout of d."""
         last = len(self.network.layers) - 1
         z, a, y = map(arranged, (self.pre_activation(last), self.output(last), self.targets))
         return self.network.loss_change(z, a, y, unit_axis)
 
     @cached_property
     def margins(self) -> tuple[Array | None, ...]:
-        """How far every z may move as a kink counts, per layer; None where there is none."""
+        """For every layer, how far each z may move without reaching a kink; None without kinks."""
         return tuple(map(self._margin, range(len(self.network.layers))))
 
     def _margin(self, layer: int) -> Array | None:
@@ -169,7 +169,7 @@ def _one_column(unit: int) -> Callable[[Array], Array]:
 
 
 REACH = 1e4
-"""A kink counts as crossed by moves this much smaller: rounding may have put z on this side."""
+"""A kink counts as crossed at 1 / REACH of its distance: rounding may hide the side of z."""
 
 STEEPEST = 2.0
-"""No output of a network moves faster than this with its z."""
+"""The largest slope of any output activation."""

@@ -1,13 +1,13 @@
-"""From losses at a few steps to a derivative and a bound on its error, for many entries at once.
+"""Derivatives from losses at a few steps, with bounds on their errors, for many entries at once.
 
-With D(h) = (f(x + h) - f(x - h)) / 2h, noise level nu (every value is off by at most nu):
+With D(h) = (f(x + h) - f(x - h)) / 2h and noise level nu (every value is off by at most nu):
 
 - truncation: D(h) - f' = h^2 f'''/6 + ..., of which |D(h) - D(2h)| is three times, and
   |D(h) - D(4h)| fifteen times; where f'' jumps (an elu at 0) the error falls with h only;
 - rounding: at most nu / h;
-- kinks: half the gap between the one-sided slopes, D+(h) - D-(h). Where f is smooth the gap is
-  h f'' and doubles with the step; where it does not, a kink lies within the step, and D(h) may be
-  off by half the gap.
+- kinks: half the gap between the one-sided slopes, D+(h) - D-(h). If f is smooth, the gap is h f''
+  and doubles with the step. If it does not double, a kink lies within the step, and the error of
+  D(h) may be half the gap.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
 
 ONE_SIDED = (4.0, 8.0)
-"""Where a one-sided difference is evaluated, in steps."""
+"""The distances, in steps, of the two points of a one-sided difference."""
 
 BEND_TOLERANCE = 0.02
-"""How far the gap may be from doubling with the step where f is called smooth."""
+"""Relative tolerance for the doubling of the gap with the step of a smooth function."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Pair:
     """The loss on both sides of the point, one row per entry.
 
     Attributes:
-        step: the effective step, half the distance of the two points as represented, (n,).
+        step: the effective step, half the distance of the two floating-point points, (n,).
         plus: the loss at x + step, (n,).
         minus: the loss at x - step, (n,).
     """
@@ -62,24 +62,24 @@ class Pair:
         return self.forward(center) - self.backward(center)
 
     def largest_move(self, center: float) -> Array:
-        """How far the loss moves from that at the point, to the side where it moves more, (n,)."""
+        """The larger of the changes of the loss on both sides, (n,)."""
         return np.asarray(np.fmax(np.abs(self.plus - center), np.abs(self.minus - center)))
 
     def is_flat(self, center: float) -> Mask:
-        """Where the loss does not move at all, to the last bit, (n,)."""
+        """Where the loss is the same on both sides and at the point, to the last bit, (n,)."""
         return np.asarray((self.plus == center) & (self.minus == center))
 
     def moves_both_ways(self, center: float) -> Mask:
-        """Where the loss moves on both sides: beside a kink it may stay the same on one, (n,)."""
+        """Where the loss changes on both sides, (n,); at a kink it may change on one only."""
         return np.asarray((self.plus != center) & (self.minus != center))
 
     def put(self, where: Indices | tuple[Indices, Indices], other: Pair) -> Pair:
-        """These values with those of `other` in the places `where`, which are changed."""
+        """Replaces the values at `where` by those of `other`, in place; returns itself."""
         self.step[where], self.plus[where], self.minus[where] = other.step, other.plus, other.minus
         return self
 
     def shifted(self, by: float) -> Pair:
-        """The same slopes, of a function that is larger by so much."""
+        """The pair with a constant added to the losses."""
         return Pair(self.step, self.plus + by, self.minus + by)
 
     def __getitem__(self, where: Mask | Indices | tuple[Indices, Indices]) -> Pair:
@@ -87,17 +87,18 @@ class Pair:
 
 
 def one_sided(step: Array, near: Array, at_near: Array, far: Array, at_far: Array) -> Pair:
-    """What stands for the values on both sides, where only one side can be evaluated, (n,) each.
+    """Extrapolated values on both sides, if only one side can be evaluated, (n,) each.
 
-    They lie on the parabola through the point, where it is 0, and two points on that side: an
-    estimate of second order. `ONE_SIDED` steps away, these add no more noise than a central one.
+    They lie on the parabola through the point, where it is 0, and two points on one side, which
+    gives a slope of second order. With points `ONE_SIDED` steps away its noise is no larger than
+    that of a central difference.
 
     Args:
-        step: of the pair.
+        step: the step of the pair.
         near: the distance of the nearer point, negative to the left.
-        at_near: the value there, less that at the point.
-        far: the distance of the other.
-        at_far: the same there.
+        at_near: the value at the nearer point minus that at the point.
+        far: the distance of the farther point.
+        at_far: the value at the farther point minus that at the point.
     """
     with np.errstate(all="ignore"):
         first = at_near / near
@@ -112,11 +113,10 @@ class Estimates:
 
     Attributes:
         value: the derivative.
-        bound: how far it may be from the truth.
-        lower: the smallest derivative that is right; below `value` only at a kink.
-        upper: the largest one.
-        kink: whether a kink lies within every step that could decide: on the point, or nearer to
-            it than the precision of this loss lets one see.
+        bound: the bound on its error.
+        lower: the smallest right derivative; below `value` only at a kink.
+        upper: the largest right derivative.
+        kink: whether a kink lies on the point, or nearer to it than this loss can resolve.
     """
 
     value: Array
@@ -127,35 +127,35 @@ class Estimates:
 
     @classmethod
     def smooth(cls, value: Array, bound: Array) -> Estimates:
-        """Estimates with a single right value; what is not finite has no bound."""
-        known = np.isfinite(value) & np.isfinite(bound)
-        if not known.all():
-            value = np.where(known, value, np.nan)
-            bound = np.where(known, bound, np.inf)
+        """Estimates without kinks; an entry that is not finite has value nan and bound inf."""
+        finite = np.isfinite(value) & np.isfinite(bound)
+        if not finite.all():
+            value = np.where(finite, value, np.nan)
+            bound = np.where(finite, bound, np.inf)
         return cls(value, bound, value, value, np.zeros(value.shape, dtype=bool))
 
     def distance(self, claimed: Array) -> Array:
-        """How far a claimed derivative is outside of what is right, (n,)."""
+        """The distance of claimed derivatives from the range of right ones, (n,)."""
         if self.lower is self.upper:
             apart = np.asarray(claimed - self.lower)
             return np.abs(apart, out=apart)
         return np.maximum(np.maximum(self.lower - claimed, claimed - self.upper), 0.0)
 
     def put(self, where: Indices, other: Estimates) -> Estimates:
-        """These estimates with those of `other` in the places `where`."""
-        found = Estimates(*(np.array(column) for column in self.columns))
-        for old, new in zip(found.columns, other.columns, strict=True):
+        """A copy in which the entries at `where` are those of `other`."""
+        copy = Estimates(*(np.array(column) for column in self.columns))
+        for old, new in zip(copy.columns, other.columns, strict=True):
             old[where] = new
-        return found
+        return copy
 
     def and_of(self, other: Estimates) -> Estimates:
-        """These estimates, and then those of `other`."""
+        """These estimates followed by those of `other`."""
         pairs = zip(self.columns, other.columns, strict=True)
         return Estimates(*(np.concatenate(pair) for pair in pairs))
 
     @property
     def columns(self) -> tuple[Any, ...]:
-        """All that is known, by its order above."""
+        """All arrays, in the order of the attributes."""
         return self.value, self.bound, self.lower, self.upper, self.kink
 
     def __getitem__(self, where: Indices | Mask | slice) -> Estimates:
@@ -167,7 +167,7 @@ class Estimates:
 
 
 def largest_of(values: Array) -> float:
-    """The size of the largest number that is finite; no copy is made where all are."""
+    """The largest absolute value of the finite numbers; makes no copy if all are finite."""
     largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
     if np.isfinite(largest):
         return largest
@@ -175,7 +175,7 @@ def largest_of(values: Array) -> float:
 
 
 def bends(inner: Pair, outer: Pair, center: float, noise: float) -> Mask:
-    """Where the gap of the one-sided slopes does not double from h to 2h: a kink is near, (n,)."""
+    """Where a kink is near: the gap of the one-sided slopes does not double from h to 2h, (n,)."""
     gap = inner.gap(center)
     gap_noise = 10 * noise / inner.step
     off = np.abs(outer.gap(center) - 2 * gap)

@@ -1,4 +1,4 @@
-"""The first step of every entry of a block: two evaluations, at the step of its group."""
+"""The first step of every entry of a block: two evaluations with the step of its group."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from gradcheck.numeric.steps import (
 )
 
 STATED = 3.0
-"""The roundings that agreement states: an entry that is opened is judged by about as many."""
+"""The rounding errors in the bound of the first step; later bounds hold about as many."""
 
 
 @dataclass(frozen=True)
 class Along:
-    """What is needed to differentiate along the entries of one block.
+    """The data needed to differentiate along the entries of one block.
 
     Attributes:
-        noise: its precision when the block moves.
+        noise: the noise of the loss when the block moves.
         values: the block, flat.
-        limit: the bound that is small enough, as a share of the scale.
-        reference: the largest derivative claimed of any block.
-        rng: chooses the entries that the step is tried on.
-        lines: of which function each entry is a derivative, where there are several, flat.
-        pilots: chooses the rows that the step is tried on.
-        relative: the noise of a value by its size, where the centre does not tell; 0 elsewhere.
+        limit: the largest bound, relative to the scale, with which an entry can be right.
+        reference: the largest analytic derivative of any block.
+        rng: draws the entries on which a step is tried.
+        lines: for several functions, the number of the function of each entry, flat.
+        pilots: chooses the rows on which a step is tried.
+        relative: the relative noise, if the size of the centre does not give it; else 0.
     """
 
     measure: Measure
@@ -54,17 +54,17 @@ class Along:
 
 @dataclass(frozen=True)
 class FirstStep:
-    """What the first step of some entries says, (n,) each where not said otherwise.
+    """The results of the first step of some entries, (n,) each unless called a number.
 
     Attributes:
         sizes: |x|.
-        lengths: the largest |x| of the group of each, or 1.
-        pair: the losses.
-        own: the rounding of these as they are represented.
-        rough: the largest error of a loss that was seen.
-        estimates: the derivatives, with the bound that agreement states.
-        quantum: the steps in which the loss moves, where it is a staircase; a number.
-        step: that of the largest parameters; a number.
+        lengths: the largest |x| in the group of the entry, or 1.
+        pair: the losses on both sides.
+        own: the rounding errors of these losses as they are represented.
+        rough: the largest error of a loss, by all levels of noise.
+        estimates: the derivatives, with bounds of rounding and truncation.
+        quantum: the height of the steps of the loss if it is a staircase, else 0; a number.
+        step: the step of the largest parameters; a number.
     """
 
     sizes: Array
@@ -78,17 +78,17 @@ class FirstStep:
 
     @property
     def rounding(self) -> Array:
-        """What the error of the losses can do to the derivatives."""
+        """The error of the derivatives that comes from the errors of the losses."""
         return np.asarray(self.rough / self.pair.step)
 
     @property
     def truncation(self) -> Array:
-        """The largest |D(h) - D(2h)| that was seen; D(h) is off by a third of it."""
+        """The largest |D(h) - D(2h)| of the group; the error of D(h) is a third of it."""
         return np.asarray(self.estimates.bound - STATED * self.rounding)
 
 
 def first_step(along: Along, entries: Indices) -> FirstStep:
-    """Moves all entries up and down, each by the step of its group."""
+    """Evaluates the loss on both sides of all entries, each with the step of its group."""
     sizes = np.abs(along.values[entries])
     groups = groups_of(sizes)
     steps = _steps_of(along, entries, sizes, groups)
@@ -99,33 +99,33 @@ def first_step(along: Along, entries: Indices) -> FirstStep:
         lengths[group] = length_of(sizes[group])
     with np.errstate(all="ignore"):
         losses = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
-        own = ROUNDING * np.where(np.isfinite(losses), losses, 0.0)
-        rough = np.fmax(max(along.noise.rough, quantum), own)
+        represented = ROUNDING * np.where(np.isfinite(losses), losses, 0.0)
+        rough = np.fmax(max(along.noise.rough, quantum), represented)
         estimates = Estimates.smooth(pair.central(), STATED * rough / pair.step + truncation)
     step = steps[0][1].step
-    return FirstStep(sizes, lengths, pair, own, rough, estimates, quantum, step)
+    return FirstStep(sizes, lengths, pair, represented, rough, estimates, quantum, step)
 
 
 def _steps_of(
     along: Along, entries: Indices, sizes: Array, groups: Sequence[Indices]
 ) -> list[tuple[Indices, GroupStep]]:
-    """The step of every group, and the rows that it was tried on.
+    """The step of every group, and the rows on which it was tried.
 
-    That of the largest parameters is where the others begin.
+    The search of each begins with the step of the group of the largest parameters.
     """
-    found: list[tuple[Indices, GroupStep]] = []
+    steps: list[tuple[Indices, GroupStep]] = []
     noise, usual = along.noise.rough, 0.0
     claimed = along.claim.gradient[entries]
     for group in groups:
-        rows = along.pilots(group, claimed, PILOTS // 2 if found else PILOTS, along.rng)
+        rows = along.pilots(group, claimed, PILOTS // 2 if steps else PILOTS, along.rng)
         length = length_of(sizes[group])
         begin = usual or float(np.cbrt(along.relative)) * min(length, LARGEST_LENGTH)
         step = choose_step(
             along.measure, entries[rows], claimed[rows], along.center, noise, length, begin
         )
         noise, usual = max(noise, step.quantum), usual or step.step
-        found.append((rows, step))
-    return found
+        steps.append((rows, step))
+    return steps
 
 
 def _pair_of(
@@ -134,17 +134,17 @@ def _pair_of(
     groups: Sequence[Indices],
     steps: Sequence[tuple[Indices, GroupStep]],
 ) -> tuple[Pair, Array]:
-    """The losses on both sides of all entries, and the truncation; those of pilots are known."""
+    """The losses on both sides of all entries, and the truncation; pilots are not repeated."""
     pair = Pair(*(np.empty(len(entries)) for _ in range(3)))
     truncation, step = np.empty(len(entries)), np.empty(len(entries))
-    known = [(rows, chosen.pair) for rows, chosen in steps]
+    measured = [(rows, chosen.pair) for rows, chosen in steps]
     rest = np.ones(len(entries), dtype=bool)
     for group, (rows, chosen) in zip(groups, steps, strict=True):
         step[group], truncation[group] = chosen.step, chosen.truncation
         rest[rows] = False
     others = np.flatnonzero(rest)
     if len(others):
-        known.append((others, along.measure(entries[others], step[others])))
-    for rows, one in known:
-        pair.put(rows, one)
+        measured.append((others, along.measure(entries[others], step[others])))
+    for rows, losses in measured:
+        pair.put(rows, losses)
     return pair, truncation

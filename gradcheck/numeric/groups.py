@@ -1,8 +1,8 @@
-"""Entries of one block by the size of their parameters: each group has a step and a scale.
+"""Groups the entries of a block by the size of their parameters: each has a step and a scale.
 
-One flat vector may hold a rate of 1e-6 beside an amplitude of 1e6; a step that is right for one
-leaves the function's length in the other (an interval for each variable: Gill, Murray, Saunders
-and Wright 1983), and a derivative of 1e-6 is a large one where the parameter is of 1e6.
+One flat vector may hold a rate of 1e-6 beside an amplitude of 1e6. A step that suits one is far
+beyond the length scale of the function in the other (Gill, Murray, Saunders and Wright 1983, choose
+an interval for each variable), and for a parameter of 1e6 a derivative of 1e-6 is large.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ DECADES = 3.0
 AT_ONCE = 2**16
 
 TINY = 1e-290
-"""What is smaller has no size of its own."""
+"""Smaller parameters are treated as 0."""
 
 FEW = 0.02
 NEXT_TO = 10.0
 
 SEEN = 4.0
-"""A derivative is known not to be 0 from so many times its error on."""
+"""A derivative is known to be nonzero if it is larger than this multiple of its error."""
 
 
 def groups_of(sizes: Array) -> list[Indices]:
-    """The rows by |x|, from the largest on, three decades each; zeros are with the largest.
+    """The rows grouped by |x|, three decades each, from the largest down; zeros join the largest.
 
-    The few small ones of many that spread around 0 are with those next to them.
+    If many parameters spread around 0, the few small ones join the next larger group.
     """
     largest = float(sizes.max(initial=0.0))
     if not largest > TINY:
         return [rows_up_to(len(sizes))]
     decades = np.zeros(len(sizes), dtype=np.int16)
-    for first in range(0, len(sizes), AT_ONCE):  # few of the numbers are held twice
+    for first in range(0, len(sizes), AT_ONCE):  # in parts, to save memory
         part = np.maximum(sizes[first : first + AT_ONCE].astype(np.float64), TINY)
         decades[first : first + AT_ONCE] = np.log10(largest / part) / DECADES
     decades[sizes <= TINY] = 0
@@ -70,13 +70,13 @@ def _all_next_to(sizes: Array, decades: NDArray[np.int16], small: Indices) -> bo
 
 def _is_tail(sizes: Array, larger: Indices, group: Indices) -> bool:
     """Whether a group is the few that a distribution around 0 has near to it."""
-    own = sizes[larger]
-    next_to = float(own[own > 0].min()) < NEXT_TO * float(sizes[group].max())
+    around = sizes[larger]
+    next_to = float(around[around > 0].min()) < NEXT_TO * float(sizes[group].max())
     return next_to and len(group) <= FEW * len(sizes)
 
 
 def length_of(sizes: Array) -> float:
-    """The length that the steps of a group are measured in: its largest |x|, or 1."""
+    """The length scale of the steps of a group: its largest |x|, or 1."""
     largest = float(sizes.max(initial=0.0))
     return largest if largest > TINY else 1.0
 
@@ -84,12 +84,12 @@ def length_of(sizes: Array) -> float:
 def shares_of(
     sizes: Array, value: Array, error: Array, lines: Indices | None = None
 ) -> Array | None:
-    """The scale of every entry by that of its block; None where they are the same.
+    """The scale of every entry relative to that of its block, (n,); None if all are the same.
 
-    An entry is judged on the largest derivative of the parameters that are no smaller: one by a
-    parameter a million times larger is a million times smaller, and small by its own kind only. One
-    by a much smaller parameter may be small by chance. `lines` says of which function each is a
-    derivative, where there are several: each has its own scale. All are (n,).
+    The scale of an entry is the largest derivative by parameters of at least its size: a derivative
+    by a parameter a million times larger is typically a million times smaller, and must not be
+    judged on the scale of the small one. `lines` numbers the function of each entry if there are
+    several; each function has its own scale. All arrays are (n,).
     """
     groups = groups_of(sizes)
     if lines is None:
@@ -97,23 +97,24 @@ def shares_of(
             return None
         lines = np.zeros(len(sizes), dtype=np.intp)
     size = np.where(np.isfinite(value), np.abs(value), 0.0)
-    known = np.where(size > SEEN * error, size, 0.0)
+    nonzero = np.where(size > SEEN * error, size, 0.0)
     largest = float(size.max(initial=0.0))
     share, scale = np.ones(len(sizes)), np.zeros(int(lines.max(initial=0)) + 1)
     for group in groups:
-        np.maximum.at(scale, lines[group], known[group])
-        own = scale[lines[group]]
-        share[group] = np.where((own > 0) & (own < largest), own / (largest or 1.0), 1.0)
+        np.maximum.at(scale, lines[group], nonzero[group])
+        scales = scale[lines[group]]
+        smaller = (scales > 0) & (scales < largest)
+        share[group] = np.where(smaller, scales / (largest or 1.0), 1.0)
     return share
 
 
 def are_special(sizes: Array) -> Mask:
-    """Where a parameter is 0, or as large as another, among others that are neither, (n,)."""
+    """Where a parameter is 0 or as large as another, (n,); nowhere if this holds for all."""
     special = np.isin(sizes, special_sizes(np.sort(sizes)))
     return np.asarray(special & (not special.all()))
 
 
 def special_sizes(ordered: Array) -> Array:
-    """The sizes that are 0, or those of several parameters."""
+    """The sizes that are 0 or occur several times, given sizes in ascending order."""
     several = ordered[1:][ordered[1:] == ordered[:-1]]
     return np.unique(np.concatenate([ordered[:1][ordered[:1] == 0], several]))

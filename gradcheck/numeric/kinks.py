@@ -1,7 +1,7 @@
-"""Kinks that no step gets away from: both one-sided slopes last from level to level.
+"""Kinks that no step avoids: both one-sided slopes persist from level to level.
 
-Every value between the two slopes is then a right one (a subgradient). What lies outside is wrong
-only beyond the bound, since a second kink on the other side may hide in the same step.
+Every value between the two slopes is then right (a subgradient). A value outside is wrong only
+beyond the bound, since a second kink on the other side may hide within the same step.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
 from gradcheck.numeric.levels import RATIO, Asked, Levels
 
 LASTS = 0.6
-"""The gap of a smooth function grows fourfold from level to level, that of noise shrinks so."""
+"""The least ratio of lasting gaps; those of smooth functions or noise change fourfold a level."""
 
 ALIKE = 3
 SEEN = 2.0
@@ -22,9 +22,9 @@ NOT_NOISE = 20.0
 
 
 def kinks_of(levels: Levels, asked: Asked, rows: Indices) -> Estimates:
-    """The middle of the slopes of some rows, from the lowest levels on which the gap lasts.
+    """The range of the one-sided slopes of the rows, from the lowest levels on which the gap lasts.
 
-    The bound says how far a slope outside of them may be right, as far as it lasts.
+    The value is the middle of the range; the bound is how far outside it a slope may be right.
     """
     pair, center = levels.known(rows), levels.center
     with np.errstate(all="ignore"):
@@ -46,7 +46,7 @@ def kinks_of(levels: Levels, asked: Asked, rows: Indices) -> Estimates:
 
 
 def bent(levels: Levels, asked: Asked, rows: Indices) -> Mask:
-    """Where the gap does not grow with the step as that of a smooth loss, and is no noise."""
+    """Where the gap exceeds noise and does not grow with the step like that of a smooth loss."""
     pair = levels.known(rows)
     with np.errstate(all="ignore"):
         gap = pair.gap(levels.center)
@@ -57,7 +57,7 @@ def bent(levels: Levels, asked: Asked, rows: Indices) -> Mask:
 
 
 def _lasting(gap: Array, error: Array) -> Mask:
-    """The levels from which on three gaps are alike, and none of the smaller steps says else."""
+    """The levels from which three gaps are alike, while no smaller step shows a smaller gap."""
     levels = gap.shape[1]
     found = np.zeros(gap.shape, dtype=bool)
     for level in range(levels - ALIKE + 1):

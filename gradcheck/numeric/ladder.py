@@ -1,10 +1,9 @@
-"""Entries that one step cannot settle: asked at smaller and larger steps until they are.
+"""Measures entries that the first step leaves open at smaller and larger steps.
 
-What disagrees clearly is asked at the smallest step that shows it (`confirm`). The others climb a
-ladder of steps: up where rounding limits what is known, down where truncation or a kink does, until
-the bound is as small as the one that agreement would have stated. So a wrong derivative meets the
-same bound as a right one, and what is stated holds. What stays unconfirmed is neither right nor
-wrong.
+An entry that clearly disagrees is measured at the smallest step that shows this (`confirm`). The
+others climb a ladder of steps: up if rounding limits the precision, down if truncation or a kink
+does, until the bound is as small as that of an entry settled by the first step. A wrong derivative
+so meets the same bound as a right one. An entry that stays unconfirmed is neither right nor wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from gradcheck.numeric.noise import ROUNDING
 from gradcheck.numeric.staircases import on_plateau, on_step
 
 BOUND_FACTOR = 2.0
-"""What the estimated errors are multiplied by, since they are estimates."""
+"""The safety factor of estimated errors."""
 
 FAR = 16.0
 CLEAR = 4.0
@@ -36,15 +35,15 @@ HOPELESS = 4.0
 
 @dataclass
 class _Search:
-    """Where the search stands, one row per entry, (n,) each.
+    """The state of the search, one row per entry, (n,) each.
 
     Attributes:
-        level: the lowest level that it came from.
-        opened: how far the claim was from the derivative at the first step.
-        confirmed: whether it is confirmed that the claim is wrong.
-        low: the lowest level of those evaluated without a gap.
-        high: the highest.
-        rising: whether larger steps are asked next.
+        level: the lowest level that the value comes from.
+        opened: the distance of the claim from the derivative at the first step.
+        confirmed: whether the claim is confirmed to be wrong.
+        low: the lowest level of the contiguous range that was evaluated.
+        high: the highest level of that range.
+        rising: whether the next step is larger.
     """
 
     value: Array
@@ -60,7 +59,7 @@ class _Search:
 def escalate(levels: Levels, asked: Asked, relative_limit: float) -> Estimates:
     """Estimates of the entries that the first step left open.
 
-    `relative_limit` is the bound that is small enough, as a share of the scale.
+    `relative_limit` is the largest bound, relative to the scale, with which an entry can be right.
     """
     every = np.arange(len(levels))
     first = levels.known((every, np.full(len(every), FIRST)))
@@ -89,7 +88,7 @@ def escalate(levels: Levels, asked: Asked, relative_limit: float) -> Estimates:
 
 
 def _far(levels: Levels, asked: Asked, distance: Array) -> Indices:
-    """The rows that disagree by more than rounding, but those on the plateau of a staircase."""
+    """The rows that disagree by far more than rounding, except those on a staircase."""
     every = np.arange(len(levels))
     first = np.full(len(every), FIRST)
     stairs = on_step(levels, every, first)
@@ -99,7 +98,7 @@ def _far(levels: Levels, asked: Asked, distance: Array) -> Indices:
 
 
 def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> Indices:
-    """Marks what is confirmed to be wrong; the rows whose claim the loss supports instead."""
+    """Marks rows confirmed to be wrong; returns the rows whose claims the loss supports."""
     if not len(far):
         return far
     first = np.full(len(far), FIRST)
@@ -112,10 +111,10 @@ def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> 
     step = levels.known((wrong, first[is_wrong])).step
     outer = levels.ask(wrong, np.full(len(wrong), FIRST + 1)).central()
     truncation = np.abs(outer - search.value[wrong]) / 3
-    own = np.fmax(asked.stated[wrong], STATED * asked.rough[wrong] / step + truncation)
+    error = np.fmax(asked.stated[wrong], STATED * asked.rough[wrong] / step + truncation)
     distance = np.abs(asked.claimed[wrong] - search.value[wrong])
-    clear = distance > CLEAR * (own + asked.precision[wrong])
-    search.bound[wrong[clear]] = own[clear]
+    clear = distance > CLEAR * (error + asked.precision[wrong])
+    search.bound[wrong[clear]] = error[clear]
     search.confirmed[wrong[clear]] = True
     return far[supported & ~on_plateau(levels, far, first)]
 
@@ -123,7 +122,7 @@ def _settle_far(levels: Levels, asked: Asked, search: _Search, far: Indices) -> 
 def _restarted(
     levels: Levels, asked: Asked, search: _Search, supported: Indices, relative_limit: float
 ) -> Asked:
-    """Lets what is right at much smaller steps begin there."""
+    """Starts the search of supported rows at the much smaller step that supports them."""
     if not len(supported):
         return asked
     limit = asked.limit.copy()
@@ -140,7 +139,7 @@ def _restarted(
 
 
 def _round(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> Indices:
-    """One more level for every open row; the rows that are still open."""
+    """Evaluates one more level of every open row; returns the rows that are still open."""
     rising = search.rising[open_]
     for rows, step, edge in ((open_[rising], 1, search.high), (open_[~rising], -1, search.low)):
         edge[rows] += step
@@ -155,7 +154,7 @@ def _round(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> Ind
     settled = (distance <= search.bound + asked.precision) | np.isnan(asked.claimed)
     settled &= search.bound <= asked.target
     off = wide[distance[wide] > BOUND_FACTOR * (search.bound + asked.precision)[wide]]
-    # what agrees at the first step, and not at smaller ones, has two derivatives, not a wrong one
+    # a claim that agrees at the first step but not at smaller ones is not plainly wrong
     off = off[~(search.opened[off] <= distance[off] / 4)]
     if len(off):
         bound = search.bound[off] + asked.precision[off]
@@ -166,9 +165,9 @@ def _round(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> Ind
 
 
 def _going_on(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> Indices:
-    """The rows for which another level may help, once it is chosen whether above or below.
+    """The rows for which another level may help; sets the direction of each.
 
-    A row goes on in its direction while it can; where there is a window, the best one leads.
+    A row keeps its direction while it can; once levels contract, the best of them lead.
     """
     low, high, bound = search.low[open_], search.high[open_], search.bound[open_]
     sizes, limit = levels.sizes[open_], asked.limit[open_]
@@ -179,30 +178,30 @@ def _going_on(levels: Levels, asked: Asked, search: _Search, open_: Indices) -> 
     rounding, target = asked.fine[open_] / below, asked.target[open_]
     finer = (rounding <= target) & (bound > target)
     up = above <= LARGEST_STEP * np.fmax(sizes, 1.0)
-    known = np.isfinite(bound) & (high - low >= WINDOW - 1)
+    bounded = np.isfinite(bound) & (high - low >= WINDOW - 1)
     at_top = search.level[open_] >= high - (WINDOW - 1)
     at_bottom = search.level[open_] <= low
-    down = (rounding <= HOPELESS * wanted) & (~known | at_bottom | (bound > limit))
+    down = (rounding <= HOPELESS * wanted) & (~bounded | at_bottom | (bound > limit))
     down = (down | finer) & (low > 0) & (below >= SMALLEST * sizes)
-    up &= (high < TOP) & (~known | at_top)
+    up &= (high < TOP) & (~bounded | at_top)
     search.rising[open_] = np.where(search.rising[open_], up, up & ~down)
     return np.asarray(open_[up | down])
 
 
 def _result(levels: Levels, asked: Asked, search: _Search) -> Estimates:
-    """The estimates; what neither agrees nor is confirmed to be wrong has no bound.
+    """The estimates; a claim that neither agrees nor is confirmed to be wrong gets no bound.
 
-    A claim that the first step contradicted agrees only where the better estimate explains that:
-    by lying nearer to it, or as near as agreement would have been.
+    A claim that the first step contradicted agrees only if the better estimate lies much nearer to
+    it, or as near as agreement at the first step would have required.
     """
     with np.errstate(invalid="ignore"):
         bound, value = search.bound, search.value
         distance = np.abs(asked.claimed - value)
         explained = np.fmax(search.opened / 2, BOUND_FACTOR * (asked.stated + asked.precision))
         doubtful = (distance > BOUND_FACTOR * (bound + asked.precision)) | (distance > explained)
-        known = np.isnan(asked.claimed) | ~doubtful
-        right = known & (bound <= asked.limit)
-    bound = np.where(search.confirmed | known, bound, np.inf)
+        decided = np.isnan(asked.claimed) | ~doubtful
+        right = decided & (bound <= asked.limit)
+    bound = np.where(search.confirmed | decided, bound, np.inf)
     estimates = Estimates(value, bound, value, value, np.zeros(len(value), dtype=bool))
     rest = np.flatnonzero(~search.confirmed & ~right & np.isfinite(value))
     if len(rest):

@@ -1,8 +1,8 @@
-"""The losses on a ladder of steps, each four times the one below, and what its levels say.
+"""The losses on a ladder of steps, each four times the one below, and the estimates from it.
 
 With D_k, gap_k at the step h_k of level k, E_k = (16 D_k - D_k+1) / 15 is exact to the order h^4
-(Richardson; Ridders 1982). A tableau's least change is no bound by itself: it is believed where the
-changes contract from level to level, and what is wrong is confirmed elsewhere (`confirm`).
+(Richardson; Ridders 1982). The smallest change in the tableau is not a bound by itself: it is
+accepted only if the changes contract from level to level. `confirm` tests what seems wrong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FIRST = BELOW
 TOP = BELOW + ABOVE
 CONTRACTING = 1 / 2
 FAST = 1 / 8
-"""Changes that shrink sixteenfold are those of a smooth function; eightfold is taken for it."""
+"""The changes of a smooth function shrink sixteenfold from level to level; eightfold is enough."""
 
 EXTRAPOLATED_GAIN = 5 / 3
 FLUCTUATION = 0.75
@@ -31,16 +31,16 @@ FLUCTUATION = 0.75
 
 @dataclass(frozen=True)
 class Asked:
-    """The entries of a block that are asked again, one row each, (n,) where not said otherwise.
+    """The entries of a block that the first step left open, (n,) each.
 
     Attributes:
         claimed: the analytic derivatives, nan where there are none.
-        precision: how far rounding may have moved these.
-        limit: the bound that is small enough to call an entry right.
-        stated: the bound that agreement at the first step states.
-        least: the largest error of a value of the loss by the rounding of the result alone.
-        fine: by what short lines show.
-        rough: by what a longer line shows.
+        precision: the rounding errors of the analytic derivatives.
+        limit: the largest bound with which an entry can be called right.
+        stated: the bound of the first step.
+        least: the largest error of a loss, by the rounding of the result alone.
+        fine: the largest error of a loss, by short lines.
+        rough: the largest error of a loss, by a longer line.
     """
 
     claimed: Array
@@ -53,7 +53,7 @@ class Asked:
 
     @property
     def target(self) -> Array:
-        """The bound at which the search ends: that which agreement would have stated."""
+        """The bound at which the search ends: that of the first step, or the limit if smaller."""
         return np.asarray(np.fmin(self.stated, self.limit))
 
     def __getitem__(self, rows: Indices) -> Asked:
@@ -62,13 +62,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Best:
-    """The estimates of the smallest bounds, (n,) each.
+    """The estimates with the smallest bounds, (n,) each.
 
     Attributes:
         value: the derivative.
-        bound: how far it may be off; infinite where nothing contracts.
-        level: the lowest level that it came from.
-        noise: the noise of a value of the loss, as far as it was seen there.
+        bound: the bound on its error; infinite if no levels contract.
+        level: the lowest of the levels that it comes from.
+        noise: the noise of the loss observed at that level.
     """
 
     value: Array
@@ -78,14 +78,14 @@ class Best:
 
 
 class Levels:
-    """The losses at the steps of the ladder, one row per entry; evaluated when asked for.
+    """The losses at the steps of the ladder, one row per entry, evaluated on demand.
 
     Attributes:
         sizes: the largest |x| of the group of every entry, (n,).
-        plateaus: the widest step to which the rounding of its parameter may keep a loss, (n,).
-        exact: whether what moves is known not to be rounded coarsely.
-        ends_in_kink: whether a plateau is known to be none of a staircase, (n,).
-        coarse: whether a term was seen to be rounded so coarsely that small steps say nothing.
+        plateaus: the widest step at which rounding of the parameter may keep the loss, (n,).
+        exact: whether the moving entries are known not to be rounded coarsely.
+        ends_in_kink: whether a plateau is known to be no step of a staircase, (n,).
+        coarse: whether a term of the loss is rounded so coarsely that small steps say nothing.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Levels:
         return len(self._entries)
 
     def ask(self, rows: Indices, levels: Indices) -> Pair:
-        """The losses of the rows at a level each."""
+        """The losses of the rows, each at its level; evaluates the missing ones."""
         missing = np.isnan(self._pairs.step[rows, levels])
         if missing.any():
             new, at = rows[missing], levels[missing]
@@ -119,19 +119,19 @@ class Levels:
         return self.known((rows, levels))
 
     def known(self, where: Indices | tuple[Indices, Indices]) -> Pair:
-        """What has been evaluated, nan elsewhere: all levels of rows, or a level of each."""
+        """The evaluated losses, nan elsewhere: all levels of rows, or one level of each."""
         return self._pairs[where]
 
     def at_steps(self, rows: Indices, steps: Array) -> Pair:
-        """The losses of the rows at other steps."""
+        """The losses of the rows at any steps."""
         return self._measure(self._entries[rows], steps)
 
     def step(self, rows: Indices, levels: Indices) -> Array:
-        """The steps of some levels."""
+        """The steps of the rows, each at its level."""
         return np.asarray(self._first[rows] * RATIO ** (levels - float(FIRST)))
 
     def at_least(self, rows: Indices, step: Array) -> Indices:
-        """The lowest level whose step is no smaller."""
+        """The lowest level of each row whose step is at least `step`."""
         with np.errstate(all="ignore"):
             exact = np.log(step / self._first[rows]) / np.log(RATIO)
         levels = np.clip(np.ceil(np.nan_to_num(exact) - 1e-9) + FIRST, 0, TOP)
@@ -139,15 +139,15 @@ class Levels:
 
 
 def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
-    """The best estimate of every row, from three levels or, where the loss is straight, two."""
+    """The best estimate of every row, from three levels or, if the loss is straight, two."""
     pair, center = levels.known(rows), levels.center
     with np.errstate(all="ignore"):
         slope, gap = pair.central(), pair.gap(center)
         stairs, quantum = _stairs(pair, center, levels.plateaus[rows], levels.ends_in_kink[rows])
         values = np.fmax(np.abs(pair.plus), np.abs(pair.minus))
-        # a loss that stays the same to the last bit has no noise there but the rounding
-        still = pair.is_flat(center)
-        nu = np.where(still, asked.least[rows][:, None], asked.fine[rows][:, None])
+        # the only noise of a loss that is constant to the last bit is the rounding of the result
+        flat = pair.is_flat(center)
+        nu = np.where(flat, asked.least[rows][:, None], asked.fine[rows][:, None])
         nu = np.fmax(np.fmax(nu, quantum[:, None]), ROUNDING * values)
         noise, change = nu / pair.step, np.abs(np.diff(slope, axis=1))
         rounding = _rounding(change, nu, pair.step)
@@ -165,10 +165,10 @@ def best_of(levels: Levels, asked: Asked, rows: Indices) -> Best:
 
 
 def _stairs(pair: Pair, center: float, plateaus: Array, ends_in_kink: Mask) -> tuple[Mask, Array]:
-    """The levels below the first move of a loss on a narrow plateau, and how far that goes."""
-    still = pair.is_flat(center)
-    flat = still & (pair.step < plateaus[:, None])
-    wider = (still & ~flat).any(axis=1)
+    """The levels on a narrow plateau of a staircase, and the height of its first step."""
+    constant = pair.is_flat(center)
+    flat = constant & (pair.step < plateaus[:, None])
+    wider = (constant & ~flat).any(axis=1)
     move = pair.largest_move(center)
     moves = np.isfinite(move) & (move > 0)
     steps = (pair.moves_both_ways(center) & np.isfinite(move)).any(axis=1)
@@ -181,9 +181,9 @@ def _stairs(pair: Pair, center: float, plateaus: Array, ends_in_kink: Mask) -> t
 
 
 def _rounding(change: Array, nu: Array, step: Array) -> Array:
-    """The rounding error of every level; what fluctuates at smaller steps is noise there.
+    """The rounding error of the slopes of every level.
 
-    It only widens the bound: it may be structure instead, which excuses nothing.
+    Fluctuation at smaller steps counts as noise. It may be structure, so it only widens the bound.
     """
     seen = np.zeros_like(step)
     moved = np.nan_to_num(change * step[:, :-1], nan=0.0, posinf=0.0)
@@ -194,9 +194,9 @@ def _rounding(change: Array, nu: Array, step: Array) -> Array:
 def _from_three(
     slope: Array, gap: Array, change: Array, noise: Array, rounding: Array
 ) -> tuple[Array, Array]:
-    """Values and bounds from levels k, k + 1, k + 2, (n, levels - 2); infinite where not known.
+    """Values and bounds from levels k, k + 1, k + 2, (n, levels - 2); inf without contraction.
 
-    Where f is smooth the gap grows fourfold; what it lacks is that of a kink hidden in a step.
+    If f is smooth, the gap grows fourfold; the difference from that is due to a hidden kink.
     """
     extrapolated = slope[:, :-1] + (slope[:, :-1] - slope[:, 1:]) / (RATIO**2 - 1)
     inner, outer = change[:, :-1], change[:, 1:]
@@ -207,7 +207,7 @@ def _from_three(
     )
     hidden = np.abs(RATIO * gap[:, :-1] - gap[:, 1:]) / (2 * (RATIO - 1))
     bound = truncation + EXTRAPOLATED_GAIN * rounding[:, :-2]
-    # D at the largest step is no part of the value
+    # the value does not use D of the largest step, so that a kink there counts less
     bound += np.fmax(hidden[:, :-1], hidden[:, 1:] / RATIO**2)
     known = (inner <= CONTRACTING * outer) | quiet
     value = np.where(fast, extrapolated[:, :-1], slope[:, :-2])
@@ -217,7 +217,7 @@ def _from_three(
 def _from_two(
     slope: Array, gap: Array, change: Array, noise: Array, rounding: Array
 ) -> tuple[Array, Array]:
-    """Values and bounds from two levels on which f is straight but for noise, (n, levels - 1)."""
+    """Values and bounds from two levels on which f is straight up to noise, (n, levels - 1)."""
     straight = change <= 2 * noise[:, :-1]
     straight &= np.abs(gap[:, :-1]) <= 4 * noise[:, :-1]
     bound = change + EXTRAPOLATED_GAIN * rounding[:, 1:] + np.abs(gap[:, 1:]) / 2

@@ -1,8 +1,8 @@
 """Shared lines: the loss along one pre-activation serves every weight that moves it.
 
-A change of a weight into unit i moves that unit's z in sample n by h a_n, whichever weight it is:
-the loss of sample n along that line is one function of one number. Four evaluations of it give an
-odd cubic, c1 d + c3 d^3; the derivative by weight j is the sum over n of c1 a_nj.
+A change h of weight j into a unit moves the unit's z in sample n by d = h a_nj: the loss of sample
+n is the same function of d for all these weights. Four evaluations of this function give its odd
+part, c1 d + c3 d^3, and the derivative by weight j is the sum over n of c1 a_nj.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from gradcheck.numeric.propagation import Mask, along_lines
 
 STEP = 1e-11
 RATIO = 3.0
-"""The outer step by the inner: no power of two, so that both are rounded differently."""
+"""The ratio of outer to inner step; not a power of two, so that both are rounded differently."""
 
 CHUNK_NUMBERS = 2**16
-"""As many numbers are worked on at once: 512 KiB, which a cache holds some of."""
+"""How many numbers are processed at once: 512 KiB, so that a few such arrays fit in a cache."""
 
 STRAIGHT = 1e-10
 FINER = 1e-2
@@ -32,8 +32,8 @@ class Lines:
     """The lines of one layer.
 
     Attributes:
-        slopes: dL/dz of every unit and sample, numerically, (units, n).
-        spread: how far the slopes of the two steps are apart, (units, n).
+        slopes: the numeric dL/dz of every unit and sample, (units, n).
+        spread: the difference of the slopes with the two steps, (units, n).
         crossed: where a line crosses a kink, (units, n).
     """
 
@@ -43,15 +43,15 @@ class Lines:
 
 
 def shared_lines(batch: Batch, layer: int, step: float) -> Lines:
-    """The lines of a layer, counted from 0."""
+    """The lines of all units of a layer; layers are counted from 0."""
     units = np.arange(len(batch.network.layers[layer].bias))
     return _lines(batch, layer, units, step)
 
 
 def choose_step(batch: Batch, layer: int) -> float:
-    """A step at which the lines of a few units are straight, to the digits that are shown.
+    """A step at which the lines of a few units are straight to the required precision.
 
-    The rounding error does not grow as the step shrinks, so that a finer one costs nothing.
+    The rounding error does not grow as the step shrinks, so that a smaller step has no drawback.
     """
     count = len(batch.network.layers[layer].bias)
     units = np.unique(np.linspace(0, count - 1, PILOTS).astype(np.intp))

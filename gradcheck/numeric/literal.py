@@ -1,7 +1,7 @@
-"""The literal tier: every weight and bias is moved up and down, and the loss differences summed.
+"""The literal tier: central differences for every weight and bias by itself.
 
-Weights into one unit are worked on together, in arrays of (sample, weight); the changes of the
-samples' losses are summed, so that nothing of a sample that does not change can cancel.
+The weights into one unit are moved together, in arrays of (sample, weight). The changes of the
+samples' losses are summed, so that samples that do not change add no rounding errors.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from gradcheck.numeric.propagation import onwards
 
 
 def moves_of(columns: Array, step: float) -> tuple[Array, Array]:
-    """By how much each weight moves, (weights,), and z in every sample with it, (n, weights).
+    """The movement of each weight, (weights,), and of z in every sample with it, (n, weights).
 
-    It is a step over the weight's largest factor, so that z moves by that at most. Columns are what
-    each weight is multiplied by, (n, weights); ones for a bias.
+    A weight moves by the step divided by its largest factor, so that z moves by at most the step.
+    `columns` holds the factors of each weight, (n, weights); ones for a bias.
     """
     largest = np.abs(columns).max(axis=0, initial=0.0)
     steps = step / np.where(largest == 0, 1.0, largest)
@@ -51,7 +51,7 @@ def literal_slopes(batch: Batch, layer: int, columns: Array, step: float) -> Ite
 
 
 def literal_seconds(batch: Batch) -> float:
-    """What the literal tier takes, roughly, for the samples of a batch."""
+    """The approximate seconds of the literal tier for the samples of a batch."""
     layers = batch.network.layers
     seconds = 0.0
     for index, layer in enumerate(layers):
@@ -65,15 +65,15 @@ def literal_seconds(batch: Batch) -> float:
 
 NUMBER_SECONDS = 3.5e-9
 PRODUCT_SECONDS = 2.5e-11
-"""What one number of a changed layer takes, and one multiplication of a product: measured."""
+"""Measured seconds for one number of a changed layer, and for one multiplication of a product."""
 
 
 def _numbers_at_once(batch: Batch, layer: int) -> int:
-    """How many numbers are held for one weight, at most."""
+    """The most numbers that are held at once for one weight."""
     layers = batch.network.layers
     above = layers[min(layer + 1, len(layers) - 1) :]
     alone = len(above) == 1 and batch.network.separable
-    return len(batch.inputs) * (1 if alone else max(len(one.bias) for one in above))
+    return len(batch.inputs) * (1 if alone else max(len(wider.bias) for wider in above))
 
 
 def _prepared(batch: Batch, layer: int, unit: int) -> Change:
@@ -94,7 +94,7 @@ def _prepared(batch: Batch, layer: int, unit: int) -> Change:
             )
         if not batch.network.separable:
             return np.asarray(batch.all_outputs(moved * weights[:, None, None]).sum(axis=0))
-        # one output at a time: long rows, on which numpy is fast
+        # one output at a time gives long rows, on which numpy is fast
         losses = np.zeros(d.shape[1])
         for output, weight in zip(batch.each_output, weights, strict=True):
             losses += output(moved * weight)

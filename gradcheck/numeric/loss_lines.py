@@ -1,4 +1,4 @@
-"""The loss on straight lines through the point of the check, at equally spaced points."""
+"""Evaluates the loss at equally spaced points on straight lines through the point of the check."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ Loss = Callable[[Sequence[Array]], float]
 POINTS = 9
 SPACINGS = tuple(10.0**power for power in np.arange(-9.0, -1.4, 1.5))
 EXACT = 1e-7
-"""Larger spacings are no powers of 2: those hide the rounding of a parameter to float32."""
-
+"""Largest spacing that is rounded to a power of 2; such spacings hide rounding to float32."""
 
 LEAST_MOVE, LARGEST_MOVE = 0.5, 1.5
 MANY = 2**14
 EXPONENT = 0x7FF << 52
-"""The bits of a float64 that are its power of 2."""
+"""The exponent bits of a float64."""
 
 
 def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int8]:
-    """Plus and minus ones, in a byte each."""
+    """Random signs, 1 or -1, of one byte each."""
     signs = rng.integers(0, 2, shape, dtype=np.int8)
     return np.asarray(2 * signs - 1, dtype=np.int8)
 
 
 def random_sizes(point: Array, rng: np.random.Generator) -> Array:
-    """A random direction: every entry by about its own size, zeros by that of the others."""
+    """A random direction: every entry moves by about its own size, zeros by the median size."""
     sizes = np.abs(point)
     zero = sizes == 0
     usual = float(np.median(sizes[~zero])) if not zero.all() else 1.0
@@ -39,14 +38,14 @@ def random_sizes(point: Array, rng: np.random.Generator) -> Array:
 
 
 def random_moves(sizes: Array, rng: np.random.Generator) -> Array:
-    """Moves of about these sizes, to either side."""
+    """Moves of about these sizes, with random signs."""
     moves = sizes * random_signs(sizes.shape, rng)
     moves *= rng.uniform(LEAST_MOVE, LARGEST_MOVE, sizes.shape)
     return np.asarray(moves)
 
 
 def half_turned(sign: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.int8]:
-    """The signs with half of them, of very many about half, the other way."""
+    """The signs with a random half of them changed (about half, if they are many)."""
     if sign.size >= MANY:
         return random_signs(sign.shape, rng)
     turned = np.ones(sign.size, dtype=np.int8)
@@ -55,13 +54,13 @@ def half_turned(sign: NDArray[np.int8], rng: np.random.Generator) -> NDArray[np.
 
 
 class Lines:
-    """Evaluates the loss on lines through the point, and keeps what it gave.
+    """Evaluates the loss on lines through the point, and records it.
+
+    At the point itself the loss is `center`, if given, and is not evaluated again.
 
     Attributes:
         seen: the losses.
-        seconds: how long each took.
-
-    At the point itself the loss is `center`, if that is given, and is not asked for again.
+        seconds: the time of each evaluation.
     """
 
     def __init__(self, loss: Loss, point: Sequence[Array], center: float | None = None) -> None:
@@ -70,10 +69,10 @@ class Lines:
         self.seconds: list[float] = []
 
     def along(self, signs: Signs, spacing: float, first: int = -(POINTS // 2)) -> Array:
-        """The losses at equally spaced points, each entry moving in proportion to its size.
+        """The losses at equally spaced points, where each entry moves in proportion to its size.
 
-        The spacing is by the size of the entries; `first` is the place of the first point, in
-        spacings from the point of the check.
+        `spacing` is relative to the size of the entries; `first` is the position of the first
+        point, in spacings from the point of the check.
         """
         values = np.empty(POINTS)
         pairs = zip(self._point, signs, strict=True)
@@ -86,7 +85,7 @@ class Lines:
             start = time.perf_counter()
             values[index] = self._loss(moved)
             self.seconds.append(time.perf_counter() - start)
-            del moved  # it may be large, and the next is made before it would go
+            del moved  # it may be large; else it would live until the next one is made
         self.seen += values.tolist()
         return values
 
@@ -106,7 +105,7 @@ class Lines:
             np.maximum(along, 1.0, out=along)
         along *= spacing
         if spacing < EXACT:
-            # a power of 2: the points are then exact, and equally spaced to the last bit
+            # powers of 2 make the points exact and equally spaced to the last bit
             exponents = along.view(np.int64)
             exponents &= EXPONENT
         along *= sign

@@ -1,14 +1,13 @@
-"""How precise the loss really is: measured, not assumed from a dtype, in three levels.
+"""Measures the noise of the loss, in three levels, instead of assuming it from a dtype.
 
 Moré and Wild (Estimating computational noise, SIAM J. Sci. Comput. 33, 2011): on a line of points
 so close together that a smooth function is nearly a polynomial of low degree, the k-th differences
 hold nothing but noise, sigma_k^2 = (k!)^2 / (2k)! * mean((Delta^k f)^2). The spacing grows from
-far below any precision until the noise shows, so that a loss that computes in float32, or adds a
-large constant, is seen as what it is.
+far below any precision until the noise shows, also of a loss that computes in float32.
 
-What looks like noise may be structure (many kinks, a pole nearby), so that the least level is
-believed first: the rounding of the result; then short lines; then a longer one, on which steps of
-single parameters show.
+What looks like noise may be structure (many kinks, a pole nearby). Decisions therefore use the
+least level first: the rounding of the result; then the noise on short lines; then that on a longer
+line, which shows the rounding of single parameters.
 """
 
 from __future__ import annotations
@@ -34,37 +33,37 @@ ORDERS = (4, 5, 6)
 ROUNDING = 2 * float(np.finfo(np.float64).eps)
 NOISE_FACTOR = 4.0
 LARGEST = 1e-3
-"""What seems a larger share of the loss may be a function that bends: it counts as rough only."""
+"""The largest noise of short lines, relative to the loss; more may be curvature."""
 
 LONGER = 1e-6
-"""The spacing on which the rounding of a single parameter to float32 shows."""
+"""The spacing that shows the rounding of a single parameter to float32."""
 
 LARGEST_LONGER = 3e-6
 BESIDE = 1
-"""The longer line begins beside the point, where there may be a kink."""
+"""The longer line begins beside the point, since there may be a kink at the point."""
 
 NORMAL = ((3, 0.4, 0.524), (5, 0.5, 0.674))
-"""The orders compared, which of their differences, and how many sigma that is of normal noise."""
+"""The orders compared, the quantile of their differences, and its size in sigma of normal noise."""
 
 MUCH_MORE = 4.0
 MOST_LINES = 6
 FEWEST_STEPS = 2
 EVEN = 0.01
 COARSE = 1e-6
-"""No rounding to float32 is a larger share of the loss."""
+"""The rounding of the loss to float32 is smaller than this share of it."""
 
 ONE_SIDED = 30.0
-"""Noise is on both sides of the point; a jump or a kink on one, and so much more there."""
+"""Noise is on both sides of the point; a jump or a kink makes one side larger by this factor."""
 
 
 @dataclass(frozen=True)
 class NoiseLevels:
-    """The largest error expected in one value of the loss when one block moves, absolute.
+    """The largest absolute error expected in one value of the loss when one block moves.
 
     Attributes:
-        least: by the rounding of the result alone.
-        fine: by what short lines through the point show.
-        rough: by what a longer line on which the block moves shows.
+        least: the error by the rounding of the result alone.
+        fine: the error by short lines through the point.
+        rough: the error by a longer line on which the block moves.
     """
 
     least: float
@@ -77,14 +76,14 @@ class Noise:
     """The precision of the loss near the point of the check.
 
     Attributes:
-        level: the largest error expected in one value of the loss, absolute.
-        relative: the same divided by the size of the loss.
-        seconds: the time that one evaluation took (median).
-        least: what the rounding of the result alone makes of it.
-        rough: what a longer line shows, per block.
-        quantum: what all differences of its values are multiples of, where that is far above their
-            rounding: a loss that is counted, or rounded to a few digits; else 0.
-        known: whether it is what the user says, and more than was seen.
+        level: the largest absolute error expected in one value of the loss.
+        relative: that error divided by the size of the loss.
+        seconds: the median time of one evaluation.
+        least: the error by the rounding of the result alone.
+        rough: the error by a longer line, per block.
+        quantum: the number of which all differences of losses are multiples, if it is far above
+            their rounding (a loss that counts, or is rounded to a few digits); else 0.
+        known: whether the user stated the noise, and it exceeds the measured one.
     """
 
     level: float
@@ -97,7 +96,7 @@ class Noise:
     known: bool = False
 
     def at_least(self, known: float) -> Noise:
-        """The same, of values that are known to be off by so much."""
+        """The noise, raised to what the user states."""
         level = max(self.level, known)
         return replace(
             self,
@@ -109,7 +108,7 @@ class Noise:
         )
 
     def at_rounding(self, epsilon: float, center: float) -> Noise:
-        """The same, of a loss that computes as coarsely as its parameters are kept."""
+        """The noise, raised to the rounding error of the type in which parameters are stored."""
         if not epsilon:
             return self
         rounding = max(epsilon * abs(center), self.quantum) / 2
@@ -130,14 +129,14 @@ def estimate_noise(
 ) -> Noise:
     """Measures the noise of `loss` on short lines through `point`, and on a longer one.
 
-    `repeat_difference` is how far a second evaluation at the point was from the first.
+    `repeat_difference` is the largest difference between repeated evaluations at the point.
     """
     lines = Lines(loss, point, center)
     signs = [random_signs(block.shape, rng) for block in point]
     sigmas = []
     for _ in range(LINES):
         sigmas.append(_noise_on_short_lines(lines, signs))
-        # half of the entries the other way: what has cancelled does not cancel again
+        # half of the entries change direction, so that errors that cancelled do not again
         signs = [half_turned(sign, rng) for sign in signs]
     seen = np.array([center, *lines.seen])
     seen = seen[np.isfinite(seen)]
@@ -164,7 +163,7 @@ def estimate_noise(
 
 
 def _lower_precision(values: Array) -> float:
-    """The rounding of float16 or float32 where every value is one of its numbers, else 0."""
+    """The rounding error of float16 or float32 if every value is one of its numbers, else 0."""
     if len(np.unique(values)) < 2:
         return 0.0
     for kind in (np.float16, np.float32):
@@ -175,7 +174,7 @@ def _lower_precision(values: Array) -> float:
 
 
 def _quantum(values: Array) -> float:
-    """What all differences of some numbers are multiples of, where it is no rounding; else 0."""
+    """The number of which all differences are multiples, if it is no rounding error; else 0."""
     values = np.unique(values)
     differences = np.diff(values)
     if len(differences) < FEWEST_STEPS:
@@ -199,9 +198,9 @@ def _noise_on_short_lines(lines: Lines, signs: Signs) -> float:
 
 
 def sigma_of(values: Array, whole: Array | None = None) -> Array:
-    """The noise on a line, without what a jump or a kink on one side, or at its centre, makes.
+    """The noise on a line, without the effect of a jump or kink on one side or at the centre.
 
-    Of several functions there is a column each. `whole` is the same with what these make, if known.
+    For several functions, `values` has one column each. `whole` is the `loudest` noise, if known.
     """
     middle = len(values) // 2
     whole = loudest(values) if whole is None else whole
@@ -213,38 +212,39 @@ def sigma_of(values: Array, whole: Array | None = None) -> Array:
 
 
 def loudest(values: Array) -> Array:
-    """The same with what a jump or a kink makes."""
+    """The noise on the whole line, including the effect of jumps and kinks."""
     return np.asarray(np.max(list(_sigmas(values, ORDERS)), axis=0))
 
 
 def _sigmas(values: Array, orders: Sequence[int]) -> Iterator[Array]:
-    """The noise by the differences of some orders, ascending."""
-    # divided first: the squares of a large loss overflow, those of a small one vanish
+    """Yields the noise by the differences of each order; the orders are ascending."""
+    # divided first, since squares of a large loss overflow and those of a small one vanish
     size = np.fmax(np.max(np.abs(values), axis=0), float(np.finfo(np.float64).tiny))
-    differences, done = values / size, 0
+    differences, previous = values / size, 0
     for order in orders:
-        differences, done = np.diff(differences, n=order - done, axis=0), order
+        differences, previous = np.diff(differences, n=order - previous, axis=0), order
         squares = np.einsum("i...,i...->...", differences, differences)
         yield np.asarray(size * np.sqrt(_gamma(order) / len(differences) * squares))
 
 
-def _noise_on_longer_lines(lines: Lines, signs: Signs, known: float) -> list[float]:
-    """What a longer line shows beyond what is known, per block; all blocks on one line at first."""
+def _noise_on_longer_lines(lines: Lines, signs: Signs, short: float) -> list[float]:
+    """The additional noise on a longer line, per block, first with all blocks on one line."""
     blocks = [block for block, sign in enumerate(signs) if sign.size]
-    found = [0.0] * len(signs)
-    together = _rougher(lines.along(signs, LONGER, BESIDE), known)
+    noise = [0.0] * len(signs)
+    together = _rougher(lines.along(signs, LONGER, BESIDE), short)
     alone = together and 1 < len(blocks) <= MOST_LINES
     for block in blocks:
         only = [sign * np.int8(index == block) for index, sign in enumerate(signs)]
-        found[block] = _rougher(lines.along(only, LONGER, BESIDE), known) if alone else together
-    return found
+        noise[block] = _rougher(lines.along(only, LONGER, BESIDE), short) if alone else together
+    return noise
 
 
-def _rougher(values: Array, known: float) -> float:
-    """The noise on a longer line where it is much more than is known, and looks like noise, else 0.
+def _rougher(values: Array, short: float) -> float:
+    """The noise on a longer line if it is far above that of short lines, else 0.
 
-    Noise has the same sigma in every order, and what is smooth loses by each. A kink or a jump is
-    in half of the third differences, so that not quite their median is taken.
+    Noise has the same sigma in every order, while a smooth function's differences shrink with each
+    order. A kink or a jump affects half of the third differences, so that a quantile below their
+    median is taken.
     """
     if not np.all(np.isfinite(values)):
         return 0.0
@@ -254,9 +254,10 @@ def _rougher(values: Array, known: float) -> float:
         / usual
         for order, share, usual in NORMAL
     )
-    is_noise = third > MUCH_MORE * known and fifth > third / 2
+    is_noise = third > MUCH_MORE * short and fifth > third / 2
     return third if is_noise and third <= LARGEST_LONGER * np.max(np.abs(values)) else 0.0
 
 
 def _gamma(order: int) -> float:
+    """The factor (k!)^2 / (2k)! of Moré and Wild."""
     return math.factorial(order) ** 2 / math.factorial(2 * order)

@@ -1,4 +1,4 @@
-"""Which entries of a Jacobian there are, and which of its columns may be moved at once."""
+"""The sparsity pattern of a Jacobian, and the groups of columns that may be moved at once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from gradcheck.numeric.estimate import Array, Indices
 
 @dataclass(frozen=True)
 class Pattern:
-    """Which entries of a Jacobian there are, column by column.
+    """The sparsity pattern of a Jacobian, stored by columns.
 
     Attributes:
-        starts: where the entries of each column begin, and the end of the last, (n + 1,).
-        rows: of every entry, (k,).
-        shape: (m, n).
+        starts: the index of the first entry of each column, and the number of entries, (n + 1,).
+        rows: the row of every entry, (k,).
+        shape: the shape of the Jacobian, (m, n).
     """
 
     starts: Indices
@@ -31,12 +31,12 @@ class Pattern:
 
     @property
     def is_full(self) -> bool:
-        """Whether every entry may be there."""
+        """Whether the pattern has every entry."""
         return len(self.rows) == self.shape[0] * self.shape[1]
 
     @property
     def most(self) -> int:
-        """How many entries a row has at most."""
+        """The largest number of entries in a row."""
         return self.shape[1] if self.is_full else int(np.bincount(self.rows).max(initial=1))
 
     def times(self, values: Array, vector: Array) -> Array:
@@ -48,53 +48,53 @@ class Pattern:
         )
 
     def largest_in_rows(self, values: Array, columns: Indices | None = None) -> Array:
-        """The largest value of every row, (m,), in some columns; 0 where there is none."""
+        """The largest value of every row, (m,), in all or some columns; 0 for an empty row."""
         if self.is_full:
             table = values.reshape(self.shape[::-1])
             table = table if columns is None else table[columns]
             return np.asarray(np.max(table, axis=0, initial=0.0))
-        found = np.zeros(self.shape[0])
+        largest = np.zeros(self.shape[0])
         places = slice(None) if columns is None else np.isin(self.columns, columns)
-        np.maximum.at(found, self.rows[places], values[places])
-        return found
+        np.maximum.at(largest, self.rows[places], values[places])
+        return largest
 
     def largest_in_columns(self, values: Array, weights: Array) -> Array:
-        """The largest value of every column, (n,), those of a row times its weight."""
+        """The largest value of every column, (n,), after each row is multiplied by its weight."""
         if self.is_full:
             weighted = values.reshape(self.shape[::-1]) * weights
             return np.asarray(np.max(weighted, axis=1, initial=0.0))
-        found = np.zeros(self.shape[1])
-        np.maximum.at(found, self.columns, values * weights[self.rows])
-        return found
+        largest = np.zeros(self.shape[1])
+        np.maximum.at(largest, self.columns, values * weights[self.rows])
+        return largest
 
     def of(self, column: int) -> Indices:
         """The rows of a column."""
         return self.rows[self.starts[column] : self.starts[column + 1]]
 
     def rows_of(self, columns: Indices) -> tuple[Indices, Indices]:
-        """The rows of columns one after the other, and of which of these each is."""
+        """The rows of several columns, concatenated, and the index of the column of each."""
         counts = self.starts[columns + 1] - self.starts[columns]
-        own = np.repeat(np.arange(len(columns)), counts)
+        index = np.repeat(np.arange(len(columns)), counts)
         before = np.cumsum(counts) - counts
-        places = np.arange(len(own)) - np.repeat(before - self.starts[columns], counts)
-        return self.rows[places], own
+        places = np.arange(len(index)) - np.repeat(before - self.starts[columns], counts)
+        return self.rows[places], index
 
 
 def grouped(pattern: Pattern) -> Indices:
-    """The group of every column, so that no two of one group share a row: greedily, (n,)."""
+    """Groups columns greedily so that no two of a group share a row; the group of each, (n,)."""
     rows, columns = pattern.shape
     if pattern.is_full:
         return np.arange(columns)
-    taken = [0] * rows  # the groups that are in a row, as bits
+    groups_in_row = [0] * rows  # as bits
     group = np.zeros(columns, dtype=np.intp)
-    starts, own_rows = pattern.starts.tolist(), pattern.rows.tolist()
+    starts, entry_rows = pattern.starts.tolist(), pattern.rows.tolist()
     for column in np.argsort(-np.diff(pattern.starts), kind="stable").tolist():
-        own = own_rows[starts[column] : starts[column + 1]]
-        busy = 0
-        for row in own:
-            busy |= taken[row]
-        free = ~busy & (busy + 1)
-        for row in own:
-            taken[row] |= free
+        column_rows = entry_rows[starts[column] : starts[column + 1]]
+        used = 0
+        for row in column_rows:
+            used |= groups_in_row[row]
+        free = ~used & (used + 1)  # the lowest bit that is not set
+        for row in column_rows:
+            groups_in_row[row] |= free
         group[column] = free.bit_length() - 1
     return group

@@ -1,7 +1,7 @@
-"""What a change of some units' pre-activations makes of the loss, sample by sample.
+"""Propagates a change of some pre-activations to the loss of every sample.
 
-All is done in differences: only the units that change are walked on from, the layer above gets a
-product of rank one, and the layers beyond it one matrix product for all changes at once.
+Only differences are propagated: those of the units that change, a product of rank one in the layer
+above, and one matrix product for all changes at once in each further layer.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ Mask = NDArray[np.bool_]
 
 
 def along_lines(batch: Batch, layer: int, units: Units, steps: Array) -> tuple[Array, Mask]:
-    """The change of every sample's loss when one unit's z moves by a step.
+    """The change of every sample's loss when the z of one unit moves by a step.
 
     Args:
-        batch: the samples, n.
-        layer: whose units move, counted from 0.
-        units: which, (U,).
-        steps: by how much, (S,).
+        batch: the n samples.
+        layer: the layer of the units, counted from 0.
+        units: the units that move, one at a time, (U,).
+        steps: the steps, (S,).
 
     Returns:
-        The changes, (S, U, n), and whether a kink is crossed on the way, (S, U, n).
+        The changes, (S, U, n), and where a kink is crossed, (S, U, n).
     """
     z, a = (batch.pre_activation(layer), batch.output(layer))
     moved = steps[:, None, None]
@@ -48,12 +48,12 @@ def onwards(batch: Batch, layer: int, d: Array) -> tuple[Array, Mask | None]:
     """The change of every sample's loss when the z of a whole layer move by d.
 
     Args:
-        batch: the samples, n.
+        batch: the n samples.
         layer: the layer, counted from 0.
-        d: (..., n, units).
+        d: the changes of z, (..., n, units).
 
     Returns:
-        The changes, (..., n), and where a kink is crossed, or None where there is none to cross.
+        The changes, (..., n), and where a kink is crossed, (..., n); None if there are no kinks.
     """
     layers = batch.network.layers
     crossed = _crossed(batch, layer, d)
@@ -68,7 +68,7 @@ def onwards(batch: Batch, layer: int, d: Array) -> tuple[Array, Mask | None]:
 
 
 def _of_output_units(batch: Batch, units: Units, moved: Array) -> Array:
-    """The changes when single outputs' z move, (S, U, n)."""
+    """The changes of the losses when the z of single outputs move, (S, U, n)."""
     samples, outputs = batch.targets.shape
     if batch.network.separable:
         d = np.broadcast_to(moved[..., None], (len(moved), len(units), samples, 1))

@@ -1,4 +1,4 @@
-"""How precise every value of a vector function is: the noise of each, on lines that all share."""
+"""The noise of every value of a vector function, measured on lines that all values share."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from gradcheck.numeric.pattern import Pattern
 Vector = Callable[[Array], Array]
 
 FEW = 0.05
-"""So many values may be taken to be as precise as the others."""
+"""The share of the values whose noise may be taken from the others."""
 
 MANY = 64
-"""So many values tell from one line what they are precise to, where that looks like rounding."""
+"""With this many values one line is enough, if their noise looks like rounding."""
 
 CALM = 64 * ROUNDING
 STEADY = 8.0
-"""Noise grows by no more from one spacing of the line to the next."""
+"""The largest growth of noise from one spacing of the line to the next."""
 
 MOST_MORE = 64.0
-"""Few points on a line show no less than this share of the noise."""
+"""The noise may be larger by up to this factor than the few points of a line show."""
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -43,10 +43,10 @@ class RowNoise:
     """The largest error expected in every value, (m,) each, absolute.
 
     Attributes:
-        least: by the rounding of the result alone.
-        level: by what short lines through the point show.
-        known: whether it is what the user says, and more than was seen of some.
-        apart: how far the values were from those of the first call when asked again.
+        least: the error by the rounding of the result alone.
+        level: the error by short lines through the point.
+        known: whether the user stated the noise, and it exceeds the measured noise of some values.
+        apart: the largest difference of repeated values from those of the first call.
     """
 
     least: Array
@@ -57,12 +57,12 @@ class RowNoise:
     apart: Array = field(default_factory=lambda: np.zeros(1))
 
     def at_least(self, known: float) -> RowNoise:
-        """The same, of values that are known to be off by so much."""
+        """The noise, raised to what the user states."""
         least, level = np.fmax(self.least, known), np.fmax(self.level, known)
         return replace(self, least=least, level=level, known=bool(np.any(level > self.level)))
 
     def of_sums(self, pattern: Pattern, values: Array, point: Array) -> RowNoise:
-        """The same, of values whose terms are as large as entries times parameters, and cancel."""
+        """The noise, raised to the rounding of terms (entries times parameters) that cancel."""
         with np.errstate(all="ignore"):
             terms = np.nan_to_num(np.sqrt(pattern.times(values**2, point**2)), posinf=0.0)
         level = np.fmin(ROUNDING * terms, MOST_MORE * self.level)  # a wrong entry may be any size
@@ -74,15 +74,15 @@ def estimate_row_noise(
 ) -> RowNoise:
     """Measures the noise of every value on short lines through the point.
 
-    The function takes a flat vector, (n,) -> (m,), and gives nan where it cannot be evaluated.
+    The function takes a flat vector, (n,) -> (m,), and returns nan where it cannot be evaluated.
     """
-    found: list[Array] = []
+    evaluated: list[Array] = []
 
-    def kept(values: Sequence[Array]) -> float:
-        found.append(function(values[0]))
+    def recorded(values: Sequence[Array]) -> float:
+        evaluated.append(function(values[0]))
         return 0.0
 
-    lines = Lines(kept, [point])
+    lines = Lines(recorded, [point])
     sign = random_signs(point.shape, rng)
     size, sigma = np.abs(center), np.zeros(len(center))
     for _ in range(LINES):
@@ -90,20 +90,20 @@ def estimate_row_noise(
         quiet, most = np.zeros(len(center)), LARGEST * size
         for spacing in SPACINGS:
             lines.along([sign], spacing)
-            values = np.array(found[-POINTS:])
+            values = np.array(evaluated[-POINTS:])
             with np.errstate(all="ignore"):
                 finite = np.isfinite(values).all(axis=0)
                 shown = np.count_nonzero(np.diff(values, n=ORDERS[0], axis=0), axis=0)
                 louder = loudest(values)
-                one = sigma_of(values, louder)
+                steadier = sigma_of(values, louder)
             size = np.fmax(size, np.max(np.abs(values), axis=0))
-            # what grows with the spacing is a kink, or the function that bends
+            # noise that grows fast with the spacing is a kink or curvature
             steady = ~open_ & (louder <= STEADY * loud)
             quiet[steady] = np.fmax(quiet, loud)[steady]
             most[steady] = np.inf
             loud[~open_] = np.nan
             shows = open_ & finite & (shown >= (POINTS - ORDERS[0]) / 2)
-            loud[shows], quiet[shows] = louder[shows], one[shows]
+            loud[shows], quiet[shows] = louder[shows], steadier[shows]
             done = np.count_nonzero(open_) <= FEW * len(center)
             open_ &= ~shows
             calm = len(center) >= MANY and bool(np.count_nonzero(open_) <= FEW * len(center))
@@ -117,22 +117,22 @@ def estimate_row_noise(
             sigma = np.fmax(sigma, float(np.median(quiet / np.fmax(size, TINY))) * size)
             break
         sign = half_turned(sign, rng)
-    least, level, apart = _levels(np.array(found), center, size, sigma)
+    least, level, apart = _levels(np.array(evaluated), center, size, sigma)
     seconds = float(np.median(lines.seconds))
     return RowNoise(least, level, seconds, len(lines.seconds), apart=apart)
 
 
-def _levels(found: Array, center: Array, size: Array, sigma: Array) -> tuple[Array, Array, Array]:
-    """The least noise of every value, what was seen, and how far repeats were apart."""
+def _levels(values: Array, center: Array, size: Array, sigma: Array) -> tuple[Array, Array, Array]:
+    """The least noise of every value, the level of noise, and the differences of repeats."""
     size = np.where(np.isfinite(size), size, np.abs(center))
-    again = found[POINTS // 2 :: POINTS]
+    again = values[POINTS // 2 :: POINTS]
     apart = np.max(np.abs(again - center), axis=0)
     least = np.fmax(np.fmax(ROUNDING * size, NOISE_FACTOR * apart), TINY)
-    if np.any(size) and all(np.array_equal(one.astype(np.float32), one) for one in found):
+    if np.any(size) and all(np.array_equal(each.astype(np.float32), each) for each in values):
         least = np.fmax(least, float(np.finfo(np.float32).eps) * size)
     level = np.fmax(least, NOISE_FACTOR * sigma)
-    # what does not move on the shortest line hides its noise: 1 - tanh(20) is rounded as 1 is
-    still = np.all(found[:POINTS] == center, axis=0)
-    if still.any() and not still.all():
-        level[still] = np.fmax(level[still], np.median(level[~still]))
+    # a value that is constant on the shortest line hides its noise: 1 - tanh(20) is rounded like 1
+    flat = np.all(values[:POINTS] == center, axis=0)
+    if flat.any() and not flat.all():
+        level[flat] = np.fmax(level[flat], np.median(level[~flat]))
     return least, level, apart

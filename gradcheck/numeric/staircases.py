@@ -1,8 +1,8 @@
-"""Plateaus: is a loss that does not move a staircase, or flat up to a kink?
+"""Distinguishes staircases from plateaus where the loss does not change.
 
-A parameter that is rounded to float32 or float16 makes a staircase, on which the derivative 0 says
-nothing; a unit that is off makes a plateau, on which it is right. A step ends in a jump, on both
-sides; a plateau ends in a kink, beyond which the loss moves little at first.
+A parameter that is rounded to float32 or float16 makes the loss a staircase, on which the slope 0
+says nothing. An inactive unit makes a plateau, on which the slope 0 is right. A step of a staircase
+ends in a jump on both sides; a plateau ends in a kink, beyond which the loss changes slowly.
 """
 
 from __future__ import annotations
@@ -15,45 +15,45 @@ from gradcheck.numeric.steps import HALF_PRECISION
 
 WIDER = 4.0
 WIDE = WIDER * HALF_PRECISION
-"""Where the rounding to a float16 shows."""
+"""A step, relative to the parameter, at which rounding to a float16 shows."""
 
 NEAR = 1.2
-"""The end of a plateau is found to this factor."""
+"""The end of a plateau is located up to this factor."""
 
 JUMPS = 0.5
 
 HALVINGS = 16
 A_JUMP = 1 / 64
-"""Where a loss jumps, a stretch halved so often holds more than this of what the whole one holds;
-where it bends, less than a thousandth of that."""
+"""After `HALVINGS` bisections a jump keeps more than this share of the change over the interval; a
+bend keeps less than a thousandth of that."""
 
 SHARE = 1 / 8
 WIDEST = 0.1
 
 
 def on_plateau(levels: Levels, rows: Indices, level: Indices) -> Mask:
-    """Where the loss does not move at a level, on a plateau that rounding may have made, (n,)."""
+    """Where the loss is constant at a level, on a plateau that may come from rounding, (n,)."""
     pair = levels.known((rows, level))
     return np.asarray(pair.is_flat(levels.center) & (pair.step < levels.plateaus[rows]))
 
 
 def on_step(levels: Levels, rows: Indices, level: Indices) -> Mask:
-    """Where a plateau at a level is one of a staircase, (n,); what is none is noted in `levels`."""
-    found = np.asarray(on_plateau(levels, rows, level) & ~levels.ends_in_kink[rows])
+    """Where a plateau at a level is a step of a staircase, (n,); sets `levels.ends_in_kink`."""
+    on_staircase = np.asarray(on_plateau(levels, rows, level) & ~levels.ends_in_kink[rows])
     wide = levels.at_least(rows, WIDER * levels.plateaus[rows])
-    flat = np.flatnonzero(found)
+    flat = np.flatnonzero(on_staircase)
     further = levels.ask(rows[flat], wide[flat])
     both = further.moves_both_ways(levels.center)
-    found[flat[~both]] = False
+    on_staircase[flat[~both]] = False
     flat = flat[both]
     jumps = _jumps(levels, rows[flat], levels.known((rows[flat], level[flat])).step, wide[flat])
-    found[flat[~jumps]] = False
+    on_staircase[flat[~jumps]] = False
     levels.ends_in_kink[rows[flat[~jumps]]] = True
-    return found
+    return on_staircase
 
 
 def _jumps(levels: Levels, rows: Indices, flat: Array, wide: Indices) -> Mask:
-    """Whether the loss jumps where it first moves, between a flat step and a wide one."""
+    """Where the loss first changes by a jump, between a flat step and a wide one, (n,)."""
     pair = levels.known((rows, wide))
     low, high, move = flat.copy(), pair.step.copy(), pair.largest_move(levels.center)
     usual = move / high
@@ -61,27 +61,27 @@ def _jumps(levels: Levels, rows: Indices, flat: Array, wide: Indices) -> Mask:
     while len(open_):
         open_ = open_[high[open_] > NEAR * low[open_]]
         middle = np.sqrt(low[open_] * high[open_])
-        found = levels.at_steps(rows[open_], middle).largest_move(levels.center)
-        moves = found > 0
+        change = levels.at_steps(rows[open_], middle).largest_move(levels.center)
+        moves = change > 0
         low[open_[~moves]] = middle[~moves]
-        high[open_[moves]], move[open_[moves]] = middle[moves], found[moves]
+        high[open_[moves]], move[open_[moves]] = middle[moves], change[moves]
     return np.asarray(move / high > JUMPS * usual)
 
 
 def jumps_beside(levels: Levels, row: int, slope: float, missing: float, noise: float) -> bool:
-    """Whether the loss jumps on both sides of an entry, no further off than float16 rounds.
+    """Whether the loss jumps on both sides of an entry, within the rounding of a float16.
 
-    A term that is rounded to that is flat between its jumps, and what they add up to is missing in
-    the slope of smaller steps. The slope is that of small steps, of which so much may be missing.
+    A term rounded to float16 is flat between its jumps, so that small steps do not see its slope.
+    `slope` is the slope at small steps, and `missing` is the part of it that may be missing.
     """
     size = float(levels.sizes[row])
-    # the result of the term may be rounded, too
+    # the result of the term may be rounded too, not only its parameter
     wide = min(max(WIDE * size, WIDE * abs(levels.center) / missing), WIDEST * size)
     rows = np.array([row])
     level = levels.at_least(rows, np.array([wide]))
 
     def missing_at(pair: Pair) -> Array:
-        """How far the loss is from the straight line of the slope, to the left and right."""
+        """The distances of the loss from the line with this slope, to the left and right, (2,)."""
         sides = np.array([pair.minus[0], pair.plus[0]])
         return np.asarray(sides - levels.center - slope * pair.step[0] * np.array([-1.0, 1.0]))
 

@@ -1,4 +1,4 @@
-"""Finite-difference stencils: a variant is a row, and every row is checked when it is made.
+"""Finite-difference stencils: each is a row of data, which is checked when it is made.
 
 A stencil estimates f'(x) as sum_j coefficients[j] * f(x + offsets[j] * h) / h. By Taylor's theorem
 it has order p when sum_j c_j o_j^k is 1 for k = 1 and 0 for every other k <= p
@@ -23,12 +23,12 @@ class Stencil:
     """Offsets and coefficients of a first derivative.
 
     Attributes:
-        offsets: where the function is evaluated, in steps.
+        offsets: the points of evaluation, in steps.
         coefficients: one weight per offset.
         order: the power of the step with which the truncation error falls.
 
     Raises:
-        ValueError: the coefficients do not have the order claimed.
+        ValueError: the coefficients do not have this order.
     """
 
     offsets: tuple[int, ...]
@@ -45,7 +45,7 @@ class Stencil:
                 raise ValueError(f"moment {power} of {self} is {moment}")
 
     def apply(self, values: Mapping[int, Array | float], step: Array) -> Array:
-        """The derivative from the function's values by offset, any shape, elementwise."""
+        """The derivative from the function's values by offset, elementwise, in any shape."""
         total: Any = 0.0
         for coefficient, offset in zip(self.coefficients, self.offsets, strict=True):
             total = total + coefficient * values[offset]

@@ -1,8 +1,8 @@
-"""The step of a group of entries, tried on a few of them.
+"""Chooses the step of a group of entries by trials on a few of them.
 
 The step of least error for D(h) is h (R / 2T)^(1/3), with R and T the rounding and the truncation
-error measured at h (the rule of FiniteDifferences.jl). Where the truncation does not rise above the
-rounding, the step grows until the rounding is small enough or the largest step is reached.
+error measured at h (the rule of FiniteDifferences.jl). While the truncation error is below the
+rounding error, the step grows until the rounding error is small enough or the step is the largest.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ SMALLEST_STEP = 1e3 * ROUNDING
 MUCH_SMALLER = 1e-2
 FAR_FROM, BLIND = 1e3, 0.1
 HALF_PRECISION = 2e-3
-"""A plateau narrower than this share of a parameter may be its rounding to a float16."""
+"""A plateau narrower than this share of a parameter may come from rounding it to float16."""
 
 
 @dataclass(frozen=True)
 class GroupStep:
-    """A step of a group of entries, as it was tried on a few.
+    """A step of a group of entries, and the errors measured on a few of them.
 
     Attributes:
         step: the step.
-        rounding: what the noise of the loss can do to the derivatives there.
-        truncation: the largest truncation error seen there, as |D(h) - D(2h)|.
-        pair: the losses at that step of the entries that it was tried on.
-        quantum: the first move of a loss that does not move at smaller steps; 0 elsewhere.
+        rounding: the error of the derivatives due to the noise of the loss.
+        truncation: the largest truncation error, measured as |D(h) - D(2h)|.
+        pair: the losses of the tried entries at this step.
+        quantum: the first change of a loss that is constant at smaller steps, else 0.
     """
 
     step: float
@@ -51,12 +51,12 @@ class GroupStep:
 
     @property
     def error(self) -> float:
-        """By how much the derivatives may be off."""
+        """The total error of the derivatives."""
         return self.rounding + self.truncation
 
 
 def pilots_of(rows: Indices, claimed: Array, count: int, rng: np.random.Generator) -> Indices:
-    """A few rows to try the step on: those claimed largest, and some at random."""
+    """A few rows on which to try the step: those with the largest claims, and random ones."""
     if len(rows) <= count:
         return rows
     size = np.nan_to_num(np.abs(claimed[rows]))
@@ -67,7 +67,7 @@ def pilots_of(rows: Indices, claimed: Array, count: int, rng: np.random.Generato
 
 
 def first_length(relative: float, length: float) -> float:
-    """The step to begin with, by the relative noise and the size of the parameters."""
+    """The initial step, from the relative noise and the size of the parameters."""
     return float(np.cbrt(min(relative, FIRST_RELATIVE_NOISE))) * min(length, LARGEST_LENGTH)
 
 
@@ -82,8 +82,8 @@ def choose_step(
 ) -> GroupStep:
     """The step at which rounding and truncation balance on a few entries.
 
-    The length is the largest |x| of the group, or 1; `usual` is the step of a group of larger
-    parameters, to begin with, or 0.
+    `length` is the largest |x| of the group, or 1; `usual` is the step of a group of larger
+    parameters, with which the search begins, or 0.
     """
     step = first_length(noise / max(abs(center), noise), length)
     if usual:
@@ -96,38 +96,38 @@ def choose_step(
     for _ in range(TRIES):
         inner, outer = (measure(entries, np.full(len(entries), k * step)) for k in (1, 2))
         pairs.append((step, inner, outer))
-        known, every = quantum, [pair for _, *both in pairs for pair in both]
+        before, every = quantum, [pair for _, *both in pairs for pair in both]
         quantum = max(quantum, _quantum(every, center, length, claimed != 0))
         nu = max(noise, quantum)
-        if quantum > known:  # those before were judged as of a loss that is smooth
-            tried = [_tried(*one, center, nu) for one in pairs]
-            last = min(tried, key=lambda one: one.error)
+        if quantum > before:  # earlier steps were judged as for a smooth loss
+            tried = [_tried(*trial, center, nu) for trial in pairs]
+            last = min(tried, key=lambda trial: trial.error)
         else:
             last = _tried(step, inner, outer, center, nu)
             tried.append(last)
         step = _next_step(last, largest_step)
-        if any(abs(np.log(step / one.step)) < np.log(2) for one in tried):
+        if any(abs(np.log(step / trial.step)) < np.log(2) for trial in tried):
             break
     other = usual or first_length(noise / max(abs(center), noise), 1.0)
-    best = min(tried, key=lambda one: (one.error, one.step))
+    best = min(tried, key=lambda trial: (trial.error, trial.step))
     if other > FAR_FROM * best.step and np.inf > best.error > BLIND * _largest(best.pair):
-        # where a parameter is nothing beside the length of the loss, its size tells no step
+        # the parameter may be tiny against the length scale of the loss, so its size is no guide
         inner, outer = (measure(entries, np.full(len(entries), k * other)) for k in (1, 2))
         tried.append(_tried(other, inner, outer, center, noise))
-        best = min(tried, key=lambda one: (one.error, one.step))
+        best = min(tried, key=lambda trial: (trial.error, trial.step))
     best = best if np.isfinite(best.error) else tried[-1]
     return replace(best, quantum=quantum)
 
 
 def _tried(step: float, inner: Pair, outer: Pair, center: float, noise: float) -> GroupStep:
-    """What a step is off by where a value of the loss is off by the noise."""
+    """The step with its rounding and truncation errors."""
     rounding = float(np.median(noise / inner.step))
     truncation = _typical_truncation(inner, outer, center, noise)
     return GroupStep(step, rounding, truncation, inner)
 
 
 def _next_step(tried: GroupStep, largest: float) -> float:
-    """The step to try next; the same where this one is good."""
+    """The step to try next; the same step if it is good."""
     step, rounding, truncation = tried.step, tried.rounding, tried.truncation
     scale = _largest(tried.pair)
     if not np.isfinite(truncation):
@@ -145,16 +145,16 @@ def _largest(pair: Pair) -> float:
 
 
 def _typical_truncation(inner: Pair, outer: Pair, center: float, noise: float) -> float:
-    """The largest truncation error of the entries, those beside a kink left out."""
+    """The largest truncation error of the entries that are not near a kink."""
     truncation = np.abs(inner.central() - outer.central())
     smooth = np.isfinite(truncation) & ~bends(inner, outer, center, noise)
     return float(np.max(truncation[smooth], initial=0.0)) if smooth.any() else np.inf
 
 
 def _quantum(pairs: Sequence[Pair], center: float, length: float, claimed: Mask) -> float:
-    """The size of the first move of a loss that does not move at smaller steps; 0 elsewhere.
+    """The size of the first change of a loss that is constant at smaller steps; 0 if it is not.
 
-    Where it is claimed that it does move: a unit that is off does not, until it is on.
+    Only entries with a nonzero claim count: the loss of an inactive unit is constant as well.
     """
     if not claimed.any():
         return 0.0

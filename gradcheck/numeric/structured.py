@@ -1,9 +1,9 @@
 """The numeric gradient of a network of dense layers, all weights and biases at once.
 
-Two tiers: "literal" moves every weight and bias by itself; "shared lines" lets the weights into a
-unit share the evaluations along its pre-activation. Both evaluate the nonlinear network, and know
-nothing of its derivatives. The lines also tell how exact the values are and which of them cross a
-kink; what does is evaluated literally with the smallest step that z can show, on either side.
+There are two tiers: "literal" moves every weight and bias by itself; "shared lines" lets the
+weights into a unit share the evaluations along its pre-activation. Both evaluate the nonlinear
+network and use none of its derivatives. The lines also give the error bounds and show which weights
+cross a kink; these are evaluated literally with the smallest step that changes z, on both sides.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SHARED_LINES = "shared lines"
 SPREAD_FACTOR = 4.0
 ROUNDINGS = 8.0
 AT_KINK = 1e-13
-"""The step at a kink, by the size of z: rounding decides on which side a smaller z lies."""
+"""The step at a kink, relative to z; with a smaller one, rounding would decide on the side."""
 
 SLICE_NUMBERS = 2**20
 
@@ -34,10 +34,10 @@ class LayerGradient:
     """The numeric gradient of one layer: its weights, (n_in, n_out), and its bias, (n_out,).
 
     Attributes:
-        weights: the derivatives; at a kink, the mean of those on both sides.
+        weights: the derivatives by the weights; at a kink, the mean of both one-sided slopes.
         unit_error: the error bound of dL/dz of every unit, for all samples, (n_out,).
         input_size: the sum of |A| over the samples, (n_in,).
-        weight_gap: the slope to the right minus that to the left, where a weight is at a kink.
+        weight_gap: the right slope minus the left one, for weights at a kink; None without kinks.
     """
 
     weights: Array
@@ -62,12 +62,12 @@ class LayerGradient:
 
 
 def choose_tier(network: DenseNetwork, budget: float) -> str:
-    """The literal tier while its estimate fits into so many seconds, else shared lines."""
+    """The literal tier if its estimated time is within the budget in seconds, else shared lines."""
     return LITERAL if seconds_of(network) <= budget else SHARED_LINES
 
 
 def seconds_of(network: DenseNetwork) -> float:
-    """What the literal tier takes, roughly."""
+    """The approximate seconds of the literal tier."""
     return sum(literal_seconds(batch) for batch in network.batches())
 
 
@@ -76,10 +76,10 @@ def structured_gradient(
 ) -> tuple[LayerGradient, ...]:
     """The numeric gradients of all layers, from the input on.
 
-    Besides what is returned this holds a few MiB, whatever the sizes and the batch. The tier is
-    `LITERAL` or `SHARED_LINES`; `advance` is told how many parameters are done.
+    It needs a few MiB besides the result, whatever the sizes of network and batch. The tier is
+    `LITERAL` or `SHARED_LINES`; `advance` is called with the number of parameters done.
     """
-    found = tuple(
+    gradients = tuple(
         LayerGradient(
             np.zeros_like(layer.weights),
             np.zeros_like(layer.bias),
@@ -90,22 +90,22 @@ def structured_gradient(
         )
         for layer in network.layers
     )
-    for batch in network.batches():  # one at a time: each keeps what it computes
+    for batch in network.batches():  # one at a time, since each caches its results
         share = len(batch.inputs) / len(network.inputs)
-        for index, gradient in enumerate(found):
+        for index, gradient in enumerate(gradients):
             _add(gradient, batch, index, tier)
             advance(round(share * (gradient.weights.size + gradient.bias.size)))
-    for gradient, layer in zip(found, network.layers, strict=True):
-        # l2 ((w + h)^2 - (w - h)^2) / 2h, whatever h is
+    for gradient, layer in zip(gradients, network.layers, strict=True):
+        # l2 ((w + h)^2 - (w - h)^2) / 2h = 2 l2 w for every h
         if network.l2:
             gradient.weights += 2 * network.l2 * layer.weights
         if network.l2_bias:
             gradient.bias += 2 * network.l2_bias * layer.bias
-    return found
+    return gradients
 
 
 def _add(gradient: LayerGradient, batch: Batch, layer: int, tier: str) -> None:
-    """Adds what the samples of a batch contribute to a layer's gradient."""
+    """Adds the contribution of a batch to the gradient of a layer."""
     step = choose_step(batch, layer)
     lines = shared_lines(batch, layer, step)
     layer_input = batch.layer_input(layer)
@@ -117,11 +117,11 @@ def _add(gradient: LayerGradient, batch: Batch, layer: int, tier: str) -> None:
         _add_product(gradient.weights, layer_input, smooth)
         gradient.bias += smooth.sum(axis=1)
         units = np.flatnonzero(at_kinks).tolist()
-        found: Iterable[Array] = lines.slopes[units] @ columns
+        along_units: Iterable[Array] = lines.slopes[units] @ columns
     else:
         units = list(range(len(at_kinks)))
-        found = literal_slopes(batch, layer, columns, step)
-    for unit, slopes in zip(units, found, strict=True):
+        along_units = literal_slopes(batch, layer, columns, step)
+    for unit, slopes in zip(units, along_units, strict=True):
         if at_kinks[unit]:
             over = np.any(columns[lines.crossed[unit]] != 0, axis=0)
             _replace_at_kinks(gradient, batch, layer, unit, columns, np.flatnonzero(over), slopes)
@@ -141,7 +141,7 @@ def _add_error(gradient: LayerGradient, lines: Lines, layer_input: Array) -> Non
 
 
 def _add_product(total: Array, layer_input: Array, slopes: Array) -> None:
-    """Adds A^T C to the gradient of the weights, some rows at a time, in its order in memory."""
+    """Adds A^T slopes^T to the gradient of the weights, a few rows at a time, in memory order."""
     if total.flags.c_contiguous:
         total, left, right = total, layer_input.T, slopes.T
     else:
@@ -161,10 +161,10 @@ def _replace_at_kinks(
     over: NDArray[np.intp],
     slopes: Array,
 ) -> None:
-    """Puts the means of the slopes on both sides of the point where a step crossed a kink.
+    """Replaces slopes whose step crossed a kink by the mean of both one-sided slopes.
 
-    `over` are the places of these in the slopes, (n_in + 1,), of which the last is the bias's; what
-    both sides are apart is added to the gaps of the layer's gradient.
+    `over` holds their indices in `slopes`, (n_in + 1,), whose last entry belongs to the bias. The
+    differences of the one-sided slopes are added to the gaps of the layer's gradient.
     """
     size = max(1.0, float(np.abs(batch.pre_activation(layer)).max(initial=0.0)))
     (right, left), nearer = (
@@ -175,7 +175,7 @@ def _replace_at_kinks(
     if gradient.weight_gap is None:
         gradient.weight_gap = np.zeros_like(gradient.weights)
     gap = np.zeros(len(slopes))
-    # where the loss is smooth the gap is h f'', and this is 0
+    # extrapolated to h = 0: for a smooth loss the gap is h f'', and this is 0
     gap[over] = 2 * (nearer[0] - nearer[1]) - (right - left)
     gradient.weight_gap[:, unit] += gap[:-1]
     gradient.bias_gap[unit] += gap[-1]

@@ -1,7 +1,7 @@
-"""All entries of a Jacobian at once: the derivative of every value along random directions.
+"""Tests all entries of a Jacobian at once, by the derivatives of all values along directions.
 
-Every value is a function of its own. One wrong entry of its row changes its derivative along d by
-the error times its d_j, whatever the others do, so that two directions decide all rows that agree.
+A wrong entry (i, j) changes the derivative of value i along a random direction d by its error times
+d_j, whatever the other entries are. Two directions are therefore enough if every row agrees.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ FIRST_STEP = 3e-6
 TRIES = 3
 FALLS = 2.0
 SHARP = 1e-4
-"""Where an error of this share of an entry's scale might not be seen, all are moved alone."""
+"""The directions must show errors of this share of an entry's scale; else columns move alone."""
 
 ROUNDINGS = 3.0
-"""Those of the claims of a row add up like random signs; so many of their size are allowed."""
+"""Rounding errors of a row of claims add up like random signs; this multiple of them is allowed."""
 
 CERTAIN = 2.0
-"""What is off by so many times what is allowed shows, whatever the noise adds."""
+"""A difference of this multiple of the allowed one is an error, whatever the noise adds."""
 
 MOST = 4
-"""No more single columns are looked for."""
+"""The most wrong columns that are searched for."""
 
 
 @dataclass(frozen=True)
 class Off:
-    """How far the claims are from the slopes along a direction.
+    """The differences between slopes and claims along a direction.
 
     Attributes:
-        apart: the slope less what is claimed, (m,), in units of the noise.
-        allowed: how far these may be apart, (m,).
-        moves: of every column, (n,).
+        apart: the slope minus the claim, (m,), in units of the noise.
+        allowed: the largest allowed difference, (m,).
+        moves: the movement of every column for a step of 1, (n,).
     """
 
     apart: Array
@@ -50,19 +50,19 @@ class Off:
 
     @property
     def excess(self) -> Array:
-        """How far they are apart in units of what is allowed; infinite where it is not known."""
+        """The difference relative to the allowed one, (m,); infinite where it is nan."""
         return np.nan_to_num(np.abs(self.apart) / self.allowed, nan=np.inf)
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What directions that agree with every claim would have shown.
+    """The precision of directions that agree with every claim.
 
     Attributes:
-        off: along the one that shows least.
-        visible: the error of an entry that would have been seen, by its row, (m,), in units of the
-            noise, and by its column, (n,): the product of both.
-        resolution: the largest of these errors of a column by the entry's scale, (n,).
+        off: the differences along the least precise direction.
+        visible: a factor per row, (m,), in units of the noise, and one per column, (n,); their
+            product is the error of an entry that would have been seen.
+        resolution: the largest of these errors in every column, relative to the scale, (n,).
         scale: the largest entry, in units of the noise.
     """
 
@@ -74,12 +74,13 @@ class Agreement:
 
 @dataclass
 class Together:
-    """Moves many columns at once.
+    """Moves many columns at once along random directions.
 
     Attributes:
-        claimed: the entries that are claimed, (k,).
-        share: how far rounding may have moved them, by the largest of their row.
-        step: by which the columns were moved last, in units of their sizes.
+        columns: evaluates the function.
+        claimed: the analytic entries, (k,).
+        share: their rounding error, relative to the largest of their row.
+        step: the last step, in units of the sizes of the columns.
     """
 
     columns: Columns
@@ -98,20 +99,20 @@ class Together:
         self.step = FIRST_STEP / np.sqrt(self.columns.pattern.most)
 
     def agreement(self) -> Agreement | None:
-        """What the directions show, where all agree and show small errors; else None."""
+        """The agreement of all directions, if they agree and would show small errors; else None."""
         offs: list[Off] = []
         while len(offs) < DIRECTIONS:
             off = self._agreeing()
             if off is None:
                 return None
             offs.append(off)
-        worst = max(offs, key=lambda one: float(np.max(one.allowed)))
+        worst = max(offs, key=lambda off: float(np.max(off.allowed)))
         return self._shown(worst)
 
     def _agreeing(self) -> Off | None:
-        """A direction along which all rows agree, at a step that is small enough, if there is one.
+        """A direction along which all rows agree, at a step that is small enough; None if none.
 
-        What truncation makes them apart falls with the square of the step.
+        The truncation error falls with the square of the step.
         """
         first, before = self.step, np.inf
         for _ in range(TRIES):
@@ -149,13 +150,13 @@ class Together:
         return Agreement(off, (rows, columns), resolution, float(np.max(scale)))
 
     def suspects(self) -> Indices:
-        """Some columns that are off, one after the other, by halving.
+        """Finds columns with wrong entries, one after the other, by bisection.
 
-        Where the pattern has no entry there, it is noted that they were moved.
+        Records a leak if the pattern has no entry at a column and row that is off.
         """
-        found: list[int] = []
+        suspects: list[int] = []
         rest = np.arange(len(self._lengths))
-        while len(found) < MOST:
+        while len(suspects) < MOST:
             excess = self._off(rest).excess
             row = int(np.argmax(excess))
             if not CERTAIN < excess[row] < np.inf:
@@ -164,13 +165,13 @@ class Together:
             while len(chosen) > 1:
                 half, other = np.array_split(self.rng.permutation(chosen), 2)
                 chosen = half if self._off(half).excess[row] > 1 else other
-            found.append(int(chosen[0]))
+            suspects.append(int(chosen[0]))
             by = FIRST_STEP * self._lengths[chosen]
-            inside = row in self.columns.pattern.of(found[-1])
+            inside = row in self.columns.pattern.of(suspects[-1])
             if not inside and abs(self.columns.move(chosen, by)[row]) > MOVED:
                 self.columns.leaks.append((chosen, by, np.array([row])))
-            rest = np.setdiff1d(rest, found)
-        return np.array(found, dtype=np.intp)
+            rest = np.setdiff1d(rest, suspects)
+        return np.array(suspects, dtype=np.intp)
 
     def _off(self, chosen: Indices) -> Off:
         moves = random_moves(self._lengths[chosen], self.rng)

@@ -1,1 +1,1 @@
-"""Which network the user's loss computes: found by its loss alone, on their blocks and data."""
+"""Recognition: which network the user's loss computes, confirmed by the values of the loss."""

@@ -1,4 +1,4 @@
-"""Data as samples in rows, in every way in which they can be that."""
+"""Brings data into rows, one per sample, in every way that the shapes allow."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from gradcheck.user.blocks import Array
 
 MOST_TARGETS = 2**26
-"""More numbers are no targets of a network that is looked for."""
+"""The largest number of entries that targets may have."""
 
 
 def as_rows(data: NDArray[Any], features: int) -> Iterator[Array]:
-    """The data as (m, features), in every way in which they can be that."""
+    """Yields the data as (m, features), in every way that their shape allows."""
     array = np.asarray(data)
     if array.dtype.kind not in "fiub" or not array.size or array.size % features:
         return
@@ -35,7 +35,7 @@ def as_rows(data: NDArray[Any], features: int) -> Iterator[Array]:
 
 
 def as_targets(data: NDArray[Any], batch_size: int, outputs: int) -> Iterator[Array]:
-    """The targets as (m, K), in every way in which they can be that; labels become one-hot."""
+    """Yields the targets as (m, K), in every way that they allow; labels become one-hot."""
     array = np.asarray(data)
     if array.dtype.kind not in "fiub" or not array.size:
         return
@@ -57,5 +57,5 @@ def as_targets(data: NDArray[Any], batch_size: int, outputs: int) -> Iterator[Ar
     for rows in (array, array.T):
         if rows.shape == (batch_size, outputs):
             yield rows
-            if outputs == 1 and np.all(np.abs(rows) == 1):  # signs are a class each
+            if outputs == 1 and np.all(np.abs(rows) == 1):  # -1 and 1 may stand for two classes
                 yield (rows + 1) / 2

@@ -1,4 +1,4 @@
-"""A recognised network as the structured engine takes it, and its gradients as blocks again."""
+"""Converts a recognised network for the structured engine, and its gradients back into blocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gradcheck.user.blocks import Array
 
 
 def dense_network(view: NetworkView, values: Sequence[Array]) -> DenseNetwork | None:
-    """The network at a point; None where a hidden layer mixes its units, or any its samples."""
+    """The network at a point; None if a hidden layer mixes units, or any layer mixes samples."""
     *hidden, output = view.activations
     if output.mixes == "samples" or any(activation.mixes != "nothing" for activation in hidden):
         return None
@@ -51,9 +51,9 @@ def as_blocks(
     gradients: Sequence[LayerGradient],
     apart: float,
 ) -> tuple[BlockGradient, ...]:
-    """The numeric gradient of every block from those of the layers.
+    """The numeric gradient of every block, from the gradients of the layers.
 
-    All bounds are wider by `apart`, a share of the block's largest derivative.
+    All bounds are widened by `apart`, relative to the block's largest derivative.
     """
     derivatives: dict[int, Array] = {}
     bounds: dict[int, Array] = {}
@@ -64,10 +64,10 @@ def as_blocks(
             (bounds, gradient.weight_bound, gradient.bias_bound),
             (gaps, gradient.weight_gap, gradient.bias_gap),
         )
-        for found, of_weights, of_bias in pairs:
+        for by_block, of_weights, of_bias in pairs:
             if of_weights is not None:
                 for block, part in placed.into_blocks(of_weights, of_bias, values).items():
-                    added(found, block, part)
+                    added(by_block, block, part)
     blocks = []
     for block in range(len(values)):
         flat, bound = derivatives.pop(block).reshape(-1), bounds.pop(block).reshape(-1)
@@ -80,7 +80,7 @@ def as_blocks(
 
 
 def _with_gaps(estimates: Estimates, gap: Array) -> Estimates:
-    """The estimates with every slope allowed that lies between those on both sides."""
+    """The estimates, which at a kink are the range between the slopes on both sides."""
     half = np.abs(gap) / 2
     kink = half > estimates.bound
     half[~kink] = 0.0

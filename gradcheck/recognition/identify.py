@@ -1,4 +1,4 @@
-"""The user's network: the one that they named, or one that is recognised."""
+"""Identifies the user's network: the one that they named, or the one that is recognised."""
 
 from __future__ import annotations
 
@@ -20,24 +20,27 @@ from gradcheck.recognition.tape import follow
 from gradcheck.user.problem import Problem
 
 LARGEST, LARGEST_FOLLOWED = 5 * 10**6, 10**6
-"""Parameters beyond which no network is looked for, and none is read from what the loss does: that
-takes their memory several times."""
+"""Largest numbers of parameters with which a network is searched for at all, and with which the
+loss is followed, which takes several times their memory."""
 
 MOST_GUESSES = 4
 
 SLOWEST = 2.0
-"""A loss that takes longer, in seconds, is not followed."""
+"""Seconds that a loss may take if it is to be followed."""
 
 FORGIVEN: tuple[type[Exception], ...] = (Exception,)
-"""What may be raised while following: it met code that it cannot follow, and tells nothing."""
+"""Exceptions that are ignored while following: they mean only that the code cannot be followed."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What is known of the user's network.
+    """The user's network, as far as it is known.
 
-    `losses` are the user's at the points that told so, `note` says why a network that they named
-    was not used.
+    Attributes:
+        layers: the layers by the names and shapes of the blocks.
+        view: the network that was named or recognised, or None.
+        losses: the user's losses that confirm it.
+        note: why a network that the user named was not used, or None.
     """
 
     layers: tuple[Layer, ...]
@@ -48,9 +51,9 @@ class Identity:
 
 
 def identify(problem: Problem, noise: float, seconds: float, rng: np.random.Generator) -> Identity:
-    """The network that the user named, or the one that their loss computes.
+    """Identifies the network that the user named, or the one that the loss computes.
 
-    `noise` is that of the loss, and `seconds` are what it takes.
+    `noise` is the relative noise of the loss; `seconds` is the time of one evaluation.
     """
     names, shapes = problem.parameters.names, problem.parameters.shapes
     layers = group_layers(names, shapes) if problem.layered else ()
@@ -64,33 +67,33 @@ def identify(problem: Problem, noise: float, seconds: float, rng: np.random.Gene
             return Identity(layers, evaluations=calls)
         view, note = _named(problem, problem.network, layers, losses)
         if view is not None:
-            return Identity(layers, view, losses.told(view), evaluations=calls)
-    asked = int(seconds <= SLOWEST and size < LARGEST_FOLLOWED)
-    candidates = _read(problem) if asked else None
+            return Identity(layers, view, losses.compared(view), evaluations=calls)
+    followed = int(seconds <= SLOWEST and size < LARGEST_FOLLOWED)
+    candidates = _read(problem) if followed else None
     if candidates is None:
         candidates = list(islice(guessed(problem, layers), MOST_GUESSES))
     if losses is None and candidates:
         losses, calls = measure(problem, noise, rng)
     if losses is None:
-        return Identity(layers, evaluations=asked + calls)
+        return Identity(layers, evaluations=followed + calls)
     view = recognise(candidates, losses)
-    told = losses if view is None else losses.told(view)
-    return Identity(layers, view, told, note, asked + calls)
+    losses = losses if view is None else losses.compared(view)
+    return Identity(layers, view, losses, note, followed + calls)
 
 
 def _read(problem: Problem) -> list[Candidate] | None:
-    """The network that shows in what the loss does, if any; None where that cannot be followed."""
+    """The network on the tape of the loss, if there is one; None if the loss cannot be followed."""
     try:
         tape = follow(problem)
-        found = None if tape is None else read(problem, tape)
-    except RecursionError:  # what the functions reach goes deeper than can be walked
+        candidate = None if tape is None else read(problem, tape)
+    except RecursionError:  # the objects that the functions reach are nested too deeply
         return None
     except FORGIVEN:
         return None
     finally:
         problem.parameters.restore()
-    if found is not None:
-        return [found]
+    if candidate is not None:
+        return [candidate]
     return [] if tape is not None and tape.whole else None
 
 
@@ -113,17 +116,17 @@ def _named(
 
 
 def from_network(problem: Problem, network: MLP, layers: tuple[Layer, ...]) -> NetworkView | str:
-    """The network that the user named on their blocks and data, or why it does not fit them."""
+    """The named network with the user's blocks and data, or the reason why it does not fit."""
     sizes = network.sizes
     turned = network.layout == "columns"
     placed = next(
         (
-            found
-            for found in structures(problem.parameters, layers, sizes[0], sizes[-1])
-            if len(found) == len(sizes) - 1
+            structure
+            for structure in structures(problem.parameters, layers, sizes[0], sizes[-1])
+            if len(structure) == len(sizes) - 1
             and all(
                 (place.n_in, place.n_out) == pair and (place.turned == turned or pair[0] == pair[1])
-                for place, pair in zip(found, pairwise(sizes), strict=True)
+                for place, pair in zip(structure, pairwise(sizes), strict=True)
             )
         ),
         None,
@@ -153,7 +156,7 @@ def from_network(problem: Problem, network: MLP, layers: tuple[Layer, ...]) -> N
 
 
 def untied_view(problem: Problem) -> NetworkView | None:
-    """The network that the user named, whatever its loss is; for where the user's is no number."""
+    """The network that the user named, unconfirmed: for a loss that is nan or infinite."""
     if problem.network is None or problem.inputs is None or problem.targets is None:
         return None
     names, shapes = problem.parameters.names, problem.parameters.shapes

@@ -1,4 +1,4 @@
-"""Blocks as layers: which weight goes with which bias, and in what order they follow."""
+"""Groups blocks into layers: which bias belongs to which weight, and the order of the layers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ROLE = re.compile(
 
 @dataclass(frozen=True)
 class Layer:
-    """One affine map: its weight and, where it has one, its bias.
+    """One affine map: its weight and its bias, if it has one.
 
     Attributes:
-        number: counted from the input, from 1.
+        number: the number of the layer, counted from the input, from 1.
         weight: the index of the weight's block.
         bias: the index of the bias's block, or None.
     """
@@ -28,17 +28,17 @@ class Layer:
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """The indices of its blocks."""
+        """The indices of the layer's blocks."""
         return (self.weight,) if self.bias in (None, self.weight) else (self.weight, self.bias)
 
 
 def group_layers(names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> tuple[Layer, ...]:
-    """Pairs weights with biases and puts them in order, by names and shapes.
+    """Pairs weights with biases and orders the layers, by names and shapes.
 
-    Weights are the blocks with two axes longer than one, or whose name says so; a bias belongs to
-    the weight whose name differs from its own in the role only (`W1` and `b1`, `weights[0]` and
-    `biases[0]`, `hidden.weights` and `hidden.biases`). Where this leaves a block over, or the
-    sizes do not chain from layer to layer, there are no layers: ().
+    Weights are the blocks with two axes longer than 1, or with the name of a weight. A bias belongs
+    to the weight whose name differs only in the role (`W1` and `b1`, `weights[0]` and `biases[0]`,
+    `hidden.weights` and `hidden.biases`). Returns () if a block is left over, or if the sizes do
+    not chain from layer to layer.
     """
     keys = [_layer_key(name) for name in names]
     weights = [index for index, name in enumerate(names) if _is_weight(name, shapes[index])]
@@ -70,13 +70,13 @@ def _is_weight(name: str, shape: tuple[int, ...]) -> bool:
 
 
 def _natural(key: str) -> list[tuple[int, int | str]]:
-    """Sorts `10` after `2`."""
+    """The sort key that puts `10` after `2`."""
     parts = re.findall(r"\d+|\D+", key)
     return [(0, int(part)) if part.isdigit() else (1, part) for part in parts]
 
 
 def _chain(layers: Sequence[Layer], shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether the sizes of the weights follow on from layer to layer, in rows or in columns."""
+    """Whether the outputs of each layer fit the inputs of the next, in rows or in columns."""
     pairs = [shapes[layer.weight] for layer in layers]
     if any(len(pair) != 2 for pair in pairs):
         return len(pairs) == 1

@@ -1,4 +1,4 @@
-"""The user's loss at a few points, and whether columns of numbers add up to it."""
+"""The user's loss at a few points, and linear fits of it."""
 
 from __future__ import annotations
 
@@ -21,37 +21,34 @@ NUDGE = 0.3
 TOLERANCE = 1e-9
 
 NEARLY = 1e-2
-"""How far the losses may be from a cross-entropy whose log has a small number added."""
+"""Relative misfit of a usual loss up to which losses with a small number in the log are tried."""
 
 LOSS_GROUPS = tuple(tuple(rows) for _, rows in groupby(CANDIDATES, lambda row: row.eps > 0))
-"""The usual losses; those with a small number, tried where a usual one is near; the unusual."""
+"""The usual losses; those with a small number, tried if a usual one is near; the unusual."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """The user's loss at a few points, and how far, relatively, a network's may be from it."""
+    """The user's loss at a few points; `off` is how far a `compared` network is, relatively."""
 
     points: Sequence[Sequence[Array]]
     values: Array
     tolerance: float
     off: float = 0.0
 
-    def told(self, view: NetworkView) -> Losses:
-        """Without the points, which may be large: only how far the network's loss is from theirs.
-
-        The largest relative difference, or infinity.
-        """
+    def compared(self, view: NetworkView) -> Losses:
+        """The losses with `off` for a network (infinite if its loss is), without the points."""
         pairs = zip(self.points, self.values, strict=True)
-        apart = [abs(view.loss(one) - loss) / max(abs(loss), 1e-300) for one, loss in pairs]
+        apart = [abs(view.loss(point) - loss) / max(abs(loss), 1e-300) for point, loss in pairs]
         off = float(np.max(apart, initial=0.0)) if np.all(np.isfinite(apart)) else np.inf
         return replace(self, points=(), values=self.values[:0], off=off)
 
 
 def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[Losses | None, int]:
-    """The user's loss at random points around their own, and how often it was evaluated.
+    """Evaluates the user's loss at random points around the user's own.
 
     Returns:
-        The losses, or None where they cannot be had there, and the number of calls.
+        The losses, or None if too few are finite or all are equal; and the number of calls.
     """
     parameters = problem.parameters
     spreads = [spread_of(value, NUDGE) for value in parameters.values]
@@ -74,7 +71,7 @@ def measure(problem: Problem, noise: float, rng: np.random.Generator) -> tuple[L
 
 
 def solve(columns: Array, losses: Losses, tolerance: float | None = None) -> Array | None:
-    """The factors with which the columns add up to the losses, if they do to a tolerance."""
+    """The factors with which the columns sum to the losses, within the tolerance, or None."""
     scale = np.max(np.abs(columns), axis=0)
     scale[scale == 0] = 1.0
     factors = np.linalg.lstsq(columns / scale, losses.values, rcond=None)[0] / scale
@@ -85,9 +82,9 @@ def solve(columns: Array, losses: Losses, tolerance: float | None = None) -> Arr
 
 
 class Misfit:
-    """How far numbers stay from the losses, whatever they and other columns are multiplied by.
+    """The misfit of a column, together with fixed other columns, to the losses, for any factors.
 
-    It takes many rows of numbers at once, and is never more than what `solve` would leave.
+    It takes many columns at once, as rows, and is never larger than the residual of `solve`.
     """
 
     def __init__(self, others: Array, losses: Losses) -> None:
@@ -99,20 +96,21 @@ class Misfit:
         self._close = 2 * losses.tolerance
 
     def __call__(self, totals: Array) -> Array:
-        """The least relative error for every row, over all points; inf where one is not finite."""
+        """The least relative error of every row, over all points; inf if an entry is not finite."""
         finite = np.all(np.isfinite(totals), axis=1)
         rows = np.where(finite[:, None], totals, 0.0)
-        own = self._without(rows)
-        squares = (own * own).sum(axis=1)
-        alone = squares > 1e-12 * (rows * rows).sum(axis=1)
-        factors = own @ self._left / np.where(alone, squares, 1.0)
-        left = np.linalg.norm(self._left - factors[:, None] * own, axis=1) / self._size
-        return np.where(finite, np.where(alone, left, 0.0), np.inf)
+        residuals = self._without(rows)
+        squares = (residuals * residuals).sum(axis=1)
+        independent = squares > 1e-12 * (rows * rows).sum(axis=1)
+        factors = residuals @ self._left / np.where(independent, squares, 1.0)
+        left = np.linalg.norm(self._left - factors[:, None] * residuals, axis=1) / self._size
+        return np.where(finite, np.where(independent, left, 0.0), np.inf)
 
     def may_fit(self, totals: Array) -> tuple[list[int], bool]:
-        """The rows that may give the losses, and whether any is near to them."""
+        """The rows that may give the losses, and whether any row comes near to them."""
         misfits = self(totals)
         return np.flatnonzero(misfits <= self._close).tolist(), bool(np.any(misfits <= NEARLY))
 
     def _without(self, rows: Array) -> Array:
+        """The rows minus their projection on the other columns."""
         return np.asarray(rows - (rows @ self._basis) @ self._basis.T)

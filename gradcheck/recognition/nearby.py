@@ -1,4 +1,4 @@
-"""Points around the parameters that take little memory, however many are held."""
+"""Random points around the parameters that need little memory."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from gradcheck.numeric.storage import stored
 from gradcheck.user.blocks import Array, Parameters, moved_about
 
 LARGE = 2**14
-"""Entries of a block from which it is not held for all points together."""
+"""From this number of entries on, a block is stored as bytes."""
 
 BYTE = math.sqrt(12) / 2**8
-"""By this, random bytes are numbers of standard deviation 1."""
+"""The factor that gives random bytes a standard deviation of 1."""
 
 
 class Nearby(Sequence[Array]):
-    """A point around the parameters, made when it is asked for.
+    """A random point around the parameters, whose blocks are computed when they are read.
 
-    Of large blocks a byte an entry is held, for how far it is moved.
+    A large block is stored as one byte per entry, its random displacement.
     """
 
     def __init__(

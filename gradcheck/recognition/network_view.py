@@ -1,7 +1,7 @@
 """The user's blocks as a network of dense layers whose loss is the user's.
 
-All values are in one layout here, one sample per row; `Placed.into_blocks` brings gradients into
-the shapes of the user's blocks.
+All values are in one layout, one sample per row; `Placed.into_blocks` brings gradients into the
+shapes of the user's blocks.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from gradcheck.recognition.placed import Placed, added
 from gradcheck.user.blocks import Array
 
 ROWS = LAYOUTS["rows"]
-"""How all values lie in recognition and diagnosis: one sample per row."""
+"""The layout of recognition and diagnosis: one sample per row."""
 
 ONE_DELTA = 1e-6
-"""How far, of its largest entry, a gradient of weights may be from the product with its delta."""
+"""How far a weight gradient may be from A^T delta, relative to its largest entry."""
 
 
 @dataclass(frozen=True)
 class NetworkView:
-    """A network whose loss is the user's, and which block is which parameter.
+    """A network whose loss is the user's, with the place of each parameter in the blocks.
 
     Attributes:
         placed: the layers, from the input on.
-        activations: of every layer.
-        inputs: (m, features).
-        targets: (m, K).
-        loss_function: what the loss sums.
-        scale: what it multiplies the sum by.
-        l2: the loss has l2 times the sum of the squared weights.
-        l2_bias: and l2_bias times that of the biases.
+        activations: the activation of every layer.
+        inputs: the inputs, (m, features).
+        targets: the targets, (m, K).
+        loss_function: the loss whose terms are summed.
+        scale: the factor of the sum.
+        l2: the factor of the sum of the squared weights in the loss.
+        l2_bias: the factor of the sum of the squared biases.
     """
 
     placed: tuple[Placed, ...]
@@ -52,19 +52,19 @@ class NetworkView:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The blocks of every layer; () where one holds parameters of several."""
+        """The blocks of every layer; () if a block holds parameters of several layers."""
         layers = tuple(placed.layer for placed in self.placed)
         blocks = [block for layer in layers for block in layer.blocks]
         return layers if len(set(blocks)) == len(blocks) else ()
 
     def covers(self, values: Sequence[Array]) -> bool:
         """Whether every entry of the blocks is a parameter of the network."""
-        own = sum(placed.size for placed in self.placed)
-        return own == sum(value.size for value in values)
+        count = sum(placed.size for placed in self.placed)
+        return count == sum(value.size for value in values)
 
     @property
     def plain_loss(self) -> Loss:
-        """The loss without a small number before its log, as backward passes have it."""
+        """The loss without a small number before its log, as most backward passes assume it."""
         return self.loss_function.plain or self.loss_function
 
     @property
@@ -96,16 +96,16 @@ class NetworkView:
         return self.scale * float(terms.sum()) + penalty
 
     def parameters(self, values: Sequence[Array]) -> tuple[LayerParameters, ...]:
-        """The layers as the passes take them."""
+        """The parameters of every layer, in the form that the passes take."""
         pairs = zip(self.placed, self.activations, strict=True)
         return tuple(placed.parameters(values, activation) for placed, activation in pairs)
 
     def forward(self, values: Sequence[Array]) -> tuple[list[Array], list[Array]]:
-        """Z of every layer, and A from the inputs on."""
+        """The pre-activations Z_1 ... Z_L, and the activations A_0 ... A_L."""
         return forward(self.inputs, self.parameters(values), ROWS)
 
     def trace(self, values: Sequence[Array]) -> Trace:
-        """The forward and the backward pass, the penalty left out."""
+        """The forward and the backward pass, without the penalty."""
 
         def output_delta(z: Array, a: Array) -> Array:
             return self.scale * self.plain_loss.delta(
@@ -115,7 +115,7 @@ class NetworkView:
         return trace(self.inputs, self.parameters(values), ROWS, output_delta)
 
     def gradients(self, values: Sequence[Array]) -> dict[int, Array]:
-        """The right gradient of every block of the layers, the penalty left out."""
+        """The right gradient of every block of the layers, without the penalty."""
         passes = self.trace(values)
         right: dict[int, Array] = {}
         steps = zip(self.placed, passes.activations, passes.deltas, strict=False)
@@ -126,14 +126,14 @@ class NetworkView:
         return right
 
     def penalties(self, values: Sequence[Array]) -> dict[int, Array]:
-        """The penalty's gradient for every block of the layers."""
-        found: dict[int, Array] = {}
+        """The gradient of the penalty for every block of the layers."""
+        gradients: dict[int, Array] = {}
         for placed in self.placed:
             weights, bias = placed.weights(values), placed.bias(values)
             parts = placed.into_blocks(2 * self.l2 * weights, 2 * self.l2_bias * bias, values)
             for block, part in parts.items():
-                added(found, block, part)
-        return found
+                added(gradients, block, part)
+        return gradients
 
     def __str__(self) -> str:
         """The network in words: `4-5-3 tanh/softmax, cross-entropy, mean over samples, m = 12`."""
@@ -159,11 +159,11 @@ def delta_from_gradient(layer_input: Array, gradient: Array) -> Array | None:
 
     Args:
         layer_input: A of the layer below, (m, n_in).
-        gradient: of the weights, (n_in, n_out), the penalty taken off.
+        gradient: the gradient of the weights without the penalty, (n_in, n_out).
 
     Returns:
-        Delta, (m, n_out), where there is exactly one: None where the samples are linearly
-        dependent, or no delta gives the gradient.
+        Delta, (m, n_out), if there is exactly one; None if the samples are linearly dependent or no
+        delta gives the gradient.
     """
     samples, features = layer_input.shape
     if samples > features or not np.all(np.isfinite(gradient)):

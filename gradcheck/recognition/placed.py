@@ -1,4 +1,4 @@
-"""Where the weights and the bias of a layer lie in the user's blocks."""
+"""The place of a layer's weights and bias in the user's blocks."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from gradcheck.recognition.layers import Layer
 from gradcheck.user.blocks import Array
 
 Positions = NDArray[np.int32]
-"""Of parameters among the entries of all blocks, one block after the other; -1 for what is none."""
+"""Positions of parameters in the concatenation of all blocks; -1 for entries that are none."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """How a layer's weights and bias lie in their blocks.
+    """The place of a layer's weights and bias in their blocks.
 
     Attributes:
-        layer: the blocks.
-        n_in: how many units it takes.
-        n_out: how many it has.
+        layer: the blocks of the layer.
+        n_in: the number of its inputs.
+        n_out: the number of its units.
         turned: whether the weight is stored as (n_out, n_in).
-        folded: "first" or "last" where the bias is that row of the weights (as (n_in + 1, n_out)),
+        folded: "first" or "last" if the bias is that row of the weights (as (n_in + 1, n_out)),
             else None.
-        start: the first of the block's entries, in their order, that is a weight.
-        bias_start: likewise of the bias.
+        start: the flat index of the first weight in its block.
+        bias_start: the flat index of the first bias in its block.
     """
 
     layer: Layer
@@ -54,7 +54,7 @@ class Placed:
         return whole[1:] if self.folded == "first" else whole[:-1]
 
     def bias(self, values: Sequence[Array]) -> Array:
-        """The bias, (n_out,); zeros where there is none."""
+        """The bias, (n_out,); zeros if there is none."""
         if self.folded is not None:
             row = 0 if self.folded == "first" else -1
             return np.asarray(self._whole(values[self.layer.weight])[row])
@@ -63,13 +63,13 @@ class Placed:
         return _part(values[self.layer.bias], self.bias_start, self.n_out).reshape(self.n_out)
 
     def parameters(self, values: Sequence[Array], activation: AnyActivation) -> LayerParameters:
-        """The layer as the passes take it."""
+        """The layer in the form that the passes take."""
         return LayerParameters(self.weights(values), self.bias(values), activation)
 
     def into_blocks(self, weights: Array, bias: Array, values: Sequence[Array]) -> dict[int, Array]:
-        """Gradients of W, (n_in, n_out), and of the bias, (n_out,), by block and in its shape.
+        """Gradients of W, (n_in, n_out), and of the bias, (n_out,), in the shapes of their blocks.
 
-        What belongs to other layers is 0.
+        Entries of other layers in these blocks are 0.
         """
         whole = weights
         if self.folded == "first":
@@ -77,10 +77,10 @@ class Placed:
         elif self.folded == "last":
             whole = np.concatenate([weights, bias[None]])
         laid_out = whole.T if self.turned else whole
-        found = {self.layer.weight: _filled(values[self.layer.weight], laid_out, self.start)}
+        parts = {self.layer.weight: _filled(values[self.layer.weight], laid_out, self.start)}
         if self.layer.bias is not None:
-            added(found, self.layer.bias, _filled(values[self.layer.bias], bias, self.bias_start))
-        return found
+            added(parts, self.layer.bias, _filled(values[self.layer.bias], bias, self.bias_start))
+        return parts
 
     def _whole(self, block: Array) -> Array:
         rows = self.n_in + (self.folded is not None)
@@ -90,9 +90,9 @@ class Placed:
         return part.reshape(rows, self.n_out)
 
 
-def added(found: dict[int, Array], block: int, part: Array) -> None:
-    """Adds a layer's part of a block's gradient to those of others."""
-    found[block] = found[block] + part if block in found else part
+def added(gradients: dict[int, Array], block: int, part: Array) -> None:
+    """Adds one layer's part of a block's gradient to the parts of other layers."""
+    gradients[block] = gradients[block] + part if block in gradients else part
 
 
 def place_of(
@@ -102,14 +102,13 @@ def place_of(
     ones: str | None,
     values: Sequence[Array],
 ) -> Placed | None:
-    """How a layer lies in the blocks, if in one piece; else None.
+    """The place of a layer in the blocks; None if its parameters are not contiguous.
 
     Args:
-        number: of the layer.
-        weights: the positions of W among all entries of all blocks, (n_in, n_out); -1 for what is
-            no parameter here.
-        bias: those of the bias, (n_out,); None where it has none.
-        ones: "first" or "last" where that row of W is the bias.
+        number: the number of the layer.
+        weights: the positions of W in the concatenation of all blocks, (n_in, n_out).
+        bias: the positions of the bias, (n_out,), or None.
+        ones: "first" or "last" if that row of W is the bias, else None.
         values: the blocks.
     """
     ways: list[tuple[Positions, str | None, Positions | None]] = [(weights, ones, bias)]
@@ -118,21 +117,22 @@ def place_of(
         ways.append((np.concatenate([weights, bias[None]]), "last", None))
     for whole, folded, apart in ways:
         piece = _piece(whole, values)
-        own = (None, 0, False) if apart is None else _piece(apart[None], values)
-        if piece is not None and own is not None:
-            block, start, turned = piece
+        bias_piece = (None, 0, False) if apart is None else _piece(apart[None], values)
+        if piece is not None and bias_piece is not None:
+            (block, start, turned), (bias_block, bias_start, _) = piece, bias_piece
             n_in, n_out = len(whole) - (folded is not None), whole.shape[1]
-            return Placed(Layer(number, block, own[0]), n_in, n_out, turned, folded, start, own[1])
+            layer = Layer(number, block, bias_block)
+            return Placed(layer, n_in, n_out, turned, folded, start, bias_start)
     return None
 
 
 def _piece(positions: Positions, values: Sequence[Array]) -> tuple[int, int, bool] | None:
-    """The block that they follow one another in, the first of them there, and whether turned."""
+    """The block, first index and orientation of contiguous positions; None if they are not."""
     starts = np.cumsum([0, *(value.size for value in values)])
     for turned in (False, True):
         flat = (positions.T if turned else positions).reshape(-1)
-        known = int(np.argmax(flat >= 0))
-        first = int(flat[known]) - known
+        valid = int(np.argmax(flat >= 0))
+        first = int(flat[valid]) - valid
         in_line = np.arange(first, first + flat.size, dtype=np.int32)
         if first >= 0 and np.all((flat == in_line) | (flat < 0)):
             block = int(np.searchsorted(starts, first, "right")) - 1
@@ -142,12 +142,12 @@ def _piece(positions: Positions, values: Sequence[Array]) -> tuple[int, int, boo
 
 
 def _part(block: Array, start: int, size: int) -> Array:
-    """Some entries of a block, flat where they are not all."""
+    """Contiguous entries of a block, flat unless they are all."""
     return block if size == block.size else block.reshape(-1)[start : start + size]
 
 
 def _filled(block: Array, part: Array, start: int) -> Array:
-    """An array in the shape of a block, with these entries and 0 elsewhere."""
+    """An array in the shape of a block, with `part` from `start` on and 0 elsewhere."""
     if part.size == block.size:
         return np.asarray(part.reshape(block.shape))
     whole = np.zeros(block.size)

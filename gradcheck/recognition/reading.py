@@ -1,8 +1,8 @@
-"""The layers of a network, read from the tape of its loss.
+"""Reads the layers of a network from the tape of its loss.
 
-A layer is a product of parameters with the data or with what the layer below gives, and the bias
-that is added to it. Of its activation the tape holds both ends, which tell it from the others. What
-is read is a proposal: the network has yet to give the user's losses at other points.
+A layer is a product of parameters with the data or with the output of the layer below, and the bias
+that is added to it. The tape holds the input and the output of its activation, which identify it.
+The result is a proposal: the network has yet to give the user's losses at other points.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gradcheck.user.problem import Problem
 MOST_TARGETS = 8
 
 CLOSE = 1e-4
-"""The error of an activation, as a share of the largest, up to which the losses have to decide."""
+"""Largest error of a possible activation, relative to its largest output; the losses decide."""
 
 MATRICES = {
     (1, 1): "i,i->",
@@ -44,18 +44,18 @@ PRODUCTS = {
     "inner": {**MATRICES, (1, 2): "i,ji->j", (2, 2): "ij,kj->ik"},
     "multiply": {(0, 0): ",->", (0, 1): ",i->i", (1, 0): "i,->i", (2, 0): "ij,->ij"},
 }
-"""What products do in Einstein's notation, by the axes of both factors; where one has none, it is a
-single weight."""
+"""The products in Einstein's notation, by the numbers of axes of both factors; a factor without
+axes is a single weight."""
 
 
 @dataclass(frozen=True)
 class _Product:
-    """Parameters times what is no parameter.
+    """A product of parameters with an array that holds none.
 
     Attributes:
         rows: the other factor, (m, n_in).
         weights: the positions of the parameters, (n_in, n_out).
-        bias: those of what is added, (n_out,); None where nothing is.
+        bias: the positions of the parameters that are added, (n_out,); None if there are none.
         depends: whether the other factor depends on parameters.
     """
 
@@ -66,7 +66,7 @@ class _Product:
 
 
 def read(problem: Problem, tape: LossTape) -> Candidate | None:
-    """The dense network that a tape may be of, with the arrays that may be its targets."""
+    """The dense network that the tape may show, with the arrays that may be its targets."""
     layers = _layers(tape)
     samples = {len(layer.rows) for layer in layers}
     in_line = [layer.depends for layer in layers] == [False] + [True] * (len(layers) - 1)
@@ -75,11 +75,11 @@ def read(problem: Problem, tape: LossTape) -> Candidate | None:
     values = problem.parameters.values
     placed: list[Placed] = []
     for number, layer in enumerate(layers, start=1):
-        found = place_of(number, layer.weights, layer.bias, _ones(layer), values)
-        if found is None:
+        place = place_of(number, layer.weights, layer.bias, _ones(layer), values)
+        if place is None:
             return None
-        placed.append(found)
-    below = [_units(layer.rows, place) for layer, place in zip(layers, placed, strict=True)]
+        placed.append(place)
+    below = [_units(layer.rows, at) for layer, at in zip(layers, placed, strict=True)]
     hidden = tuple(_activations(placed, below, values))
     if not all(hidden):
         return None
@@ -88,14 +88,14 @@ def read(problem: Problem, tape: LossTape) -> Candidate | None:
 
 
 def _layers(tape: LossTape) -> list[_Product]:
-    """The products of a tape, those with the same parameters as one, in the order of the tape."""
+    """The products on a tape, in its order; products with the same parameters become one."""
     together: dict[object, list[_Product]] = {}
     for node in tape.nodes:
-        found = _product(tape, node)
-        if found is not None:
-            uses = together.setdefault((found.weights.shape, found.weights.tobytes()), [])
-            if len(found.rows) == 1 or not any(_same(found.rows, one.rows) for one in uses):
-                uses.append(found)  # a whole batch twice is the same pass again
+        product = _product(tape, node)
+        if product is not None:
+            uses = together.setdefault((product.weights.shape, product.weights.tobytes()), [])
+            if len(product.rows) == 1 or not any(_same(product.rows, use.rows) for use in uses):
+                uses.append(product)  # the same batch a second time is a repeated pass
     return [
         replace(
             uses[0],
@@ -114,25 +114,25 @@ def _same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
 
 
 def _product(tape: LossTape, node: Node) -> _Product | None:
-    """What a node multiplies, if one factor holds nothing but parameters and the other others."""
+    """The product at a node, if one factor consists of parameters and the other holds none."""
     text = _in_letters(tape, node)
     if text is None:
         return None
     factors, output = node.arguments[-2:], text.partition("->")[2]
     letters = text.partition("->")[0].split(",")
-    for own, other in ((0, 1), (1, 0)):
-        origin = tape.origin(factors[own])
+    for factor, other in ((0, 1), (1, 0)):
+        origin = tape.origin(factors[factor])
         if origin is None or tape.origin(factors[other]) is not None:
             continue
-        inner = [one for one in letters[own] if one not in output]
-        outer = [one for one in letters[own] if one in output]
-        batch = [one for one in letters[other] if one in output]
+        inner = [letter for letter in letters[factor] if letter not in output]
+        outer = [letter for letter in letters[factor] if letter in output]
+        batch = [letter for letter in letters[other] if letter in output]
         if set(batch) & set(outer) or set(inner) - set(letters[other]) or np.all(origin < 0):
             return None
-        sizes = dict(zip(letters[own], origin.shape, strict=True))
-        n_in, n_out = (prod(sizes[one] for one in few) for few in (inner, outer))
+        sizes = dict(zip(letters[factor], origin.shape, strict=True))
+        n_in, n_out = (prod(sizes[letter] for letter in axes) for axes in (inner, outer))
         rows = _laid_out(tape.value(factors[other]), letters[other], [*batch, *inner])
-        weights = _laid_out(origin, letters[own], [*inner, *outer]).reshape(n_in, n_out)
+        weights = _laid_out(origin, letters[factor], [*inner, *outer]).reshape(n_in, n_out)
         return _Product(
             rows.reshape(-1, n_in).astype(np.float64),
             weights,
@@ -143,7 +143,7 @@ def _product(tape: LossTape, node: Node) -> _Product | None:
 
 
 def _in_letters(tape: LossTape, node: Node) -> str | None:
-    """What a product of two factors does, in Einstein's notation; None where it is none."""
+    """The product of two factors at a node in Einstein's notation; None if there is none."""
     name, arguments = node.operation, node.arguments
     if name == "einsum" and len(arguments) == 3 and isinstance(arguments[0], str):
         text = arguments[0].replace(" ", "")
@@ -153,8 +153,8 @@ def _in_letters(tape: LossTape, node: Node) -> str | None:
         return text if plain and unique else None
     if len(arguments) != 2 or node.keywords or name not in PRODUCTS:
         return None
-    one, other = (tape.value(argument).ndim for argument in arguments)
-    return PRODUCTS[name].get((one, other))
+    left_axes, right_axes = (tape.value(argument).ndim for argument in arguments)
+    return PRODUCTS[name].get((left_axes, right_axes))
 
 
 def _laid_out(values: NDArray[Any], letters: str, order: Sequence[str]) -> NDArray[Any]:
@@ -179,7 +179,7 @@ def _bias(
 
 
 def _ones(layer: _Product) -> str | None:
-    """Where the other factor has a column of ones, whose weights are the biases."""
+    """Whether the first or the last column of the other factor is ones: its weights are biases."""
     if layer.bias is not None or layer.rows.shape[1] < 2:
         return None
     columns = {"first": layer.rows[:, 0], "last": layer.rows[:, -1]}
@@ -187,7 +187,7 @@ def _ones(layer: _Product) -> str | None:
 
 
 def _units(rows: Array, place: Placed) -> Array:
-    """The rows without a column of ones."""
+    """The rows without their column of ones."""
     if rows.shape[1] == place.n_in:
         return rows
     return rows[:, 1:] if place.folded == "first" else rows[:, :-1]
@@ -196,12 +196,12 @@ def _units(rows: Array, place: Placed) -> Array:
 def _activations(
     placed: Sequence[Placed], below: Sequence[Array], values: Sequence[Array]
 ) -> Iterator[tuple[AnyActivation, ...]]:
-    """For each hidden layer, the activations that make of its z what the layer above is given."""
+    """For each hidden layer, the activations that turn its z into the input of the layer above."""
     usual, unusual = by_rank("hidden", most=USUAL), by_rank("hidden", least=USUAL + 1)
-    for place, rows, given in zip(placed, below, below[1:], strict=False):
+    for place, rows, above in zip(placed, below, below[1:], strict=False):
         z = rows @ place.weights(values) + place.bias(values)
-        fitting = [one for one in usual if _makes(one, z, given)]
-        yield tuple(fitting or (one for one in unusual if _makes(one, z, given)))
+        fitting = [activation for activation in usual if _makes(activation, z, above)]
+        yield tuple(fitting or (rare for rare in unusual if _makes(rare, z, above)))
 
 
 def _makes(activation: AnyActivation, z: Array, outputs: Array) -> bool:
@@ -213,10 +213,10 @@ def _makes(activation: AnyActivation, z: Array, outputs: Array) -> bool:
 
 
 def _targets(problem: Problem, tape: LossTape, samples: int, outputs: int) -> Iterator[Array]:
-    """What may be the targets: as given, else what the loss's tape has besides parameters."""
+    """The arrays that may be the targets: those that the user gave, then the tape's constants."""
     given = [] if problem.targets is None else [problem.targets]
-    found: dict[bytes, Array] = {}
+    different: dict[bytes, Array] = {}
     for data in (*given, *tape.constants()):
         for targets in as_targets(data, samples, outputs):
-            found.setdefault(targets.tobytes(), targets)
-    yield from islice(found.values(), MOST_TARGETS)
+            different.setdefault(targets.tobytes(), targets)
+    yield from islice(different.values(), MOST_TARGETS)

@@ -1,8 +1,8 @@
-"""Which network is this? The activations and the loss that reproduce the user's own loss.
+"""Searches for the activations and the loss that reproduce the user's own loss.
 
-A candidate is a structure (how blocks chain from layer to layer) with data; to that come an
-activation for every layer, and a loss; the factor of the loss and those of a penalty are fitted. It
-is accepted where it gives the user's loss to rounding at several random points.
+A candidate is a structure (how blocks chain from layer to layer) with data. The search adds an
+activation for every layer and a loss, and fits the factors of the loss and of a penalty. A network
+is accepted if it gives the user's loss, up to rounding, at several random points.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Candidate:
 
     Attributes:
         placed: the layers, from the input on.
-        inputs: (m, features).
-        targets: what may be the targets, (m, K) each.
-        hidden: what the activation of each hidden layer may be; None where nothing is known.
+        inputs: the inputs, (m, features).
+        targets: the possible targets, (m, K) each.
+        hidden: the possible activations of each hidden layer; None if nothing is known.
     """
 
     placed: tuple[Placed, ...]
@@ -42,27 +42,27 @@ class Candidate:
     hidden: tuple[tuple[AnyActivation, ...], ...] | None = None
 
     def activations(self) -> Iterator[tuple[AnyActivation, ...]]:
-        """Those of the hidden layers; where nothing is known, usual ones that are all alike."""
+        """Yields activations of the hidden layers; if none are known, one usual one for all."""
         if self.hidden is not None:
             return islice(product(*self.hidden), MOST_COMBINED)
         count = len(self.placed) - 1
         usual = by_rank("hidden", most=USUAL)
-        return ((one,) * count for one in (usual if count else usual[:1]))
+        return ((activation,) * count for activation in (usual if count else usual[:1]))
 
     def before_output(
         self, hidden: tuple[AnyActivation, ...], points: Sequence[Sequence[Array]]
     ) -> Array:
         """The output layer's z at several points, (points, m, K)."""
-        last = by_rank("output")[0]  # whatever it is
+        last = by_rank("output")[0]  # any activation, since z does not depend on it
         pairs = list(zip(self.placed, (*hidden, last), strict=True))
-        layers = ([place.parameters(point, one) for place, one in pairs] for point in points)
-        return np.array([forward(self.inputs, one, ROWS)[0][-1] for one in layers])
+        networks = ([place.parameters(point, act) for place, act in pairs] for point in points)
+        return np.array([forward(self.inputs, layers, ROWS)[0][-1] for layers in networks])
 
 
 def recognise(candidates: Iterable[Candidate], losses: Losses) -> NetworkView | None:
-    """The first network that gives the user's losses."""
+    """The first network that gives the user's losses, or None."""
     with np.errstate(all="ignore"):
-        return next((view for one in candidates for view in _fitting(one, losses)), None)
+        return next((view for each in candidates for view in _fitting(each, losses)), None)
 
 
 def _fitting(candidate: Candidate, losses: Losses) -> Iterator[NetworkView]:
@@ -76,9 +76,9 @@ def _fitting(candidate: Candidate, losses: Losses) -> Iterator[NetworkView]:
             a = output.activate(z, -1)
             for targets in candidate.targets:
                 bare = NetworkView(placed, (*hidden, output), inputs, targets, CANDIDATES[0], 1.0)
-                found = _fit(bare, (z, a), squares, misfit, losses)
-                if found is not None:
-                    yield found
+                view = _fit(bare, (z, a), squares, misfit, losses)
+                if view is not None:
+                    yield view
 
 
 def _fit(
@@ -87,21 +87,21 @@ def _fit(
     """The network with the loss, its factor and the penalty that reproduce the user's losses."""
     last, near = bare.activations[-1], False
     for group in LOSS_GROUPS:
-        rows = [one for one in group if one.suits(last) and (near or not one.eps)]
+        rows = [row for row in group if row.suits(last) and (near or not row.eps)]
         if not rows:
             continue
-        sums = [one.output_terms(last, *ends, bare.targets, -1).sum(axis=(1, 2)) for one in rows]
+        sums = [row.output_terms(last, *ends, bare.targets, -1).sum(axis=(1, 2)) for row in rows]
         may_fit, near = misfit.may_fit(np.array(sums))
         for index in may_fit:
             columns = np.column_stack([sums[index], squares])
-            found = _with_factors(replace(bare, loss_function=rows[index]), columns, losses)
-            if found is not None:
-                return found
+            view = _with_factors(replace(bare, loss_function=rows[index]), columns, losses)
+            if view is not None:
+                return view
     return None
 
 
 def _with_factors(bare: NetworkView, columns: Array, losses: Losses) -> NetworkView | None:
-    """The network with the factors of its loss and penalty, where the columns give the losses."""
+    """Fits the factors of loss and penalty, as few as needed; None if the columns do not fit."""
     if solve(columns, losses) is None:
         return None
     for used in (1, 2, 3):
@@ -124,6 +124,6 @@ def _square(values: Array) -> float:
 
 
 def _rounded(scale: float, view: NetworkView) -> float:
-    """The usual factor that the fitted one is, to the rounding of the fit; else the fitted one."""
+    """The usual factor that equals the fitted one up to rounding, else the fitted one."""
     usual = [reduction.scale(*view.targets.shape) for reduction in REDUCTIONS.values()]
     return next((value for value in usual if np.isclose(scale, value, rtol=1e-9)), scale)

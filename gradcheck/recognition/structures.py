@@ -1,4 +1,4 @@
-"""How blocks may chain from layer to layer: guesses, for a loss that cannot be followed."""
+"""Guesses how blocks chain from layer to layer, for a loss that cannot be followed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradcheck.user.problem import Problem
 
 
 def guessed(problem: Problem, layers: tuple[Layer, ...]) -> Iterator[Candidate]:
-    """What the blocks may make of the data that the user gave; `layers` are as the names tell."""
+    """Yields networks that blocks and data may form; `layers` are those that the names suggest."""
     if problem.inputs is None:
         return
     labels = problem.inputs if problem.targets is None else problem.targets
@@ -35,9 +35,9 @@ def structures(
     features: int,
     outputs: int | None = None,
 ) -> Iterator[tuple[Placed, ...]]:
-    """The ways in which the blocks make a network of so many features, the likeliest first.
+    """Yields the ways in which the blocks form a network with this number of features.
 
-    `layers` are as the names tell, or ().
+    The likeliest come first. `layers` are those that the names suggest, or ().
     """
     shapes = parameters.shapes
     orders = [layers] if layers else list(_orders(shapes))
@@ -48,7 +48,7 @@ def structures(
 
 
 def _orders(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[Layer, ...]]:
-    """Weights in the user's order or from the last, each with the next bias of its size."""
+    """Yields orders of layers: weights from the first or the last, each with a fitting bias."""
     blocks = range(len(shapes))
     yield tuple(
         Layer(number, weight, weight + 1 if weight + 1 < len(shapes) else None)
@@ -77,19 +77,19 @@ def _orders(shapes: Sequence[tuple[int, ...]]) -> Iterator[tuple[Layer, ...]]:
 def _chains(
     layers: tuple[Layer, ...], shapes: Sequence[tuple[int, ...]], features: int
 ) -> Iterator[tuple[Placed, ...]]:
-    """The orientations in which every layer takes what the one below gives."""
+    """Yields the orientations of the weights in which every layer fits the one below."""
     partial: list[tuple[Placed, ...]] = [()]
     for layer in layers:
         partial = [
-            (*placed, found)
+            (*placed, place)
             for placed in partial
-            for found in _places(layer, shapes, placed[-1].n_out if placed else features)
+            for place in _places(layer, shapes, placed[-1].n_out if placed else features)
         ]
     yield from sorted(partial, key=_mixed)
 
 
 def _places(layer: Layer, shapes: Sequence[tuple[int, ...]], width: int) -> Iterator[Placed]:
-    """The ways in which a layer can take so many units."""
+    """Yields the ways in which a layer can take `width` units."""
     shape = shapes[layer.weight]
     bias = None if layer.bias is None else math.prod(shapes[layer.bias])
     for turned in (False, True):
@@ -112,7 +112,7 @@ def _places(layer: Layer, shapes: Sequence[tuple[int, ...]], width: int) -> Iter
 
 def _mixed(placed: tuple[Placed, ...]) -> int:
     """How often the orientation changes from layer to layer."""
-    return sum(one.turned != other.turned for one, other in pairwise(placed))
+    return sum(below.turned != above.turned for below, above in pairwise(placed))
 
 
 def _axes(shape: tuple[int, ...]) -> int:

@@ -1,4 +1,4 @@
-"""The tape of the user's loss, as recognition reads it: what holds or depends on parameters."""
+"""The tape of the user's loss: which of its values hold parameters, and which depend on them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from gradcheck.user.problem import Problem
 DATA = Reference | np.ndarray | np.number | int | float
 
 MOST_VALUES = 2**16
-"""So many values of a loss are recorded, which takes about a second."""
+"""The most values that are recorded, which takes about a second."""
 
 
 @dataclass(frozen=True)
 class LossTape:
-    """What the loss did at the user's point.
+    """The recorded computation of the loss at the user's point.
 
     Attributes:
-        nodes: the values that it made.
-        starts: by the index of a block's leaf, the position of its first entry among the entries
-            of all blocks, one after the other.
-        whole: whether nothing is missing.
+        nodes: the values that the loss computed.
+        starts: by the index of a block's leaf node, the position of the block's first entry in the
+            concatenation of all blocks.
+        whole: whether the record is complete.
     """
 
     nodes: list[Node]
@@ -43,34 +43,34 @@ class LossTape:
 
     @cached_property
     def dependent(self) -> frozenset[int]:
-        """The values that depend on a parameter."""
-        found: set[int] = set(self.starts)
+        """The indices of the nodes that depend on a parameter."""
+        indices: set[int] = set(self.starts)
         for node in self.nodes:
-            if not found.isdisjoint(node.operands):
-                found.add(node.index)
-        return frozenset(found)
+            if not indices.isdisjoint(node.operands):
+                indices.add(node.index)
+        return frozenset(indices)
 
     @cached_property
     def users(self) -> Mapping[int, list[Node]]:
-        """What is made of a value."""
-        found: dict[int, list[Node]] = {}
+        """The nodes that use a node, by its index."""
+        users: dict[int, list[Node]] = {}
         for node in self.nodes:
             for operand in node.operands:
-                found.setdefault(operand, []).append(node)
-        return found
+                users.setdefault(operand, []).append(node)
+        return users
 
     def value(self, argument: Any) -> NDArray[Any]:
-        """What an argument of an operation is."""
+        """The value of an argument of an operation."""
         if isinstance(argument, Reference):
             return self.nodes[argument.index].value
         return np.asarray(argument)
 
     def depends(self, argument: Any) -> bool:
-        """Whether it depends on a parameter."""
+        """Whether an argument depends on a parameter."""
         return isinstance(argument, Reference) and argument.index in self.dependent
 
     def origin(self, argument: Any) -> Positions | None:
-        """The positions of the parameters that an argument holds; None if it holds more."""
+        """The positions of the parameters that an argument consists of; None if it is computed."""
         if not self.depends(argument):
             return None
         index = argument.index
@@ -100,9 +100,10 @@ class LossTape:
         return np.asarray(np.concatenate(table)[positions])
 
     def constants(self) -> Iterator[NDArray[Any]]:
-        """The arrays that do not depend on parameters: first what values that do are made of.
+        """Yields the arrays that do not depend on parameters, the last used first.
 
-        The latest come first, and what a loop is given for one sample after the other is stacked.
+        Arguments of operations on parameters come before all others; those that a loop takes for
+        one sample after the other are stacked.
         """
         together: dict[object, list[NDArray[Any]]] = {}
         for node in self.nodes:
@@ -122,7 +123,7 @@ class LossTape:
 
 
 def follow(problem: Problem) -> LossTape | None:
-    """The tape of the loss at the user's point; None where it raises when it is followed."""
+    """Records the tape of the loss at the user's point; None if the loss raises an exception."""
     parameters = problem.parameters
     trace = trace_loss(subject_of_problem(problem), parameters.values, MOST_VALUES)
     if trace.error is not None:

@@ -1,1 +1,1 @@
-"""The user's code and structures: how they are called, read, changed and put back."""
+"""The user's code and data structures: calls, reading of parameters, changes and restoring."""

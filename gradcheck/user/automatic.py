@@ -1,6 +1,6 @@
-"""How torch and jax differentiate by themselves: what `backward`, `grad` and `vjp` give.
+"""Gradients by torch and jax: their `backward`, `grad` and `vjp`.
 
-A gradient of None, which torch gives for what a loss does not depend on, is zero.
+A gradient of None, which torch gives for tensors that do not affect the loss, counts as zero.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from gradcheck.user.tensors import (
 )
 
 ROUNDINGS = 1e3
-"""So many roundings apart, two values are not of one function."""
+"""Values of the same function may differ by this many rounding errors."""
 
 
 def clear_gradients(holder: Any) -> None:
-    """Forgets what earlier calls of `.backward()` left in a module or torch tensor."""
+    """Clears the `.grad` of a module's parameters or of a torch tensor."""
     for tensor in tensors_of(holder):
         tensor.grad = None
 
 
 def left_by_backward(structure: Any, paths: Mapping[str, Path]) -> dict[str, Any]:
-    """The `.grad` of the torch tensors that paths lead to, by name; none where all are None."""
+    """The `.grad` of the torch tensors at these paths, by name; {} if all are None."""
     if "torch" not in sys.modules:
         return {}
-    tensors = {name: follow(structure, path) for name, path in paths.items()}
-    tensors = {name: one for name, one in tensors.items() if is_torch(one) and one.requires_grad}
-    if all(one.grad is None for one in tensors.values()):
+    places = {name: follow(structure, path) for name, path in paths.items()}
+    tensors = {name: at for name, at in places.items() if is_torch(at) and at.requires_grad}
+    if all(tensor.grad is None for tensor in tensors.values()):
         return {}
-    return {name: _or_zero(one.grad, one) for name, one in tensors.items()}
+    return {name: _or_zero(tensor.grad, tensor) for name, tensor in tensors.items()}
 
 
 def _or_zero(gradient: Any, tensor: Any) -> Any:
@@ -62,12 +62,12 @@ def backward(loss: Any) -> None:
 
 
 def differentiates_itself(returned: Any) -> bool:
-    """Whether a loss returned one number with which the library can find gradients by itself."""
+    """Whether a loss returned a single number of torch or jax, which can differentiate it."""
     return is_tensor(returned) and np.prod(tuple(returned.shape), dtype=int) == 1
 
 
 def jax_gradient(loss: Callable[[Any], Any], params: Any) -> Any:
-    """The gradient by jax's own differentiation, in the structure of the parameters."""
+    """The gradient by `jax.grad`, in the structure of the parameters."""
     value, gradient = sys.modules["jax"].value_and_grad(loss)(params)
     _require_same(to_array(loss(params)), to_array(value))
     return gradient
@@ -76,20 +76,19 @@ def jax_gradient(loss: Callable[[Any], Any], params: Any) -> Any:
 def automatic_product(
     outputs_of: Callable[[Any], Any], params: Mapping[str, Any], upstream: Any, again: bool = False
 ) -> dict[str, Any]:
-    """The vector-Jacobian product by torch or jax itself, by the names of the inputs.
+    """The vector-Jacobian product by torch or jax, by the names of the inputs.
 
-    The function takes the inputs by name; `again` says that the product will be differentiated
-    itself.
+    `outputs_of` takes the inputs by name; `again` makes the product differentiable itself.
     """
     values = [value for (value,) in leaves(params) if _takes_gradients(value)]
     if not values:
         raise UsageError(
             "without a backward function, the inputs must be torch tensors or jax arrays"
         )
-    of = _torch_product if is_torch(values[0]) else _jax_product
-    gradients = iter(of(outputs_of, params, values, upstream, again))
-    found = mapped(lambda one: next(gradients) if _takes_gradients(one) else None, params)
-    return {name: gradient for name, gradient in found.items() if gradient is not None}
+    product = _torch_product if is_torch(values[0]) else _jax_product
+    gradients = iter(product(outputs_of, params, values, upstream, again))
+    named = mapped(lambda value: next(gradients) if _takes_gradients(value) else None, params)
+    return {name: gradient for name, gradient in named.items() if gradient is not None}
 
 
 def _takes_gradients(value: Any) -> bool:
@@ -128,7 +127,7 @@ def _torch_product(
 
 
 def _in_graph(gradient: Any, tensor: Any) -> Any:
-    """A gradient to differentiate: what was made without a graph is a constant to torch."""
+    """A gradient that can be differentiated; one without a graph becomes a constant."""
     return _or_zero(gradient, tensor) + 0 * tensor
 
 
@@ -137,41 +136,39 @@ def _jax_product(
 ) -> list[Any]:
     def of_values(values: list[Any]) -> list[Any]:
         given = iter(values)
-        inputs = mapped(lambda one: next(given) if _takes_gradients(one) else one, params)
+        inputs = mapped(lambda value: next(given) if _takes_gradients(value) else value, params)
         return [output for (output,) in leaves(outputs_of(inputs)) if is_real_tensor(output)]
 
-    own = of_values(values)
+    direct = of_values(values)
     outputs, pull_back = sys.modules["jax"].vjp(of_values, values)
     if not again:
-        for one, other in zip(own, outputs, strict=True):
-            _require_same(to_array(one), to_array(other))
-    given = [
-        along for output, along in leaves(outputs_of(params), upstream) if is_real_tensor(output)
-    ]
-    along = [_as(output, one) for output, one in zip(outputs, given, strict=True)]
-    found: list[Any] = pull_back(along)[0]
-    return found
+        for output, by_rule in zip(direct, outputs, strict=True):
+            _require_same(to_array(output), to_array(by_rule))
+    pairs = leaves(outputs_of(params), upstream)
+    given = [along for output, along in pairs if is_real_tensor(output)]
+    along = [_as(output, value) for output, value in zip(outputs, given, strict=True)]
+    gradients: list[Any] = pull_back(along)[0]
+    return gradients
 
 
 def _as(output: Any, along: Any) -> Any:
     return along if is_tensor(along) else like(output, np.asarray(along))
 
 
-def _require_same(own: NDArray[Any], by_rule: NDArray[Any]) -> None:
-    """Raises where the rule of a `custom_vjp` or `custom_jvp` returns another value."""
-    far = np.abs(own - by_rule) > ROUNDINGS * np.finfo(own.dtype).eps * np.max(
-        np.abs(own), initial=0
-    )
+def _require_same(direct: NDArray[Any], by_rule: NDArray[Any]) -> None:
+    """Raises ValueError if the rule of a `custom_vjp` or `custom_jvp` gives a different value."""
+    epsilon, size = np.finfo(direct.dtype).eps, np.max(np.abs(direct), initial=0)
+    far = np.abs(direct - by_rule) > ROUNDINGS * epsilon * size
     if np.any(far):
         at = tuple(np.argwhere(far)[0])
         raise ValueError(
             f"the forward rule returns {by_rule[at]:.6g} where the function itself returns "
-            f"{own[at]:.6g}; the forward rule must return the function's own value"
+            f"{direct[at]:.6g}; the forward rule must return the function's own value"
         )
 
 
 def require_order(order: int, by_hand: Any) -> None:
-    """Refuses an order that is not offered."""
+    """Raises UsageError for an order other than 1 and 2, or 2 with a gradient by hand."""
     if order not in (1, 2):
         raise UsageError(f"order is {order!r}; it must be 1, or 2 for the gradient's own gradient")
     if order == 2 and by_hand is not None:
@@ -187,10 +184,10 @@ def product_of(
     positional: bool,
     rng: np.random.Generator,
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """The backward pass of a layer as a layer, for its own derivative to be checked (order 2).
+    """The backward pass of a layer as a layer, to check its own derivative (order 2).
 
     Returns:
-        A function of the inputs and the upstream gradient by name, and these.
+        A function of the inputs and the upstream gradient by name, and these arguments by name.
     """
 
     def outputs_of(inputs: Mapping[str, Any]) -> Any:
@@ -202,7 +199,7 @@ def product_of(
 
     key = next(name for name in ("upstream", "upstream_", "_upstream") if name not in named)
     outputs = outputs_of(named)
-    takes = any(is_torch(one) and one.requires_grad for (one,) in leaves(named))
+    takes = any(is_torch(value) and value.requires_grad for (value,) in leaves(named))
 
     def drawn_for(output: Any, along: Any) -> Any:
         if not is_real_tensor(output):
@@ -221,7 +218,7 @@ def slope_of(
     parameters: Parameters,
     rng: np.random.Generator,
 ) -> Callable[[Any], Any]:
-    """The loss itself (order 1); or its slope along a random direction by its library (order 2)."""
+    """The loss (order 1), or its slope along a random direction by torch or jax (order 2)."""
     require_order(order, by_hand)
     if order == 1:
         return loss
@@ -234,7 +231,7 @@ def slope_of(
             jax = sys.modules["jax"]
             gradient = jax.grad(loss)(packed)
             values = [follow(gradient, firsts[block]) for block in range(len(along))]
-            return sum((value * one).sum() for value, one in zip(values, along, strict=True))
+            return sum((value * move).sum() for value, move in zip(values, along, strict=True))
         if not is_torch(returned) or not returned.requires_grad:
             raise UsageError(
                 "order=2 needs a loss that torch or jax can differentiate, and no grad beside it"
@@ -243,8 +240,8 @@ def slope_of(
         torch = sys.modules["torch"]
         gradients = torch.autograd.grad(returned, values, create_graph=True, allow_unused=True)
         return sum(
-            (_in_graph(gradient, value) * like(value, one).detach()).sum()
-            for gradient, value, one in zip(gradients, values, along, strict=True)
+            (_in_graph(gradient, value) * like(value, move).detach()).sum()
+            for gradient, value, move in zip(gradients, values, along, strict=True)
         )
 
     return slope

@@ -1,7 +1,7 @@
 """The point at which gradients are checked, as named blocks.
 
 A block is one parameter array. Its name is the path that the user would write to reach it:
-`W1`, `weights[0]`, `hidden_layer.weights`; a bare array is `params`.
+`W1`, `weights[0]`, `hidden_layer.weights`; a single array is called `params`.
 """
 
 from __future__ import annotations
@@ -26,23 +26,21 @@ Path = tuple[Any, ...]
 """The keys, attributes and positions (`Position`) that lead to a leaf."""
 
 Pack = Callable[[Sequence[Any]], Any]
-"""Builds the user's structure around the given arrays, one per block; None for those left alone."""
+"""Builds the user's structure around arrays, one per block; None keeps the user's own array."""
 
 BARE = "params"
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A place in the user's structure that holds a parameter, and where its gradient may be.
+    """A place in the user's structure that holds a parameter.
 
     Attributes:
         name: the path as the user would write it, or the name that the user gave it.
-        block: the index of its block; None where it is not checked. Leaves that are one array
-            have one block.
-        transposed: whether the block's array lies there transposed.
-        in_object: whether it was found in an object's attribute, so that it need not be a
-            parameter at all.
-        part: "real" or "imag" of a complex array, which has a leaf and a block for each.
+        block: the index of its block, None if it is not checked; places of the same array share it.
+        transposed: whether this place holds the transpose of the block's array.
+        in_object: whether it is an attribute of an object, and may be no parameter at all.
+        part: "real" or "imag" of a complex array, which has a leaf and a block for each part.
     """
 
     path: Path
@@ -55,12 +53,12 @@ class Leaf:
 
 
 def spread_of(value: Array, size: float) -> float:
-    """The standard deviation of noise of a size, in those of a block, or in 0.1 if that is more."""
+    """The standard deviation of noise: `size` times that of the block, which is taken >= 0.1."""
     return size * max(0.1, float(np.std(value)))
 
 
 def with_noise(value: Array, size: float, rng: np.random.Generator) -> Array:
-    """A block with normal noise added."""
+    """A block with normal noise of standard deviation `size` added."""
     moved = np.asarray(rng.standard_normal(value.shape))
     moved *= size
     moved += value
@@ -68,7 +66,7 @@ def with_noise(value: Array, size: float, rng: np.random.Generator) -> Array:
 
 
 def moved_about(value: Array, spread: float, rng: np.random.Generator) -> Array:
-    """A block with noise added that is uniform, so that it is bounded."""
+    """A block with uniform, hence bounded, noise of standard deviation `spread` added."""
     moved = np.asarray(rng.random(value.shape))
     moved -= 0.5
     moved *= math.sqrt(12) * spread
@@ -81,19 +79,20 @@ class Parameters:
     """The point at which gradients are checked, and the way back to the user's structure.
 
     Attributes:
-        names: of the blocks, in the user's order.
+        names: the names of the blocks, in the user's order.
         values: float64 copies of the blocks, each in its block's shape.
         dtypes: the dtypes as the user gave them.
         storage: the dtypes in which the user's functions see the blocks.
-        pack: builds the user's structure around arrays shaped like `values`; arrays are
-            referred to, not copied. Of objects it changes the attributes.
-        working: the arrays in which the user's functions see the blocks, where these are always
-            the same; None for what is packed anew.
+        pack: builds the user's structure around arrays shaped like `values`, without copying them;
+            the attributes of objects are set.
+        working: for blocks in the user's own memory, the array that the functions read; else None.
         leaves: every place in the user's structure that holds an array.
-        origin: what of the user's own memory is changed, and what was in it.
-        torch: the modules and torch tensors that keep gradients of their own.
-        undo: puts back what else belongs to these.
+        owner: the user's structure.
+        origin: the places in the user's memory that are changed, with their original content.
+        torch: the modules and torch tensors, whose `.grad` must be cleared.
+        undo: functions that restore the state of these.
         vector: the shape of the one vector that the blocks were cut from, or None.
+        convention: how complex gradients are read.
     """
 
     names: tuple[str, ...]
@@ -121,7 +120,7 @@ class Parameters:
         return np.concatenate([value.ravel() for value in self.values])
 
     def pack_flat(self, flat: Array) -> Any:
-        """The user's structure with the values of one vector, in arrays of its own."""
+        """The user's structure with the values of one vector, copied."""
         return self.pack([part.copy() for part in cut(flat, self.shapes)])
 
     @property
@@ -136,19 +135,19 @@ class Parameters:
 
     @property
     def halves(self) -> tuple[tuple[int, int], ...]:
-        """The blocks of both parts of every complex array."""
-        pairs = ((one.block, other.block, other.part) for one, other in pairwise(self.leaves))
-        found = dict.fromkeys((a, b) for a, b, part in pairs if part == "imag")
-        return tuple((a, b) for a, b in found if a is not None and b is not None)
+        """The pairs of blocks (real, imaginary) of complex arrays."""
+        pairs = ((real.block, imag.block, imag.part) for real, imag in pairwise(self.leaves))
+        different = dict.fromkeys((a, b) for a, b, part in pairs if part == "imag")
+        return tuple((a, b) for a, b in different if a is not None and b is not None)
 
     @property
     def undivided(self) -> Parameters:
-        """The same with one leaf, and name, for both parts of a complex array."""
-        kept = [leaf for leaf in self.leaves if leaf.part != "imag"]
-        if len(kept) == len(self.leaves):
+        """The parameters with one leaf and one name for both parts of a complex array."""
+        firsts = [leaf for leaf in self.leaves if leaf.part != "imag"]
+        if len(firsts) == len(self.leaves):
             return self
-        checked = (leaf.name for leaf in kept if leaf.block is not None)
-        return replace(self, leaves=tuple(kept), names=tuple(dict.fromkeys(checked)))
+        checked = (leaf.name for leaf in firsts if leaf.block is not None)
+        return replace(self, leaves=tuple(firsts), names=tuple(dict.fromkeys(checked)))
 
     @property
     def left_out(self) -> tuple[Leaf, ...]:
@@ -157,7 +156,7 @@ class Parameters:
 
     @property
     def ties(self) -> tuple[tuple[str, ...], ...]:
-        """The names of the places that are one array, for every such array."""
+        """For every array with several places, the names of these."""
         named: dict[int, list[str]] = {}
         for leaf in self.leaves:
             if leaf.block is not None:
@@ -165,7 +164,7 @@ class Parameters:
         return tuple(tuple(names) for names in named.values() if len(names) > 1)
 
     def bind(self, values: Sequence[Array]) -> list[Array]:
-        """Arrays with the given values that may be changed in place, and are seen once packed."""
+        """Arrays with the given values that may be changed in place; packed code sees changes."""
         bound = []
         for value, working in zip(values, self.working, strict=True):
             if working is None:
@@ -187,11 +186,11 @@ class Parameters:
     def nudged(
         self, values: Sequence[Array], size: float, rng: np.random.Generator
     ) -> tuple[Array, ...]:
-        """A point nearby, as the user's functions will see it; `size` is that of `spread_of`."""
+        """A nearby point, as the user's functions will see it; `size` is that of `spread_of`."""
         return self.rounded([moved_about(value, spread_of(value, size), rng) for value in values])
 
     def narrowed(self, kept: Sequence[int]) -> Parameters:
-        """These parameters without the others, which the user's functions see as they were."""
+        """Only the blocks in `kept`; the user's functions see the original arrays of the others."""
         count, whole = len(self.values), self.pack
         renumbered = {old: new for new, old in enumerate(kept)}
 
@@ -216,28 +215,28 @@ class Parameters:
         )
 
     def held(self, given: Sequence[Array]) -> list[Array]:
-        """The arrays that the user's functions could have changed when they were given `given`."""
+        """The arrays that the user's functions may have changed when called with `given`."""
         return [
             array if working is None else working
             for array, working in zip(given, self.working, strict=True)
         ]
 
     def is_as_it_was(self) -> bool:
-        """Whether the user's objects still hold these; of torch's it is not known."""
+        """Whether the user's objects are unchanged; False if torch is involved, as unknown."""
         return not self.torch and all(slot.holds(value) for slot, value in self.origin)
 
     def restore(self) -> None:
-        """Puts the user's objects back as they were."""
+        """Restores the user's objects."""
         for slot, value in self.origin:
             slot.restore(value)
         for undo in self.undo:
             undo()
 
     def by_name(self, given: Mapping[str, Any], default: Any = None) -> list[Any]:
-        """What is said of each block in a dict by their names.
+        """The items of a dict by block names, in the order of the blocks.
 
         Raises:
-            UsageError: it has a name that no block has.
+            UsageError: a key is no name of a block.
         """
         for name in given:
             if name not in self.names:
@@ -251,7 +250,7 @@ class Parameters:
 
 
 def cut(vector: NDArray[Any], shapes: Iterable[tuple[int, ...]]) -> list[NDArray[Any]]:
-    """The arrays of these shapes that lie in a vector one after the other, row by row."""
+    """Cuts a vector into consecutive arrays of these shapes, row by row."""
     shapes = list(shapes)
     if len(shapes) == 1:
         return [vector.reshape(shapes[0])]
@@ -261,7 +260,7 @@ def cut(vector: NDArray[Any], shapes: Iterable[tuple[int, ...]]) -> list[NDArray
 
 
 def by_block(returned: Any, names: Sequence[str]) -> list[Any]:
-    """The arrays of the blocks, where there is one for each; or what there is for all of them."""
+    """The returned arrays, one per block; or a list of the one array for all blocks."""
     if isinstance(returned, Mapping):
         return [returned[name] for name in names if name in returned]
     several = isinstance(returned, list | tuple) and len(returned) == len(names) > 1
@@ -282,13 +281,13 @@ def path_name(path: Path) -> str:
 
 
 def keyed_name(path: Path) -> str:
-    """The path with every key in brackets: for names that would be the same otherwise."""
+    """The path with every key in brackets, for paths that would have the same name otherwise."""
     steps = (step.index if isinstance(step, Position) else step for step in path)
     return BARE + "".join(f"[{step!r}]" for step in steps)
 
 
 def describe(value: Any) -> str:
-    """What a value is, in a few words for a message: `a list of 3`, `an array of shape (2, 3)`."""
+    """A value in a few words, for messages: `a list of 3`, `an array of shape (2, 3)`."""
     if value is None:
         return "None"
     if isinstance(value, np.ndarray):

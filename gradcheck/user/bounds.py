@@ -1,4 +1,4 @@
-"""The box in which the parameters may move: nothing is evaluated outside of it."""
+"""The bounds of the parameters; the user's functions are never called outside them."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from gradcheck.user.blocks import Array, Parameters, cut, describe
 
 @dataclass(frozen=True)
 class Bounds:
-    """The least and the largest value of every entry, a pair of arrays for each block."""
+    """The lower and upper bound of every entry, one array of each per block."""
 
     lower: tuple[Array, ...]
     upper: tuple[Array, ...]
 
     @property
     def flat(self) -> tuple[Array, Array]:
-        """The least and the largest values of all blocks, one after the other."""
+        """The lower and upper bounds of all blocks, concatenated."""
         low, high = (
-            np.concatenate([one.ravel() for one in side]) for side in (self.lower, self.upper)
+            np.concatenate([block.ravel() for block in side]) for side in (self.lower, self.upper)
         )
         return low, high
 
     def holds(self, block: int, entry: int, value: float) -> bool:
-        """Whether an entry may have a value."""
+        """Whether a value of an entry is within its bounds."""
         return bool(self.lower[block].flat[entry] <= value <= self.upper[block].flat[entry])
 
     def inside(self, values: Sequence[Array]) -> list[Array]:
-        """The values, moved to the edge where they are outside."""
+        """The values clipped to the bounds."""
         return [
             np.clip(value, low, high)
             for value, low, high in zip(values, self.lower, self.upper, strict=True)
         ]
 
     def free(self, block: int) -> NDArray[np.intp]:
-        """The flat indices of the entries that can move."""
+        """The flat indices of the entries of a block that can move."""
         return np.flatnonzero(self.lower[block] < self.upper[block])
 
 
 def read_bounds(given: Any, parameters: Parameters) -> Bounds | None:
-    """What `bounds` of a door says, in which the parameters must lie."""
+    """The bounds from the argument `bounds`; raises UsageError if parameters are outside."""
     bounds = box_of(given, parameters)
     if bounds is None:
         return None
@@ -63,12 +63,12 @@ def read_bounds(given: Any, parameters: Parameters) -> Bounds | None:
 
 
 def box_of(given: Any, parameters: Parameters) -> Bounds | None:
-    """The box of pairs (low, high) as scipy takes them, or of a dict of these by block."""
+    """The bounds from pairs (low, high), in scipy's forms, or from a dict of these by block."""
     if given is None:
         return None
     if isinstance(given, Mapping):
-        said = parameters.by_name(given, (None, None))
-        pairs = [_of_block(*one) for one in zip(said, parameters.shapes, strict=True)]
+        blocks = zip(parameters.by_name(given, (None, None)), parameters.shapes, strict=True)
+        pairs = [_of_block(*block) for block in blocks]
     else:
         low, high = _of_block(given, (sum(map(math.prod, parameters.shapes)),))
         pairs = list(zip(cut(low, parameters.shapes), cut(high, parameters.shapes), strict=True))
@@ -76,7 +76,7 @@ def box_of(given: Any, parameters: Parameters) -> Bounds | None:
 
 
 def _of_block(given: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Two arrays from an object with `lb` and `ub`, a pair for each entry, or one pair for all."""
+    """Lower and upper bounds from an object with `lb` and `ub`, a pair per entry, or one pair."""
     try:
         if hasattr(given, "lb") and hasattr(given, "ub"):
             sides: Any = given.lb, given.ub
@@ -102,7 +102,7 @@ def _of_block(given: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
 
 
 def _numbers(side: Any, end: float) -> Array:
-    """Numbers, with the end of the line where there is no bound."""
+    """The bounds as numbers, with `end`, an infinity, for None."""
     values = np.asarray(side, dtype=object)
     unbounded = np.asarray(values == np.array(None, dtype=object), dtype=bool)
     return np.where(unbounded, end, np.where(unbounded, 0.0, values)).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Calling somebody else's code: quietly, and without being brought down by it."""
+"""Calls the user's code, catching its exceptions, output and warnings."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _CELL = re.compile(r"[/\\]ipykernel_\d+[/\\][^/\\]+$|^<ipython-input-")
 
 @dataclass(frozen=True)
 class Location:
-    """A line of the user's code, and the columns of the expression in it where they are known.
+    """A line of the user's code, and the columns of an expression in it if they are known.
 
     Lines are counted from 1, columns from 0, in bytes of the line's text; the end is after the
-    last character. The file is as Python names it.
+    last character. `file` is the name that Python uses.
     """
 
     file: str
@@ -51,21 +51,21 @@ class Location:
 
     @property
     def columns(self) -> tuple[int, int, int] | None:
-        """The column, the last line and the last column, where they are known."""
-        known = self.column, self.end_line, self.end_column
-        return None if None in known else cast(tuple[int, int, int], known)
+        """The column, the last line and the last column; None if one is unknown."""
+        ends = self.column, self.end_line, self.end_column
+        return None if None in ends else cast(tuple[int, int, int], ends)
 
     @property
     def source(self) -> str:
-        """The text of the line, without its indentation; empty where it cannot be read."""
+        """The text of the line, without its indentation; "" if it cannot be read."""
         try:
             return linecache.getline(self.file, self.line).strip()
-        except ValueError:  # a null byte in the name
+        except ValueError:  # a null byte in the file name
             return ""
 
     @property
     def underline(self) -> str:
-        """Carets under the expression in `source`, behind as many blanks; empty without columns."""
+        """Blanks and carets that underline the expression in `source`; "" without columns."""
         if self.column is None or self.end_column is None or not self.source:
             return ""
         line = linecache.getline(self.file, self.line)
@@ -79,21 +79,18 @@ class Location:
 
 
 def cell_name(file: str) -> str | None:
-    """`cell [8]` for the name under which a notebook compiles a cell; None for a file."""
+    """`cell [8]` for a file name under which a notebook compiles a cell; None for other files."""
     if not _CELL.search(file):
         return None
     counted = re.search(r"<ipython-input-(\d+)-", file)
     number = counted[1] if counted else None
-    with contextlib.suppress(Exception):  # IPython's own record, where it keeps one
+    with contextlib.suppress(Exception):  # IPython's private record, which may be missing
         number = number or sys.modules["IPython"].get_ipython().compile._filename_map[file]
     return f"cell [{number}]" if number else "cell"
 
 
 def place(location: Location) -> str:
-    """`file:line`, the file as seen from the working directory where it lies below it.
-
-    In a notebook it is `cell [8], line 3`.
-    """
+    """`file:line`, relative to the working directory if it can be; `cell [8], line 3` of cells."""
     cell = cell_name(location.file)
     if cell is not None:
         return f"{cell}, line {location.line}"
@@ -102,14 +99,15 @@ def place(location: Location) -> str:
 
 @dataclass(frozen=True)
 class Raised:
-    """What a call of the user's code raised.
+    """An exception in a call of the user's code.
 
     Attributes:
-        call: which call it was, in words: "your loss".
-        frames: the user's own frames, the outermost first.
-        scope: the names that the innermost of the user's frames could see.
-        locals: the variables of every frame.
-        moved: whether it was at another point than the user's own.
+        call: the call in words: "your loss".
+        error: the exception.
+        frames: the lines of the user's own frames, the outermost first.
+        scope: the global and local variables of the innermost of these frames.
+        moved: whether the call was at another point than the user's own.
+        locals: the local variables of every frame.
     """
 
     call: str
@@ -125,7 +123,7 @@ class Raised:
         kind = type(self.error).__name__
         try:
             text = " ".join(str(self.error).split())
-        except Exception:  # whatever its own __str__ raises, it is an exception without a text
+        except Exception:  # a broken __str__ counts as no text
             text = ""
         return f"{kind}: {text}" if text else kind
 
@@ -136,11 +134,11 @@ class Raised:
 
 
 LEAVING: tuple[type[BaseException], ...] = (Exception, SystemExit, GeneratorExit)
-"""How a call of the user's code may end without a value; an interrupt is the user's own."""
+"""The exceptions of user code that are caught; an interrupt is meant for gradcheck."""
 
 
 class UserCodeError(Exception):
-    """Carries a `Raised` from a call of the user's code to whoever reports it."""
+    """An exception in the user's code, as `raised`."""
 
     def __init__(self, raised: Raised) -> None:
         super().__init__(raised.summary)
@@ -148,11 +146,11 @@ class UserCodeError(Exception):
 
 
 def call(function: Callable[..., Any], what: str, *arguments: Any) -> Any:
-    """The function's result.
+    """Calls a function of the user's; `what` names the call in messages.
 
     Raises:
-        UserCodeError: the function raised, or asked the interpreter to exit.
-        UsageError: it is one of gradcheck's own, and refused what it was given.
+        UserCodeError: the function raised an exception, or asked the interpreter to exit.
+        UsageError: the function is one of gradcheck's that called user code, and raised this.
     """
     try:
         return function(*arguments)
@@ -161,14 +159,14 @@ def call(function: Callable[..., Any], what: str, *arguments: Any) -> Any:
 
 
 def as_users_error(what: str, error: BaseException) -> BaseException:
-    """What a call of the user's code raises where that raised; see `call`."""
+    """The exception that `call` raises for an exception of the user's code."""
     if isinstance(error, UsageError | UserCodeError):
         return error
     return UserCodeError(read_traceback(what, error))
 
 
 def read_traceback(what: str, error: BaseException) -> Raised:
-    """The user's own part of an exception's traceback."""
+    """The part of an exception's traceback that lies in the user's code."""
     frames = [
         (frame, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -184,19 +182,19 @@ def read_traceback(what: str, error: BaseException) -> Raised:
 
 
 def is_users_file(filename: str) -> bool:
-    """Whether a file is the user's: neither gradcheck's own, nor installed, nor Python's."""
+    """Whether a file is the user's: not gradcheck's, not installed, not Python's."""
     return _owner(filename) is Owner.USER
 
 
 class Owner(Enum):
-    """Whose a file is."""
+    """The owner of a source file."""
 
     USER = "the user's"
     GRADCHECK = "gradcheck's"
     OTHERS = "installed, or Python's own"
 
 
-@lru_cache(maxsize=4096)  # asked of every frame of a warning, and a slow question
+@lru_cache(maxsize=4096)  # called for every frame of a warning, and slow
 def _owner(filename: str) -> Owner:
     if filename.startswith("<"):
         typed = filename.startswith(("<stdin>", "<ipython", "<string>"))
@@ -210,38 +208,38 @@ def _owner(filename: str) -> Owner:
 
 
 def hand_over(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Runs a function of the user's inside of one of gradcheck's that was itself given to `call`.
+    """Calls a function of the user's inside a function of gradcheck's that `call` runs.
 
-    Its frame says that what a function without a frame of its own warns of (`numpy.log`) is of the
-    user's code, as that of `call` does.
+    Like that of `call`, its frame marks warnings of functions without frames (`numpy.log`) as those
+    of the user's code.
     """
     return function(*arguments, **named)
 
 
 MOST_KEPT = 4000
-"""Characters that are kept of what the user's code prints."""
+"""The number of characters that are stored of the output of the user's code."""
 
 
 @dataclass
 class Heard:
-    """What the user's code warned of, and what it printed first, while it was quiet."""
+    """The warnings of the user's code, the number of printed characters, and the first of them."""
 
     warnings: Counter[tuple[str, Location]] = field(default_factory=Counter)
     printed: int = 0
     text: str = ""
 
     def count(self, message: str, named: Location, frame: FrameType) -> None:
-        """Counts a warning that names a place, if the user's code is to blame for it."""
+        """Counts a warning that names a place, if the user's code caused it."""
         location = _in_users_code(named, frame)
         if location is not None:
             self.warnings[message, location] += 1
 
 
 def _in_users_code(named: Location, frame: FrameType | None) -> Location | None:
-    """The place of a warning in the user's code; None where gradcheck's own code is to blame.
+    """The place of a warning in the user's code; None if gradcheck's own code caused it.
 
-    Whose code warns is told by who runs: of the frames from the warning outwards, the first that is
-    the user's or gradcheck's. What numpy warns of, it warns its caller of.
+    The innermost frame that is the user's or gradcheck's decides: numpy's warnings are caused by
+    its caller.
     """
     while frame is not None:
         owner = _owner(frame.f_code.co_filename)
@@ -251,7 +249,7 @@ def _in_users_code(named: Location, frame: FrameType | None) -> Location | None:
         if owner is Owner.GRADCHECK:
             return named if frame.f_code in (call.__code__, hand_over.__code__) else None
         frame = frame.f_back
-    return named  # a thread of the user's own
+    return named  # in a thread that the user's code started
 
 
 class _CountingStream(io.TextIOBase):
@@ -269,13 +267,13 @@ class _CountingStream(io.TextIOBase):
 
 @contextlib.contextmanager
 def quietly() -> Iterator[Heard]:
-    """Runs the user's code without its output and warnings, and restores global state after it.
+    """Captures output and warnings of the user's code, and restores global state at the end.
 
-    What it warns of and prints is counted; numpy's error and random state and Python's own random
-    state are as before when the block ends, whatever is raised in it.
+    Warnings and output are counted in the `Heard`. numpy's error state and the random states of
+    numpy, Python and torch are restored, also after an exception.
     """
     heard = Heard()
-    # the user's code may use numpy's global generator, whose state only the old calls reach
+    # the user's code may use numpy's global generator, whose state needs the legacy functions
     numpy_state = np.random.get_state()  # noqa: NPY002  # see above
     python_state = random.getstate()
     restore_torch = random_state()

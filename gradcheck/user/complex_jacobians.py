@@ -1,4 +1,4 @@
-"""A Jacobian by complex parameters, as one by their real and imaginary parts."""
+"""Converts a Jacobian by complex parameters to one by their real and imaginary parts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOT_HOLOMORPHIC = (
 
 
 def of_both_parts(returned: Any, vectors: Vectors) -> Any:
-    """The matrix with a column for each part, where what is given has one for both."""
+    """The Jacobian with a column for each part of a parameter, if it has one for both parts."""
     parameters = vectors.parameters
     first = dict(parameters.halves)
     blocks = [number for number in range(len(parameters.names)) if number not in first.values()]
@@ -41,13 +41,13 @@ def of_both_parts(returned: Any, vectors: Vectors) -> Any:
         return returned
     parts, ends = [], np.cumsum(sizes).tolist()
     for block, size, end in zip(blocks, sizes, ends, strict=True):
-        own = whole[:, end - size : end]
+        columns = whole[:, end - size : end]
         if vectors.is_complex:
-            parts += [own, 1j * own][: 1 + (block in first)]
+            parts += [columns, 1j * columns][: 1 + (block in first)]
         elif block not in first:
-            parts.append(own.real if abs(own.imag).sum() == 0 else own)
+            parts.append(columns.real if abs(columns.imag).sum() == 0 else columns)
         else:
-            parts += [parameters.convention.part(own, part) for part in ("real", "imag")]
+            parts += [parameters.convention.part(columns, part) for part in ("real", "imag")]
     if is_sparse:
         from scipy.sparse import hstack
 
@@ -56,7 +56,7 @@ def of_both_parts(returned: Any, vectors: Vectors) -> Any:
 
 
 def _whole(returned: Any, names: tuple[str, ...], rows: int) -> Any:
-    """One dense array of what may be arrays by block, where they are."""
+    """One dense array from an array or arrays by block; None if they do not have `rows` rows."""
     arrays = [np.asarray(to_array(part)) for part in by_block(returned, names)]
     if any(array.size % rows for array in arrays):
         return None
@@ -64,7 +64,7 @@ def _whole(returned: Any, names: tuple[str, ...], rows: int) -> Any:
 
 
 def convention_of(returned: Any, vectors: Vectors, rng: np.random.Generator) -> Parameters:
-    """The parameters, with the convention that most rows of a Jacobian of real values follow."""
+    """The parameters with the convention that most rows of the Jacobian follow."""
     parameters, point = vectors.parameters, vectors.point
     if not parameters.has_complex or vectors.is_complex:
         return parameters
@@ -86,7 +86,7 @@ def convention_of(returned: Any, vectors: Vectors, rng: np.random.Generator) -> 
 
 
 def notes_of(returned: Any, vectors: Vectors, is_wrong: bool) -> list[str]:
-    """How a complex Jacobian was read."""
+    """Notes on how a complex Jacobian was read."""
     if not vectors.parameters.has_complex or of_both_parts(returned, vectors) is returned:
         return []
     if vectors.is_complex:

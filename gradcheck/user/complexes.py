@@ -1,4 +1,4 @@
-"""Which convention complex gradients follow: the one that most entries agree with."""
+"""Finds the convention of complex gradients: the one with which most entries agree."""
 
 from __future__ import annotations
 
@@ -18,58 +18,58 @@ from gradcheck.user.problem import Problem
 from gradcheck.user.tensors import to_array
 
 ENTRIES = 8
-"""So many of every block are asked."""
+"""The number of entries of every block that are tested."""
 
 ROUGH = 1e-4
-"""The step, in sizes of the parameter."""
+"""The step, relative to the largest parameter of the block."""
 
 NEAR = 0.05
-"""Slopes nearer than this share of the largest are the same; conventions differ by more."""
+"""Slopes agree if they differ by at most this share of the largest; conventions differ by more."""
 
 ALIKE = 0.9
-"""The cosine from which on a gradient is one of a convention, though none of it is right: else a
-wrong one would be read by whichever convention it happens to be nearest to."""
+"""The least cosine between a wrong gradient and the numeric one with which a convention is
+accepted; a wrong gradient may lie near any convention by chance."""
 
 Slopes = list[Array]
-"""Of the entries that were asked, by block."""
+"""The derivatives of the tested entries, by block."""
 
 
 def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
-    """The problem with its complex gradients read by the convention that they follow.
+    """The problem with the convention that most complex gradients follow.
 
-    Blocks that follow another one than most do are told in it.
+    Blocks that follow another one are listed in its `others`.
     """
     entries = [
         np.sort(rng.permutation(value.size)[:ENTRIES]) for value in problem.parameters.values
     ]
     possible = CONVENTIONS if problem.layer is None else problem.layer.possible
     try:
-        claims = [_claimed(_read_by(problem, one), entries) for one in possible]
+        claims = [_claimed(_read_by(problem, convention), entries) for convention in possible]
         slopes = _slopes(problem, entries)
-    except (UserCodeError, UsageError):  # the comparison says so, and where
+    except (UserCodeError, UsageError):  # the comparison reports this, with the place
         return problem
-    largest = [np.full(len(one), np.max(np.abs(one), initial=0.0)) for one in slopes]
+    largest = [np.full(len(slope), np.max(np.abs(slope), initial=0.0)) for slope in slopes]
     numeric, near = np.concatenate(slopes), NEAR * np.concatenate(largest)
     block = np.repeat(np.arange(len(slopes)), list(map(len, slopes)))
     analytic = np.array([np.concatenate(claimed) for claimed in claims])
     agrees = np.abs(analytic - numeric) <= near
-    agreeing = np.array([np.bincount(block, one, len(slopes)) for one in agrees])
-    agreeing[agreeing <= np.bincount(block, minlength=len(slopes)) / 2] = 0  # it may be chance
-    # the cosine of the angle between them
+    agreeing = np.array([np.bincount(block, agree, len(slopes)) for agree in agrees])
+    # a minority of the entries may agree by chance
+    agreeing[agreeing <= np.bincount(block, minlength=len(slopes)) / 2] = 0
+    # the cosine of the angle between analytic and numeric gradient
     along = np.nan_to_num(analytic) @ np.nan_to_num(numeric)
     sizes = np.linalg.norm(np.nan_to_num(analytic), axis=1) * np.linalg.norm(np.nan_to_num(numeric))
     alike = np.round(np.divide(along, sizes, out=np.zeros(len(sizes)), where=sizes > 0), 3)
     alike[alike < ALIKE] = 0.0
-    ranked = sorted(range(len(claims)), key=lambda one: (-agreeing[one].sum(), -alike[one], one))
-    best = ranked[0]
+    best = min(range(len(claims)), key=lambda row: (-agreeing[row].sum(), -alike[row], row))
     convention = possible[best]
     others = {}
     for real, imag in problem.parameters.halves:
         counts = agreeing[:, real] + agreeing[:, imag]
-        own = int(np.argmax(counts))
-        if counts[own] > counts[best]:
+        most = int(np.argmax(counts))
+        if counts[most] > counts[best]:
             name = problem.parameters.names[imag].removesuffix(".imag")
-            others[name] = possible[own].formula
+            others[name] = possible[most].formula
     return _read_by(problem, replace(convention, others=tuple(others.items())))
 
 
@@ -101,7 +101,7 @@ def _claimed(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
 
 def _slopes(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
     values = problem.parameters.values
-    loss, found = problem.entry_loss(values), []
+    loss, slopes = problem.entry_loss(values), []
     for block, chosen in enumerate(entries):
         step = ROUGH * (float(np.max(np.abs(values[block]), initial=0.0)) or 1.0)
         start = values[block].reshape(-1)[chosen]
@@ -109,5 +109,5 @@ def _slopes(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
             [loss(block, *pair) for pair in zip(chosen.tolist(), start + move, strict=True)]
             for move in (step, -step)
         ]
-        found.append((np.array(ends[0]) - np.array(ends[1])) / (2 * step))
-    return found
+        slopes.append((np.array(ends[0]) - np.array(ends[1])) / (2 * step))
+    return slopes

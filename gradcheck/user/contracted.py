@@ -1,7 +1,7 @@
-"""A Jacobian as the gradient of one number: of one row, or of all with weights.
+"""Reduces a Jacobian to the gradient of one number: of one value, or a weighted sum of all.
 
-The derivative of u . F is J^T u (Griewank and Walther 2008, Evaluating Derivatives, chapter 3), so
-that what follows and mends gradients does so for Jacobians, and, F being a gradient, Hessians.
+The gradient of u . F is J^T u (Griewank and Walther 2008, Evaluating Derivatives, chapter 3). The
+tools that trace and mend gradients thus serve Jacobians and, if F is a gradient, Hessians.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gradcheck.user.problem import Problem
 from gradcheck.user.tensors import to_array
 
 LARGEST = 2_000_000
-"""Rows times columns: a sparse matrix that is followed is laid out in full."""
+"""The most rows times columns that are traced, since a sparse matrix is made dense for that."""
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,26 @@ class Row:
     number: int
 
     def of(self, rows: Any) -> Any:
-        """The value of the row; or the row, (n,), of a matrix, (m, n)."""
+        """The value with this number; or this row, (n,), of a matrix (m, n)."""
         return rows[self.number]
 
     def weights(self, count: int) -> Any:
-        """What the rows are multiplied by and added."""
+        """The weights u of `count` values: 1 for this one, else 0."""
         return np.eye(1, count, self.number)[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Weighted:
-    """All values with weights of their own, none a multiple of another.
+    """All values with different weights, scaled by `row_scales`.
 
-    They have the scales of the values at the point; further ones, were there more, the last.
+    If there are more values than scales, the last scale serves the rest.
     """
 
     row_scales: Array
 
     @classmethod
     def drawn(cls, weights: Array) -> Weighted:
-        """With the sizes of weights that were drawn."""
+        """The contraction with scales of the size of random weights."""
         return cls(np.abs(weights))
 
     def of(self, rows: Any) -> Any:
@@ -57,22 +57,17 @@ class Weighted:
         return self.weights(len(rows)) @ rows
 
     def weights(self, count: int) -> Any:
-        """What the rows are multiplied by and added."""
+        """The weights u of `count` values."""
         scales = self.row_scales
         numbers = np.arange(count)
-        turns = np.modf(0.5 * (np.sqrt(5) - 1) * (numbers + 1))[0]  # the golden ratio: none twice
+        turns = np.modf(0.5 * (np.sqrt(5) - 1) * (numbers + 1))[0]  # golden ratio: all differ
         signs = 1 - 2 * (numbers % 2)
         return (0.5 + turns) * signs * scales[np.minimum(numbers, len(scales) - 1)]
 
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """How a loss is moved to have its derivatives by each entry of a vector.
-
-    Attributes:
-        steps: by entry.
-        stencils: by entry.
-    """
+    """Differences of a loss along each entry of a vector: a step and a stencil per entry."""
 
     steps: Array
     stencils: Sequence[Stencil]
@@ -94,7 +89,7 @@ def moved_ahead(operator: Any, along: Array) -> Any:
 
 
 def _inner(operator: Any, name: str) -> Any:
-    """What scipy's `LinearOperator` calls, whose result it makes a plain array of."""
+    """The method that scipy's `LinearOperator` wraps; the wrapper would hide it from the trace."""
     return getattr(operator, f"_{name}", None) or getattr(operator, name)
 
 
@@ -109,11 +104,10 @@ def contracted(
     bounds: Bounds | None = None,
     loss_of: Callable[[Any], Any] | None = None,
 ) -> Problem:
-    """The problem of one number of a function's values, and its gradient.
+    """The problem whose loss is a contraction of a function's values, with its gradient.
 
-    Both functions take the user's structure: one returns an array of m values, the other the
-    Jacobian in any of its forms. Where the function makes it of differences, `loss_of` is the loss
-    whose gradient by one vector it is.
+    Both functions take the user's structure: `function` returns m values, `claimed` the Jacobian in
+    any form. If `function` is made of differences of a loss of a vector, `loss_of` is this loss.
     """
 
     def values(packed: Any) -> Any:
@@ -129,7 +123,7 @@ def contracted(
         elif hasattr(returned, "tocsc"):
             parts = [how.of(returned.toarray())]
         else:
-            arrays = [np.asarray(to_array(one)) for one in by_block(returned, parameters.names)]
+            arrays = [np.asarray(to_array(part)) for part in by_block(returned, parameters.names)]
             widths = [math.prod(shape) for shape in parameters.shapes]
             if len(arrays) < len(widths):
                 widths = [sum(widths)]

@@ -1,4 +1,4 @@
-"""What a gradient by a complex parameter z = x + i y may stand for: four conventions."""
+"""Four conventions for the gradient by a complex parameter z = x + i y."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gradcheck.user.tensors import to_array
 
 @dataclass(frozen=True)
 class Convention:
-    """How dL/dx and dL/dy lie in a complex gradient: share * (dL/dx + i dL/dy), or its conjugate.
+    """A complex gradient is share * (dL/dx + i dL/dy), or its conjugate.
 
-    The formula is this in words; `others` are names of what does not follow it, each with its own.
+    `formula` says this in words; `others` pairs names that do not follow it with their formulas.
     """
 
     formula: str
@@ -23,13 +23,13 @@ class Convention:
     others: tuple[tuple[str, str], ...] = ()
 
     def part(self, gradient: Any, part: str) -> Any:
-        """dL/dx of a gradient for "real", dL/dy for "imag"."""
+        """dL/dx of a gradient if the part is "real", dL/dy if it is "imag"."""
         if part == "real":
             return np.real(gradient) / self.share
         return (-1.0 if self.conjugate else 1.0) * np.imag(gradient) / self.share
 
     def written(self, upstream: Any) -> Any:
-        """dL/dx + i dL/dy of a complex output as it is written here; what is real as it is."""
+        """A complex upstream gradient dL/dx + i dL/dy in this convention; a real one unchanged."""
         upstream = upstream if self.formula == TORCH.formula else to_array(upstream)
         if not np.iscomplexobj(upstream):
             return upstream

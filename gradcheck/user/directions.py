@@ -1,8 +1,9 @@
-"""Parameters that live on a manifold or have structure: only some directions lead along it.
+"""Checks gradients along the tangent space of a manifold or of structured parameters.
 
-The loss is taken along an orthonormal basis B of the tangent space, x(t) = x + B (t - t0), so that
-the gradient by t is B^T g, whatever g is across. No direction of it is one of an entry, so that no
-pattern of entries is seen in it, and t0 has the size of the parameters, so that the steps have it.
+The loss is a function of coordinates t in an orthonormal basis B of the tangent space,
+x(t) = x + B (t - t0). Its gradient is B^T g, whatever the normal component of g is. The basis is
+rotated at random, so that it shows no pattern of entries; t0 has the size of the parameters, so
+that the steps suit them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ ZERO = 1e-10
 
 Projection = Callable[[Array], Any]
 
-
 NAMED: Mapping[str, Callable[[Array], Projection]] = {
     "symmetric": lambda value: lambda along: (along + along.T) / 2,
     "triangular": lambda value: np.triu if np.any(np.triu(value, 1)) else np.tril,
@@ -40,72 +40,73 @@ NAMED: Mapping[str, Callable[[Array], Projection]] = {
 
 
 def along(
-    directions: Any, found: Parameters, grad: Any, bounds: Bounds | None
+    directions: Any, parameters: Parameters, grad: Any, bounds: Bounds | None
 ) -> tuple[Parameters, Callable[[Any], Any]]:
-    """Parameters that move along their directions, and the gradient by these.
+    """The coordinates along the tangent space as parameters, and the gradient by them.
 
-    Directions are a name, or a projection on the tangent space, of (vector) or (point, vector), or
-    a dict of these by block.
+    `directions` is a name, or a projection on the tangent space, a function of (vector) or (point,
+    vector), or a dict of these by block.
     """
-    if found.in_place or bounds is not None or not callable(grad):
+    if parameters.in_place or bounds is not None or not callable(grad):
         raise UsageError(
             "directions is for arrays, and dicts, lists or tuples of them, with a function grad "
             "and without bounds"
         )
-    bases = _bases(directions, found)
+    bases = _bases(directions, parameters)
     start = tuple(
         value if basis is None else np.full(basis.shape[1], _size(value))
-        for value, basis in zip(found.values, bases, strict=True)
+        for value, basis in zip(parameters.values, bases, strict=True)
     )
 
     def pack(arrays: Any) -> Any:
         whole = []
-        for array, value, basis, first in zip(arrays, found.values, bases, start, strict=True):
+        for array, value, basis, first in zip(arrays, parameters.values, bases, start, strict=True):
             if basis is not None and array is not None:
                 array = value + (basis @ (array - first)).reshape(value.shape)
             whole.append(array)
-        return found.pack(whole)
+        return parameters.pack(whole)
 
     def by_directions(packed: Any) -> Any:
-        read = read_gradients(grad(packed), found).blocks
+        read = read_gradients(grad(packed), parameters).blocks
         parts = {}
-        for name, gradient, basis in zip(found.names, read, bases, strict=True):
+        for name, gradient, basis in zip(parameters.names, read, bases, strict=True):
             value = gradient.value
             if basis is not None and value is not None and gradient.comparable:
                 value = basis.T @ value.ravel()
             if value is not None:
                 parts[name] = value
-        return next(iter(parts.values())) if len(found.names) == 1 else parts
+        return next(iter(parts.values())) if len(parameters.names) == 1 else parts
 
-    return _moving(found, start, pack), by_directions
+    return _moving(parameters, start, pack), by_directions
 
 
 def _size(value: Array) -> float:
     return float(np.linalg.norm(value) / np.sqrt(value.size)) or 1.0
 
 
-def _moving(found: Parameters, start: tuple[Array, ...], pack: Callable[[Any], Any]) -> Parameters:
-    """Parameters in the place of others: what these are made of, and how."""
+def _moving(
+    parameters: Parameters, start: tuple[Array, ...], pack: Callable[[Any], Any]
+) -> Parameters:
+    """The parameters replaced by their coordinates, from which `pack` builds them."""
     return replace(
-        found,
+        parameters,
         values=start,
         pack=pack,
         working=(None,) * len(start),
         leaves=tuple(
             Leaf((name,), name, value.shape, block)
-            for block, (name, value) in enumerate(zip(found.names, start, strict=True))
+            for block, (name, value) in enumerate(zip(parameters.names, start, strict=True))
         ),
         storage=(np.dtype(np.float64),) * len(start),
     )
 
 
-def _bases(directions: Any, found: Parameters) -> list[Array | None]:
-    """By block, the basis of its directions; None where it may move everywhere."""
-    given = (
-        directions if isinstance(directions, Mapping) else dict.fromkeys(found.names, directions)
-    )
-    said = zip(found.by_name(given), found.values, found.names, strict=True)
-    return [None if one is None else _basis(one, value, name) for one, value, name in said]
+def _bases(directions: Any, parameters: Parameters) -> list[Array | None]:
+    """For every block, the basis of its tangent space; None if it may move everywhere."""
+    names = parameters.names
+    given = directions if isinstance(directions, Mapping) else dict.fromkeys(names, directions)
+    blocks = zip(parameters.by_name(given), parameters.values, names, strict=True)
+    return [None if block[0] is None else _basis(*block) for block in blocks]
 
 
 def _basis(given: Any, value: Array, name: str) -> Array:

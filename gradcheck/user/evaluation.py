@@ -1,4 +1,4 @@
-"""Many losses with one entry changed each: one after the other, in stacks, or in processes."""
+"""Evaluates many losses with one entry changed each: one by one, in stacks, or in processes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ EntryLoss = Callable[[int, int, float], float]
 """(block, flat index, value) -> the loss with one entry set to a value."""
 
 Refused = dict[tuple[int, int], UserCodeError]
-"""What the loss raised first with an entry moved, by block and flat index."""
+"""The first exception of the loss with an entry moved, by block and flat index."""
 
 STACK_BYTES = 2**25
-"""As much memory a stack of one block takes: 32 MiB."""
+"""The memory of a stack of one block: 32 MiB."""
 
 WORTH_SENDING = 0.2
-"""Seconds of evaluations that are worth a message to other processes."""
+"""Seconds of evaluations from which sending tasks to other processes pays."""
 
 TASKS_PER_WORKER = 2
 SAME = 1e-9
@@ -38,7 +38,7 @@ SAME = 1e-9
 
 @dataclass(frozen=True)
 class Effort:
-    """What a numeric gradient may take: seconds for a network's literal tier, and processes."""
+    """Seconds for a recognised network's literal tier, the number of processes, a progress bar."""
 
     budget: float = 0.0
     workers: int = 1
@@ -56,10 +56,10 @@ def entry_losses(
     expected: float = 0.0,
     refused: Refused | None = None,
 ) -> EntryLosses:
-    """A function that gives the losses with single entries changed.
+    """A function that evaluates the losses with single entries changed.
 
-    About `expected` evaluations take `seconds` each. `refused` is told where the loss raised, which
-    is nan then.
+    About `expected` evaluations take `seconds` each. If `refused` is given, it collects the
+    exceptions of the loss, whose value is then nan.
     """
     advance = effort.begin("losses", expected)
     if problem.batched:
@@ -76,17 +76,17 @@ def _one_by_one(
     loss = problem.entry_loss(values)
 
     def losses(block: int, entries: Indices, moved: Array) -> Array:
-        found = np.empty(len(entries))
+        results = np.empty(len(entries))
         for row, (entry, value) in enumerate(zip(entries.tolist(), moved.tolist(), strict=True)):
             try:
-                found[row] = loss(block, entry, value)
+                results[row] = loss(block, entry, value)
             except UserCodeError as error:
                 if refused is None or not _is_outside(error, loss, (block, entry, value), refused):
                     raise
-                found[row] = np.nan
+                results[row] = np.nan
             if advance is not no_advance:
                 advance(1)
-        return found
+        return results
 
     return losses
 
@@ -94,9 +94,9 @@ def _one_by_one(
 def _is_outside(
     error: UserCodeError, loss: EntryLoss, moved: tuple[int, int, float], refused: Refused
 ) -> bool:
-    """Whether the loss's domain ends before an entry's value: there it always raises.
+    """Whether a value is outside the domain of the loss, where it raises at every call.
 
-    If it does not raise again, it is no function of the parameters.
+    If it does not raise again, the loss is no function of the parameters.
     """
     if not isinstance(error.raised.error, Exception):
         return False
@@ -114,7 +114,7 @@ def _in_stacks(problem: Problem, values: Sequence[Array], advance: Advance) -> E
     """The losses of a function that takes a stack of parameters: a leading axis on every block."""
 
     def losses(block: int, entries: Indices, moved: Array) -> Array:
-        found = np.empty(len(entries))
+        results = np.empty(len(entries))
         at_once = max(1, STACK_BYTES // max(values[block].nbytes, 1))
         for first in range(0, len(entries), at_once):
             here = slice(first, first + at_once)
@@ -130,9 +130,9 @@ def _in_stacks(problem: Problem, values: Sequence[Array], advance: Advance) -> E
                     f"axis on every array, and returned shape {returned.shape}; it must return "
                     f"{count} losses"
                 )
-            found[here] = returned
+            results[here] = returned
             advance(count)
-        return found
+        return results
 
     return losses
 
@@ -145,20 +145,20 @@ def _in_processes(
     seconds: float,
     alone: EntryLosses,
 ) -> EntryLosses:
-    """The losses from joblib's workers, wherever its backend has them.
+    """The losses from joblib's workers, in any of its backends.
 
-    A task is the pickled problem and a range of entries. What cannot be sent, does not see there
-    what is moved, or raises there, is done here, where it can be reported.
+    A task is the pickled problem and a range of entries. It runs in this process if the problem
+    cannot be pickled, a worker's loss does not depend on the moved entry, or the worker raises.
     """
     try:
         import joblib
     except ImportError:
         raise UsageError("workers above 1 need joblib: pip install joblib cloudpickle") from None
-    payload = _pickled(replace(problem, gradient_function=abs), values)  # which is not called there
+    payload = _pickled(replace(problem, gradient_function=abs), values)  # workers never call it
     same: dict[int, bool] = {}
 
     def is_same(block: int) -> bool:
-        """Whether a worker's loss follows an entry of the block that is moved far."""
+        """Whether a worker gives the same loss with an entry of the block moved far."""
         probe = np.array([0]), np.array([values[block].flat[0] + 1.0])
         [of_worker] = joblib.Parallel(n_jobs=workers)(
             [joblib.delayed(_task)(payload, block, *probe)]
@@ -179,21 +179,21 @@ def _in_processes(
         tasks = (
             joblib.delayed(_task)(payload, block, entries[part], moved[part]) for part in parts
         )
-        found = []
-        done = joblib.Parallel(n_jobs=workers, return_as="generator")(tasks)
-        for part, result in zip(parts, done, strict=True):
-            found.append(alone(block, entries[part], moved[part]) if result is None else result)
+        pieces = []
+        results = joblib.Parallel(n_jobs=workers, return_as="generator")(tasks)
+        for part, result in zip(parts, results, strict=True):
+            pieces.append(alone(block, entries[part], moved[part]) if result is None else result)
             advance(len(part))
-        return np.concatenate(found)
+        return np.concatenate(pieces)
 
     return losses
 
 
 def _pickled(problem: Problem, values: Sequence[Array]) -> bytes | None:
-    """The problem and the point for another process; None where they cannot be sent.
+    """The problem and the point, pickled for another process; None if that is not possible.
 
-    The modules of the user's functions are sent along by value: they need not be importable
-    there, and objects that they and the parameters share stay shared.
+    The modules of the user's functions are pickled by value, so that they need not be importable
+    there, and objects that they share with the parameters stay shared.
     """
     import cloudpickle
 
@@ -201,7 +201,7 @@ def _pickled(problem: Problem, values: Sequence[Array]) -> bytes | None:
         try:
             payload: bytes = cloudpickle.dumps((problem, tuple(values)))
             cloudpickle.loads(payload)
-        except Exception:  # whatever the user's objects raise, it stays here
+        except Exception:  # objects of the user may raise anything
             return None
     return payload
 
@@ -225,7 +225,7 @@ def _by_value(cloudpickle: Any, problem: Problem) -> Iterator[None]:
 
 
 def _task(payload: bytes, block: int, entries: Indices, moved: Array) -> Array | None:
-    """The losses of some entries, in a worker; None where the user's code raises."""
+    """The losses of some entries, evaluated in a worker; None if the user's code raises."""
     try:
         with quietly():
             return _unpacked(payload, threading.get_ident())(block, entries, moved)
@@ -235,8 +235,8 @@ def _task(payload: bytes, block: int, entries: Indices, moved: Array) -> Array |
 
 @lru_cache(maxsize=4)
 def _unpacked(payload: bytes, thread: int) -> EntryLosses:
-    """What a worker evaluates with, its own in every thread: it changes arrays in place."""
+    """The losses of a worker; one copy per thread, since evaluation changes arrays in place."""
     import pickle
 
-    problem, values = pickle.loads(payload)  # what this program has just pickled
+    problem, values = pickle.loads(payload)  # safe: this program has just pickled it
     return _one_by_one(problem, values, lambda count: None)

@@ -1,4 +1,4 @@
-"""The forms in which people's functions take parameters, brought to one: a single argument."""
+"""Adapts the user's functions to one form: a function of the parameters alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradcheck.user.blocks import Parameters, describe
 
 @dataclass(frozen=True)
 class More:
-    """What the user's functions are given beside the parameters.
+    """Further arguments of the user's functions, besides the parameters.
 
     Raises:
         UsageError: `args` is no tuple, or `kwargs` no dict.
@@ -32,11 +32,11 @@ class More:
 NOTHING = More()
 TIME = "t"
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-"""The kinds of arguments that are given by their place."""
+"""The kinds of arguments that can be passed by position."""
 
 
 def more_of(args: Any, kwargs: Any) -> More:
-    """What `args` and `kwargs` of a door say."""
+    """The further arguments from `args` and `kwargs` of a public function."""
     plain = isinstance(args, tuple) and not args and kwargs is None
     return NOTHING if plain else More(args, {} if kwargs is None else kwargs)
 
@@ -44,10 +44,10 @@ def more_of(args: Any, kwargs: Any) -> More:
 def of_parameters(
     function: Any, parameters: Parameters, more: More = NOTHING, later: Sequence[str] = ()
 ) -> Any:
-    """A function of the parameters alone, from one that takes none, or each of its own, or more.
+    """A function of the parameters alone, from one that takes none, one each, or further arguments.
 
-    What is no function is returned as it is. `later` are names that the second argument may have,
-    which it is given when it is called.
+    Other values than functions are returned unchanged. An argument whose name is in `later` may be
+    the second one and is passed at the call.
     """
     if not callable(function):
         return function
@@ -88,7 +88,7 @@ def _with(function: Callable[..., Any], more: More) -> Callable[..., Any]:
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
-    """How a function is called; None where nothing tells, as of some that are compiled."""
+    """The signature of a function; None if it is unknown, as for some compiled functions."""
     try:
         return inspect.signature(function)
     except (TypeError, ValueError):
@@ -96,7 +96,7 @@ def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:
-    """Whether a function can be called with so many arguments."""
+    """Whether a function can be called with this number of positional arguments."""
     signature = signature_of(function)
     return signature is not None and _takes(signature, (None,) * count, {})
 
@@ -114,7 +114,7 @@ def _by_name(held: Any) -> bool:
 
 
 def _what_to_write(name: str, signature: inspect.Signature, held: Any, may_be_more: bool) -> str:
-    """The line that calls a function as its signature wants it."""
+    """A message with the line that adapts a function to its signature."""
     wanted = [
         parameter.name
         for parameter in signature.parameters.values()

@@ -1,4 +1,4 @@
-"""Gates before any subtraction: structure, shape, type, finiteness."""
+"""Reads the returned gradients and checks structure, shape, type and finiteness of each."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from gradcheck.words import Standing
 
 @dataclass(frozen=True)
 class Gradient:
-    """The analytic gradient of one block, as far as it can be used.
+    """The analytic gradient of one block.
 
     Attributes:
-        value: float64, in the shape in which it was returned; None when nothing was.
-        verdict: "ok" when it can be compared, else "missing", "shape", "nonfinite" or "raised".
-        epsilon: the relative precision of the type that it was returned in.
+        value: the gradient in float64, in the shape in which it was returned; None if missing.
+        verdict: "ok" if it can be compared, else "missing", "shape", "nonfinite" or "raised".
+        epsilon: the relative precision of the returned type.
     """
 
     value: Array | None
@@ -39,7 +39,7 @@ class Gradient:
 
     @property
     def comparable(self) -> bool:
-        """Whether it has an entry for every entry of the block."""
+        """Whether the gradient has an entry for every entry of the block."""
         return self.verdict in ("ok", "nonfinite")
 
 
@@ -52,9 +52,9 @@ class Gradients:
     """The analytic gradients of all blocks.
 
     Attributes:
-        surplus: names of returned entries that belong to no block.
-        alike: the blocks of arrays with several places that were all given the same gradient:
-            each a part of it, or each the whole.
+        surplus: the names of returned entries that belong to no block.
+        alike: the blocks with several places for which the same gradient was returned at all
+            places: each is either the whole gradient or one part of it.
     """
 
     blocks: tuple[Gradient, ...]
@@ -63,9 +63,9 @@ class Gradients:
 
 
 def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> Gradients:
-    """Assigns what the user's gradient function returned to the blocks.
+    """Assigns the values returned by the user's gradient function to the blocks.
 
-    With `copy` they stay as they are when the user's arrays change.
+    With `copy` they do not change when the user's arrays do.
     """
     gradients: Gradients = call(_read, GRADIENT, returned, parameters, copy)
     return gradients
@@ -74,9 +74,9 @@ def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> 
 def ask_gradients(
     problem: Problem, values: Sequence[Array], keep: bool = False
 ) -> tuple[Gradients, Raised | None]:
-    """The gradients at a point; where the function raises, those made before, and what it raised.
+    """The gradients at a point; after an exception those computed before it, and the exception.
 
-    With `keep`, as in `Problem.gradient`, they are not copied either.
+    With `keep`, as in `Problem.gradient`, the gradients are not copied.
     """
     parameters = problem.parameters
     leaves = parameters.leaves if parameters.in_place else ()
@@ -96,22 +96,22 @@ def _made_before(raised: Raised, problem: Problem, before: Sequence[Any]) -> Gra
     if made is None or problem.parameters.vector is not None:
         return nothing
     try:
-        found = _read(made, problem.parameters, copy=True).blocks
+        blocks = _read(made, problem.parameters, copy=True).blocks
     except UsageError:
         return nothing
-    return Gradients(tuple(RAISED if one.verdict == "missing" else one for one in found))
+    return Gradients(tuple(RAISED if block.verdict == "missing" else block for block in blocks))
 
 
 def _made_beside(
     raised: Raised, parameters: Parameters, before: Sequence[Any]
 ) -> dict[str, Any] | None:
-    """The gradients that the call left in the object, and that nothing to come writes to."""
+    """The finished gradients that a call stored in the object before it raised."""
     made = {}
     for leaf, old in zip(parameters.leaves, before, strict=False):
-        found = found_beside(parameters.owner, leaf.path)
-        if found is None or found[2] is old or not isinstance(found[2], np.ndarray):
+        match = found_beside(parameters.owner, leaf.path)
+        if match is None or match[2] is old or not isinstance(match[2], np.ndarray):
             continue
-        holder, name, gradient = found
+        holder, name, gradient = match
         if np.any(gradient) and is_settled(raised, holder, name):
             made[leaf.name] = gradient
     return made or None
@@ -124,9 +124,9 @@ def _read(returned: Any, parameters: Parameters, copy: bool) -> Gradients:
         raise UsageError(
             f"your gradient returned None; it must return the gradients of {names_of(parameters)}"
         )
-    found, surplus = assign(returned, parameters)
+    assigned, surplus = assign(returned, parameters)
     places: list[list[Gradient]] = [[] for _ in parameters.values]
-    for leaf, value in zip(parameters.leaves, found, strict=True):
+    for leaf, value in zip(parameters.leaves, assigned, strict=True):
         if leaf.block is not None:
             gradient = _gate(value, leaf, copy, parameters.convention)
             if leaf.transposed and gradient.value is not None:
@@ -138,22 +138,22 @@ def _read(returned: Any, parameters: Parameters, copy: bool) -> Gradients:
 
 
 def returned_arrays(returned: Any, parameters: Parameters) -> dict[str, NDArray[Any]]:
-    """The very arrays that a gradient function returned, by the names of their blocks.
+    """The arrays that a gradient function returned, not copied, by the names of their blocks.
 
-    What it left in an object, or returned as anything else than arrays, is not among them.
+    Gradients stored in an object, or returned as other types, are left out.
     """
     if returned is None or returned is parameters.owner:
         return {}
-    found, _ = assign(returned, parameters)
+    gradients, _ = assign(returned, parameters)
     return {
         parameters.names[leaf.block]: value
-        for leaf, value in zip(parameters.leaves, found, strict=True)
+        for leaf, value in zip(parameters.leaves, gradients, strict=True)
         if leaf.block is not None and isinstance(value, np.ndarray)
     }
 
 
 def _merged(gradients: list[Gradient]) -> Gradient:
-    """The gradient of an array from those at its places: their sum, or the one that all are."""
+    """The gradient of an array with several places: the sum, or the one that is at all places."""
     given = [gradient for gradient in gradients if gradient.verdict != "missing"]
     if len(given) < 2 or _are_alike(gradients):
         return given[0] if given else gradients[0]

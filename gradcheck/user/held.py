@@ -1,4 +1,4 @@
-"""Layers that keep in attributes what others return, or update themselves."""
+"""Layers that store their outputs and gradients in attributes, or update their own parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GRADIENTS = ("dinputs", "dinput", "dx", "dX", "d_inputs", "d_input", "grad_input
 
 
 def kept_in(owner: Any, returned: Any, names: Sequence[str]) -> Any:
-    """What was returned; of a method that returns nothing, what its object now holds instead."""
+    """The returned value; if a method returns None, the array that it stored in its object."""
     if returned is not None or owner is None:
         return returned
     held = getattr(owner, "__dict__", {})
@@ -29,11 +29,11 @@ def kept_in(owner: Any, returned: Any, names: Sequence[str]) -> Any:
 
 
 def gradients_of(owner: Any, returned: Any) -> Any:
-    """What a backward pass returned or keeps, of `(dx, [dw, db])` all and of `(dx, [])` the one."""
+    """The gradients that a backward pass returned or stored; `(dx, [dw, db])` is flattened."""
     returned = kept_in(owner, returned, GRADIENTS)
     if type(returned) is not tuple or len(returned) != 2 or type(returned[1]) not in (list, tuple):
         return returned
-    if any(not isinstance(one, np.ndarray) for one in returned[1]):
+    if any(not isinstance(gradient, np.ndarray) for gradient in returned[1]):
         return returned
     return (returned[0], *returned[1]) if returned[1] else returned[0]
 
@@ -41,9 +41,9 @@ def gradients_of(owner: Any, returned: Any) -> Any:
 def asked_with_rate(
     backward: Callable[..., Any], upstream: Any, owner: Any, owned: Sequence[Leaf]
 ) -> tuple[Any, dict[str, Any]]:
-    """What a backward pass that updates its object returns; and the gradients that this implies.
+    """The returned value of a backward pass that updates its object, and the implied gradients.
 
-    It is given a learning rate of 1; the object's arrays are put back.
+    It is called with a learning rate of 1; the object's arrays are restored.
     """
     arrays = {leaf: follow(owner, leaf.path[1:]) for leaf in owned}
     before = {leaf: np.array(array) for leaf, array in arrays.items()}
@@ -60,35 +60,35 @@ def asked_with_rate(
 
 
 def owner_of(forward: Any, backward: Any) -> Any:
-    """The object of the user's whose methods they are, or None."""
+    """The user's object whose methods these functions are, or None."""
     owners = [getattr(function, "__self__", None) for function in (forward, backward)]
-    return next((one for one in owners if is_object(one) and not is_module(one)), None)
+    return next((owner for owner in owners if is_object(owner) and not is_module(owner)), None)
 
 
 def with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:
-    """The inputs together with an object's arrays, these by their own names where no input's."""
+    """The inputs and an object's arrays, which keep their own names unless an input has it."""
     key = next(name for name in ("layer", "owner", "self_") if name not in params)
-    found = flatten({**params, key: owner})
-    own = {f"{key}.{path_name(leaf.path[1:])}" for leaf in found.leaves if leaf.in_object}
-    short = {name: name.removeprefix(f"{key}.") for name in own}
+    both = flatten({**params, key: owner})
+    owned = {f"{key}.{path_name(leaf.path[1:])}" for leaf in both.leaves if leaf.in_object}
+    short = {name: name.removeprefix(f"{key}.") for name in owned}
     short = {name: new for name, new in short.items() if new not in params}
     return replace(
-        found,
-        names=tuple(short.get(name, name) for name in found.names),
-        leaves=tuple(replace(leaf, name=short.get(leaf.name, leaf.name)) for leaf in found.leaves),
+        both,
+        names=tuple(short.get(name, name) for name in both.names),
+        leaves=tuple(replace(leaf, name=short.get(leaf.name, leaf.name)) for leaf in both.leaves),
     )
 
 
 def at_its_default(layer: Any, params: Mapping[str, Any]) -> Any:
-    """The layer as a loss whose `backward(dout=1)` does nothing with it, where it is one."""
+    """The layer; if it is a loss whose `backward(dout=1)` ignores dout, with upstream 1."""
     try:
         given = next(iter(inspect.signature(layer.backward or layer.forward).parameters.values()))
         under = [
             replace(layer, upstream=np.full((), number)).gradient(params) for number in (1.0, 0.0)
         ]
         is_loss = given.default == 1 and np.shape(to_array(layer.run(params)[0])) == ()
-        same = all(np.array_equal(one, under[1][name]) for name, one in under[0].items())
-    except LEAVING:  # which is left to the check
+        same = all(np.array_equal(value, under[1][name]) for name, value in under[0].items())
+    except LEAVING:  # the check reports it
         return layer
     if not (is_loss and same and any(map(np.any, under[0].values()))):
         return layer

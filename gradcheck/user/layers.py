@@ -1,4 +1,4 @@
-"""A layer as a loss and a gradient of named parameters: its inputs."""
+"""A layer as a scalar loss of its inputs, with the gradient from its backward pass."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_real_tensor, is_torch, to_array
 
 TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
-"""What the inputs of a loss layer that need no gradient are called."""
+"""The usual names of those inputs of a loss layer that need no gradient."""
 
 ROUGH = 1e-5
-"""The step, and the relative error, that tell two readings apart."""
+"""The step and the relative error of the test that decides between two readings."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class CheckedLayer:
     Attributes:
         forward: returns the output, or a tuple (output, cache).
         backward: takes (upstream, cache), or upstream alone; returns the inputs' gradients. None
-            where torch or jax is to find them, through the backward pass of a function of theirs.
-        fixed: the inputs that are not differentiated (whole numbers, settings), by name.
+            if torch or jax computes them, through the backward pass of a function of theirs.
+        fixed: the inputs that are not differentiated (integers, settings), by name.
         upstream: dL/d output, in the structure of the output.
         owner: the object whose methods they are; its parameters are checked with the inputs.
-        owned: the places of the arrays in it.
-        convention: in which `backward` takes the upstream gradient of complex outputs.
-        possible: the conventions that it may follow: any, where the library does not say which.
+        owned: the places of the arrays in the owner.
+        convention: the convention of the upstream gradient of complex outputs.
+        possible: the conventions that are possible; one if the library fixes it.
     """
 
     forward: Callable[..., Any]
@@ -81,7 +81,7 @@ class CheckedLayer:
         return inner(self.upstream, output)
 
     def gradient(self, params: Mapping[str, Any]) -> Any:
-        """What the backward pass returns, by the names of the inputs."""
+        """The gradients from the backward pass, by the names of the inputs."""
         upstream = mapped(self.convention.written, self.upstream)
         if self.backward is None:
             return automatic_product(lambda inputs: self.run(inputs)[0], params, upstream)
@@ -94,16 +94,16 @@ class CheckedLayer:
         returned = gradients_of(self.owner, returned)
         if not self.owned:
             return self._by_name(returned)
-        found = {leaf.name: look_beside(self.owner, leaf.path[1:]) for leaf in self.owned}
-        kept = {name: gradient for name, gradient in found.items() if gradient is not None}
-        return {**kept, **self._with_owned(returned)}
+        beside = {leaf.name: look_beside(self.owner, leaf.path[1:]) for leaf in self.owned}
+        stored = {name: gradient for name, gradient in beside.items() if gradient is not None}
+        return {**stored, **self._with_owned(returned)}
 
     def run(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
         """The output and the cache."""
         return self.reading.split(self.returned(params))
 
     def returned(self, params: Mapping[str, Any]) -> Any:
-        """What the forward pass returns."""
+        """Calls the forward pass."""
         inputs = {name: params.get(name, self.fixed.get(name)) for name in self.names}
         if self.positional:
             returned = hand_over(self.forward, *inputs.values())
@@ -112,14 +112,14 @@ class CheckedLayer:
         return kept_in(self.owner, returned, OUTPUTS)
 
     def with_zero_upstream(self) -> CheckedLayer:
-        """The same layer under an upstream gradient of zero."""
+        """The layer with an upstream gradient of zero."""
         zero = mapped(
             lambda item: None if item is None else np.zeros_like(to_array(item)), self.upstream
         )
         return replace(self, upstream=zero)
 
     def _with_owned(self, returned: Any) -> dict[str, Any]:
-        """The gradients by name, where those of the owner's parameters may follow the inputs'."""
+        """The gradients by name; those of the owner's parameters may follow those of the inputs."""
         count = len(self.names) - len(self.fixed)
         if not isinstance(returned, tuple | list) or len(returned) <= count:
             return dict(self._by_name(returned))
@@ -177,7 +177,7 @@ def make_layer(
     rng: np.random.Generator,
     order: int = 1,
 ) -> tuple[CheckedLayer, Parameters]:
-    """The layer as a scalar problem, and what is differentiated: inputs, and the owner's arrays."""
+    """The layer as a scalar problem, and its parameters: the inputs and the owner's arrays."""
     if not callable(forward):
         raise UsageError(
             f"forward is {describe(forward)}, which cannot be called; give its methods, as in "
@@ -215,14 +215,14 @@ def make_layer(
     try:
         start = parameters.pack(parameters.values)
         returned = call(layer.returned, "your forward", start)
-        found = [
+        candidates = [
             _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
             for reading in readings(returned, backward)
         ]
         if backward is None and order == 1:
-            return taken_apart(found[0], start), parameters
+            return taken_apart(candidates[0], start), parameters
         inputs = {name: start[name] for name in params}
-        chosen = _chosen(found, inputs, rng) if found[1:] else found[0]
+        chosen = _chosen(candidates, inputs, rng) if candidates[1:] else candidates[0]
         return chosen if upstream is not None else at_its_default(chosen, start), parameters
     finally:
         parameters.restore()
@@ -233,7 +233,7 @@ def _with_upstream(
 ) -> CheckedLayer:
     """The layer with an upstream gradient that fits its output."""
     output, _ = layer.reading.split(returned)
-    drawn = random_like(output, rng)  # refuses what cannot be checked
+    drawn = random_like(output, rng)  # also raises for outputs that cannot be checked
     if layer.reading.arguments == 0:
         if np.shape(to_array(output)) != ():
             raise UsageError(
@@ -254,13 +254,13 @@ def _with_upstream(
 
 
 def _chosen(
-    found: Sequence[CheckedLayer], params: Mapping[str, Any], rng: np.random.Generator
+    candidates: Sequence[CheckedLayer], params: Mapping[str, Any], rng: np.random.Generator
 ) -> CheckedLayer:
-    """Of outputs with a cache, and outputs alone, those under which the layer is right."""
-    right = [layer for layer in found if _is_right(layer, params, rng)]
-    if len(right) == 1 or found[0].reading.arguments == 1:
-        return (right or found)[0]
-    count = found[0].reading.arguments
+    """The candidate (outputs with a cache, or outputs alone) for which the gradient is right."""
+    right = [layer for layer in candidates if _is_right(layer, params, rng)]
+    if len(right) == 1 or candidates[0].reading.arguments == 1:
+        return (right or candidates)[0]
+    count = candidates[0].reading.arguments
     raise UsageError(
         f"forward returned a tuple of {count}: are all outputs, or is the last a cache? Name the "
         "arguments of backward accordingly, def backward(dout1, dout2) or "
@@ -269,7 +269,7 @@ def _chosen(
 
 
 def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Generator) -> bool:
-    """Whether the gradient is that of the loss along one random direction, roughly."""
+    """Whether the gradient roughly equals the slope of the loss along one random direction."""
     values = {name: np.asarray(to_array(value)) for name, value in params.items()}
     along = {name: rng.standard_normal(value.shape) for name, value in values.items()}
     try:
@@ -279,7 +279,7 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
             for size in (ROUGH, -ROUGH)
         )
         slopes = [np.real(np.vdot(given[name], direction)) for name, direction in along.items()]
-    except LEAVING:  # of the user's code, which is asked in a way that may not be meant
+    except LEAVING:  # the reading may be wrong, so that the user's code may raise anything
         return False
     numeric, analytic = (up - down) / (2 * ROUGH), float(np.sum(slopes))
     return bool(abs(numeric - analytic) <= ROUGH * (abs(numeric) + np.abs(slopes).sum()))

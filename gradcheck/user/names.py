@@ -1,4 +1,4 @@
-"""What people call the gradient of a parameter: `dW1` for `W1`, `dw[0]` for `weights[0]`."""
+"""The usual names of gradients: `dW1` for the parameter `W1`, `dw[0]` for `weights[0]`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROLES = {
     "bias": {"b", "bias", "biases", "bs"},
 }
 PARAMETERS = ("params", "parameters")
-"""What a container of parameters is called."""
+"""The usual names of a container of parameters."""
 
 SIBLINGS = {
     **dict.fromkeys(PARAMETERS, ("grads", "gradients", "grad")),
@@ -25,16 +25,16 @@ SIBLINGS = {
     "data": ("grad",),
     "value": ("grad",),
 }
-"""What the gradients beside a container, or beside a number of a small engine, are called."""
+"""The usual names of gradients beside a container, or beside a number of a small engine."""
 
 ABSENT = object()
-"""Stands where nothing was returned for a leaf."""
+"""Marks a leaf for which no gradient was returned."""
 
 _NUMBERED = re.compile(r"(?P<stem>.*?)(?P<number>_?\d*)$", re.DOTALL)
 
 
 def derived_names(name: str) -> list[str]:
-    """The names under which the gradient of `name` is looked for, after `name` itself."""
+    """The names that the gradient of `name` may have, besides `name` itself."""
     return [prefix + name for prefix in PREFIXES] + [name + suffix for suffix in SUFFIXES]
 
 
@@ -53,10 +53,10 @@ def look_up(gradients: Any, path: Path) -> tuple[Any, Path] | None:
 
 
 def is_intermediate(key: Any, names: Sequence[str]) -> bool:
-    """Whether an entry of a gradient dict that belongs to no block can be passed over.
+    """Whether an entry of a gradient dict that belongs to no block can be ignored.
 
-    `dA1`, `dZ2`, `delta3` and `cost` are values on the way; `dW1` beside `W1` is a second name of
-    the same block. `W9` and `dW9` look like the gradient of a parameter that is not there.
+    `dA1`, `dZ2`, `delta3` and `cost` are intermediate values; `dW1` beside `W1` is a second name of
+    the same block. `W9` and `dW9` look like the gradient of a missing parameter.
     """
     if not isinstance(key, str):
         return False
@@ -94,14 +94,14 @@ def _walk(value: Any, path: Path, walked: Path) -> tuple[Any, Path] | None:
     keyed = attributes(value) if is_object(value) else value
     if isinstance(keyed, Mapping):
         for key in _keys_for(step, keyed):
-            found = _walk(keyed[key], rest, (*walked, key))
-            if found is not None:
-                return found
+            match = _walk(keyed[key], rest, (*walked, key))
+            if match is not None:
+                return match
     return None
 
 
 def follow(value: Any, path: Path) -> Any:
-    """What a path leads to from a value; `ABSENT` where it leads nowhere."""
+    """The value at the end of a path that starts at `value`; `ABSENT` if there is none."""
     for step in path:
         if isinstance(step, Position):
             if not isinstance(value, list | tuple) or step.index >= len(value):
@@ -119,16 +119,16 @@ def follow(value: Any, path: Path) -> Any:
 
 
 def look_beside(owner: Any, path: Path) -> Any | None:
-    """The gradient that an object keeps beside the parameter at `path`: `layer.dW` of `layer.W`.
+    """The gradient stored beside the parameter at `path`: `layer.dW` beside `layer.W`.
 
-    One name of the path is replaced by a derived one, the last first; None where there is none.
+    One name of the path is replaced by a derived one, the last name first; None if none exists.
     """
-    found = found_beside(owner, path)
-    return None if found is None else found[2]
+    match = found_beside(owner, path)
+    return None if match is None else match[2]
 
 
 def found_beside(owner: Any, path: Path) -> tuple[Any, str, Any] | None:
-    """The same with what holds it, and its name there."""
+    """The holder of the gradient that `look_beside` finds, its name there, and the gradient."""
     for depth in reversed(range(len(path))):
         if not isinstance(path[depth], str):
             continue
@@ -145,23 +145,23 @@ def found_beside(owner: Any, path: Path) -> tuple[Any, str, Any] | None:
 
 
 def kept_gradients(paths: Sequence[Path]) -> set[Path]:
-    """Of what lies in an object, the gradients that it keeps beside its parameters."""
+    """The paths in an object that hold gradients beside its parameters."""
     beside: dict[tuple[Path, Path], list[str]] = {}
     for path in paths:
         for depth, step in enumerate(path):
             if isinstance(step, str):
                 beside.setdefault((path[:depth], path[depth + 1 :]), []).append(step)
     return {
-        (*before, own, *after)
+        (*before, sibling, *after)
         for (before, after), names in beside.items()
         for name in names
-        for own in _keys_for(name, dict.fromkeys(other for other in names if other != name))
-        if own in SIBLINGS.get(name, ()) or _undressed(own) != own
+        for sibling in _keys_for(name, dict.fromkeys(other for other in names if other != name))
+        if sibling in SIBLINGS.get(name, ()) or _undressed(sibling) != sibling
     }
 
 
 def _keys_for(name: Any, mapping: Mapping[Any, Any]) -> list[Any]:
-    """The keys of a mapping that could hold the gradient of `name`, the best first."""
+    """The keys of a mapping that may hold the gradient of `name`, the best first."""
     if name in mapping:
         return [name]
     if not isinstance(name, str):
@@ -182,7 +182,7 @@ def _keys_for(name: Any, mapping: Mapping[Any, Any]) -> list[Any]:
 
 
 def _undressed(key: str) -> str:
-    """A derived name without what makes it derived."""
+    """A derived name without its prefix or suffix."""
     for suffix in SUFFIXES:
         if key.endswith(suffix) and len(key) > len(suffix):
             return key[: -len(suffix)]

@@ -1,4 +1,4 @@
-"""Of an object's arrays, those that are its parameters."""
+"""Selects the arrays of an object that are its parameters."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gradcheck.user.returned import names_of
 
 
 def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
-    """The problem without what an object holds beside its parameters: caches, data, velocities.
+    """The problem without arrays of an object that are no parameters: caches, data, velocities.
 
-    Of an object's arrays, those with a gradient are its parameters; where the gradient raises,
-    those that are named like weights and biases.
+    The arrays of an object that have a gradient are its parameters; if the gradient function
+    raises, those with names of weights and biases.
 
     Returns:
-        The problem, and what the first call of the gradient gave; None where it was not called.
+        The problem, and the gradients of the first call; None if it was not called.
     """
     parameters = problem.parameters
     if not any(_may_be_none(problem, block) for block in range(len(parameters.names))):
@@ -56,12 +56,12 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
 
 
 def _is_something(gradient: Gradient) -> bool:
-    """Whether a gradient was returned that is not zero."""
+    """Whether a nonzero gradient was returned."""
     return gradient.value is not None and bool(np.any(gradient.value))
 
 
 def _may_be_none(problem: Problem, block: int) -> bool:
-    """Whether a block need not be a parameter: it is in an object, or the targets of a layer."""
+    """Whether a block may be no parameter: it is in an object, or it is the targets of a layer."""
     parameters = problem.parameters
     if problem.layer is not None and parameters.names[block].lower() in TARGETS:
         return True

@@ -1,4 +1,4 @@
-"""What a loss function returned: one number, or a pair of it and the gradients."""
+"""Reads the value returned by a loss function: one number, or the pair (loss, gradients)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradcheck.user.tensors import to_array
 
 NUMBER = float | int | np.floating | np.ndarray
 ROUNDED = 1e-9
-"""An imaginary part of so much is rounding."""
+"""An imaginary part of at most this share of the number is rounding."""
 
 
 def as_number(returned: Any) -> float:
@@ -30,7 +30,7 @@ def as_number(returned: Any) -> float:
     if np.ma.is_masked(returned):
         raise UsageError("your loss returned a masked number; fill the mask, or leave it out")
     if is_object(returned) and isinstance(getattr(returned, "data", None), NUMBER):
-        returned = returned.data  # a number of an engine that the user wrote
+        returned = returned.data  # a number of the user's own autodiff engine
     returned = to_array(returned)
     array = np.asarray(returned) if not isinstance(returned, str | dict) else np.empty(0)
     if array.dtype.kind == "c" and array.size == 1:

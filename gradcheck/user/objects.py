@@ -1,4 +1,4 @@
-"""Parameters that live in a user's object: found in its attributes, changed in place, put back."""
+"""Parameters in the attributes of a user's object: found, changed in place and restored."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ PLAIN = (
     np.random.RandomState,
     np.dtype,
 )
-"""What is never looked into."""
+"""Types that are not searched for parameters."""
 
 DEEPEST = 64
-"""What lies deeper in an object (the end of a long linked list) is no parameter."""
+"""The depth to which an object is searched (a linked list may be longer)."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Position:
 
 @dataclass(frozen=True)
 class Place:
-    """An attribute, key or position of a holder, and what it held when the check began."""
+    """An attribute, key or position of a holder, and its value when the check began."""
 
     holder: Any
     step: Any
     original: Any
 
     def get(self) -> Any:
-        """What is there now."""
+        """The current value."""
         if isinstance(self.step, Position):
             return self.holder[self.step.index] if self.step.index < len(self.holder) else None
         if isinstance(self.holder, Mapping):
@@ -74,7 +74,7 @@ class Place:
         return getattr(self.holder, self.step, None)
 
     def set(self, value: Any) -> None:
-        """Puts something there; tuples stay as they are."""
+        """Sets the value; tuples are not changed."""
         if isinstance(self.step, Position):
             if isinstance(self.holder, list):
                 self.holder[self.step.index : self.step.index + 1] = [value]
@@ -84,21 +84,21 @@ class Place:
             object.__setattr__(self.holder, self.step, value)
 
     def hold(self, value: Any) -> None:
-        """Puts something there unless it is."""
+        """Sets the value unless it is there already."""
         if self.get() is not value:
             self.set(value)
 
 
 @dataclass(frozen=True)
 class Memory(Place):
-    """The numbers of a torch tensor of a type that numpy does not have; the tensor is `holder`."""
+    """The memory of a torch tensor of a type that numpy does not have; the tensor is `holder`."""
 
     def get(self) -> Any:
-        """Nothing, so that numbers are always put in."""
+        """None, so that `hold` always writes the numbers."""
         return None
 
     def set(self, value: Any) -> None:
-        """Changes the numbers."""
+        """Writes the numbers into the tensor."""
         put_numbers(self.holder, value)
 
 
@@ -108,12 +108,12 @@ class Slot:
 
     Attributes:
         way: the places of the containers that lead to it, the outermost first; the user's code
-            may put new ones there.
-        working: the array that is perturbed: the original's own memory where it is float64 and can
-            be written to, else a float64 copy that takes its place during the check; None for what
-            is made anew from every value.
+            may replace these containers.
+        working: the array that is perturbed: the original's own memory if it is float64 and
+            writeable, else a float64 copy that replaces it during the check; None if a new object
+            is made for every value.
         itself: whether `working` is the original's own memory.
-        make: what to put there for a value, where `working` is None.
+        make: makes the object for a value, if `working` is None.
     """
 
     place: Place
@@ -128,7 +128,7 @@ class Slot:
         return self.place.original
 
     def put(self, value: Array) -> None:
-        """Makes the object hold the value."""
+        """Sets the parameter in the object to a value."""
         for place in self.way:
             place.hold(place.original)
         if self.working is None:
@@ -139,12 +139,12 @@ class Slot:
         self.place.hold(self.original if self.itself else self.working)
 
     def holds(self, value: Array) -> bool:
-        """Whether the original is there, and has this value."""
+        """Whether the original is in its place and has this value."""
         there = self.place.get()
         return there is self.original and np.array_equal(np.asarray(to_array(there)), value)
 
     def restore(self, value: Array) -> None:
-        """Puts back what was there, exactly."""
+        """Restores the original and its value."""
         for place in self.way:
             place.hold(place.original)
         if self.itself and self.working is not None:
@@ -153,14 +153,14 @@ class Slot:
 
 
 def thawed(array: Array) -> Array:
-    """An array that was writeable, and is again: the user's code may have frozen it."""
+    """Makes an array writeable again, which the user's code may have frozen; returns it."""
     if not array.flags.writeable:
         array.flags.writeable = True
     return array
 
 
 def is_object(value: Any) -> bool:
-    """Whether a value is an object of the user's, with attributes to look into."""
+    """Whether a value is an object of the user's that may hold parameters in attributes."""
     if value is None or isinstance(value, (*PLAIN, float, np.generic, np.ndarray)):
         return False
     if isinstance(value, Mapping | list | tuple) or is_tensor(value):
@@ -169,14 +169,14 @@ def is_object(value: Any) -> bool:
 
 
 def attributes(value: Any) -> dict[str, Any]:
-    """The attributes of an object, in the order in which they were set."""
-    found = dict(vars(value)) if hasattr(value, "__dict__") else {}
+    """The attributes of an object by name, in the order in which they were set."""
+    named = dict(vars(value)) if hasattr(value, "__dict__") else {}
     for kind in type(value).__mro__:
         slots = vars(kind).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             if name not in ("__dict__", "__weakref__") and hasattr(value, name):
-                found.setdefault(name, getattr(value, name))
-    return found
+                named.setdefault(name, getattr(value, name))
+    return named
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,8 @@ class Walk:
     """A walk through the attributes of objects.
 
     Attributes:
-        whole: every array is perturbed itself, whatever its type.
-        torch: the modules and torch tensors met.
+        whole: whether every array is perturbed in its own memory, whatever its type.
+        torch: the modules and torch tensors found.
         fixed: the paths and shapes of arrays that cannot be changed.
         working: the arrays that are perturbed, by the identity of the original.
     """
@@ -196,10 +196,10 @@ class Walk:
     working: dict[int, Array | None] = field(default_factory=dict)
 
     def slots(self, value: Any, path: Path = ()) -> Iterator[tuple[Path, Slot]]:
-        """The paths and slots of the floating-point arrays and numbers in an object's attributes.
+        """Yields path and slot of the floating-point arrays and numbers in an object's attributes.
 
-        An array that is found in several places has a slot in each. A `torch.nn.Module` has its
-        parameters by their own names.
+        An array in several places has a slot in each. The parameters of a `torch.nn.Module` have
+        the names that torch gives them.
         """
         return self._below(value, path, (), {id(value)})
 
@@ -239,7 +239,7 @@ class Walk:
 
 
 def _tensor_slot(place: Place, way: tuple[Place, ...]) -> Slot:
-    """Torch's tensors are perturbed themselves; jax's cannot be, and are made anew."""
+    """The slot of a tensor: torch's are perturbed in place, jax's are immutable and made anew."""
     tensor = place.original
     if is_jax(tensor):
         return Slot(place, way, None, make=partial(like, tensor))
@@ -249,7 +249,7 @@ def _tensor_slot(place: Place, way: tuple[Place, ...]) -> Slot:
 
 
 def steps_from(holder: Any) -> Iterator[tuple[Any, Any]]:
-    """The steps out of a container or object, in order: (key, `Position` or name, value)."""
+    """Yields the items of a container or object, in order: (key, `Position` or name; value)."""
     if isinstance(holder, Mapping):
         yield from list(holder.items())
     elif isinstance(holder, list | tuple):
@@ -260,13 +260,13 @@ def steps_from(holder: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _working_array(place: Place) -> Array | None:
-    """The array to perturb in a place; None where there is no parameter that can be."""
+    """The array to perturb in a place; None if it is no parameter or cannot be changed."""
     array = place.original
     if array.dtype.kind not in "fc":
         return None
     wide = np.dtype(np.float64 if array.dtype.kind == "f" else np.complex128)
     if array.dtype == wide and array.flags.writeable and type(array) is np.ndarray:
         return array
-    if isinstance(place.holder, tuple):  # nothing can be put there: float32 is moved as it is
+    if isinstance(place.holder, tuple):  # no copy can replace it: float32 is perturbed itself
         return array if array.flags.writeable else None
     return np.array(array, dtype=wide, order="K")

@@ -1,4 +1,4 @@
-"""What a layer's forward pass returned: outputs, which take an upstream gradient, and a cache."""
+"""Reads the returned value of a layer's forward pass: outputs and a cache."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NO_UPSTREAM = {"data", "dim", "dims", "dict", "drop", "depth", "dtype", "dense",
 
 @dataclass(frozen=True)
 class Reading:
-    """How what `forward` returns is read, and how `backward` is called.
+    """How the returned value of `forward` is read, and how `backward` is called.
 
     Attributes:
-        outputs: so many of the first items of a tuple are outputs; 0 where all of it is output.
+        outputs: how many of the first items of a tuple are outputs; 0 if all of it is the output.
         arguments: how many arguments `backward` needs.
-        rate: whether the second of them is a learning rate.
-        left_out: the argument of `backward`, 1 by default, that it does nothing with.
-        leaves_out: whether the cache may be outputs that `backward` has no upstream gradient of.
+        leaves_out: whether the cache may hold outputs for which `backward` takes no upstream.
+        rate: whether the second argument is a learning rate.
+        left_out: the argument of `backward`, with default 1, that it does not use.
     """
 
     outputs: int
@@ -42,7 +42,7 @@ class Reading:
     left_out: str = ""
 
     def split(self, returned: Any) -> tuple[Any, Any]:
-        """The output, or the outputs, and the cache."""
+        """The output or outputs, and the cache."""
         if self.outputs == 0:
             return returned, None
         outputs, rest = returned[: self.outputs], returned[self.outputs :]
@@ -62,7 +62,7 @@ class Reading:
 
 
 def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading]:
-    """The ways in which what `forward` returned can be read; one where names or types tell."""
+    """The possible readings of the value returned by `forward`; one if names or types decide."""
     if backward is None:
         return [Reading(0, 1)]
     needed = _needed(backward)
@@ -74,11 +74,11 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
     nested = length == 2 and isinstance(returned[0], tuple)
     if nested and count == len(returned[0]) + 1 > 2:
         return [Reading(1, count)]
-    held = len(list(takewhile(is_output, returned)))
-    if length > held == count - 1 > 1:
-        is_number = length == count and isinstance(returned[held], float | np.floating)
+    arrays = len(list(takewhile(is_output, returned)))
+    if length > arrays == count - 1 > 1:
+        is_number = length == count and isinstance(returned[arrays], float | np.floating)
         all_outputs = is_number and not CACHE.match((needed or [""])[-1])
-        return [Reading(held, count), *([Reading(length, count)] if all_outputs else [])]
+        return [Reading(arrays, count), *([Reading(length, count)] if all_outputs else [])]
     leading = len(list(takewhile(_is_upstream, needed or [])))
     if 1 < leading <= length:
         return [Reading(leading, count)]
@@ -88,15 +88,14 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
     if count == 2 and length == 2 and not leading and not CACHE.match((needed or ["", "cache"])[1]):
         return [usual, Reading(2, 2)]
     if count > 2:
-        held = min(length, count - bool(CACHE.match((needed or [""])[-1])))
-        return [Reading(held, count)]
+        return [Reading(min(length, count - bool(CACHE.match((needed or [""])[-1]))), count)]
     if count == 1 and length == 2:
         return [replace(usual, leaves_out=True), Reading(2, 1)]
     return [replace(usual, leaves_out=count == 1)]
 
 
 def _is_upstream(name: str) -> bool:
-    """Whether an argument is an upstream gradient, by its name."""
+    """Whether the name of an argument is that of an upstream gradient."""
     return bool(UPSTREAM.match(name)) and name not in NO_UPSTREAM
 
 
@@ -106,21 +105,21 @@ def is_output(value: Any) -> bool:
 
 
 def _needed(function: Callable[..., Any]) -> list[str] | None:
-    """The names of the arguments that a function is to be given; None where nothing tells.
+    """The names of the arguments that a function needs; None if its signature is unknown.
 
-    Of a function whose arguments all have defaults (`dout=1`), the first.
+    If all arguments have defaults (`dout=1`), the first one counts as needed.
     """
     signature = signature_of(function)
-    parameters = [] if signature is None else list(signature.parameters.values())
-    if signature is None or any(one.kind is one.VAR_POSITIONAL for one in parameters):
+    arguments = [] if signature is None else list(signature.parameters.values())
+    if signature is None or any(each.kind is each.VAR_POSITIONAL for each in arguments):
         return None
-    places = [one for one in parameters if one.kind in POSITIONAL]
-    needed = [one.name for one in places if one.default is one.empty]
-    return needed or [one.name for one in places[:1]]
+    places = [each for each in arguments if each.kind in POSITIONAL]
+    needed = [each.name for each in places if each.default is each.empty]
+    return needed or [each.name for each in places[:1]]
 
 
 def leaves(structure: Any, *others: Any) -> Iterator[tuple[Any, ...]]:
-    """The arrays of a structure of outputs, each with what is at its place in the others."""
+    """Yields the arrays of a structure, each with the items at the same place in the others."""
     if isinstance(structure, Mapping):
         for key, value in structure.items():
             yield from leaves(value, *(other[key] for other in others))
@@ -132,7 +131,7 @@ def leaves(structure: Any, *others: Any) -> Iterator[tuple[Any, ...]]:
 
 
 def mapped(change: Callable[..., Any], structure: Any, *others: Any) -> Any:
-    """The structure with its arrays changed, given what is at their places in the others."""
+    """Applies a function to the arrays of a structure and the items at their place in others."""
     if isinstance(structure, Mapping):
         return {
             key: mapped(change, value, *(other[key] for other in others))
@@ -147,7 +146,7 @@ def mapped(change: Callable[..., Any], structure: Any, *others: Any) -> Any:
 
 
 def inner(upstream: Any, output: Any) -> float:
-    """The sum of upstream times output, of complex ones that by the parts."""
+    """The sum of upstream times output; complex numbers are multiplied part by part."""
     sums = []
     for value, along in leaves(output, upstream):
         if along is None:
@@ -164,9 +163,9 @@ def inner(upstream: Any, output: Any) -> float:
 
 
 def random_like(output: Any, rng: np.random.Generator) -> Any:
-    """Normal numbers in the structure of the output: never all of one sign, never all ones.
+    """A random upstream gradient of normal numbers, in the structure of the output.
 
-    Whole numbers beside others take no upstream gradient: it is 0 there, and None for None.
+    It is 0 for integers beside floating-point outputs, and None for items without numbers.
     """
     kinds = [np.asarray(to_array(value)).dtype.kind for (value,) in leaves(output)]
     continuous = "f" in kinds or "c" in kinds
@@ -189,7 +188,7 @@ def random_like(output: Any, rng: np.random.Generator) -> Any:
 
 
 def require_fit(upstream: Any, output: Any) -> None:
-    """Refuses an upstream gradient of another structure or shape than the output."""
+    """Raises UsageError unless the upstream gradient has the structure and shapes of the output."""
     try:
         pairs = list(leaves(output, upstream))
     except (TypeError, KeyError, ValueError, IndexError):
@@ -206,7 +205,7 @@ def require_fit(upstream: Any, output: Any) -> None:
 
 
 def like_output(upstream: Any, output: Any) -> Any:
-    """A copy of the upstream gradient as the backward function expects it: as the output is."""
+    """A copy of the upstream gradient in the types of the output."""
     return mapped(
         lambda value, along: (
             like(value, to_array(along))

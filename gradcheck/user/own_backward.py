@@ -1,7 +1,7 @@
-"""A function of torch or jax that brings its own backward pass, taken apart into the two.
+"""Splits a function of torch or jax with a custom backward pass into forward and backward.
 
 `torch.autograd.Function.apply`, `jax.custom_vjp` and `jax.custom_jvp` call rules that the user
-wrote: as a forward and a backward function these are followed, blamed and mended like any others.
+wrote. As a forward and a backward function, these are traced, diagnosed and mended like any others.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Pair = tuple[Callable[..., Any], Callable[..., Any]]
 
 
 def rules_of(function: Any) -> Pair | None:
-    """The forward function, which returns (output, cache), and backward(upstream, cache).
+    """The functions forward(*inputs) -> (output, cache) and backward(upstream, cache).
 
-    None where a function has no rules of its own.
+    None if a function has no custom rules.
     """
     kind = getattr(function, "__self__", None)
     torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
@@ -40,16 +40,16 @@ def rules_of(function: Any) -> Pair | None:
 
 
 def taken_apart(layer: CheckedLayer, start: Mapping[str, Any]) -> CheckedLayer:
-    """The layer by the rules that the user wrote for torch or jax, where they give the same.
+    """The layer with the user's rules called directly, if they give the same as the library.
 
-    Where the library refuses the shape of a gradient, and where the user's own rule raises, they
-    tell more than what the library says of it.
+    Also if the library rejects the shape of a gradient or the user's rule raises: called directly,
+    the rules show more than the library's exception.
     """
     rules = rules_of(layer.forward)
     if rules is None or not layer.positional:
         return layer
     apart = replace(layer, forward=rules[0], backward=rules[1], reading=Reading(1, 2))
-    (ours, our_error), (theirs, their_error) = (_asked(one, start) for one in (apart, layer))
+    (ours, our_error), (theirs, their_error) = (_asked(each, start) for each in (apart, layer))
     if their_error:
         shape = not our_error and "invalid gradient" in their_error
         return apart if shape or our_error == their_error else layer
@@ -62,7 +62,7 @@ def taken_apart(layer: CheckedLayer, start: Mapping[str, Any]) -> CheckedLayer:
 
 
 def _asked(layer: CheckedLayer, start: Mapping[str, Any]) -> tuple[Any, str]:
-    """The output and the gradients; or what was raised."""
+    """The output and the gradients, and ""; or None and the exception as text."""
     try:
         return (layer.run(start)[0], layer.gradient(start)), ""
     except LEAVING as error:
@@ -70,11 +70,11 @@ def _asked(layer: CheckedLayer, start: Mapping[str, Any]) -> tuple[Any, str]:
 
 
 Called = dict[Any, tuple[Any, ...]]
-"""Functions with rules of the user's, with what they were given first."""
+"""Functions with custom rules, and the arguments of their first call."""
 
 
 def called_within(run: Callable[[], Any]) -> list[tuple[Any, tuple[Any, ...]]]:
-    """The functions with rules of the user's that a call runs, with what they were given first."""
+    """The functions with custom rules that a call runs, and the arguments of their first call."""
     calls: Called = {}
     torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
     with ExitStack() as undo:
@@ -91,14 +91,14 @@ def called_within(run: Callable[[], Any]) -> list[tuple[Any, tuple[Any, ...]]]:
 
 
 def _kinds_below(kind: Any) -> Iterator[Any]:
-    for one in kind.__subclasses__():
-        yield from _kinds_below(one)
-        if not one.__module__.startswith("torch."):
-            yield one
+    for subclass in kind.__subclasses__():
+        yield from _kinds_below(subclass)
+        if not subclass.__module__.startswith("torch."):
+            yield subclass
 
 
 def _note(kind: Any, calls: Called, undo: ExitStack) -> None:
-    """Has the forward function of a `torch.autograd.Function` noted."""
+    """Replaces the forward function of a `torch.autograd.Function` by one that records calls."""
     real, first = kind.forward, 0 if has_setup(kind) else 1
 
     def forward(*given: Any) -> Any:
@@ -122,7 +122,7 @@ def _noting_rule(real: Callable[..., Any], calls: Called) -> Callable[..., Any]:
 
 
 def _numbers_of(value: Any) -> Any:
-    """A copy of an argument; under vmap, of the first of its batch."""
+    """A copy of an argument; under vmap, of the first in its batch."""
     if not is_tensor(value):
         return value
     if is_torch(value):
@@ -135,23 +135,23 @@ def _numbers_of(value: Any) -> Any:
 
 
 def has_setup(kind: Any) -> bool:
-    """Whether a `torch.autograd.Function` fills its context in a function of its own."""
+    """Whether a `torch.autograd.Function` has its own `setup_context`."""
     return not kind.setup_context.__module__.startswith("torch.")
 
 
 class Context:
-    """What stands for the context that torch hands to the two."""
+    """Replaces the context that torch passes to forward and backward."""
 
     def __init__(self, count: int) -> None:
         self.needs_input_grad = (True,) * count
         self.saved_tensors: tuple[Any, ...] = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
-        """Keeps them."""
+        """Stores tensors for the backward pass."""
         self.saved_tensors = tensors
 
     def ignore(self, *arguments: Any) -> None:
-        """What torch is told, and the numbers do not depend on."""
+        """Does nothing, for methods that do not affect the numbers."""
 
     mark_dirty = mark_non_differentiable = set_materialize_grads = save_for_forward = ignore
 
@@ -184,14 +184,14 @@ def _of_jax(rule: Any) -> Pair:
     def backward(upstream: Any, cache: Any) -> tuple[Any, ...]:
         kept, inputs = cache
         fixed = [inputs[position] for position in still]
-        rest = [one for position, one in enumerate(inputs) if position not in still]
+        rest = [value for position, value in enumerate(inputs) if position not in still]
         return _filled(back(*fixed, kept, upstream), rest)
 
     return forward, backward
 
 
 def _of_tangents(rule: Any) -> Pair:
-    """Those of a rule that multiplies tangents: with a diagonal, that is the product with either.
+    """Forward and backward from a rule for tangents, if the Jacobian is diagonal (symmetric).
 
     Every input is moved by itself, along the upstream gradient.
     """
@@ -202,12 +202,12 @@ def _of_tangents(rule: Any) -> Pair:
 
     def backward(upstream: Any, inputs: Any) -> tuple[Any, ...]:
         fixed = [inputs[position] for position in still]
-        rest = tuple(one for position, one in enumerate(inputs) if position not in still)
-        found = []
-        for own in range(len(rest)):
-            tangents = [upstream if other == own else 0 * one for other, one in enumerate(rest)]
-            found.append(along(*fixed, rest, tuple(tangents))[1])
-        return tuple(found)
+        rest = tuple(value for position, value in enumerate(inputs) if position not in still)
+        gradients = []
+        for moved in range(len(rest)):
+            tangents = [upstream if i == moved else 0 * value for i, value in enumerate(rest)]
+            gradients.append(along(*fixed, rest, tuple(tangents))[1])
+        return tuple(gradients)
 
     return forward, backward
 
@@ -217,23 +217,24 @@ def _listed(value: Any) -> Sequence[Any]:
 
 
 def _filled(returned: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
-    """The gradients, zero where None was returned for what has one."""
+    """The returned gradients; None for a floating-point input becomes zero."""
     pairs = zip(_listed(returned), inputs, strict=True)
     return tuple(
-        0 * one if gradient is None and is_output(one) else gradient for gradient, one in pairs
+        0 * value if gradient is None and is_output(value) else gradient
+        for gradient, value in pairs
     )
 
 
 def argument_names(forward: Callable[..., Any], count: int) -> list[str]:
-    """The names of the first arguments of a function; numbered where it has not as many.
+    """The names of the first `count` arguments of a function; `inputs[i]` if it has fewer.
 
-    Of a `torch.autograd.Function`'s `apply`, those of its own forward function after the context.
+    For `apply` of a `torch.autograd.Function`, those of its forward function after the context.
     """
     kind: Any = getattr(forward, "__self__", None)
-    own = getattr(kind, "forward", None)
-    applied = callable(own) and getattr(forward, "__name__", "") == "apply"
-    signature = signature_of(own if callable(own) and applied else forward)
+    rule = getattr(kind, "forward", None)
+    applied = callable(rule) and getattr(forward, "__name__", "") == "apply"
+    signature = signature_of(rule if callable(rule) and applied else forward)
     places = [] if signature is None else signature.parameters.values()
-    names = [one.name for one in places if one.kind in POSITIONAL]
+    names = [argument.name for argument in places if argument.kind in POSITIONAL]
     names = names[1:] if applied and not has_setup(kind) else names
     return names[:count] if len(names) >= count else [f"inputs[{i}]" for i in range(count)]

@@ -1,4 +1,4 @@
-"""The way back: the user's own structure around arrays."""
+"""Builds the user's structure around arrays of blocks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gradcheck.user.blocks import Pack
 from gradcheck.user.tensors import is_tensor, like, to_array
 
 Places = tuple[tuple[int, bool], ...]
-"""The block of an array, or of each part of a complex one, and whether it lies there transposed."""
+"""The block of an array, or of each part of a complex one, and whether it is transposed."""
 
 
 def dataclass_pack(value: Any, packs: list[tuple[Any, Pack]]) -> Pack:
-    """A dataclass around packed fields."""
+    """The function that builds a dataclass around packed fields."""
 
     def pack_dataclass(arrays: Sequence[Any]) -> Any:
         packed = copy.copy(value)
@@ -28,7 +28,7 @@ def dataclass_pack(value: Any, packs: list[tuple[Any, Pack]]) -> Pack:
 
 
 def leaf_pack(leaf: Any, places: Places) -> Pack:
-    """An array or number of the user's own kind around a block, which may lie there flipped."""
+    """The function that builds an array or number of the user's type from its block."""
     build = _builder(leaf)
     [(block, flipped), *more] = places
     if type(leaf) is np.ndarray and not flipped and not more:
@@ -49,9 +49,9 @@ def leaf_pack(leaf: Any, places: Places) -> Pack:
 
 
 def joined(arrays: Sequence[Any], places: Places, original: Any = None) -> Any:
-    """The user's array from its block, or the blocks of its parts; None where it is left out.
+    """The user's array from its block, or from the blocks of its parts; None if these are None.
 
-    A part that is left out alone is that of the original.
+    If only one part is None, that part of the original is used.
     """
     parts = [
         array.T if flipped and array is not None else array
@@ -83,7 +83,7 @@ def _builder(leaf: Any) -> Any:
 
 
 def container_pack(container: Any, packs: list[tuple[Any, Pack]]) -> Pack:
-    """A dict, list or tuple of the user's own kind around packed items."""
+    """The function that builds a dict, list or tuple of the user's type around packed items."""
     if isinstance(container, dict) and type(container) is not dict:
 
         def pack_subclass(arrays: Sequence[Any]) -> Any:

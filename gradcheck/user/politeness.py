@@ -1,4 +1,4 @@
-"""What comes out of a door when something goes wrong inside: a sentence, and never a traceback."""
+"""Public functions raise a sentence when something goes wrong inside, never a deep traceback."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """A door through which no traceback of gradcheck's own comes, whatever is handed in."""
+    """Decorates a public function so that every exception is a UsageError without a traceback."""
     signature = inspect.signature(door)
     parameters = signature.parameters.values()
     names = [parameter.name for parameter in parameters]
@@ -39,7 +39,7 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
             signature.bind(*given, **named)
         except TypeError as error:  # "missing a required argument: 'inputs'"
             raise UsageError(f"{door.__name__}: {error}; {_called_as(door, signature)}") from None
-        linecache.checkcache()  # of a file that was rewritten, the lines that it has now
+        linecache.checkcache()  # the user may have rewritten a file since the last check
         try:
             return door(*given, **named)
         except UsageError:
@@ -64,7 +64,7 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
 
 
 def _called_as(door: Callable[..., object], signature: inspect.Signature) -> str:
-    """How a door is called, with what it cannot do without."""
+    """The call of a public function with its required arguments."""
     wanted = [
         parameter.name
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD

@@ -1,4 +1,4 @@
-"""One check: the user's loss and gradient, the blocks and the data, ready to be called."""
+"""The problem of one check: the user's loss and gradient, the blocks and the data."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ from gradcheck.user.tensors import is_jax
 Function = Callable[..., Any]
 
 FAR = (0.1, 1.0, 10.0)
-"""How far a block is moved when it is asked whether the loss depends on it."""
+"""The sizes of the noise that tests whether the loss depends on a block."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is checked.
+    """The functions to check, and how to call them.
 
     Attributes:
         loss_function: takes the user's structure, returns the loss (or the pair).
-        gradient_function: takes the user's structure, returns the gradients; None where
+        gradient_function: takes the user's structure, returns the gradients; None if
             `loss_function` returns the pair (loss, gradients).
         layered: whether the blocks are the weights and biases of layers.
-        private_copies: every call gets copies of its own, as the user's code changes its own.
-        fresh_data: the data are put back before every call, because the user's code changes them.
-        reads_forward: the gradient is of where the loss was called last: it uses what that left.
+        private_copies: every call gets copies, because the user's code changes its arguments.
+        fresh_data: the data are restored before every call, because the user's code changes them.
+        reads_forward: the gradient function uses values that the last call of the loss stored.
         batched: the loss takes a stack of parameters and returns as many losses.
-        data: the user's own arrays of data with copies of what was in them, by argument.
-        noise: how far values of the loss are known to be off.
-        slope: where the loss is the derivative of another one, made of differences: that, which
-            takes one vector, and the direction.
-        alone: whether the gradient is of this point alone, as others may be off a manifold.
+        data: the user's arrays of data with copies of their content, by argument.
+        noise: the absolute error of the loss that the user stated, or 0.
+        slope: if the loss is a directional derivative by differences of another loss: that loss, of
+            one vector, and the direction.
+        alone: whether only this point can be checked, since others may be off a manifold.
     """
 
     parameters: Parameters
@@ -112,11 +112,11 @@ class Problem:
         return self._number(call(self.loss_function, LOSS, self._pack(values)))
 
     def inside(self, values: Sequence[Array]) -> Sequence[Array]:
-        """The values, moved to the edge of the box where they are outside."""
+        """The values clipped to the bounds."""
         return values if self.bounds is None else self.bounds.inside(values)
 
     def loss_or_nan(self, values: Sequence[Array]) -> float:
-        """The loss, nan where it raises: whether it does is asked elsewhere."""
+        """The loss, or nan if the user's function raises."""
         try:
             return self.loss(values)
         except UserCodeError:
@@ -131,14 +131,13 @@ class Problem:
 
     @property
     def runs_forward(self) -> bool:
-        """Whether the loss is called before each gradient, which may read what that leaves."""
+        """Whether the loss is called before each gradient, which may use its stored values."""
         return self.parameters.in_place or self.reads_forward
 
     def gradient(self, values: Sequence[Array], keep: bool = False) -> Any:
-        """What the user's gradient function returns at the given blocks.
+        """Calls the user's gradient function at the given blocks.
 
-        With `keep` the function is given these very arrays, and the caller sees what it does to
-        them.
+        With `keep` the function gets the arrays themselves, so that the caller sees changes.
         """
         if self.runs_forward:
             self.loss(values)
@@ -156,12 +155,12 @@ class Problem:
             returned = call(self.gradient_function, GRADIENT, packed)
         if returned is None or returned is packed:
             paths = {leaf.name: leaf.path for leaf in self.parameters.leaves}
-            found = left_by_backward(packed, paths)
-            return found[BARE] if found and list(paths.values()) == [()] else found or returned
+            left = left_by_backward(packed, paths)
+            return left[BARE] if left and list(paths.values()) == [()] else left or returned
         return returned
 
     def _own_gradient(self, packed: Any) -> Any:
-        """The gradient of a loss that returns it too, or that torch or jax can differentiate."""
+        """The gradient that the loss function returns as well, or that torch or jax computes."""
         returned = call(self.loss_function, LOSS, packed)
         if not differentiates_itself(returned):
             return as_pair(returned)[1]
@@ -171,7 +170,7 @@ class Problem:
         return None
 
     def depends_on(self, block: int, center: float) -> bool:
-        """Whether the loss is another than at the parameters when a block's entries move far."""
+        """Whether the loss differs from `center` when the entries of a block move far."""
         values = list(self.parameters.values)
         original = values[block]
         rng = np.random.default_rng(0)
@@ -188,7 +187,7 @@ class Problem:
 
     @contextmanager
     def put_back(self) -> Iterator[None]:
-        """Restores the user's objects and data when the block ends, whatever is raised in it."""
+        """Restores the user's objects and data at the end of the with-block."""
         try:
             yield
         finally:
@@ -196,12 +195,12 @@ class Problem:
             self.restore_data()
 
     def is_as_it_was(self) -> bool:
-        """Whether the user's objects and data still hold what they did when the check began."""
+        """Whether the user's objects and data are unchanged since the check began."""
         data = all(same_numbers(array, before) for array, before in self.data.values())
         return data and self.parameters.is_as_it_was()
 
     def restore_data(self) -> tuple[str, ...]:
-        """Puts the user's data back as they were; the names of those that had been changed."""
+        """Restores the user's data; returns the names of the arrays that had changed."""
         changed = []
         for name, (array, before) in self.data.items():
             if not same_numbers(array, before):
@@ -212,7 +211,7 @@ class Problem:
     def implied_gradient(
         self, values: Sequence[Array], learning_rate: float | None = None, packed: Any = None
     ) -> Any:
-        """What the step implies, at its learning rate or another; twice made with momentum."""
+        """The gradient implied by the update step; with momentum, by two consecutive updates."""
         step = self.step
         if step is None:
             return None
@@ -235,9 +234,9 @@ class Problem:
         return implied[BARE] if list(implied) == [BARE] else implied
 
     def entry_loss(self, values: Sequence[Array]) -> Callable[[int, Any, Any], float]:
-        """The loss at `values` with one entry set to another value, on arrays of its own.
+        """A function (block, entry, value) -> the loss at `values` with this entry changed.
 
-        Of several entries, there are several values.
+        It works on arrays of its own, in place; entry and value may be arrays of equal length.
         """
         values = copies(values) if self.private_copies else self.parameters.bind(values)
         cells = [v.reshape(-1) if v.flags.c_contiguous else v.flat for v in values]
@@ -265,7 +264,7 @@ class Problem:
         return entry_loss
 
     def _quick_loss(self) -> Callable[[Sequence[Array]], float]:
-        """The loss, by the shortest way where nothing has to be done around its call."""
+        """The loss function, without the work around each call if none of it is needed."""
         if self.fresh_data or self.bounds or self.batched or self.private_copies:
             return self.loss
         function, pack, number = self.loss_function, self.parameters.pack, self._number

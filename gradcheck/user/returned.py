@@ -1,7 +1,7 @@
-"""What a gradient function returned, for every leaf of the user's structure.
+"""Assigns the value returned by a gradient function to the leaves of the user's structure.
 
-In the structure of the parameters, in a dict by (derived) name or path, or in a list or tuple in
-block order. What cannot be read in exactly one way is refused with a sentence.
+It may have the structure of the parameters, be a dict by (derived) name or path, or a list or tuple
+in block order. An ambiguous value raises UsageError.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from gradcheck.words import listed, printable
 
 
 def assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str, ...]]:
-    """What was returned for every leaf of the user's structure; both parts of one have the same."""
-    found, surplus = _assigned(returned, parameters.undivided)
-    if len(found) < len(parameters.leaves):
+    """The gradient of every leaf, complex for both parts of an array; the surplus names."""
+    gradients, surplus = _assigned(returned, parameters.undivided)
+    if len(gradients) < len(parameters.leaves):
         last = np.cumsum([leaf.part != "imag" for leaf in parameters.leaves]) - 1
-        found = [found[place] for place in last]
-    return found, surplus
+        gradients = [gradients[place] for place in last]
+    return gradients, surplus
 
 
 def _assigned(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str, ...]]:
@@ -48,10 +48,10 @@ def _assigned(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[s
     if isinstance(returned, Mapping):
         return _by_name(returned, parameters)
     if is_object(returned):
-        found = [_look_up(returned, leaf) for leaf in leaves]
+        matches = [_look_up(returned, leaf) for leaf in leaves]
         return [
             _or_missing(look_beside(returned, leaf.path)) if match is None else match[0]
-            for match, leaf in zip(found, leaves, strict=True)
+            for match, leaf in zip(matches, leaves, strict=True)
         ], ()
     if isinstance(returned, list | tuple):
         return _in_order(returned, parameters), ()
@@ -78,7 +78,7 @@ def _pieces(returned: Any, parameters: Parameters, shape: tuple[int, ...]) -> li
 
 
 def _look_up(returned: Any, leaf: Leaf) -> tuple[Any, Path] | None:
-    """By the name that the user gave it, else by its path."""
+    """The gradient of a leaf, by the name that the user gave it, else by its path."""
     return look_up(returned, (leaf.name,)) or look_up(returned, leaf.path)
 
 
@@ -89,10 +89,10 @@ def _or_missing(value: Any) -> Any:
 def _by_name(
     returned: Mapping[Any, Any], parameters: Parameters
 ) -> tuple[list[Any], tuple[str, ...]]:
-    found = [_look_up(returned, leaf) for leaf in parameters.leaves]
-    if not any(found):
-        found = _inside(returned, parameters)
-    used = {match[1][0] for match in found if match is not None}
+    matches = [_look_up(returned, leaf) for leaf in parameters.leaves]
+    if not any(matches):
+        matches = _inside(returned, parameters)
+    used = {match[1][0] for match in matches if match is not None}
     extra = [key for key in returned if key not in used]
     known = [leaf.name for leaf in parameters.leaves]
     unknown = [key for key in extra if not is_intermediate(key, known)]
@@ -104,14 +104,14 @@ def _by_name(
             if returned
             else f"your gradient returned an empty dict; the parameters are {names_of(parameters)}"
         )
-    values = [ABSENT if match is None else match[0] for match in found]
+    values = [ABSENT if match is None else match[0] for match in matches]
     return values, tuple(map(str, extra))
 
 
 def _inside(returned: Mapping[Any, Any], parameters: Parameters) -> list[tuple[Any, Path] | None]:
-    """The gradients of what one container of an object holds, by the names that it has in there."""
+    """The gradients of the parameters in one container of an object, by their names in there."""
     leaves = parameters.leaves
-    found = [
+    matches = [
         look_up(returned, leaf.path[1:])
         if leaf.block is not None and len(leaf.path) > 1 and leaf.in_object
         else None
@@ -119,35 +119,36 @@ def _inside(returned: Mapping[Any, Any], parameters: Parameters) -> list[tuple[A
     ]
     holders = list(
         dict.fromkeys(
-            leaf.path[0] for leaf, match in zip(leaves, found, strict=True) if match is not None
+            leaf.path[0] for leaf, match in zip(leaves, matches, strict=True) if match is not None
         )
     )
     named = [holder for holder in holders if holder in PARAMETERS]
     if len(holders) > 1 and len(named) != 1:
         raise UsageError(
-            f"the names in your gradient are those of {listed([str(one) for one in holders])}; "
+            f"the names in your gradient are those of {listed([str(each) for each in holders])}; "
             f"write gradcheck.parameters(params, only={str(holders[0])!r}) for the one that it is "
             "the gradient of"
         )
     holder = (named or holders or [None])[0]
     return [
         match if leaf.path[:1] == (holder,) else None
-        for leaf, match in zip(leaves, found, strict=True)
+        for leaf, match in zip(leaves, matches, strict=True)
     ]
 
 
 def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any]:
-    """By the structure of the parameters if it is the same, else one item per block."""
+    """The gradients in the structure of the parameters, if it is the same, or one per block."""
     paths = [leaf.path for leaf in parameters.leaves]
     same_structure = [follow(returned, path) for path in paths]
     beside = kept_gradients([leaf.path for leaf in parameters.leaves if leaf.in_object])
-    found = zip(same_structure, paths, strict=True)
-    if all(value is not ABSENT or path in beside for value, path in found):
+    pairs = zip(same_structure, paths, strict=True)
+    if all(value is not ABSENT or path in beside for value, path in pairs):
         firsts = {path[0] for path in paths}
-        extra = [one for i, one in enumerate(returned) if Position(i) not in firsts]
+        extra = [part for i, part in enumerate(returned) if Position(i) not in firsts]
         # a layer without parameters is empty
         if all(
-            one is None or (isinstance(one, Mapping | list | tuple) and not one) for one in extra
+            part is None or (isinstance(part, Mapping | list | tuple) and not part)
+            for part in extra
         ):
             return same_structure
     if parameters.in_place:
@@ -178,34 +179,34 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
 
 
 def _by_shape(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any] | None:
-    """Arrays, or lists of arrays, to those attributes of an object that have their shapes.
+    """Assigns arrays, or lists of arrays, to the attributes of an object by their shapes.
 
-    None where an item fits no attribute, or more than one.
+    None if an item fits no attribute, or more than one.
     """
     leaves = parameters.leaves
     attributes: dict[Any, list[int]] = {}
     for index, leaf in enumerate(leaves):
         attributes.setdefault(leaf.path[:1], []).append(index)
-    found: list[Any] = [ABSENT] * len(leaves)
-    taken: set[Any] = set()
+    gradients: list[Any] = [ABSENT] * len(leaves)
+    used: set[Any] = set()
     for item in returned:
         several = isinstance(item, list | tuple)
         shapes = [np.shape(part) for part in item] if several else [np.shape(item)]
         fitting = [
             name
             for name, indices in attributes.items()
-            if [leaves[index].shape for index in indices] == shapes and name not in taken
+            if [leaves[index].shape for index in indices] == shapes and name not in used
         ]
         if len(fitting) != 1:
             return None
-        taken.add(fitting[0])
+        used.add(fitting[0])
         for index, part in zip(attributes[fitting[0]], item if several else [item], strict=True):
-            found[index] = part
-    return found
+            gradients[index] = part
+    return gradients
 
 
 def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> list[Any] | None:
-    """`(nabla_w, nabla_b)` against a dict of lists: every group to the key that it fits."""
+    """Assigns groups such as `(nabla_w, nabla_b)` to the keys of a dict of lists that they fit."""
     leaves = parameters.leaves
     keys = list(dict.fromkeys(leaf.path[0] for leaf in leaves))
     if len(keys) != len(returned) or any(len(leaf.path) < 2 for leaf in leaves):
@@ -235,7 +236,7 @@ def _grouped(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> l
 def as_array(value: Any, name: str, is_complex: bool = False) -> NDArray[Any]:
     """A returned gradient as an array."""
     if isinstance(value, np.ma.MaskedArray) and value.dtype.kind in "fiu":
-        value = np.ma.filled(value.astype(np.float64), np.nan)  # what is masked is no gradient
+        value = np.ma.filled(value.astype(np.float64), np.nan)  # masked entries have no gradient
     try:
         array = np.asarray(to_array(value))
     except ValueError:
@@ -256,5 +257,5 @@ def as_array(value: Any, name: str, is_complex: bool = False) -> NDArray[Any]:
 
 
 def names_of(parameters: Parameters) -> str:
-    """The names of the blocks, for a sentence."""
+    """The names of the blocks, for messages."""
     return listed([name or repr(name) for name in parameters.names], most=8)

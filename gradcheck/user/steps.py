@@ -1,4 +1,4 @@
-"""An update step as a gradient: what it implies of the parameters that it is given."""
+"""An update step and the gradient that it implies."""
 
 from __future__ import annotations
 
@@ -26,18 +26,17 @@ class Step:
         step: takes the parameters (and the learning rate, if it has an argument for it); returns
             the new ones, or changes them in place.
         keyword: the name of its argument for the learning rate, or None.
-        momentum: by how much of their last updates it goes on, by the parameters' names.
-        share: the share of the gradient in its velocity: 1, or 1 - momentum in a moving average.
+        momentum: the momentum coefficients, by the names of parameters.
+        share: the factor of the gradient in the velocity: 1, or 1 - momentum in a moving average.
         decay: the weight decay of blocks, by index.
-        moves: by how many learning rates an adaptive step moves every entry, but for decay; None
-            of any other.
-        entering: reads the gradients that enter an adaptive step, or one that cuts them off, by the
-            blocks' names, from their values; None for any other step, and where it cannot be read.
-        restore: puts back what the step remembers, which is then what it was before the check.
-        varies: whether its learning rate changes from call to call, so that each begins anew.
-        adaptive: whether such a step divides gradients by their size.
-        known: the names of the arrays that an object held at first, or None for containers: of an
-            object, what the step leaves as it is, and what it adds, is no parameter of the step.
+        moves: how many learning rates an adaptive step moves every entry, without decay; else None.
+        entering: for an adaptive step, or one that clips gradients, a function from the blocks'
+            values to the gradients that enter it, by name; None if these cannot be read.
+        restore: restores the state of the step to that before the check.
+        varies: whether its learning rate changes between calls, so that each needs a fresh state.
+        adaptive: whether the step divides gradients by their size.
+        known: the names of the arrays that an object held at first, or None for containers; arrays
+            of an object that the step adds or leaves unchanged are no parameters of it.
     """
 
     step: Callable[..., Any]
@@ -54,9 +53,9 @@ class Step:
     known: frozenset[str] | None = None
 
     def cancellation(self, value: Array, epsilon: float) -> float:
-        """What the rounding of the parameters does to (old - new) / learning_rate.
+        """The error of (old - new) / learning_rate by the rounding of the parameters.
 
-        `epsilon` is the relative precision of the type that the new ones are kept in.
+        `epsilon` is the relative precision of the type in which the new parameters are stored.
         """
         return epsilon * float(np.max(np.abs(value), initial=0.0)) / self.learning_rate
 
@@ -79,18 +78,19 @@ class Step:
         }
         if self.known is None:
             return implied
-        return {name: one for name, one in implied.items() if name in self.known and np.any(one)}
+        names = [name for name, value in implied.items() if name in self.known and np.any(value)]
+        return {name: implied[name] for name in names}
 
 
 def moved(weights: Array, gradient: Array) -> Array:
-    """The weights that a step moves, and 0 for others: of an embedding, those that it looks up."""
+    """The weights with a nonzero gradient, and 0 for others (unused rows of an embedding)."""
     return np.where(gradient == 0, 0.0, weights)
 
 
 def make_step(
     step: Callable[..., Any], learning_rate: float, known: frozenset[str] | None = None
 ) -> Step:
-    """The step with its learning rate, and the names of the arrays of an object."""
+    """The `Step` of the user's function; raises UsageError for an unusable learning rate."""
     if not callable(step):
         raise UsageError(f"step is {describe(step)}; it must be a function of the parameters")
     if isinstance(learning_rate, bool) or not isinstance(learning_rate, int | float):
@@ -104,17 +104,17 @@ def make_step(
 
 
 def _leaves(structure: Any, params: Any) -> dict[str, NDArray[Any]] | None:
-    """The arrays of a structure by name, in its types; None where it is none of parameters."""
+    """The arrays of a structure by name, in its types; None if it is no structure of parameters."""
     kinds = np.ndarray | np.floating | float
     both_arrays = isinstance(structure, kinds) and isinstance(params, kinds)
     if structure is None or (type(structure) is not type(params) and not both_arrays):
         return None
     try:
-        found = flatten(structure)
+        parameters = flatten(structure)
     except UsageError:
         return None
-    kept = [
+    typed = [
         value.astype(dtype) if dtype.kind == "f" else value
-        for value, dtype in zip(found.values, found.dtypes, strict=True)
+        for value, dtype in zip(parameters.values, parameters.dtypes, strict=True)
     ]
-    return dict(zip(found.names, kept, strict=True))
+    return dict(zip(parameters.names, typed, strict=True))

@@ -1,4 +1,4 @@
-"""Parameters of any structure <-> named blocks, in the user's order."""
+"""Reads the user's structure of parameters into named blocks, and builds it from blocks."""
 
 from __future__ import annotations
 
@@ -39,61 +39,57 @@ from gradcheck.words import indexed, printable
 def flatten(params: Any) -> Parameters:
     """Reads named blocks from arrays, numbers, lists, tuples, dicts, dataclasses and nestings.
 
-    Of any other object, the floating-point arrays and numbers in its attributes are blocks. What
-    is found in containers is copied; objects are changed in place, and `restore` puts them back.
-    Anything else found in a container (None, text, integers that are settings) is handed on to
-    the user's functions as it is. What `gradcheck.parameters` made is taken as it is.
+    In any other object, the floating-point arrays and numbers in its attributes are blocks. Arrays
+    in containers are copied; objects are changed in place, and `restore` restores them. Other items
+    of a container (None, text, integer settings) are passed to the user's functions unchanged. A
+    result of `gradcheck.parameters` is returned as it is.
     """
     return params if isinstance(params, Parameters) else read_structure(params)
 
 
 def flatten_real(params: Any, what: str) -> Parameters:
-    """As `flatten`, for what takes no complex parameters."""
-    found = flatten(params)
-    for leaf in found.leaves:
+    """Like `flatten`, but raises UsageError for complex parameters; `what` names the function."""
+    parameters = flatten(params)
+    for leaf in parameters.leaves:
         if leaf.part:
             raise UsageError(
                 f"{what} is for real parameters, and {printable(leaf.name)} is complex; give its "
                 "real and imaginary parts as parameters of their own"
             )
-    return found
+    return parameters
 
 
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
-    """The blocks of a structure of the user's.
-
-    With `in_place` containers are treated as objects are: the very arrays are perturbed.
-    """
+    """Reads the blocks of a structure; with `in_place` arrays in containers are not copied."""
     if holds_itself(params):
         raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")
     reader = _Reader(Walk(in_place))
     pack = reader.read(params, ())
-    if not reader.found and callable(params):
+    if not reader.items and callable(params):
         raise UsageError(
             f"params is {describe(params)}; the parameters come second, as in "
             "check(loss, params, grad)"
         )
-    if not reader.found:
+    if not reader.items:
         raise UsageError(
             f"params holds no arrays (it is {describe(params)}); give an array, a dict, list or "
             "tuple of arrays, or an object whose attributes hold arrays"
         )
-    leaves = _named([found.leaf for found in reader.found])
-    firsts = {found.leaf.block: found for found in reversed(reader.found)}
+    leaves = _named([item.leaf for item in reader.items])
+    firsts = {item.leaf.block: item for item in reversed(reader.items)}
     names = {leaf.block: leaf for leaf in reversed(leaves)}
     blocks = [firsts[block] for block in range(len(firsts))]
     values = tuple(map(_as_float64, blocks))
-    still = frozen([found.value for found in blocks])
+    still = frozen([item.value for item in blocks])
     walk = reader.walk
     whole = Parameters(
         names=tuple(_block_name(names[block]) for block in range(len(firsts))),
         values=values,
-        dtypes=tuple(found.array.dtype for found in blocks),
+        dtypes=tuple(item.array.dtype for item in blocks),
         storage=tuple(map(_storage, blocks)),
         pack=pack,
         working=tuple(
-            None if found.slot is None or found.leaf.part else found.slot.working
-            for found in blocks
+            None if item.slot is None or item.leaf.part else item.slot.working for item in blocks
         ),
         leaves=(
             *leaves,
@@ -112,7 +108,7 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
 
 
 def _named(leaves: Sequence[Leaf]) -> list[Leaf]:
-    """The leaves, with keys in brackets where two would have the same name."""
+    """The leaves; names that would occur twice are replaced by those with keys in brackets."""
     counts = Counter(leaf.name for leaf in leaves if leaf.part != "imag")
     return [
         replace(leaf, name=keyed_name(leaf.path)) if counts[leaf.name] > 1 else leaf
@@ -125,7 +121,7 @@ def _block_name(leaf: Leaf) -> str:
 
 
 def holds_itself(value: Any) -> bool:
-    """Whether a nesting of dicts, lists and tuples contains itself, or is too deep to be walked."""
+    """Whether nested dicts, lists and tuples contain themselves, or are nested too deeply."""
     checked: set[int] = set()
 
     def loops(inner: Any, above: tuple[int, ...]) -> bool:
@@ -153,8 +149,8 @@ def is_leaf(value: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """What is in a place: an array or number of the user's, of which it may be a part."""
+class _Item:
+    """The array or number in a place; its real or imaginary part if the leaf is one."""
 
     leaf: Leaf
     value: Any
@@ -172,16 +168,16 @@ def _part(value: Any, part: str) -> NDArray[Any]:
 
 @dataclass
 class _Reader:
-    """One reading of a structure: what was found so far, and where it lies in the user's memory."""
+    """The state of reading a structure: the arrays found, and their places in memory."""
 
     walk: Walk
-    found: list[_Found] = field(default_factory=list)
+    items: list[_Item] = field(default_factory=list)
     placed: list[tuple[Places, Slot]] = field(default_factory=list)
     count: int = 0
     _known: dict[Any, int] = field(default_factory=dict)
 
     def read(self, value: Any, path: Path) -> Pack:
-        """Appends the leaves below `value`, and returns what rebuilds it."""
+        """Appends the leaves below `value`; returns the function that rebuilds it from blocks."""
         in_place, is_record = self.walk.whole, is_dataclass(value) and not isinstance(value, type)
         if is_object(value) and not is_dataclass(value):
             return self._in_memory(value, self.walk.slots(value, path), not is_module(value))
@@ -202,7 +198,7 @@ class _Reader:
         return lambda arrays: value
 
     def _in_memory(self, value: Any, slots: Iterable[tuple[Path, Slot]], in_object: bool) -> Pack:
-        """Of what is changed where it is."""
+        """Appends the leaves of arrays that are changed in place; returns what sets them."""
         placed = [(self._add(path, slot.original, slot, in_object), slot) for path, slot in slots]
         self.placed += placed
 
@@ -218,18 +214,18 @@ class _Reader:
     def _add(
         self, path: Path, value: Any, slot: Slot | None = None, in_object: bool = False
     ) -> Places:
-        """The block of a place, and whether it lies there transposed; of both parts if complex."""
+        """Appends the leaf of a place, or two if complex; the block and transposition of each."""
         places = []
         for part in ("real", "imag") if np.iscomplexobj(to_array(value)) else ("",):
             block, flipped = self._block(value, part, slot is not None)
             shape = _part(value, part).shape
             leaf = Leaf(path, path_name(path), shape, block, flipped, in_object, part)
-            self.found.append(_Found(leaf, value, slot))
+            self.items.append(_Item(leaf, value, slot))
             places.append((block, flipped))
         return tuple(places)
 
     def _block(self, value: Any, part: str, in_place: bool) -> tuple[int, bool]:
-        """The block that an array is, a new one if it is new."""
+        """The block of an array, a new one for a new array; and whether it is transposed."""
         keys = [(part, in_place, *key) for key in _memory(value)]
         block = next((self._known[key] for key in keys if key in self._known), self.count)
         flipped = bool(keys) and keys[0] not in self._known and block != self.count
@@ -240,7 +236,7 @@ class _Reader:
 
 
 def _memory(value: Any) -> list[tuple[Any, ...]]:
-    """What tells whether two arrays are one, and whether one is the other transposed."""
+    """Keys of an array and of its transpose; arrays with the same key share all their memory."""
     if is_tensor(value):
         return [(id(value),)]
     if not isinstance(value, np.ndarray) or not value.size:
@@ -250,23 +246,23 @@ def _memory(value: Any) -> list[tuple[Any, ...]]:
     return [(start, view.shape, view.strides, view.dtype.str) for view in views]
 
 
-def _storage(found: _Found) -> np.dtype[Any]:
+def _storage(item: _Item) -> np.dtype[Any]:
     """The type in which the user's functions see the block."""
-    dtype = found.array.dtype
-    kept = is_tensor(found.value) or (found.slot is not None and found.slot.itself)
+    dtype = item.array.dtype
+    kept = is_tensor(item.value) or (item.slot is not None and item.slot.itself)
     return dtype if kept or (dtype == BFLOAT16 and dtype.metadata) else np.dtype(np.float64)
 
 
-def _as_float64(found: _Found) -> Array:
-    array, name = found.array, printable(path_name(found.leaf.path))
-    if is_sparse(found.value):
+def _as_float64(item: _Item) -> Array:
+    array, name = item.array, printable(path_name(item.leaf.path))
+    if is_sparse(item.value):
         raise UsageError(f"{name} is a sparse tensor; give a dense one, and make it sparse inside")
     if array.dtype.kind not in "fiu":
         raise UsageError(
             f"{name} has dtype {array.dtype}; a gradient can be checked for numbers only"
         )
     value = np.array(array, dtype=np.float64, order="K")
-    if found.slot is None and not np.all(np.isfinite(value)):
+    if item.slot is None and not np.all(np.isfinite(value)):
         where = tuple(np.argwhere(~np.isfinite(value))[0])
         raise UsageError(f"{indexed(name, where)} is {value[where]}; parameters must be finite")
     return value

@@ -1,8 +1,7 @@
-"""torch tensors and jax arrays, where the user has them: recognised, read, and made.
+"""Recognises, reads and makes torch tensors and jax arrays.
 
-How their libraries differentiate is asked in `automatic`.
-
-Neither library is imported here before the user's own code has done so.
+Neither library is imported here before the user's own code has imported it. Gradients by these
+libraries are in `automatic`.
 """
 
 from __future__ import annotations
@@ -43,15 +42,15 @@ def is_real_tensor(value: Any) -> bool:
 
 
 def is_sparse(value: Any) -> bool:
-    """Whether a tensor of torch's stores its entries otherwise than one by one."""
+    """Whether a value is a sparse torch tensor."""
     return is_torch(value) and value.layout is not sys.modules["torch"].strided
 
 
 def frozen(values: Sequence[Any]) -> list[bool]:
-    """Which values are tensors that take no gradients, where others do."""
+    """Which values are torch tensors without `requires_grad`, if other values have it."""
     takes = [is_torch(value) and value.requires_grad for value in values]
     return [
-        any(takes) and is_torch(value) and not one for value, one in zip(values, takes, strict=True)
+        any(takes) and is_torch(value) and not own for value, own in zip(values, takes, strict=True)
     ]
 
 
@@ -62,9 +61,9 @@ def is_module(value: Any) -> bool:
 
 
 def to_array(value: Any) -> Any:
-    """A tensor as a numpy array, which may share its memory; anything else as it is.
+    """A tensor as a numpy array, which may share its memory; other values are returned unchanged.
 
-    What is stored sparsely becomes dense; bfloat16 float32, of which fewer bits count.
+    Sparse tensors become dense; bfloat16 becomes `BFLOAT16`.
     """
     if is_torch(value):
         dense = value.detach().to_dense() if is_sparse(value) else value
@@ -79,7 +78,7 @@ def to_array(value: Any) -> Any:
 
 
 def like(tensor: Any, array: NDArray[Any]) -> Any:
-    """A tensor of the same kind and type with the numbers of an array; torch's takes gradients."""
+    """A tensor of the same library and type with these numbers; one of torch has requires_grad."""
     if is_torch(tensor):
         torch = sys.modules["torch"]
         made = torch.tensor(array, dtype=tensor.dtype, device=tensor.device)
@@ -88,12 +87,12 @@ def like(tensor: Any, array: NDArray[Any]) -> Any:
 
 
 def put_numbers(tensor: Any, array: NDArray[Any]) -> None:
-    """Gives a torch tensor the numbers of an array, in its own memory and type."""
+    """Writes the numbers of an array into the memory of a torch tensor, in its type."""
     tensor.data.copy_(sys.modules["torch"].from_numpy(np.array(array)))
 
 
 def module_parameters(module: Any) -> Iterator[tuple[str, Any]]:
-    """The floating-point parameters of a module by their own names."""
+    """Yields the floating-point parameters of a module with their names."""
     for name, parameter in module.named_parameters():
         if parameter.device.type != "cpu":
             raise UsageError(
@@ -104,26 +103,26 @@ def module_parameters(module: Any) -> Iterator[tuple[str, Any]]:
 
 
 def has_own_memory(tensor: Any) -> bool:
-    """Whether the array that `to_array` makes of a torch tensor shares its memory."""
+    """Whether `to_array` of a torch tensor shares the tensor's memory."""
     return not _is_foreign(tensor) and not is_sparse(tensor) and tensor.device.type == "cpu"
 
 
 def tensors_of(holder: Any) -> list[Any]:
-    """The parameters of a module; or the tensor itself."""
+    """The parameters of a module, or the tensor itself, in a list."""
     return list(holder.parameters()) if is_module(holder) else [holder]
 
 
 def saved_state(holder: Any) -> Callable[[], None]:
-    """What puts the gradients and buffers of a module, or a torch tensor, back as they are now."""
+    """A function that restores the gradients and buffers of a module or torch tensor."""
     gradients = [(tensor, tensor.grad) for tensor in tensors_of(holder)]
-    kept = [None if gradient is None else gradient.clone() for _, gradient in gradients]
+    saved = [None if gradient is None else gradient.clone() for _, gradient in gradients]
     buffers = [
         (buffer, buffer.detach().clone())
         for buffer in (holder.buffers() if is_module(holder) else ())
     ]
 
     def restore() -> None:
-        for (parameter, gradient), numbers in zip(gradients, kept, strict=True):
+        for (parameter, gradient), numbers in zip(gradients, saved, strict=True):
             if gradient is not None:
                 gradient.data.copy_(numbers)
             parameter.grad = gradient
@@ -134,7 +133,7 @@ def saved_state(holder: Any) -> Callable[[], None]:
 
 
 def random_state() -> Callable[[], None]:
-    """What puts torch's random state back as it is now, where torch is loaded."""
+    """A function that restores torch's random state, if torch is loaded."""
     torch = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "get_rng_state"):
         return lambda: None
@@ -143,10 +142,10 @@ def random_state() -> Callable[[], None]:
 
 
 def _is_foreign(tensor: Any) -> bool:
-    """Whether numpy has no such type of number."""
+    """Whether numpy lacks the tensor's type of number."""
     return str(tensor.dtype).removeprefix("torch.").startswith(("bfloat", "float8"))
 
 
 def as_data(data: Any) -> NDArray[Any] | None:
-    """The user's data as an array, if there are any."""
+    """The user's data as an array, or None."""
     return None if data is None else np.asarray(to_array(data))

@@ -1,7 +1,7 @@
-"""What a function that raised would have returned, as far as it was made and no more changed.
+"""The finished part of the value that a function would have returned, had it not raised.
 
-The return statement and the variables of the function tell. An entry counts as made if no statement
-that was still to come writes to it, and nothing but the return statement uses what holds it.
+It is read from the return statement and the function's variables. An entry counts as finished if no
+remaining statement writes to it, and only the return statement uses the object that holds it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from gradcheck.user.calls import Raised
 Scope = Mapping[str, Any]
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
-
 CHANGING = {"append", "clear", "extend", "fill", "insert", "pop", "reverse", "sort", "update"}
-"""Methods that change what they are called on."""
+"""Methods that change their object."""
 
 
 def returned_so_far(raised: Raised) -> Any:
-    """The structure that would have been returned, with None for what was not made."""
+    """The structure that would have been returned, with None for unfinished entries."""
     for location, scope in zip(raised.frames, raised.locals, strict=False):
         stopped = _Stopped.at(location.file, location.line, scope)
         if stopped is None:
@@ -40,7 +39,7 @@ def returned_so_far(raised: Raised) -> Any:
 
 
 def is_settled(raised: Raised, holder: Any, attribute: str) -> bool:
-    """Whether nothing that was still to come writes to an object's attribute."""
+    """Whether no remaining statement writes to an object's attribute."""
     for location, scope in zip(raised.frames, raised.locals, strict=False):
         stopped = _Stopped.at(location.file, location.line, scope)
         if stopped is None or stopped.may_write(holder, attribute):
@@ -80,9 +79,9 @@ class _Stopped:
         return None if innermost is None else cls(innermost, line, scope, tree)
 
     def may_write(self, holder: Any, attribute: str) -> bool:
-        """Whether a statement to come may change an attribute: one that uses it, but to return it.
+        """Whether a remaining statement may change an attribute, by any use except in a return.
 
-        In a loop, what that calls may add to it once more.
+        In a loop, functions that it calls may add to the attribute again.
         """
         for statement in self._to_come:
             for node in ast.walk(statement):
@@ -102,7 +101,7 @@ class _Stopped:
 
     @property
     def hands_through(self) -> bool:
-        """Whether it returns what the call that raised would have returned, as that came."""
+        """Whether the function returns the result of the call that raised, unchanged."""
         value = self.returned
         if isinstance(value, ast.Name):
             stores = [
@@ -117,15 +116,15 @@ class _Stopped:
 
     @cached_property
     def returned(self) -> ast.expr | None:
-        """The expression of the one return statement to come."""
+        """The expression of the only remaining return statement, or None."""
         if isinstance(self.function, ast.Lambda):
             return self.function.body
-        found = [node.value for node in self._to_come if isinstance(node, ast.Return)]
-        return found[0] if len(found) == 1 else None
+        values = [node.value for node in self._to_come if isinstance(node, ast.Return)]
+        return values[0] if len(values) == 1 else None
 
     @cached_property
     def _loops(self) -> list[ast.For | ast.While]:
-        """The loops that it stopped in."""
+        """The loops in which the function stopped."""
         return [
             node
             for node in ast.walk(self.function)
@@ -135,7 +134,7 @@ class _Stopped:
 
     @cached_property
     def _to_come(self) -> list[ast.stmt]:
-        """The statements that did not come to their end, or come again in a loop."""
+        """The remaining statements: unfinished ones, and those that a loop repeats."""
         first = min([self.line, *(loop.lineno for loop in self._loops)])
         return [
             node
@@ -147,7 +146,7 @@ class _Stopped:
         ]
 
     def of(self, value: ast.expr | None) -> Any:
-        """What an expression that is returned is made of, as far as it was made."""
+        """The value of a returned expression, with None for unfinished parts."""
         if isinstance(value, ast.Tuple | ast.List):
             return [self.of(item) for item in value.elts]
         if isinstance(value, ast.Dict):
@@ -161,7 +160,7 @@ class _Stopped:
         return None
 
     def _is_left_alone(self, name: str) -> bool:
-        """Whether a variable is only written into, read from by item, and returned."""
+        """Whether the remaining statements only read or write items of a variable, or return it."""
         nodes = [node for statement in self._to_come for node in ast.walk(statement)]
         harmless: set[int] = set()
         for node in nodes:
@@ -195,7 +194,7 @@ class _Stopped:
         return None
 
     def _writes_into(self, holder: Any, key: Any) -> bool:
-        """Whether something to come may write to an entry of a container, or of an array."""
+        """Whether a remaining statement may write to an entry of a container or an array."""
         for statement in self._to_come:
             for target in _targets(statement):
                 while isinstance(target, ast.Subscript):
@@ -206,9 +205,10 @@ class _Stopped:
         return False
 
     def _may_meet(self, statement: ast.stmt, index: ast.expr, key: Any) -> bool:
-        """Whether a statement that writes to an index may write to that of an entry.
+        """Whether a statement that writes to an index may write to the entry `key`.
 
-        One that assigns in the loop that it stopped in writes to another entry in every pass.
+        An assignment inside the loop in which the function stopped writes to another entry in each
+        iteration.
         """
         if key is None:
             return True
@@ -232,7 +232,7 @@ def _targets(statement: ast.stmt) -> Iterator[ast.expr]:
 
 
 def _value(node: ast.expr, scope: Scope) -> Any:
-    """What a name, or items of one, stand for."""
+    """The value of a name, attribute or item in a scope; None if it is unknown."""
     if isinstance(node, ast.Name):
         return scope.get(node.id)
     if isinstance(node, ast.Attribute):

@@ -1,4 +1,4 @@
-"""A function that returns a vector, and its Jacobian, as the user has them."""
+"""The user's vector function and its Jacobian, in the forms in which users write them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ ROW = "residual"
 
 @dataclass(frozen=True)
 class Matrix:
-    """A Jacobian, as the entries that it has: all of a dense one."""
+    """The entries of a Jacobian in its sparsity pattern; all entries if it is dense."""
 
     pattern: Pattern
     values: Array
 
     def transposed(self) -> Array:
-        """The entry (j, i) for every entry (i, j); 0 where there is none. The matrix is square."""
+        """The entry (j, i) for every entry (i, j) of a square matrix; 0 if there is none."""
         rows, columns = self.pattern.shape
         if len(self.values) == rows * columns:
             return self.values.reshape(columns, rows).T.ravel()
@@ -49,10 +49,10 @@ class Vectors:
 
     Attributes:
         of_loss: whether it is the gradient of a loss by these parameters.
-        named: what its values are called, if not as usual.
-        outside: what the function raised where parameters were moved.
-        is_complex: whether the values are complex: the real parts come first, then the others.
-        loss: the loss of differences of which the function is made, if it is.
+        named: names the values, given their number; None for the usual names.
+        outside: the exceptions of the function at moved parameters.
+        is_complex: whether the values are complex; then all real parts come first.
+        loss: the loss of a flat vector whose differences are the function, or None.
     """
 
     parameters: Parameters
@@ -72,11 +72,11 @@ class Vectors:
 
     @property
     def rows(self) -> int:
-        """How many values the function returns."""
+        """The number of values that the function returns."""
         return math.prod(self.shape)
 
     def asked(self, flat: Array) -> NDArray[np.float64]:
-        """What the function returns, (m,)."""
+        """Calls the function at flat parameters; the values in their shape, complex ones split."""
         given = call(self.function, FUNCTION, self.parameters.pack_flat(flat))
         returned = _as_array(given)
         self.is_complex |= returned.dtype.kind == "c"
@@ -92,7 +92,7 @@ class Vectors:
         return returned.astype(np.float64)
 
     def moved(self, flat: Array) -> Array:
-        """The values with parameters moved, (m,); nan where the function raises."""
+        """The values at moved parameters, (m,); nan if the function raises."""
         try:
             return self.asked(flat).reshape(-1)
         except UserCodeError as error:
@@ -102,12 +102,12 @@ class Vectors:
             return np.full(self.rows, np.nan)
 
     def inside(self, flat: Array) -> Array:
-        """Parameters, moved to the edge of the box where they are outside."""
+        """The parameters clipped to the bounds."""
         return flat if self.box is None else np.clip(flat, *self.box)
 
     @property
     def box(self) -> tuple[Array, Array] | None:
-        """The least and the largest value of every parameter, if there are bounds."""
+        """The bounds (low, high) of every parameter, or None."""
         return None if self.bounds is None else self.bounds.flat
 
     def place(self, column: int) -> tuple[int, int]:
@@ -120,11 +120,11 @@ class Vectors:
 
     @property
     def matrix_name(self) -> str:
-        """What the derivatives are together."""
+        """The name of the matrix of derivatives."""
         return "Hessian" if self.of_loss else "Jacobian"
 
     def row_name(self, row: int) -> str:
-        """A value of the function in words: `fun(x)[3]`, or `residual[3]` of one without a name."""
+        """A value of the function in words: `fun(x)[3]`, or `residual[3]` without a name."""
         if self.named is not None:
             return self.named(row)
         if self.of_loss:
@@ -140,7 +140,7 @@ class Vectors:
         return indexed(text, index)
 
     def derivative_name(self, row: int, by: str) -> str:
-        """The derivative of a value by something, in words."""
+        """The derivative of a value by the parameter named `by`, in words."""
         if self.of_loss:
             return f"d2L / d {self.column_name(row)} d {by}"
         return f"d {self.row_name(row)} / d {by}"
@@ -151,22 +151,22 @@ class Vectors:
 
 
 def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) -> Matrix:
-    """The entries of what was given as a Jacobian.
+    """Reads a Jacobian: a dense array, a sparse matrix, or arrays by block.
 
-    It may be a dense array, a sparse matrix, or arrays by block; `more` are entries besides, as 0.
+    `more` is a pattern whose entries are added, as 0 if they are missing.
     """
     shape = vectors.rows, len(vectors.point)
     if vectors.parameters.has_complex:
         returned = of_both_parts(returned, vectors)
     if hasattr(returned, "tocsc"):
-        found = returned.tocsc()
-        if vectors.is_complex and found.shape != shape:
+        matrix = returned.tocsc()
+        if vectors.is_complex and matrix.shape != shape:
             from scipy.sparse import vstack
 
-            found = vstack([found.real, found.imag]).tocsc()
-        if found.shape != shape:
-            raise WrongShapeError(found.shape, shape, found.toarray)
-        return _of_sparse(found, shape, more)
+            matrix = vstack([matrix.real, matrix.imag]).tocsc()
+        if matrix.shape != shape:
+            raise WrongShapeError(matrix.shape, shape, matrix.toarray)
+        return _of_sparse(matrix, shape, more)
     dense = _dense(returned, vectors)
     if more is not None and not more.is_full:
         outside = np.ones(shape, dtype=bool)
@@ -180,50 +180,50 @@ def read_matrix(returned: Any, vectors: Vectors, more: Pattern | None = None) ->
 
 
 class WrongShapeError(UsageError):
-    """A Jacobian of another shape; `dense` gives it as an array."""
+    """The Jacobian has a wrong shape; `dense` returns it as an array."""
 
     def __init__(
-        self, found: tuple[int, ...], wanted: tuple[int, int], dense: Callable[[], Array]
+        self, shape: tuple[int, ...], wanted: tuple[int, int], dense: Callable[[], Array]
     ) -> None:
         super().__init__(
-            f"{JACOBIAN} has shape {found}; it must have {wanted}: one row for each value that "
+            f"{JACOBIAN} has shape {shape}; it must have {wanted}: one row for each value that "
             "your function returns, one column for each parameter"
         )
-        self.found, self.wanted, self.dense = found, wanted, dense
+        self.shape, self.wanted, self.dense = shape, wanted, dense
 
 
 def read_pattern(given: Any, shape: tuple[int, int]) -> Pattern | None:
-    """What `sparsity` says: an array or a sparse matrix that is not 0 where entries may be."""
+    """The pattern of `sparsity`, an array or a sparse matrix that is nonzero at the entries."""
     if given is None:
         return None
     from scipy.sparse import csc_matrix
 
-    found = csc_matrix(given)
-    if found.shape != shape:
-        raise UsageError(f"sparsity has shape {found.shape}; the Jacobian has {shape}")
-    found.eliminate_zeros()
-    return _of_sparse(found, shape, None).pattern
+    pattern = csc_matrix(given)
+    if pattern.shape != shape:
+        raise UsageError(f"sparsity has shape {pattern.shape}; the Jacobian has {shape}")
+    pattern.eliminate_zeros()
+    return _of_sparse(pattern, shape, None).pattern
 
 
-def _of_sparse(found: Any, shape: tuple[int, int], more: Pattern | None) -> Matrix:
+def _of_sparse(matrix: Any, shape: tuple[int, int], more: Pattern | None) -> Matrix:
     from scipy.sparse import csc_matrix
 
-    found = csc_matrix(found, copy=True)
-    found.sum_duplicates()
-    found.sort_indices()
+    matrix = csc_matrix(matrix, copy=True)
+    matrix.sum_duplicates()
+    matrix.sort_indices()
     if more is not None:
-        if np.array_equal(found.indptr, more.starts) and np.array_equal(found.indices, more.rows):
-            return Matrix(more, np.asarray(found.data, dtype=np.float64))
-        # an entry of nan would stay one, so that the places are added and not the values
-        places = csc_matrix((np.ones(len(found.data)), found.indices, found.indptr), shape)
+        if np.array_equal(matrix.indptr, more.starts) and np.array_equal(matrix.indices, more.rows):
+            return Matrix(more, np.asarray(matrix.data, dtype=np.float64))
+        # the patterns are added, not the values, since 0 + nan would be nan
+        places = csc_matrix((np.ones(len(matrix.data)), matrix.indices, matrix.indptr), shape)
         places = places + csc_matrix((np.ones(len(more.rows)), more.rows, more.starts), shape)
         places.sort_indices()
         columns = np.repeat(np.arange(shape[1]), np.diff(places.indptr))
-        values = np.asarray(found[places.indices, columns]).ravel()
-        found = csc_matrix((values, places.indices, places.indptr), shape)
-    found.sort_indices()
-    pattern = Pattern(found.indptr.astype(np.intp), found.indices.astype(np.intp), shape)
-    return Matrix(pattern, np.asarray(found.data, dtype=np.float64))
+        values = np.asarray(matrix[places.indices, columns]).ravel()
+        matrix = csc_matrix((values, places.indices, places.indptr), shape)
+    matrix.sort_indices()
+    pattern = Pattern(matrix.indptr.astype(np.intp), matrix.indices.astype(np.intp), shape)
+    return Matrix(pattern, np.asarray(matrix.data, dtype=np.float64))
 
 
 def _both_parts(array: NDArray[Any]) -> NDArray[Any]:
