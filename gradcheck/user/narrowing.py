@@ -49,7 +49,7 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
     if not kept:
         raise UsageError(
             f"no gradient was found for any array of your object ({names_of(parameters)}); return "
-            "them in a dict by name, or keep them beside the parameters under names like dW1"
+            "them in a dict by name, or store them beside the parameters under names like dW1"
         )
     first = Gradients(tuple(gradients[block] for block in kept))
     return replace(problem, parameters=parameters.narrowed(kept)), first

@@ -62,7 +62,9 @@ def flatten_real(params: Any, what: str) -> Parameters:
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
     """Reads the blocks of a structure; with `in_place` arrays in containers are not copied."""
     if holds_itself(params):
-        raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")
+        raise UsageError(
+            f"params is {describe(params)} that contains itself, or is nested too deeply"
+        )
     reader = _Reader(Walk(in_place))
     pack = reader.read(params, ())
     if not reader.items and callable(params):
