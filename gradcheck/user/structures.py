@@ -251,8 +251,8 @@ def _memory(value: Any) -> list[tuple[Any, ...]]:
 def _storage(item: _Item) -> np.dtype[Any]:
     """The type in which the user's functions see the block."""
     dtype = item.array.dtype
-    kept = is_tensor(item.value) or (item.slot is not None and item.slot.itself)
-    return dtype if kept or (dtype == BFLOAT16 and dtype.metadata) else np.dtype(np.float64)
+    preserved = is_tensor(item.value) or (item.slot is not None and item.slot.itself)
+    return dtype if preserved or (dtype == BFLOAT16 and dtype.metadata) else np.dtype(np.float64)
 
 
 def _as_float64(item: _Item) -> Array:

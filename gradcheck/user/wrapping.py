@@ -152,10 +152,10 @@ def _only(params: Parameters, patterns: list[str]) -> Parameters:
                 f"only has {pattern!r}, which is the name of no parameter; there are: "
                 f"{', '.join(params.names[:12])}"
             )
-    kept = sorted({block for blocks in matched.values() for block in blocks})
-    if not kept:
+    chosen = sorted({block for blocks in matched.values() for block in blocks})
+    if not chosen:
         raise UsageError("only is empty, so there would be nothing to check")
-    return params.narrowed(kept)
+    return params.narrowed(chosen)
 
 
 def _matching(names: Sequence[str], pattern: str) -> list[int]:
