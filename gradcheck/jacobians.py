@@ -149,9 +149,9 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     notes = notes_of(returned, vectors, bool(judged.wrong.any()))
     notes += (*matrix_notes(judged, matrix, measured, vectors), *heard_notes(heard))
     if unplaced and unsearched:
-        notes.append(f"no line is told: {unsearched}")
+        notes.append(f"no line is named: {unsearched}")
     if more is not None and matrix.pattern.is_full and not more.is_full:
-        notes.insert(0, "your Jacobian is not 0 outside of sparsity=, so that all was moved")
+        notes.insert(0, "your Jacobian is not 0 outside of sparsity=, which was therefore not used")
     evaluations = point.noise.evaluations + 1 + measured.calls
     slopes = partial(of_vectors, vectors, point.noise, point.center, matrix, options.seed)
     sketch = Sketch(None, (), 0.0, None, options.seed, slopes)
@@ -168,11 +168,11 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
 def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
     """Why the source of a Jacobian is not searched for the error; "" if it is."""
     if not callable(problem.jacobian):
-        return "the matrix was given, and no function that computes it"
+        return "a matrix was given, not a function that computes it"
     if vectors.is_complex or vectors.parameters.has_complex:
         return "Jacobians of complex values or parameters are not followed"
     if vectors.rows * len(vectors.point) > LARGEST:
-        return f"a {vectors.matrix_name} of more than {LARGEST:,} places is not followed"
+        return f"a {vectors.matrix_name} of more than {LARGEST:,} entries is not followed"
     return ""
 
 

@@ -204,7 +204,7 @@ def _of_constraint(
     elif hasattr(constraint, "A"):
         return {}  # linear: its matrix is its Jacobian
     else:
-        raise UsageError(f"{name} is none of scipy's constraints")
+        raise UsageError(f"{name} is not one of scipy's constraints")
     reports = {}
     if _is_function(jac):
         reports[f"{name} jac"] = check_jacobian(fun, where.point, jac, args=args, **named)

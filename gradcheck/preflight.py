@@ -144,7 +144,7 @@ def _half(problem: Problem) -> float:
 
 
 def with_ignored(preflight: Preflight, point: Point) -> Preflight:
-    """Adds the blocks that the loss does not depend on; they are among those without a slope."""
+    """Adds the blocks that the loss does not depend on; only blocks with slopes of 0 are tested."""
     flat = [
         index
         for index, block in enumerate(point.blocks)

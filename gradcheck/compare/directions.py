@@ -211,7 +211,7 @@ def _claim(point: Point, direction: Direction) -> Claim:
 
 
 def _losses(point: Point, directions: Sequence[Direction]) -> EntryLosses:
-    """The losses along directions, each taken as a block of one entry whose value is its length."""
+    """The losses along directions; each is treated as a block of one entry, with value `length`."""
     moved_loss = point.problem.entry_loss(point.values)
     starts = [point.values[each.block].reshape(-1)[each.entries] for each in directions]
 

@@ -56,22 +56,22 @@ def groups_of(sizes: Array) -> list[Indices]:
 
 
 def rows_up_to(count: int) -> Indices:
-    """All rows, in half the memory where the numbers are small enough."""
+    """The indices of all rows, as int32 if they fit, which halves the memory."""
     kind: Any = np.int32 if count < 2**31 else np.intp
     return np.arange(count, dtype=kind)
 
 
 def _all_next_to(sizes: Array, decades: NDArray[np.int16], small: Indices) -> bool:
-    """Whether each of the smaller decades is next to what is larger: all of them are one tail."""
+    """Whether the small sizes follow the larger ones without a gap, like a distribution's tail."""
     smallest = np.min(sizes, initial=np.inf, where=(decades == 0) & (sizes > TINY))
     chain = np.append(smallest, -np.sort(-sizes[small]))
     return bool(np.all(chain[:-1] < NEXT_TO * chain[1:]))
 
 
 def _is_tail(sizes: Array, larger: Indices, group: Indices) -> bool:
-    """Whether a group is the few that a distribution around 0 has near to it."""
-    around = sizes[larger]
-    next_to = float(around[around > 0].min()) < NEXT_TO * float(sizes[group].max())
+    """Whether a group is the few small values of a distribution around 0."""
+    bigger = sizes[larger]
+    next_to = float(bigger[bigger > 0].min()) < NEXT_TO * float(sizes[group].max())
     return next_to and len(group) <= FEW * len(sizes)
 
 

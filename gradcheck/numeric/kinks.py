@@ -59,7 +59,7 @@ def bent(levels: Levels, asked: Asked, rows: Indices) -> Mask:
 def _lasting(gap: Array, error: Array) -> Mask:
     """The levels from which three gaps are alike, while no smaller step shows a smaller gap."""
     levels = gap.shape[1]
-    found = np.zeros(gap.shape, dtype=bool)
+    starts = np.zeros(gap.shape, dtype=bool)
     for level in range(levels - ALIKE + 1):
         three = gap[:, level : level + ALIKE]
         size = np.abs(three)
@@ -69,5 +69,5 @@ def _lasting(gap: Array, error: Array) -> Mask:
         lasts &= LASTS * size.max(axis=1) <= smallest
         tells = error[:, :level] < smallest[:, None] / TELLS
         gone = tells & (np.abs(gap[:, :level]) < smallest[:, None] / 2)
-        found[:, level] = lasts & ~gone.any(axis=1)
-    return found
+        starts[:, level] = lasts & ~gone.any(axis=1)
+    return starts

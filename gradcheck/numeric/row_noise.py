@@ -104,11 +104,11 @@ def estimate_row_noise(
             loud[~open_] = np.nan
             shows = open_ & finite & (shown >= (POINTS - ORDERS[0]) / 2)
             loud[shows], quiet[shows] = louder[shows], steadier[shows]
-            done = np.count_nonzero(open_) <= FEW * len(center)
+            settled = np.count_nonzero(open_) <= FEW * len(center)
             open_ &= ~shows
             calm = len(center) >= MANY and bool(np.count_nonzero(open_) <= FEW * len(center))
             calm = calm and bool(np.all(quiet <= CALM * np.fmax(size, np.median(size))))
-            if done or calm:
+            if settled or calm:
                 break
         typical = float(np.quantile(quiet / np.fmax(size, TINY), 1 - FEW))
         quiet = np.fmin(quiet, np.fmax(most, LARGEST * size))

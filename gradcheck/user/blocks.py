@@ -53,7 +53,7 @@ class Leaf:
 
 
 def spread_of(value: Array, size: float) -> float:
-    """The standard deviation of noise: `size` times that of the block, which is taken >= 0.1."""
+    """The standard deviation of noise: `size` times that of the block, or times 0.1 if larger."""
     return size * max(0.1, float(np.std(value)))
 
 

@@ -23,7 +23,7 @@ HOLOMORPHIC = (
     "your complex Jacobian is read as the derivative by z = x + i y: that by y is i times it"
 )
 NOT_HOLOMORPHIC = (
-    "; of a function that is not complex-differentiable, return the real parts' rows above those "
+    "; for a function that is not complex-differentiable, return the real parts' rows above those "
     "of the imaginary ones, a column for each part of a parameter"
 )
 

@@ -132,7 +132,9 @@ def _basis(given: Any, value: Array, name: str) -> Array:
     columns = [np.asarray(given(unit.reshape(value.shape)), float).ravel() for unit in units]
     matrix = np.column_stack(columns)
     if not np.allclose(matrix @ matrix, matrix, atol=SAME):
-        raise UsageError(f"directions of {name}: applied twice it gives something else than once")
+        raise UsageError(
+            f"directions of {name} is no projection: applied twice, its result changes"
+        )
     left, sizes, _ = np.linalg.svd(matrix)
     basis = left[:, sizes > ZERO]
     turned = np.linalg.qr(np.random.default_rng(0).normal(size=(basis.shape[1],) * 2))[0]

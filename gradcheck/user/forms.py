@@ -62,7 +62,7 @@ def of_parameters(
         if not parameters.in_place:
             raise UsageError(
                 f"{name}() takes no argument, so it cannot be given other parameters; let it take "
-                "them, or say gradcheck.parameters(params, in_place=True) if it reads these very "
+                "them, or give gradcheck.parameters(params, in_place=True) if it reads these very "
                 "arrays"
             )
         return lambda packed: function(*more.args, **more.kwargs)
@@ -134,4 +134,4 @@ def _what_to_write(name: str, signature: inspect.Signature, held: Any, may_be_mo
         return f"{name} takes the time first; write lambda params: {called} with a value for {TIME}"
     if given == "params" and others and may_be_more:
         line = f"args=({', '.join(others)}{',' * (len(others) == 1)}), or {line}"
-    return f"{name}({', '.join(wanted)}) cannot be called with what it is given; write {line}"
+    return f"{name}({', '.join(wanted)}) cannot be called with these arguments; write {line}"

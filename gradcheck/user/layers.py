@@ -160,12 +160,12 @@ def _require_something_to_check(
 ) -> None:
     if not params and backward is None:
         raise UsageError(
-            "without backward, forward must be a function of torch or jax, and its inputs tensors "
-            "or arrays of these; of any other layer give the backward pass as well"
+            "without backward, forward must be a function of torch or jax, and its inputs their "
+            "tensors or arrays; for any other layer give the backward pass as well"
         )
     if not params:
         raise UsageError(
-            "none of the inputs is a floating-point array; whole numbers are taken as indices"
+            "none of the inputs is a floating-point array; arrays of integers are taken as indices"
         )
 
 

@@ -39,20 +39,20 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         return replace(problem, parameters=narrowed), None
     moving = problem.step is not None or problem.layer is not None
     center = problem.loss(parameters.values) if moving else np.nan
-    kept = [
+    chosen = [
         block
         for block, gradient in enumerate(gradients)
         if (gradient.verdict != "missing" and (not moving or problem.depends_on(block, center)))
         or not _may_be_none(problem, block)
         or (parameters.names[block].lower() in TARGETS and _is_something(gradient))
     ]
-    if not kept:
+    if not chosen:
         raise UsageError(
             f"no gradient was found for any array of your object ({names_of(parameters)}); return "
-            "them in a dict by name, or keep them beside the parameters under names like dW1"
+            "them in a dict by name, or store them beside the parameters under names like dW1"
         )
-    first = Gradients(tuple(gradients[block] for block in kept))
-    return replace(problem, parameters=parameters.narrowed(kept)), first
+    first = Gradients(tuple(gradients[block] for block in chosen))
+    return replace(problem, parameters=parameters.narrowed(chosen)), first
 
 
 def _is_something(gradient: Gradient) -> bool:

@@ -154,8 +154,8 @@ def inner(upstream: Any, output: Any) -> float:
         first, now = np.shape(along), np.shape(to_array(value))
         if first != now:
             raise UsageError(
-                f"the shape of forward's output depends on the values: it was {first}, and beside "
-                f"them {now}; such a layer has no derivative that could be checked"
+                f"the shape of forward's output depends on the input values: it was {first} and "
+                f"became {now} nearby; the derivative of such a layer cannot be checked"
             )
         products = np.real(np.conj(to_array(along)) * np.asarray(to_array(value)))
         sums.append(float(np.sum(products, dtype=np.float64)))

@@ -166,8 +166,8 @@ def _of_torch(kind: Any, torch: Any) -> Pair:
             kind.setup_context(context, inputs, outputs)
             return outputs, (context, inputs)
 
-    def backward(upstream: Any, kept: Any) -> tuple[Any, ...]:
-        context, inputs = kept
+    def backward(upstream: Any, residuals: Any) -> tuple[Any, ...]:
+        context, inputs = residuals
         with torch.no_grad():
             return _filled(kind.backward(context, *_listed(upstream)), inputs)
 
@@ -178,14 +178,14 @@ def _of_jax(rule: Any) -> Pair:
     ahead, back, still = rule.fwd, rule.bwd, rule.nondiff_argnums
 
     def forward(*inputs: Any) -> Any:
-        outputs, kept = ahead(*inputs)
-        return outputs, (kept, inputs)
+        outputs, residuals = ahead(*inputs)
+        return outputs, (residuals, inputs)
 
     def backward(upstream: Any, cache: Any) -> tuple[Any, ...]:
-        kept, inputs = cache
+        residuals, inputs = cache
         fixed = [inputs[position] for position in still]
         rest = [value for position, value in enumerate(inputs) if position not in still]
-        return _filled(back(*fixed, kept, upstream), rest)
+        return _filled(back(*fixed, residuals, upstream), rest)
 
     return forward, backward
 

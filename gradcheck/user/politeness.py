@@ -48,16 +48,16 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
             raise UsageError(f"{error.raised.call} raised {error.raised.summary}") from None
         except RecursionError:
             raise UsageError(
-                f"Python's recursion limit ({sys.getrecursionlimit()}) was met: what was given is "
-                "nested deeper than that, or the limit was set to a small number"
+                f"Python's recursion limit ({sys.getrecursionlimit()}) was reached: an argument is "
+                "nested too deeply, or the limit was set to a small number"
             ) from None
         except LEAVING as error:
             raised = Raised("gradcheck", error, (), {})
             last = traceback.extract_tb(error.__traceback__)[-1]
             raise UsageError(
-                f"gradcheck could not read what it was given: {raised.summary} "
-                f"({Path(last.filename).name}:{last.lineno}); if that is an ordinary case, it is a "
-                "defect of gradcheck: please report it"
+                f"gradcheck could not read its arguments: {raised.summary} "
+                f"({Path(last.filename).name}:{last.lineno}); if they are ordinary, this is a bug "
+                "in gradcheck: please report it"
             ) from None
 
     return opened

@@ -90,7 +90,7 @@ class Problem:
 
     def _require_stackable(self) -> None:
         if self.gradient_function is None:
-            raise UsageError("batched=True needs grad: a loss of a stack returns losses alone")
+            raise UsageError("batched=True needs grad: a loss of a stack returns only losses")
         if self.parameters.in_place or self.parameters.vector is not None:
             raise UsageError(
                 "batched=True is for arrays, and dicts, lists or tuples of them: a stack of these "

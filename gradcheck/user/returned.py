@@ -160,13 +160,13 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
         return groups
     if len(returned) == len(paths):
         return list(returned)
-    kept: list[int] = []
+    every_place: list[int] = []
     first_places: dict[int, int] = {}
     for index, leaf in enumerate(parameters.leaves):
         if leaf.block is not None and leaf.path not in beside:
-            kept.append(index)
+            every_place.append(index)
             first_places.setdefault(leaf.block, index)
-    for places in (kept, list(first_places.values())):
+    for places in (every_place, list(first_places.values())):
         if len(returned) == len(places):
             ordered: list[Any] = [ABSENT] * len(paths)
             for index, value in zip(places, returned, strict=True):

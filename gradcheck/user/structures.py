@@ -62,7 +62,9 @@ def flatten_real(params: Any, what: str) -> Parameters:
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
     """Reads the blocks of a structure; with `in_place` arrays in containers are not copied."""
     if holds_itself(params):
-        raise UsageError(f"params is {describe(params)} that contains itself, or goes too deep")
+        raise UsageError(
+            f"params is {describe(params)} that contains itself, or is nested too deeply"
+        )
     reader = _Reader(Walk(in_place))
     pack = reader.read(params, ())
     if not reader.items and callable(params):
@@ -249,8 +251,8 @@ def _memory(value: Any) -> list[tuple[Any, ...]]:
 def _storage(item: _Item) -> np.dtype[Any]:
     """The type in which the user's functions see the block."""
     dtype = item.array.dtype
-    kept = is_tensor(item.value) or (item.slot is not None and item.slot.itself)
-    return dtype if kept or (dtype == BFLOAT16 and dtype.metadata) else np.dtype(np.float64)
+    preserved = is_tensor(item.value) or (item.slot is not None and item.slot.itself)
+    return dtype if preserved or (dtype == BFLOAT16 and dtype.metadata) else np.dtype(np.float64)
 
 
 def _as_float64(item: _Item) -> Array:

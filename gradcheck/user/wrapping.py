@@ -57,12 +57,12 @@ def parameters(
 
 def _in_place(params: Any) -> Parameters:
     if isinstance(params, Parameters):
-        raise UsageError("params is the result of gradcheck.parameters already; say all at once")
+        raise UsageError("params is already a result of gradcheck.parameters; call it only once")
     blocks = read_structure(params, in_place=True)
     for name, dtype, working in zip(blocks.names, blocks.dtypes, blocks.working, strict=True):
         if dtype.kind != "f":
             raise UsageError(
-                f"{name} holds whole numbers ({dtype}), which cannot be perturbed in place; make "
+                f"{name} holds integers ({dtype}), which cannot be perturbed in place; make "
                 "it a float64 array"
             )
         if working is not None and not working.flags.writeable:
@@ -152,10 +152,10 @@ def _only(params: Parameters, patterns: list[str]) -> Parameters:
                 f"only has {pattern!r}, which is the name of no parameter; there are: "
                 f"{', '.join(params.names[:12])}"
             )
-    kept = sorted({block for blocks in matched.values() for block in blocks})
-    if not kept:
+    chosen = sorted({block for blocks in matched.values() for block in blocks})
+    if not chosen:
         raise UsageError("only is empty, so there would be nothing to check")
-    return params.narrowed(kept)
+    return params.narrowed(chosen)
 
 
 def _matching(names: Sequence[str], pattern: str) -> list[int]:

@@ -180,7 +180,7 @@ READ_ONLY.flags.writeable = False
         ([W, B], {"only": ["weights"]}, "'weights', which is the name of no parameter"),
         ([W, B], {"only": []}, "nothing to check"),
         (READ_ONLY, {"in_place": True}, "read-only"),
-        (np.arange(3), {"in_place": True}, "no arrays|whole numbers"),
+        (np.arange(3), {"in_place": True}, "no arrays|integers"),
     ],
 )
 def test_wishes_that_do_not_fit_are_refused(params, wishes, message):
