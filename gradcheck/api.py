@@ -97,8 +97,9 @@ def check(
     loss, grad = of_parameters(loss, found, more), of_parameters(grad, found, more)
     box = read_bounds(bounds, found)
     loss = slope_of(order, loss, grad, found, generator(seed))
+    tangents = None
     if directions is not None:
-        found, grad = along(directions, found, grad, box)
+        found, grad, tangents = along(directions, found, grad, box)
     problem = Problem(
         found,
         loss,
@@ -110,7 +111,7 @@ def check(
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
         layered=directions is None and order == 1 and not found.has_complex,
-        alone=directions is not None,
+        tangents=tangents,
     )
     return run(problem, options)
 

@@ -3,12 +3,15 @@
 The loss is taken along an orthonormal basis B of the tangent space, x(t) = x + B (t - t0), so that
 the gradient by t is B^T g, whatever g is across. No direction of it is one of an entry, so that no
 pattern of entries is seen in it, and t0 has the size of the parameters, so that the steps have it.
+Where the manifold bends and is known, x(t) is led back to it: to the polar factor U of U H, whose
+derivative, and so the gradient by t, is known at every point (Higham 2008, Functions of Matrices,
+chapter 8).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +22,7 @@ from gradcheck.user.blocks import Array, Leaf, Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.forms import takes
 from gradcheck.user.gradients import read_gradients
+from gradcheck.user.names import follow
 from gradcheck.words import with_nearest
 
 MOST = 4096
@@ -28,21 +32,136 @@ ZERO = 1e-10
 Projection = Callable[[Array], Any]
 
 
-NAMED: Mapping[str, Callable[[Array], Projection]] = {
-    "symmetric": lambda value: lambda along: (along + along.T) / 2,
-    "triangular": lambda value: np.triu if np.any(np.triu(value, 1)) else np.tril,
-    "orthogonal": lambda value: (
-        lambda along: along - value @ (value.T @ along + along.T @ value) / 2
+@dataclass(frozen=True)
+class Manifold:
+    """One that has a name.
+
+    Attributes:
+        projection: on the tangent space, from the point.
+        columns: how many orthogonal ones of one length the point has, as a matrix; 0 where the
+            manifold is flat.
+    """
+
+    projection: Callable[[Array], Projection]
+    columns: Callable[[Array], int] = lambda value: 0
+
+
+NAMED: Mapping[str, Manifold] = {
+    "symmetric": Manifold(lambda value: lambda along: (along + along.T) / 2),
+    "triangular": Manifold(lambda value: np.triu if np.any(np.triu(value, 1)) else np.tril),
+    "orthogonal": Manifold(
+        lambda value: lambda along: along - value @ (value.T @ along + along.T @ value) / 2,
+        lambda value: value.shape[1],
     ),
-    "sphere": lambda value: lambda along: along - value * np.vdot(value, along) / np.sum(value**2),
-    "simplex": lambda value: lambda along: along - np.mean(along),
+    "sphere": Manifold(
+        lambda value: lambda along: along - value * np.vdot(value, along) / np.sum(value**2),
+        lambda value: 1,
+    ),
+    "simplex": Manifold(lambda value: lambda along: along - np.mean(along)),
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """How a block moves.
+
+    Attributes:
+        value: the point.
+        basis: of its tangent space, orthonormal, (size, k).
+        columns: as of a `Manifold`; None where it is not known how it bends.
+    """
+
+    value: Array
+    basis: Array
+    columns: int | None
+
+    @property
+    def start(self) -> Array:
+        """What stands for the point, (k,): of the size of its entries."""
+        return np.full(self.basis.shape[1], _size(self.value))
+
+    def moved(self, by: Array) -> Array:
+        """The point for other numbers than `start`."""
+        moved = self.value + (self.basis @ (by - self.start)).reshape(self.value.shape)
+        if not self.columns:
+            return moved
+        left, _, right = np.linalg.svd(moved.reshape(-1, self.columns), full_matrices=False)
+        return np.asarray(self._length * (left @ right).reshape(self.value.shape))
+
+    def back(self, here: Array, gradient: Array) -> Array:
+        """The gradient by the numbers, (k,), of that by the block at a point."""
+        if self.columns:
+            from scipy.linalg import solve_continuous_lyapunov
+
+            first, there = (
+                np.asarray(each, dtype=np.float64).reshape(-1, self.columns) / self._length
+                for each in (self.value, here)
+            )
+            # the point was led back from there @ H, which is first + B (t - t0)
+            stretch = solve_continuous_lyapunov(first.T @ there, 2 * np.eye(self.columns))
+            sizes, axes = np.linalg.eigh(stretch)
+            turned = there @ axes
+            brought = gradient.reshape(-1, self.columns) @ axes
+            inside = turned.T @ brought
+            skew = (inside - inside.T) / np.add.outer(sizes, sizes)
+            gradient = (turned @ skew + (brought - turned @ inside) / sizes) @ axes.T
+        return np.asanyarray(self.basis.T @ gradient.reshape(-1))
+
+    @property
+    def _length(self) -> float:
+        """Of a column of the point."""
+        return float(np.linalg.norm(self.value) / np.sqrt(self.columns or 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Tangents:
+    """Parameters that move along directions of theirs.
+
+    Attributes:
+        whole: they, in the user's structure.
+        ways: by block; None where one may move everywhere.
+    """
+
+    whole: Parameters
+    ways: tuple[Way | None, ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether gradients say nothing at other points, which may be off the manifold."""
+        return any(way is not None and way.columns is None for way in self.ways)
+
+    def pack(self, arrays: Any) -> Any:
+        """The user's structure, of what every block is moved by."""
+        return self.whole.pack(
+            [
+                array if way is None or array is None else way.moved(array)
+                for array, way in zip(arrays, self.ways, strict=True)
+            ]
+        )
+
+    def back(self, packed: Any, gradients: Mapping[str, Any]) -> dict[str, Any]:
+        """The gradients by what blocks are moved by, of those by the blocks, where they fit."""
+        places = {leaf.block: leaf.path for leaf in self.whole.leaves}
+        found = dict(gradients)
+        for block, (name, way) in enumerate(zip(self.whole.names, self.ways, strict=True)):
+            given = found.get(name)
+            if way is not None and given is not None and np.shape(given) == way.value.shape:
+                found[name] = way.back(follow(packed, places[block]), given)
+        return found
+
+    def gradient(self, grad: Any, packed: Any) -> Any:
+        """What the user's gradient is by what blocks are moved by."""
+        read = read_gradients(grad(packed), self.whole, copy=False).blocks
+        named = zip(self.whole.names, read, strict=True)
+        parts = {name: one.value for name, one in named if one.value is not None}
+        parts = self.back(packed, parts)
+        return next(iter(parts.values())) if len(self.whole.names) == 1 else parts
 
 
 def along(
     directions: Any, found: Parameters, grad: Any, bounds: Bounds | None
-) -> tuple[Parameters, Callable[[Any], Any]]:
-    """Parameters that move along their directions, and the gradient by these.
+) -> tuple[Parameters, Callable[[Any], Any], Tangents]:
+    """Parameters that move along their directions, the gradient by these, and how they do.
 
     Directions are a name, or a projection on the tangent space, of (vector) or (point, vector), or
     a dict of these by block.
@@ -52,32 +171,12 @@ def along(
             "directions is for arrays, and dicts, lists or tuples of them, with a function grad "
             "and without bounds"
         )
-    bases = _bases(directions, found)
+    tangents = Tangents(found, _ways(directions, found))
     start = tuple(
-        value if basis is None else np.full(basis.shape[1], _size(value))
-        for value, basis in zip(found.values, bases, strict=True)
+        value if way is None else way.start
+        for value, way in zip(found.values, tangents.ways, strict=True)
     )
-
-    def pack(arrays: Any) -> Any:
-        whole = []
-        for array, value, basis, first in zip(arrays, found.values, bases, start, strict=True):
-            if basis is not None and array is not None:
-                array = value + (basis @ (array - first)).reshape(value.shape)
-            whole.append(array)
-        return found.pack(whole)
-
-    def by_directions(packed: Any) -> Any:
-        read = read_gradients(grad(packed), found).blocks
-        parts = {}
-        for name, gradient, basis in zip(found.names, read, bases, strict=True):
-            value = gradient.value
-            if basis is not None and value is not None and gradient.comparable:
-                value = basis.T @ value.ravel()
-            if value is not None:
-                parts[name] = value
-        return next(iter(parts.values())) if len(found.names) == 1 else parts
-
-    return _moving(found, start, pack), by_directions
+    return _moving(found, start, tangents.pack), partial(tangents.gradient, grad), tangents
 
 
 def _size(value: Array) -> float:
@@ -99,17 +198,17 @@ def _moving(found: Parameters, start: tuple[Array, ...], pack: Callable[[Any], A
     )
 
 
-def _bases(directions: Any, found: Parameters) -> list[Array | None]:
-    """By block, the basis of its directions; None where it may move everywhere."""
+def _ways(directions: Any, found: Parameters) -> tuple[Way | None, ...]:
+    """By block, how it moves; None where it may do so everywhere."""
     given = (
         directions if isinstance(directions, Mapping) else dict.fromkeys(found.names, directions)
     )
     said = zip(found.by_name(given), found.values, found.names, strict=True)
-    return [None if one is None else _basis(one, value, name) for one, value, name in said]
+    return tuple(None if one is None else _way(one, value, name) for one, value, name in said)
 
 
-def _basis(given: Any, value: Array, name: str) -> Array:
-    """An orthonormal basis of the tangent space of a block, (size, k)."""
+def _way(given: Any, value: Array, name: str) -> Way:
+    columns = None
     if isinstance(given, str):
         if given not in NAMED:
             raise UsageError(with_nearest(f"directions has no {given!r}", given, NAMED))
@@ -120,7 +219,8 @@ def _basis(given: Any, value: Array, name: str) -> Array:
             value.ndim == 2 and np.allclose(value.T @ value, np.eye(value.shape[1]))
         ):
             raise UsageError(f"{name} is not orthogonal")
-        given = NAMED[given](value)
+        manifold = NAMED[given]
+        given, columns = manifold.projection(value), manifold.columns(value)
     if not callable(given):
         raise UsageError("directions is a name, a projection, or a dict of these by block")
     if takes(given, 2) and not takes(given, 1):
@@ -128,11 +228,11 @@ def _basis(given: Any, value: Array, name: str) -> Array:
     if value.size > MOST:
         raise UsageError(f"{name} has {value.size} entries; directions are for at most {MOST}")
     units = np.eye(value.size)
-    columns = [np.asarray(given(unit.reshape(value.shape)), float).ravel() for unit in units]
-    matrix = np.column_stack(columns)
+    along = [np.asarray(given(unit.reshape(value.shape)), float).ravel() for unit in units]
+    matrix = np.column_stack(along)
     if not np.allclose(matrix @ matrix, matrix, atol=SAME):
         raise UsageError(f"directions of {name}: applied twice it gives something else than once")
     left, sizes, _ = np.linalg.svd(matrix)
     basis = left[:, sizes > ZERO]
     turned = np.linalg.qr(np.random.default_rng(0).normal(size=(basis.shape[1],) * 2))[0]
-    return np.asarray(basis @ turned)
+    return Way(value, np.asarray(basis @ turned), columns)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
 from gradcheck.user.steps import Step, moved
 from gradcheck.user.tensors import is_jax
+
+if TYPE_CHECKING:
+    from gradcheck.user.directions import Tangents
 
 Function = Callable[..., Any]
 
@@ -53,7 +56,7 @@ class Problem:
         noise: how far values of the loss are known to be off.
         slope: where the loss is the derivative of another one, made of differences: that, which
             takes one vector, and the direction.
-        alone: whether the gradient is of this point alone, as others may be off a manifold.
+        tangents: where the parameters move along directions of theirs: how they do.
     """
 
     parameters: Parameters
@@ -73,7 +76,7 @@ class Problem:
     bounds: Bounds | None = None
     noise: float = 0.0
     slope: tuple[Function, Array] | None = None
-    alone: bool = False
+    tangents: Tangents | None = None
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
