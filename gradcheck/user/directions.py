@@ -90,22 +90,26 @@ class Way:
 
     def back(self, here: Array, gradient: Array) -> Array:
         """The gradient by the numbers, (k,), of that by the block at a point."""
-        if self.columns:
-            from scipy.linalg import solve_continuous_lyapunov
+        return np.asanyarray(self._tangents(np.asarray(here)) @ gradient.reshape(-1))
 
-            first, there = (
-                np.asarray(each, dtype=np.float64).reshape(-1, self.columns) / self._length
-                for each in (self.value, here)
-            )
-            # the point was led back from there @ H, which is first + B (t - t0)
-            stretch = solve_continuous_lyapunov(first.T @ there, 2 * np.eye(self.columns))
-            sizes, axes = np.linalg.eigh(stretch)
-            turned = there @ axes
-            brought = gradient.reshape(-1, self.columns) @ axes
-            inside = turned.T @ brought
-            skew = (inside - inside.T) / np.add.outer(sizes, sizes)
-            gradient = (turned @ skew + (brought - turned @ inside) / sizes) @ axes.T
-        return np.asanyarray(self.basis.T @ gradient.reshape(-1))
+    def _tangents(self, here: Array) -> Array:
+        """The derivatives of a point by the numbers, (k, size)."""
+        if not self.columns:
+            return self.basis.T
+        from scipy.linalg import solve_continuous_lyapunov
+
+        first, there = (
+            each.reshape(-1, self.columns) / self._length for each in (self.value, here)
+        )
+        # the point was led back from there @ H, which is first + B (t - t0)
+        stretch = solve_continuous_lyapunov(first.T @ there, 2 * np.eye(self.columns))
+        sizes, axes = np.linalg.eigh(stretch)
+        turned = there @ axes
+        moved = self.basis.T.reshape(-1, *first.shape) @ axes
+        inside = turned.T @ moved
+        skew = (inside - np.swapaxes(inside, 1, 2)) / np.add.outer(sizes, sizes)
+        led = turned @ skew + (moved - turned @ inside) / sizes
+        return np.asarray((led @ axes.T).reshape(len(moved), -1))
 
     @property
     def _length(self) -> float:
