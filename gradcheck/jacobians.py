@@ -143,6 +143,15 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     found = Lines(tuple(one.finding for one in told))
     if told and not unsearched:
         found = with_lines(told, judged, vectors, problem.claimed, rng)
+    repaired = repair_of_matrix(vectors, problem.claimed, point.noise, found, unsearched, options)
+    if found.findings and vectors.has_parts and not unsearched:
+        from gradcheck.mending.located import FEW, at_patch
+
+        few = replace(options, repair=FEW)
+        tried = repaired or repair_of_matrix(
+            vectors, problem.claimed, point.noise, found, unsearched, few
+        )
+        found = replace(found, findings=at_patch(found.findings, tried))
     entries = len(matrix.values) if reason == TOGETHER else len(judged.rows)
     coverage = Coverage(entries, len(matrix.values), reason)
     report = _report(judged.blocks, found.findings, coverage, options)
@@ -160,7 +169,7 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
         notes=tuple(notes),
         evaluations=evaluations,
         sketch=sketch,
-        repair=repair_of_matrix(vectors, problem.claimed, point.noise, found, unsearched, options),
+        repair=repaired,
         unsearched=unsearched,
     )
 
@@ -169,8 +178,6 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
     """Why the source of a Jacobian is not searched; empty where it is."""
     if not callable(problem.jacobian):
         return "the matrix was given, and no function that computes it"
-    if vectors.is_complex or vectors.parameters.has_complex:
-        return "Jacobians of complex values or parameters are not followed"
     if vectors.rows * len(vectors.point) > LARGEST:
         return f"a {vectors.matrix_name} of more than {LARGEST:,} places is not followed"
     return ""

@@ -41,7 +41,7 @@ from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.contracted import Contraction, Row, contracted
 from gradcheck.user.structures import flatten
-from gradcheck.user.vectors import Vectors
+from gradcheck.user.vectors import Vectors, read_matrix
 from gradcheck.user.wrapping import parameters
 
 MOST_ROWS = 2
@@ -92,7 +92,11 @@ def compared_as_loss(
     It is compared in some columns, and a few others.
     """
     bounds = _bounds(vectors, own)
-    problem = contracted(own, vectors.function, claimed, how, bounds, vectors.loss)
+    function, layered = vectors.function, not vectors.has_parts
+    if vectors.has_parts:
+        own = own.made_of(own.values, own.pack)
+        function, claimed = _with_parts(vectors, claimed)
+    problem = contracted(own, function, claimed, how, bounds, vectors.loss, layered)
     try:
         _, point = run_preflight(problem, rng)
         if point is None:
@@ -102,6 +106,21 @@ def compared_as_loss(
         return None
     finally:
         own.restore()
+
+
+def _with_parts(
+    vectors: Vectors, claimed: Callable[[Any], Any]
+) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """A function of complex values or parameters, and its Jacobian, by their parts."""
+
+    def function(packed: Any) -> Any:
+        return vectors.real(vectors.function(packed))
+
+    def matrix(packed: Any) -> Any:
+        there = replace(vectors, shape=function(packed).shape)  # with other data, another one
+        return read_matrix(claimed(packed), there).dense
+
+    return function, matrix
 
 
 def _entries(own: Parameters, columns: Sequence[int], rng: np.random.Generator) -> list[Indices]:

@@ -108,12 +108,13 @@ def contracted(
     how: Contraction,
     bounds: Bounds | None = None,
     loss_of: Callable[[Any], Any] | None = None,
+    layered: bool = True,
 ) -> Problem:
     """The problem of one number of a function's values, and its gradient.
 
     Both functions take the user's structure: one returns an array of m values, the other the
     Jacobian in any of its forms. Where the function makes it of differences, `loss_of` is the loss
-    whose gradient by one vector it is.
+    whose gradient by one vector it is. `layered` is as of a `Problem`.
     """
 
     def values(packed: Any) -> Any:
@@ -143,4 +144,4 @@ def contracted(
 
     count = sum(value.size for value in parameters.values)
     slope = None if loss_of is None else (loss_of, np.asarray(how.weights(count)))
-    return Problem(parameters, loss, gradient, layered=True, bounds=bounds, slope=slope)
+    return Problem(parameters, loss, gradient, layered=layered, bounds=bounds, slope=slope)

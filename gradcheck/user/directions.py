@@ -11,14 +11,14 @@ chapter 8).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import Array, Leaf, Parameters
+from gradcheck.user.blocks import Array, Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.forms import takes
 from gradcheck.user.gradients import read_gradients
@@ -180,26 +180,11 @@ def along(
         value if way is None else way.start
         for value, way in zip(found.values, tangents.ways, strict=True)
     )
-    return _moving(found, start, tangents.pack), partial(tangents.gradient, grad), tangents
+    return found.made_of(start, tangents.pack), partial(tangents.gradient, grad), tangents
 
 
 def _size(value: Array) -> float:
     return float(np.linalg.norm(value) / np.sqrt(value.size)) or 1.0
-
-
-def _moving(found: Parameters, start: tuple[Array, ...], pack: Callable[[Any], Any]) -> Parameters:
-    """Parameters in the place of others: what these are made of, and how."""
-    return replace(
-        found,
-        values=start,
-        pack=pack,
-        working=(None,) * len(start),
-        leaves=tuple(
-            Leaf((name,), name, value.shape, block)
-            for block, (name, value) in enumerate(zip(found.names, start, strict=True))
-        ),
-        storage=(np.dtype(np.float64),) * len(start),
-    )
 
 
 def _ways(directions: Any, found: Parameters) -> tuple[Way | None, ...]:
