@@ -36,13 +36,18 @@ def clear_gradients(holder: Any) -> None:
         tensor.grad = None
 
 
-def left_by_backward(structure: Any, paths: Mapping[str, Path]) -> dict[str, Any]:
-    """The `.grad` of the torch tensors that paths lead to, by name; none where all are None."""
+def left_by_backward(
+    structure: Any, paths: Mapping[str, Path], has_run: bool = False
+) -> dict[str, Any]:
+    """The `.grad` of the torch tensors that paths lead to, by name.
+
+    Where all are None there are none, unless it is known that the backward pass has run.
+    """
     if "torch" not in sys.modules:
         return {}
     tensors = {name: follow(structure, path) for name, path in paths.items()}
     tensors = {name: one for name, one in tensors.items() if is_torch(one) and one.requires_grad}
-    if all(one.grad is None for one in tensors.values()):
+    if not has_run and all(one.grad is None for one in tensors.values()):
         return {}
     return {name: _or_zero(one.grad, one) for name, one in tensors.items()}
 

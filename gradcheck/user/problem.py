@@ -159,7 +159,7 @@ class Problem:
             returned = call(self.gradient_function, GRADIENT, packed)
         if returned is None or returned is packed:
             paths = {leaf.name: leaf.path for leaf in self.parameters.leaves}
-            found = left_by_backward(packed, paths)
+            found = left_by_backward(packed, paths, self.gradient_function is None)
             return found[BARE] if found and list(paths.values()) == [()] else found or returned
         return returned
 
