@@ -639,3 +639,13 @@ def test_a_wrong_complex_jacobian_has_its_line(function, point, jacobian, wrong,
 def test_a_wrong_complex_jacobian_is_mended():
     report = gradcheck.check_jacobian(response, COMPLEX_POINT, without_a_sign, repair=10.0)
     assert "-z[0] / below**2" in report.repair.patches[0].diff
+
+
+def test_one_entry_in_each_row_is_no_factor_of_the_row():
+    """Of one number there is always a factor, and of each row another."""
+    point = np.linspace(0.6, 1.9, 9)
+    report = gradcheck.check_jacobian(lambda x: x**3, point, lambda x: np.diag(3 * x))
+    [finding] = report.findings
+    assert finding.message.startswith("9 entries in the rows of ")
+    assert "and 4 more are wrong" in finding.message
+    assert finding.expression == "np.diag(3 * x)"

@@ -194,7 +194,8 @@ def _follow_row(
     point = compared_as_loss(vectors, claimed, Row(row), own, columns, rng)
     if point is None or not point.failed:
         return _Followed()
-    search = follow(point, rng, along)
+    # another function may fit one row; of all that there are, it says nothing
+    search = replace(follow(point, rng, along), doubt=None)
     failed = {block.name for block in point.blocks if block.failed}
     findings = with_faults((), search, failed, RULES)
     of = _columns_of(own, vectors)
