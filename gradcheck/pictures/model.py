@@ -60,8 +60,8 @@ class SlopeTest:
         steps: the h, from the largest on, (n,).
         left: what is left at each, (n,).
         noise: how much of that may be noise.
-        order: with which power of h it falls: 2 where the gradient is right, 1 where it is wrong;
-            None where nothing but noise is left.
+        order: with which power of h it falls: 2 or more where the gradient is right, 1 where it
+            is wrong, and at a kink; None where nothing but noise is left.
     """
 
     steps: tuple[float, ...]
@@ -74,7 +74,7 @@ class SlopeTest:
             return "slope test: of the Taylor expansion along a random line only rounding is left"
         return (
             f"slope test: |f(x + h d) - f(x) - h g . d| falls with h^{self.order:.2f} "
-            "(2 where the gradient is right, 1 where it is wrong)"
+            "(2 or more where the gradient is right, 1 where it is wrong, and at a kink)"
         )
 
 
