@@ -32,33 +32,20 @@ ZERO = 1e-10
 Projection = Callable[[Array], Any]
 
 
-@dataclass(frozen=True)
-class Manifold:
-    """One that has a name.
-
-    Attributes:
-        projection: on the tangent space, from the point.
-        columns: how many orthogonal ones of one length the point has, as a matrix; 0 where the
-            manifold is flat.
-    """
-
-    projection: Callable[[Array], Projection]
-    columns: Callable[[Array], int] = lambda value: 0
-
-
-NAMED: Mapping[str, Manifold] = {
-    "symmetric": Manifold(lambda value: lambda along: (along + along.T) / 2),
-    "triangular": Manifold(lambda value: np.triu if np.any(np.triu(value, 1)) else np.tril),
-    "orthogonal": Manifold(
-        lambda value: lambda along: along - value @ (value.T @ along + along.T @ value) / 2,
-        lambda value: value.shape[1],
+NAMED: Mapping[str, Callable[[Array], Projection]] = {
+    "symmetric": lambda value: lambda along: (along + along.T) / 2,
+    "triangular": lambda value: np.triu if np.any(np.triu(value, 1)) else np.tril,
+    "orthogonal": lambda value: (
+        lambda along: along - value @ (value.T @ along + along.T @ value) / 2
     ),
-    "sphere": Manifold(
-        lambda value: lambda along: along - value * np.vdot(value, along) / np.sum(value**2),
-        lambda value: 1,
-    ),
-    "simplex": Manifold(lambda value: lambda along: along - np.mean(along)),
+    "sphere": lambda value: lambda along: along - value * np.vdot(value, along) / np.sum(value**2),
+    "simplex": lambda value: lambda along: along - np.mean(along),
 }
+CURVED: Mapping[str, Callable[[Array], int]] = {
+    "orthogonal": lambda value: value.shape[1],
+    "sphere": lambda value: 1,
+}
+"""How many orthogonal columns of one length a point has, as a matrix; the others are flat."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +55,7 @@ class Way:
     Attributes:
         value: the point.
         basis: of its tangent space, orthonormal, (size, k).
-        columns: as of a `Manifold`; None where it is not known how it bends.
+        columns: as of `CURVED`, 0 where it is flat; None where it is not known how it bends.
     """
 
     value: Array
@@ -208,8 +195,8 @@ def _way(given: Any, value: Array, name: str) -> Way:
             value.ndim == 2 and np.allclose(value.T @ value, np.eye(value.shape[1]))
         ):
             raise UsageError(f"{name} is not orthogonal")
-        manifold = NAMED[given]
-        given, columns = manifold.projection(value), manifold.columns(value)
+        columns = CURVED[given](value) if given in CURVED else 0
+        given = NAMED[given](value)
     if not callable(given):
         raise UsageError("directions is a name, a projection, or a dict of these by block")
     if takes(given, 2) and not takes(given, 1):
