@@ -143,7 +143,8 @@ def _entries(name: str, arguments: Any, keywords: Any) -> Entries | Sparse | Non
     if open_tape(given) is None:
         return None
     if not isinstance(given, tuple):
-        dense = given
+        is_list = isinstance(given, list)
+        dense = call_numpy(open_tape(given), np.array, (given,), {}) if is_list else given
         return Sparse(lambda: _real(dense), dense) if np.ndim(plain(given)) == 2 else None
     shape = keywords.get("shape") or (arguments[1] if len(arguments) > 1 else None)
     if len(given) == 2:
