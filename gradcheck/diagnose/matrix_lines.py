@@ -40,6 +40,7 @@ from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.contracted import Contraction, Row, contracted
+from gradcheck.user.packing import made_of
 from gradcheck.user.structures import flatten
 from gradcheck.user.vectors import Vectors, read_matrix
 from gradcheck.user.wrapping import parameters
@@ -94,7 +95,7 @@ def compared_as_loss(
     bounds = _bounds(vectors, own)
     function, layered = vectors.function, not vectors.has_parts
     if vectors.has_parts:
-        own = own.made_of(own.values, own.pack)
+        own = made_of(own, own.values, own.pack)
         function, claimed = _with_parts(vectors, claimed)
     problem = contracted(own, function, claimed, how, bounds, vectors.loss, layered)
     try:

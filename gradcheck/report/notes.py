@@ -12,6 +12,7 @@ from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.numbers import one_ratio
 from gradcheck.preflight import Preflight
+from gradcheck.report.nearly_right import nearly_right_notes
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.complexes import has_complex
 from gradcheck.user.names import kept_gradients
@@ -24,12 +25,6 @@ MAY_BE_THE_RATE = {"GC101", "GC102", "GC103", "GC104", "GC105", "GC999"}
 """Findings of a factor that may as well be one of the learning rate."""
 
 
-NEARLY = 0.02
-"""The result of an iteration that ends early is no further off."""
-
-UNNAMED = {"GC703", "GC999"}
-
-
 def notes_of(
     point: Point, preflight: Preflight, diagnosis: Diagnosis, heard: Heard
 ) -> tuple[str, ...]:
@@ -37,7 +32,7 @@ def notes_of(
     return (
         *_edge_notes(point),
         *_precision_notes(point),
-        *_nearly_right_notes(point, diagnosis),
+        *nearly_right_notes(point.blocks, diagnosis.findings),
         *_structure_notes(point.problem),
         *_convention_notes(point.problem),
         *_update_notes(point.problem),
@@ -130,20 +125,6 @@ def _precision_notes(point: Point) -> Iterable[str]:
         names = ", ".join(block.name for block in blocks[:6])
         seen = max(block.resolution or 0.0 for block in blocks)
         yield reason.format(names=names, seen=seen)
-
-
-def _nearly_right_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
-    """What a small error without a name may be: an iteration has slopes of its own, as coded."""
-    wrong = [block for block in point.blocks if block.failed]
-    errors = [np.inf if block.max_rel_error is None else block.max_rel_error for block in wrong]
-    error = max(errors, default=np.inf)
-    named = {one.code for one in diagnosis.findings if one.severity == "error"} - UNNAMED
-    if not named and error <= NEARLY:
-        yield (
-            f"{listed([block.name for block in wrong])}: off by no more than {error:.1e} of the "
-            "largest entry; if your loss is the result of an iteration, say how far off it is "
-            "(noise=), or accept so much (rtol=)"
-        )
 
 
 def _reason(block: Block, quantum: float) -> str:

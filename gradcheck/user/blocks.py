@@ -150,20 +150,6 @@ class Parameters:
         checked = (leaf.name for leaf in kept if leaf.block is not None)
         return replace(self, leaves=tuple(kept), names=tuple(dict.fromkeys(checked)))
 
-    def made_of(self, values: Sequence[Array], pack: Pack) -> Parameters:
-        """These parameters as what is made of real arrays of their own, one for every block."""
-        return replace(
-            self,
-            values=tuple(values),
-            pack=pack,
-            working=(None,) * len(values),
-            leaves=tuple(
-                Leaf((name,), name, value.shape, block)
-                for block, (name, value) in enumerate(zip(self.names, values, strict=True))
-            ),
-            storage=(np.dtype(np.float64),) * len(values),
-        )
-
     @property
     def left_out(self) -> tuple[Leaf, ...]:
         """The places of arrays that are not checked."""

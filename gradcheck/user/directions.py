@@ -23,6 +23,7 @@ from gradcheck.user.bounds import Bounds
 from gradcheck.user.forms import takes
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.names import follow
+from gradcheck.user.packing import made_of
 from gradcheck.words import with_nearest
 
 MOST = 4096
@@ -167,7 +168,7 @@ def along(
         value if way is None else way.start
         for value, way in zip(found.values, tangents.ways, strict=True)
     )
-    return found.made_of(start, tangents.pack), partial(tangents.gradient, grad), tangents
+    return made_of(found, start, tangents.pack), partial(tangents.gradient, grad), tangents
 
 
 def _size(value: Array) -> float:
