@@ -1,4 +1,4 @@
-"""What is said of a small error that has no name."""
+"""What is said of small errors: without a name, or excused."""
 
 from __future__ import annotations
 
@@ -27,4 +27,13 @@ def nearly_right_notes(blocks: Sequence[Block], findings: Sequence[Finding]) -> 
             f"{listed([block.name for block in wrong])}: off by no more than {error:.1e} of the "
             "largest entry; if your loss is the result of an iteration, say how far off it is "
             "(noise=), or accept so much (rtol=)"
+        )
+
+
+def excuse_notes(names: Sequence[str]) -> Iterable[str]:
+    """Which blocks are right but for the number that keeps a log finite."""
+    if names:
+        yield (
+            f"{listed(names)}: right for your loss without the small number that guards its log; "
+            "with it, the gradient differs by the error shown, which was not counted"
         )
