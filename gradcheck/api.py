@@ -97,8 +97,9 @@ def check(
     loss, grad = of_parameters(loss, parameters, more), of_parameters(grad, parameters, more)
     box = read_bounds(bounds, parameters)
     loss = slope_of(order, loss, grad, parameters, generator(seed))
+    tangents = None
     if directions is not None:
-        parameters, grad = along(directions, parameters, grad, box)
+        parameters, grad, tangents = along(directions, parameters, grad, box)
     problem = Problem(
         parameters,
         loss,
@@ -110,7 +111,7 @@ def check(
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
         layered=directions is None and order == 1 and not parameters.has_complex,
-        alone=directions is not None,
+        tangents=tangents,
     )
     return run(problem, options)
 

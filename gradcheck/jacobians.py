@@ -143,6 +143,13 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
     lines = Lines(tuple(each.finding for each in unplaced))
     if unplaced and not unsearched:
         lines = with_lines(unplaced, judged, vectors, problem.claimed, rng)
+    search = partial(repair_of_matrix, vectors, problem.claimed, point.noise, lines, unsearched)
+    repaired = search(options)
+    if lines.findings and vectors.has_parts and not unsearched:
+        from gradcheck.mending.located import FEW, at_patch
+
+        tried = repaired or search(replace(options, repair=FEW))
+        lines = replace(lines, findings=at_patch(lines.findings, tried))
     entries = len(matrix.values) if reason == TOGETHER else len(judged.rows)
     coverage = Coverage(entries, len(matrix.values), reason)
     report = _report(judged.blocks, lines.findings, coverage, options)
@@ -160,7 +167,7 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
         notes=tuple(notes),
         evaluations=evaluations,
         sketch=sketch,
-        repair=repair_of_matrix(vectors, problem.claimed, point.noise, lines, unsearched, options),
+        repair=repaired,
         unsearched=unsearched,
     )
 
@@ -169,8 +176,6 @@ def _unsearched(problem: JacobianProblem, vectors: Vectors) -> str:
     """Why the source of a Jacobian is not searched for the error; "" if it is."""
     if not callable(problem.jacobian):
         return "a matrix was given, not a function that computes it"
-    if vectors.is_complex or vectors.parameters.has_complex:
-        return "Jacobians of complex values or parameters are not followed"
     if vectors.rows * len(vectors.point) > LARGEST:
         return f"a {vectors.matrix_name} of more than {LARGEST:,} entries is not followed"
     return ""

@@ -253,3 +253,25 @@ def test_the_hessian_of_a_constraint(form):
         constraint = NonlinearConstraint(values, -1, 1, jac=given, hess=hessian(factor))
         report = check_minimize(rosen, [1.0, 2.0], jac=rosen_der, constraints=constraint)
         assert verdicts(report)["constraint hess x"] == verdict
+
+
+def test_a_row_of_a_hessian_speaks_of_no_other_loss():
+    """With 0 for the 2 in the loss, two rows would be right; the first says that it is 2."""
+
+    def loss(x):
+        return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    def grad(x):
+        found = np.zeros_like(x)
+        found[:-1] += -400 * x[:-1] * (x[1:] - x[:-1] ** 2) - 2 * (1 - x[:-1])
+        found[1:] += 200 * (x[1:] - x[:-1] ** 2)
+        return found
+
+    def hessian(x):
+        inner = 1200 * x[1:-1] ** 2 - 400 * x[2:]
+        diagonal = np.concatenate([[1200 * x[0] ** 2 - 400 * x[1] + 2], 200 + inner, [200.0]])
+        return np.diag(diagonal) + np.diag(-400 * x[:-1], 1) + np.diag(-400 * x[:-1], -1)
+
+    report = gradcheck.check_hessian(loss, np.array([1.3, 0.7, 0.8, 1.9]), hessian, grad=grad)
+    assert report.verdict == "fail"
+    assert "GC607" not in [finding.code for finding in report.findings]

@@ -589,3 +589,63 @@ def test_what_has_no_complex_derivative_is_given_by_both_parts():
     assert check_jacobian(squared, COMPLEX, slopes).ok
     report = check_jacobian(squared, COMPLEX, lambda z: np.diag(2 * z.conj()))
     assert "not complex-differentiable" in report.notes[0]
+
+
+FREQUENCIES = np.linspace(1, 4, 7)
+
+
+def response(z):
+    return z[0] / (1j * FREQUENCIES + z[1])
+
+
+def without_a_sign(z):
+    below = 1j * FREQUENCIES + z[1]
+    return np.column_stack([1 / below, z[0] / below**2])
+
+
+def without_a_square(z):
+    below = 1j * FREQUENCIES + z[1]
+    return np.column_stack([1 / below, -z[0] / below])
+
+
+def without_i(z):
+    return np.array([[np.exp(1j * z[0]), 0], [1j * z[1], 1j * z[0]]])
+
+
+def turning(z):
+    return np.array([np.exp(1j * z[0]), 1j * z[0] * z[1]])
+
+
+COMPLEX_POINT = np.array([0.3 + 0.2j, 1 - 0.5j])
+
+
+@pytest.mark.parametrize(
+    ("function", "point", "jacobian", "wrong", "right"),
+    [
+        (response, COMPLEX_POINT, without_a_sign, "z[0] / below**2", "-z[0] / below**2"),
+        (response, COMPLEX_POINT.real, without_a_square, "below", "below**2"),
+        (turning, np.array([0.3, 0.5]), without_i, "np.exp(1j * z[0])", "np.exp(1j * z[0]) * 1j"),
+    ],
+)
+def test_a_wrong_complex_jacobian_has_its_line(function, point, jacobian, wrong, right):
+    report = gradcheck.check_jacobian(function, point, jacobian)
+    assert report.verdict == "fail"
+    [finding] = report.findings
+    assert finding.expression == wrong
+    assert finding.fix == f"write `{right}` for `{wrong}`"
+    assert finding.location.file == __file__
+
+
+def test_a_wrong_complex_jacobian_is_mended():
+    report = gradcheck.check_jacobian(response, COMPLEX_POINT, without_a_sign, repair=10.0)
+    assert "-z[0] / below**2" in report.repair.patches[0].diff
+
+
+def test_one_entry_in_each_row_is_no_factor_of_the_row():
+    """Of one number there is always a factor, and of each row another."""
+    point = np.linspace(0.6, 1.9, 9)
+    report = gradcheck.check_jacobian(lambda x: x**3, point, lambda x: np.diag(3 * x))
+    [finding] = report.findings
+    assert finding.message.startswith("9 entries in the rows of ")
+    assert "and 4 more are wrong" in finding.message
+    assert finding.expression == "np.diag(3 * x)"

@@ -413,3 +413,35 @@ def test_beside_a_jump_a_smaller_step_decides(rounded, near):
     x = np.array([0.3, 1.2, -0.7, jump + near])
     assert gradcheck.check_layer(rounded, lambda upstream: 0 * upstream, x).ok
     assert not gradcheck.check_layer(rounded, lambda upstream: upstream, x).ok
+
+
+def scaled(x, w):
+    return x * w, (x, w)
+
+
+def with_none(upstream, cache):
+    return upstream * cache[1], None
+
+
+def with_zeros(upstream, cache):
+    return upstream * cache[1], np.zeros_like(cache[1])
+
+
+def without_one(upstream, cache):
+    return {"x": upstream * cache[1]}
+
+
+@pytest.mark.parametrize(
+    ("backward", "code", "expression"),
+    [
+        (with_none, "GC207", "None"),
+        (with_zeros, "GC408", "np.zeros_like(cache[1])"),
+        (without_one, "GC207", '{"x": upstream * cache[1]}'),
+    ],
+)
+def test_a_gradient_that_is_never_made_has_the_line_where_it_is_missing(backward, code, expression):
+    rng = np.random.default_rng(0)
+    report = gradcheck.check_layer(scaled, backward, (rng.normal(size=3), rng.normal(size=3)))
+    [finding] = report.findings
+    assert (finding.code, finding.expression) == (code, expression)
+    assert finding.location.line == backward.__code__.co_firstlineno + 1

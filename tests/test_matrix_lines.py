@@ -138,6 +138,15 @@ def grown_by_a_tenth(x, rate=1.0):
     return np.array([[-np.exp(-x[0]), 0], [0, second]])
 
 
+def grown_by_a_tenth_in_lists(x, rate=1.0):
+    return sparse.csr_matrix(
+        [
+            [-np.exp(-x[0]), 0],
+            [0, 0.1 * np.exp(rate * x[1])],  # wrong: 0.1
+        ]
+    )
+
+
 def in_two(p):
     return p["size"][0] * np.exp(-p["more"][0] * TIMES) + p["more"][1] * TIMES
 
@@ -215,6 +224,7 @@ def test_the_line_of_a_wrong_jacobian_and_its_patch(jacobian):
     [
         (linked, linked_in_a_loop, np.linspace(0.3, 0.9, 12)),
         (grown, grown_by_a_tenth, np.ones(2)),
+        (grown, grown_by_a_tenth_in_lists, np.ones(2)),
         (in_two, in_two_by_block, {"size": np.array([1.5]), "more": np.array([0.7, 0.3])}),
     ],
 )

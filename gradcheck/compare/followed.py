@@ -20,7 +20,8 @@ SLOWEST = 0.2
 
 def unfollowable(point: Point) -> str:
     """Why the functions at a point are not followed; empty where they can be."""
-    if not point.problem.layered and point.problem.layer is None:
+    problem = point.problem
+    if not problem.layered and problem.layer is None and problem.tangents is None:
         return "the blocks are not the arrays that the functions compute with"
     size = sum(block.size for block in point.blocks)
     if size > MOST_PARAMETERS or point.noise.seconds > SLOWEST:

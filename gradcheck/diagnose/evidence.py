@@ -76,7 +76,7 @@ class Evidence:
 
 def second_point(point: Point, identity: Identity, rng: np.random.Generator) -> Point | None:
     """A point nearby, compared on some entries of the blocks that failed."""
-    if point.problem.alone:
+    if point.problem.tangents is not None and point.problem.tangents.alone:
         return None
     again = None if point.tie is None else identity
     few = [_some(block, rng) for block in point.blocks]

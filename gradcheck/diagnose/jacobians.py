@@ -30,6 +30,7 @@ SAME = 1e-6
 """A factor that is the same to so much is one."""
 
 MOST_LINES = 6
+"""So many rows or columns are asked what is wrong in each."""
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,17 @@ def _by_lines(judged: Judged, vectors: Vectors) -> list[Told]:
             return [Told(exchanged, wrong)]
     kind, name = ("row", vectors.row_name) if by_rows else ("column", vectors.column_name)
     found: list[Told] = []
-    unknown = []
     for number in numbers[:MOST_LINES]:
         here = wrong[lines[wrong] == number]
         one = _same(judged, here, _Extent(lines, f"{kind} of {name(number)}"), vectors)
-        if one is None:
-            unknown.append(number)
-        else:
+        if one is not None:
             found.append(Told(one, here))
+    told = np.concatenate([wrong[:0], *(one.entries for one in found)])
+    here = np.setdiff1d(wrong, told)
+    unknown = np.unique(lines[here]).tolist()
     if unknown:
         where = f"{kind}{verb(unknown, '', 's')} of {listed([name(one) for one in unknown])}"
-        here = wrong[np.isin(lines[wrong], unknown)]
-        words = f"{len(here)} entries in the {where} are wrong"
+        words = f"{len(here):,} entries in the {where} are wrong"
         fix = f"compare the formula of the {where} with the derivative of what your function "
         blocks, evidence = _blocks(judged.columns[here], vectors), _worst(judged, here, vectors)
         finding = unknown_cause.RULE.finding(blocks, words, evidence, f"{fix}computes")
@@ -213,6 +213,8 @@ def _same(judged: Judged, here: Indices, extent: _Extent, vectors: Vectors) -> F
             error_after_fix=0.0,
         )
     twice = min(abs(factor - 2), abs(factor - 0.5)) < SAME
+    if len(here) == 1 and not twice:
+        return None  # of one entry there is always a factor
     rule: Rule = factor_two.RULE if twice else wrong_scale.RULE
     return rule.finding(
         blocks,

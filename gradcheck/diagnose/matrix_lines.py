@@ -40,8 +40,9 @@ from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.contracted import Contraction, Row, contracted
+from gradcheck.user.packing import made_of
 from gradcheck.user.structures import flatten
-from gradcheck.user.vectors import Vectors
+from gradcheck.user.vectors import Vectors, read_matrix
 from gradcheck.user.wrapping import parameters
 
 MOST_ROWS = 2
@@ -92,7 +93,11 @@ def compared_as_loss(
     It is compared in some columns, and a few others.
     """
     bounds = _bounds(vectors, own)
-    problem = contracted(own, vectors.function, claimed, how, bounds, vectors.loss)
+    function, layered = vectors.function, not vectors.has_parts
+    if vectors.has_parts:
+        own = made_of(own, own.values, own.pack)
+        function, claimed = _with_parts(vectors, claimed)
+    problem = contracted(own, function, claimed, how, bounds, vectors.loss, layered)
     try:
         _, point = run_preflight(problem, rng)
         if point is None:
@@ -102,6 +107,21 @@ def compared_as_loss(
         return None
     finally:
         own.restore()
+
+
+def _with_parts(
+    vectors: Vectors, claimed: Callable[[Any], Any]
+) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """A function of complex values or parameters, and its Jacobian, by their parts."""
+
+    def function(packed: Any) -> Any:
+        return vectors.real(vectors.function(packed))
+
+    def matrix(packed: Any) -> Any:
+        there = replace(vectors, shape=function(packed).shape)  # with other data, another one
+        return read_matrix(claimed(packed), there).dense
+
+    return function, matrix
 
 
 def _entries(own: Parameters, columns: Sequence[int], rng: np.random.Generator) -> list[Indices]:
@@ -175,7 +195,8 @@ def _follow_row(
     point = compared_as_loss(vectors, claimed, Row(row), own, columns, rng)
     if point is None or not point.failed:
         return _Followed()
-    search = follow(point, rng, along)
+    # another function may fit one row; of all that there are, it says nothing
+    search = replace(follow(point, rng, along), doubt=None)
     failed = {block.name for block in point.blocks if block.failed}
     findings = with_faults((), search, failed, RULES)
     of = _columns_of(own, vectors)

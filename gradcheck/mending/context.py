@@ -292,6 +292,8 @@ def _parts(value: ast.expr) -> Iterator[ast.expr]:
         if isinstance(value, ast.ListComp):
             yield value.elt
         if isinstance(value, ast.Call):
+            if value.args and isinstance(value.args[0], ast.Tuple | ast.List):
+                yield from _parts(value.args[0])  # np.array([...])
             for keyword in value.keywords:
                 if not isinstance(keyword.value, ast.Constant):
                     yield keyword.value

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from gradcheck.compare.followed import unfollowable
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
+from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
 from gradcheck.mending.process import repair
 from gradcheck.options import Edits
@@ -26,7 +28,13 @@ def with_line(
     if not (diagnosis.unfollowed and may_be and errors) or any(one.location for one in errors):
         return diagnosis
     repaired = repaired or repair(point, diagnosis, FEW, advance)
-    for patch in repaired.patches[:1]:
+    return replace(diagnosis, findings=at_patch(diagnosis.findings, repaired))
+
+
+def at_patch(findings: Sequence[Finding], repaired: Repair | None) -> tuple[Finding, ...]:
+    """The findings of what is wrong at the place of the first patch, if there is one."""
+    errors = [one for one in findings if one.severity == "error"]
+    for patch in repaired.patches[:1] if repaired is not None else ():
         wrong, _, written = patch.words.partition("\n")[0].partition("  ->  ")
         fix = f"write `{written}` for `{wrong}`" if written else wrong
         proof = f"with what is written below, it {patch.proof}"
@@ -40,6 +48,5 @@ def with_line(
             )
             for one in errors
         ]
-        rest = [one for one in diagnosis.findings if one not in errors]
-        return replace(diagnosis, findings=(*placed, *rest))
-    return diagnosis
+        return (*placed, *(one for one in findings if one not in errors))
+    return tuple(findings)

@@ -28,7 +28,8 @@ def scaled(context: Context) -> Iterator[Edit]:
         if far and value is not None and value.kind in ("list", "int"):
             continue
         text = grouped(context.source(node), node, "*" if far else "")
-        for size, weight in sizes:
+        turns = [("1j", 5.0)] if value is not None and value.is_complex else []
+        for size, weight in [*sizes, *turns]:
             times = f"{size} * {text}" if far else f"{text} * {size}"
             yield context.whole_replaced(node, f"{text} / {size}", weight + far)
             yield context.whole_replaced(node, times, weight + (far or 1.0))

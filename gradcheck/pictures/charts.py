@@ -110,18 +110,26 @@ def step_chart(curve: StepCurve) -> Chart:
 
 
 def slope_test_chart(test: SlopeTest) -> Chart:
-    """Plot the remainder of the Taylor expansion against the step h, beside h^2."""
+    """Plot the remainder of the Taylor expansion against the step h, beside h^2 and h."""
     points = _curve(test.steps, test.left)
     first = next((y for _, y in finite(points)), 1.0)
-    squares = _curve(test.steps, [first * (x / test.steps[0]) ** 2 for x in test.steps])
+    squares, multiples = (
+        _curve(test.steps, [first * (x / test.steps[0]) ** power for x in test.steps])
+        for power in (2, 1)
+    )
     return Chart(
         title=f"slope test: the error falls with h^{test.order:.2f}"
         if test.order is not None
         else "slope test: only rounding is left",
         caption="Error of f(x) + h g . d along a random line. Where your gradient is right, it "
-        f"falls with the square of h, down to noise of {test.noise:.1e}; where wrong, with h.",
+        f"falls with the square of h, down to noise of {test.noise:.1e}; where wrong, and at a "
+        "kink, with h.",
         labels=("step h", "error"),
-        series=(Series("error", "solid", points), Series("square of h", "dashed", squares)),
+        series=(
+            Series("error", "solid", points),
+            Series("right: h^2", "guide", squares),
+            Series("wrong: h", "dashed", multiples),
+        ),
         across=span_of(map(exponent, test.steps)),
         upwards=span_of(exponent(y) for _, y in (*points, *squares)),
         logarithmic=True,

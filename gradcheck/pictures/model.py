@@ -60,8 +60,8 @@ class SlopeTest:
         steps: the steps h, from the largest to the smallest, (n,).
         left: the remainder at each step, (n,).
         noise: the part of the remainder that may be noise.
-        order: the power of h with which the remainder falls: 2 where the gradient is right, 1 where
-            it is wrong; None where only noise is left.
+        order: the power of h with which the remainder falls: 2 or more where the gradient is right,
+            1 where it is wrong, and at a kink; None where only noise is left.
     """
 
     steps: tuple[float, ...]
@@ -74,7 +74,7 @@ class SlopeTest:
             return "slope test: along a random line, only rounding is left of the Taylor remainder"
         return (
             f"slope test: |f(x + h d) - f(x) - h g . d| falls with h^{self.order:.2f} "
-            "(2 where the gradient is right, 1 where it is wrong)"
+            "(2 or more where the gradient is right, 1 where it is wrong, and at a kink)"
         )
 
 

@@ -37,6 +37,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "crosses": {"marker": "x", "linestyle": "", "color": WRONG},
     "solid": {"linestyle": "-", "color": RIGHT},
     "dashed": {"linestyle": "--", "color": WRONG},
+    "guide": {"linestyle": ":", "color": COLOURS["unknown"]},
 }
 """The matplotlib arguments for each style of a series."""
 

@@ -80,22 +80,24 @@ def of_point(point: Point, seed: int) -> SlopeTest | None:
 def of_vectors(
     vectors: Vectors, noise: RowNoise, center: Array, matrix: Matrix, seed: int
 ) -> SlopeTest | None:
-    """Test all values of a vector function at once, each in units of its noise."""
+    """Test all values of a vector function at once, each in units of its noise over the least."""
     if len(STEPS) * noise.seconds > SECONDS or not vectors.parameters.is_as_it_was():
         return None
     line = random_sizes(vectors.point, np.random.default_rng(seed))
     columns, rows = matrix.pattern.columns, matrix.pattern.rows
+    least = float(np.min(noise.level))
+    weights = least / noise.level
 
     def remainder(step: float) -> float:
         moved = vectors.inside(vectors.point + step * line)
         change = matrix.values * (moved - vectors.point)[columns]
         expected = np.bincount(rows, change, vectors.rows)
-        return float(np.linalg.norm((vectors.moved(moved) - center - expected) / noise.level))
+        return float(np.linalg.norm((vectors.moved(moved) - center - expected) * weights))
 
     with quietly(), Problem(vectors.parameters, vectors.function, None).put_back():
         try:
             if not np.all(np.abs(vectors.moved(vectors.point) - center) <= noise.level):
                 return None
-            return slope_test(remainder, float(np.sqrt(vectors.rows)))
+            return slope_test(remainder, least * float(np.sqrt(vectors.rows)))
         except (UserCodeError, UsageError, KeyboardInterrupt):
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.numbers import one_ratio
 from gradcheck.preflight import Preflight
+from gradcheck.report.nearly_right import excuse_notes, nearly_right_notes
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.complexes import has_complex
 from gradcheck.user.names import kept_gradients
@@ -31,6 +32,7 @@ def notes_of(
     return (
         *_edge_notes(point),
         *_precision_notes(point),
+        *nearly_right_notes(point.blocks, diagnosis.findings),
         *_structure_notes(point.problem),
         *_convention_notes(point.problem),
         *_update_notes(point.problem),
@@ -38,7 +40,7 @@ def notes_of(
         *_state_notes(point, preflight),
         *_flat_notes(point, preflight, diagnosis),
         *diagnosis.notes,
-        *_excuse_notes([block.name for block in point.blocks if block.excused]),
+        *excuse_notes([block.name for block in point.blocks if block.excused]),
         *_screening_notes(point),
         *heard_notes(heard),
     )
@@ -64,14 +66,6 @@ def _screening_notes(point: Point) -> Iterable[str]:
             f"the other entries of {listed([name for name, _ in agree])} were moved together, "
             f"along random directions: an error of {max(error for _, error in agree):.1e} of the "
             "block's largest in one of them would have been seen"
-        )
-
-
-def _excuse_notes(names: Sequence[str]) -> Iterable[str]:
-    if names:
-        yield (
-            f"{listed(names)}: right for your loss without the small number that guards its log; "
-            "with it, the gradient differs by the error shown, which was not counted"
         )
 
 

@@ -26,6 +26,7 @@ from gradcheck.trace.faults.backward import backward_steps
 from gradcheck.trace.faults.doubts import doubt_of
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.raising import raising_fault
+from gradcheck.trace.faults.special import never_made
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.constants import meant_by
 from gradcheck.trace.locating.explain import known_quantities
@@ -81,6 +82,7 @@ def find_faults(
         state = state_of(search.points, search.tolerance, wrong)
     before = state
     faults, state, late = _one_after_the_other(search, before, judge)
+    faults += [one for one in never_made(search, state, wrong) if not judge or judge(one.mended)]
     blocks = {output.name: output.block for output in state.outputs}
     left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong())))
     return Search(

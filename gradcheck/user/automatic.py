@@ -36,13 +36,18 @@ def clear_gradients(holder: Any) -> None:
         tensor.grad = None
 
 
-def left_by_backward(structure: Any, paths: Mapping[str, Path]) -> dict[str, Any]:
-    """The `.grad` of the torch tensors at these paths, by name; {} if all are None."""
+def left_by_backward(
+    structure: Any, paths: Mapping[str, Path], has_run: bool = False
+) -> dict[str, Any]:
+    """The `.grad` of the torch tensors at these paths, by name.
+
+    {} if all are None, unless it is known that the backward pass `has_run`.
+    """
     if "torch" not in sys.modules:
         return {}
     places = {name: follow(structure, path) for name, path in paths.items()}
     tensors = {name: at for name, at in places.items() if is_torch(at) and at.requires_grad}
-    if all(tensor.grad is None for tensor in tensors.values()):
+    if not has_run and all(tensor.grad is None for tensor in tensors.values()):
         return {}
     return {name: _or_zero(tensor.grad, tensor) for name, tensor in tensors.items()}
 

@@ -103,11 +103,13 @@ def contracted(
     how: Contraction,
     bounds: Bounds | None = None,
     loss_of: Callable[[Any], Any] | None = None,
+    layered: bool = True,
 ) -> Problem:
     """The problem whose loss is a contraction of a function's values, with its gradient.
 
     Both functions take the user's structure: `function` returns m values, `claimed` the Jacobian in
     any form. If `function` is made of differences of a loss of a vector, `loss_of` is this loss.
+    `layered` is as in `Problem`.
     """
 
     def values(packed: Any) -> Any:
@@ -137,4 +139,4 @@ def contracted(
 
     count = sum(value.size for value in parameters.values)
     slope = None if loss_of is None else (loss_of, np.asarray(how.weights(count)))
-    return Problem(parameters, loss, gradient, layered=True, bounds=bounds, slope=slope)
+    return Problem(parameters, loss, gradient, layered=layered, bounds=bounds, slope=slope)

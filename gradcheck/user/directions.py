@@ -1,25 +1,29 @@
 """Checks gradients along the tangent space of a manifold or of structured parameters.
 
-The loss is a function of coordinates t in an orthonormal basis B of the tangent space,
-x(t) = x + B (t - t0). Its gradient is B^T g, whatever the normal component of g is. The basis is
-rotated at random, so that it shows no pattern of entries; t0 has the size of the parameters, so
-that the steps suit them.
+The loss is taken along an orthonormal basis B of the tangent space, x(t) = x + B (t - t0). Its
+gradient by t is B^T g, whatever the normal component of g is. The basis is rotated at random, so
+that it shows no pattern of entries; t0 has the size of the parameters, so that the steps suit them.
+On a curved manifold that is known, x(t) is projected back to it: to the polar factor U of U H,
+whose derivative, and so the gradient by t, is known at every point (Higham 2008, Functions of
+Matrices, chapter 8).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck.errors import UsageError
-from gradcheck.user.blocks import Array, Leaf, Parameters
+from gradcheck.user.blocks import Array, Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.forms import takes
 from gradcheck.user.gradients import read_gradients
+from gradcheck.user.names import follow
+from gradcheck.user.packing import made_of
 from gradcheck.words import with_nearest
 
 MOST = 4096
@@ -37,12 +41,118 @@ NAMED: Mapping[str, Callable[[Array], Projection]] = {
     "sphere": lambda value: lambda along: along - value * np.vdot(value, along) / np.sum(value**2),
     "simplex": lambda value: lambda along: along - np.mean(along),
 }
+CURVED: Mapping[str, Callable[[Array], int]] = {
+    "orthogonal": lambda value: value.shape[1],
+    "sphere": lambda value: 1,
+}
+"""How many orthogonal columns of one length a point has, as a matrix; the others are flat."""
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """How a block moves.
+
+    Attributes:
+        value: the point.
+        basis: of its tangent space, orthonormal, (size, k).
+        columns: as of `CURVED`, 0 where it is flat; None where it is not known how it bends.
+    """
+
+    value: Array
+    basis: Array
+    columns: int | None
+
+    @property
+    def start(self) -> Array:
+        """What stands for the point, (k,): of the size of its entries."""
+        return np.full(self.basis.shape[1], _size(self.value))
+
+    def moved(self, by: Array) -> Array:
+        """The point for other numbers than `start`."""
+        moved = self.value + (self.basis @ (by - self.start)).reshape(self.value.shape)
+        if not self.columns:
+            return moved
+        left, _, right = np.linalg.svd(moved.reshape(-1, self.columns), full_matrices=False)
+        return np.asarray(self._length * (left @ right).reshape(self.value.shape))
+
+    def back(self, here: Array, gradient: Array) -> Array:
+        """The gradient by the numbers, (k,), of that by the block at a point."""
+        return np.asanyarray(self._tangents(np.asarray(here)) @ gradient.reshape(-1))
+
+    def _tangents(self, here: Array) -> Array:
+        """The derivatives of a point by the numbers, (k, size)."""
+        if not self.columns:
+            return self.basis.T
+        from scipy.linalg import solve_continuous_lyapunov
+
+        first, there = (
+            each.reshape(-1, self.columns) / self._length for each in (self.value, here)
+        )
+        # the point was led back from there @ H, which is first + B (t - t0)
+        stretch = solve_continuous_lyapunov(first.T @ there, 2 * np.eye(self.columns))
+        sizes, axes = np.linalg.eigh(stretch)
+        turned = there @ axes
+        moved = self.basis.T.reshape(-1, *first.shape) @ axes
+        inside = turned.T @ moved
+        skew = (inside - np.swapaxes(inside, 1, 2)) / np.add.outer(sizes, sizes)
+        led = turned @ skew + (moved - turned @ inside) / sizes
+        return np.asarray((led @ axes.T).reshape(len(moved), -1))
+
+    @property
+    def _length(self) -> float:
+        """Of a column of the point."""
+        return float(np.linalg.norm(self.value) / np.sqrt(self.columns or 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Tangents:
+    """Parameters that move along directions of theirs.
+
+    Attributes:
+        whole: they, in the user's structure.
+        ways: by block; None where one may move everywhere.
+    """
+
+    whole: Parameters
+    ways: tuple[Way | None, ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether gradients say nothing at other points, which may be off the manifold."""
+        return any(way is not None and way.columns is None for way in self.ways)
+
+    def pack(self, arrays: Any) -> Any:
+        """The user's structure, of what every block is moved by."""
+        return self.whole.pack(
+            [
+                array if way is None or array is None else way.moved(array)
+                for array, way in zip(arrays, self.ways, strict=True)
+            ]
+        )
+
+    def back(self, packed: Any, gradients: Mapping[str, Any]) -> dict[str, Any]:
+        """The gradients by what blocks are moved by, of those by the blocks, where they fit."""
+        places = {leaf.block: leaf.path for leaf in self.whole.leaves}
+        found = dict(gradients)
+        for block, (name, way) in enumerate(zip(self.whole.names, self.ways, strict=True)):
+            given = found.get(name)
+            if way is not None and given is not None and np.shape(given) == way.value.shape:
+                found[name] = way.back(follow(packed, places[block]), given)
+        return found
+
+    def gradient(self, grad: Any, packed: Any) -> Any:
+        """What the user's gradient is by what blocks are moved by."""
+        read = read_gradients(grad(packed), self.whole, copy=False).blocks
+        named = zip(self.whole.names, read, strict=True)
+        parts = {name: one.value for name, one in named if one.value is not None}
+        parts = self.back(packed, parts)
+        return next(iter(parts.values())) if len(self.whole.names) == 1 else parts
 
 
 def along(
     directions: Any, parameters: Parameters, grad: Any, bounds: Bounds | None
-) -> tuple[Parameters, Callable[[Any], Any]]:
-    """The coordinates along the tangent space as parameters, and the gradient by them.
+) -> tuple[Parameters, Callable[[Any], Any], Tangents]:
+    """The coordinates along the tangent space as parameters, the gradient by them, and their maps.
 
     `directions` is a name, or a projection on the tangent space, a function of (vector) or (point,
     vector), or a dict of these by block.
@@ -52,65 +162,29 @@ def along(
             "directions is for arrays, and dicts, lists or tuples of them, with a function grad "
             "and without bounds"
         )
-    bases = _bases(directions, parameters)
+    tangents = Tangents(parameters, _ways(directions, parameters))
     start = tuple(
-        value if basis is None else np.full(basis.shape[1], _size(value))
-        for value, basis in zip(parameters.values, bases, strict=True)
+        value if way is None else way.start
+        for value, way in zip(parameters.values, tangents.ways, strict=True)
     )
-
-    def pack(arrays: Any) -> Any:
-        whole = []
-        for array, value, basis, first in zip(arrays, parameters.values, bases, start, strict=True):
-            if basis is not None and array is not None:
-                array = value + (basis @ (array - first)).reshape(value.shape)
-            whole.append(array)
-        return parameters.pack(whole)
-
-    def by_directions(packed: Any) -> Any:
-        read = read_gradients(grad(packed), parameters).blocks
-        parts = {}
-        for name, gradient, basis in zip(parameters.names, read, bases, strict=True):
-            value = gradient.value
-            if basis is not None and value is not None and gradient.comparable:
-                value = basis.T @ value.ravel()
-            if value is not None:
-                parts[name] = value
-        return next(iter(parts.values())) if len(parameters.names) == 1 else parts
-
-    return _moving(parameters, start, pack), by_directions
+    coordinates = made_of(parameters, start, tangents.pack)
+    return coordinates, partial(tangents.gradient, grad), tangents
 
 
 def _size(value: Array) -> float:
     return float(np.linalg.norm(value) / np.sqrt(value.size)) or 1.0
 
 
-def _moving(
-    parameters: Parameters, start: tuple[Array, ...], pack: Callable[[Any], Any]
-) -> Parameters:
-    """The parameters replaced by their coordinates, from which `pack` builds them."""
-    return replace(
-        parameters,
-        values=start,
-        pack=pack,
-        working=(None,) * len(start),
-        leaves=tuple(
-            Leaf((name,), name, value.shape, block)
-            for block, (name, value) in enumerate(zip(parameters.names, start, strict=True))
-        ),
-        storage=(np.dtype(np.float64),) * len(start),
-    )
-
-
-def _bases(directions: Any, parameters: Parameters) -> list[Array | None]:
-    """For every block, the basis of its tangent space; None if it may move everywhere."""
+def _ways(directions: Any, parameters: Parameters) -> tuple[Way | None, ...]:
+    """For every block, how it moves; None if it may move everywhere."""
     names = parameters.names
     given = directions if isinstance(directions, Mapping) else dict.fromkeys(names, directions)
     blocks = zip(parameters.by_name(given), parameters.values, names, strict=True)
-    return [None if block[0] is None else _basis(*block) for block in blocks]
+    return tuple(None if block[0] is None else _way(*block) for block in blocks)
 
 
-def _basis(given: Any, value: Array, name: str) -> Array:
-    """An orthonormal basis of the tangent space of a block, (size, k)."""
+def _way(given: Any, value: Array, name: str) -> Way:
+    columns = None
     if isinstance(given, str):
         if given not in NAMED:
             raise UsageError(with_nearest(f"directions has no {given!r}", given, NAMED))
@@ -121,6 +195,7 @@ def _basis(given: Any, value: Array, name: str) -> Array:
             value.ndim == 2 and np.allclose(value.T @ value, np.eye(value.shape[1]))
         ):
             raise UsageError(f"{name} is not orthogonal")
+        columns = CURVED[given](value) if given in CURVED else 0
         given = NAMED[given](value)
     if not callable(given):
         raise UsageError("directions is a name, a projection, or a dict of these by block")
@@ -129,8 +204,8 @@ def _basis(given: Any, value: Array, name: str) -> Array:
     if value.size > MOST:
         raise UsageError(f"{name} has {value.size} entries; directions are for at most {MOST}")
     units = np.eye(value.size)
-    columns = [np.asarray(given(unit.reshape(value.shape)), float).ravel() for unit in units]
-    matrix = np.column_stack(columns)
+    along = [np.asarray(given(unit.reshape(value.shape)), float).ravel() for unit in units]
+    matrix = np.column_stack(along)
     if not np.allclose(matrix @ matrix, matrix, atol=SAME):
         raise UsageError(
             f"directions of {name} is no projection: applied twice, its result changes"
@@ -138,4 +213,4 @@ def _basis(given: Any, value: Array, name: str) -> Array:
     left, sizes, _ = np.linalg.svd(matrix)
     basis = left[:, sizes > ZERO]
     turned = np.linalg.qr(np.random.default_rng(0).normal(size=(basis.shape[1],) * 2))[0]
-    return np.asarray(basis @ turned)
+    return Way(value, np.asarray(basis @ turned), columns)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradcheck.user.blocks import Pack
+from gradcheck.user.blocks import Array, Leaf, Pack, Parameters
 from gradcheck.user.tensors import is_tensor, like, to_array
 
 Places = tuple[tuple[int, bool], ...]
@@ -99,3 +100,18 @@ def container_pack(container: Any, packs: list[tuple[Any, Pack]]) -> Pack:
     if isinstance(container, tuple):
         return lambda arrays: tuple(pack(arrays) for _, pack in packs)
     return lambda arrays: [pack(arrays) for _, pack in packs]
+
+
+def made_of(parameters: Parameters, values: Sequence[Array], pack: Pack) -> Parameters:
+    """Parameters as what is made of real arrays of their own, one for every block."""
+    return replace(
+        parameters,
+        values=tuple(values),
+        pack=pack,
+        working=(None,) * len(values),
+        leaves=tuple(
+            Leaf((name,), name, value.shape, block)
+            for block, (name, value) in enumerate(zip(parameters.names, values, strict=True))
+        ),
+        storage=(np.dtype(np.float64),) * len(values),
+    )

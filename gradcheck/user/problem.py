@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from gradcheck.user.number import as_number, as_pair
 from gradcheck.user.objects import thawed
 from gradcheck.user.steps import Step, moved
 from gradcheck.user.tensors import is_jax
+
+if TYPE_CHECKING:
+    from gradcheck.user.directions import Tangents
 
 Function = Callable[..., Any]
 
@@ -53,7 +56,7 @@ class Problem:
         noise: the absolute error of the loss that the user stated, or 0.
         slope: if the loss is a directional derivative by differences of another loss: that loss, of
             one vector, and the direction.
-        alone: whether only this point can be checked, since others may be off a manifold.
+        tangents: if the parameters are coordinates along a tangent space, the maps of these.
     """
 
     parameters: Parameters
@@ -73,7 +76,7 @@ class Problem:
     bounds: Bounds | None = None
     noise: float = 0.0
     slope: tuple[Function, Array] | None = None
-    alone: bool = False
+    tangents: Tangents | None = None
 
     def __post_init__(self) -> None:
         for name, function in (("loss", self.loss_function), ("grad", self.gradient_function)):
@@ -155,7 +158,7 @@ class Problem:
             returned = call(self.gradient_function, GRADIENT, packed)
         if returned is None or returned is packed:
             paths = {leaf.name: leaf.path for leaf in self.parameters.leaves}
-            left = left_by_backward(packed, paths)
+            left = left_by_backward(packed, paths, self.gradient_function is None)
             return left[BARE] if left and list(paths.values()) == [()] else left or returned
         return returned
 

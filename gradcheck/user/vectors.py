@@ -32,6 +32,13 @@ class Matrix:
     pattern: Pattern
     values: Array
 
+    @property
+    def dense(self) -> Array:
+        """The whole of it, with 0 where it has no entry."""
+        whole = np.zeros(self.pattern.shape)
+        whole[self.pattern.rows, self.pattern.columns] = self.values
+        return whole
+
     def transposed(self) -> Array:
         """The entry (j, i) for every entry (i, j) of a square matrix; 0 if there is none."""
         rows, columns = self.pattern.shape
@@ -71,6 +78,11 @@ class Vectors:
         return self.parameters.flat
 
     @property
+    def has_parts(self) -> bool:
+        """Whether values or parameters are complex, so that each has two parts."""
+        return self.is_complex or self.parameters.has_complex
+
+    @property
     def rows(self) -> int:
         """The number of values that the function returns."""
         return math.prod(self.shape)
@@ -78,10 +90,7 @@ class Vectors:
     def asked(self, flat: Array) -> NDArray[np.float64]:
         """Calls the function at flat parameters; the values in their shape, complex ones split."""
         given = call(self.function, FUNCTION, self.parameters.pack_flat(flat))
-        returned = _as_array(given)
-        self.is_complex |= returned.dtype.kind == "c"
-        if self.is_complex:
-            returned = _both_parts(returned)
+        returned = self.real(given)
         if returned.dtype.kind not in "fiub":
             raise UsageError(f"{FUNCTION} returned {describe(given)}; it must return numbers")
         if self.shape and returned.shape != self.shape:
@@ -90,6 +99,12 @@ class Vectors:
                 f"{self.shape} before"
             )
         return returned.astype(np.float64)
+
+    def real(self, given: Any) -> NDArray[Any]:
+        """What the function returned, real parts before imaginary ones."""
+        returned = _as_array(given)
+        self.is_complex |= returned.dtype.kind == "c"
+        return _both_parts(returned) if self.is_complex else returned
 
     def moved(self, flat: Array) -> Array:
         """The values at moved parameters, (m,); nan if the function raises."""

@@ -233,6 +233,11 @@ def test_none_for_what_has_a_gradient_is_wrong():
     report = gradcheck.check_layer(HalfOfIt.apply, None, (inputs[:, :2], targets))
     assert verdicts(report) == {"left": "ok", "right": "wrong"}
     assert report.findings[0].code == "GC408"
+    assert report.findings[0].expression == "None"
+    left, right = inputs[:, :2], targets.clone().requires_grad_()
+    within = gradcheck.check(lambda right: HalfOfIt.apply(left, right).sin().sum(), right)
+    assert verdicts(within) == {"params": "wrong"}  # all that torch returns is None
+    assert within.findings[0].expression == "None"
 
 
 def test_sparse_gradients_and_tensors():

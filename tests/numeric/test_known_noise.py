@@ -53,3 +53,31 @@ def test_a_jacobian_of_values_with_a_known_noise():
 def test_a_noise_that_is_none(noise):
     with pytest.raises(gradcheck.UsageError, match="noise"):
         gradcheck.check(noisy(0.0), AT, slope, noise=noise)
+
+
+def fixed_point(rate, tolerance):
+    x, last = np.zeros_like(rate), 1.0
+    while np.max(np.abs(x - last)) > tolerance:
+        x, last = np.tanh(rate * x + 1), x
+    return x
+
+
+@pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-9])
+def test_an_iteration_that_ends_early(tolerance):
+    """As it is coded, it has other slopes than its limit: seen, not named, and asked about."""
+    rate = np.array([0.6, 0.3])
+
+    def loss(rate):
+        return np.sum(fixed_point(rate, tolerance) ** 2)
+
+    def grad(rate):
+        x = fixed_point(rate, tolerance)
+        return 2 * x * x * (1 - x**2) / (1 - rate * (1 - x**2))
+
+    report = gradcheck.check(loss, rate, grad)
+    assert {finding.code for finding in report.errors} <= {"GC999"}
+    assert report.ok or "noise=" in report.notes[0]
+    assert gradcheck.check(loss, rate, grad, noise=tolerance).ok
+    wrong = gradcheck.check(loss, rate, lambda rate: 1.3 * grad(rate), noise=tolerance)
+    assert wrong.verdict == "fail"
+    assert not [note for note in wrong.notes if "iteration" in note]

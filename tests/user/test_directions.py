@@ -116,4 +116,67 @@ def test_steps_have_the_size_of_the_parameters_and_a_factor_is_told_as_one():
     assert right.blocks[0].resolution < 1e-7
     [finding] = gradcheck.check(away, point, lambda p: back(p) / 2, directions="sphere").findings
     assert finding.code == "GC103"
-    assert "second point" not in str(finding)
+    assert "second point" in str(finding)
+
+
+ROTATED = np.linalg.qr(rng.normal(size=(5, 2)))[0]
+CURVED = np.diag([1.0, 2.0, 4.0, 0.5, 3.0])
+STEEP = np.diag([2.0, 1.0])
+
+
+def brockett(q):
+    return np.trace(q.T @ CURVED @ q @ STEEP)
+
+
+def entropy(p):
+    return np.sum(p * np.log(p / SHARES[::-1]))
+
+
+def volume(s):
+    return np.linalg.slogdet(s)[1] + np.trace(np.linalg.solve(s, DATA.T))
+
+
+def wrong_sign(s):
+    back = np.linalg.inv(s).T
+    return back + back @ DATA @ back
+
+
+@pytest.mark.parametrize(
+    ("loss", "point", "grad", "directions", "expression"),
+    [
+        (brockett, ROTATED, lambda q: CURVED @ q @ STEEP, "orthogonal", "CURVED @ q @ STEEP"),
+        (brockett, ROTATED, lambda q: 2 * CURVED @ q, "orthogonal", "2 * CURVED @ q"),
+        (
+            entropy,
+            SHARES,
+            lambda p: np.log(p / SHARES[::-1]) + p,
+            "simplex",
+            "np.log(p / SHARES[::-1]) + p",
+        ),
+        (volume, SYMMETRIC, wrong_sign, "symmetric", "back @ DATA"),
+    ],
+)
+def test_a_wrong_gradient_along_directions_has_its_line(loss, point, grad, directions, expression):
+    report = gradcheck.check(loss, point, grad, directions=directions)
+    assert report.verdict == "fail"
+    [finding] = report.findings
+    assert finding.location is not None
+    assert finding.expression == expression
+    assert "dL/dnp" not in str(finding)
+
+
+def test_a_gradient_across_a_curve_is_right_at_every_point_of_it():
+    """What is projected on the tangent space of a point is right there alone, and at each."""
+
+    def grad(q):
+        along = 2 * CURVED @ q @ STEEP
+        return along - q @ (q.T @ along + along.T @ q) / 2
+
+    def wrong(q):
+        along = 2 * CURVED @ q
+        return along - q @ (q.T @ along + along.T @ q) / 2
+
+    assert gradcheck.check(brockett, ROTATED, grad, directions="orthogonal").ok
+    [finding] = gradcheck.check(brockett, ROTATED, wrong, directions="orthogonal").findings
+    assert finding.location is not None
+    assert finding.location.line == wrong.__code__.co_firstlineno + 1

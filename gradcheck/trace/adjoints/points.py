@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -39,6 +39,8 @@ class Subject:
             and not what it implies.
         direction: where `loss` is to be taken by its derivative along one, of the one array of
             parameters; None where the gradient is its own.
+        back: the derivatives by the blocks, of what was packed and the derivatives by its arrays,
+            where these are made of the blocks; None where they are the blocks.
     """
 
     names: tuple[str, ...]
@@ -51,6 +53,7 @@ class Subject:
     along: tuple[tuple[str, int], ...] = ()
     enters: bool = False
     direction: Array | None = None
+    back: Callable[[Any, Mapping[str, Array]], Mapping[str, Array]] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class FollowedLoss:
         parameters: the index of every block's leaf on it, by block.
         derivatives: of the loss, by every value on it.
         subject: whose loss it is.
+        packed: the parameters in the user's structure.
     """
 
     loss_nodes: list[Node]
@@ -70,9 +74,16 @@ class FollowedLoss:
     parameters: Mapping[str, int]
     derivatives: Adjoints
     subject: Subject
+    packed: Any
 
     def gradients(self, derivatives: Adjoints) -> Mapping[str, Array]:
         """The derivatives by the blocks, of adjoints of its tape."""
+        by_arrays = self._by_arrays(derivatives)
+        if self.subject.back is None:
+            return by_arrays
+        return self.subject.back(self.packed, by_arrays)
+
+    def _by_arrays(self, derivatives: Adjoints) -> Mapping[str, Array]:
         found = derivatives.of_nodes
         if self.subject.cut is not None:
             (whole,) = self.parameters.values()
@@ -141,7 +152,7 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
             (leaf,) = leaves.values()
             direction = subject.direction.reshape(known[leaf].shape)
             derivatives = second_adjoints(loss.nodes, index, leaf, direction)
-    return FollowedLoss(loss.nodes, index, leaves, derivatives, subject)
+    return FollowedLoss(loss.nodes, index, leaves, derivatives, subject, subject.pack(values))
 
 
 def followed_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
@@ -157,8 +168,9 @@ def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
     loss = follow_loss(subject, values)
     gradient = _trace_gradient(subject, values, calls)
     nodes, outputs = _with_outputs(gradient, subject.enters)
-    of_loss = (loss.loss_nodes, loss.loss_index, loss.parameters, loss.derivatives, subject)
-    return Point(*of_loss, gradient, nodes, outputs, gradient.starts[-1])
+    shared = {one.name: getattr(loss, one.name) for one in fields(loss)}
+    starts = gradient.starts[-1]
+    return Point(**shared, gradient=gradient, nodes=nodes, outputs=outputs, start=starts)
 
 
 def _unfollowed(trace: Trace) -> str:

@@ -17,7 +17,8 @@ from gradcheck.user.tensors import to_array
 
 def subject_of_problem(problem: Problem) -> Subject:
     """The functions of a problem; layers and steps are seen through."""
-    parameters = problem.parameters
+    parameters, tangents = problem.parameters, problem.tangents
+    whole = parameters if tangents is None else tangents.whole
     own_loss, direction = problem.slope or (problem.loss_function, None)
 
     def loss(packed: Any) -> Any:
@@ -46,17 +47,17 @@ def subject_of_problem(problem: Problem) -> Subject:
 
     def blocks(packed: Any) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
-        if parameters.vector is not None:
+        if whole.vector is not None:
             return {"params": packed}
-        for leaf in parameters.leaves:
+        for leaf in whole.leaves:
             if leaf.block is None:
                 continue
             value = _at(packed, leaf.path)
             if value is None:
-                value = _at(parameters.owner, leaf.path)
+                value = _at(whole.owner, leaf.path)
             if leaf.transposed:
                 value = np.transpose(value)
-            found.setdefault(parameters.names[leaf.block], value)
+            found.setdefault(whole.names[leaf.block], value)
         return found
 
     users = (own_loss, problem.gradient_function, problem.step, parameters.owner)
@@ -71,6 +72,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         None if parameters.vector is None else lambda vector: cut(vector, shapes),
         enters=problem.step is not None and problem.step.entering is not None,
         direction=direction,
+        back=None if tangents is None else tangents.back,
     )
 
 

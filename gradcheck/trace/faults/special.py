@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.causes.compared import Followed
+from gradcheck.trace.fault import Fault
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.outputs import Output, provenance
@@ -55,6 +57,33 @@ def special_fault(view: View, wrong: frozenset[str], points: Sequence[Point]) ->
 
 def _chosen(state: State, wrong: frozenset[str]) -> Iterator[Output]:
     return (output for output in state.outputs if output.name in wrong)
+
+
+def never_made(search: Followed, state: State, wrong: Sequence[str]) -> Iterator[Fault]:
+    """Gradients for which None, or zeros that nothing was written to, are returned."""
+    first = search.points[0]
+    chain = next((node.chain for node in reversed(first.nodes) if node.chain), ())
+    left = {output.block for output in _chosen(state, state.wrong())}
+    for block in wrong:
+        true, index = first.true.get(block), first.outputs.get(block)
+        if true is None or not np.any(true):
+            continue
+        if index is not None and (block not in left or np.any(first.nodes[index].value)):
+            continue
+        made = None if index is None else with_place(state, first.nodes[index]).place
+        place = made or returned_place(chain, block, first.subject.names)
+        if place is not None:
+            yield Fault(
+                fault.NEVER_WRITTEN,
+                place,
+                (),
+                place.source,
+                actual=place.source,
+                expected=f"dL/d{block}",
+                expected_value=true,
+                blocks=(block,),
+                mended={block: true},
+            )
 
 
 def _true(output: Output, state: State, point: int) -> NDArray[Any]:

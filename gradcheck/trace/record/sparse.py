@@ -140,7 +140,8 @@ def _entries(name: str, arguments: Any, keywords: Any) -> Entries | Sparse | Non
     if open_tape(matrix) is None:
         return None
     if not isinstance(matrix, tuple):
-        dense = matrix
+        is_list = isinstance(matrix, list)
+        dense = call_numpy(open_tape(matrix), np.array, (matrix,), {}) if is_list else matrix
         return Sparse(lambda: _real(dense), dense) if np.ndim(plain(matrix)) == 2 else None
     shape = keywords.get("shape") or (arguments[1] if len(arguments) > 1 else None)
     if len(matrix) == 2:

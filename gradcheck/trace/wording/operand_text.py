@@ -114,9 +114,14 @@ def operand_text(source: str, position: int) -> ast.expr | None:
     elif isinstance(expression, ast.Call):
         operands = list(expression.args)
         function = expression.func
-        if isinstance(function, ast.Attribute) and ast.unparse(function.value) not in MODULES:
+        if isinstance(function, ast.Attribute) and _root(function) not in MODULES:
             operands = [function.value, *operands]
     return operands[position] if position < len(operands) else None
+
+
+def _root(function: ast.Attribute) -> str:
+    """What a name begins with: `np` of `np.linalg.solve`."""
+    return ast.unparse(function.value).partition(".")[0]
 
 
 def _augmented(source: str) -> ast.AugAssign | None:

@@ -21,15 +21,16 @@ from gradcheck.trace.record.sources import parsed, text_of, tree_of
 from gradcheck.user.blocks import BARE
 
 
-def returned_place(chain: Chain, block: str) -> Place | None:
+def returned_place(chain: Chain, block: str, names: Sequence[str] = ()) -> Place | None:
     """The expression that stands for a block, a key or `params[2]`, in what a function returns.
 
     The outermost call of the chain that returns a dict with the block, or a tuple or list in the
-    order of the blocks, is taken.
+    order of the blocks, is taken. With the `names` of all, one that returns a tuple is as well, or
+    a dict without the block.
     """
     for call in reversed(chain):
         for statement in _returns(call):
-            value = _part(statement.value, block)
+            value = _part(statement.value, block) or _in_order(statement.value, block, names)
             if value is not None:
                 return Place.of(value, call.code.co_filename, call.code.co_name)
     return None
@@ -50,6 +51,15 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
     if isinstance(value, ast.Tuple):
         return next((found for one in value.elts if (found := _part(one, block))), None)
     return None
+
+
+def _in_order(value: ast.expr | None, block: str, names: Sequence[str]) -> ast.expr | None:
+    """What stands for a block in a tuple of all; a dict without it, or a longer tuple, whole."""
+    if block not in names or not isinstance(value, ast.Tuple | ast.Dict):
+        return None
+    if isinstance(value, ast.Tuple) and len(value.elts) == len(names):
+        return value.elts[names.index(block)]
+    return value
 
 
 def _returns(call: Call) -> list[ast.Return]:
