@@ -17,6 +17,7 @@ from gradcheck.recognition.reading import read
 from gradcheck.recognition.search import Candidate, recognise
 from gradcheck.recognition.structures import guessed, structures
 from gradcheck.recognition.tape import follow
+from gradcheck.trace import FORGIVEN
 from gradcheck.user.problem import Problem
 
 LARGEST, LARGEST_FOLLOWED = 5 * 10**6, 10**6
@@ -27,9 +28,6 @@ MOST_GUESSES = 4
 
 SLOWEST = 2.0
 """A loss that takes longer, in seconds, is not followed."""
-
-FORGIVEN: tuple[type[Exception], ...] = (Exception,)
-"""What may be raised while following: it met code that it cannot follow, and tells nothing."""
 
 
 @dataclass(frozen=True)

@@ -201,11 +201,9 @@ def _convention_notes(problem: Problem) -> Iterable[str]:
 def _update_notes(problem: Problem) -> Iterable[str]:
     step = problem.step
     if step is not None and step.momentum:
-        yield (
-            f"your step has momentum "
-            f"{listed([f'{value:.6g}' for value in dict.fromkeys(step.momentum.values())])}: the "
-            "gradient was computed from two updates in a row at one point"
-        )
+        amounts = listed([f"{value:.6g}" for value in dict.fromkeys(step.momentum.values())])
+        updates = "an update without it" if step.anew else "two updates in a row at one point"
+        yield f"your step has momentum {amounts}: the gradient was computed from {updates}"
     if step is not None and step.decay:
         decay = next(iter(step.decay.values()))
         names = [shortened(problem.parameters.names[block]) for block in step.decay]
@@ -223,7 +221,8 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
         return
     if step.entering is not None:
         is_it = f"is adaptive: it divides the gradient by {ITS_SIZE}"
-        what = is_it if step.adaptive else "clips the gradient, or scales it by its norm"
+        cut = "clips the gradient, scales it by its norm, or takes off its mean"
+        what = is_it if step.adaptive else cut
         yield f"your step {what}; the gradient that enters it was read from your code and judged"
         return
     if step.varies:

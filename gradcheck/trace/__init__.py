@@ -28,9 +28,10 @@ from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.causes.penalties import penalised_blocks
 from gradcheck.trace.fault import BackwardStep, Fault, Search
 from gradcheck.trace.find import find_faults
-from gradcheck.trace.record.calling import trace_call
+from gradcheck.trace.record.calling import FORGIVEN, trace_call
 
 __all__ = [
+    "FORGIVEN",
     "BackwardStep",
     "Fault",
     "Search",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,16 @@ from gradcheck.user.forms import signature_of
 from gradcheck.user.structures import flatten
 
 LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
+
+
+class Memory(Protocol):
+    """What a step remembers of earlier calls."""
+
+    def restore(self) -> None:
+        """Puts all back as it was before the check."""
+
+    def empty(self) -> None:
+        """Sets what it has of the shape of a parameter, and has changed since, to 0."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,11 @@ class Step:
             of any other.
         entering: reads the gradients that enter an adaptive step, or one that cuts them off, by the
             blocks' names, from their values; None for any other step, and where it cannot be read.
-        restore: puts back what the step remembers, which is then what it was before the check.
-        varies: whether its learning rate changes from call to call, so that each begins anew.
+        memory: what the step remembers, which can be put back and emptied.
+        anew: whether each call begins with what it remembered at first, but for its velocity.
+        scales: what the first update without a velocity is of the gradient, by the names of the
+            parameters with momentum; where it is known, a gradient is told from that update.
+        varies: whether its learning rate changes from call to call.
         adaptive: whether such a step divides gradients by their size.
         known: the names of the arrays that an object held at first, or None for containers: of an
             object, what the step leaves as it is, and what it adds, is no parameter of the step.
@@ -49,9 +62,17 @@ class Step:
     moves: float | None = None
     entering: Callable[[Sequence[Array]], Any] | None = None
     adaptive: bool = False
-    restore: Callable[[], None] | None = None
+    memory: Memory | None = None
+    anew: bool = False
+    scales: Mapping[str, float] = field(default_factory=dict)
     varies: bool = False
     known: frozenset[str] | None = None
+
+    def begin(self) -> None:
+        """Lets a step that is to begin anew do so; its parameters are to be given afterwards."""
+        if self.anew and self.memory is not None:
+            self.memory.restore()
+            self.memory.empty()
 
     def cancellation(self, value: Array, epsilon: float) -> float:
         """What the rounding of the parameters does to (old - new) / learning_rate.
@@ -63,8 +84,6 @@ class Step:
     def gradient(self, params: Any, learning_rate: float | None = None) -> dict[str, NDArray[Any]]:
         """The implied gradient, by the names of the blocks, in the types of the new parameters."""
         rate = self.learning_rate if learning_rate is None else learning_rate
-        if self.varies and self.restore is not None:
-            self.restore()
         old = flatten(params)
         before = dict(zip(old.names, old.values, strict=True))
         named = {} if self.keyword is None else {self.keyword: rate}

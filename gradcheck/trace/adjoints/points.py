@@ -20,6 +20,10 @@ from gradcheck.user.calls import LEAVING
 Array = NDArray[np.float64]
 
 
+def nothing() -> None:
+    """Most gradients depend on no earlier call."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """What is followed.
@@ -37,6 +41,7 @@ class Subject:
             flat index.
         enters: whether the gradients are those that enter an adaptive update, where it has them,
             and not what it implies.
+        begin: what is done before the gradient is followed.
         direction: where `loss` is to be taken by its derivative along one, of the one array of
             parameters; None where the gradient is its own.
     """
@@ -50,6 +55,7 @@ class Subject:
     cut: Callable[[Array], Sequence[Array]] | None = None
     along: tuple[tuple[str, int], ...] = ()
     enters: bool = False
+    begin: Callable[[], None] = nothing
     direction: Array | None = None
 
 
@@ -170,6 +176,7 @@ def _unfollowed(trace: Trace) -> str:
 
 
 def _trace_gradient(subject: Subject, values: Sequence[Array], calls: int = 1) -> Trace:
+    subject.begin()
     packed = subject.pack([value.copy() for value in values])
     with np.errstate(all="ignore"):
         return trace_calls([subject.gradient] * calls, packed, subject.users)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.adjoints.points import Subject
+from gradcheck.trace.adjoints.points import Subject, nothing
 from gradcheck.user.blocks import cut
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.objects import Position
@@ -71,6 +71,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         None if parameters.vector is None else lambda vector: cut(vector, shapes),
         enters=problem.step is not None and problem.step.entering is not None,
         direction=direction,
+        begin=nothing if problem.step is None else problem.step.begin,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.causes import (
     axis_causes,
@@ -21,7 +22,6 @@ from gradcheck.trace.causes import (
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.scale_causes import scale_cause
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
 

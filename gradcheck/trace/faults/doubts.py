@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Array, Point
 from gradcheck.trace.adjoints.reverse import adjoints
@@ -16,7 +17,6 @@ from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Cause, Fault
 from gradcheck.trace.faults.changes import Change, constants_of
 from gradcheck.trace.faults.variants import SMALL, variants_of
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.record.graph import carried, constant_of
 from gradcheck.trace.record.nodes import Node
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, TANGENT, VALUE
 from gradcheck.trace.locating.candidates import Candidate, Candidates
-from gradcheck.trace.locating.constants import complexity, is_meant, is_odd, proportion
+from gradcheck.trace.locating.constants import complexity, is_meant, is_odd
 from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.trial import Trials

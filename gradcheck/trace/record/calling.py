@@ -33,6 +33,10 @@ SEEN_THROUGH = split_names(
 """The modules of gradcheck through which arrays pass on their way to the user's code."""
 
 
+FORGIVEN: tuple[type[Exception], ...] = (Exception,)
+"""What may be raised while following: it met code that it cannot follow, and tells nothing."""
+
+
 @dataclass(frozen=True)
 class Trace:
     """What a call did.
