@@ -24,6 +24,7 @@ from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.faults.backward import backward_steps
 from gradcheck.trace.faults.doubts import doubt_of
+from gradcheck.trace.faults.left_out import with_left_out
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.raising import raising_fault
 from gradcheck.trace.locating.candidates import Candidates
@@ -81,6 +82,7 @@ def find_faults(
         state = state_of(search.points, search.tolerance, wrong)
     before = state
     faults, state, late = _one_after_the_other(search, before, judge)
+    faults = [with_left_out(search, one) for one in faults]
     blocks = {output.name: output.block for output in state.outputs}
     left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong())))
     return Search(

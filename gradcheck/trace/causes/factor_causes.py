@@ -144,7 +144,7 @@ def habit_cause(compared: Compared) -> Cause | None:
             if np.ptp(slope[0]) and same(factor, slope):
                 at = compared.words.name(one.node)
                 words = f"the slope of {name} at {at} is multiplied in, and the loss has none there"
-                return Cause(fault.SLOPE_WRONG, words, "leave that factor out")
+                return Cause(fault.SLOPE_TWICE, words, "leave that factor out")
     return None
 
 
