@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import linecache
 import re
-from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
@@ -278,18 +277,6 @@ def _assigned(
         ):
             found = assignment
     return found
-
-
-def is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
-    """Whether what replaces a value, or one in every pass of a loop, is no such quantity as it."""
-    candidate = mend.candidate
-    return bool(mend.unit.nodes and kinds) and candidate is not None and candidate.kind not in kinds
-
-
-def handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
-    """Where a right value is taken for one of another kind: named, returned, or called for."""
-    named = [one for one in assignments if one.node == mend.unit.first]
-    return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
 
 
 def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:

@@ -132,6 +132,8 @@ def is_instead(point: Point, own: Mapping[str, Array], gradients: Mapping[str, A
     """Whether gradients are, entry for entry, some others and not the derivatives of the loss."""
     error = different = 0.0
     for name, value in own.items():
+        if value.shape != gradients[name].shape:
+            return False
         scale = max(float(np.max(np.abs(point.true[name]), initial=0.0)), 1e-9)
         apart = float(np.max(np.abs(value - gradients[name]), initial=0.0)) / scale
         if not apart <= EXACT:  # nor is it where it is nan
