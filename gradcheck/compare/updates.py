@@ -12,7 +12,7 @@ from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.memory import FEWEST_ENTRIES
 from gradcheck.compare.point import Point
 from gradcheck.numeric.ladder import BOUND_FACTOR
-from gradcheck.trace import penalised_blocks
+from gradcheck.trace import decayed_blocks, penalised_blocks
 from gradcheck.user.blocks import Array
 from gradcheck.user.steps import Step, moved
 
@@ -36,6 +36,7 @@ def less_update(point: Point, rng: np.random.Generator) -> Point:
     decayed = _find_decay(step.learning_rate, point)
     if decayed is not None and _is_decay(point, share, *decayed, rng):
         decay, indices = decayed
+        indices = _and_wrong_ones(point, indices)
         point = point.with_blocks(
             _without_decay(block, decay) if index in indices else block
             for index, block in enumerate(point.blocks)
@@ -121,6 +122,23 @@ def _is_decay(
         return True
     told = [_decays_nearby(point, share, decay, indices, rng) for _ in range(TRIES)]
     return told.count(True) >= ELSEWHERE and False not in told
+
+
+def _and_wrong_ones(point: Point, indices: Sequence[int]) -> tuple[int, ...]:
+    """The blocks that decay explains, and those that decay as well and have another error too."""
+    wrong = [
+        index
+        for index, block in enumerate(point.blocks)
+        if index not in indices and _Off.of(index, block) is not None
+    ]
+    too: frozenset[str] = (
+        ask_trace(
+            point, lambda subject: decayed_blocks(subject, point.values), lambda _: frozenset()
+        )
+        if wrong
+        else frozenset()
+    )
+    return (*indices, *(index for index in wrong if point.blocks[index].name in too))
 
 
 def _decays_nearby(

@@ -243,12 +243,19 @@ def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
         return
     wrong = [block for block in point.blocks if block.failed]
     ratios = [ratio for block in wrong if (ratio := one_ratio(block)) is not None]
-    if len(ratios) < len(point.blocks) or min(ratios, default=0.0) <= 0:
+    if len(ratios) < len(wrong) or min(ratios, default=0.0) <= 0:
         return
-    if max(ratios) - min(ratios) <= SAME_RATE * max(ratios):
+    is_one = max(ratios) - min(ratios) <= SAME_RATE * max(ratios)
+    if is_one and len(wrong) == len(point.blocks):
         yield (
             f"with the learning rate {step.learning_rate * ratios[0]:.6g} in the place of "
             f"{step.learning_rate:.6g}, all gradients of your step would be right"
+        )
+        return
+    for block, ratio in zip(wrong, ratios, strict=True):
+        yield (
+            f"{shortened(block.name)} moves as with the learning rate "
+            f"{step.learning_rate * ratio:.6g}: if your step has several, its gradient is right"
         )
 
 

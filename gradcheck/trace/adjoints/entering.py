@@ -58,15 +58,21 @@ def entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
     return (before or found)[0], is_adaptive
 
 
+def takes_off_itself(nodes: Sequence[Node], output: int, parameter: Array) -> bool:
+    """Whether the update of a block has a multiple of the block itself in it, as decay has."""
+    entries = _entry_by_entry(nodes, nodes[output].value.shape)
+    return any(
+        node.operation == "multiply"
+        and nodes[before_moves(nodes, one)].is_leaf
+        and np.array_equal(nodes[one].value, parameter)
+        for node in _made_of(nodes, output, entries)
+        for one in node.operands
+    )
+
+
 def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
     made = nodes[output].value
-
-    def entries(node: Node) -> list[int]:
-        is_followed = node.operation in ENTRY_BY_ENTRY
-        return [
-            one for one in node.operands if is_followed and nodes[one].value.shape == made.shape
-        ]
-
+    entries = _entry_by_entry(nodes, made.shape)
     update = list(_made_of(nodes, output, entries))
     under_roots = [
         base
@@ -91,6 +97,16 @@ def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
         if base in followed and _is_only_scaled(nodes, base, update)
     ]
     return (min(limited), False) if limited else None
+
+
+def _entry_by_entry(nodes: Sequence[Node], shape: tuple[int, ...]) -> Above:
+    """The operands in a shape, of operations that are done entry by entry."""
+
+    def entries(node: Node) -> list[int]:
+        is_followed = node.operation in ENTRY_BY_ENTRY
+        return [one for one in node.operands if is_followed and nodes[one].value.shape == shape]
+
+    return entries
 
 
 def _made_of(nodes: Sequence[Node], start: int, above: Above) -> Iterator[Node]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.directional import second_adjoints
-from gradcheck.trace.adjoints.entering import entering
+from gradcheck.trace.adjoints.entering import entering, takes_off_itself
 from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
 from gradcheck.trace.record.calling import Trace, trace_calls
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
@@ -198,6 +198,18 @@ def gradients_that_enter(
         return {}, None
     made = {name: found[0] if found else implied[name] for name, found in entered.items()}
     return {name: np.array(trace.nodes[index].value) for name, index in made.items()}, any(kinds)
+
+
+def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
+    """The blocks of which an update takes off a multiple, at a point."""
+    trace = _trace_gradient(subject, values)
+    returned = {} if trace.error is not None else trace.indices[-1]
+    by_name = dict(zip(subject.names, values, strict=True))
+    return frozenset(
+        name
+        for name, index in returned.items()
+        if isinstance(index, int) and takes_off_itself(trace.nodes, index, by_name[name])
+    )
 
 
 def _with_outputs(gradient: Trace, enters: bool) -> tuple[list[Node], dict[str, int]]:

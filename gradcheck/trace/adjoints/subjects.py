@@ -33,7 +33,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         if problem.gradient_function is None:
             returned = problem.loss_function(packed)[1]
         elif problem.step is not None:
-            values = list(blocks(packed).values())
+            values = [value.copy() for value in blocks(packed).values()]  # before they are moved
             returned = problem.implied_gradient(values, packed=packed)
         else:
             returned = problem.gradient_function(packed)

@@ -51,13 +51,20 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.loss_cause,
     slope_causes.other_slope_cause,
     factor_causes.term_cause,
+    factor_causes.inner_sign_cause,
     axis_causes.size_cause,
     operation_causes.forward_cause,
     slope_causes.derivative_cause,
+    factor_causes.factor_left_out_cause,
 )
 """In this order; the first that applies is the cause."""
 
-DONE_IN_ALL = (factor_causes.again_cause, factor_causes.habit_cause, factor_causes.term_cause)
+DONE_IN_ALL = (
+    factor_causes.again_cause,
+    factor_causes.habit_cause,
+    factor_causes.term_cause,
+    factor_causes.inner_sign_cause,
+)
 """What is done to a right value in all passes of a loop: single numbers fit it by chance."""
 
 FEWEST_PASSES, CLOSE = 3, 1e-9

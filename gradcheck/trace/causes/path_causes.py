@@ -126,7 +126,11 @@ def missing_uses(points: Sequence[Point], words: Words, node: int, missing: Sequ
     That is a penalty, if these are all that makes one; or statistics; or a path.
     """
     nodes, name = points[0].loss_nodes, words.name
-    through = ", ".join(dict.fromkeys([name(user) for user in missing][:4]))
+    read = [  # what is only read has no other name
+        name(user) if name(user) != name(node) else f"`{nodes[user].source}`"
+        for user in missing[:4]
+    ]
+    through = ", ".join(dict.fromkeys(read))
     terms = penalty_terms(points)
     if before_moves(nodes, node) in points[0].parameters.values() and terms.issuperset(missing):
         ends = [whole_term(points[0], terms, user) for user in missing]
@@ -175,6 +179,9 @@ def turned_cause(compared: Compared) -> Cause | None:
         if reduced.operation in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
             return other_axis(reduced, 1 - axis_of(reduced))
         return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
+    laid = _in_another_order(compared)
+    if laid is not None:
+        return laid
     every = range(len(shape))
     for axes in (*combinations(every, 1), *combinations(every, 2)):
         if same([np.flip(value, axes) for value in actual], expected):
@@ -189,6 +196,27 @@ def turned_cause(compared: Compared) -> Cause | None:
             of_kernel = any(compared.is_parameter(one) for node in turning for one in node.operands)
             kind = fault.REVERSED if slides or of_kernel else fault.TURNED
             return Cause(kind, "its entries are in the reverse order", fix)
+    return None
+
+
+def _in_another_order(compared: Compared) -> Cause | None:
+    """A matrix whose entries are taken by columns and not by rows; a kernel slid the other way."""
+    node = compared.state.tape[compared.node]
+    if compared.is_use or not node.operands:
+        return None
+    own = compared.state.at(node.operands[0])
+    if node.operation in MOVES and own[0].ndim == 2 and own[0].size == compared.actual[0].size:
+        by_rows = [np.reshape(one, compared.actual[0].shape) for one in own]
+        if same(by_rows, compared.expected):
+            words = "its entries are taken in another order than the loss takes them in"
+            return Cause(fault.TRANSPOSED, words, "take them row by row")
+    if node.operation in ("convolve", "correlate"):
+        other = np.correlate if node.operation == "convolve" else np.convolve
+        if agrees(compared, node, lambda one: replace(one, function=other)):
+            words = (
+                f"one of the two is turned round in it: np.{other.__name__} does it the other way"
+            )
+            return Cause(fault.REVERSED, words, f"use np.{other.__name__}")
     return None
 
 
