@@ -27,7 +27,7 @@ from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     factor_causes.clip_cause,
-    path_causes.turned_cause,
+    axis_causes.turned_cause,
     index_causes.index_cause,
     factor_causes.left_out_cause,
     operation_causes.value_cause,

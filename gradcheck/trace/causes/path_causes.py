@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import PATHS
-from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.causes.compared import (
     Array,
     Arrays,
@@ -21,20 +19,17 @@ from gradcheck.trace.causes.compared import (
     agrees,
     agrees_with,
     less,
-    made_of,
     quotient,
     same,
-    transposed,
 )
 from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import adding, before_moves, made_from
-from gradcheck.trace.record.names import MOVES, WRITES, split_names
+from gradcheck.trace.record.names import MOVES, WRITES
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.sources import tree_of
 from gradcheck.trace.wording.words import Words
 
-SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
 
@@ -165,66 +160,6 @@ def _is_statistic(point: Point, user: int, node: int) -> bool:
         return is_made_for_it and all(_is_statistic(point, one, node) for one in further)
     made = made_from(nodes, user, len(nodes))
     return any(nodes[one].value.size >= nodes[node].value.size for one in made)
-
-
-def turned_cause(compared: Compared) -> Cause | None:
-    """The right value with its axes turned round, or in another order."""
-    actual, expected = compared.actual, compared.expected
-    shape = actual[0].shape
-    if actual[0].ndim > 4 or actual[0].size < 2 or expected[0].shape != shape:
-        return None
-    if same(transposed(actual), expected):
-        used_by = [one for one in compared.state.tape if compared.operand in one.operands]
-        reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
-        if reduced.operation in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
-            return other_axis(reduced, 1 - axis_of(reduced))
-        return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
-    laid = _in_another_order(compared)
-    if laid is not None:
-        return laid
-    every = range(len(shape))
-    for axes in (*combinations(every, 1), *combinations(every, 2)):
-        if same([np.flip(value, axes) for value in actual], expected):
-            if any(same(actual, one.values) for one in compared.known.quantities):
-                words = "it has to be turned round on the way back"
-                return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
-            along = ", ".join("::-1" if axis in axes else ":" for axis in every)
-            turning = [node for node in made_of(compared) if _turns_round(node)]
-            is_turned = bool(turning)
-            fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
-            slides = any(one.operation in SLIDES for one in made_of(compared))
-            of_kernel = any(compared.is_parameter(one) for node in turning for one in node.operands)
-            kind = fault.REVERSED if slides or of_kernel else fault.TURNED
-            return Cause(kind, "its entries are in the reverse order", fix)
-    return None
-
-
-def _in_another_order(compared: Compared) -> Cause | None:
-    """A matrix whose entries are taken by columns and not by rows; a kernel slid the other way."""
-    node = compared.state.tape[compared.node]
-    if compared.is_use or not node.operands:
-        return None
-    own = compared.state.at(node.operands[0])
-    if node.operation in MOVES and own[0].ndim == 2 and own[0].size == compared.actual[0].size:
-        by_rows = [np.reshape(one, compared.actual[0].shape) for one in own]
-        if same(by_rows, compared.expected):
-            words = "its entries are taken in another order than the loss takes them in"
-            return Cause(fault.TRANSPOSED, words, "take them row by row")
-    if node.operation in ("convolve", "correlate"):
-        other = np.correlate if node.operation == "convolve" else np.convolve
-        if agrees(compared, node, lambda one: replace(one, function=other)):
-            words = (
-                f"one of the two is turned round in it: np.{other.__name__} does it the other way"
-            )
-            return Cause(fault.REVERSED, words, f"use np.{other.__name__}")
-    return None
-
-
-def _turns_round(node: Node) -> bool:
-    """Whether an operation turns the entries round."""
-    key = node.arguments[1:2]
-    steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
-    return node.operation in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
 
 
 def written_cause(compared: Compared) -> Cause | None:
