@@ -144,8 +144,10 @@ def _cut(nodes: Sequence[Node], node: Node, made: Array) -> Iterator[int]:
 def _is_centred(nodes: Sequence[Node], node: Node) -> bool:
     """Whether an operation takes off the mean of a value."""
     given = operands_of(node.arguments) if node.operation == "subtract" else []
-    mean = nodes[before_moves(nodes, given[-1])] if len(given) == 2 else node
-    return mean.operation == "mean" and mean.operands[0] == given[0]
+    if len(given) != 2:
+        return False
+    mean = nodes[before_moves(nodes, given[1])]
+    return mean.operation == "mean" and mean.operands == (given[0],)
 
 
 def _entered(nodes: Sequence[Node], made_of: Iterable[Node]) -> list[int]:

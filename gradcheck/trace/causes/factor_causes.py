@@ -169,7 +169,9 @@ def habit_cause(compared: Compared) -> Cause | None:
             if np.ptp(slope[0]) and same(factor, slope):
                 at = compared.words.name(one.node)
                 words = f"the slope of {name} at {at} is multiplied in, and the loss has none there"
-                return Cause(fault.SLOPE_TWICE, words, "leave that factor out")
+                # the loss has taken that of its own sigmoid or softmax already
+                kind = fault.SLOPE_TWICE if "sigmoid" in name else fault.SLOPE_WRONG
+                return Cause(kind, words, "leave that factor out")
     return None
 
 
