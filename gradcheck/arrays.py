@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 PART = 2**14
 """Numbers per part: a part and its intermediate results fit in the processor's cache."""
 
+SURELY = 1e-9
+"""What is left of the squares of a multiple is less, rounding included."""
+
 
 def copies(values: Iterable[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
     """Copies of arrays, in the same memory order."""
@@ -26,6 +29,33 @@ def largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
 def is_within(one: NDArray[Any], other: NDArray[Any], allowed: float, factor: float = 1.0) -> bool:
     """Whether every entry of |one - factor * other| is at most `allowed`, and none is nan."""
     return all(bool(np.max(np.abs(a - factor * b)) <= allowed) for a, b in _parts(one, other))
+
+
+def proportion(
+    values: Sequence[NDArray[Any]], others: Sequence[NDArray[Any]], tolerance: float = 1e-7
+) -> float | None:
+    """The constant that `values` are of `others`; None where they are no multiple."""
+    pairs = [(as_flat(value), as_flat(other)) for value, other in zip(values, others, strict=True)]
+    if any(value.shape != other.shape for value, other in pairs):
+        return None
+    size, own, both = (
+        sum(float(one[first] @ one[second]) for one in pairs)
+        for first, second in ((1, 1), (0, 0), (0, 1))
+    )
+    if not size or not np.isfinite(size) or not np.isfinite(own):
+        return None
+    factor, count = both / size, sum(len(value) for value, _ in pairs)
+    if own - factor * both > own * max(count * tolerance**2, SURELY):
+        return None
+    largest = max((max(v.max(), -v.min()) for v, _ in pairs if v.size), default=0.0)
+    allowed = tolerance * max(float(largest), 1e-30)
+    is_multiple = all(is_within(value, other, allowed, factor) for value, other in pairs)
+    return factor if is_multiple else None
+
+
+def as_flat(value: NDArray[Any]) -> NDArray[np.float64]:
+    """The numbers of an array in a row."""
+    return np.ravel(value).astype(np.float64, copy=False)
 
 
 def same_numbers(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -10,8 +10,8 @@ import numpy as np
 
 from gradcheck.arrays import copies, same_numbers
 from gradcheck.compare.adaptive import with_what_enters
+from gradcheck.compare.memory import with_memory
 from gradcheck.compare.point import Point
-from gradcheck.compare.updates import with_memory
 from gradcheck.errors import UsageError
 from gradcheck.numeric.noise import estimate_noise
 from gradcheck.numeric.storage import epsilon_of
@@ -121,9 +121,7 @@ def run_preflight(
     preflight = replace(preflight, evaluations=evaluations)
     try:
         if problem.step is not None:
-            problem = with_what_enters(Point.at(problem, values, center, noise))
-        if problem.step is not None and problem.step.entering is None:
-            problem = with_memory(problem, problem.step)
+            problem = _with_gradient_of_step(Point.at(problem, values, center, noise))
         problem, asked, more = asked_first(problem)
         preflight = replace(preflight, evaluations=preflight.evaluations + more)
         preflight, gradients = _with_gradient(preflight, problem, rng)
@@ -134,6 +132,20 @@ def run_preflight(
     first = first or asked
     judged = gradients if first is None or problem.step is not None else first
     return preflight, Point.at(problem, values, center, noise).with_gradients(judged)
+
+
+def _with_gradient_of_step(point: Point) -> Problem:
+    """The problem of a step, with how its gradient is told from its updates.
+
+    What it remembers may hide what enters an update.
+    """
+    entered = with_what_enters(point)
+    if entered.step is None or entered.step.adaptive:
+        return entered
+    problem = with_memory(point)
+    if problem.step is not None and problem.step.anew:
+        return with_what_enters(replace(point, problem=problem))
+    return problem if entered.step.entering is None else entered
 
 
 def _half(problem: Problem) -> float:

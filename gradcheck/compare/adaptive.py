@@ -7,22 +7,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.compare.block import Block
+from gradcheck.compare.block import CLEAR, Block
 from gradcheck.compare.followed import ask_trace
-from gradcheck.compare.point import Point, slope_along
+from gradcheck.compare.point import NEAR, Point, slope_along
 from gradcheck.trace import gradients_that_enter
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
 
-CLEAR = 10.0
 FEWEST = 4
 """Fewer entries are of one size with some weight decay."""
 
 ALIKE = 1e-3
 """The moves of an adaptive step differ by no more."""
-
-NEAR = 1e-3
-"""A slope of the loss along a gradient that is as near to what that says tells that it is right."""
 
 VARIED = 1e-2
 EXACT = 1e-12

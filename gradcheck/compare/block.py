@@ -39,6 +39,10 @@ class Worst:
     numeric: float
 
 
+CLEAR = 10.0
+"""What is so many times its bound is surely not 0."""
+
+
 @dataclass(frozen=True)
 class Block:
     """One parameter array at one point; every stage of a check adds its results.

@@ -6,14 +6,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from gradcheck.compare.point import Point
-from gradcheck.trace import Subject, subject_of_problem
+from gradcheck.trace import FORGIVEN, Subject, subject_of_problem
 
 Said = TypeVar("Said")
 
 MOST_PARAMETERS = 2 * 10**6
-FORGIVEN: tuple[type[Exception], ...] = (Exception,)
-"""What may be raised while following: it met code that it cannot follow, and tells nothing."""
-
 SLOWEST = 0.2
 """A loss that takes longer, in seconds, is not followed: a trace takes many times as long."""
 

@@ -22,6 +22,8 @@ from gradcheck.user.gradients import Gradient, Gradients, ask_gradients
 from gradcheck.user.problem import Problem
 
 TIE_STEP = 1e-4
+NEAR = 1e-3
+"""A slope of the loss along a gradient that is as near to what that says tells that it is right."""
 
 
 @dataclass(frozen=True)
@@ -196,9 +198,13 @@ def _settle_ties(
 
 
 def slope_along(problem: Problem, values: Sequence[Array], block: int, gradient: Array) -> float:
-    """The slope of the loss along an analytic gradient, by the slope that the gradient implies."""
-    length = float(np.linalg.norm(gradient))
-    step = TIE_STEP * max(1.0, float(np.linalg.norm(values[block]))) * gradient / length
+    """The slope of the loss in about the direction of an analytic gradient, over the implied slope.
+
+    Exactly along a part of the true gradient, the loss would rise as that part implies.
+    """
+    direction = gradient * np.random.default_rng(0).uniform(0.5, 1.5, gradient.shape)
+    length = float(np.linalg.norm(direction))
+    step = TIE_STEP * max(1.0, float(np.linalg.norm(values[block]))) * direction / length
     losses = []
     for sign in (1.0, -1.0):
         moved = copies(values)

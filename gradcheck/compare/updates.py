@@ -1,98 +1,24 @@
-"""What an update adds to a gradient: momentum and weight decay."""
+"""What an update adds to a gradient: weight decay, and the share of a moving average."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
-from gradcheck.compare.block import Block
+from gradcheck.compare.block import CLEAR, Block
 from gradcheck.compare.followed import ask_trace
+from gradcheck.compare.memory import FEWEST_ENTRIES
 from gradcheck.compare.point import Point
 from gradcheck.numeric.ladder import BOUND_FACTOR
-from gradcheck.trace import penalised_blocks
-from gradcheck.trace.locating.constants import proportion
-from gradcheck.user.blocks import BARE, Array, path_name
-from gradcheck.user.gradients import Gradient, read_gradients
-from gradcheck.user.problem import Problem
+from gradcheck.trace import decayed_blocks, penalised_blocks
+from gradcheck.user.blocks import Array
 from gradcheck.user.steps import Step, moved
 
-ROUNDING = 1e-6
-FEWEST_ENTRIES = 3
 TRIES, ELSEWHERE, NUDGE = 5, 2, 0.5
-CLEAR = 10.0
 ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
-
-
-def with_memory(problem: Problem, step: Step) -> Problem:
-    """The problem of a step that remembers: its momentum, or that its learning rate varies.
-
-    With momentum, its gradient is told from two updates.
-    """
-    parameters = problem.parameters
-    calls = [
-        read_gradients(problem.gradient(parameters.values), parameters).blocks for _ in range(3)
-    ]
-    if _shrinks(calls):
-        return replace(problem, step=replace(step, varies=True))
-    momentum = _find_momentum(problem, step, calls)
-    return replace(problem, step=replace(step, momentum=momentum)) if momentum else problem
-
-
-def _shrinks(calls: Sequence[Sequence[Gradient]]) -> bool:
-    """Whether all blocks shrink alike from call to call, and do nothing else: the rate does.
-
-    A velocity that begins at 0 only grows at one point.
-    """
-    values = [[block.value for block in call if block.value is not None] for call in calls]
-    if len({len(call) for call in values}) > 1 or len(values[0]) < len(calls[0]):
-        return False
-    factors = [proportion(after, before, ROUNDING) for before, after in pairwise(values)]
-    return all(factor is not None and 0 < factor < 1 - ROUNDING for factor in factors)
-
-
-def _find_momentum(
-    problem: Problem, step: Step, calls: Sequence[Sequence[Gradient]]
-) -> dict[str, float]:
-    """The mu of every parameter whose update reuses a share of its last one, by name.
-
-    At one point, what a step with momentum implies is i_(t+1) = mu i_t + g, so that the
-    differences from call to call shrink by mu, whatever the velocity was at first; Nesterov's form
-    does the same (Sutskever et al. 2013).
-    """
-    parameters = problem.parameters
-    momenta = {}
-    for index, gradients in enumerate(zip(*calls, strict=True)):
-        values = [gradient.value for gradient in gradients if gradient.verdict == "ok"]
-        if len(values) < len(calls):
-            continue
-        epsilon = max(gradient.epsilon for gradient in gradients)
-        rounding = step.cancellation(parameters.values[index], epsilon)
-        momentum = _momentum([value for value in values if value is not None], rounding)
-        if momentum is not None:
-            leaf = next(leaf for leaf in parameters.leaves if leaf.block == index)
-            momenta[path_name(leaf.path)] = momentum
-    if parameters.vector is not None and momenta:
-        return {BARE: next(iter(momenta.values()))}
-    common = float(np.median(list(momenta.values()))) if momenta else 0.0
-    return {
-        name: common if abs(value - common) <= ROUNDING else value
-        for name, value in momenta.items()
-    }
-
-
-def _momentum(implied: Sequence[Array], rounding: float) -> float | None:
-    first, second = (implied[1] - implied[0]).ravel(), (implied[2] - implied[1]).ravel()
-    size = float(np.max(np.abs(implied[0]), initial=0.0))
-    if not np.max(np.abs(first), initial=0.0) > ROUNDING * size + 10 * rounding:
-        return None
-    ratio = float(first @ second / (first @ first))
-    left = float(np.max(np.abs(second - ratio * first)))
-    fits = left <= ROUNDING * max(size, float(np.max(np.abs(first)))) + 10 * rounding
-    return ratio if fits and ROUNDING < ratio < 1 - ROUNDING else None
 
 
 def less_update(point: Point, rng: np.random.Generator) -> Point:
@@ -110,6 +36,7 @@ def less_update(point: Point, rng: np.random.Generator) -> Point:
     decayed = _find_decay(step.learning_rate, point)
     if decayed is not None and _is_decay(point, share, *decayed, rng):
         decay, indices = decayed
+        indices = _and_wrong_ones(point, indices)
         point = point.with_blocks(
             _without_decay(block, decay) if index in indices else block
             for index, block in enumerate(point.blocks)
@@ -124,7 +51,8 @@ def _find_share(step: Step, point: Point) -> float:
     """The share of the gradient in what a step implies: 1, or 1 - mu in a moving average.
 
     The velocity mu v + (1 - mu) g is told where a division by 1 - mu makes a block agree, and none
-    agrees without it. Of a learning rate that varies, it is what is left of the one given.
+    agrees without it. Of a learning rate that varies, it is what is left of the one given. What
+    weight decay adds is no disagreement.
     """
     momentum = max(step.momentum.values(), default=0.0)
 
@@ -132,7 +60,8 @@ def _find_share(step: Step, point: Point) -> float:
         return sum(_agrees(block, share) for block in point.blocks)
 
     if step.varies:
-        shares = sorted(filter(None, map(_ratio, point.blocks)), reverse=True)
+        ratios = (ratio for block in point.blocks for ratio in _ratios(block))
+        shares = sorted((ratio for ratio in ratios if 0 < ratio <= 1), reverse=True)
         share = max(shares, key=agreeing, default=1.0)
     else:
         share = 1 - momentum
@@ -140,19 +69,22 @@ def _find_share(step: Step, point: Point) -> float:
 
 
 def _agrees(block: Block, share: float) -> bool:
-    """Whether a block is right once it is divided by a share."""
+    """Whether a block is right once it is divided by a share, but for weight decay."""
     if block.gradient.verdict != "ok" or not len(block.numeric.entries):
         return False
-    bound = BOUND_FACTOR * (block.numeric.estimates.bound + block.precision / share)
-    return bool(np.all(block.numeric.estimates.distance(block.analytic / share) <= bound))
+    off = _Off.of(0, block.divided(share))
+    decay = None if off is None or len(off.weights) < FEWEST_ENTRIES else off.decay
+    return off is None or (decay is not None and decay > 0 and off.is_decayed_by(decay))
 
 
-def _ratio(block: Block) -> float | None:
-    """By what the gradient of a block is less than the numeric one; None where it is not."""
-    analytic, numeric = block.analytic, block.numeric.estimates.value
-    square = float(numeric @ numeric)
-    ratio = float(analytic @ numeric) / square if square else 0.0
-    return ratio if 0 < ratio <= 1 else None
+def _ratios(block: Block) -> list[float]:
+    """By what the gradient of a block is less than the numeric one, without decay and with it."""
+    if block.gradient.verdict != "ok" or not len(block.numeric.entries):
+        return []
+    numeric = block.numeric.estimates.value
+    weights = block.value.reshape(-1)[block.numeric.entries]
+    terms = (numeric[:, None], np.stack([numeric, weights], axis=1))
+    return [float(np.linalg.lstsq(one, block.analytic, rcond=None)[0][0]) for one in terms]
 
 
 def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, ...]] | None:
@@ -190,6 +122,23 @@ def _is_decay(
         return True
     told = [_decays_nearby(point, share, decay, indices, rng) for _ in range(TRIES)]
     return told.count(True) >= ELSEWHERE and False not in told
+
+
+def _and_wrong_ones(point: Point, indices: Sequence[int]) -> tuple[int, ...]:
+    """The blocks that decay explains, and those that decay as well and have another error too."""
+    wrong = [
+        index
+        for index, block in enumerate(point.blocks)
+        if index not in indices and _Off.of(index, block) is not None
+    ]
+    too: frozenset[str] = (
+        ask_trace(
+            point, lambda subject: decayed_blocks(subject, point.values), lambda _: frozenset()
+        )
+        if wrong
+        else frozenset()
+    )
+    return (*indices, *(index for index in wrong if point.blocks[index].name in too))
 
 
 def _decays_nearby(

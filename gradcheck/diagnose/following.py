@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
+from gradcheck.arrays import proportion
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.fault_in_words import evidence_of, fix_of, message_of
 from gradcheck.diagnose.merging import is_a_number, is_better_told, merged
@@ -23,7 +24,6 @@ from gradcheck.trace.fault import (
     MEAN_MISSING,
     OTHER_FORMULA,
 )
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.words import gradient_of
 
 LONGEST_CODE = 60

@@ -65,7 +65,7 @@ class Held:
         if self.is_array and self.value.flags.writeable:
             np.copyto(self.value, before)
         for put in self.puts:
-            put(self.value)
+            put(self.value if self.is_array else before)
 
     def can_hold(self, new: Any) -> bool:
         """Whether another can be put there."""

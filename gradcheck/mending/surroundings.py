@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.mending.held import Holdings
+from gradcheck.arrays import copied, same_arrays
+from gradcheck.mending.held import Held, Holdings
+from gradcheck.trace.record.graph import grouped
 from gradcheck.trace.record.ownership import list_restorer, restorer
 from gradcheck.user.problem import Problem
 
@@ -53,14 +56,58 @@ class Surroundings:
         self._problem.parameters.restore()
 
 
+class Remembered:
+    """What a step remembers of earlier calls, as it is now: its velocity, and how often it ran."""
+
+    def __init__(self, problem: Problem) -> None:
+        step = None if problem.step is None else problem.step.step
+        self._holders = [step, problem.parameters.owner]
+        self._shapes = frozenset(problem.parameters.shapes)
+        self._surroundings = Surroundings(problem, [step], [step])
+        self._before = self._held()
+
+    def restore(self) -> None:
+        """Puts all back as it was."""
+        for one, before in self._before:
+            one.put_back(before)
+        self._surroundings.restore()
+
+    def empty(self) -> None:
+        """Sets what has the shape of a parameter to 0, if the calls until the first time moved it.
+
+        Numbers that Python made count calls or are rates.
+        """
+        moving = self._moving
+        for one, _ in self._held():
+            if one.path in moving and self._is_shaped(one.value):
+                one.put_back(np.zeros_like(one.value)[()])
+
+    @cached_property
+    def _moving(self) -> frozenset[tuple[str, ...]]:
+        now, before = (
+            grouped((one.path, np.asarray(value)) for one, value in held if self._is_shaped(value))
+            for held in (self._held(), self._before)
+        )
+        return frozenset(path for path in now if not same_arrays(now[path], before.get(path, [])))
+
+    def _held(self) -> list[tuple[Held, Any]]:
+        """What the step and its object hold; copies of what has the shape of a parameter."""
+        pairs = ((one, one.value) for one in Holdings.of(self._holders).held)
+        return [(one, copied(own, 0) if self._is_shaped(own) else own) for one, own in pairs]
+
+    def _is_shaped(self, value: Any) -> bool:
+        is_real = isinstance(value, np.ndarray | np.floating) and value.dtype.kind == "f"
+        return is_real and value.shape in self._shapes
+
+
 @contextmanager
 def state_kept(problem: Problem) -> Iterator[Problem]:
     """The problem, whose step can begin anew from what it remembers now, and does in the end."""
     if problem.step is None:
         yield problem
         return
-    surroundings = Surroundings(problem, [problem.step.step], [problem.step.step])
+    remembered = Remembered(problem)
     try:
-        yield replace(problem, step=replace(problem.step, restore=surroundings.restore))
+        yield replace(problem, step=replace(problem.step, memory=remembered))
     finally:
-        surroundings.restore()
+        remembered.restore()

@@ -17,6 +17,7 @@ from gradcheck.recognition.reading import read
 from gradcheck.recognition.search import Candidate, recognise
 from gradcheck.recognition.structures import guessed, structures
 from gradcheck.recognition.tape import follow
+from gradcheck.trace import FORGIVEN
 from gradcheck.user.problem import Problem
 
 LARGEST, LARGEST_FOLLOWED = 5 * 10**6, 10**6
@@ -27,9 +28,6 @@ MOST_GUESSES = 4
 
 SLOWEST = 2.0
 """Seconds that a loss may take if it is to be followed."""
-
-FORGIVEN: tuple[type[Exception], ...] = (Exception,)
-"""Exceptions that are ignored while following: they mean only that the code cannot be followed."""
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gradcheck.compare.adaptive import EXACT
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
-from gradcheck.diagnose.numbers import one_ratio
 from gradcheck.preflight import Preflight
 from gradcheck.report.nearly_right import excuse_notes, nearly_right_notes
+from gradcheck.report.step_notes import step_notes
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.complexes import has_complex
 from gradcheck.user.names import kept_gradients
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed, shortened, verb
-
-ITS_SIZE = "its size (Adam, RMSprop, Adagrad, Adadelta)"
-SAME_RATE = 1e-6
-MAY_BE_THE_RATE = {"GC101", "GC102", "GC103", "GC104", "GC105", "GC999"}
-"""Findings of a common factor, which may just as well belong to the learning rate."""
 
 
 def notes_of(
@@ -35,8 +29,7 @@ def notes_of(
         *nearly_right_notes(point.blocks, diagnosis.findings),
         *_structure_notes(point.problem),
         *_convention_notes(point.problem),
-        *_update_notes(point.problem),
-        *_learning_rate_notes(point, diagnosis),
+        *step_notes(point, diagnosis),
         *_state_notes(point, preflight),
         *_flat_notes(point, preflight, diagnosis),
         *diagnosis.notes,
@@ -190,61 +183,6 @@ def _convention_notes(problem: Problem) -> Iterable[str]:
     yield f"complex gradients, z = x + i y, are read as {convention.formula}"
     for name, formula in convention.others:
         yield f"the gradient of {shortened(name)} is written in another convention: as {formula}"
-
-
-def _update_notes(problem: Problem) -> Iterable[str]:
-    step = problem.step
-    if step is not None and step.momentum:
-        yield (
-            f"your step has momentum "
-            f"{listed([f'{value:.6g}' for value in dict.fromkeys(step.momentum.values())])}: the "
-            "gradient was computed from two updates in a row at one point"
-        )
-    if step is not None and step.decay:
-        decay = next(iter(step.decay.values()))
-        names = [shortened(problem.parameters.names[block]) for block in step.decay]
-        yield (
-            f"your step has weight decay {decay:.6g} on {listed(names)} (it also takes off "
-            f"learning_rate * {decay:.6g} * W), which is no part of the loss's gradient and was "
-            "not counted as an error"
-        )
-
-
-def _learning_rate_notes(point: Point, diagnosis: Diagnosis) -> Iterable[str]:
-    """Describe an adaptive step, or a learning rate that differs from the given one."""
-    step = point.problem.step
-    if step is None:
-        return
-    if step.entering is not None:
-        is_it = f"is adaptive: it divides the gradient by {ITS_SIZE}"
-        what = is_it if step.adaptive else "clips the gradient, or scales it by its norm"
-        yield f"your step {what}; the gradient that enters it was read from your code and judged"
-        return
-    if step.varies:
-        yield (
-            "the learning rate of your step changes from call to call: the gradient was computed "
-            f"from its first call alone, with {step.learning_rate * step.share:.6g}"
-        )
-    if step.moves is not None:
-        is_sign = abs(step.moves - 1) < EXACT
-        name = "its size (it takes the sign, or is the first step of Adam)" if is_sign else ITS_SIZE
-        yield (
-            f"your step is adaptive: it divides the gradient by {name}, so that every entry moves "
-            f"by {step.moves:.4g} learning rates, whatever its derivative is; the gradient that "
-            "enters it cannot be read from it: check that one with gradcheck.check"
-        )
-        return
-    if {one.code for one in diagnosis.findings if one.severity == "error"} - MAY_BE_THE_RATE:
-        return
-    wrong = [block for block in point.blocks if block.failed]
-    ratios = [ratio for block in wrong if (ratio := one_ratio(block)) is not None]
-    if len(ratios) < len(point.blocks) or min(ratios, default=0.0) <= 0:
-        return
-    if max(ratios) - min(ratios) <= SAME_RATE * max(ratios):
-        yield (
-            f"with the learning rate {step.learning_rate * ratios[0]:.6g} in the place of "
-            f"{step.learning_rate:.6g}, all gradients of your step would be right"
-        )
 
 
 def _state_notes(point: Point, preflight: Preflight) -> Iterable[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,12 @@ from gradcheck.trace.adjoints.points import (
 )
 from gradcheck.trace.adjoints.quantities import ADJOINT, NO_OTHER, Quantity, quantities_of
 from gradcheck.trace.adjoints.series import series_of
-from gradcheck.trace.adjoints.tangents import entries_read_alone
+from gradcheck.trace.adjoints.tangents import entries_read_alone, in_forward_mode
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.faults.backward import backward_steps
 from gradcheck.trace.faults.doubts import doubt_of
+from gradcheck.trace.faults.left_out import with_left_out
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.raising import raising_fault
 from gradcheck.trace.faults.special import never_made
@@ -71,17 +73,20 @@ def find_faults(
         return Search(unfollowed=str(reason))
     if not adjoints_agree(subject, first, points[0], np.random.default_rng(0)):
         return Search(unfollowed="the adjoints do not agree with differences of the loss")
+    is_matrix, subject = bool(subject.along), in_forward_mode(first)
+    first = replace(first, subject=subject)
     followed = _follow_others(subject, first, points[1:])
-    search = _prepared(followed, deadline)
+    search = _prepared(followed, deadline, is_matrix)
     if first.gradient.error is not None:
         return _of_raised(search, wrong)
     state = state_of(search.points, search.tolerance, wrong)
     if not state.wrong():
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
-        search = _prepared(followed, deadline)
+        search = _prepared(followed, deadline, is_matrix)
         state = state_of(search.points, search.tolerance, wrong)
     before = state
     faults, state, late = _one_after_the_other(search, before, judge)
+    faults = [with_left_out(search, one) for one in faults]
     faults += [one for one in never_made(search, state, wrong) if not judge or judge(one.mended)]
     blocks = {output.name: output.block for output in state.outputs}
     left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong())))
@@ -125,7 +130,7 @@ def _follow_others(
     return found
 
 
-def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
+def _prepared(points: Sequence[Point], deadline: Deadline, is_matrix: bool) -> Followed:
     first = points[0]
     tolerance = _tolerance(points)
     alone = entries_read_alone(first)
@@ -149,7 +154,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline) -> Followed:
                 if first.loss_nodes[operand].chain[1:] != node.chain[1:]
             ),
             frozenset((*first.parameters.values(), *alone.values())),
-            bool(first.subject.along),
+            is_matrix,
             frozenset(node.place for node in first.loss_nodes if node.place),
         ),
         words,

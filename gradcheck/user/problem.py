@@ -142,6 +142,8 @@ class Problem:
 
         With `keep` the function gets the arrays themselves, so that the caller sees changes.
         """
+        if self.step is not None:
+            self.step.begin()
         if self.runs_forward:
             self.loss(values)
         if self.fresh_data:
@@ -221,7 +223,9 @@ class Problem:
         if packed is None:
             packed = self._pack(copies(values))
         implied: dict[str, Array] = call(step.gradient, STEP, packed, learning_rate)
-        if step.momentum:
+        if step.anew:
+            implied = {name: one / step.scales.get(name, 1.0) for name, one in implied.items()}
+        elif step.momentum:
             again = self._pack(copies(values))
             second = call(step.gradient, STEP, again, learning_rate)
             for name in step.momentum.keys() & implied:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,16 @@ from gradcheck.user.forms import signature_of
 from gradcheck.user.structures import flatten
 
 LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
+
+
+class Memory(Protocol):
+    """What a step remembers of earlier calls."""
+
+    def restore(self) -> None:
+        """Puts all back as it was before the check."""
+
+    def empty(self) -> None:
+        """Sets what it has of the shape of a parameter, and has changed since, to 0."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,10 @@ class Step:
         moves: how many learning rates an adaptive step moves every entry, without decay; else None.
         entering: for an adaptive step, or one that clips gradients, a function from the blocks'
             values to the gradients that enter it, by name; None if these cannot be read.
-        restore: restores the state of the step to that before the check.
+        memory: the state that the step keeps between calls, which can be restored and emptied.
+        anew: whether each call begins with the state before the check, with an empty velocity.
+        scales: by the names of parameters with momentum, the first update without velocity as a
+            multiple of the gradient; if known, this update gives the gradient.
         varies: whether its learning rate changes between calls, so that each needs a fresh state.
         adaptive: whether the step divides gradients by their size.
         known: the names of the arrays that an object held at first, or None for containers; arrays
@@ -48,9 +61,17 @@ class Step:
     moves: float | None = None
     entering: Callable[[Sequence[Array]], Any] | None = None
     adaptive: bool = False
-    restore: Callable[[], None] | None = None
+    memory: Memory | None = None
+    anew: bool = False
+    scales: Mapping[str, float] = field(default_factory=dict)
     varies: bool = False
     known: frozenset[str] | None = None
+
+    def begin(self) -> None:
+        """Restore the state of a step with an empty velocity; parameters must be set afterwards."""
+        if self.anew and self.memory is not None:
+            self.memory.restore()
+            self.memory.empty()
 
     def cancellation(self, value: Array, epsilon: float) -> float:
         """The error of (old - new) / learning_rate by the rounding of the parameters.
@@ -62,8 +83,6 @@ class Step:
     def gradient(self, params: Any, learning_rate: float | None = None) -> dict[str, NDArray[Any]]:
         """The implied gradient, by the names of the blocks, in the types of the new parameters."""
         rate = self.learning_rate if learning_rate is None else learning_rate
-        if self.varies and self.restore is not None:
-            self.restore()
         old = flatten(params)
         before = dict(zip(old.names, old.values, strict=True))
         named = {} if self.keyword is None else {self.keyword: rate}

@@ -56,6 +56,7 @@ def _at_no_learning_rate(evidence: Evidence, point: Point) -> list[Array | None]
     problem = evidence.problem
     if problem.step is None:
         return None
+    problem.step.begin()
     try:
         half = read_gradients(
             problem.implied_gradient(point.values, problem.step.learning_rate / 2),

@@ -2,7 +2,8 @@
 
 Adagrad (Duchi et al. 2011), RMSprop, Adadelta (Zeiler 2012) and Adam (Kingma and Ba 2015) divide by
 the root of a mean of g^2, whatever they remember of earlier calls; Adamax by a maximum of |g|.
-Clipping keeps every entry, or the norm, below a bound (Pascanu et al. 2013).
+Others take the sign (Riedmiller and Braun 1993; Chen et al. 2023). Clipping keeps every entry, or
+the norm, below a bound (Pascanu et al. 2013); centralisation takes off means (Yong et al. 2020).
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import is_within
-from gradcheck.trace.record.graph import latest_first
-from gradcheck.trace.record.names import MOVES, split_names
+from gradcheck.arrays import proportion
+from gradcheck.trace.record.graph import before_moves, latest_first
+from gradcheck.trace.record.names import CONSTANT, MOVES, split_names
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, operands_of
 
 Array = NDArray[Any]
 
 SIZES = split_names("absolute abs fabs")
+SIGN = "sign"
 BOUNDS = split_names("clip minimum maximum")
 SELF_PRODUCTS = split_names("multiply dot vdot inner")
 ENTRY_BY_ENTRY = (
-    split_names(f"{OUTPUT} add subtract multiply divide negative power sqrt square")
+    split_names(f"{OUTPUT} add subtract multiply divide negative power sqrt square {SIGN}")
     | SIZES
     | BOUNDS
     | MOVES
@@ -56,15 +58,21 @@ def entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
     return (before or found)[0], is_adaptive
 
 
+def takes_off_itself(nodes: Sequence[Node], output: int, parameter: Array) -> bool:
+    """Whether the update of a block has a multiple of the block itself in it, as decay has."""
+    entries = _entry_by_entry(nodes, nodes[output].value.shape)
+    return any(
+        node.operation == "multiply"
+        and nodes[before_moves(nodes, one)].is_leaf
+        and np.array_equal(nodes[one].value, parameter)
+        for node in _made_of(nodes, output, entries)
+        for one in node.operands
+    )
+
+
 def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
     made = nodes[output].value
-
-    def entries(node: Node) -> list[int]:
-        is_followed = node.operation in ENTRY_BY_ENTRY
-        return [
-            one for one in node.operands if is_followed and nodes[one].value.shape == made.shape
-        ]
-
+    entries = _entry_by_entry(nodes, made.shape)
     update = list(_made_of(nodes, output, entries))
     under_roots = [
         base
@@ -73,8 +81,14 @@ def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
         for node in _made_of(nodes, divisor, entries)
         for base in _sized_in(nodes, node, entries)
     ]
-    if under_roots:
-        return min(under_roots), True
+    signed = [
+        index
+        for node in update
+        if node.operation == SIGN
+        for index in _entered(nodes, _made_of(nodes, node.operands[0], entries))
+    ]
+    if under_roots or signed:
+        return min(under_roots or signed), True
     followed = {node.index for node in update}
     limited = [
         base
@@ -83,6 +97,16 @@ def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
         if base in followed and _is_only_scaled(nodes, base, update)
     ]
     return (min(limited), False) if limited else None
+
+
+def _entry_by_entry(nodes: Sequence[Node], shape: tuple[int, ...]) -> Above:
+    """The operands in a shape, of operations that are done entry by entry."""
+
+    def entries(node: Node) -> list[int]:
+        is_followed = node.operation in ENTRY_BY_ENTRY
+        return [one for one in node.operands if is_followed and nodes[one].value.shape == shape]
+
+    return entries
 
 
 def _made_of(nodes: Sequence[Node], start: int, above: Above) -> Iterator[Node]:
@@ -108,13 +132,29 @@ def _sized_in(nodes: Sequence[Node], node: Node, above: Above) -> Iterator[int]:
 def _cut(nodes: Sequence[Node], node: Node, made: Array) -> Iterator[int]:
     """What an operation of an update cuts off, or multiplies with a number made of its norm."""
     is_bound = node.operation in BOUNDS and len(node.operands) == 1
-    if is_bound and _is_multiple(made, node.value):
+    if (is_bound or _is_centred(nodes, node)) and _is_multiple(made, node.value):
         yield node.operands[0]
     for one in _numbers(nodes, node):
         for part in _made_of(nodes, one, lambda node: node.operands):
             for sized in _sized(nodes, part):
                 moved = _made_of(nodes, sized, _moved)
                 yield from (it.index for it in moved if _is_multiple(made, it.value))
+
+
+def _is_centred(nodes: Sequence[Node], node: Node) -> bool:
+    """Whether an operation takes off the mean of a value."""
+    given = operands_of(node.arguments) if node.operation == "subtract" else []
+    if len(given) != 2:
+        return False
+    mean = nodes[before_moves(nodes, given[1])]
+    return mean.operation == "mean" and mean.operands == (given[0],)
+
+
+def _entered(nodes: Sequence[Node], made_of: Iterable[Node]) -> list[int]:
+    """The one value that is made otherwise than entry by entry, as gradients are."""
+    known = ENTRY_BY_ENTRY | CONSTANT
+    found = [one.index for one in made_of if one.operation not in known and one.operands]
+    return found if len(found) == 1 else []
 
 
 def _is_only_scaled(nodes: Sequence[Node], base: int, update: Sequence[Node]) -> bool:
@@ -147,10 +187,7 @@ def _moved(node: Node) -> Iterable[int]:
 
 
 def _is_multiple(one: Array, other: Array) -> bool:
-    if one.shape != other.shape or other.dtype.kind != "f" or not np.any(other):
-        return False
-    factor = float(np.vdot(other, one) / np.vdot(other, other))
-    return factor != 0 and is_within(one, other, SAME * float(np.max(np.abs(one))), factor)
+    return other.dtype.kind == "f" and bool(proportion([one], [other], SAME))
 
 
 def _square(nodes: Sequence[Node], node: Node) -> int | None:

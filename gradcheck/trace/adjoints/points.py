@@ -11,13 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.directional import second_adjoints
-from gradcheck.trace.adjoints.entering import entering
+from gradcheck.trace.adjoints.entering import entering, takes_off_itself
 from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
 from gradcheck.trace.record.calling import Trace, trace_calls
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
 from gradcheck.user.calls import LEAVING
 
 Array = NDArray[np.float64]
+
+
+def nothing() -> None:
+    """Most gradients depend on no earlier call."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Subject:
             flat index.
         enters: whether the gradients are those that enter an adaptive update, where it has them,
             and not what it implies.
+        begin: what is done before the gradient is followed.
         direction: where `loss` is to be taken by its derivative along one, of the one array of
             parameters; None where the gradient is its own.
         back: the derivatives by the blocks, of what was packed and the derivatives by its arrays,
@@ -52,6 +57,7 @@ class Subject:
     cut: Callable[[Array], Sequence[Array]] | None = None
     along: tuple[tuple[str, int], ...] = ()
     enters: bool = False
+    begin: Callable[[], None] = nothing
     direction: Array | None = None
     back: Callable[[Any, Mapping[str, Array]], Mapping[str, Array]] | None = None
 
@@ -182,6 +188,7 @@ def _unfollowed(trace: Trace) -> str:
 
 
 def _trace_gradient(subject: Subject, values: Sequence[Array], calls: int = 1) -> Trace:
+    subject.begin()
     packed = subject.pack([value.copy() for value in values])
     with np.errstate(all="ignore"):
         return trace_calls([subject.gradient] * calls, packed, subject.users)
@@ -203,6 +210,18 @@ def gradients_that_enter(
         return {}, None
     made = {name: found[0] if found else implied[name] for name, found in entered.items()}
     return {name: np.array(trace.nodes[index].value) for name, index in made.items()}, any(kinds)
+
+
+def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
+    """The blocks of which an update takes off a multiple, at a point."""
+    trace = _trace_gradient(subject, values)
+    returned = {} if trace.error is not None else trace.indices[-1]
+    by_name = dict(zip(subject.names, values, strict=True))
+    return frozenset(
+        name
+        for name, index in returned.items()
+        if isinstance(index, int) and takes_off_itself(trace.nodes, index, by_name[name])
+    )
 
 
 def _with_outputs(gradient: Trace, enters: bool) -> tuple[list[Node], dict[str, int]]:

@@ -15,6 +15,7 @@ from gradcheck.trace.adjoints.quantities import (
     NO_OTHER,
     PATHS,
     SLOPE,
+    TANGENT,
     VALUE,
     Quantity,
     What,
@@ -38,7 +39,7 @@ class Series:
 
 
 def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
-    """The series over the loops of the loss: of values and adjoints, and of these slopes."""
+    """The series over the loops of the loss: of values, adjoints, tangents and slopes."""
     first = points[0]
     found = list(_series_of_slopes(first, quantities))
     nodes, used = first.loss_nodes, used_values(first)
@@ -92,8 +93,11 @@ def _series(members: Sequence[Quantity]) -> Series:
 
 def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[Series]:
     nodes = first.loss_nodes
-    slopes = (one for one in quantities if one.kind == SLOPE)
-    groups = grouped(((nodes[one.node].in_loop, nodes[one.other].in_loop), one) for one in slopes)
+    kinds = (SLOPE, TANGENT)
+    some = (one for one in quantities if one.kind in kinds and not nodes[one.node].is_leaf)
+    groups = grouped(
+        ((one.kind, nodes[one.node].in_loop, nodes[one.other].in_loop), one) for one in some
+    )
     for members in groups.values():
         if len(members) > 1:
             yield _series(members)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.adjoints.points import Subject
+from gradcheck.trace.adjoints.points import Subject, nothing
 from gradcheck.user.blocks import cut
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.objects import Position
@@ -34,7 +34,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         if problem.gradient_function is None:
             returned = problem.loss_function(packed)[1]
         elif problem.step is not None:
-            values = list(blocks(packed).values())
+            values = [value.copy() for value in blocks(packed).values()]  # before they are moved
             returned = problem.implied_gradient(values, packed=packed)
         else:
             returned = problem.gradient_function(packed)
@@ -73,6 +73,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         enters=problem.step is not None and problem.step.entering is not None,
         direction=direction,
         back=None if tangents is None else tangents.back,
+        begin=nothing if problem.step is None else problem.step.begin,
     )
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.directional import along, second_adjoints
-from gradcheck.trace.adjoints.points import Point
-from gradcheck.trace.record.graph import carried
+from gradcheck.trace.adjoints.points import Point, Subject
+from gradcheck.trace.record.graph import carried, grouped
 from gradcheck.trace.record.nodes import Node
 
 ByPoint = tuple[NDArray[Any], ...]
 
 GIVEN = ("reshape", "copy")
 """What is done with parameters before the user's function is given them."""
+
+FEWEST_PASSES, MOST_ENTRIES, MOST_NODES = 3, 6, 2000
+"""A gradient in forward mode has a loop of so many passes; it has so few parameters, and values."""
 
 MOST_ROWS = 2000
 """Of a matrix of so many rows, columns are judged as a whole."""
@@ -25,6 +30,7 @@ MOST_ROWS = 2000
 def tangents_of(points: Sequence[Point]) -> Iterator[tuple[int, int, ByPoint]]:
     """The values that an entry moves: which, by which, and the derivatives by point."""
     first = points[0]
+    single: dict[tuple[int, int], list[ByPoint]] = defaultdict(list)
     for name, entry in first.subject.along:
         leaf = first.parameters.get(name)
         if leaf is None:
@@ -33,7 +39,44 @@ def tangents_of(points: Sequence[Point]) -> Iterator[tuple[int, int, ByPoint]]:
         by = _read_alone(first.loss_nodes, leaf, entry)
         for index in by_point[0]:
             if all(index in found for found in by_point):
-                yield index, by, tuple(found[index] for found in by_point)
+                values = tuple(found[index] for found in by_point)
+                single[leaf, index].append(values)
+                yield index, by, values
+    for (leaf, index), columns in single.items():  # of a number, by a whole block
+        size = first.loss_nodes[leaf].value.size
+        if 1 < len(columns) == size and first.loss_nodes[index].value.size == 1:
+            together = zip(*columns, strict=True)
+            yield index, leaf, tuple(np.ravel(by_entry) for by_entry in map(np.stack, together))
+
+
+def in_forward_mode(point: Point) -> Subject:
+    """The subject, by whose entries all is to be derived if the gradient carries such derivatives.
+
+    Of a recursion with few parameters it goes forward, with the derivatives of the state by each.
+    """
+    subject, nodes = point.subject, point.loss_nodes
+    leaves = [(name, nodes[leaf].value.size) for name, leaf in point.parameters.items()]
+    entries = tuple((name, entry) for name, size in leaves for entry in range(size))
+    passes = grouped((node.in_loop, node) for node in nodes if node.chain and not node.is_leaf)
+    is_loop = max(map(len, passes.values()), default=0) >= FEWEST_PASSES
+    if subject.along or subject.cut or subject.direction is not None or not is_loop:
+        return subject
+    if len(entries) > MOST_ENTRIES or len(nodes) > MOST_NODES:
+        return subject
+    followed = replace(subject, along=entries)
+    others = [node.value for node in nodes]
+    others += [np.asarray(one) for one in point.derivatives.of_nodes.values()]
+    known = set(map(_digits, others))
+    moving = {
+        _digits(values[0]) for _, _, values in tangents_of([replace(point, subject=followed)])
+    }
+    made = {_digits(node.value) for node in point.nodes[point.start :] if node.is_float}
+    return followed if len(made & moving - known) >= FEWEST_PASSES else subject
+
+
+def _digits(value: NDArray[Any]) -> tuple[str, ...]:
+    """The first digits of numbers, by which they are known again, whatever their shape."""
+    return tuple(f"{number:.5g}" for number in np.ravel(value)[:MOST_ENTRIES])
 
 
 def columns_of(points: Sequence[Point]) -> Iterator[tuple[str, int, int, ByPoint]]:

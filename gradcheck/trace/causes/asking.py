@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.causes import (
     axis_causes,
@@ -21,13 +22,12 @@ from gradcheck.trace.causes import (
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.scale_causes import scale_cause
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     factor_causes.clip_cause,
-    path_causes.turned_cause,
+    axis_causes.turned_cause,
     index_causes.index_cause,
     factor_causes.left_out_cause,
     operation_causes.value_cause,
@@ -51,13 +51,20 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.loss_cause,
     slope_causes.other_slope_cause,
     factor_causes.term_cause,
+    factor_causes.inner_sign_cause,
     axis_causes.size_cause,
     operation_causes.forward_cause,
     slope_causes.derivative_cause,
+    factor_causes.factor_left_out_cause,
 )
 """In this order; the first that applies is the cause."""
 
-DONE_IN_ALL = (factor_causes.again_cause, factor_causes.habit_cause, factor_causes.term_cause)
+DONE_IN_ALL = (
+    factor_causes.again_cause,
+    factor_causes.habit_cause,
+    factor_causes.term_cause,
+    factor_causes.inner_sign_cause,
+)
 """What is done to a right value in all passes of a loop: single numbers fit it by chance."""
 
 FEWEST_PASSES, CLOSE = 3, 1e-9

@@ -43,6 +43,7 @@ SLOPES: tuple[Form, ...] = (
     ("`{0} * (1 - {0})`", lambda wrong, own: own * (1 - own)),
     ("`{0} > 0`", lambda wrong, own: 1.0 * (own > 0)),
 )
+OF_OUTPUTS = SLOPES[2:]
 CHANGED: tuple[Form, ...] = (
     *(
         (f"multiply {{1}} by {of}", lambda w, own, form=form: w * form(w, own))
@@ -83,6 +84,7 @@ class Written:
         node: that value, or one in a loop.
         at: the operation that makes the whole wrong value, if it stands for that.
         operand: what it stands for in the wrong expression; empty for the whole.
+        is_slope: whether the value is the slope of a usual activation, written for its output.
     """
 
     code: str = ""
@@ -90,12 +92,15 @@ class Written:
     node: int = -1
     at: int | None = None
     operand: str = ""
+    is_slope: bool = False
 
     def cause(self, known: Known, state: State, parameters: Sequence[Arrays]) -> Cause | None:
         """Why the value is wrong, by what makes it right."""
         if not self.code:
             return None
         name, words = SAYS[self.code.partition(" ")[0]]
+        if self.is_slope and name == fault.FACTOR_MISSING:
+            return Cause(fault.SLOPE_MISSING, f"the slope `{self.value}` is missing")
         made = None if self.at is None else state.tape[self.at]
         if name == fault.OTHER_OPERAND and made is not None and self.node in made.operands:
             too_much = TOO_MUCH.get(made.operation)
@@ -195,7 +200,9 @@ def _fitting(
                 own = _in_brackets(name, words)
                 at = sites[0].node if sites[0].uses else None
                 value = words.split("`")[1].format(own)
-                yield Written(text.format(own, what), value, sites[0].scope[name], at)
+                is_slope = any(of in words for of, _ in OF_OUTPUTS)
+                code, node = text.format(own, what), sites[0].scope[name]
+                yield Written(code, value, node, at, is_slope=is_slope)
 
 
 def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[Written]:

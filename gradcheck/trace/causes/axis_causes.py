@@ -1,23 +1,33 @@
-"""A sum over the wrong axis, or over some of the rows only; a size of the wrong axis."""
+"""A sum over the wrong axis, or some of the rows; entries turned round or in another order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import combinations, islice
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.causes.compared import Arrays, Compared, agrees, agrees_with, made_of, same
+from gradcheck.trace.causes.compared import (
+    Arrays,
+    Compared,
+    agrees,
+    agrees_with,
+    made_of,
+    same,
+    transposed,
+)
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.record.graph import constant_of, latest_first
-from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Node, Reference
 
+SLIDES = split_names("convolve correlate convolve2d correlate2d")
+LAYING_OUT = split_names("ravel flatten reshape")
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 
 
@@ -176,3 +186,63 @@ def _exchanged(argument: object, nodes: Sequence[Node], size: int, other: int) -
     if number is not None and np.isclose(number * size, 1, 1e-12, 0):
         return 1 / other
     return argument
+
+
+def turned_cause(compared: Compared) -> Cause | None:
+    """The right value with its axes turned round, or in another order."""
+    actual, expected = compared.actual, compared.expected
+    shape = actual[0].shape
+    if actual[0].ndim > 4 or actual[0].size < 2 or expected[0].shape != shape:
+        return None
+    if same(transposed(actual), expected):
+        used_by = [one for one in compared.state.tape if compared.operand in one.operands]
+        reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
+        if reduced.operation in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
+            return other_axis(reduced, 1 - axis_of(reduced))
+        return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
+    laid = _in_another_order(compared)
+    if laid is not None:
+        return laid
+    every = range(len(shape))
+    for axes in (*combinations(every, 1), *combinations(every, 2)):
+        if same([np.flip(value, axes) for value in actual], expected):
+            if any(same(actual, one.values) for one in compared.known.quantities):
+                words = "it has to be turned round on the way back"
+                return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
+            along = ", ".join("::-1" if axis in axes else ":" for axis in every)
+            turning = [node for node in made_of(compared) if _turns_round(node)]
+            is_turned = bool(turning)
+            fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
+            slides = any(one.operation in SLIDES for one in made_of(compared))
+            of_kernel = any(compared.is_parameter(one) for node in turning for one in node.operands)
+            kind = fault.REVERSED if slides or of_kernel else fault.TURNED
+            return Cause(kind, "its entries are in the reverse order", fix)
+    return None
+
+
+def _in_another_order(compared: Compared) -> Cause | None:
+    """A matrix whose entries are taken by columns and not by rows; a kernel slid the other way."""
+    node = compared.state.tape[compared.node]
+    if compared.is_use or not node.operands:
+        return None
+    own = compared.state.at(node.operands[0])
+    if node.operation in LAYING_OUT and own[0].ndim == 2 and own[0].size == compared.actual[0].size:
+        by_rows = [np.reshape(one, compared.actual[0].shape) for one in own]
+        if same(by_rows, compared.expected):
+            words = "its entries are taken in another order than the loss takes them in"
+            return Cause(fault.TRANSPOSED, words, "take them row by row")
+    if node.operation in ("convolve", "correlate"):
+        other = np.correlate if node.operation == "convolve" else np.convolve
+        if agrees(compared, node, lambda one: replace(one, function=other)):
+            words = (
+                f"one of the two is turned round in it: np.{other.__name__} does it the other way"
+            )
+            return Cause(fault.REVERSED, words, f"use np.{other.__name__}")
+    return None
+
+
+def _turns_round(node: Node) -> bool:
+    """Whether an operation turns the entries round."""
+    key = node.arguments[1:2]
+    steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
+    return node.operation in ("flip", "fliplr", "flipud", "rot90") or -1 in steps

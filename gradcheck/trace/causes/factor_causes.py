@@ -5,13 +5,23 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
-from gradcheck.trace.causes.compared import FEWEST, Array, Compared, product, quotient, same
+from gradcheck.trace.causes.compared import (
+    FEWEST,
+    Array,
+    Compared,
+    agrees,
+    made_of,
+    product,
+    quotient,
+    same,
+)
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import before_moves, evaluate, made_from
 from gradcheck.trace.record.nodes import Node, Reference
@@ -68,17 +78,32 @@ def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
 
 def left_out_cause(compared: Compared) -> Cause | None:
     """One term of a sum of the loss, where the whole of it belongs."""
+    return _left_out(compared, {"add": ("add", ""), "subtract": ("subtract", "")})
+
+
+def factor_left_out_cause(compared: Compared) -> Cause | None:
+    """One factor of a product of the loss, where the whole of it belongs."""
+    ways = {"multiply": ("multiply by", "the factor "), "divide": ("divide by", "the divisor ")}
+    return _left_out(compared, ways)
+
+
+def _left_out(compared: Compared, ways: Mapping[str, tuple[str, str]]) -> Cause | None:
+    """What an operation of the loss takes beside what stands where its result belongs.
+
+    The ways are what to do, and what it is, by the operations.
+    """
     candidate = compared.candidate
     if candidate is None or candidate.kind != VALUE or compared.factor != 1:
         return None
     made = compared.loss_nodes[candidate.node]
-    if made.operation not in ("add", "subtract") or len(made.operands) != 2:
+    if made.operation not in ways or len(made.operands) != 2:
         return None
+    verb, what = ways[made.operation]
     for kept, left_out in (made.operands, made.operands[::-1]):
         if same(compared.values(kept), compared.actual):
             name = compared.words.name(left_out)
-            verb = "add" if made.operation == "add" else "subtract"
-            return Cause(fault.TERM_MISSING, f"{name} is left out", f"{verb} {name}")
+            kind = fault.FACTOR_MISSING if what else fault.TERM_MISSING
+            return Cause(kind, f"{what}{name} is left out", f"{verb} {name}")
     return None
 
 
@@ -144,7 +169,9 @@ def habit_cause(compared: Compared) -> Cause | None:
             if np.ptp(slope[0]) and same(factor, slope):
                 at = compared.words.name(one.node)
                 words = f"the slope of {name} at {at} is multiplied in, and the loss has none there"
-                return Cause(fault.SLOPE_WRONG, words, "leave that factor out")
+                # the loss has taken that of its own sigmoid or softmax already
+                kind = fault.SLOPE_TWICE if "sigmoid" in name else fault.SLOPE_WRONG
+                return Cause(kind, words, "leave that factor out")
     return None
 
 
@@ -222,6 +249,29 @@ def term_cause(compared: Compared) -> Cause | None:
             words = f"`{name}` is one {inverse.part} too many"
             return Cause(inverse.surplus, words, f"leave `{name}` out")
     return None
+
+
+def inner_sign_cause(compared: Compared) -> Cause | None:
+    """The wrong sign of a term in the expression that makes the wrong value."""
+    node = compared.state.tape[compared.node]
+    if compared.is_use or node.place is None:
+        return None
+    for inner in made_of(compared):
+        place, inverse = inner.place, INVERSES.get(inner.operation)
+        if place is None or inverse is None or inverse.part != "term" or inner is node:
+            continue
+        changed = replace(inner, function=inverse.function, keywords={})
+        if place.line == node.place.line and agrees(compared, changed, partial(_as, changed)):
+            words = f"in `{place.source}` the second term has the wrong sign"
+            return Cause(
+                fault.SIGN, words, f"change the sign of the second term of `{place.source}`"
+            )
+    return None
+
+
+def _as(other: Node, node: Node) -> Node:
+    """The operation of a tape with the function of another."""
+    return replace(node, function=other.function, keywords=other.keywords)
 
 
 def _sign_of_use(compared: Compared, node: Node) -> Cause | None:

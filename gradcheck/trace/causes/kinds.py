@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
@@ -18,7 +19,6 @@ from gradcheck.trace.adjoints.quantities import (
     Quantity,
 )
 from gradcheck.trace.causes.compared import Arrays, Followed, same
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, REST, ZERO, Mend, in_pass
 from gradcheck.trace.wording.words import Words

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
@@ -22,7 +23,6 @@ from gradcheck.trace.causes.compared import (
 )
 from gradcheck.trace.causes.factor_causes import FORMS
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.graph import before_moves, carried

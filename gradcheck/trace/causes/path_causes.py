@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
+from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import PATHS
-from gradcheck.trace.causes.axis_causes import REDUCTIONS, axis_of, other_axis
 from gradcheck.trace.causes.compared import (
     Array,
     Arrays,
@@ -20,19 +19,17 @@ from gradcheck.trace.causes.compared import (
     agrees,
     agrees_with,
     less,
-    made_of,
     quotient,
     same,
-    transposed,
 )
 from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import adding, before_moves, made_from
-from gradcheck.trace.record.names import MOVES, WRITES, split_names
+from gradcheck.trace.record.names import MOVES, WRITES
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.sources import tree_of
+from gradcheck.trace.wording.words import Words
 
-SLIDES = split_names("convolve correlate convolve2d correlate2d")
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
 
@@ -100,89 +97,69 @@ def _total(parts: Sequence[Arrays]) -> Arrays:
 
 
 def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
-    nodes, name = compared.loss_nodes, compared.words.name
-    through = ", ".join(dict.fromkeys(name(user) for user in missing[:4]))
-    terms = penalty_terms(compared.points)
-    if before_moves(nodes, node) in compared.parameters and terms.issuperset(missing):
-        ends = (whole_term(compared.points[0], terms, user) for user in missing)
-        named = [
-            name(user if nodes[end].place == nodes[-1].place else end)  # not a library's all
-            for user, end in zip(missing, ends, strict=True)
-        ]
-        through = ", ".join(dict.fromkeys(named))
-        words = f"the derivative of the penalty {through} by {name(node)} is missing"
-        fix = f"add the derivative of {through} by {name(node)}"
-        return Cause(fault.PENALTY_MISSING, words, fix)
-    is_mean = any(nodes[user].operation in STATISTICS for user in missing)
-    if is_mean and all(_is_statistic(compared, user, node) for user in missing):
-        verb = "are" if len(missing) > 1 else "is"
-        words = f"{through} {verb} taken for constant, and made of {name(node)} too"
-        return Cause(fault.STATISTICS_CONSTANT, words)
+    nodes, cause = compared.loss_nodes, missing_uses(compared.points, compared.words, node, missing)
     parts = compared.parts(node)
-    if len({nodes[user].chain for user in parts}) == 1 and len(parts) > 2:
-        if len(missing) <= len(parts) // 2:
-            verb = "is" if len(missing) == 1 else "are"
-            made = compared.state.tape[compared.node]
-            alike = [one.name for one in compared.state.tape if one.place == made.place]
-            is_its_loop = alike.count(made.name) == len(parts) - len(missing)
-            words = f"{len(missing)} of the {len(parts)} passes of the loop {verb} not in it"
-            fix = "let the loop go over all of them"
-            return Cause(fault.PASS_MISSING if is_its_loop else fault.PATH_MISSING, words, fix)
-        words = "only one pass of the loop is in it, and all of them add up"
-        fix = "let the loop go over all of them, and add what each gives"
-        return Cause(fault.NOT_ACCUMULATED, words, fix)
-    words = f"what comes through {through} is missing"
-    return Cause(fault.PATH_MISSING, words, f"add what comes back through {through}")
+    is_loop = len({nodes[user].chain for user in parts}) == 1 and len(parts) > 2
+    if cause.name != fault.PATH_MISSING or not is_loop:
+        return cause
+    if len(missing) <= len(parts) // 2:
+        verb = "is" if len(missing) == 1 else "are"
+        made = compared.state.tape[compared.node]
+        alike = [one.name for one in compared.state.tape if one.place == made.place]
+        is_its_loop = alike.count(made.name) == len(parts) - len(missing)
+        words = f"{len(missing)} of the {len(parts)} passes of the loop {verb} not in it"
+        fix = "let the loop go over all of them"
+        return Cause(fault.PASS_MISSING if is_its_loop else fault.PATH_MISSING, words, fix)
+    words = "only one pass of the loop is in it, and all of them add up"
+    fix = "let the loop go over all of them, and add what each gives"
+    return Cause(fault.NOT_ACCUMULATED, words, fix)
 
 
-def _is_statistic(compared: Compared, user: int, node: int) -> bool:
+def missing_uses(points: Sequence[Point], words: Words, node: int, missing: Sequence[int]) -> Cause:
+    """The cause, where what comes back to a value through some operations of the loss is missing.
+
+    That is a penalty, if these are all that makes one; or statistics; or a path.
+    """
+    nodes, name = points[0].loss_nodes, words.name
+    read = [  # what is only read has no other name
+        name(user) if name(user) != name(node) else f"`{nodes[user].source}`"
+        for user in missing[:4]
+    ]
+    through = ", ".join(dict.fromkeys(read))
+    terms = penalty_terms(points)
+    if before_moves(nodes, node) in points[0].parameters.values() and terms.issuperset(missing):
+        ends = [whole_term(points[0], terms, user) for user in missing]
+        present = set(points[0].derivatives.users[node]) - set(missing)
+        if not any(whole_term(points[0], terms, one) in ends for one in present & terms):
+            named = [
+                name(user if nodes[end].place == nodes[-1].place else end)  # not a library's all
+                for user, end in zip(missing, ends, strict=True)
+            ]
+            through = ", ".join(dict.fromkeys(named))
+            said = f"the derivative of the penalty {through} by {name(node)} is missing"
+            fix = f"add the derivative of {through} by {name(node)}"
+            return Cause(fault.PENALTY_MISSING, said, fix)
+    is_mean = any(nodes[user].operation in STATISTICS for user in missing)
+    if is_mean and all(_is_statistic(points[0], user, node) for user in missing):
+        verb = "are" if len(missing) > 1 else "is"
+        said = f"{through} {verb} taken for constant, and made of {name(node)} too"
+        return Cause(fault.STATISTICS_CONSTANT, said)
+    said = f"what comes through {through} is missing"
+    return Cause(fault.PATH_MISSING, said, f"add what comes back through {through}")
+
+
+def _is_statistic(point: Point, user: int, node: int) -> bool:
     """Whether a value's mean, or the like, is done to what is as large as the value again.
 
     Or the mean of what is made of the value for nothing else, as its squares.
     """
-    nodes = compared.loss_nodes
+    nodes = point.loss_nodes
     if nodes[user].operation not in STATISTICS:
-        further = compared.points[0].derivatives.users.get(user, [])
+        further = point.derivatives.users.get(user, [])
         is_made_for_it = nodes[user].value.shape == nodes[node].value.shape and bool(further)
-        return is_made_for_it and all(_is_statistic(compared, one, node) for one in further)
+        return is_made_for_it and all(_is_statistic(point, one, node) for one in further)
     made = made_from(nodes, user, len(nodes))
     return any(nodes[one].value.size >= nodes[node].value.size for one in made)
-
-
-def turned_cause(compared: Compared) -> Cause | None:
-    """The right value with its axes turned round, or in another order."""
-    actual, expected = compared.actual, compared.expected
-    shape = actual[0].shape
-    if actual[0].ndim > 4 or actual[0].size < 2 or expected[0].shape != shape:
-        return None
-    if same(transposed(actual), expected):
-        used_by = [one for one in compared.state.tape if compared.operand in one.operands]
-        reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
-        if reduced.operation in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
-            return other_axis(reduced, 1 - axis_of(reduced))
-        return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
-    every = range(len(shape))
-    for axes in (*combinations(every, 1), *combinations(every, 2)):
-        if same([np.flip(value, axes) for value in actual], expected):
-            if any(same(actual, one.values) for one in compared.known.quantities):
-                words = "it has to be turned round on the way back"
-                return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
-            along = ", ".join("::-1" if axis in axes else ":" for axis in every)
-            turning = [node for node in made_of(compared) if _turns_round(node)]
-            is_turned = bool(turning)
-            fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"
-            slides = any(one.operation in SLIDES for one in made_of(compared))
-            of_kernel = any(compared.is_parameter(one) for node in turning for one in node.operands)
-            kind = fault.REVERSED if slides or of_kernel else fault.TURNED
-            return Cause(kind, "its entries are in the reverse order", fix)
-    return None
-
-
-def _turns_round(node: Node) -> bool:
-    """Whether an operation turns the entries round."""
-    key = node.arguments[1:2]
-    steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
-    return node.operation in ("flip", "fliplr", "flipud", "rot90") or -1 in steps
 
 
 def written_cause(compared: Compared) -> Cause | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import (
     Array,
@@ -16,7 +17,6 @@ from gradcheck.trace.adjoints.points import (
 )
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.record.graph import before_moves
 from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Node, operands_of

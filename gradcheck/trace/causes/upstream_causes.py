@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.axis_causes import REDUCTIONS
 from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quotient, same
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.record.graph import carried
 from gradcheck.trace.record.nodes import Node
 

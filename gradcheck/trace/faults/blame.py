@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import linecache
 import re
-from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
@@ -114,7 +113,7 @@ def _blame_operand(
             up = _levels_of_leaf(made, view)
         if mend.unit.kind == CALL:
             up = max(up, mend.unit.outer)
-    up = min(up, len(places) - 1)
+    up = _level_of_right_use(mend, state, made.chain, min(up, len(places) - 1))
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     is_turned = _is_moved_wrongly(mend, view, source)  # what has the right name, used so
     calls = () if is_turned else made.chain[: up + 1]
@@ -211,6 +210,21 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
     return expression.id in arguments_of(code)
 
 
+def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
+    """How many calls up a function stands that uses what is used wrongly rightly as well.
+
+    It was given the right value, and handed it on; what stands further out chose nothing.
+    """
+    operand = mend.unit.uses[0][1]
+    others = set(state.consumers[operand]) - {consumer for consumer, _ in mend.unit.uses}
+    used = [state.tape[one].chain for one in others if state.live >> one & 1]
+    for level in range(1, up):
+        here, outside = chain[level], chain[level + 1 :]
+        if any(one and one[0].code is here.code and one[1:] == outside for one in used):
+            return level
+    return up
+
+
 def _levels_up(made: Chain, used: Chain) -> int:
     """How many calls up from its use the innermost common function stands."""
     if not made or not used:
@@ -263,18 +277,6 @@ def _assigned(
         ):
             found = assignment
     return found
-
-
-def is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
-    """Whether what replaces a value, or one in every pass of a loop, is no such quantity as it."""
-    candidate = mend.candidate
-    return bool(mend.unit.nodes and kinds) and candidate is not None and candidate.kind not in kinds
-
-
-def handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
-    """Where a right value is taken for one of another kind: named, returned, or called for."""
-    named = [one for one in assignments if one.node == mend.unit.first]
-    return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
 
 
 def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:

@@ -5,10 +5,11 @@ Either of the two may be meant then, and the gradient alone is not to blame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Array, Point
 from gradcheck.trace.adjoints.reverse import adjoints
@@ -16,7 +17,6 @@ from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Cause, Fault
 from gradcheck.trace.faults.changes import Change, constants_of
 from gradcheck.trace.faults.variants import SMALL, variants_of
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.record.graph import carried, constant_of
 from gradcheck.trace.record.nodes import Node
 
@@ -125,8 +125,15 @@ def _is_of(point: Point, own: dict[str, Array], members: Sequence[int], change: 
         gradients = point.gradients(adjoints(nodes, known, {last: np.ones(known[last].shape)}))
     except Exception:  # the user's functions may be among the operations
         return False
+    return is_instead(point, own, gradients)
+
+
+def is_instead(point: Point, own: Mapping[str, Array], gradients: Mapping[str, Array]) -> bool:
+    """Whether gradients are, entry for entry, some others and not the derivatives of the loss."""
     error = different = 0.0
     for name, value in own.items():
+        if value.shape != gradients[name].shape:
+            return False
         scale = max(float(np.max(np.abs(point.true[name]), initial=0.0)), 1e-9)
         apart = float(np.max(np.abs(value - gradients[name]), initial=0.0)) / scale
         if not apart <= EXACT:  # nor is it where it is nan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 import numpy as np
@@ -11,14 +11,7 @@ from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import CLIPPED, Entry, Fault
-from gradcheck.trace.faults.blame import (
-    Blame,
-    blame,
-    blame_use,
-    handed_on,
-    is_of_another_kind,
-    outside_helper,
-)
+from gradcheck.trace.faults.blame import Blame, blame, blame_use, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.passes import last_pass, overwritten
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
@@ -121,11 +114,23 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     blamed = blame(mend, view, assignments, search.words, is_right)
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
-    if (not is_right or kinds == {VALUE}) and is_of_another_kind(mend, kinds):
-        blamed = handed_on(blamed, mend, view.state, every)
+    if (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
+        blamed = _handed_on(blamed, mend, view.state, every)
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return _of_entry(search, view.state, mend, blamed)
+
+
+def _is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
+    """Whether what replaces a value, or one in every pass of a loop, is no such quantity as it."""
+    candidate = mend.candidate
+    return bool(mend.unit.nodes and kinds) and candidate is not None and candidate.kind not in kinds
+
+
+def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
+    """Where a right value is taken for one of another kind: named, returned, or called for."""
+    named = [one for one in assignments if one.node == mend.unit.first]
+    return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
 
 
 def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tuple[Fault, State]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, Mend
 from gradcheck.trace.record.graph import constant_of

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Fault
 from gradcheck.trace.faults.blame import Blame
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.outputs import Output, provenance
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.view import View

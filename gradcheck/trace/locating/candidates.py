@@ -120,7 +120,7 @@ class Candidates:
                     yield one.first, laid
 
     def _from_axes(self, count: int, shape: Shape) -> Iterator[_Laid]:
-        """The entries, rows or columns of one quantity."""
+        """The entries, rows or columns of one quantity; or so many parts, as of a batch."""
         single = math.prod(shape) == 1
         for quantity in self.quantities:
             first = quantity.values[0]
@@ -128,11 +128,11 @@ class Candidates:
                 yield quantity, [np.ravel(value) for value in quantity.values]
                 yield quantity, [np.ravel(value.T) for value in quantity.values]
             for axis in range(first.ndim):
-                if first.shape[axis] != count:
+                if first.shape[axis] % count or first.size != count * math.prod(shape):
                     continue
-                for order in (1, -1):
+                for order in (1, -1) if first.shape[axis] == count else (1,):
                     chosen = [
-                        [np.asarray(part) for part in np.moveaxis(value, axis, 0)[::order]]
+                        [*np.stack(np.split(value, count, axis))[::order]]
                         for value in quantity.values
                     ]
                     laid = _all_laid(chosen, shape)

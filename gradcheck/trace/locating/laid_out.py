@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.operations import LAID_OUT, positions_through
 from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidates
-from gradcheck.trace.locating.constants import proportion
 from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, USE, Mend, Unit

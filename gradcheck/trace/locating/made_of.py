@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
     CONTRIBUTION,
@@ -23,7 +24,7 @@ from gradcheck.trace.adjoints.quantities import (
 )
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.candidates import Candidate, Table
-from gradcheck.trace.locating.constants import in_rows, proportion
+from gradcheck.trace.locating.constants import in_rows
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, QUANTITY, REST, USE, Mend, Unit
 from gradcheck.trace.locating.view import View

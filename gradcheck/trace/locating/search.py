@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, TANGENT, VALUE
+from gradcheck.arrays import proportion
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, NO_OTHER, TANGENT, VALUE
 from gradcheck.trace.locating.candidates import Candidate, Candidates
-from gradcheck.trace.locating.constants import complexity, is_meant, is_odd, proportion
+from gradcheck.trace.locating.constants import complexity, is_meant, is_odd
 from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.trial import Trials
@@ -84,8 +85,7 @@ def first_mend(trials: Trials, strict: bool) -> Outcome:
         best = _best(unit, trials, strict)
         if best is None:
             continue
-        # a block's own gradient, or a part of it, is put in
-        is_own = best.candidate is not None and best.candidate.node in candidates.parameters
+        is_own = _is_own(best, candidates)
         if partial is not None and not _says_more(best, partial, is_answer and not is_own):
             continue
         if scale and scale[0].outputs >= best.outputs:
@@ -128,6 +128,17 @@ def _cutting(trials: Trials) -> Iterator[Unit]:
             for operand in node.operands
         ):
             yield Unit(NODE, node.index, nodes=(node.index,))
+
+
+def _is_own(mend: Mend, candidates: Candidates) -> bool:
+    """Whether a block's own gradient is put in, or a part of it, as by what the loss adds up."""
+    wanted = mend.candidate
+    if wanted is None or wanted.kind != TANGENT or candidates.of_matrix:
+        return wanted is not None and wanted.node in candidates.parameters
+    by = (
+        one.values for one in candidates.quantities if one.key == (ADJOINT, wanted.node, NO_OTHER)
+    )
+    return any(np.ptp(np.concatenate([*map(np.ravel, values)])) == 0 for values in by)
 
 
 def _comes_first(scale: Mend, mend: Mend) -> bool:

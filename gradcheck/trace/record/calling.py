@@ -36,6 +36,10 @@ NUMERICAL = frozenset(("np", "math"))
 """What these have of numpy's and Python's, beside float."""
 
 
+FORGIVEN: tuple[type[Exception], ...] = (Exception,)
+"""What may be raised while following: it met code that it cannot follow, and tells nothing."""
+
+
 @dataclass(frozen=True)
 class Trace:
     """The record of one or several calls.

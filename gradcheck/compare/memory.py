@@ -1,0 +1,189 @@
+"""What a step remembers of earlier calls: a velocity, and a learning rate that varies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.arrays import proportion
+from gradcheck.compare.point import NEAR, Point, slope_along
+from gradcheck.user.blocks import BARE, Array, path_name
+from gradcheck.user.gradients import Gradient, read_gradients
+from gradcheck.user.problem import Problem
+from gradcheck.user.steps import Step
+
+FEWEST_ENTRIES = 3
+ROUNDING = 1e-6
+ROUNDINGS = 10
+LARGEST_AHEAD = 0.5
+
+Calls = Sequence[Sequence[Gradient]]
+
+
+def with_memory(point: Point) -> Problem:
+    """The problem of a step that remembers: its momentum, or that its learning rate varies.
+
+    Its gradient is told from an update without velocity; where that cannot be had, from two.
+    """
+    problem, step = point.problem, point.problem.step
+    if step is None:
+        return problem
+    calls = [_asked(problem) for _ in range(3)]
+    momentum = _find_momentum(problem, step, calls)
+    step = _begun_anew(point, step, calls, momentum) or replace(step, momentum=momentum)
+    return replace(problem, step=step)
+
+
+def _asked(problem: Problem) -> tuple[Gradient, ...]:
+    return read_gradients(problem.gradient(problem.parameters.values), problem.parameters).blocks
+
+
+def _begun_anew(
+    point: Point, step: Step, calls: Calls, momentum: Mapping[str, float]
+) -> Step | None:
+    """The step that begins each call without velocity; None where that is no explanation.
+
+    Such updates differ from call to call by one number, the learning rate.
+    """
+    updates = _without_velocity(point.problem, step, calls)
+    if not updates or any(one.verdict != "ok" for update in updates for one in update):
+        return None
+    first, *others, going_on = ([_value(one) for one in update] for update in updates)
+    largest = max(float(np.max(np.abs(value), initial=0.0)) for value in first)
+    if not largest:
+        return None
+    values = point.problem.parameters.values
+    roundings = map(step.cancellation, values, (gradient.epsilon for gradient in updates[0]))
+    tolerance = ROUNDING + ROUNDINGS * max(roundings) / largest
+    rates = [proportion(other, first, tolerance) for other in others]
+    known = [rate for rate in rates if rate is not None and rate > 0]
+    shares = _shares(point, (first, others[0], going_on), tolerance)
+    if len(known) < len(rates) or shares is None:
+        return None
+    if any(abs(rate - 1) > tolerance for rate in known):
+        leaves = [leaf for leaf in point.problem.parameters.leaves if leaf.block is not None]
+        scales = {path_name(leaf.path): _ahead(shares[leaf.block or 0]) for leaf in leaves}
+        return replace(step, anew=True, varies=True, scales=scales)
+    scales = _scales(point.problem, calls, first, momentum)
+    return replace(step, anew=True, momentum=momentum, scales=scales)
+
+
+def _value(gradient: Gradient) -> Array:
+    return np.zeros(0) if gradient.value is None else gradient.value
+
+
+def _without_velocity(problem: Problem, step: Step, calls: Calls) -> list[Sequence[Gradient]]:
+    """Three updates without velocity, and one after the first that goes on with what that left.
+
+    None where all calls are alike anyway, or where it is not known what the step remembers.
+    """
+    pairs = (pair for call in calls[1:] for pair in zip(call, calls[0], strict=True))
+    alike = all(np.array_equal(_value(one), _value(other)) for one, other in pairs)
+    if alike or step.memory is None:
+        return []
+    step.memory.empty()  # what the calls have moved, which is put back next
+    anew = replace(problem, step=replace(step, anew=True))
+    found = [_asked(anew)]
+    for _ in range(2):
+        step.memory.empty()
+        found.append(_asked(problem))
+    _asked(anew)
+    return [*found, _asked(problem)]
+
+
+def _shares(
+    point: Point, updates: tuple[Sequence[Array], Sequence[Array], Sequence[Array]], rounding: float
+) -> list[float] | None:
+    """The share of an update that what it leaves adds to the next, as a velocity does, by block.
+
+    None where it is no velocity: a sum of gradients that nobody sets back adds all that it was.
+    Where the gradient is taken ahead of the parameters (Nesterov 1983), what is added is no
+    multiple, and the loss decides; weight decay does not enter a velocity everywhere. The updates
+    are the first two without velocity, and the second that goes on with the first.
+    """
+    shares, slopes = [], []
+    for index, (one, other, going_on) in enumerate(zip(*updates, strict=True)):
+        share, left = _share(going_on - other, one, point.values[index])
+        rate, _ = _share(other, one, point.values[index])
+        before = share / (rate or 1.0)
+        near = min(abs(share - 1), abs(before - 1))
+        if min(share, before) > 1 or near < ROUNDINGS * rounding:
+            return None
+        if left > rounding * np.max(np.abs(one), initial=0.0):
+            slopes.append(slope_along(point.problem, point.values, index, one))
+        shares.append(max(share, before))
+    return shares if all(abs(slope - 1) < NEAR for slope in slopes) else None
+
+
+def _share(value: Array, update: Array, weights: Array) -> tuple[float, float]:
+    """What a value has of an update beside weight decay, and how much of it that leaves."""
+    terms = [update.ravel(), weights.ravel()][: 1 + (update.size >= FEWEST_ENTRIES)]
+    matrix = np.stack(terms, axis=1)
+    shares = np.linalg.lstsq(matrix, value.ravel(), rcond=None)[0]
+    return float(shares[0]), float(np.max(np.abs(value.ravel() - matrix @ shares), initial=0.0))
+
+
+def _scales(
+    problem: Problem, calls: Calls, first: Sequence[Array], momentum: Mapping[str, float]
+) -> dict[str, float]:
+    """What updates without velocity are of the gradients, by the names of the parameters.
+
+    In Nesterov's form that is 1 + mu.
+    """
+    scales = {}
+    for leaf in problem.parameters.leaves:
+        name = BARE if problem.parameters.vector is not None else path_name(leaf.path)
+        if leaf.block is None or name not in momentum:
+            continue
+        before, after = (_value(call[leaf.block]) for call in calls[:2])
+        own = after - momentum[name] * before
+        share, _ = _share(first[leaf.block], own, problem.parameters.values[leaf.block])
+        scales[name] = share or 1.0
+    return scales
+
+
+def _ahead(share: float) -> float:
+    """1 + mu, where mu^2 / (1 + mu) of an update is added to the next, as in Nesterov's form."""
+    mu = (share + np.sqrt(share**2 + 4 * share)) / 2
+    return float(1 + mu) if 0 < share < LARGEST_AHEAD else 1.0
+
+
+def _find_momentum(problem: Problem, step: Step, calls: Calls) -> dict[str, float]:
+    """The mu of every parameter whose update reuses a share of its last one, by name.
+
+    At one point, what a step with momentum implies is i_(t+1) = mu i_t + g, so that the
+    differences from call to call shrink by mu, whatever the velocity was at first; Nesterov's form
+    does the same (Sutskever et al. 2013).
+    """
+    parameters = problem.parameters
+    momenta = {}
+    for index, gradients in enumerate(zip(*calls, strict=True)):
+        values = [gradient.value for gradient in gradients if gradient.verdict == "ok"]
+        if len(values) < len(calls):
+            continue
+        epsilon = max(gradient.epsilon for gradient in gradients)
+        rounding = step.cancellation(parameters.values[index], epsilon)
+        momentum = _momentum([value for value in values if value is not None], rounding)
+        if momentum is not None:
+            leaf = next(leaf for leaf in parameters.leaves if leaf.block == index)
+            momenta[path_name(leaf.path)] = momentum
+    if parameters.vector is not None and momenta:
+        return {BARE: next(iter(momenta.values()))}
+    common = float(np.median(list(momenta.values()))) if momenta else 0.0
+    return {
+        name: common if abs(value - common) <= ROUNDING else value
+        for name, value in momenta.items()
+    }
+
+
+def _momentum(implied: Sequence[Array], rounding: float) -> float | None:
+    first, second = (implied[1] - implied[0]).ravel(), (implied[2] - implied[1]).ravel()
+    size = float(np.max(np.abs(implied[0]), initial=0.0))
+    if not np.max(np.abs(first), initial=0.0) > ROUNDING * size + 10 * rounding:
+        return None
+    ratio = float(first @ second / (first @ first))
+    left = float(np.max(np.abs(second - ratio * first)))
+    fits = left <= ROUNDING * max(size, float(np.max(np.abs(first)))) + 10 * rounding
+    return ratio if fits and ROUNDING < ratio < 1 - ROUNDING else None
