@@ -80,7 +80,8 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     watched = _Watched(task, advance)
     if not any(watched.run() or watched.is_over() for _ in range(RESTARTS)):
         watched.refusal = watched.refusal or BROKE_OFF
-    mended = [one for one in watched.told if one.holds]
+    proved = [one for one in watched.told if one.holds]
+    mended = [one for one in proved if not one.doubtful] or proved
     reason = None if mended else watched.refusal or _why_none(point, allowance, watched)
     likeliest = ranked(mended, texts, diagnosis.findings)
     patches = tuple(make_patch(one, texts) for one in likeliest[:MOST_SHOWN])

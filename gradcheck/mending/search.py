@@ -215,13 +215,12 @@ class Search:
         most = self._watch.at_most(PROOF_CALLS * self._limit)
         with program.running(program.code_of(candidate)), most:
             error = self._judge.proved()
-            holds = error is not None and self._judge.holds_elsewhere()
-        if error is not None and not self._answers.refusals.happened():
+            proof = None if error is None else self._judge.proof()
+        if error is not None and proof and not self._answers.refusals.happened():
             after = applied(program.texts, candidate)
             names = zip(self._task.point.problem.parameters.names, right, strict=True)
             left = tuple(name for name, standing in names if standing is None)
-            asked = (self._judge.points, self._judge.varied, holds, left)
-            self._tell(Mended((*program.edits, *candidate), after, error, *asked))
+            self._tell(Mended((*program.edits, *candidate), after, error, *proof, left))
 
     def _prepare(self, program: Program) -> None:
         """Measures the user's own functions where candidates are proved, before the first is."""
@@ -236,7 +235,11 @@ class Search:
 
     def _tell(self, mended: Mended) -> None:
         """Sends what is proved; of what holds for these data alone, the first."""
-        if mended.holds:
+        if mended.doubtful:
+            self._last = min(
+                self._last, self._spent() + LISTED_SINGLE * self._task.allowance.amount
+            )
+        elif mended.holds:
             self._mended += 1
             is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN
             share = LISTED if is_plain else LISTED_PLAINER

@@ -51,10 +51,12 @@ def _run(
     os.setsid()
     receiver.close()  # or an answer that nobody reads any more would be waited with for ever
     _end_with(parent)
-    with contextlib.suppress(BrokenPipeError, MemoryError):
-        work(sender, *arguments)
-    sender.close()
-    end(0)  # nothing of the parent's is to be tidied up here
+    try:
+        with contextlib.suppress(BrokenPipeError, MemoryError):
+            work(sender, *arguments)
+        sender.close()
+    finally:
+        end(0)  # nothing of the parent's is to be tidied up here, whatever is raised
 
 
 def _end_with(parent: int) -> None:
