@@ -72,7 +72,7 @@ class Data:
             for held in self._staying
             if held.puts and not any(np.shares_memory(np.asarray(one), held.value) for one in own)
         ]
-        values = self._values if resizable(parameters) else ()
+        values = self._values if resizable(self._problem) else ()
         numbers = [held for held in self._kept if not held.is_array]
         sizes = Sizes(arrays, self._found.lists, values, numbers)
 
@@ -110,7 +110,7 @@ class Data:
     def _answer(self, state: State = UNCHANGED) -> tuple[float | None, list[Array] | None]:
         """The loss and the gradient in a state; None for what raises or is not finite."""
         loss, gradient = None, None
-        with state.made(), suppress(UserCodeError, UsageError):
+        with state.made(), suppress(Exception):  # of what is around functions, too: weights of rows
             problem, values = state.of(self._problem, self._values)
             loss = problem.loss([value.copy() for value in values])
             blocks = read_gradients(problem.gradient(values), problem.parameters).blocks

@@ -13,6 +13,7 @@ from gradcheck.mending.redrawn import CLOSE, jittered
 from gradcheck.user.blocks import Array as Block
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.objects import Slot
+from gradcheck.user.problem import Problem
 
 Array = NDArray[Any]
 More = Mapping[int, int]
@@ -80,9 +81,11 @@ def extended(value: Block, more: More, rng: np.random.Generator) -> Block:
     return value
 
 
-def resizable(parameters: Parameters) -> bool:
+def resizable(problem: Problem) -> bool:
     """Whether the user's functions can be given parameters of other shapes."""
-    return not (parameters.vector is not None or parameters.has_complex or parameters.torch)
+    own = problem.parameters
+    is_whole = own.vector is None and problem.bounds is None and problem.slope is None
+    return is_whole and not own.has_complex and not own.torch
 
 
 def slots_of(parameters: Parameters) -> list[tuple[Slot, int]]:
