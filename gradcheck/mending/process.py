@@ -48,7 +48,7 @@ TICK = 0.02
 PATIENCE = 5.0
 """A process that computes for so many times a candidate's limit and sends nothing is stopped."""
 
-RESTARTS, MOST_SHOWN = 5, 5
+RESTARTS, MOST_SHOWN = 20, 5
 
 BROKE_OFF = "an edit that was tried ended the search every time it was begun again"
 

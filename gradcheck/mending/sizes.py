@@ -6,11 +6,12 @@ more, and not with fewer of them. So three features are told from three samples.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations, islice
+from itertools import combinations, islice, product
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,8 @@ class Axis:
 Growth = Mapping[Axis, int]
 """How many entries more axes have than before."""
 
-Dimension = tuple[int, frozenset[Axis]]
-"""A size, and the axes that have it for one reason."""
+Dimension = tuple[int, int, frozenset[Axis]]
+"""A size, what it may grow by, and the axes that have it for one reason."""
 
 
 def dimensions(
@@ -61,28 +62,33 @@ def dimensions(
 ) -> Iterator[Dimension]:
     """The axes that belong together, of all sizes; so many sets of them are tried for each."""
 
-    def is_one(axes: Iterable[Axis]) -> bool:
-        return makes_sense(dict.fromkeys(axes, 1))
+    def growing(sets: Iterable[Sequence[Axis]], size: int) -> Dimension | None:
+        """The first that grow by one; or by as many as there are, where heads divide them."""
+        pairs = product(dict.fromkeys((1, size)), sets)
+        grown = (pair for pair in pairs if makes_sense(dict.fromkeys(pair[1], pair[0])))
+        return next(((size, step, frozenset(axes)) for step, axes in grown), None)
 
     for size, every in sizes.items():
         left = sorted(every, key=lambda axis: (axis.of_block, axis.number, axis.holder))
         if size == 1:
-            alone = next(filter(is_one, _single(left)), None)
-            if alone:
-                yield 1, frozenset(alone)
+            alone = growing(_single(left), size)
+            yield from [] if alone is None else [alone]
             continue
-        found = []
+        found: list[Dimension] = []
         lonely = []
         while left:
             first, *others = left
             sets = ((first, *more) for n in range(len(left)) for more in combinations(others, n))
-            chosen = next(filter(is_one, (*islice(sets, most), tuple(left))), None)
-            (lonely.append(first) if chosen is None else found.append(chosen))
-            left = [axis for axis in others if axis not in (chosen or ())]
+            chosen = growing((*islice(sets, most), tuple(left)), size)
+            if chosen is None:
+                lonely.append(first)
+            else:
+                found.append(chosen)
+            left = [axis for axis in others if chosen is None or axis not in chosen[2]]
         # what is no size of its own may be cut off by another: `zip(x, y)`
         for one in found:
-            whole = [*one, *lonely]
-            yield size, frozenset(whole if lonely and is_one(whole) else one)
+            whole = growing([[*one[2], *lonely]], size) if lonely else None
+            yield whole or one
 
 
 def _single(axes: Sequence[Axis]) -> Iterator[list[Axis]]:
@@ -104,13 +110,13 @@ def _is_last(axis: Axis) -> bool:
 
 def apart(found: Sequence[Dimension]) -> list[Growth]:
     """Growths of all of them at once, such that no two have the same size then, and of each."""
-    taken = {size for size, _ in found}
+    taken = {size for size, _, _ in found}
     whole: dict[Axis, int] = {}
-    for size, axes in found:
-        new = next(one for one in range(size + 1, size + len(taken) + 2) if one not in taken)
+    for size, step, axes in found:
+        new = next(one for one in itertools.count(size + step, step) if one not in taken)
         taken.add(new)
         whole.update(dict.fromkeys(axes, new - size))
-    return [whole, *(dict.fromkeys(axes, 1) for _, axes in found)] if found else []
+    return [whole, *(dict.fromkeys(axes, step) for _, step, axes in found)] if found else []
 
 
 class Sizes:
