@@ -80,6 +80,100 @@ def grad(w):
         "    TOTAL[...] = 0\n",
         "",
     ),
+    "two indices in the wrong order": (
+        """
+START = DRAWN.normal(size=(3, 3))
+PATH = [0, 2, 2, 1, 0]
+
+def loss(a):
+    return np.sum(np.cosh(a)) - sum(a[one, two] for one, two in zip(PATH, PATH[1:]))
+
+def grad(a):
+    g = np.sinh(a)
+    for one, two in zip(PATH, PATH[1:]):
+        g[one, two] -= 1
+    return g
+""",
+        "g[one, two] -= 1",
+        "g[two, one] -= 1",
+    ),
+    "two columns in the wrong order": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.sin(X @ w[:2].repeat(2)) * Y) + np.sum(np.exp(w[2:]) ** 2)
+
+def grad(w):
+    up = X.T @ (np.cos(X @ w[:2].repeat(2)) * Y)
+    rest = 2 * np.exp(2 * w[2:])
+    return np.hstack([up.reshape(2, 2).sum(axis=1), rest])
+""",
+        "np.hstack([up.reshape(2, 2).sum(axis=1), rest])",
+        "np.hstack([rest, up.reshape(2, 2).sum(axis=1)])",
+    ),
+    "a bracket that ends too soon": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.exp(X @ w - Y))
+
+def grad(w):
+    return X.T @ np.exp(X @ w - Y)
+""",
+        "X.T @ np.exp(X @ w - Y)",
+        "X.T @ (np.exp(X @ w) - Y)",
+    ),
+    "the root of a width": (
+        """
+X, Y = DRAWN.normal(size=(6, 5)), DRAWN.normal(size=(6, 5))
+START = DRAWN.normal(size=(5, 4))
+
+def scores(w):
+    return X @ w / np.sqrt(w.shape[1])
+
+def loss(w):
+    return np.sum(np.sin(scores(w) @ w.T) * Y)
+
+def grad(w):
+    up = np.cos(scores(w) @ w.T) * Y
+    down = up @ w / np.sqrt(w.shape[1])
+    return X.T @ down + up.T @ scores(w)
+""",
+        "down = up @ w / np.sqrt(w.shape[1])",
+        "down = up @ w",
+    ),
+    "the mean of a list that each pass has": (
+        """
+START = DRAWN.normal(size=5)
+BAGS = [np.array([0, 1]), np.array([2, 2, 4]), np.array([1, 3, 4, 0])]
+
+def loss(w):
+    return sum(np.cosh(w[bag].mean()) for bag in BAGS)
+
+def grad(w):
+    g = np.zeros_like(w)
+    for bag in BAGS:
+        np.add.at(g, bag, np.sinh(w[bag].mean()) / len(bag))
+    return g
+""",
+        "np.sinh(w[bag].mean()) / len(bag))",
+        "np.sinh(w[bag].mean()))",
+    ),
+    "the sign of a weight": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y)) + 0.4 * np.sum(np.abs(w))
+
+def grad(w):
+    g = [0.0] * len(w)
+    for j in range(len(w)):
+        g[j] = np.sinh(X @ w - Y) @ X[:, j] + 0.4 * (1 if w[j] > 0 else -1)
+    return np.array(g)
+""",
+        "0.4 * (1 if w[j] > 0 else -1)",
+        "0.4 * w[j]",
+    ),
     "a quotient of a sum in brackets": (
         VECTORS
         + """
