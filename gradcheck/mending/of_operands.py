@@ -37,7 +37,7 @@ def exchanged(context: Context) -> Iterator[Edit]:
     """Two items of a list, indices or arguments, each in the place of the other."""
     for node in context.nodes:
         match node:
-            case ast.List(items) | ast.Tuple(items) | ast.Call(_, items):
+            case ast.List(items, ast.Load()) | ast.Tuple(items, ast.Load()) | ast.Call(_, items):
                 pass
             case _:
                 continue
