@@ -136,6 +136,7 @@ class EditKind(Enum):
     KEPT_RESULT = auto()
     OPERATOR = auto()
     BRACKETS = auto()
+    EXCHANGED = auto()
     PART = auto()
     INSERTED = auto()
     IN_PLACE = auto()

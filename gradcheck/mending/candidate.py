@@ -32,6 +32,7 @@ class Mended:
         points: at how many points it was asked.
         varied: what was changed there, beside the parameters: "other x and y".
         holds: whether it is right there too; else it is only with the data at hand.
+        doubtful: whether it is wrong with other sizes of which nothing tells that they make sense.
         left: the names of blocks that no gradient is returned for.
         part: those that are right now, where others are wrong still.
     """
@@ -42,6 +43,7 @@ class Mended:
     points: int = 1
     varied: tuple[str, ...] = ()
     holds: bool = True
+    doubtful: bool = False
     left: tuple[str, ...] = ()
     part: tuple[str, ...] = ()
 

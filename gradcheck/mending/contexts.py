@@ -12,7 +12,7 @@ from gradcheck.mending.context import Context
 from gradcheck.mending.scope import expressions, observe
 from gradcheck.mending.source import Function, Piece, definitions, inner_codes
 
-SMALL = 9
+SMALL = 16
 """So many nodes a call has that may be a number of something."""
 
 

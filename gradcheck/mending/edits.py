@@ -46,6 +46,7 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.KEPT_RESULT: of_statements.kept_results,
     EditKind.OPERATOR: of_operands.operators,
     EditKind.BRACKETS: of_operands.brackets,
+    EditKind.EXCHANGED: of_operands.exchanged,
     EditKind.PART: formed(EditKind.PART),
     EditKind.INSERTED: of_insertions.inserted,
     EditKind.IN_PLACE: of_insertions.in_place,

@@ -7,57 +7,26 @@ nothing new, and what was right is right still. Data that the gradient reads and
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from gradcheck.arrays import copied, same_arrays, same_numbers
 from gradcheck.errors import UsageError
+from gradcheck.mending.grown import resizable, slots_of
 from gradcheck.mending.held import Held, Holdings
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
+from gradcheck.mending.sizes import Growth, Sizes, apart, dimensions
+from gradcheck.mending.states import UNCHANGED, State
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed
 
-OTHER_SIZE = "another batch size"
-
-MOST, SINGLE, MOST_CUTS = 24, 4, 6
-"""How many data are asked for, tried on their own if all at once make no sense, and cut."""
-
-COUNTS = re.compile(r"[mnNMB]|bs|(n_|num_)?(batch|samples|examples|train)(_size)?|count|size")
-"""What people call the batch size."""
-
-
-@dataclass(frozen=True)
-class State:
-    """Data as they are changed: what is put where, and which lists lose their last item."""
-
-    words: str
-    puts: tuple[tuple[Held, Any], ...]
-    lists: tuple[list[Any], ...] = ()
-
-    @contextmanager
-    def made(self) -> Iterator[None]:
-        """While it is entered, the functions hold the changed data."""
-        before = [copied(held.value, 0) for held, _ in self.puts]
-        whole = [items.copy() for items in self.lists]
-        try:
-            for held, new in self.puts:
-                held.put(copied(new, 0))
-            for items in self.lists:  # after that: the last item may be one of what is put
-                del items[-1:]
-            yield
-        finally:
-            for items, every in zip(self.lists, whole, strict=True):
-                items[:] = every
-            for (held, _), value in zip(self.puts, before, strict=True):
-                held.put_back(value)
+MOST, SINGLE = 24, 4
+"""How many data are asked for, and tried on their own if all at once make no sense."""
 
 
 class Data:
@@ -79,9 +48,10 @@ class Data:
         self._rng = np.random.default_rng(0)
         self._base = self._answer()
         own = (problem.loss_function, problem.gradient_function, problem.step, problem.layer)
-        self._holders = [one for one in (*own, *functions) if one is not None]
+        owner = problem.parameters.owner if problem.parameters.in_place else None
+        self._holders = [one for one in (*own, *functions, owner) if one is not None]
         self._found = Holdings.of(self._holders)
-        self._kept = self._unchanged_by_a_call()
+        self._staying, self._kept = self._after_a_call()
 
     def redrawn(self) -> Iterator[State]:
         """States with other data, those with the most first."""
@@ -93,36 +63,32 @@ class Data:
                 words = listed([name for name in names if name]) or "data"
                 yield State(f"other {words}", tuple(one for pair in chosen for one in pair))
 
-    def cut(self) -> Iterator[State]:
-        """States without the last sample, those that cut the most arrays first."""
-        arrays = [held for held in self._kept if held.is_array]
-        sizes = Counter(
-            (axis, held.value.shape[axis])
-            for held in arrays
-            for axis in (0, -1)
-            if held.value.ndim and held.value.shape[axis] > 1
-        )
-        sizes.update((0, len(items)) for items in self._found.lists if len(items) > 1)
-        for (axis, size), _ in sizes.most_common(MOST_CUTS):
-            state = self._cut(axis, size)
-            if state is not None:
-                arrays_alone = tuple(pair for pair in state.puts if pair[0].is_array)
-                with replace(state, puts=arrays_alone).made():
-                    loss, _ = self._answer()
-                if loss is not None and loss != self._base[0]:
-                    yield state
+    def resized(self, most: int) -> Iterator[State]:
+        """States with other sizes, all of them first; so many sets of axes are tried for each."""
+        parameters = self._problem.parameters
+        own = [one for slot, _ in slots_of(parameters) for one in (slot.working, slot.original)]
+        arrays = [
+            held
+            for held in self._staying
+            if held.puts and not any(np.shares_memory(np.asarray(one), held.value) for one in own)
+        ]
+        values = self._values if resizable(self._problem) else ()
+        numbers = [held for held in self._kept if not held.is_array]
+        sizes = Sizes(arrays, self._found.lists, values, numbers)
 
-    def _cut(self, axis: int, size: int) -> State | None:
-        puts: list[tuple[Held, Any]] = []
-        for held in self._kept:
-            value = held.value
-            if held.is_array and value.ndim and value.shape[axis] == size:
-                puts.append((held, value.take(range(size - 1), axis)))
-            elif not held.is_array and value == size and COUNTS.fullmatch(held.name):
-                puts.append((held, type(value)(size - 1)))
-        lists = tuple(items for items in self._found.lists if axis == 0 and len(items) == size)
-        possible = all(held.can_hold(new) for held, new in puts)
-        return State(OTHER_SIZE, tuple(puts), lists) if possible else None
+        def makes_sense(growth: Growth) -> bool:
+            state = sizes.grown(growth)
+            return state is not None and self._is_sound(state, 1 in map(sizes.size, growth))
+
+        found = list(dimensions(sizes.axes(), makes_sense, most))
+        return filter(None, map(sizes.grown, apart(found)))
+
+    def _is_sound(self, state: State, is_single: bool) -> bool:
+        """Whether the loss is computed, and as many gradients; a sample may be there twice."""
+        loss, gradient = self._answer(state)
+        before, known = self._base
+        as_many = len(gradient or ()) == len(known or ()) and (gradient is None) == (known is None)
+        return loss is not None and as_many and (is_single or loss != before)
 
     def _independent(self) -> list[list[tuple[Held, Any]]]:
         """What can be changed on its own, with other values for it."""
@@ -131,8 +97,7 @@ class Data:
             puts = _drawn(group, self._rng)
             if puts is None or not all(held.can_hold(new) for held, new in puts):
                 continue
-            with State("", tuple(puts)).made():
-                loss, gradient = self._answer()
+            loss, gradient = self._answer(State("", tuple(puts)))
             if loss is None or (gradient is None and self._base[1] is not None):
                 continue
             if loss != self._base[0]:
@@ -142,24 +107,20 @@ class Data:
         sizes = {size for puts in derived for size in _sizes(puts)}
         return [puts for puts in free if not sizes & _sizes(puts)]
 
-    def _answer(self) -> tuple[float | None, list[Array] | None]:
-        """The loss and the gradient; None for what raises or is not finite."""
-        try:
-            loss = self._problem.loss([value.copy() for value in self._values])
-        except (UserCodeError, UsageError):
-            self._restore()
-            return None, None
-        try:
-            returned = self._problem.gradient(self._values)
-            blocks = read_gradients(returned, self._problem.parameters).blocks
-            gradient = [copied(block.value, 0) for block in blocks if block.value is not None]
-        except (UserCodeError, UsageError):
-            gradient = None
+    def _answer(self, state: State = UNCHANGED) -> tuple[float | None, list[Array] | None]:
+        """The loss and the gradient in a state; None for what raises or is not finite."""
+        loss, gradient = None, None
+        with state.made(), suppress(Exception):  # of what is around functions, too: weights of rows
+            problem, values = state.of(self._problem, self._values)
+            loss = problem.loss([value.copy() for value in values])
+            blocks = read_gradients(problem.gradient(values), problem.parameters).blocks
+            whole = [one.value for one in blocks if one.comparable and one.value is not None]
+            gradient = [copied(value, 0) for value in whole]
         self._restore()
-        return (loss if np.isfinite(loss) else None), gradient
+        return (None if loss is None or not np.isfinite(loss) else loss), gradient
 
-    def _unchanged_by_a_call(self) -> list[Held]:
-        """What the user's functions leave as it is: no caches, no parameters, no state."""
+    def _after_a_call(self) -> tuple[list[Held], list[Held]]:
+        """What is in its place still after one, and what of that is as it was: no state."""
         before = [copied(held.value, 0) for held in self._found.held]
         moved = self._problem.parameters.nudged(self._values, 0.1, self._rng)
         with suppress(UserCodeError, UsageError):
@@ -168,17 +129,15 @@ class Data:
         now = Holdings.of(self._holders).held
         arrays = {id(held.value) for held in now if held.is_array}
         numbers = {(held.path, held.value) for held in now if not held.is_array}
-        kept = [
-            held
-            for held, value in zip(self._found.held, before, strict=True)
-            if (
-                id(held.value) in arrays and same_numbers(held.value, value)
-                if held.is_array
-                else (held.path, held.value) in numbers
-            )
-        ]
+        arrays_there, kept = [], []
+        for held, value in zip(self._found.held, before, strict=True):
+            if held.is_array and id(held.value) in arrays:
+                arrays_there.append(held)
+                kept += [held] if same_numbers(held.value, value) else []
+            elif not held.is_array and (held.path, held.value) in numbers:
+                kept.append(held)
         self._restore()
-        return kept
+        return arrays_there, kept
 
 
 def _groups(kept: Sequence[Held]) -> list[list[Held]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from gradcheck.user.calls import is_users_file
+from gradcheck.user.calls import LEAVING, is_users_file
 
 Watch = Callable[[FrameType, str, Any], object]
 """Takes a frame, what happens to it, and the argument of that, as `sys.setprofile` has it."""
@@ -34,7 +34,7 @@ def run_watched(run: Callable[[], object], watch: Watch, by_line: bool = False) 
     put(watch)
     try:
         run()
-    except Exception:  # the user's code may raise whatever it likes
+    except LEAVING:  # the user's code may raise whatever it likes
         pass
     finally:
         put(before)

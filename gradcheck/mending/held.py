@@ -114,8 +114,9 @@ class Holdings:
                 self.containers.append(value)
             elif hasattr(value, "__dict__") and is_object(value):
                 self.objects.append(value)
-            if isinstance(value, list) and value and all(isinstance(one, SAMPLE) for one in value):
-                self.lists.append(value)
+            is_inside = "*" in path  # of another list, whose items are the samples
+            if isinstance(value, list) and value and not is_inside:
+                self.lists += [value] if all(isinstance(one, SAMPLE) for one in value) else []
             for inner, inner_put, step in _inside(value, put):
                 self._visit(inner, inner_put, (*path, *step), depth - 1)
 

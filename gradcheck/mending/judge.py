@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.diagnose.excuses import allowing_both
 from gradcheck.errors import UsageError
-from gradcheck.mending.elsewhere import Data, State
+from gradcheck.mending.elsewhere import Data
+from gradcheck.mending.states import State
 from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import LEAVING, Raised, UserCodeError
@@ -21,6 +22,9 @@ from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
+MOST_SETS = 100
+"""So many sets of axes of one size are tried, to tell which belong together."""
+
 FURTHER_ENTRIES, ELSEWHERE_ENTRIES, LEAST_ENTRIES, MANY = 48, 24, 3, 6
 """How many entries are asked at another point, and on other data; of a block; so many are many."""
 
@@ -37,6 +41,20 @@ Asked = tuple[Point, Sequence[Target]]
 """A point, and what the gradients of its blocks have to be there."""
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """The user's point as it is with other data.
+
+    Attributes:
+        vouched: whether it is known to make sense, as it is of data that are drawn anew, and of
+            sizes if what is right with those at hand is right with others.
+    """
+
+    state: State
+    asked: Asked
+    vouched: bool
+
+
 class Judge:
     """Knows the numeric gradient, and what the loss was before anything was edited.
 
@@ -48,7 +66,7 @@ class Judge:
         self.raised = False
         self.read: Read = ()
         self.further: tuple[Asked, ...] = ()
-        self.elsewhere: tuple[tuple[State, Asked], ...] = ()
+        self.elsewhere: tuple[Elsewhere, ...] = ()
         self._missing, self._turn = missing, 0
         self._rng = np.random.default_rng(0)
         center = point.problem.loss([value.copy() for value in point.values])
@@ -123,9 +141,10 @@ class Judge:
         bases = [(self._base, size) for size in NUDGES]
         bases += [(one, NUDGES[-1]) for one in self._turned()]
         self.further = tuple(one for place in bases for one in self._nearby(*place, start))
-        if self._base.noise.seconds * EVALUATIONS > AFFORDABLE:
+        affordable = AFFORDABLE / self._base.noise.seconds
+        if affordable < EVALUATIONS:
             return
-        for states in (data.redrawn(), data.cut()):
+        for states in (data.redrawn(), data.resized(min(MOST_SETS, int(affordable / MANY)))):
             measured = (self._measured(state, start) for state in states)
             found = next((one for one in measured if one is not None), None)
             if found is not None:
@@ -135,16 +154,6 @@ class Judge:
     def targets(self) -> Sequence[Target]:
         """What the gradients of the blocks have to be at the user's point, in some entries."""
         return self._few[1]
-
-    @property
-    def points(self) -> int:
-        """At how many points a patch is proved."""
-        return 1 + len(self.further) + len(self.elsewhere)
-
-    @property
-    def varied(self) -> tuple[str, ...]:
-        """What is not the same at all points, beside the parameters."""
-        return tuple(state.words for state, _ in self.elsewhere)
 
     def keeps_loss(self) -> bool:
         """Whether the loss is what it was."""
@@ -177,13 +186,22 @@ class Judge:
         """
         return self._largest_error((self._whole, *self.further))
 
-    def holds_elsewhere(self) -> bool:
-        """Whether all is right on other data, too."""
-        for state, asked in self.elsewhere:
-            with state.made():
-                if self._largest_error((asked,)) is None:
-                    return False
-        return True
+    def proof(self) -> tuple[int, tuple[str, ...], bool, bool]:
+        """At how many points all is right, what is changed there, and whether it holds.
+
+        And whether that is doubtful: it does not where nothing vouches for the sizes. What does
+        not hold comes with what it does not hold for.
+        """
+        varied = []
+        for one in self.elsewhere:
+            with one.state.made():
+                is_right = self._largest_error((one.asked,)) is not None
+            if is_right:
+                varied.append(one.state.words)
+            elif one.vouched:
+                return 1, (one.state.words,), False, False
+        points = 1 + len(self.further) + len(varied)
+        return points, tuple(varied), True, len(varied) < len(self.elsewhere)
 
     def _largest_error(self, points: Sequence[Asked]) -> float | None:
         errors = [0.0]
@@ -197,25 +215,23 @@ class Judge:
             ]
         return max(errors)
 
-    def _measured(self, state: State, start: Standing) -> tuple[State, Asked] | None:
+    def _measured(self, state: State, start: Standing) -> Elsewhere | None:
         """The point as it is in a state; None where that makes no sense."""
         before = self.raised
-        problem = self._unread.problem
         with state.made():
+            problem, values = state.of(self._unread.problem, self._base.values)
             try:
-                fresh = {name: (array, array.copy()) for name, (array, _) in problem.data.items()}
-                problem = replace(problem, data=fresh)
-                center = problem.loss([value.copy() for value in self._base.values])
+                center = problem.loss([value.copy() for value in values])
                 if not np.isfinite(center):
                     return None
-                point = Point.at(problem, self._base.values, center, self._base.noise)
+                point = Point.at(problem, values, center, self._base.noise)
                 asked = self._asked_at(point, ELSEWHERE_ENTRIES)
-            except (UserCodeError, UsageError):
+            except Exception:  # of what is around the user's functions, too
                 return None
             right = self._right(asked)
         if (self.raised and not before) or not is_kept(start, right):
             return None
-        return state, asked
+        return Elsewhere(state, asked, vouched=state.values is None or any(start))
 
     def _same_loss(self, point: Point) -> bool:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gradcheck.mending.sizes import OTHER_BATCH, OTHER_SIZES
 from gradcheck.user.calls import Location, place
 from gradcheck.words import listed
 
@@ -36,7 +37,7 @@ class Patch:
         changed: the files.
         left: the names of blocks that no gradient is returned for, which is beyond an edit.
         varied: what was changed at some of the points beside the parameters ("other x and y",
-            "another batch size"); empty where it was proved with the same data.
+            "other sizes"); empty where it was proved with the same data.
     """
 
     words: str
@@ -52,7 +53,10 @@ class Patch:
     def proof(self) -> str:
         """What it was proved by, in words."""
         data = f"with {listed(self.varied)} too" if self.varied else "with the same data"
-        return f"agrees to {self.error:.1e} at {self.points} points, {data}"
+        sizes = {OTHER_SIZES: "", OTHER_BATCH: ", otherwise of the same sizes"}
+        same = ", of the same sizes" if self.varied else ""
+        left = next((text for words, text in sizes.items() if words in self.varied), same)
+        return f"agrees to {self.error:.1e} at {self.points} points, {data}{left}"
 
 
 @dataclass(frozen=True)

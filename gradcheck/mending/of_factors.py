@@ -60,7 +60,7 @@ def other_sizes(context: Context) -> Iterator[Edit]:
 
 
 def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
-    """Expressions of whole numbers above 1: names, axes of arrays, how many a list picks, 2."""
+    """Expressions of numbers: names, axes of arrays, how many a list picks, 2, `np.sqrt(n)`."""
     seen: set[float] = set()
     for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
         is_size = ".shape" not in text and text not in context.counters
@@ -79,9 +79,15 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
         known = context.value(index) if isinstance(index, ast.Name) else None
         if known is not None and known.kind == "list" and known.shape > (1,):
             yield f"len({text})", 5.5
+    for loop in context.all_of(ast.For):  # another pass has others
+        for node in ast.walk(loop.target):
+            known = context.value(node) if isinstance(node, ast.Name) else None
+            if isinstance(node, ast.Name) and known and known.shape:
+                yield f"len({node.id})", 4.5
     for text, value in context.known.items():
-        if value.kind == "int" and value.number > 1 and text.endswith(")"):
-            yield text, 4.0
+        is_size = value.kind == "int" and value.number > 1
+        if text.endswith(")") and (is_size or value.kind == "float"):
+            yield text, 4.0 if is_size else 5.0
     yield "2", 5.0
     for text, value in context.values.items():
         if value.kind == "float" and value.number not in (0.0, 1.0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import combinations
 
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit
@@ -14,6 +15,7 @@ from gradcheck.mending.written import grouped
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
 NUMBER, WHOLE = re.compile(r"\d+"), re.compile(r"-?\d+")
 NEAR = range(-2, 2)
+MOST_ITEMS = 5
 OTHER: dict[type[ast.operator], tuple[str, float]] = {
     ast.Add: ("-", 8.0),
     ast.Sub: ("+", 8.0),
@@ -31,8 +33,39 @@ def operators(context: Context) -> Iterator[Edit]:
             yield context.with_operator(node, symbol, weight)
 
 
+def exchanged(context: Context) -> Iterator[Edit]:
+    """Two items of a list, indices or arguments, each in the place of the other."""
+    for node in context.nodes:
+        match node:
+            case ast.List(items, ast.Load()) | ast.Tuple(items, ast.Load()) | ast.Call(_, items):
+                pass
+            case _:
+                continue
+        for one, other in combinations(items[:MOST_ITEMS], 2):
+            known = [value for value in map(context.value, (one, other)) if value is not None]
+            kinds = {(value.kind, value.shape) for value in known}
+            begin, middle = context.span(one)
+            after, stop = context.span(other)
+            if len(kinds) < 2 and context.source(one) != context.source(other):
+                between = context.text[middle:after].decode()
+                text = f"{context.source(other)}{between}{context.source(one)}"
+                edit = context.replaced(one, text, 8.0)
+                words = f"{context.text[begin:stop].decode()}  ->  {text}"
+                yield edit._replace(end=stop, words=words)
+
+
 def brackets(context: Context) -> Iterator[Edit]:
-    """Brackets around a comparison: `u * (z > 0)` for `u * z > 0`."""
+    """Brackets around a comparison: `u * (z > 0)` for `u * z > 0`; or those of a call elsewhere."""
+    for call in context.all_of(ast.Call):
+        above, name = context.parents.get(call), context.source(call.func)
+        match call.args, above:
+            case [only], ast.BinOp(begun, ast.Add() | ast.Sub()) if begun is call:
+                rest = context.text[context.span(call)[1] : context.span(above)[1]].decode()
+                yield context.replaced(above, f"{name}({context.source(only)}{rest})", 8.0)
+        match call.args:
+            case [ast.BinOp(first, ast.Add() | ast.Sub()) as only]:
+                rest = context.text[context.span(first)[1] : context.span(only)[1]].decode()
+                yield context.replaced(call, f"{name}({context.source(first)}){rest}", 9.0)
     for node in context.all_of(ast.Compare):
         if isinstance(node.left, ast.BinOp):
             (start, _), (_, end) = context.span(node.left.right), context.span(node)

@@ -48,7 +48,7 @@ TICK = 0.02
 PATIENCE = 5.0
 """A process that computes for so many times a candidate's limit and sends nothing is stopped."""
 
-RESTARTS, MOST_SHOWN = 5, 5
+RESTARTS, MOST_SHOWN = 20, 5
 
 BROKE_OFF = "an edit that was tried ended the search every time it was begun again"
 
@@ -80,7 +80,8 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     watched = _Watched(task, advance)
     if not any(watched.run() or watched.is_over() for _ in range(RESTARTS)):
         watched.refusal = watched.refusal or BROKE_OFF
-    mended = [one for one in watched.told if one.holds]
+    proved = [one for one in watched.told if one.holds]
+    mended = [one for one in proved if not one.doubtful] or proved
     reason = None if mended else watched.refusal or _why_none(point, allowance, watched)
     likeliest = ranked(mended, texts, diagnosis.findings)
     patches = tuple(make_patch(one, texts) for one in likeliest[:MOST_SHOWN])

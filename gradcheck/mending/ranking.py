@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence, Set
 
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
+from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.said import SAID
 from gradcheck.mending.variants import Texts
 
@@ -121,6 +122,8 @@ def _made_in(function: ast.AST) -> set[str]:
 def _odd(node: ast.AST, made: Set[str]) -> str:
     """What is odd in a node; empty if nothing is. `made` are the names that are made on the way."""
     match node:
+        case ast.BinOp(_, ast.Mult() | ast.Div()) if is_roundabout(ast.unparse(node)):
+            return "what takes back what it does"
         case ast.BinOp(_, ast.Div(), ast.Constant(value)):
             return f"/ {value!r}"
         case ast.BinOp(left, ast.Div(), right) if _divides_by(left, right):  # as `a / b**2`
@@ -136,7 +139,7 @@ def _odd(node: ast.AST, made: Set[str]) -> str:
         case (
             ast.BinOp(_, ast.Add() | ast.Sub(), ast.Constant(0))
             | ast.BinOp(ast.Constant(0), ast.Add(), _)
-            | ast.BinOp(_, ast.Mult(), ast.Constant(1))
+            | ast.BinOp(_, ast.Mult() | ast.Pow(), ast.Constant(1))
             | ast.BinOp(ast.Constant(1), ast.Mult(), _)
         ):
             return "a number that changes nothing"

@@ -39,7 +39,7 @@ def redrawn_number(value: float, rng: np.random.Generator) -> float | None:
     """Another number of the same kind; 0, 1 and what is not finite stay."""
     if not np.isfinite(value) or value in (0.0, 1.0, -1.0):
         return None
-    other = _jittered(np.array([value]), rng)
+    other = jittered(np.array([value]), rng)
     return float(other[0])
 
 
@@ -86,7 +86,7 @@ def _floats(values: Array, rng: np.random.Generator) -> Array | None:
     whole = bool(np.all(values == np.round(values)))
     kinds = np.unique(values)
     if len(kinds) == 1:
-        return None if values.size < 2 or abs(kinds[0]) in (0, 1) else _jittered(values, rng)
+        return None if values.size < 2 or abs(kinds[0]) in (0, 1) else jittered(values, rng)
     if _is_square(values) and (whole or not _is_plain(values)):
         return _congruent(values, rng)
     if set(kinds) <= {0.0, 1.0}:
@@ -97,9 +97,9 @@ def _floats(values: Array, rng: np.random.Generator) -> Array | None:
         return _in_order(values, rng)
     for axis in range(values.ndim):
         if np.all(values >= 0) and np.allclose(values.sum(axis), 1, rtol=0, atol=CLOSE):
-            drawn = _jittered(values, rng)
+            drawn = jittered(values, rng)
             return np.asarray(drawn / drawn.sum(axis, keepdims=True))
-    drawn = _jittered(values if _is_square(values) else rng.permutation(values), rng)
+    drawn = jittered(values if _is_square(values) else rng.permutation(values), rng)
     if values.ndim == 2 and min(values.shape) > 1:
         for axis in (0, 1):  # a bias unit among the features
             same = np.all(values == values.take([0], axis), axis, keepdims=True)
@@ -107,7 +107,7 @@ def _floats(values: Array, rng: np.random.Generator) -> Array | None:
     return drawn
 
 
-def _jittered(values: Array, rng: np.random.Generator) -> Array:
+def jittered(values: Array, rng: np.random.Generator) -> Array:
     """Every number scaled by its own factor; between 0 and 1 it stays there."""
     factors = np.exp(SPREAD * rng.standard_normal(values.shape))
     if np.all((values >= 0) & (values <= 1)):
@@ -167,6 +167,6 @@ def _in_order(values: Array, rng: np.random.Generator) -> Array | None:
     steps = np.diff(values)
     if np.allclose(steps, steps[0], rtol=1e-6):
         return None
-    scaled = _jittered(steps, rng)
+    scaled = jittered(steps, rng)
     span = (values[-1] - values[0]) / scaled.sum()
     return np.asarray(np.concatenate([values[:1], values[0] + np.cumsum(scaled) * span]))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.mending.executed import run_watched
+from gradcheck.user.calls import LEAVING
 from gradcheck.user.objects import is_object
 from gradcheck.user.tensors import is_tensor, to_array
 
@@ -81,7 +82,7 @@ def _values(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
         try:
             # an expression of the user's own function, which it has just evaluated itself
             result = names[text] if text in names else eval(text, frame.f_globals, names)
-        except Exception:  # it has no value at this place
+        except LEAVING:  # it has no value at this place
             continue
         value = value_of(result)
         if value is not None or text in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 
 from gradcheck.mending.candidate import Mended, TooSlowError, Watch, applied
@@ -62,6 +63,7 @@ class Search:
     ) -> None:
         self._task, self._judge, self._surroundings = task, judge, surroundings
         self._answers, self._tried_before = answers, answers.counts[0]
+        self._ended_constructing = bool(answers.counts[2])
         self._data: Callable[[], Data] | None = data
         self._program = Program(task.functions, task.texts)
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
@@ -114,14 +116,20 @@ class Search:
             self._try_each(program, likely_pairs([*first, *edits]))
 
     def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
-        """Edits that give an expression the value that is wanted, unless it takes too long."""
-        try:
-            with self._watch.at_most(CONSTRUCTING):
-                return constructed(contexts, wanted, self._run_once)
-        except TooSlowError:
+        """Edits that give an expression the value that is wanted, unless it takes too long.
+
+        Or an earlier process came to its end while it made some: what it called may end this too.
+        """
+        counts = self._answers.counts
+        if self._ended_constructing:
             return []
-        finally:
-            self._surroundings.restore()
+        made: list[Edit] = []
+        counts[2] = 1
+        with suppress(TooSlowError), self._watch.at_most(CONSTRUCTING):
+            made = constructed(contexts, wanted, self._run_once)
+        self._surroundings.restore()
+        counts[2] = 0
+        return made
 
     def _follow(self, program: Program, helpful: list[tuple[Edit, Progress]]) -> None:
         """Searches on from the edits that help most."""
@@ -215,13 +223,12 @@ class Search:
         most = self._watch.at_most(PROOF_CALLS * self._limit)
         with program.running(program.code_of(candidate)), most:
             error = self._judge.proved()
-            holds = error is not None and self._judge.holds_elsewhere()
-        if error is not None and not self._answers.refusals.happened():
+            proof = None if error is None else self._judge.proof()
+        if error is not None and proof and not self._answers.refusals.happened():
             after = applied(program.texts, candidate)
             names = zip(self._task.point.problem.parameters.names, right, strict=True)
             left = tuple(name for name, standing in names if standing is None)
-            asked = (self._judge.points, self._judge.varied, holds, left)
-            self._tell(Mended((*program.edits, *candidate), after, error, *asked))
+            self._tell(Mended((*program.edits, *candidate), after, error, *proof, left))
 
     def _prepare(self, program: Program) -> None:
         """Measures the user's own functions where candidates are proved, before the first is."""
@@ -236,7 +243,11 @@ class Search:
 
     def _tell(self, mended: Mended) -> None:
         """Sends what is proved; of what holds for these data alone, the first."""
-        if mended.holds:
+        if mended.doubtful:
+            self._last = min(
+                self._last, self._spent() + LISTED_SINGLE * self._task.allowance.amount
+            )
+        elif mended.holds:
             self._mended += 1
             is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN
             share = LISTED if is_plain else LISTED_PLAINER

@@ -72,7 +72,10 @@ class Task:
 
 
 def shared_counts() -> memoryview:
-    """How many candidates were tried, and how many refused, in memory that two processes see."""
+    """How many candidates were tried, how many refused, and whether edits are constructed now.
+
+    In memory that two processes see.
+    """
     return memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
 
 

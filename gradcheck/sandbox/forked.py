@@ -51,10 +51,12 @@ def _run(
     os.setsid()
     receiver.close()  # otherwise an answer that nobody reads would block for ever
     _end_with(parent)
-    with contextlib.suppress(BrokenPipeError, MemoryError):
-        work(sender, *arguments)
-    sender.close()
-    end(0)  # without the parent's exit handlers
+    try:
+        with contextlib.suppress(BrokenPipeError, MemoryError):
+            work(sender, *arguments)
+        sender.close()
+    finally:
+        end(0)  # without the parent's exit handlers, whatever is raised
 
 
 def _end_with(parent: int) -> None:

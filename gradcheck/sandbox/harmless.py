@@ -23,6 +23,13 @@ REFUSED = re.compile(
 )
 """Audit events of calls that leave a trace outside of the process."""
 
+OF_C = re.compile(
+    r"_?exit|abort|f?chmod(at)?|[fl]?chown(at)?|exec[lv]p?e?|v?fork|f?truncate|kill(pg)?|link(at)?|"
+    r"mk(dir|fifo|nod)(at)?|popen|posix_spawnp?|ptrace|raise|remove|rename(at2?)?|rmdir|"
+    r"[fl]?setxattr|symlink(at)?|syscall|system|unlink(at)?|[lf]?u?times?|utimensat"
+)
+"""What a library in C would do that, by the names that it has there."""
+
 UNHEARD = ("_exit", "abort", "mkfifo", "mknod", "setpriority", "nice")
 """Functions of `os` that raise no audit event."""
 
@@ -79,6 +86,8 @@ class Refusals:
             flags = arguments[2]
             if isinstance(flags, int) and flags & WRITING:
                 self._refuse(f"write to {arguments[0]!r}")
+        elif event == "ctypes.dlsym" and OF_C.fullmatch(str(arguments[1])):
+            self._refuse(f"call {arguments[1]} of a library in C")
         elif REFUSED.fullmatch(event):
             self._refuse(f"call {event}")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from gradcheck.user.blocks import Path, path_name
@@ -46,7 +47,7 @@ def look_up(gradients: Any, path: Path) -> tuple[Any, Path] | None:
     """
     if is_object(gradients):
         gradients = attributes(gradients)
-    for flat in (path_name(path), *_derived_paths(path)):
+    for flat in chain([path_name(path)], _derived_paths(path)):
         if flat in gradients and isinstance(flat, str):
             return gradients[flat], (flat,)
     return _walk(gradients, path, ())
@@ -74,13 +75,11 @@ def has_role(name: str) -> bool:
     return _role(last) is not None
 
 
-def _derived_paths(path: Path) -> list[str]:
-    names = []
+def _derived_paths(path: Path) -> Iterator[str]:
     for depth, step in enumerate(path):
         if isinstance(step, str):
             for derived in derived_names(step):
-                names.append(path_name((*path[:depth], derived, *path[depth + 1 :])))
-    return names
+                yield path_name((*path[:depth], derived, *path[depth + 1 :]))
 
 
 def _walk(value: Any, path: Path, walked: Path) -> tuple[Any, Path] | None:

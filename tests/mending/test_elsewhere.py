@@ -184,6 +184,58 @@ PARAMS = {"skill": RNG.normal(size=4)}
 """
 
 
+WIDTHS = """
+X, Y = RNG.normal(size=(7, 3)), RNG.normal(size=(7, 2))
+
+class Net:
+    def __init__(self):
+        self.n_out = 2
+        self.W, self.b = RNG.normal(size=(3, 2)), np.zeros(2)
+        self.gW, self.gb = np.zeros((3, 2)), np.zeros(2)
+
+    def loss(self):
+        return np.sum((np.tanh(X @ self.W + self.b) - Y) ** 2)
+
+    def grad(self):
+        t = np.tanh(X @ self.W + self.b)
+        d = (t - Y) * (1 - t**2)
+        self.gW[:] = X.T @ d
+        self.gb[:] = d.sum(axis=0)
+        return {"W": self.gW, "b": self.gb}
+
+PARAMS = Net()
+loss, grad = Net.loss, Net.grad
+"""
+
+ONE = """
+x, t = RNG.normal(size=(1, 4)), RNG.normal(size=(1, 3))
+
+def loss(p):
+    return np.sum((x @ p["W"] + p["b"] - t) ** 2)
+
+def grad(p):
+    d = 2 * (x @ p["W"] + p["b"] - t)
+    return {"W": x.T @ d, "b": d.sum(axis=0) / t.shape[1]}
+
+PARAMS = {"W": RNG.normal(size=(4, 3)), "b": RNG.normal(size=3)}
+"""
+
+HARD = """
+X, Y = RNG.normal(size=(6, 3)), RNG.normal(size=6)
+
+def share(count):
+    return 1 / 6 if count == 6 else 1 / 5
+
+def loss(w):
+    return share(len(X)) * np.sum((X @ w - Y) ** 2)
+
+def grad(w):
+    return 2 * X.T @ (X @ w - Y)
+
+PARAMS = RNG.normal(size=3)
+"""
+
+
 @pytest.fixture
 def repaired(tmp_path, request):
     def repair(text, edits=700):
@@ -214,7 +266,29 @@ def test_as_many_outputs_as_samples_are_told_apart(repaired):
     found, _ = repaired(SQUARE)
     assert words(found)[0].strip() == "X.T @ t / rows"
     assert all("width" not in text for text in words(found))
-    assert "another batch size" in found.patches[0].varied
+    assert "other sizes" in found.patches[0].varied
+
+
+def test_two_outputs_are_no_factor_2(repaired):
+    found, module = repaired(WIDTHS)
+    assert found.ok, str(found)
+    assert all("n_out" not in text and "shape" not in text for text in words(found))
+    assert "other sizes" in found.patches[0].varied
+    assert module.PARAMS.W.shape == (3, 2)
+    assert module.PARAMS.gW.shape == (3, 2)
+    assert module.PARAMS.n_out == 2
+
+
+def test_one_sample_is_no_factor_1(repaired):
+    found, _ = repaired(ONE)
+    assert words(found)[0].strip() == "d.sum(axis=0)", str(found)
+    assert all("/" not in text for text in words(found))
+
+
+def test_sizes_that_nothing_vouches_for_refuse_no_patch(repaired):
+    found, _ = repaired(HARD)
+    assert words(found)[0].strip() == "2 * X.T @ (X @ w - Y) / len(X)", str(found)
+    assert found.patches[0].proof.endswith("with other X and Y too, of the same sizes")
 
 
 def test_a_number_that_is_changed_is_no_constant(repaired):
@@ -246,10 +320,10 @@ def test_data_that_are_made_from_others_stay_as_they_are(repaired):
     assert words(found)[0].strip() == "d.sum(axis=0)", str(found)
 
 
-def test_a_cut_that_makes_no_sense_refuses_nothing(repaired):
+def test_what_is_made_of_the_samples_grows_with_them(repaired):
     found, _ = repaired(TURNED)
     assert found.ok, str(found)
-    assert "with the same data" in found.patches[0].proof
+    assert found.patches[0].varied == ("other sizes",)
 
 
 def test_what_is_right_here_alone_is_the_reason_for_no_patch(repaired):

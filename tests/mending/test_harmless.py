@@ -65,6 +65,8 @@ HARMS = {
     "the end": "os._exit(0)",
     "the end by another name": "leave(0)",
     "a library in C": "ctypes.CDLL(None).unlink(NOTES.encode())",
+    "a mode in C": "ctypes.CDLL(None).chmod(NOTES.encode(), 0)",
+    "a crash": "ctypes.string_at(0)",
     "what is open": "print(surplus, file=LOG, flush=True)",
 }
 
@@ -115,9 +117,10 @@ def test_what_a_candidate_would_do_outside_of_its_process_is_refused(tmp_path, h
     found = gradcheck.repair(module.loss, np.ones(3), module.grad, budget=Edits(40_000))
     module.LOG.close()
     assert files_in(tmp_path) == before
+    assert stat.S_IMODE((tmp_path / "notes.txt").stat().st_mode) != 0
     assert found.ok, str(found)
     assert "4 * (X @ w) ** 3" in found.patches[0].diff
-    if harm not in ("a library in C", "what is open"):
+    if harm not in ("a crash", "what is open"):
         assert found.refused > 0
         assert "refused" in str(found)
 

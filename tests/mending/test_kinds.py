@@ -80,6 +80,86 @@ def grad(w):
         "    TOTAL[...] = 0\n",
         "",
     ),
+    "two indices in the wrong order": (
+        """
+START = DRAWN.normal(size=(3, 3))
+PATH = [0, 2, 2, 1, 0]
+
+def loss(a):
+    return np.sum(np.cosh(a)) - sum(a[one, two] for one, two in zip(PATH, PATH[1:]))
+
+def grad(a):
+    g = np.sinh(a)
+    for one, two in zip(PATH, PATH[1:]):
+        g[one, two] -= 1
+    return g
+""",
+        "g[one, two] -= 1",
+        "g[two, one] -= 1",
+    ),
+    "a bracket that ends too soon": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.exp(X @ w - Y))
+
+def grad(w):
+    return X.T @ np.exp(X @ w - Y)
+""",
+        "X.T @ np.exp(X @ w - Y)",
+        "X.T @ (np.exp(X @ w) - Y)",
+    ),
+    "the root of a width": (
+        """
+X, Y = DRAWN.normal(size=(6, 5)), DRAWN.normal(size=(6, 5))
+START = DRAWN.normal(size=(5, 4))
+
+def scores(w):
+    return X @ w / np.sqrt(w.shape[1])
+
+def loss(w):
+    return np.sum(np.sin(scores(w) @ w.T) * Y)
+
+def grad(w):
+    up = np.cos(scores(w) @ w.T) * Y
+    down = up @ w / np.sqrt(w.shape[1])
+    return X.T @ down + up.T @ scores(w)
+""",
+        "down = up @ w / np.sqrt(w.shape[1])",
+        "down = up @ w",
+    ),
+    "the mean of a list that each pass has": (
+        """
+START = DRAWN.normal(size=5)
+BAGS = [np.array([0, 1]), np.array([2, 2, 4]), np.array([1, 3, 4, 0])]
+
+def loss(w):
+    return sum(np.cosh(w[bag].mean()) for bag in BAGS)
+
+def grad(w):
+    g = np.zeros_like(w)
+    for bag in BAGS:
+        np.add.at(g, bag, np.sinh(w[bag].mean()) / len(bag))
+    return g
+""",
+        "np.sinh(w[bag].mean()) / len(bag))",
+        "np.sinh(w[bag].mean()))",
+    ),
+    "the sign of a weight": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y)) + 0.4 * np.sum(np.abs(w))
+
+def grad(w):
+    g = [0.0] * len(w)
+    for j in range(len(w)):
+        g[j] = np.sinh(X @ w - Y) @ X[:, j] + 0.4 * (1 if w[j] > 0 else -1)
+    return np.array(g)
+""",
+        "0.4 * (1 if w[j] > 0 else -1)",
+        "0.4 * w[j]",
+    ),
     "a quotient of a sum in brackets": (
         VECTORS
         + """
@@ -578,6 +658,23 @@ def test_a_bug_of_the_kind_is_mended(kind, load):
     assert found.ok, found.reason
     mended = load(found.patches[0].changed[0].after.decode())
     assert gradcheck.check(mended.loss, mended.START, mended.grad).ok
+
+
+WRITTEN = {
+    "two indices in the wrong order": "g[one, two] -= 1",
+    "a bracket that ends too soon": "X.T @ (np.exp(X @ w - Y))",
+    "the root of a width": "/ np.sqrt(w.shape[1]) + up.T",
+    "the mean of a list that each pass has": "/ len(bag)",
+    "the sign of a weight": "0.4 * np.sign(w[j])",
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_what_people_write_is_shown_first(kind, load):
+    program, right, wrong = PROGRAMS[kind]
+    module = load(HEAD + program.replace(right, wrong))
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(800))
+    assert WRITTEN[kind] in found.patches[0].changed[0].after.decode()
 
 
 def test_a_size_is_that_of_the_data_and_not_of_what_is_made_on_the_way(load):

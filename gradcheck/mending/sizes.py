@@ -1,0 +1,187 @@
+"""Which axes have one size because they are one thing: the samples, the features, the classes.
+
+Axes belong together if the loss is computed still, and is another, when all of them have an entry
+more, and not with fewer of them. So three features are told from three samples.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, islice, product
+from typing import Any
+
+import numpy as np
+
+from gradcheck.mending.grown import extended, repeated
+from gradcheck.mending.held import Held
+from gradcheck.mending.states import State
+from gradcheck.user.blocks import Array
+
+OTHER_BATCH, OTHER_SIZES = "another batch size", "other sizes"
+
+COUNTS = re.compile(r"[mnNMB]|bs|(n_|num_)?(batch|samples|examples|train)(_size)?|count|size")
+"""What people call the batch size."""
+
+WIDTHS = re.compile(
+    r"[dDhHkKpfFcCsTLV]|dims?|sizes?|shape|layers|[dnk]_\w+|num_\w+|"
+    r"\w*(size|dim|dims|features|units|hidden|classes|channels|heads|inputs?|outputs?|width)"
+)
+"""What they call the other sizes."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of an array of data, of a block, or a list of samples.
+
+    Attributes:
+        holder: the index of what has it.
+        number: which of its axes it is.
+        last: how many it has beside this.
+        of_block: whether it is one of a parameter.
+    """
+
+    holder: int
+    number: int
+    last: int
+    of_block: bool = False
+
+
+Growth = Mapping[Axis, int]
+"""How many entries more axes have than before."""
+
+Dimension = tuple[int, int, frozenset[Axis]]
+"""A size, what it may grow by, and the axes that have it for one reason."""
+
+
+def dimensions(
+    sizes: Mapping[int, Sequence[Axis]], makes_sense: Callable[[Growth], bool], most: int
+) -> Iterator[Dimension]:
+    """The axes that belong together, of all sizes; so many sets of them are tried for each."""
+
+    def growing(sets: Iterable[Sequence[Axis]], size: int) -> Dimension | None:
+        """The first that grow by one; or by as many as there are, where heads divide them."""
+        pairs = product(dict.fromkeys((1, size)), sets)
+        grown = (pair for pair in pairs if makes_sense(dict.fromkeys(pair[1], pair[0])))
+        return next(((size, step, frozenset(axes)) for step, axes in grown), None)
+
+    for size, every in sizes.items():
+        left = sorted(every, key=lambda axis: (axis.of_block, axis.number, axis.holder))
+        if size == 1:
+            alone = growing(_single(left), size)
+            yield from [] if alone is None else [alone]
+            continue
+        found: list[Dimension] = []
+        lonely = []
+        while left:
+            first, *others = left
+            sets = ((first, *more) for n in range(len(left)) for more in combinations(others, n))
+            chosen = growing((*islice(sets, most), tuple(left)), size)
+            if chosen is None:
+                lonely.append(first)
+            else:
+                found.append(chosen)
+            left = [axis for axis in others if chosen is None or axis not in chosen[2]]
+        # what is no size of its own may be cut off by another: `zip(x, y)`
+        for one in found:
+            whole = growing([[*one[2], *lonely]], size) if lonely else None
+            yield whole or one
+
+
+def _single(axes: Sequence[Axis]) -> Iterator[list[Axis]]:
+    """Of axes with one entry those that may be one thing, as nothing tells which others are."""
+    for of_blocks in (False, True):
+        for is_wanted in (_is_first, _is_last):
+            chosen = [one for one in axes if is_wanted(one) and (of_blocks or not one.of_block)]
+            if chosen:
+                yield chosen
+
+
+def _is_first(axis: Axis) -> bool:
+    return axis.number == 0
+
+
+def _is_last(axis: Axis) -> bool:
+    return axis.number == axis.last
+
+
+def apart(found: Sequence[Dimension]) -> list[Growth]:
+    """Growths of all of them at once, such that no two have the same size then, and of each."""
+    taken = {size for size, _, _ in found}
+    whole: dict[Axis, int] = {}
+    for size, step, axes in found:
+        new = next(one for one in itertools.count(size + step, step) if one not in taken)
+        taken.add(new)
+        whole.update(dict.fromkeys(axes, new - size))
+    return [whole, *(dict.fromkeys(axes, step) for _, step, axes in found)] if found else []
+
+
+class Sizes:
+    """What has sizes: arrays of data, lists of samples, blocks; and the numbers that count them.
+
+    Nothing is known of blocks that cannot be given in other shapes: there are none here.
+    """
+
+    def __init__(
+        self,
+        arrays: Sequence[Held],
+        lists: Sequence[list[Any]],
+        values: Sequence[Array],
+        numbers: Sequence[Held],
+    ) -> None:
+        self._arrays, self._lists = arrays, lists
+        self._values, self._numbers = values, numbers
+
+    def axes(self) -> dict[int, list[Axis]]:
+        """All axes, by their sizes; the most frequent size first."""
+        found: dict[int, list[Axis]] = {}
+        for index, shape in enumerate(self._shapes):
+            for number, size in enumerate(shape):
+                of_block = index >= len(self._arrays) + len(self._lists)
+                found.setdefault(size, []).append(Axis(index, number, len(shape) - 1, of_block))
+        return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+
+    @cached_property
+    def _shapes(self) -> list[tuple[int, ...]]:
+        arrays = [*(held.value for held in self._arrays), *self._values]
+        shapes = [one.shape for one in arrays]
+        shapes[len(self._arrays) : len(self._arrays)] = [(len(one),) for one in self._lists]
+        return shapes
+
+    def size(self, axis: Axis) -> int:
+        """How many entries there are along an axis."""
+        return self._shapes[axis.holder][axis.number]
+
+    def grown(self, growth: Growth) -> State | None:
+        """The state in which axes have more entries; None if an array would lose its kind."""
+        more: dict[int, dict[int, int]] = {}
+        for axis, count in growth.items():
+            more.setdefault(axis.holder, {})[axis.number] = count
+        rng, ends = np.random.default_rng(0), len(self._arrays)
+        puts = [
+            (held, repeated(held.value, more[index]))
+            for index, held in enumerate(self._arrays)
+            if index in more
+        ]
+        if any(new is None for _, new in puts):
+            return None
+        lists = [(one, more[ends + i][0]) for i, one in enumerate(self._lists) if ends + i in more]
+        ends += len(self._lists)
+        values = tuple(
+            extended(one, more.get(ends + block, {}), rng) for block, one in enumerate(self._values)
+        )
+        of_blocks = any(axis.of_block for axis in growth)
+        puts += self._counting(growth)
+        words = OTHER_SIZES if of_blocks else OTHER_BATCH
+        return State(words, tuple(puts), tuple(lists), values if of_blocks else None)
+
+    def _counting(self, growth: Growth) -> Iterator[tuple[Held, Any]]:
+        """The numbers that count what is more, with what they are then."""
+        for of_block, names in ((False, COUNTS), (True, WIDTHS)):
+            more = {self.size(axis): n for axis, n in growth.items() if axis.of_block == of_block}
+            for held in self._numbers:
+                if held.value in more and names.fullmatch(held.name):
+                    yield held, type(held.value)(held.value + more[held.value])
