@@ -55,11 +55,7 @@ INTERRUPTED = Diagnosis(
 
 
 def diagnose(
-    point: Point,
-    preflight: Preflight,
-    identity: Identity,
-    heard: Heard,
-    rng: np.random.Generator,
+    point: Point, preflight: Preflight, identity: Identity, heard: Heard, rng: np.random.Generator
 ) -> Diagnosis:
     """Name the causes of the wrong blocks of a point, as far as they can be proved.
 
@@ -132,10 +128,7 @@ def why_not(
 
 def _findings(evidence: Evidence) -> Iterator[Finding]:
     explained: set[str] = set()
-    for finding in (
-        *_direct(evidence),
-        *_from_corrections(evidence),
-    ):
+    for finding in (*_direct(evidence), *_from_corrections(evidence)):
         if finding.severity != "error":
             yield finding
         elif not explained.issuperset(finding.blocks):
@@ -186,10 +179,7 @@ def _from_scales(evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
 
 
 def _from_loss(finding: Finding, evidence: Evidence) -> int:
-    """Return the sort key of a finding: its layer nearest to the loss first.
-
-    An operation whose result lets a later line raise comes before all layers.
-    """
+    """Return the sort key of a finding: the cause of a later exception first, then by layer."""
     misfit = evidence.search.misfit
     if misfit is not None and misfit.shape is not None and finding.message.startswith(misfit.code):
         return -len(evidence.layers) - 1

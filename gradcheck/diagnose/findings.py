@@ -14,10 +14,7 @@ from gradcheck.words import gradient_of
 
 
 def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) -> Iterator[Finding]:
-    """Yield one finding for blocks that are off by the same constant.
-
-    `group` has the matches of each block, the preferred rule first.
-    """
+    """Yield one finding for blocks that are off by one constant, from the matches of each block."""
     best = [matches[0] for matches in group]
     names = [evidence.names[match.block] for match in best]
     rule, factor = best[0].rule, best[0].explanation

@@ -22,9 +22,9 @@ class Judge:
         self._right = self._agreeing({})
 
     def __call__(self, mended: Mapping[str, NDArray[Any]]) -> bool:
-        """True if more entries agree, and all that agreed before; the next call must beat it.
+        """True if more entries agree, and all that did before; the next call must agree in more.
 
-        `mended` has gradients by block; the analytic gradient stands for blocks that are left out.
+        The analytic gradient is taken for blocks that are not in `mended`.
         """
         after = self._agreeing(mended)
         lost = any(np.any(old & ~new) for old, new in zip(self._right, after, strict=True))
@@ -35,7 +35,7 @@ class Judge:
         return accepted
 
     def _agreeing(self, mended: Mapping[str, NDArray[Any]]) -> list[Mask]:
-        """Return for each block a mask over its perturbed entries: True where they agree."""
+        """Return a mask for each block over its perturbed entries: True where they agree."""
         masks = []
         for block in self._point.blocks:
             value = mended.get(block.name, block.gradient.value)

@@ -15,10 +15,7 @@ from gradcheck.words import listed
 
 
 def merged(findings: Sequence[Finding], weak: Set[str]) -> tuple[Finding, ...]:
-    """Merge the errors of each place into one finding that names all wrong blocks.
-
-    Findings whose codes are in `weak` name no certain cause, and give way to others.
-    """
+    """Merge the errors of each place, preferably into one whose code is not in `weak`."""
     groups: dict[object, list[Finding]] = {}
     for number, finding in enumerate(findings):
         key = finding.location if finding.severity == "error" else None

@@ -9,11 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.operands import (
-    WrittenProduct,
-    followed_product,
-    speaks_of_shapes,
-)
+from gradcheck.diagnose.operands import WrittenProduct, followed_product, speaks_of_shapes
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
 from gradcheck.trace.wording.misfits import Misfit

@@ -38,14 +38,9 @@ def chained(
     reached: Mapping[int, NDArray[Any]],
     cache: Locals,
 ) -> dict[int, NDArray[Any]]:
-    """Return the elementwise derivatives of a value by the values that chains lead from.
+    """Return the elementwise derivatives of the value `end` by those that chains lead from.
 
-    Args:
-        nodes: the tape.
-        values: by index.
-        end: the index of the value.
-        reached: only values with an entry here are followed.
-        cache: the local derivatives computed so far; new ones are added.
+    Only values in `reached` are followed; `cache` has the local derivatives computed so far.
     """
     shape = values[end].shape
     slopes = {end: np.ones(shape)}
@@ -83,10 +78,7 @@ def _parts(
 
 
 def stays_inside(begin: int, inside: set[int], above: int, users: Sequence[Sequence[int]]) -> bool:
-    """True if every path from a value to the end of a chain stays inside the chain.
-
-    `above` has the values, as bits, that the end is computed from.
-    """
+    """True if every path from `begin` to the end of a chain, of mask `above`, stays inside it."""
     seen, pending = {begin}, [begin]
     while pending:
         for user in users[pending.pop()]:

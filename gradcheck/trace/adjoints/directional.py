@@ -63,10 +63,7 @@ def second_adjoints(nodes: Sequence[Node], last: int, index: int, direction: Arr
 
 
 def bend_of(nodes: Sequence[Node], last: int, index: int) -> Array | None:
-    """Return the second derivatives of `last` by each entry; None if the Hessian has others.
-
-    With a diagonal Hessian, the second adjoints along two directions give the same quotients.
-    """
+    """Return the diagonal of the Hessian of `last` by a value; None if there are other entries."""
     rng = np.random.default_rng(0)
     quotients = []
     for _ in range(2):

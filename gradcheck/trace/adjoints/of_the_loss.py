@@ -8,12 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.adjoints.points import (
-    Array,
-    FollowedLoss,
-    Subject,
-    followed_loss,
-)
+from gradcheck.trace.adjoints.points import Array, FollowedLoss, Subject, followed_loss
 from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.record.graph import carried, constant_of
 from gradcheck.trace.record.nodes import Node, Reference

@@ -150,10 +150,7 @@ def is_own(node: Node) -> bool:
 
 
 def used_values(point: Point) -> set[int]:
-    """Return the indices of the leaves and of all values that the loss depends on.
-
-    The user's loss function may compute other values too, such as a gradient.
-    """
+    """Return the leaves and all values that the loss depends on, not others beside them."""
     used = {node.index for node in point.loss_nodes if node.is_leaf} | {point.loss_index}
     for node in reversed(point.loss_nodes):
         if node.index in used:
@@ -241,10 +238,7 @@ def slopes_around(points: Sequence[Point], begin: int) -> Iterator[Quantity]:
 
 
 def _are_usable(kind: str, several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[bool]:
-    """Tell which quantities of one kind and shape, by point, can replace a value.
-
-    They must be finite and not all zero, and a slope must vary.
-    """
+    """Yield for each quantity if it can replace others: finite, not all 0, no constant slope."""
     for group in groups_of(several):
         ends = [(s.min(axis=(1, 2)), s.max(axis=(1, 2))) for s in stacks_of(group)]
         low, high = np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]

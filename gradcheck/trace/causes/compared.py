@@ -150,10 +150,10 @@ class Compared:
         return [slope for begin in self.derived_by for slope in slopes_around(self.points, begin)]
 
     def arriving(self, node: int) -> Iterator[Arrays]:
-        """Yield possible adjoints of a value of the loss.
+        """Yield the adjoint of a value of the loss, or what the gradient may use in its place.
 
-        If the loss does not depend on the value, as a cross-entropy of scores on a sigmoid, these
-        are what the gradient may use instead: the operands of the wrong value, or that itself.
+        A cross-entropy of scores does not depend on the sigmoid. The gradient then has an operand
+        of the wrong value, or that itself, in the place of an adjoint.
         """
         adjoint = self.adjoints(node)
         if adjoint is not None:
@@ -186,10 +186,7 @@ class Compared:
         return min(texts, key=lambda text: (not text.isidentifier(), len(text)), default="")
 
     def along(self, begin: int, end: int, inputs: Arrays) -> Iterator[Array]:
-        """Yield by point the slope of the user's function at other inputs, by differences.
-
-        The elementwise function leads from `begin` to `end` on the tape of the loss.
-        """
+        """Yield by point the slope of the user's elementwise function at inputs, by differences."""
         for value, point in zip(inputs, self.points, strict=True):
             present = [node.value for node in point.loss_nodes]
             above, below = (
@@ -233,10 +230,7 @@ def transposed(values: Arrays) -> Arrays:
 
 
 def roughness(used: Arrays, inputs: Arrays) -> float:
-    """Return how far a slope is from a smooth function of its inputs: 0 is smooth, 1 is random.
-
-    This is its total variation, with the inputs in order, by that in random order.
-    """
+    """Return the total variation of a slope over its sorted inputs, relative to a random order."""
     if any(value.shape != of.shape for value, of in zip(used, inputs, strict=True)):
         return np.inf
     y = np.concatenate([np.ravel(value) for value in used])

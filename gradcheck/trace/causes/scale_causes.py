@@ -124,10 +124,7 @@ def _is(ratio: float, number: float) -> bool:
 
 
 def _of_penalty(mend: Mend, search: Followed, state: State) -> Cause | None:
-    """Return the cause if the derivative of a penalty has the wrong sign or size.
-
-    Such a derivative is a multiple of a parameter, or is recognised by the loss's own penalties.
-    """
+    """Return the cause if a penalty's derivative, a multiple of a parameter, has a wrong factor."""
     index, points = mend.unit.replaced[0], search.points
     actual, parameters = state.at(index), points[0].parameters
     is_parameter = any(
@@ -149,10 +146,7 @@ def _of_penalty(mend: Mend, search: Followed, state: State) -> Cause | None:
 
 
 def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: State) -> bool:
-    """True if a value, or a product made from it, is a penalty's derivative divided by `factor`.
-
-    The sign may be the opposite one, for a derivative that is subtracted.
-    """
+    """True if `factor` times a value, or a product of it, is a penalty's derivative up to sign."""
     made = [index]
     while len(users := state.consumers[made[-1]]) == 1 and state.tape[users[0]].operation in SCALES:
         made.append(users[0])

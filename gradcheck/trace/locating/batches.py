@@ -28,14 +28,7 @@ Stacks = Mapping[int, NDArray[np.float64]]
 def run_each(
     state: State, nodes: Stacks, uses: Mapping[Edge, NDArray[np.float64]], order: Iterable[int]
 ) -> dict[int, NDArray[np.float64]]:
-    """Return the changed values at the first point; NaN where an operation raises.
-
-    Args:
-        state: the tape and its values.
-        nodes: the replaced values.
-        uses: the values that only single uses see.
-        order: the operations to execute, in order.
-    """
+    """Return the changed values at the first point, after executing `order`; NaN if that raises."""
     changed = dict(nodes)
     for index in order:
         node = state.tape[index]
@@ -67,9 +60,7 @@ def _evaluated(state: State, node: Node, operands: Stacks) -> NDArray[np.float64
             continue
         if result.shape == shape and result.dtype.kind in "fiub":
             results[number] = result
-    if count == 1:  # without a copy
-        return np.asarray(results[0], np.float64)[None]
-    return np.array(results, np.float64)
+    return np.asarray(results[0], np.float64)[None] if count == 1 else np.array(results, np.float64)
 
 
 def _at_once(node: Node, values: Values, operands: Stacks) -> NDArray[np.float64]:

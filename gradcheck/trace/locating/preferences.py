@@ -74,14 +74,9 @@ def spoils(mend: Mend, view: View) -> bool:
 
 
 def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
-    """True if a later place is to blame instead of one whose value is right for something.
+    """True if a later mend is to blame instead of the held one, whose value is right for something.
 
-    Args:
-        mend: the replacement at the later place.
-        held: the best replacement so far.
-        view: what is known about the values.
-        held_is: the values of the loss for which those that `held` replaces are already right.
-        is_part: True if, over a loop, these are contributions; see `already_right`.
+    `held_is` and `is_part` are what `already_right` returns for the held one.
     """
     unit, candidate = mend.unit, mend.candidate
     if candidate is None:

@@ -97,10 +97,7 @@ def _projections(
 def with_fixed(
     projection: Projection, fixed: frozenset[int | Edge], below: frozenset[int], state: State
 ) -> Projection:
-    """Return the projection with some values or uses held constant: they are replaced together.
-
-    Weights are computed only for values in `below`, which depend on the fixed ones.
-    """
+    """Return the projection with some values or uses held constant; its weights are for `below`."""
     point = projection.point
     movements = state.movements[point]
     weights = adjoints(
@@ -110,11 +107,9 @@ def with_fixed(
 
 
 def fitting(effects: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return a mask over the replacements: True for those that some constant may make right.
+    """Return a mask of the replacements that some constant may make right.
 
-    Args:
-        effects: on the projections of one output, of shape (replacements, projections).
-        wanted: the effect that makes the output right, of shape (projections,).
+    `effects` has shape (replacements, projections) for one output, `wanted` (projections,).
     """
     size = np.maximum(np.max(np.abs(wanted)), 1e-12)
     with np.errstate(all="ignore"):

@@ -9,16 +9,7 @@ import numpy as np
 
 from gradcheck.trace.adjoints.quantities import CONTRIBUTION
 from gradcheck.trace.adjoints.reverse import Edge
-from gradcheck.trace.locating.units import (
-    CALL,
-    EVERYWHERE,
-    NODE,
-    RANK,
-    SERIES,
-    USE,
-    USES,
-    Unit,
-)
+from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, RANK, SERIES, USE, USES, Unit
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import grouped, is_inside, leaves_its_line, never_leaves
 from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING
@@ -114,10 +105,7 @@ def _grouped(
 
 
 def _series(view: View) -> Iterator[Unit]:
-    """Yield the results of one operation in all passes of a loop, and in parts of the passes.
-
-    The calls of a function from different places form series, too, as for two twin networks.
-    """
+    """Yield the results of one operation in the passes of a loop, or in several calls (twins)."""
     tape = view.state.tape
     of_loops = _grouped(
         view,
@@ -146,11 +134,7 @@ def _is_whole(view: View, index: int) -> bool:
 
 
 def _together(view: View, members: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Return the passes that are tried together.
-
-    These are all passes, those for the same outputs (of a loop over blocks), and the last ones of
-    inner loops.
-    """
+    """Return all passes, those for the same outputs, and those whose values leave their loop."""
     state, users = view.state, view.state.consumers
     outputs = [state.above[output.node] for output in state.outputs]
     groups = grouped((tuple(mask >> index & 1 for mask in outputs), index) for index in members)

@@ -40,10 +40,9 @@ FEWER = 2
 
 @dataclass(frozen=True)
 class Deadline:
-    """The end of a search, by two clocks: it has passed when it has passed on both.
+    """The end of a search, which has passed when it has on both clocks.
 
-    The thread's own time (`own`) makes the result independent of other load; reading the wall clock
-    first is fast.
+    The thread's own time makes results independent of other load; the wall clock is read faster.
     """
 
     wall: float
@@ -166,10 +165,7 @@ class Trials:
         entries: NDArray[np.float64],
         actual: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], float] | None:
-        """Return the effects of candidates on a projection, and the right effect.
-
-        None if the unit does not reach the output.
-        """
+        """Return the effects of candidates on a projection and the right one; None without any."""
         weight = weight_of(projection, unit.nodes, unit.uses, self.state)
         if not weight.any():
             return None
@@ -186,11 +182,7 @@ class Trials:
         return self.attempt(unit, actual, OWN) if self.survivors(unit, table) else None
 
     def _try_region(
-        self,
-        unit: Unit,
-        table: Table,
-        rows: NDArray[np.intp],
-        possible: NDArray[np.bool_],
+        self, unit: Unit, table: Table, rows: NDArray[np.intp], possible: NDArray[np.bool_]
     ) -> None:
         """Execute the nonlinear region for all candidates, and mark those that may be right."""
         reached = self.reached(unit)
@@ -229,10 +221,7 @@ class Trials:
     def attempt(
         self, unit: Unit, values: ByPoint, how: str, candidate: Candidate | None = None
     ) -> Mend | None:
-        """Return the mend by these values times some constant, or None.
-
-        A unit before a nonlinear region is tried with the factor 1 only.
-        """
+        """Return the mend by values times some constant, 1 before a nonlinear region, or None."""
         reached = self.reached(unit)
         if how == ZERO:
             factors = [0.0]

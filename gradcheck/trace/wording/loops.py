@@ -50,10 +50,7 @@ def loop_around(place: Place) -> Place | None:
 def loop_of_missing(
     write: Place, entries: NDArray[np.intp], shape: tuple[int, ...]
 ) -> Place | None:
-    """Return the header of the loop over the one index that all unwritten entries share.
-
-    `write` is the assignment in the loop, `entries` the flat positions that it never writes.
-    """
+    """Return the header of the loop whose index is the same in all entries that a write misses."""
     names = _indices_written(write)
     missing = np.unravel_index(entries, shape)
     for axis, positions in enumerate(missing):

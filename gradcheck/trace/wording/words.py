@@ -113,10 +113,7 @@ class Words:
         return self.name(node)
 
     def way_back(self, kind: str, node: int, other: int) -> str:
-        """Say how to compute an adjoint or contribution: by the uses of the value in the loss.
-
-        Empty for other kinds, and if the uses are too many or have no place.
-        """
+        """Say how to compute an adjoint or contribution from the uses of its value, or ''."""
         if kind not in (ADJOINT, CONTRIBUTION):
             return ""
         users = self._users[node] if other == NO_OTHER else [other]
