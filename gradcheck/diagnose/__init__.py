@@ -1,1 +1,1 @@
-"""From wrong blocks to causes: rules that are proved by the numbers."""
+"""Name the causes of wrong gradients, by rules that the numeric gradient proves."""

@@ -1,4 +1,4 @@
-"""Advice on the test point: what about it hides bugs (GC905)."""
+"""Advice on the test point: its properties that hide bugs (GC905)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gradcheck.words import listed, verb
 
 
 def advice(problem: Problem, layers: tuple[Layer, ...], sizes: Sizes) -> tuple[str, ...]:
-    """One note with all that makes this a poor test point; none where nothing does."""
-    found = list(_hiding(problem, layers, sizes)) if layers else []
-    if not found:
+    """Return one note with all properties that make this a poor test point, or no note."""
+    weaknesses = list(_weaknesses(problem, layers, sizes)) if layers else []
+    if not weaknesses:
         return ()
-    return (f"[GC905] poor-test-point: {'; '.join(found)}",)
+    return (f"[GC905] poor-test-point: {'; '.join(weaknesses)}",)
 
 
-def _hiding(problem: Problem, layers: tuple[Layer, ...], sizes: Sizes) -> Iterator[str]:
+def _weaknesses(problem: Problem, layers: tuple[Layer, ...], sizes: Sizes) -> Iterator[str]:
     parameters = problem.parameters
     if sizes.batch_size == 1:
         yield "one sample cannot show a wrong mean over the batch"

@@ -1,7 +1,7 @@
-"""From a point to findings: gates first, then the numbers, then what the trace shows.
+"""Diagnose a compared point: apply the rules in order, then add the faults of the trace.
 
-Every finding is proved at the user's point and at a second one; a block that one finding explains
-is not explained again, and the finding nearest to the loss comes first.
+Every finding is proved at the user's point and at a second one. A block is explained by one
+finding only, and the finding nearest to the loss comes first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from gradcheck.words import with_nearest
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the diagnosis came to; the cause to mend first is the first of the findings."""
+    """The result of a diagnosis; the first finding is the cause to mend first."""
 
     findings: tuple[Finding, ...] = ()
     layers: tuple[Layer, ...] = ()
@@ -55,16 +55,12 @@ INTERRUPTED = Diagnosis(
 
 
 def diagnose(
-    point: Point,
-    preflight: Preflight,
-    identity: Identity,
-    heard: Heard,
-    rng: np.random.Generator,
+    point: Point, preflight: Preflight, identity: Identity, heard: Heard, rng: np.random.Generator
 ) -> Diagnosis:
-    """Names the causes of what is wrong at a point, as far as they can be proved.
+    """Name the causes of the wrong blocks of a point, as far as they can be proved.
 
-    A gradient that changes from call to call is not looked into further: what it would be at a
-    second point says nothing.
+    An unstable gradient, which changes from call to call, gets only the rules that always apply:
+    its value at a second point proves nothing.
     """
     view = identity.view
     layers = identity.layers if view is None else view.layers
@@ -108,10 +104,10 @@ def diagnose(
 
 
 def require_rules(names: Sequence[str]) -> None:
-    """Checks that these are codes or names of rules.
+    """Check that all names are codes or names of rules.
 
     Raises:
-        UsageError: one is not; the message has the nearest.
+        UsageError: a name is unknown; the message suggests the nearest one.
     """
     known = [name for rule in RULES for name in (rule.code, rule.name)]
     for name in names:
@@ -122,7 +118,7 @@ def require_rules(names: Sequence[str]) -> None:
 def why_not(
     preflight: Preflight, problem: Problem, heard: Heard
 ) -> tuple[tuple[Finding, ...], str]:
-    """The causes of why the loss cannot be used at all, and the reason in words."""
+    """Return the findings that explain why the loss cannot be measured, and the reason in words."""
     findings = (
         *loss_not_repeatable.find(loss_not_repeatable.RULE, preflight),
         *saturated.find(saturated.RULE, preflight, problem, heard),
@@ -132,10 +128,7 @@ def why_not(
 
 def _findings(evidence: Evidence) -> Iterator[Finding]:
     explained: set[str] = set()
-    for finding in (
-        *_direct(evidence),
-        *_from_corrections(evidence),
-    ):
+    for finding in (*_direct(evidence), *_from_corrections(evidence)):
         if finding.severity != "error":
             yield finding
         elif not explained.issuperset(finding.blocks):
@@ -171,7 +164,7 @@ def _from_corrections(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _from_scales(evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
-    """Blocks that are off by the same constant for the same reason make one finding."""
+    """Yield one finding for all blocks that are off by the same constant for the same reason."""
     groups: dict[tuple[str, float], list[list[ScaleMatch]]] = {}
     for index, block in enumerate(evidence.blocks):
         if not block.failed or block.name in explained:
@@ -186,7 +179,7 @@ def _from_scales(evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
 
 
 def _from_loss(finding: Finding, evidence: Evidence) -> int:
-    """Sorts findings by their layer nearest to the loss; a delta comes before a single block."""
+    """Return the sort key of a finding: the cause of a later exception first, then by layer."""
     misfit = evidence.search.misfit
     if misfit is not None and misfit.shape is not None and finding.message.startswith(misfit.code):
         return -len(evidence.layers) - 1

@@ -1,9 +1,9 @@
-"""Gradients that are right but for a small number by which the loss keeps its log finite.
+"""Excuse gradients that ignore a guard: a small number that keeps the log of a loss finite.
 
-A loss -log(p + 1e-8) and the gradient p - y differ by some 1e-8 / p, and one that clips p by
-about 1e-8. The number is there to keep the loss finite, and nobody means it to be differentiated.
-How far the two are apart is known from the user's own computation, done again without the number;
-only that much is excused.
+The derivative of -log(p + 1e-8) and the gradient p - y differ by some 1e-8 / p; with a clipped p
+they differ by about 1e-8. A guard keeps the loss finite and is not meant to be differentiated. The
+user's own computation, repeated without the guard, gives the exact difference (`shift`), and only
+that much is excused.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ LARGEST_ERROR = 1e-2
 
 
 def excuse(point: Point, rng: np.random.Generator) -> Point:
-    """The point, with the blocks right that are the gradient of the loss without that number.
+    """Accept the blocks that are right for the loss without its guards.
 
     Args:
-        point: compared.
-        rng: for what is measured again.
+        point: a compared point.
+        rng: for entries that have to be measured again.
     """
     if not any(map(_is_slightly_off, point.blocks)):
         return point
-    found = _derivatives(point)
-    if found is None:
+    derivatives = _derivatives(point)
+    if derivatives is None:
         return point
-    own, bare = found
+    guarded, bare = derivatives
     shifts = [
-        bare[block.name] - own[block.name] if _is_of(own, block, point.scale) else None
+        bare[block.name] - guarded[block.name] if _is_of(guarded, block, point.scale) else None
         for block in point.blocks
     ]
     lessened = _measured_again(point.with_blocks(map(_less, point.blocks, shifts)), shifts, rng)
@@ -52,16 +52,17 @@ def excuse(point: Point, rng: np.random.Generator) -> Point:
 
 
 def allowing_both(point: Point, most: float = LARGEST_ERROR) -> Point:
-    """The measured point, where the derivatives of the loss without that number are right too.
+    """Widen the bounds of a measured point to contain the derivatives without guards as well.
 
-    And what lies between. Of a block of which the two differ by `most` of its size, that is not so.
+    A block for which the two differ by `most` of its largest entry keeps its bounds.
     """
-    found = _derivatives(point)
-    if found is None:
+    derivatives = _derivatives(point)
+    if derivatives is None:
         return point
-    own, bare = found
+    guarded, bare = derivatives
     shifts = [
-        bare[block.name] - own[block.name] if block.name in own else None for block in point.blocks
+        bare[block.name] - guarded[block.name] if block.name in guarded else None
+        for block in point.blocks
     ]
     return point.with_blocks(
         block if shift is None else _widened(block, shift.reshape(-1)[block.numeric.entries], most)
@@ -80,12 +81,12 @@ def _widened(block: Block, shift: Array, most: float) -> Block:
 
 
 def _derivatives(point: Point) -> tuple[Mapping[str, Array], Mapping[str, Array]] | None:
-    """The gradient of the loss as it is, and without that number; None where it has none."""
+    """Return the gradients of the loss with and without its guards; None if it has none."""
     return ask_trace(point, lambda to: without_guards(to, point.values), lambda _: None)
 
 
 def _is_slightly_off(block: Block) -> bool:
-    """Whether a block is not right, and by no more than may be excused."""
+    """True if a block is wrong or undecided by no more than a guard can explain."""
     return (
         block.verdict in ("wrong", "inconclusive")
         and block.gradient.verdict == "ok"
@@ -94,16 +95,16 @@ def _is_slightly_off(block: Block) -> bool:
     )
 
 
-def _is_of(own: Mapping[str, Array], block: Block, overall: float) -> bool:
-    """Whether a block that is slightly off has this gradient, by finite differences."""
-    if block.name not in own or not _is_slightly_off(block):
+def _is_of(guarded: Mapping[str, Array], block: Block, overall: float) -> bool:
+    """True for a slightly wrong block if finite differences confirm the traced derivatives."""
+    if block.name not in guarded or not _is_slightly_off(block):
         return False
-    derivatives = own[block.name].reshape(-1)[block.numeric.entries]
+    derivatives = guarded[block.name].reshape(-1)[block.numeric.entries]
     return not judge_entries(derivatives, block.numeric, block.precision, None, overall).wrong.any()
 
 
 def _less(block: Block, shift: Array | None) -> Block:
-    """The block with its gradient less what the number makes it differ by."""
+    """Subtract the effect of the guards from the analytic gradient of a block."""
     if shift is None or block.gradient.value is None:
         return block
     return replace(block, gradient=replace(block.gradient, value=block.gradient.value - shift))
@@ -112,7 +113,7 @@ def _less(block: Block, shift: Array | None) -> Block:
 def _measured_again(
     point: Point, shifts: Sequence[Array | None], rng: np.random.Generator
 ) -> Point:
-    """The point, with the entries measured again that the number left without a bound."""
+    """Measure again the entries of shifted blocks for which the guards left no finite bound."""
     rows = [
         np.flatnonzero(~np.isfinite(block.numeric.estimates.bound) & (shift is not None))
         for block, shift in zip(point.blocks, shifts, strict=True)
@@ -132,7 +133,7 @@ def _measured_again(
 
 
 def _excused(block: Block, less: Block, shift: Array, overall: float) -> Block:
-    """The block, right if it is so less the shift; what is excused counts into its resolution."""
+    """Accept a block if it is right less the shift, which is added to its resolution."""
     judged = judge_block(less, None, overall)
     if judged.verdict != "ok":
         return block

@@ -1,4 +1,4 @@
-"""A fault in sentences: what is wrong, what to write, and what shows it."""
+"""Describe a fault in sentences: the message, the fix and the evidence."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from gradcheck.words import listed, verb
 PUT_RIGHT = "with that put right, the gradient"
 
 UNTELLING = (WRONG_VALUE, WRONG_OPERAND)
-"""Kinds of faults that say no more than that something is wrong."""
+"""Kinds of faults whose names say only that something is wrong."""
 
 
 def message_of(fault: Fault) -> str:
-    """What is wrong."""
+    """Return the sentence on what is wrong."""
     what = (
         f"`{fault.expression}`"
         if fault.expression
@@ -50,7 +50,7 @@ def message_of(fault: Fault) -> str:
         return f"{what} has the shape {shapes[0]}; {fault.expected} has {shapes[1]}"
     part = _part(fault)
     within = f", in {what}" if part else ""
-    if fault.cause is not None and "belongs" in fault.cause.words:  # says what is wanted
+    if fault.cause is not None and "belongs" in fault.cause.words:  # names the expected value
         words = fault.cause.words
         if words.strip("`").startswith(part or fault.expression):
             return words + within
@@ -61,11 +61,11 @@ def message_of(fault: Fault) -> str:
     if fault.cause is not None and fault.cause.words and fault.expected.endswith(" times that"):
         return f"{what} is wrong: {fault.cause.words}"
     if fault.cause is not None:
-        is_said = not fault.cause.words or (
+        is_redundant = not fault.cause.words or (
             fault.cause.words.startswith("this is not ")
             and fault.expected.endswith(fault.cause.words.removeprefix("this is not "))
         )
-        why = "" if is_said else f": {fault.cause.words}"
+        why = "" if is_redundant else f": {fault.cause.words}"
     else:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
     if fault.expected == f"-1 times {fault.actual}":
@@ -80,7 +80,7 @@ def message_of(fault: Fault) -> str:
 
 
 def _part(fault: Fault) -> str:
-    """The operand that is wrong in an expression, as it stands there; empty for the whole."""
+    """Return the text of the wrong operand within the expression; empty for the whole of it."""
     if fault.entry is None or fault.kind not in (WRONG_OPERAND, CONSTANT_FACTOR):
         return ""
     part = fault.entry.expression
@@ -89,7 +89,7 @@ def _part(fault: Fault) -> str:
 
 
 def _shapes(fault: Fault) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """The shape that a gradient has, and that of its block, where nothing else is known."""
+    """Return the shapes of a gradient and of its block, if a wrong shape is all that is known."""
     actual, expected = fault.actual_value, fault.expected_value
     is_shape = fault.kind == WRONG_SHAPE and fault.cause is None
     return (
@@ -100,7 +100,7 @@ def _shapes(fault: Fault) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
 
 
 def _turned_operand(fault: Fault) -> tuple[str, str] | None:
-    """What is written, and what is wanted there, where an operand's transpose is."""
+    """Return what is written, and the right text, if an operand has to be transposed."""
     entry, actual, expected = fault.entry, fault.actual_value, fault.expected_value
     if entry is None or entry.expression == fault.expression or fault.cause is None:
         return None
@@ -115,15 +115,15 @@ def _turned_operand(fault: Fault) -> tuple[str, str] | None:
 
 
 def fix_of(fault: Fault) -> str:
-    """What to write."""
+    """Return the sentence on what to write."""
     operand = _turned_operand(fault)
-    known = fault.fix or ("" if fault.cause is None else fault.cause.fix)
+    fix = fault.fix or ("" if fault.cause is None else fault.cause.fix)
     text = _part(fault) or fault.expression
     what = f"`{text}`" if text else "it"
-    if fault.cause is not None and fault.cause.name == TERM_MISSING and known == fault.cause.fix:
-        return f"{known} {'to' if known.startswith('add') else 'from'} {what}"
-    if operand is not None or known:
-        return known if operand is None else f"write `{operand[1]}` there"
+    if fault.cause is not None and fault.cause.name == TERM_MISSING and fix == fault.cause.fix:
+        return f"{fix} {'to' if fix.startswith('add') else 'from'} {what}"
+    if operand is not None or fix:
+        return fix if operand is None else f"write `{operand[1]}` there"
     if is_clip(fault):
         return f"clip in the update, and check the gradient without {what}"
     if fault.kind == EXTRA_TERM and fault.entry is not None:
@@ -142,7 +142,7 @@ def fix_of(fault: Fault) -> str:
 
 
 def evidence_of(fault: Fault) -> list[str]:
-    """The chain of right values before it, and one entry with both numbers."""
+    """Return the lines of evidence: right values before the fault, and one entry, both numbers."""
     lines = []
     if fault.before:
         lines.append(f"right before it: {', '.join(map(str, reversed(fault.before)))}")
@@ -160,7 +160,7 @@ def evidence_of(fault: Fault) -> list[str]:
 
 
 def put_right(blocks: Sequence[str]) -> str:
-    """The sentence on what a change makes right."""
+    """Return the sentence on the blocks that a change makes right."""
     return (
         f"{PUT_RIGHT}{verb(blocks, '', 's')} of {listed(blocks)} {verb(blocks, 'agrees', 'agree')} "
         "with finite differences"

@@ -1,4 +1,4 @@
-"""Findings from what matched: message, evidence, fix."""
+"""Findings for blocks that a constant or a rearrangement makes right."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradcheck.words import gradient_of
 
 
 def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) -> Iterator[Finding]:
-    """One finding for the blocks that are off by the same constant."""
+    """Yield one finding for blocks that are off by one constant, from the matches of each block."""
     best = [matches[0] for matches in group]
     names = [evidence.names[match.block] for match in best]
     rule, factor = best[0].rule, best[0].explanation
@@ -46,7 +46,7 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
 
 
 def correction_finding(evidence: Evidence, match: CorrectionMatch) -> Finding:
-    """A block that is right once it is rearranged."""
+    """Return the finding for a block whose gradient is right once it is rearranged."""
     name = evidence.names[match.block]
     gradient = evidence.blocks[match.block].gradient.value
     returned = () if gradient is None else gradient.shape
@@ -66,7 +66,7 @@ def correction_finding(evidence: Evidence, match: CorrectionMatch) -> Finding:
 
 
 def _with_place(evidence: Evidence, names: Sequence[str], *lines: str) -> tuple[str, ...]:
-    """The lines of evidence, after what the right blocks rule out."""
+    """Prepend what the right blocks rule out, if that concerns one of the named blocks."""
     place = infer_place(evidence.blocks, evidence.layers)
-    about = place if place and any(name in place for name in names) else None
-    return tuple(line for line in (about, *lines) if line)
+    relevant = place if place and any(name in place for name in names) else None
+    return tuple(line for line in (relevant, *lines) if line)

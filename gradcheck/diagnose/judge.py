@@ -1,4 +1,4 @@
-"""The judge of mended gradients: the numeric one."""
+"""Judge mended gradients by the numeric gradient."""
 
 from __future__ import annotations
 
@@ -15,22 +15,27 @@ Mask = NDArray[np.bool_]
 
 
 class Judge:
-    """Whether mended gradients agree with the numeric one in more entries than before."""
+    """Accepts mended gradients that agree with the numeric one in more entries than before."""
 
     def __init__(self, point: Point) -> None:
         self._point = point
         self._right = self._agreeing({})
 
     def __call__(self, mended: Mapping[str, NDArray[Any]]) -> bool:
-        """Whether these agree in more entries, and in all that did before."""
+        """True if more entries agree, and all that did before; the next call must agree in more.
+
+        The analytic gradient is taken for blocks that are not in `mended`.
+        """
         after = self._agreeing(mended)
-        kept = all(not np.any(old & ~new) for old, new in zip(self._right, after, strict=True))
-        more = any(np.any(new & ~old) for old, new in zip(self._right, after, strict=True))
-        if kept and more:
+        lost = any(np.any(old & ~new) for old, new in zip(self._right, after, strict=True))
+        gained = any(np.any(new & ~old) for old, new in zip(self._right, after, strict=True))
+        accepted = gained and not lost
+        if accepted:
             self._right = after
-        return kept and more
+        return accepted
 
     def _agreeing(self, mended: Mapping[str, NDArray[Any]]) -> list[Mask]:
+        """Return a mask for each block over its perturbed entries: True where they agree."""
         masks = []
         for block in self._point.blocks:
             value = mended.get(block.name, block.gradient.value)

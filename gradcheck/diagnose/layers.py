@@ -1,4 +1,4 @@
-"""What a right and a wrong layer say about where the fault must be."""
+"""Infer from right and wrong layers where the fault must be."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from gradcheck.recognition.layers import Layer
 def describe_layers(
     blocks: Sequence[Block], layers: Sequence[Layer], is_network: bool, is_placed: bool
 ) -> tuple[str, ...]:
-    """Which layers are right and which are wrong, from the output backward, and what follows.
+    """Return a line for each layer, right or wrong, from the output backward, and an inference.
 
-    Where a finding has its place in the source, no other is advised.
+    If a finding has a place in the source (`is_placed`), the reader is not sent anywhere else.
 
-    Returns nothing where everything is right, where the layers are not known (of no network that
-    is known, weights without biases need not be any), or where no gradient was computed.
+    Returns nothing if everything is right, no gradient was computed, or the layers are not known:
+    outside of a known network, weights without biases need not be layers.
     """
-    known = is_network or (len(layers) > 1 and all(layer.bias is not None for layer in layers))
-    if not known or not any(block.failed and block.verdict != "raised" for block in blocks):
+    are_layers = is_network or (len(layers) > 1 and all(layer.bias is not None for layer in layers))
+    if not are_layers or not any(block.failed and block.verdict != "raised" for block in blocks):
         return ()
     lines = [_layer_line(blocks, layer) for layer in reversed(layers)]
     inference = infer_place(blocks, layers, is_placed)
@@ -29,7 +29,7 @@ def describe_layers(
 def infer_place(
     blocks: Sequence[Block], layers: Sequence[Layer], is_placed: bool = False
 ) -> str | None:
-    """The chain of inference: what the right blocks rule out, in one sentence."""
+    """Return one sentence on what the right blocks rule out, or None if they rule out nothing."""
     wrong = [layer for layer in layers if any(blocks[index].failed for index in layer.blocks)]
     if not wrong:
         return None
@@ -54,7 +54,7 @@ def infer_place(
 
 
 def _fault_inside(blocks: Sequence[Block], layer: Layer) -> str | None:
-    """The sentence for a layer of which one block is right and the other is not."""
+    """Return the sentence for a layer of which only the weights or only the bias are right."""
     if layer.bias is None:
         return None
     weight, bias = blocks[layer.weight], blocks[layer.bias]
@@ -72,11 +72,11 @@ def _fault_inside(blocks: Sequence[Block], layer: Layer) -> str | None:
 
 
 def _layer_line(blocks: Sequence[Block], layer: Layer) -> str:
-    told = ", ".join(
+    verdicts = ", ".join(
         f"{blocks[index].name} {_WORDS.get(blocks[index].verdict, blocks[index].verdict)}"
         for index in layer.blocks
     )
-    return f"layer {layer.number}: {told}"
+    return f"layer {layer.number}: {verdicts}"
 
 
 _WORDS = {"ok": "right", "shape": "has another shape", "raised": "not computed"}

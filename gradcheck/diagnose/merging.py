@@ -1,4 +1,4 @@
-"""Which findings are one, and which another one makes needless."""
+"""Merge findings with one place, and recognise findings that others make needless."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradcheck.words import listed
 
 
 def merged(findings: Sequence[Finding], weak: Set[str]) -> tuple[Finding, ...]:
-    """One finding for each place, that of a certain cause, with all that it makes wrong."""
+    """Merge the errors of each place, preferably into one whose code is not in `weak`."""
     groups: dict[object, list[Finding]] = {}
     for number, finding in enumerate(findings):
         key = finding.location if finding.severity == "error" else None
@@ -24,47 +24,47 @@ def merged(findings: Sequence[Finding], weak: Set[str]) -> tuple[Finding, ...]:
 
 
 def _joined(findings: Sequence[Finding], weak: Set[str]) -> Finding:
-    told = next((one for one in findings if one.code not in weak), findings[0])
-    rest = [one for one in findings if one is not told]
-    blocks = tuple(dict.fromkeys(name for one in findings for name in one.blocks))
-    others = listed([name for name in blocks if name not in told.blocks])
-    errors = [one.error_after_fix for one in findings if one.error_after_fix is not None]
-    lines = [*told.evidence, *(line for one in rest for line in one.evidence[-1:])]
+    main = next((finding for finding in findings if finding.code not in weak), findings[0])
+    rest = [finding for finding in findings if finding is not main]
+    blocks = tuple(dict.fromkeys(name for finding in findings for name in finding.blocks))
+    others = listed([name for name in blocks if name not in main.blocks])
+    errors = [error for finding in findings if (error := finding.error_after_fix) is not None]
+    lines = [*main.evidence, *(line for finding in rest for line in finding.evidence[-1:])]
     proofs = [line for line in lines if line.startswith(PUT_RIGHT)]
     if len(proofs) == len(findings):
         lines = [*(line for line in lines if line not in proofs), put_right(blocks)]
     return replace(
-        told,
+        main,
         blocks=blocks,
-        message=f"{told.message}; the same line makes {others} wrong" if others else told.message,
+        message=f"{main.message}; the same line makes {others} wrong" if others else main.message,
         evidence=tuple(dict.fromkeys(lines)),
         error_after_fix=max(errors) if len(errors) == len(findings) else None,
-        also=tuple(dict.fromkeys(place for one in findings for place in one.also)),
+        also=tuple(dict.fromkeys(place for finding in findings for place in finding.also)),
     )
 
 
 def is_a_number(finding: Finding, faults: Sequence[Fault], rules: Sequence[Rule]) -> bool:
-    """Whether what a finding says of the sizes of a factor is a number of the text."""
+    """True if a finding derives a factor from sizes that is in fact a number in the source."""
     scales = {rule.code for rule, _ in detectors(rules, Scale)}
     return finding.code in scales and any(
-        one.cause is not None
-        and one.cause.name == NUMBER
-        and set(finding.blocks) <= set(one.blocks)
-        for one in faults
+        fault.cause is not None
+        and fault.cause.name == NUMBER
+        and set(finding.blocks) <= set(fault.blocks)
+        for fault in faults
     )
 
 
-def is_better_told(finding: Finding, told: Sequence[Finding], weak: Set[str]) -> bool:
-    """Whether a finding of no certain cause is about nothing but what the faults explain.
+def is_better_told(finding: Finding, others: Sequence[Finding], weak: Set[str]) -> bool:
+    """True if a finding of no certain cause is needless: the others explain all its blocks.
 
-    A constant that is known stays where the faults have no name for it.
+    A finding of an unknown cause does not replace one that knows the constant.
     """
     if finding.code not in weak:
         return False
     unknown = finding.code == unknown_cause.RULE.code
-    by = [
-        one
-        for one in told
-        if one is not finding and (unknown or one.code != unknown_cause.RULE.code)
+    blocks = [
+        other.blocks
+        for other in others
+        if other is not finding and (unknown or other.code != unknown_cause.RULE.code)
     ]
-    return set().union(*(one.blocks for one in by)).issuperset(finding.blocks)
+    return set().union(*blocks).issuperset(finding.blocks)

@@ -1,4 +1,4 @@
-"""Rules on the numbers alone: one constant ratio, or a rearrangement."""
+"""Rules that need only the numbers: a constant ratio, or a rearrangement of the entries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Match(Generic[T]):
-    """What makes a block's gradient right, and the relative error that remains then."""
+    """A change that makes a block's gradient right, and the relative error that remains."""
 
     block: int
     rule: Rule
@@ -32,7 +32,7 @@ CorrectionMatch = Match[Callable[[Array], Array]]
 
 
 def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[ScaleMatch]:
-    """The constants that make a block right at all points, in the order of the rules."""
+    """Yield the constants that make a block right at all points, in the order of the rules."""
     if not evidence.blocks[block].gradient_fits:
         return
     ratio = fitted_ratio(evidence.blocks[block])
@@ -47,7 +47,7 @@ def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Itera
 def match_corrections(
     evidence: Evidence, block: int, rules: Sequence[Rule]
 ) -> Iterator[CorrectionMatch]:
-    """The rearrangements that make a block right at all points, in the order of the rules."""
+    """Yield the rearrangements that make a block right at all points, in the order of the rules."""
     gradient = evidence.blocks[block].gradient.value
     if gradient is None:
         return
@@ -62,7 +62,7 @@ def match_corrections(
 
 
 def fitted_ratio(block: Block) -> float | None:
-    """Analytic / numeric by least squares over the perturbed entries, or None."""
+    """Return analytic / numeric by least squares over the perturbed entries, or None."""
     if not block.gradient_fits:
         return None
     analytic, numeric = block.analytic, block.numeric.estimates.value
@@ -73,7 +73,7 @@ def fitted_ratio(block: Block) -> float | None:
 
 
 def one_ratio(block: Block) -> float | None:
-    """The same, where it is that of every entry."""
+    """Return analytic / numeric if it is the same for every perturbed entry, or None."""
     ratio = fitted_ratio(block)
     if ratio is None:
         return None

@@ -1,4 +1,4 @@
-"""The product that raised, and others of its operands."""
+"""The product that raised, and other products of its operands."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ OPERATIONS = {
     "subtract": (True, "subtracts"),
     "divide": (True, "divides"),
 }
-"""By operation of a trace: whether it goes entry by entry, and what it does."""
+"""By operation of a trace: whether it is elementwise, and its verb in a message."""
 
 SHAPE_WORDS = ("shape", "align", "broadcast", "dimension", "mismatch")
 
 
 @dataclass(frozen=True)
 class WrittenProduct:
-    """A product of two arrays in the user's source; `elementwise` is `*`, `+` or the like."""
+    """An operation on two arrays in the user's source; `elementwise` if it is `*`, `+` or such."""
 
     code: str
     left_code: str
@@ -39,28 +39,28 @@ class WrittenProduct:
 
     @property
     def fits_as_matrices(self) -> bool:
-        """Whether the operands would make a matrix product."""
+        """True if the matrix product of the operands is defined."""
         return self.left.ndim == self.right.ndim == 2 and self.left.shape[1] == self.right.shape[0]
 
     @property
     def fits_elementwise(self) -> bool:
-        """Whether the operands have one shape, of rows and columns."""
+        """True if the operands are matrices of one shape."""
         return self.left.shape == self.right.shape and self.left.ndim == 2
 
     def alternatives(self) -> Iterator[tuple[str, Array]]:
-        """Other products of the same two operands, as code and value."""
+        """Yield other products of the same two operands, as code and value."""
         return products_of(self.left_code, self.right_code, self.left, self.right)
 
 
 def speaks_of_shapes(raised: Raised) -> bool:
-    """Whether an exception is about shapes that do not fit."""
+    """True if the message of an exception is about shapes that do not fit."""
     return isinstance(raised.error, ValueError) and any(
         word in str(raised.error).lower() for word in SHAPE_WORDS
     )
 
 
 def followed_product(misfit: Misfit) -> WrittenProduct | None:
-    """The product that a trace found not to fit, if it was one of two arrays."""
+    """Return the operation that does not fit, if it is one on two arrays, or None."""
     if len(misfit.operands) != 2 or misfit.operation not in OPERATIONS:
         return None
     left, right = misfit.operands

@@ -1,4 +1,4 @@
-"""The operation that raised in the user's gradient, and what it should have been."""
+"""Explain an exception in the user's gradient: the operation that raised, and what fits instead."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.operands import (
-    WrittenProduct,
-    followed_product,
-    speaks_of_shapes,
-)
+from gradcheck.diagnose.operands import WrittenProduct, followed_product, speaks_of_shapes
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
 from gradcheck.trace.wording.misfits import Misfit
@@ -26,15 +22,19 @@ LOOK = "look at this line, and at what it is given"
 QUOTED = re.compile(r"'(\w+)'")
 
 TELLING = ("dL/d", "the slope", "the part")
-"""How words of an operand begin that say more than its code."""
+"""Beginnings of descriptions of an operand that say more than its code."""
 
 
 @dataclass(frozen=True)
 class RaisedProduct:
-    """A product that raised, as its operands do not fit, or that let a later operation raise.
+    """A product whose operands do not fit: it raised, or its result let a later operation raise.
 
-    `mended` is another product of the same operands that is the right gradient of a block: the
-    code, the block's name and the error; None where there is none. `misfit` is what a trace says.
+    Attributes:
+        raised: the exception.
+        product: the product.
+        mended: another product of its operands that is the right gradient of a block, as code,
+            name of the block, and relative error; None if there is none.
+        misfit: the operation as traced.
     """
 
     raised: Raised
@@ -44,7 +44,7 @@ class RaisedProduct:
 
     @property
     def confusion(self) -> str | None:
-        """The kind of product that fits instead: "matrix", "elementwise"; None for neither."""
+        """The kind of product meant if the two kinds were confused: "matrix" or "elementwise"."""
         fitting = self.misfit.fitting
         if self.product.elementwise and self.product.fits_as_matrices and " * " not in fitting:
             return "matrix" if self.product.verb == "multiplies" else None
@@ -53,7 +53,7 @@ class RaisedProduct:
         return None
 
     def finding(self, rule: Rule, evidence: Evidence, fix: str) -> Finding:
-        """The finding, with what fits instead where that is known."""
+        """Return the finding, with the product that fits instead if it is known."""
         words = evidence.sizes.shape_words
         left, right = self.product.left.shape, self.product.right.shape
         lines = _lines(self.raised, self.misfit)
@@ -77,7 +77,7 @@ class RaisedProduct:
 
 
 def raised_products(evidence: Evidence) -> Iterator[RaisedProduct]:
-    """The product that raised, if it was one."""
+    """Yield the operation on two arrays that raised, if it was one."""
     raised, misfit = evidence.first.raised, evidence.search.misfit
     if raised is None or misfit is None or not speaks_of_shapes(raised):
         return
@@ -87,14 +87,14 @@ def raised_products(evidence: Evidence) -> Iterator[RaisedProduct]:
 
 
 def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding]:
-    """The finding of an operation that raised for its operands' shapes, and is no product."""
+    """Yield the finding for any other operation that raised for the shapes of its operands."""
     raised, misfit = evidence.first.raised, evidence.search.misfit
     if raised is None or misfit is None or not misfit.operands or not speaks_of_shapes(raised):
         return
     if followed_product(misfit) is not None:
         return
     words = evidence.sizes.shape_words
-    shapes = ", ".join(f"{one.code} is {words(one.value.shape)}" for one in misfit.operands)
+    shapes = ", ".join(f"{item.code} is {words(item.value.shape)}" for item in misfit.operands)
     message = f"{misfit.code} does not fit: {shapes}"
     if misfit.shape is not None:
         message = f"{misfit.code} is {words(misfit.shape)}, with which a later line raises"
@@ -102,11 +102,11 @@ def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding
 
 
 UNUSABLE = (NameError, AttributeError, TypeError, LookupError)
-"""What Python raises where a name has no value, or one that cannot be used so."""
+"""The exceptions that Python raises if a name has no value, or one of an unsuitable kind."""
 
 
 def unusable_finding(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    """The finding of a name without a value that can be used so, and of what kind it is."""
+    """Yield the finding for a name that has no value, or one of an unsuitable kind."""
     raised = evidence.first.raised
     if raised is None or not isinstance(raised.error, UNUSABLE) or not raised.frames:
         return
@@ -130,7 +130,7 @@ def unusable_finding(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _other_name(raised: Raised) -> str:
-    """What to do about a name that has no value."""
+    """Return the fix for a name that has no value."""
     missing = QUOTED.search(str(raised.error))
     if missing is None:
         return "write the name that is meant"
@@ -141,20 +141,20 @@ def _other_name(raised: Raised) -> str:
 
 
 def _names_on(line: str) -> list[str]:
-    """The names that a line reads, in its order, where it is a whole statement or its head."""
+    """Return the names in a line, in order, if it is a whole statement or the head of one."""
     for whole in (line, f"{line} pass"):
         try:
             nodes = list(ast.walk(ast.parse(whole)))
         except SyntaxError:
             continue
-        read = [node for node in nodes if isinstance(node, ast.Name)]
-        read.sort(key=lambda node: node.col_offset)
-        return list(dict.fromkeys(node.id for node in read))
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        names.sort(key=lambda node: node.col_offset)
+        return list(dict.fromkeys(node.id for node in names))
     return []
 
 
 def exception_finding(rule: Rule, evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
-    """The finding of an exception that nothing else explains: where it was raised."""
+    """Yield the finding for an exception that no other finding explains, with its place."""
     raised = evidence.first.raised
     left = {block.name for block in evidence.blocks if block.verdict == "raised"} - explained
     if raised is not None and left:
@@ -182,7 +182,7 @@ def _finding(
 
 
 def _mended(evidence: Evidence, product: WrittenProduct) -> tuple[str, str, float] | None:
-    """The product of the same operands that is the right gradient of a block, if there is one."""
+    """Return the product of the same operands that is the right gradient of a block, or None."""
     for code, value in product.alternatives():
         for index, name in enumerate(evidence.names):
             error = error_if_right(evidence.first, index, value)

@@ -1,4 +1,4 @@
-"""The sizes of a problem that turn up as factors: batch size, outputs, features, units."""
+"""The sizes of a problem that occur as factors: batch size, outputs, features, units."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gradcheck.user.problem import Problem
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of the data, None where they are not known.
+    """The sizes of the data; None for unknown ones.
 
     Attributes:
-        batch_size: m.
-        outputs: K.
-        features: of one sample.
-        hidden: the units of the hidden layers.
+        batch_size: the number of samples, m.
+        outputs: the number of outputs per sample, K.
+        features: the number of features per sample.
+        hidden: the numbers of units of the hidden layers.
     """
 
     batch_size: int | None
@@ -28,7 +28,7 @@ class Sizes:
     hidden: tuple[int, ...] = ()
 
     def axis_words(self, length: int) -> str | None:
-        """What an axis of this length must be, if only one thing has that size: `hidden units`."""
+        """Return the meaning of an axis by its length (`hidden units`); None if it is ambiguous."""
         meanings = [
             words
             for size, words in (
@@ -42,13 +42,13 @@ class Sizes:
         return meanings[0] if len(meanings) == 1 and length > 1 else None
 
     def shape_words(self, shape: tuple[int, ...]) -> str:
-        """A shape with its axes in words: `(100,) hidden units`, `(32, 100) samples x outputs`."""
+        """Return a shape with its axes in words, `(32, 100) samples x outputs`."""
         words = [self.axis_words(length) for length in shape]
         return f"{shape} {' x '.join(word or '?' for word in words)}" if any(words) else str(shape)
 
 
 def read_sizes(problem: Problem, view: NetworkView | None) -> Sizes:
-    """The sizes from the network where it is known, else from the data."""
+    """Read the sizes from the network if it is known, otherwise from the data."""
     if problem.layer is not None:
         return _layer_sizes(problem)
     if view is None:
@@ -58,7 +58,7 @@ def read_sizes(problem: Problem, view: NetworkView | None) -> Sizes:
 
 
 def _layer_sizes(problem: Problem) -> Sizes:
-    """The batch of a layer: the first axis of its first input, which holds the samples."""
+    """Return the batch size of a layer, the length of the first axis of its first input."""
     shape = problem.parameters.shapes[0]
     return Sizes(shape[0] if len(shape) > 1 else None, None, None)
 
@@ -81,7 +81,7 @@ def _data_sizes(problem: Problem) -> Sizes:
 def _sample_axis(
     problem: Problem, inputs: NDArray[Any], targets: NDArray[Any] | None
 ) -> int | None:
-    """The axis of the samples: by the network, by the targets, or by the weights' sizes."""
+    """Return the axis of the samples by the network, the targets, or the sizes of the weights."""
     if problem.network is not None:
         return 0 if problem.network.layout == "rows" or inputs.ndim < 2 else 1
     if inputs.ndim < 2:

@@ -1,4 +1,4 @@
-"""The user's own computation, followed for the expressions at fault."""
+"""Trace the user's own computation to find the expressions at fault."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from gradcheck.trace import Fault, Search, find_faults
 from gradcheck.trace.fault import LOSS_CHANGED
 
 SECONDS = 8.0
-"""How long the search may take beside the check."""
+"""The time limit of the search."""
 
 NUDGES = (0.3, 0.1, 0.3, 0.05)
-"""The points at which both functions are followed besides the user's, in spreads of a block."""
+"""The distances of the further points at which both functions are traced, in a block's spread."""
 
 
 def follow(
     point: Point, rng: np.random.Generator, along: tuple[tuple[str, int], ...] = ()
 ) -> Search:
-    """The faults of the gradient at a point, nearest to the loss first.
+    """Search for the faults of the gradient at a point, nearest to the loss first.
 
     Args:
-        point: compared, with a block that failed.
-        rng: for the points beside it.
-        along: entries of the parameters that columns of a Jacobian are the derivatives by.
+        point: a compared point with a block that failed.
+        rng: draws the further points.
+        along: the entries of the parameters (block, index) that belong to columns of a Jacobian.
     """
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
@@ -47,12 +47,12 @@ def follow(
         lambda reason: Search(unfollowed=reason),
     )
     if point.problem.layer and search.doubt is not None and search.doubt.kind == LOSS_CHANGED:
-        return replace(search, doubt=None)  # the slope of another function is no other loss
+        return replace(search, doubt=None)  # a layer has no loss: the slope is another function's
     return replace(search, faults=tuple(_measured(fault, point) for fault in search.faults))
 
 
 def _measured(fault: Fault, point: Point) -> Fault:
-    """A fault with the largest relative error that its blocks have once it is put right."""
+    """Add the largest relative error that the blocks of a fault have once it is mended."""
     names = point.problem.parameters.names
     errors = [
         error_if_right(point, names.index(name), np.asarray(fault.mended[name]))

@@ -1,4 +1,4 @@
-"""What the search finds."""
+"""The results of a search: a `Fault` for each wrong place, its cause, and one wrong entry."""
 
 from __future__ import annotations
 
@@ -87,16 +87,16 @@ LOSS_CHANGED = "exact for another loss"
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a wrong value, with both numbers.
+    """One entry of a wrong value, as it is and as it should be.
 
     Attributes:
-        expression: of the value.
-        index: where in it the entry is.
-        actual: what it is.
-        expected: what it should be.
-        shape: of the value.
-        number: of the pass of a loop, counted from 1.
-        passes: how many these are.
+        expression: the source text of the value.
+        index: the position of the entry in the value.
+        actual: the entry as computed.
+        expected: the right entry.
+        shape: the shape of the value.
+        number: the pass of the loop that computes the value, counted from 1.
+        passes: the number of passes of that loop.
     """
 
     expression: str
@@ -113,12 +113,12 @@ class Cause:
     """Why a value is wrong.
 
     Attributes:
-        name: one of the above; a rule says which of them are its own.
+        name: one of the constants above; each rule lists the names that it covers.
         words: what is wrong, in the user's own names.
-        fix: what to write; empty where the right value says it.
-        node: the operation of the gradient that is to be changed, where it is another; the words
-            are then a sentence about that.
-        taken_at: the value of the loss at which a slope is taken, where that is not its own.
+        fix: what to write; empty if the expected value says it.
+        node: the operation of the gradient to change, if it is not the wrong value's own; `words`
+            is then a sentence about that operation.
+        taken_at: the value of the loss at which a slope is taken, if that is the wrong one.
     """
 
     name: str
@@ -130,7 +130,7 @@ class Cause:
 
 @dataclass(frozen=True)
 class Step:
-    """A right value on the way to the wrong one: where it is made, and what it is."""
+    """A right value from which the wrong one is computed: its place, and its description."""
 
     place: Place
     words: str
@@ -145,23 +145,23 @@ class Fault:
     """One place where the gradient goes wrong.
 
     Attributes:
-        kind: one of the above.
-        place: the expression or statement to change; None where no place is known.
-        also: other places that belong to it: a helper's call or definition, a loop's header.
-        expression: the source text of what is wrong.
-        actual: what stands there, in words.
-        expected: what should stand there, in words.
-        cause: why it is wrong, where that is known.
-        fix: what to write there, where the user's function has it at hand.
-        actual_value: its value at the first point; None where there is none.
-        expected_value: what it should be, likewise.
-        factor: the constant that mends it, for a constant factor; else what the expected value
-            was multiplied by.
+        kind: one of the constants above.
+        place: the expression or statement to change; None if no place is known.
+        also: related places: the call or definition of a helper, the header of a loop.
+        expression: the source text of the wrong value.
+        actual: the wrong value, in words.
+        expected: the right value, in words.
+        cause: why the value is wrong, if known.
+        fix: what to write, if the right value is in scope in the user's function.
+        actual_value: the wrong value at the first point; None if there is none.
+        expected_value: the right value at the first point; None if it is unknown.
+        factor: the number that the wrong value must be multiplied by, for a constant factor;
+            otherwise the one by which a known quantity is multiplied to give the expected value.
         entry: the entry with the largest difference, if the shapes agree.
-        before: right values that it is made of, the last first.
-        blocks: the blocks that it makes wrong.
-        mended: the gradients with it, and those before it, put right, at the first point.
-        error_after_fix: the largest relative error of these; None where it was not measured.
+        before: right values from which the wrong one is computed, the last first.
+        blocks: the names of the blocks that become wrong by this fault.
+        mended: the gradients at the first point with this and all earlier faults mended.
+        error_after_fix: the largest relative error of `mended`; None if not measured.
     """
 
     kind: str
@@ -183,12 +183,12 @@ class Fault:
 
     @property
     def is_something(self) -> bool:
-        """Whether what stands there is known by more than its source."""
+        """True if the wrong value has a description other than its source text."""
         return self.actual != self.expected and self.actual.strip("`") not in self.expression
 
     @property
     def ratios(self) -> str:
-        """How the wrong value compares to the right one, in words that follow others."""
+        """The range of actual / expected over the entries, as the end of a sentence."""
         actual, expected = self.actual_value, self.expected_value
         if actual is None or expected is None or actual.shape != expected.shape:
             return ""
@@ -202,16 +202,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class Search:
-    """What was found, and how far the search came.
+    """The result of a search.
 
     Attributes:
         faults: in the order in which they were found.
-        left: the blocks that are still wrong with all of them mended.
-        late: whether the time ran out first.
-        unfollowed: why nothing could be followed, in words; empty where it could.
-        misfit: of a gradient that raised, the operation whose operands do not fit; else None.
-        backward: what the gradient did, in the order of execution.
-        doubt: the operation of the loss that may be what is wrong; else None.
+        left: the names of the blocks that stay wrong with all faults mended.
+        late: True if the search ran out of time.
+        unfollowed: why the functions could not be traced, in words; empty if they could.
+        misfit: if the gradient raised, the operation whose operands do not fit; otherwise None.
+        backward: the operations of the gradient, in the order of execution.
+        doubt: an operation of the loss that may be wrong instead of the gradient; otherwise None.
     """
 
     faults: tuple[Fault, ...] = ()

@@ -1,4 +1,4 @@
-"""Local derivatives: along chains of operations that take every entry for itself."""
+"""Local derivatives along chains of elementwise operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradcheck.trace.adjoints.operations import ELEMENTWISE, contributions
 from gradcheck.trace.record.nodes import Node
 
 REACH = 8
-"""Along how many elementwise operations a local derivative is taken at most."""
+"""The largest number of elementwise operations in a chain."""
 
 CHAIN = frozenset(ELEMENTWISE) | {
     "where",
@@ -25,10 +25,10 @@ CHAIN = frozenset(ELEMENTWISE) | {
     "ndtr",
     "float",
 }
-"""The operations along which there are local derivatives."""
+"""The operations that may be part of a chain."""
 
 Locals = dict[int, Contributions]
-"""By node, the derivatives of each entry by that of each operand."""
+"""By node, its elementwise derivatives by each operand."""
 
 
 def chained(
@@ -36,11 +36,14 @@ def chained(
     values: Sequence[NDArray[Any]],
     end: int,
     reached: Mapping[int, NDArray[Any]],
-    known: Locals,
+    cache: Locals,
 ) -> dict[int, NDArray[Any]]:
-    """The derivatives of a value by those that elementwise operations made it of."""
+    """Return the elementwise derivatives of the value `end` by those that chains lead from.
+
+    Only values in `reached` are followed; `cache` has the local derivatives computed so far.
+    """
     shape = values[end].shape
-    found = {end: np.ones(shape)}
+    slopes = {end: np.ones(shape)}
     depth = {end: 0}
     pending = [end]
     while pending:
@@ -49,33 +52,33 @@ def chained(
         node = nodes[index]
         if node.operation not in CHAIN or depth[index] >= REACH or node.function is None:
             continue
-        for operand, part in _parts(node, values, found[index], known):
+        for operand, part in _parts(node, values, slopes[index], cache):
             if operand not in reached or values[operand].shape != shape:
                 continue
-            if operand in found:
-                found[operand] = found[operand] + part
+            if operand in slopes:
+                slopes[operand] = slopes[operand] + part
             else:
-                found[operand] = part
+                slopes[operand] = part
                 depth[operand] = depth[index] + 1
                 pending.append(operand)
-    del found[end]
-    return found
+    del slopes[end]
+    return slopes
 
 
 def _parts(
-    node: Node, values: Sequence[NDArray[Any]], g: NDArray[Any], known: Locals
+    node: Node, values: Sequence[NDArray[Any]], g: NDArray[Any], cache: Locals
 ) -> Contributions:
-    """The contributions of an operation on single entries, whose derivatives are known once."""
+    """Return the contributions of an operation of a chain; elementwise slopes are cached."""
     if node.operation not in ELEMENTWISE:
         return contributions(node, values[node.index], values, g)
-    if node.index not in known:
+    if node.index not in cache:
         ones = np.ones(g.shape)
-        known[node.index] = contributions(node, values[node.index], values, ones)
-    return [(operand, g * part) for operand, part in known[node.index] if part.shape == g.shape]
+        cache[node.index] = contributions(node, values[node.index], values, ones)
+    return [(operand, g * part) for operand, part in cache[node.index] if part.shape == g.shape]
 
 
 def stays_inside(begin: int, inside: set[int], above: int, users: Sequence[Sequence[int]]) -> bool:
-    """Whether every path from a value to the end of a chain stays in the chain."""
+    """True if every path from `begin` to the end of a chain, of mask `above`, stays inside it."""
     seen, pending = {begin}, [begin]
     while pending:
         for user in users[pending.pop()]:

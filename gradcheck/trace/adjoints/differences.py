@@ -1,4 +1,4 @@
-"""What reaches the operands of an operation: by differences of it, where no rule tells."""
+"""Contributions to the operands of an operation without a rule, by central differences."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Values = Any
 """The values of nodes, by index."""
 
 Contributions = list[tuple[int, NDArray[Any]]]
-"""What reaches each operand: its index, and an array of its shape."""
+"""For each operand, its index and the contribution to its adjoint, in its shape."""
 
 STEP = 2e-4
 """The step of the differences of a single operation, relative to the operand's entries."""
 
 
 def differenced(node: Node, values: Values, g: NDArray[Any]) -> Contributions:
-    """The contributions by central differences of the single operation."""
-    found: Contributions = []
+    """Return the contributions to all float operands by central differences of the operation."""
+    parts: Contributions = []
     for index in node.operands:
         value = np.asarray(values[index])
         if value.dtype.kind != "f" or not value.size:
@@ -32,7 +32,7 @@ def differenced(node: Node, values: Values, g: NDArray[Any]) -> Contributions:
         steps = STEP * np.maximum(1.0, np.abs(value))
         if isinstance(node.function, np.ufunc) and value.shape == np.shape(g):
             slope = _difference(node, values, index, value, steps) / (2 * steps)
-            found.append((index, g * slope))
+            parts.append((index, g * slope))
             continue
         part = np.zeros(value.size)
         for entry in range(value.size):
@@ -41,14 +41,14 @@ def differenced(node: Node, values: Values, g: NDArray[Any]) -> Contributions:
             moved_by = step.reshape(value.shape)
             change = _difference(node, values, index, value, moved_by)
             part[entry] = np.sum(g * change) / (2 * step[entry])
-        found.append((index, part.reshape(value.shape)))
-    return found
+        parts.append((index, part.reshape(value.shape)))
+    return parts
 
 
 def _difference(
     node: Node, values: Values, index: int, value: NDArray[Any], step: NDArray[Any]
 ) -> NDArray[Any]:
-    """What an operation changes by over two steps, to the fourth order."""
+    """Return the change of an operation from -step to +step, to the fourth order."""
     with np.errstate(all="ignore"):
         near, far = (
             np.subtract(
@@ -62,9 +62,9 @@ def _difference(
 
 
 def summed_to(g: NDArray[Any], shape: tuple[int, ...], first: int = 0) -> NDArray[Any]:
-    """The sum over the axes along which an operand of that shape was broadcast.
+    """Sum `g` over the axes along which an operand of a shape was broadcast.
 
-    So many first axes of `g` come before these.
+    The `first` leading axes of `g` are kept; they count several adjoints.
     """
     g = np.asarray(g)
     shape = (*g.shape[:first], *shape)
@@ -79,12 +79,12 @@ def summed_to(g: NDArray[Any], shape: tuple[int, ...], first: int = 0) -> NDArra
 
 
 class Replaced:
-    """Values of which some are others."""
+    """A view of values in which some are replaced."""
 
-    __slots__ = ("others", "values")
+    __slots__ = ("replacements", "values")
 
-    def __init__(self, values: Values, others: Mapping[int, Any]) -> None:
-        self.values, self.others = values, others
+    def __init__(self, values: Values, replacements: Mapping[int, Any]) -> None:
+        self.values, self.replacements = values, replacements
 
     def __getitem__(self, index: int) -> Any:
-        return self.others[index] if index in self.others else self.values[index]
+        return self.replacements[index] if index in self.replacements else self.values[index]

@@ -1,9 +1,9 @@
 """The derivatives of single operations.
 
-Every rule takes the adjoint of the result and gives one contribution for each operand:
-Griewank and Walther 2008, Evaluating Derivatives, chapter 3. What moves data without changing it
-has one rule for all (`moved`), and what has no rule is differentiated by differences of the single
-operation (`differenced`).
+Every rule takes the adjoint of the result and returns one contribution for each operand (Griewank
+and Walther 2008, Evaluating Derivatives, chapter 3). One rule serves all operations that move data
+without changing it (`moved`); an operation without a rule is differentiated by central differences
+(`differenced`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gradcheck.trace.record.names import CONSTANT, MOVES, split_names
 from gradcheck.trace.record.nodes import OUTPUT, Altered, Node, Reference
 
 Movements = dict[int, tuple[NDArray[np.intp] | None, list[tuple[int, int]]]]
-"""By node, where the entries of what moves data come from."""
+"""By node that moves data, the origin of its entries: see `positions_through`."""
 
 Elementwise = Callable[..., Any]
 
@@ -80,29 +80,33 @@ ELEMENTWISE: dict[str, tuple[Elementwise, ...]] = {
     **{name: (rule,) for name, rule in ONE_OPERAND.items()},
     **TWO_OPERANDS,
 }
-"""By standard name, for every operand: the contribution to it, not yet summed to its shape."""
+"""By standard name, a rule for each operand: its contribution, before it is summed to its shape.
+
+`g` is the adjoint of the result `out`; `a` and `b` are the operands.
+"""
 
 
 def _clipped(
     node: Node, out: NDArray[Any], values: Values, g: NDArray[Any]
 ) -> Contributions | None:
-    """The rule of `clip` between numbers; a difference would go beyond a bound that is near."""
-    kept, *bounds = *node.arguments, *node.keywords.values()
-    if not isinstance(kept, Reference) or any(isinstance(one, Reference) for one in bounds):
+    """The rule of `clip` between numbers; differences would step over a bound nearby."""
+    operand, *bounds = *node.arguments, *node.keywords.values()
+    if not isinstance(operand, Reference) or any(isinstance(item, Reference) for item in bounds):
         return None
-    value = values[kept.index]
-    return [(kept.index, summed_to(g * (value == out), value.shape))]
+    value = values[operand.index]
+    return [(operand.index, summed_to(g * (value == out), value.shape))]
 
 
 RULES = {**PRODUCTS, **REDUCTIONS, "clip": _clipped}
-"""The rules of what is neither elementwise nor movement; a rule may find that it does not apply."""
+"""The other rules by standard name; a rule returns None if it does not apply."""
 
 LAID_OUT = split_names(
     "array asarray asanyarray stack vstack hstack dstack column_stack concatenate block sparse"
 )
-"""The functions that lay out what a list holds: whole numbers in it are entries, no settings."""
+"""Functions that assemble an array from a list; integers in that list are entries."""
 
-WITH_SETTINGS = frozenset(("constant_values", "dtype", "axis", "order", "mode", "keepdims"))
+SETTINGS = frozenset(("constant_values", "dtype", "axis", "order", "mode", "keepdims"))
+"""Keywords whose values are no data."""
 
 
 def contributions(
@@ -113,15 +117,15 @@ def contributions(
     movements: Movements | None = None,
     several: bool = False,
 ) -> Contributions:
-    """What the adjoint of a node contributes to the adjoints of its operands.
+    """Return the contributions of the adjoint of a node to the adjoints of its operands.
 
     Args:
         node: the operation.
         out: its value.
         values: the values of its operands, by index.
         g: the adjoint, in the shape of `out`.
-        movements: see `moved`.
-        several: whether there are several adjoints, along a first axis; so of all results.
+        movements: a cache of the origins of moved entries, by node; new ones are added.
+        several: if True, `g` and all results hold several adjoints along a first axis.
     """
     if isinstance(node.function, Altered):
         return _each(partial(node.function.back, values), g, several)
@@ -133,9 +137,9 @@ def contributions(
     if name in MOVES:
         return moved(node, values, g, movements, several)
 
-    def by_rule(one: NDArray[Any]) -> Contributions:
-        found = RULES[name](node, out, values, one) if name in RULES else None
-        return differenced(node, values, one) if found is None else found
+    def by_rule(single: NDArray[Any]) -> Contributions:
+        parts = RULES[name](node, out, values, single) if name in RULES else None
+        return differenced(node, values, single) if parts is None else parts
 
     return _each(by_rule, g, several)
 
@@ -173,14 +177,11 @@ def moved(
     movements: Movements | None = None,
     several: bool = False,
 ) -> Contributions:
-    """The rule of everything that moves data: the same function is run on the positions."""
-    if movements is None or node.index not in movements:
-        found = positions_through(node, values)
-        if movements is not None:
-            movements[node.index] = found
-    else:
-        found = movements[node.index]
-    positions, starts = found
+    """The rule of all operations that move data: run on positions, they show where entries go."""
+    cache = {} if movements is None else movements
+    if node.index not in cache:
+        cache[node.index] = positions_through(node, values)
+    positions, starts = cache[node.index]
     if positions is None:
         return _each(partial(differenced, node, values), g, several)
     count, first = (len(g), g.shape[:1]) if several else (1, ())
@@ -204,24 +205,26 @@ def moved(
 def _each(
     rule: Callable[[NDArray[Any]], Contributions], g: NDArray[Any], several: bool
 ) -> Contributions:
-    """The contributions of one adjoint, or of several, of which the rule takes one."""
+    """Apply a rule for one adjoint to `g`, or to each of several along its first axis."""
     if not several:
         return rule(g)
     return [
-        (found[0][0], found[0][1][None] if len(g) == 1 else np.array([part for _, part in found]))
-        for found in zip(*map(rule, g), strict=True)
+        (parts[0][0], parts[0][1][None] if len(g) == 1 else np.array([part for _, part in parts]))
+        for parts in zip(*map(rule, g), strict=True)
     ]
 
 
 def positions_through(
     node: Node, values: Values
 ) -> tuple[NDArray[np.intp] | None, list[tuple[int, int]]]:
-    """Where the entries of a node that moves data come from.
+    """Find the origin of each entry of a node that moves data.
+
+    All entries of all operands are numbered from 1, and the function is run on these numbers.
 
     Returns:
-        For every entry a number, 0 for what comes from no operand; and for every operand the
-        number of its first entry. None instead of the numbers where the function does not take
-        them.
+        The number of the origin of each entry, in the shape of the node (0 if it comes from no
+        operand), or None if the function raises; and for each operand its index and the number
+        of its first entry.
     """
     starts: list[tuple[int, int]] = []
     count = 1
@@ -251,15 +254,15 @@ def positions_through(
         for position, argument in enumerate(node.arguments)
     ]
     if node.operation == "setitem":
-        written = np.asarray(arguments[-1])  # whole numbers are written, and no positions
+        written = np.asarray(arguments[-1])  # integers are constants, not positions
         arguments[-1] = arguments[-1] if written.dtype.kind == "f" else np.zeros(written.shape)
     keywords = {
-        key: resolve(item, values) if key in WITH_SETTINGS else coded(item)
+        key: resolve(item, values) if key in SETTINGS else coded(item)
         for key, item in node.keywords.items()
     }
     if node.function is None:
         return None, []
-    if not starts:  # the truth of a comparison, as numbers
+    if not starts:  # no float operand, as for a comparison converted to numbers
         return np.zeros(node.value.shape, dtype=np.intp), []
     try:
         result = np.asarray(node.function(*arguments, **keywords), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The derivatives of products of matrices, and of other functions that are linear in an operand."""
+"""The derivatives of matrix products and of other functions that are linear in each operand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradcheck.trace.record.nodes import Node, Reference
 
 
 def _two(rule: Callable[..., tuple[Any, Any] | None]) -> Callable[..., Contributions | None]:
-    """A rule for two operands, from a function of the adjoint and both."""
+    """Make a rule for two operands from a function of the adjoint and both operands."""
 
     def applied(
         node: Node, out: NDArray[Any], values: Any, g: NDArray[Any]
@@ -49,7 +49,7 @@ def _matmul(g: Any, a: Any, b: Any) -> tuple[Any, Any] | None:
 
 
 def _stacked(g: Any, a: Any, b: Any, left: Any, right: Any) -> tuple[Any, Any]:
-    """Stacks of matrices, which may be broadcast."""
+    """Return both parts for stacks of matrices, which may be broadcast."""
     stack = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     g = g.reshape(*stack, left.shape[-2], right.shape[-1])
     da = g @ np.swapaxes(right, -1, -2)
@@ -68,34 +68,34 @@ def _inner(g: Any, a: Any, b: Any) -> tuple[Any, Any] | None:
 
 
 def _einsum(node: Node, out: NDArray[Any], values: Any, g: NDArray[Any]) -> Contributions | None:
-    """Each operand's part is the einsum of the adjoint with the other operands.
+    """The rule of `einsum`: an operand's part is the einsum of `g` with the other operands.
 
-    Only for explicit subscripts, without an ellipsis or a letter that is twice in one operand.
+    Applies to explicit subscripts (`->`) without an ellipsis or a letter repeated in one operand.
     """
     subscripts = node.arguments[0]
     if not isinstance(subscripts, str) or "->" not in subscripts or "." in subscripts:
         return None
     inputs, _, output = subscripts.replace(" ", "").partition("->")
     letters = inputs.split(",")
-    if any(len(set(one)) != len(one) for one in letters):
+    if any(len(set(indices)) != len(indices) for indices in letters):
         return None
     operands = [np.asarray(resolve(item, values), dtype=np.float64) for item in node.arguments[1:]]
-    found: Contributions = []
+    parts: Contributions = []
     for position, item in enumerate(node.arguments[1:]):
         if not isinstance(item, Reference) or values[item.index].dtype.kind != "f":
             continue
-        others = [one for i, one in enumerate(letters) if i != position]
-        rest = [one for i, one in enumerate(operands) if i != position]
+        others = [*letters[:position], *letters[position + 1 :]]
+        rest = [*operands[:position], *operands[position + 1 :]]
         own = letters[position]
-        known = set(output) | set("".join(others))
-        kept = "".join(letter for letter in own if letter in known)
+        present = set(output) | set("".join(others))  # along other letters the part is constant
+        kept = "".join(letter for letter in own if letter in present)
         part = np.einsum(f"{','.join([output, *others])}->{kept}", g, *rest)
         lengths = dict(zip(own, operands[position].shape, strict=True))
-        shape = [lengths[letter] if letter in known else 1 for letter in own]
-        found.append(
+        shape = [lengths[letter] if letter in present else 1 for letter in own]
+        parts.append(
             (item.index, np.array(np.broadcast_to(part.reshape(shape), tuple(lengths.values()))))
         )
-    return found
+    return parts
 
 
 PRODUCTS: dict[str, Callable[..., Contributions | None]] = {

@@ -1,6 +1,6 @@
-"""What is known from the loss: its values, their adjoints, and local derivatives.
+"""The known quantities of a loss: its values, their adjoints, and local derivatives.
 
-A wrong value in the gradient is replaced by these, and only by these.
+Only these quantities replace a wrong value of the gradient.
 """
 
 from __future__ import annotations
@@ -29,24 +29,23 @@ SLOPE = "slope"
 TANGENT = "tangent"
 BEND = "second derivative"
 PRODUCT = "product"
-"""An adjoint times a value or a slope: known where one of them is used without the other."""
+"""An adjoint times a value or a slope, for gradients that use one factor without the other."""
 
 PATHS = 40
-"""Of a value with more uses than this, the single contributions are no quantities."""
-
+"""The single contributions of a value with more uses than this are not quantities."""
 
 NO_OTHER = -1
 
 
 @dataclass(frozen=True, eq=False)
 class What:
-    """Which quantity of the loss something is.
+    """The identity of a quantity of the loss.
 
     Attributes:
         kind: ADJOINT, VALUE, CONTRIBUTION, SLOPE, TANGENT, PRODUCT or BEND.
-        node: what it is of, on the tape of the loss.
-        other: the operation that an adjoint's contribution comes through, the value that a slope or
-            a tangent is taken by, or the adjoint in a product; else NO_OTHER.
+        node: its value, as an index of the tape of the loss.
+        other: the operation that a contribution comes through, the value that a slope or tangent
+            is the derivative by, or the adjoint in a product; otherwise NO_OTHER.
     """
 
     kind: str
@@ -55,57 +54,57 @@ class What:
 
     @property
     def key(self) -> tuple[str, int, int]:
-        """The same, to be compared."""
+        """The identity as a tuple that can be compared."""
         return self.kind, self.node, self.other
 
 
 @dataclass(frozen=True, eq=False)
 class Quantity(What):
-    """A quantity that is known from the loss, with its values by point."""
+    """A known quantity of the loss, with its values by point."""
 
     values: tuple[NDArray[Any], ...]
 
 
 def quantities_of(points: Sequence[Point]) -> list[Quantity]:
-    """All quantities, each once."""
+    """Return all quantities of the loss; of those with equal values only one."""
     with np.errstate(all="ignore"):
         every = [one for one in _all(points) if all(v.dtype.kind == "f" for v in one.values)]
         fingerprints: list[Any] = [None] * len(every)
         alike = grouped(
-            ((one.kind, one.values[0].shape), number)
-            for number, one in enumerate(every)
-            if one.values[0].size
+            ((quantity.kind, quantity.values[0].shape), number)
+            for number, quantity in enumerate(every)
+            if quantity.values[0].size
         )
         for key, numbers in alike.items():
             usable = _are_usable(key[0], [every[number].values for number in numbers])
             for number in itertools.compress(numbers, usable):
                 fingerprints[number] = *key, _fingerprint(every[number].values)
     equal = grouped(pair for pair in zip(fingerprints, every, strict=True) if pair[0] is not None)
-    return [_told(ones, points[0].loss_nodes) for ones in equal.values()]
+    return [_representative(group, points[0].loss_nodes) for group in equal.values()]
 
 
-def _told(equal: Sequence[Quantity], nodes: Sequence[Node]) -> Quantity:
-    """The one that is told of equal quantities: the first; of slopes that of the whole function.
+def _representative(equal: Sequence[Quantity], nodes: Sequence[Node]) -> Quantity:
+    """Choose among equal quantities: the first, or of slopes that of the whole function.
 
-    A part of it may have the same slope (the inverse of 1 + exp(-|z|) by |z|, in a sigmoid), and
-    so has what is more than it, as the sum of its output and a constant.
+    A part of a function may have the same slope (1 / (1 + exp(-|z|)) by |z|, in a sigmoid), and so
+    may a larger expression, such as the function's output plus a constant.
     """
     if equal[0].kind != SLOPE:
         return equal[0]
     chosen = {min(equal, key=lambda one: one.other)}
     while more := [
-        one
-        for one in equal
-        if one not in chosen
-        and any(one.node == held.node or one.other == held.other for held in chosen)
+        slope
+        for slope in equal
+        if slope not in chosen
+        and any(slope.node == other.node or slope.other == other.other for other in chosen)
     ]:
         chosen.update(more)
 
-    def is_inside(one: Quantity) -> bool:
-        end, begin = nodes[one.node].chain[:1], nodes[one.other].chain[:1]
+    def is_inside(slope: Quantity) -> bool:
+        end, begin = nodes[slope.node].chain[:1], nodes[slope.other].chain[:1]
         return not begin or begin[0].code is end[0].code if end else False
 
-    return min(chosen, key=lambda one: (one.node, is_inside(one), -one.other))
+    return min(chosen, key=lambda slope: (slope.node, is_inside(slope), -slope.other))
 
 
 def _all(points: Sequence[Point]) -> Iterator[Quantity]:
@@ -134,24 +133,24 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
 
 
 def _bends(points: Sequence[Point], used: Container[int]) -> Iterator[Quantity]:
-    """Where a Hessian is followed, the second derivatives by what each entry has one of its own."""
+    """Yield second derivatives of the loss by values with a diagonal Hessian, if one is traced."""
     first = points[0]
     for index in first.derivatives.of_nodes if first.subject.direction is not None else ():
         node = first.loss_nodes[index]
         if index in used and not is_own(node) and node.value.size > 1:
-            by_point = [bend_of(one.loss_nodes, one.loss_index, index) for one in points]
-            values = tuple(one for one in by_point if one is not None)
+            by_point = [bend_of(point.loss_nodes, point.loss_index, index) for point in points]
+            values = tuple(bend for bend in by_point if bend is not None)
             if len(values) == len(points) and np.ptp(values[0]):
                 yield Quantity(BEND, index, NO_OTHER, values)
 
 
 def is_own(node: Node) -> bool:
-    """Whether gradcheck made a value: of a layer, the product with its upstream gradient."""
+    """True for a value computed by gradcheck: a layer's output times its upstream gradient."""
     return not node.is_leaf and node.place is None
 
 
 def used_values(point: Point) -> set[int]:
-    """The leaves, and what the loss is made of; its function may compute a gradient as well."""
+    """Return the leaves and all values that the loss depends on, not others beside them."""
     used = {node.index for node in point.loss_nodes if node.is_leaf} | {point.loss_index}
     for node in reversed(point.loss_nodes):
         if node.index in used:
@@ -160,7 +159,7 @@ def used_values(point: Point) -> set[int]:
 
 
 def contributions_of(points: Sequence[Point]) -> Iterator[Quantity]:
-    """What each use of a value contributes to its derivative, where it has several."""
+    """Yield the contribution of each use of a value to its adjoint, for values with several."""
     for operand, consumers in points[0].derivatives.users.items():
         if 1 < len(consumers) < PATHS:
             for consumer in consumers:
@@ -168,7 +167,7 @@ def contributions_of(points: Sequence[Point]) -> Iterator[Quantity]:
 
 
 def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
-    """What all uses of a value within one call contribute: what its backward pass hands out."""
+    """Yield the sum of the contributions within one call, which its backward pass returns."""
     nodes = points[0].loss_nodes
     for operand, consumers in points[0].derivatives.users.items():
         calls = grouped(
@@ -176,52 +175,54 @@ def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
             for consumer in (consumers if 2 < len(consumers) < PATHS else ())
             for outer in range(1, len(nodes[consumer].chain))
         )
-        for within in {tuple(one) for one in calls.values() if 1 < len(one) < len(consumers)}:
+        for within in {tuple(uses) for uses in calls.values() if 1 < len(uses) < len(consumers)}:
             yield Quantity(CONTRIBUTION, operand, within[-1], _part(points, operand, within))
 
 
 def _part(points: Sequence[Point], operand: int, users: Sequence[int]) -> tuple[NDArray[Any], ...]:
-    """What some uses of a value contribute to its derivative, by point."""
+    """Return the sum of the contributions of some uses of a value to its adjoint, by point."""
     nothing = np.zeros(points[0].loss_nodes[operand].value.shape)
     return tuple(
-        np.asarray(sum(point.derivatives.of_edges.get((one, operand), nothing) for one in users))
+        np.asarray(sum(point.derivatives.of_edges.get((user, operand), nothing) for user in users))
         for point in points
     )
 
 
 def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
-    """Local derivatives along elementwise chains, where no path runs outside of the chain.
+    """Yield the local derivatives along elementwise chains that all paths stay inside.
 
-    In a softmax one does, through the sum, and what is along the chain is only part of the
-    derivative.
+    In a softmax a path leaves the chain, through the sum; the derivative along the chain is then
+    only part of the whole one.
     """
     first = points[0]
     nodes = first.loss_nodes
-    # a step's own gradient may stand between forward pass and loss, which does not move with it
+    # the gradient that a step computes before the loss has a zero adjoint
     reached = {index: g for index, g in first.derivatives.of_nodes.items() if np.any(g)}
     above = masks_of(nodes)
-    # a comparison has no derivative
-    users = [[one for one in own if nodes[one].is_float] for own in users_of(nodes)]
-    known_locals: list[Locals] = [{} for _ in points]
+    # comparisons have no derivative
+    users = [[user for user in all_users if nodes[user].is_float] for all_users in users_of(nodes)]
+    caches: list[Locals] = [{} for _ in points]
     values = [[node.value for node in point.loss_nodes] for point in points]
     for end in nodes[: first.loss_index + 1]:
         if end.index not in reached or end.operation not in CHAIN or is_own(end):
             continue
         slopes = [
-            chained(point.loss_nodes, its_values, end.index, reached, its_locals)
-            for point, its_values, its_locals in zip(points, values, known_locals, strict=True)
+            chained(point.loss_nodes, at_point, end.index, reached, cache)
+            for point, at_point, cache in zip(points, values, caches, strict=True)
         ]
         inside = set(slopes[0]) | {end.index}
         for begin in slopes[0]:
-            known = all(begin in one for one in slopes)
-            if known and stays_inside(begin, inside, above[end.index], users):
-                yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
+            at_all = all(begin in by_value for by_value in slopes)
+            if at_all and stays_inside(begin, inside, above[end.index], users):
+                yield Quantity(
+                    SLOPE, end.index, begin, tuple(by_value[begin] for by_value in slopes)
+                )
 
 
 def slopes_around(points: Sequence[Point], begin: int) -> Iterator[Quantity]:
-    """The slopes of what the loss makes of a value and does not use.
+    """Yield the slopes of functions of a value that are computed beside the loss.
 
-    A cross-entropy of scores goes round the sigmoid, whose outputs the same function computes.
+    A cross-entropy of scores does not depend on the sigmoid that the same function computes.
     """
     used = used_values(points[0])
     values = [[node.value for node in point.loss_nodes] for point in points]
@@ -229,15 +230,15 @@ def slopes_around(points: Sequence[Point], begin: int) -> Iterator[Quantity]:
         if end.index in used or end.operation not in CHAIN or is_own(end):
             continue
         slopes = [
-            chained(point.loss_nodes, own, end.index, dict(enumerate(own)), {})
-            for point, own in zip(points, values, strict=True)
+            chained(point.loss_nodes, at_point, end.index, dict(enumerate(at_point)), {})
+            for point, at_point in zip(points, values, strict=True)
         ]
-        if all(begin in one for one in slopes) and np.ptp(slopes[0][begin]):
-            yield Quantity(SLOPE, end.index, begin, tuple(one[begin] for one in slopes))
+        if all(begin in by_value for by_value in slopes) and np.ptp(slopes[0][begin]):
+            yield Quantity(SLOPE, end.index, begin, tuple(by_value[begin] for by_value in slopes))
 
 
 def _are_usable(kind: str, several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[bool]:
-    """Which quantities of a kind and of one shape, given by point, can replace anything."""
+    """Yield for each quantity if it can replace others: finite, not all 0, no constant slope."""
     for group in groups_of(several):
         ends = [(s.min(axis=(1, 2)), s.max(axis=(1, 2))) for s in stacks_of(group)]
         low, high = np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]
@@ -251,7 +252,7 @@ def _weights(count: int) -> NDArray[np.float64]:
 
 
 def _fingerprint(values: Sequence[NDArray[Any]]) -> tuple[str, ...]:
-    """What equal quantities have in common, by point."""
+    """Return a key that is the same for equal quantities, from the first and the last point."""
     first, last = (np.ravel(values[k]).astype(np.float64, copy=False) for k in (0, -1))
     weights = _weights(first.size)
     return tuple(f"{number:.9e}" for number in (np.sum(first), first @ weights, last @ weights))

@@ -1,4 +1,4 @@
-"""The derivatives of sums, means, maxima and the like, over any axes."""
+"""The derivatives of reductions (sum, mean, max, variance, ...) over any axes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def _axes(node: Node, values: Any, ndim: int, default: Any) -> Axes:
 
 
 def reduction(share: Share, default_axis: Any = None) -> Callable[..., Contributions | None]:
-    """A rule from the derivative of the result by each entry.
+    """Make a rule from the derivatives of a reduction by the entries of its operand.
 
-    `share` gives that from the operand, the result with the reduced axes kept, those axes, and the
-    node. The default axis is what the function takes where none is given.
+    `share` computes these from the operand, the result with the reduced axes kept at length 1, the
+    reduced axes, and the node. `default_axis` is the function's own default.
     """
 
     def rule(node: Node, out: Array, values: Any, g: Array) -> Contributions | None:

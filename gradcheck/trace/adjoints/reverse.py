@@ -23,8 +23,8 @@ class Adjoints:
     """The derivatives of a number by the values of a tape.
 
     Attributes:
-        of_nodes: by index, in the shape of the value; values that are not reached are left out.
-        of_edges: what each use of a value contributes to its adjoint.
+        of_nodes: by index of the value, in its shape; only of values that the number depends on.
+        of_edges: by use of a value, the contribution of this use to its adjoint.
     """
 
     of_nodes: Mapping[int, NDArray[Any]]
@@ -32,7 +32,7 @@ class Adjoints:
 
     @cached_property
     def users(self) -> dict[int, list[int]]:
-        """The operations through which a derivative comes to a value, by the value."""
+        """By index of a value, the operations that contribute to its adjoint."""
         return grouped((operand, user) for user, operand in self.of_edges)
 
 
@@ -46,18 +46,16 @@ def adjoints(
     within: Container[int] | None = None,
     several: bool = False,
 ) -> Adjoints:
-    """The adjoints, from those of some values.
+    """Propagate adjoints from some values back to all values that they depend on.
 
     Args:
         nodes: the tape.
         values: by index.
-        seeds: the derivatives of the number by the values that it is made of directly.
-        fixed: values that are held fast: nothing reaches their operands through them; and uses.
-        movements: where the entries of what moves data come from, as far as that is known; more
-            is noted in it.
-        within: the operations that are gone back through; all if left out.
-        several: whether the seeds, and so all that is found, are of several numbers along a first
-            axis.
+        seeds: the adjoints to start from, by index.
+        fixed: values and uses that are held constant: nothing is propagated through them.
+        movements: a cache of the origins of moved entries, by node; new ones are added.
+        within: the operations to propagate through; all if None.
+        several: if True, seeds and results hold the adjoints of several numbers along a first axis.
     """
     reached: dict[int, NDArray[Any]] = {
         index: np.asarray(seed, dtype=np.float64) for index, seed in seeds.items()

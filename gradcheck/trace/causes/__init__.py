@@ -1,6 +1,6 @@
-"""Why a value is wrong: what it and the right one say of each other.
+"""Explain why a value is wrong, by comparing it with the right one.
 
-The two are laid beside each other with what the loss knows of them (`compared`), and each kind of
-cause is asked in turn (`asking`). What to write in the place of the wrong value is told in the
-user's names (`at_hand`); where no cause is known, what the two have in common (`kinds`).
+`compared` holds the two and the quantities of the loss around them, and `asking` tries each kind of
+cause in turn. `at_hand` says what to write instead, in the user's names. `kinds` describes how the
+two are related if no cause is known.
 """

@@ -32,7 +32,7 @@ REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 
 
 def axis_cause(compared: Compared) -> Cause | None:
-    """A sum or mean over another axis than the right one."""
+    """Return the cause if a sum or mean goes over a wrong axis."""
     for node in made_of(compared):
         if node.operation not in REDUCTIONS or not node.place:
             continue
@@ -41,19 +41,19 @@ def axis_cause(compared: Compared) -> Cause | None:
                 return other_axis(node, axis)
     expected = compared.expected
     for axis in (None, *range(expected[0].ndim)):
-        for reduce, done in ((np.sum, "summed"), (np.mean, "averaged")):
+        for reduce, verb in ((np.sum, "summed"), (np.mean, "averaged")):
             total = [
                 np.broadcast_to(reduce(value, axis=axis, keepdims=True), value.shape)
                 for value in expected
             ]
             if same(compared.actual, total) and expected[0].size > 1:
-                words = f"it is {done} over {_axes(axis)}, which is too much"
+                words = f"it is {verb} over {_axes(axis)}, which is too much"
                 return Cause(fault.WRONG_AXIS, words)
     return None
 
 
 def sample_cause(compared: Compared) -> Cause | None:
-    """Some rows or columns alone, of what is wanted or of what is to be summed."""
+    """Return the cause if only some rows or columns are right, or enter a sum."""
     actual, expected = compared.actual, compared.expected
     is_written = compared.state.tape[compared.operand].operation in ("setitem", "scatter")
     fewest = 2 if is_written else 3
@@ -74,20 +74,20 @@ def sample_cause(compared: Compared) -> Cause | None:
 
 
 def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause | None:
-    """The cause, where the right entries along an axis, of so many, stand beside zeros."""
+    """Return the cause if some of at least `fewest` slices along an axis are right, the rest 0."""
     count = expected[0].shape[axis]
     rows, wanted = (
-        np.concatenate([np.moveaxis(one, axis, 0).reshape(count, -1) for one in several], axis=1)
-        for several in (actual, expected)
+        np.concatenate([np.moveaxis(at, axis, 0).reshape(count, -1) for at in values], axis=1)
+        for values in (actual, expected)
     )
     close = np.abs(rows - wanted) <= 1e-9 * np.max(np.abs(wanted), initial=0.0)
-    kept = close.all(axis=1) & wanted.any(axis=1)
+    right = close.all(axis=1) & wanted.any(axis=1)
     lost = ~rows.any(axis=1) & wanted.any(axis=1)
-    if count < fewest or not kept.any() or not lost.any() or not (kept | lost).all():
+    if count < fewest or not right.any() or not lost.any() or not (right | lost).all():
         return None
-    if expected[0].size == count and min(kept.sum(), lost.sum()) > 1:
-        return None  # single entries, which may be 0 for their values
-    if kept.sum() == 1:
+    if expected[0].size == count and min(right.sum(), lost.sum()) > 1:
+        return None  # single entries may be 0 because of their values
+    if right.sum() == 1:
         words = f"only one of {count} along axis {axis} is in it"
         return Cause(fault.NOT_ACCUMULATED, words, "let the others add to it")
     verb = "is" if lost.sum() == 1 else "are"
@@ -96,14 +96,14 @@ def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause 
 
 
 def other_axis(node: Node, axis: int | None) -> Cause:
-    """A reduction that must go over another axis."""
+    """Return the cause of a reduction that must go over another axis."""
     words = f"`{node.source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}"
     fix = f"let `{node.source}` go over {_axes(axis)}"
     return Cause(fault.WRONG_AXIS, words, fix, node.index)
 
 
 def axis_of(node: Node) -> Any:
-    """The axis of a reduction; None for all."""
+    """Return the axis of a reduction; None for all axes."""
     return node.keywords.get("axis", node.arguments[1] if len(node.arguments) > 1 else None)
 
 
@@ -117,9 +117,9 @@ def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, di
     operand = compared.state.tape[node.operands[0]].value
     for axis in (None, *range(operand.ndim)):
         if axis != axis_of(node):
-            keeps = bool(node.keywords.get("keepdims", False))
-            for kept in (keeps, True):
-                yield axis, {"axis": axis, "keepdims": kept}
+            present = bool(node.keywords.get("keepdims", False))
+            for keepdims in (present, True):
+                yield axis, {"axis": axis, "keepdims": keepdims}
 
 
 def _with(keywords: dict[str, Any], node: Node) -> Node:
@@ -128,11 +128,11 @@ def _with(keywords: dict[str, Any], node: Node) -> Node:
 
 
 DEEPEST = 40
-"""So many operations back from the wrong value a size is looked for."""
+"""The number of operations before the wrong value in which a size is looked for."""
 
 
 def size_cause(compared: Compared) -> Cause | None:
-    """The cause, where another size in the place of one, wherever that stands, makes it right."""
+    """Return the cause if another size, in all places of one, makes the value right."""
     tape = compared.state.tape
     code = _function_of(tape[compared.operand])
     made = [
@@ -154,28 +154,29 @@ def _function_of(node: Node) -> object:
 
 
 def _whole_numbers(made: Sequence[Node], tape: Sequence[Node]) -> Iterator[int]:
-    """The whole numbers that operations have, or one divided by such."""
+    """Yield the integers among the arguments of operations, and those of which they have 1 / n."""
     for node in made:
-        for number in filter(None, (constant_of(one, tape) for one in node.arguments)):
+        for number in filter(None, (constant_of(item, tape) for item in node.arguments)):
             for whole in (number, 1 / number):
                 if whole > 1 and abs(whole - round(whole)) < 1e-9 * whole:
                     yield round(whole)
 
 
 def _is_right_with(compared: Compared, made: Sequence[Node], size: int, other: int) -> bool:
-    """Whether the value is right with another size."""
+    """True if the value is right with another size."""
+    indices = [node.index for node in made]
     return agrees_with(
         compared,
-        lambda nodes: {one.index: _with_size(nodes[one.index], nodes, size, other) for one in made},
+        lambda nodes: {index: _with_size(nodes[index], nodes, size, other) for index in indices},
     )
 
 
 def _with_size(node: Node, nodes: Sequence[Node], size: int, other: int) -> Node:
-    """The operation with another size among its numbers; itself where it has not the one."""
-    arguments = tuple(_exchanged(one, nodes, size, other) for one in node.arguments)
+    """Return the operation with another size among its arguments; itself without that size."""
+    arguments = tuple(_exchanged(item, nodes, size, other) for item in node.arguments)
     if all(new is old for new, old in zip(arguments, node.arguments, strict=True)):
         return node
-    operands = tuple(one.index for one in arguments if isinstance(one, Reference))
+    operands = tuple(item.index for item in arguments if isinstance(item, Reference))
     return replace(node, arguments=arguments, operands=operands)
 
 

@@ -1,4 +1,4 @@
-"""A wrong value of the gradient beside the right one, and what is known of the loss around it."""
+"""A wrong value of the gradient beside the right one, and the quantities of the loss around it."""
 
 from __future__ import annotations
 
@@ -33,21 +33,26 @@ ARITHMETIC = (MOVES - {"where", "select", "choose"}) | {
     *("add", "subtract", "negative", "multiply", "divide", "true_divide", "reciprocal"),
     *("power", "square", "sqrt"),
 }
-"""What makes no activation by itself."""
+"""Operations that make no activation by themselves."""
 
 DEEPEST = 12
-"""So many operations back from the wrong value another operation is tried."""
+"""The number of operations before the wrong value for which another one is tried."""
 
 FEWEST = 8
-"""Entries from which on a slope can be told to be a function of its input."""
+"""The number of entries needed to recognise a slope as a function of its input."""
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What one search works on.
+    """The subject of one search.
 
-    Both functions at each point; what is known, what can replace values, and what is called how;
-    the relative error of what is right; when it is to end.
+    Attributes:
+        points: both functions, traced at each point.
+        known: the quantities of the loss, to be looked up.
+        candidates: the quantities that can replace values.
+        words: names the values of the loss.
+        tolerance: the relative error of right values.
+        deadline: the end of the search.
     """
 
     points: tuple[Point, ...]
@@ -63,17 +68,17 @@ class Compared:
     """A wrong value and the right one, at all points.
 
     Attributes:
-        points: both functions.
+        points: both functions, traced at each point.
         state: the tape of the gradient.
         known: the quantities of the loss.
-        words: names them.
-        node: the operation of the gradient that is wrong, or uses what is wrong.
-        operand: the value that is wrong.
-        is_use: whether the value is right for something else, and used in the wrong place.
-        candidate: what it should be; None where only a constant or nothing is known.
-        factor: the constant that this is multiplied by.
+        words: names the values of the loss.
+        node: the operation of the gradient that is wrong, or uses the wrong value.
+        operand: the wrong value.
+        is_use: True if the value is right for something else, and used in the wrong place.
+        candidate: the right quantity; None if only a constant or nothing is known.
+        factor: the constant by which the right quantity is multiplied.
         actual: the wrong value, by point.
-        expected: the right one.
+        expected: the right value, by point.
     """
 
     points: Sequence[Point]
@@ -95,60 +100,60 @@ class Compared:
 
     @property
     def parameters(self) -> Mapping[int, str]:
-        """The names of the blocks, by their values of the loss."""
+        """The names of the blocks, by the index of their values in the loss."""
         return {index: name for name, index in self.points[0].parameters.items()}
 
     def values(self, node: int) -> Arrays:
-        """A value of the loss, by point."""
+        """Return a value of the loss, by point."""
         return [point.loss_nodes[node].value for point in self.points]
 
     def adjoints(self, node: int) -> Arrays | None:
-        """What the derivative by a value of the loss is, times the constant; None without one."""
-        found = [point.derivatives.of_nodes.get(node) for point in self.points]
-        if any(value is None for value in found):
+        """Return the adjoint of a value of the loss times `factor`, by point; None without one."""
+        adjoints = [point.derivatives.of_nodes.get(node) for point in self.points]
+        if any(value is None for value in adjoints):
             return None
-        return [self.factor * np.asarray(value) for value in found]
+        return [self.factor * np.asarray(value) for value in adjoints]
 
     def is_parameter(self, operand: int) -> bool:
-        """Whether a value of the gradient is a parameter, turned or reshaped."""
+        """True if a value of the gradient is a parameter, possibly transposed or reshaped."""
         values = self.state.at(before_moves(self.state.tape, operand))
         return any(same(values, self.values(parameter)) for parameter in self.parameters)
 
     @cached_property
     def derived_by(self) -> list[int]:
-        """The values of the loss whose derivative is wanted."""
+        """The values of the loss whose adjoint is the expected value."""
         return [
             index
             for index in self.points[0].derivatives.of_nodes
-            if (found := self.adjoints(index)) is not None and same(found, self.expected)
+            if (adjoint := self.adjoints(index)) is not None and same(adjoint, self.expected)
         ]
 
     @cached_property
     def slopes(self) -> list[tuple[Quantity, Arrays]]:
-        """The slopes along which what is wanted is made, with what arrives; the shortest first."""
+        """The slopes that are a factor of the expected value, with the other factor, an adjoint."""
         known = self.known.of_kind(SLOPE)
         wanted = self.candidate
         is_part = wanted is not None and wanted.kind == CONTRIBUTION
         begins = {*self.derived_by, *([wanted.node] if wanted is not None and is_part else [])}
-        found = [
+        pairs = [
             (quantity, arriving)
             for quantity in (*known, *self.around)
             if quantity.other in begins
             for arriving in self.arriving(quantity.node)
             if same(product(arriving, quantity.values), self.expected)
         ]
-        return sorted(found, key=lambda pair: pair[0].node)
+        return sorted(pairs, key=lambda pair: pair[0].node)
 
     @cached_property
     def around(self) -> list[Quantity]:
-        """The slopes of what the loss makes of these values and goes round."""
-        return [one for begin in self.derived_by for one in slopes_around(self.points, begin)]
+        """The slopes of functions of these values that are computed beside the loss."""
+        return [slope for begin in self.derived_by for slope in slopes_around(self.points, begin)]
 
     def arriving(self, node: int) -> Iterator[Arrays]:
-        """What the derivative by a value of the loss can be.
+        """Yield the adjoint of a value of the loss, or what the gradient may use in its place.
 
-        Where the loss goes round the value, as a cross-entropy of scores does, it is what the
-        gradient has in its place: an operand of what is wrong, or that itself.
+        A cross-entropy of scores does not depend on the sigmoid. The gradient then has an operand
+        of the wrong value, or that itself, in the place of an adjoint.
         """
         adjoint = self.adjoints(node)
         if adjoint is not None:
@@ -160,7 +165,7 @@ class Compared:
                 yield values
 
     def parts(self, node: int) -> dict[int, Arrays]:
-        """What each use of a value of the loss contributes to its derivative, by the user."""
+        """Return the contribution of each use of a value to its adjoint, by operation."""
         users = self.points[0].derivatives.users.get(node, [])
         return {
             user: [
@@ -171,7 +176,7 @@ class Compared:
         }
 
     def text_of(self, values: Arrays) -> str:
-        """What the function at fault calls some values; empty where it does not have them."""
+        """Return the name of a value in the function at fault; empty if it is not in scope."""
         place = self.state.tape[self.node].place
         if place is None:
             return ""
@@ -181,57 +186,57 @@ class Compared:
         return min(texts, key=lambda text: (not text.isidentifier(), len(text)), default="")
 
     def along(self, begin: int, end: int, inputs: Arrays) -> Iterator[Array]:
-        """The derivative of the user's own elementwise function at other inputs, by differences."""
+        """Yield by point the slope of the user's elementwise function at inputs, by differences."""
         for value, point in zip(inputs, self.points, strict=True):
-            known = [node.value for node in point.loss_nodes]
+            present = [node.value for node in point.loss_nodes]
             above, below = (
-                carried(point.loss_nodes, known, {begin: moved}, end)[end]
+                carried(point.loss_nodes, present, {begin: moved}, end)[end]
                 for moved in (value + STEP, value - STEP)
             )
             yield (above - below) / (2 * STEP)
 
 
 def same(one: Arrays, other: Iterable[Array], tolerance: float = TOLERANCE) -> bool:
-    """Whether arrays are the same at all points, to rounding; where one is nan nothing is asked."""
+    """True if arrays agree at all points, to rounding; entries that are not finite are ignored."""
     for a, b in zip(one, other, strict=True):
         if np.shape(a) != np.shape(b):
             return False
-        known = np.isfinite(a) & np.isfinite(b)
-        size = float(np.max(np.abs(b), initial=0.0, where=known))
-        if not known.any() or not np.all(np.abs(a - b)[known] <= tolerance * size):
+        finite = np.isfinite(a) & np.isfinite(b)
+        size = float(np.max(np.abs(b), initial=0.0, where=finite))
+        if not finite.any() or not np.all(np.abs(a - b)[finite] <= tolerance * size):
             return False
     return True
 
 
 def product(one: Arrays, other: Arrays) -> Arrays:
-    """The product at every point."""
+    """Return the product at each point."""
     return [a * b for a, b in zip(one, other, strict=True)]
 
 
 def quotient(one: Arrays, other: Arrays) -> Arrays:
-    """The quotient at every point, nan where nothing is divided by."""
+    """Return the quotient at each point, NaN where the divisor is 0."""
     with np.errstate(all="ignore"):
         return [np.where(b != 0, a / b, np.nan) for a, b in zip(one, other, strict=True)]
 
 
 def less(one: Arrays, other: Arrays) -> Arrays:
-    """The difference at every point."""
+    """Return the difference at each point."""
     return [a - b for a, b in zip(one, other, strict=True)]
 
 
 def transposed(values: Arrays) -> Arrays:
-    """The transpose at every point, of each of several matrices; vectors stay as they are."""
+    """Return the transpose at each point, of stacked matrices too; vectors stay as they are."""
     return [value.swapaxes(-1, -2) if value.ndim > 1 else value for value in values]
 
 
 def roughness(used: Arrays, inputs: Arrays) -> float:
-    """How much a slope changes from input to near input, by what it does from any to any."""
+    """Return the total variation of a slope over its sorted inputs, relative to a random order."""
     if any(value.shape != of.shape for value, of in zip(used, inputs, strict=True)):
         return np.inf
     y = np.concatenate([np.ravel(value) for value in used])
     x = np.concatenate([np.ravel(value) for value in inputs])
-    known = np.isfinite(y) & np.isfinite(x)
-    x, y = x[known], y[known]
+    finite = np.isfinite(y) & np.isfinite(x)
+    x, y = x[finite], y[finite]
     if len(y) < FEWEST or not np.ptp(y):
         return np.inf
     along = np.abs(np.diff(y[np.argsort(x)])).sum()
@@ -240,32 +245,32 @@ def roughness(used: Arrays, inputs: Arrays) -> float:
 
 
 def made_of(compared: Compared) -> Iterator[Node]:
-    """The operations that make the wrong value, the last first."""
+    """Yield the operations that the wrong value depends on, the last first."""
     made = latest_first(compared.state.tape, [compared.operand])
     return islice((node for node in made if not node.is_leaf), DEEPEST)
 
 
 def agrees(compared: Compared, changed: Node, change: Callable[[Node], Node]) -> bool:
-    """Whether the value is right, at all points, with an operation changed."""
+    """True if the value is right at all points with one operation changed."""
     index = changed.index
     return agrees_with(compared, lambda nodes: {index: change(nodes[index])})
 
 
 def agrees_with(compared: Compared, changed: Callable[[Sequence[Node]], dict[int, Node]]) -> bool:
-    """Whether the value is right, at all points, with some of the operations of a tape changed."""
+    """True if the value is right at all points with some operations of the tape changed."""
     state, made = compared.state, compared.operand
-    for nodes, known, wanted in zip(state.nodes, state.values, compared.expected, strict=True):
+    for nodes, present, wanted in zip(state.nodes, state.values, compared.expected, strict=True):
         try:
-            values = carried(nodes, known, changed(nodes), made)
+            values = carried(nodes, present, changed(nodes), made)
         except (ValueError, TypeError, IndexError):
             return False
-        if not same([values.get(made, known[made])], [wanted]):
+        if not same([values.get(made, present[made])], [wanted]):
             return False
     return True
 
 
 def is_activation(compared: Compared, begin: int, end: int) -> bool:
-    """Whether a value of the loss is made from another by more than arithmetic and powers."""
+    """True if a value of the loss is computed from another by more than arithmetic and powers."""
     nodes = compared.loss_nodes
     between = made_from(nodes, begin, end) - {begin}
     later = takewhile(lambda node: node.index > begin, latest_first(nodes, [end]))

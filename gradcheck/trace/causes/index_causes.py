@@ -1,4 +1,4 @@
-"""Indices of the backward pass: two that are exchanged, one that is another than it should be."""
+"""Wrong indices in a gradient: two that are exchanged, or one that should be another."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.loops import indices_in, names_in, names_of_loops
 
 MOST_PARTS = 16
-"""So many numbers are tried for one that is written as an index."""
+"""The number of alternatives that are tried for a number written as an index."""
 
 WRITTEN = 4000
-"""Of a loop that writes oftener nothing is asked."""
+"""Loops that write more often than this are not examined."""
 
 
 def index_cause(compared: Compared) -> Cause | None:
-    """An entry that is read with two of its indices exchanged."""
+    """Return the cause if an entry is read with two of its indices exchanged."""
     if not np.any(compared.expected[0]):
-        return None  # any entry that is 0 would do
+        return None  # any entry that is 0 would fit
     for node in made_of(compared):
         key = node.arguments[1] if node.operation == "getitem" else None
         if not isinstance(key, tuple) or node.place is None:
@@ -47,26 +47,26 @@ def index_cause(compared: Compared) -> Cause | None:
 
 
 def other_index_cause(compared: Compared) -> Cause | None:
-    """A part that is read at a number where another number belongs: a column, an entry."""
+    """Return the cause if a part, such as a column, is read at a wrong number."""
     if not np.any(compared.expected[0]):
         return None
     for node in made_of(compared):
         for subscript, axis, other in _with_other_numbers(node, compared):
             if agrees(compared, node, partial(_read_at, axis, other)):
-                indices = [ast.unparse(one) for one in indices_in(subscript)]
-                now, indices[axis] = indices[axis], str(other)
-                words = f"`{node.source}` is read at {now}, and {other} belongs there"
+                indices = [ast.unparse(index) for index in indices_in(subscript)]
+                wrong, indices[axis] = indices[axis], str(other)
+                words = f"`{node.source}` is read at {wrong}, and {other} belongs there"
                 fix = f"write `{_text(subscript, indices)}`"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
 
 
 def _with_other_numbers(node: Node, compared: Compared) -> Iterator[tuple[ast.Subscript, int, int]]:
-    """What reads a part of an array, the axis of a number in it, and numbers to read there."""
+    """Yield the subscript of a node, the axis of a number in it, and other numbers to try."""
     subscript = expression_of(node.source)
     if node.operation != "getitem" or not isinstance(subscript, ast.Subscript):
         return
-    array, key = (resolve(one, compared.state.values[0]) for one in node.arguments)
+    array, key = (resolve(item, compared.state.values[0]) for item in node.arguments)
     key = key if isinstance(key, tuple) else (key,)
     written = indices_in(subscript)
     for axis, index in enumerate(key if len(written) == len(key) else ()):
@@ -82,8 +82,8 @@ def _is_number(index: ast.expr) -> bool:
 
 
 def _length_along(key: tuple[object, ...], axis: int, array: Array) -> int:
-    """Of the axis that an index is along; 0 where it cannot be told by counting them."""
-    plain = all(isinstance(one, int | slice) for one in key[:axis])
+    """Return the length of the axis of an index; 0 if other kinds of indices stand before it."""
+    plain = all(isinstance(index, int | slice) for index in key[:axis])
     return array.shape[axis] if plain and axis < array.ndim else 0
 
 
@@ -100,41 +100,41 @@ def _read_in(order: Sequence[int], node: Node) -> Node:
 
 
 def _reordered(source: str, order: Sequence[int]) -> str:
-    """The text of a subscript with its indices in another order."""
+    """Return the text of a subscript with its indices in another order."""
     expression = expression_of(source)
-    indices = [ast.unparse(one) for one in indices_in(expression)]
+    indices = [ast.unparse(index) for index in indices_in(expression)]
     if not isinstance(expression, ast.Subscript) or len(indices) != len(order):
         return ""
     return _text(expression, [indices[i] for i in order])
 
 
 def _text(subscript: ast.Subscript, indices: Sequence[str]) -> str:
-    """The text of a subscript with other indices."""
+    """Return the text of a subscript with other indices."""
     return f"{ast.unparse(subscript.value)}[{', '.join(indices)}]"
 
 
 def place_cause(compared: Compared) -> Cause | None:
-    """What a loop writes, which is right but for one of the indices that it is written at."""
+    """Return the cause if a loop writes right values, but one index of the target is wrong."""
     node, wanted = compared.state.tape[compared.operand], compared.expected[0]
     if node.name != "setitem" or node.place is None or wanted.shape != node.value.shape:
         return None
-    writes = [
-        one for one in compared.state.tape if one.name == "setitem" and one.chain == node.chain
-    ]
+    tape, values = compared.state.tape, compared.state.values[0]
+    writes = [write for write in tape if write.name == "setitem" and write.chain == node.chain]
     for axis in range(wanted.ndim) if 1 < len(writes) <= WRITTEN else ():
-        values = compared.state.values[0]
-        off = [_off_by(one, resolve(one.arguments[2], values), axis, wanted) for one in writes]
-        if None not in off and any(off):
+        offsets = [
+            _offset(write, resolve(write.arguments[2], values), axis, wanted) for write in writes
+        ]
+        if None not in offsets and any(offsets):
             return _of_index(node.place, axis)
     return None
 
 
-def _off_by(node: Node, value: Array, axis: int, wanted: Array) -> int | None:
-    """How far from where it is written, along an axis, a value belongs; None if nowhere there."""
+def _offset(node: Node, value: Array, axis: int, wanted: Array) -> int | None:
+    """Return the distance along an axis from a write to its right place; None if there is none."""
     key = node.arguments[1]
     if not isinstance(key, tuple) or len(key) <= axis or not isinstance(key[axis], int):
         return None
-    for other in sorted(range(wanted.shape[axis]), key=lambda one: one != key[axis]):
+    for other in sorted(range(wanted.shape[axis]), key=lambda index: index != key[axis]):
         part = np.asarray(wanted[(*key[:axis], other, *key[axis + 1 :])])
         if np.any(part) and same([np.broadcast_to(value, part.shape)], [part]):
             return other - int(key[axis])

@@ -1,4 +1,4 @@
-"""What a constant factor is: a mean that is missing, a sign, a two, another size."""
+"""Explain a wrong constant factor: a missing mean, a sign, a two, another size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SCALES = ("multiply", "divide")
 
 
 def scale_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
-    """The cause of a value that is the right one times a constant."""
+    """Return the cause of a value that is the right one times a constant."""
     ratio = 1 / mend.factor if mend.factor else np.inf
     penalty = _of_penalty(mend, search, state)
     if penalty is not None:
@@ -41,11 +41,11 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
         return Cause(two, words, f"leave the {written} out")
     nodes = search.points[0].loss_nodes
     divisors, sizes = _divisors(nodes), sizes_of(nodes)
-    own = state.tape[mend.unit.first]
-    for size in sizes if own.operation == "multiply" else ():
-        if any(constant_of(one, state.tape) == size for one in own.arguments):
-            belongs = next((one for one in sizes if _is(size / ratio, one)), None)
-            if belongs is not None:  # nobody multiplies by a size to mean a two
+    node = state.tape[mend.unit.first]
+    for size in sizes if node.operation == "multiply" else ():
+        if any(constant_of(item, state.tape) == size for item in node.arguments):
+            belongs = next((other for other in sizes if _is(size / ratio, other)), None)
+            if belongs is not None:  # a size as a factor stands for another size, not for a two
                 return Cause(fault.OTHER_SIZE, f"{size} stands where {belongs} belongs")
     keep = _kept_share(nodes, ratio)
     if keep is not None:
@@ -55,7 +55,7 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
         if _is(ratio, number) and number in divisors:
             words = f"the loss divides by {number}, and this does not"
             return Cause(fault.MEAN_MISSING, words, f"divide by {number}")
-        whole = next((one for one in sorted(divisors) if _counts(nodes, one, number)), None)
+        whole = next((count for count in sorted(divisors) if _counts(nodes, count, number)), None)
         if _is(ratio, number) and whole is not None:
             words = f"the loss divides by {whole}, and this lacks the {number} in it"
             return Cause(fault.MEAN_MISSING, words, f"divide by {number}")
@@ -66,18 +66,18 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
         which = "twice" if ratio > 1 else "half"
         return Cause(fault.FACTOR_TWO, f"it is {which} what it should be")
     if not _excess(ratio) and any(
-        _is(ratio, constant_of(one, state.tape) or 0.0) for one in own.arguments
+        _is(ratio, constant_of(item, state.tape) or 0.0) for item in node.arguments
     ):
         return Cause(fault.SCALE, f"the factor {ratio:.6g} is too much", "leave it out")
-    for one in sorted(sizes):
+    for size in sorted(sizes):
         for other in sorted(divisors | {1}):
-            if one != other and (_is(ratio, one / other) or _is(ratio, other / one)):
-                return Cause(fault.OTHER_SIZE, f"{one} stands where {other} belongs")
+            if size != other and (_is(ratio, size / other) or _is(ratio, other / size)):
+                return Cause(fault.OTHER_SIZE, f"{size} stands where {other} belongs")
     return _of_a_constant(nodes, ratio) or Cause(fault.SCALE, _excess(ratio))
 
 
 def _written(node: Node, ratio: float) -> str:
-    """The number in the text of a product that is the factor; empty where there is none."""
+    """Describe the number in the text of a product that is the factor; empty if there is none."""
     for _, number, divides in numbers_in(node.source):
         if number not in (0, 1) and _is(1 / ratio if divides else ratio, number):
             return f"{'division by' if divides else 'factor'} {number}"
@@ -85,12 +85,12 @@ def _written(node: Node, ratio: float) -> str:
 
 
 def _is_half(node: Node) -> bool:
-    """Whether a product has a half in its text."""
+    """True if a product has a half in its text."""
     return bool(_written(node, 2) or _written(node, 0.5))
 
 
 def _of_a_constant(nodes: Sequence[Node], ratio: float) -> Cause | None:
-    """A constant of the loss, as a temperature, that is left out or goes in once more."""
+    """Return the cause if a constant of the loss, as a temperature, is missing or used twice."""
     for node in nodes:
         name = node.operation
         if name not in ("divide", "multiply") or node.place is None:
@@ -111,7 +111,7 @@ def _of_a_constant(nodes: Sequence[Node], ratio: float) -> Cause | None:
 
 
 def _excess(ratio: float) -> str:
-    """How far a factor is from 1, where it is so near that it would read as 1."""
+    """Say how far a factor is from 1 if it is so near that it would read as 1; otherwise empty."""
     if abs(ratio - 1) >= 1e-3:
         return ""
     return (
@@ -124,7 +124,7 @@ def _is(ratio: float, number: float) -> bool:
 
 
 def _of_penalty(mend: Mend, search: Followed, state: State) -> Cause | None:
-    """The wrong sign or size of the penalty's derivative, which is a multiple of a parameter."""
+    """Return the cause if a penalty's derivative, a multiple of a parameter, has a wrong factor."""
     index, points = mend.unit.replaced[0], search.points
     actual, parameters = state.at(index), points[0].parameters
     is_parameter = any(
@@ -146,66 +146,66 @@ def _of_penalty(mend: Mend, search: Followed, state: State) -> Cause | None:
 
 
 def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: State) -> bool:
-    """Whether a value, or what is made of it by products alone, is a penalty's but for a factor.
-
-    It may be taken off what it belongs to.
-    """
+    """True if `factor` times a value, or a product of it, is a penalty's derivative up to sign."""
     made = [index]
     while len(users := state.consumers[made[-1]]) == 1 and state.tape[users[0]].operation in SCALES:
         made.append(users[0])
     return any(
-        same([sign * factor * values[one] for values in state.values], right)
+        same([sign * factor * values[value] for values in state.values], right)
         for _, right in penalty_derivatives(points)
-        for one in made
+        for value in made
         for sign in (1, -1)
     )
 
 
 def _counts(nodes: Sequence[Node], whole: int, length: int) -> bool:
-    """Whether a number is that of the entries of an array that has an axis of this length."""
+    """True if some array has `whole` entries and an axis of this length."""
     return any(node.value.size == whole and length in node.value.shape for node in nodes)
 
 
 def _divisors(nodes: Sequence[Node]) -> set[int]:
-    """The whole numbers that the loss divides by, means among them.
+    """Return the integers that the loss divides by, including those of means.
 
-    A two of the text is none, nor a number of the text by which every entry of an array is divided.
+    Left out are a two in the source, and any number in the source that divides whole arrays.
     """
-    found: set[float] = set()
+    divisors: set[float] = set()
     for node in nodes:
         bare = {number for _, number, _ in numbers_in(node.source)}
         name = node.operation
         if name == "mean" and node.operands and node.value.size:
-            found.add(nodes[node.operands[0]].value.size / node.value.size)
+            divisors.add(nodes[node.operands[0]].value.size / node.value.size)
         numbers: list[float] = []
         if name == "divide" and len(node.arguments) == 2:
             numbers = [constant_of(node.arguments[1], nodes) or 0.0]
         if name == "multiply":
             constants = (constant_of(side, nodes) for side in node.arguments)
-            numbers = [1 / one for one in constants if one]
-        for one in numbers:
-            is_bare = one in bare or (one and 1 / one in bare)
-            if not is_bare or (one != 2 and node.value.size == 1):
-                found.add(one)
-    return {round(one) for one in found if one > 1 and abs(one - round(one)) < CLOSE * one}
+            numbers = [1 / constant for constant in constants if constant]
+        for number in numbers:
+            is_bare = number in bare or (number and 1 / number in bare)
+            if not is_bare or (number != 2 and node.value.size == 1):
+                divisors.add(number)
+    return {round(n) for n in divisors if n > 1 and abs(n - round(n)) < CLOSE * n}
 
 
 def _kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
-    """The share of units kept by a dropout that divides by it, where that is the factor."""
+    """Return the share of units that a dropout keeps and divides by, if it is the factor."""
     for node in nodes:
         if node.operation not in SCALES or len(node.arguments) != 2:
             continue
         near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
-        given = [one for other in (node, *map(nodes.__getitem__, near)) for one in other.arguments]
-        arrays = [nodes[index].value for index in near]
-        masks = [one for one in (*arrays, *given) if isinstance(one, np.ndarray) and _is_mask(one)]
+        operations = (node, *map(nodes.__getitem__, near))
+        arrays = [
+            *(nodes[index].value for index in near),
+            *(item for operation in operations for item in operation.arguments),
+        ]
+        masks = [item for item in arrays if isinstance(item, np.ndarray) and _is_mask(item)]
         numbers = [
             float(nodes[index].value.reshape(()))
             for index in node.operands
             if _is_number(nodes[index])
         ]
-        numbers += [constant_of(one, nodes) or 0.0 for one in node.arguments]
-        numbers += [float(np.max(one)) for one in masks]
+        numbers += [constant_of(item, nodes) or 0.0 for item in node.arguments]
+        numbers += [float(np.max(mask)) for mask in masks]
         for number in numbers if masks else ():
             kept = 1 / number if number > 1 else number
             if 0 < kept < 1 and (_is(ratio, kept) or _is(1 / ratio, kept)):

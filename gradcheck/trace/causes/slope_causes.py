@@ -1,4 +1,4 @@
-"""What is wrong with a slope: it is missing, taken twice, or that of something else."""
+"""Explain a wrong slope: it is missing, taken twice, or that of something else."""
 
 from __future__ import annotations
 
@@ -25,15 +25,22 @@ LOOSE = 1e-5
 """The tolerance of slopes by differences."""
 
 SMOOTHER, NEAR = 0.4, 1.3
+"""The largest roughness of a function of the input, and the largest relative to the smoothest."""
+
 AGREEING = 0.2
+"""The share of entries that must be right if a slope is wrong on one side of 0 only."""
 
 
 @dataclass(frozen=True)
 class _Slope:
-    """The slope that is used in the place of a right one, by point; nan where nothing shows it.
+    """The slope that a gradient uses, beside the right one.
 
-    It is of the function of the loss from `begin` to `end`. `arriving` is what it is multiplied by,
-    None where that is not known.
+    Attributes:
+        begin: the input of the function of the loss, as an index.
+        end: the output of that function.
+        right: the right slope, by point.
+        used: the slope in the gradient, by point; NaN where `arriving` is 0.
+        arriving: the adjoint by which the slope is multiplied, by point; None if unknown.
     """
 
     begin: int
@@ -44,10 +51,10 @@ class _Slope:
 
 
 def slope_cause(compared: Compared) -> Cause | None:
-    """The cause, where the wrong value is the right one but for its slope."""
+    """Return the cause if a wrong slope is what makes the value wrong."""
     slopes = list(_slopes(compared))
     finds = (
-        *(_whole, _one_of_two, _inactive, _twice, _at_output, _itself),
+        *(_missing, _one_of_two, _inactive, _twice, _at_output, _itself),
         *(_other_factor, _of_another, _elsewhere),
     )
     for find in finds:
@@ -59,13 +66,13 @@ def slope_cause(compared: Compared) -> Cause | None:
 
 
 def other_slope_cause(compared: Compared) -> Cause | None:
-    """The cause, where what stands in the place of a slope is another function of its input."""
-    found = [
+    """Return the cause if another function of the same input stands in the place of a slope."""
+    by_roughness = [
         (roughness(slope.used, compared.values(slope.begin)), slope)
         for slope in _slopes(compared)
         if not _is_of_the_error(compared, slope)
     ]
-    smooth = [(rough, slope) for rough, slope in found if rough <= SMOOTHER]
+    smooth = [(rough, slope) for rough, slope in by_roughness if rough <= SMOOTHER]
     if not smooth:
         return None
     least = min(rough for rough, _ in smooth)
@@ -77,39 +84,37 @@ def other_slope_cause(compared: Compared) -> Cause | None:
 
 
 def derivative_cause(compared: Compared) -> Cause | None:
-    """A derivative that is made for itself, and wrong, whatever is wrong in it."""
+    """Return the cause for a wrong value that should be a slope, whatever is wrong in it."""
     wanted, words = compared.candidate, compared.words
     if wanted is None or wanted.kind != SLOPE or compared.is_use:
         return None
-    what = f"this is not {words.quantity(*wanted.key)}"
+    message = f"this is not {words.quantity(*wanted.key)}"
     fix = f"differentiate {words.name(wanted.node)} by {words.name(wanted.other)} anew"
-    return Cause(fault.SLOPE_WRONG, what, fix)
+    return Cause(fault.SLOPE_WRONG, message, fix)
 
 
 def _is_handed_out(compared: Compared, node: int) -> bool:
-    """Whether a value of the loss is used outside of the function that makes it."""
-    own = compared.loss_nodes[node].chain[1:]
-    users = (one for one in compared.loss_nodes[node + 1 :] if node in one.operands)
-    return bool(own) and any(user.chain[1:] != own for user in users)
+    """True if a value of the loss is used outside of the function that computes it."""
+    callers = compared.loss_nodes[node].chain[1:]
+    users = (user for user in compared.loss_nodes[node + 1 :] if node in user.operands)
+    return bool(callers) and any(user.chain[1:] != callers for user in users)
 
 
 def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
-    """Whether it is the slope of a square that the loss adds up: of an error, not of a unit."""
+    """True for the slope of a square that the loss adds up: the error, and no activation."""
     is_square = compared.loss_nodes[slope.end].operation in ("power", "square", "multiply")
     return is_square and slope.arriving is not None and not np.ptp(slope.arriving[0])
 
 
-def _whole(compared: Compared, slope: _Slope) -> Cause | None:
-    nothing = [np.ones_like(value) for value in slope.right]
-    return (
-        missing_cause(compared, slope.begin, slope.end)
-        if same(slope.used, nothing, LOOSE)
-        else None
-    )
+def _missing(compared: Compared, slope: _Slope) -> Cause | None:
+    """Return the cause if 1 stands in the place of the slope."""
+    ones = [np.ones_like(value) for value in slope.right]
+    is_missing = same(slope.used, ones, LOOSE)
+    return missing_cause(compared, slope.begin, slope.end) if is_missing else None
 
 
 def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
-    """Of a function of a function, the slope of one is missing."""
+    """Return the cause if one slope of a function of a function is missing."""
     for quantity in compared.known.of_kind(SLOPE):
         if not same(slope.used, quantity.values):
             continue
@@ -145,7 +150,7 @@ def _twice(compared: Compared, slope: _Slope) -> Cause | None:
 
 def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
     outputs = compared.values(slope.end)
-    # the square of a square is a wrong power: nobody takes a square for an activation
+    # a square at the output of a square is a wrong power: a square is no activation
     if not is_activation(compared, slope.begin, slope.end) or not _is(compared, slope, outputs):
         return None
     of = compared.words.name(slope.end)
@@ -158,7 +163,7 @@ def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
 
 
 def _itself(compared: Compared, slope: _Slope) -> Cause | None:
-    """The function where its slope belongs."""
+    """Return the cause if the value of the function stands where its slope belongs."""
     if not same(slope.used, compared.values(slope.end)):
         return None
     words = f"{_name(compared, slope).replace('slope', 'value', 1)} stands where its slope belongs"
@@ -166,7 +171,7 @@ def _itself(compared: Compared, slope: _Slope) -> Cause | None:
 
 
 def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
-    """Whether the slope that is used is that of the function at other inputs."""
+    """True if the slope in the gradient is that of the function at other inputs."""
     if any(value.shape != used.shape for value, used in zip(inputs, slope.used, strict=True)):
         return False
     with np.errstate(all="ignore"):
@@ -176,7 +181,7 @@ def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
 
 def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
     if same(slope.used, [-value for value in slope.right]):
-        return None  # its sign is wrong: of another layer it is by chance
+        return None  # the sign is wrong, and another layer's slope the same by chance
     for quantity in compared.known.of_kind(SLOPE):
         if (
             quantity.other not in (slope.begin, slope.end)
@@ -189,7 +194,7 @@ def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
 
 
 def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
-    """In the derivative of a product, another value than the other factor."""
+    """Return the cause if the derivative of a product has a wrong value as the other factor."""
     end = compared.loss_nodes[slope.end]
     if end.operation != "multiply" or slope.begin not in end.operands:
         return None
@@ -221,13 +226,13 @@ def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
 
 
 def _inactive(compared: Compared, slope: _Slope) -> Cause | None:
-    """Right on one side of 0, where a slope has one value, and wrong on the other."""
+    """Return the cause if a slope is wrong on one side of a threshold, where it is constant."""
     used, right, inputs = (
         np.concatenate([np.ravel(value) for value in arrays])
         for arrays in (slope.used, slope.right, compared.values(slope.begin))
     )
-    known = np.isfinite(used)
-    used, right, inputs = used[known], right[known], inputs[known]
+    finite = np.isfinite(used)
+    used, right, inputs = used[finite], right[finite], inputs[finite]
     agrees = np.abs(used - right) <= LOOSE * np.max(np.abs(right), initial=0.0)
     if agrees.all() or np.mean(agrees) < AGREEING or len(used) < FEWEST:
         return None

@@ -1,8 +1,7 @@
-"""From a mend to what is said: a `Fault` for each bug.
+"""Make a `Fault` for each bug.
 
-What to say (`next_fault`, `describe`) is read from the place to blame (`blame`, `scales`) and its
-cause. Faults that no replacement shows are looked for by themselves (`special`, `passes`,
-`raising`), and so is a loss that may be what is wrong: the gradient is exactly that of the loss
-with one operation changed (`doubts`, from `variants`, made by `changes`). What each line of the
-gradient made is in `backward`.
+`next_fault` and `describe` describe a mend by its place (`blame`, `scales`) and its cause. Faults
+that no replacement shows have their own searches (`special`, `passes`, `raising`). The loss may be
+wrong instead if the gradient is exactly that of the loss with one operation changed (`doubts`, by
+the `variants` that `changes` make). `backward` lists the value of each line of the gradient.
 """

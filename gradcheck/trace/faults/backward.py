@@ -1,4 +1,4 @@
-"""The user's backward pass as a table: what each expression made, right or wrong, in order."""
+"""The user's backward pass as a table: the value of each expression in order, right or wrong."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gradcheck.trace.wording.words import assigned_name
 RIGHT, WRONG, INHERITED, UNKNOWN = "right", "wrong", "inherited", "unknown"
 
 MOST = 40
-"""How many rows there are at most."""
+"""The largest number of rows."""
 
 FORWARD = "forward value"
 LOOPS = ("for ", "while ")
@@ -33,16 +33,17 @@ Row = tuple[Place, BackwardStep]
 def backward_steps(
     search: Followed, before: State, after: State, faults: Sequence[Fault]
 ) -> tuple[BackwardStep, ...]:
-    """The rows, in the order of execution; `after` is with all faults mended that were found.
+    """Return the rows in the order of execution.
 
-    What is wrong changes once the faults are mended; where that does not mend all, what a wrong
-    block is made of is right only if it is exactly a known quantity.
+    In the state `after` all faults are mended that were found: wrong values differ from those in
+    `before`. Values that a block depends on which is still wrong then are right only if they are
+    exactly known quantities.
     """
     table = _Table(search, before, after, faults)
-    found = [row for members in _expressions(before) for row in table.rows(members)]
+    placed = [row for members in _expressions(before) for row in table.rows(members)]
     for fault, place in table.unplaced:
-        found.insert(_position(found, place), (place, _of_fault(fault, place)))
-    rows = [row for _, row in found]
+        placed.insert(_position(placed, place), (place, _of_fault(fault, place)))
+    rows = [row for _, row in placed]
     if len(rows) > MOST:
         rows = [row for row in rows if row.verdict != RIGHT or row.actual not in ("", FORWARD)]
     wrong = next((number for number, row in enumerate(rows) if row.verdict == WRONG), None)
@@ -53,7 +54,7 @@ def backward_steps(
 
 
 def _expressions(state: State) -> list[list[Node]]:
-    """The values of whole expressions, those of the passes of a loop together."""
+    """Return the values of whole expressions; those of the passes of a loop are one group."""
     groups: dict[object, list[Node]] = {}
     for node in state.tape[state.start :]:
         if node.is_leaf or not node.operands or node.place is None or not node.is_float:
@@ -70,7 +71,7 @@ def _expressions(state: State) -> list[list[Node]]:
 
 
 def _of_fault(fault: Fault, place: Place) -> BackwardStep:
-    """The row of a fault that is no expression: a plain assignment, the head of a loop."""
+    """Return the row of a fault that is not an expression, as an assignment or loop header."""
     return BackwardStep(
         place.location,
         fault.expression,
@@ -81,13 +82,13 @@ def _of_fault(fault: Fault, place: Place) -> BackwardStep:
     )
 
 
-def _position(found: Sequence[Row], place: Place) -> int:
-    """Where a line stands among the others of its function."""
-    for number, (other, _) in enumerate(found):
+def _position(rows: Sequence[Row], place: Place) -> int:
+    """Return the position at which the row of a place is inserted, by the lines of its function."""
+    for number, (other, _) in enumerate(rows):
         is_same = (other.file, other.function) == (place.file, place.function)
         if is_same and other.line >= place.line:
             return number
-    return len(found)
+    return len(rows)
 
 
 class _Table:
@@ -107,12 +108,12 @@ class _Table:
         self._doubtful = before.outputs_made_of(after.wrong()) if before.outputs else -1
 
     def rows(self, members: Sequence[Node]) -> list[Row]:
-        """The row of an expression; none where it only moves what is no gradient."""
+        """Return the row of an expression; none if it only moves data other than a gradient."""
         node, place = members[0], members[0].place
-        fault = next((one for one, at in self._faults if _is_about(at, node)), None)
-        changed = [number for number, one in enumerate(members) if self._changes(one)]
+        fault = next((fault for fault, at in self._faults if _is_about(at, node)), None)
+        changed = [number for number, member in enumerate(members) if self._changes(member)]
         shown = members[changed[0] if changed else -1]
-        actual, kind = self._said(shown, self._before)
+        actual, kind = self._described(shown, self._before)
         is_gradient = kind in (ADJOINT, CONTRIBUTION) and node.operation not in WRITES
         if place is None or (node.operation in MOVES and fault is None and not is_gradient):
             return []
@@ -120,7 +121,7 @@ class _Table:
         if fault is not None or node.name.startswith(RAISED):
             verdict = WRONG
         if verdict in (WRONG, INHERITED):
-            expected = self._said(shown, self._after)[0]
+            expected = self._described(shown, self._after)[0]
             actual = "" if verdict == INHERITED else actual
         name = assigned_name(place)
         expression = f"{name} = {place.source}" if name else place.source
@@ -139,38 +140,36 @@ class _Table:
         return [(place, row)]
 
     def _verdict(self, members: Sequence[Node], shown: Node, kind: str | None) -> str:
-        """What an expression is of which no fault speaks."""
-        is_mended = any(one.index in self._after.mended for one in members)
-        if is_mended and self.unplaced:  # it is right, and the wrong thing for what is made of it
+        """Return the verdict on an expression that is not the place of a fault."""
+        is_mended = any(member.index in self._after.mended for member in members)
+        if is_mended and self.unplaced:  # it is a right value, but used in the wrong place
             return WRONG if kind is None else RIGHT
         if any(map(self._changes, members)):
             return INHERITED
         return UNKNOWN if self._doubtful >> shown.index & 1 and kind is None else RIGHT
 
     def _changes(self, node: Node) -> bool:
-        """Whether mending the faults makes another value of it."""
-        pairs = zip(self._before.values, self._after.values, strict=True)
+        """True if mending the faults changes a value."""
+        pairs = zip(self._before.at(node.index), self._after.at(node.index), strict=True)
         return any(
-            one[node.index] is not other[node.index]
-            and not np.allclose(one[node.index], other[node.index], self._search.tolerance, 0)
-            for one, other in pairs
+            before is not after and not np.allclose(before, after, self._search.tolerance, 0)
+            for before, after in pairs
         )
 
-    def _said(self, node: Node, state: State) -> tuple[str, str | None]:
-        """What a value is, in words, and of which kind; the kind only where no constant is off."""
+    def _described(self, node: Node, state: State) -> tuple[str, str | None]:
+        """Describe a value as a quantity; with the kind of it, unless a constant is off."""
         values = [*map(np.asarray, state.at(node.index))]
-        found = []
+        ranked = []
         for quantity in self._search.known.explaining(values):
             how = multiple_of(values, quantity.values)
             if how is not None:
                 exact = abs(how[0] - 1) < 1e-9
                 rank = (quantity.kind == SLOPE) + 2 * (not exact and quantity.kind != ADJOINT)
-                found.append(
-                    (rank, not exact, how[1], ORDER.index(quantity.kind), how[0], quantity)
-                )
-        if not found:
+                key = rank, not exact, how[1], ORDER.index(quantity.kind)
+                ranked.append((key, how[0], quantity))
+        if not ranked:
             return "", None
-        _, inexact, turned, _, factor, quantity = min(found, key=lambda one: one[:4])
+        (_, inexact, turned, _), factor, quantity = min(ranked, key=lambda item: item[0])
         words = self._search.words.quantity(*quantity.key) + ", transposed" * turned
         if inexact:
             return f"{constant(factor)} times {words}", None
@@ -179,13 +178,13 @@ class _Table:
 
 
 def _is_about(place: Place, node: Node) -> bool:
-    """Whether a fault's place is that of an expression, of a part of it, or of its statement."""
-    own = node.place
+    """True if a fault's place is an expression, a part of it, or its statement."""
+    at = node.place
     is_loop = place.source.startswith(LOOPS)
-    return own is not None and not is_loop and (own.covers(place) or place.covers(own))
+    return at is not None and not is_loop and (at.covers(place) or place.covers(at))
 
 
 def _is_value(fault: Fault, node: Node) -> bool:
-    """Whether a fault speaks of this value; else it is of what that is made of."""
+    """True if a value is the one that a fault calls wrong, and not computed from it."""
     value = fault.actual_value
     return value is not None and value.shape == node.value.shape and np.allclose(value, node.value)

@@ -1,4 +1,4 @@
-"""Making other operations out of one of a tape."""
+"""Change single operations of a tape."""
 
 from __future__ import annotations
 
@@ -15,35 +15,34 @@ from gradcheck.trace.record.nodes import Altered, Node, Reference
 Array = NDArray[Any]
 Tape = Sequence[Node]
 Change = Callable[[Node, Tape], Node]
-"""Takes an operation and its tape, gives the one that may be meant."""
+"""Returns the changed operation for an operation and its tape."""
 
 Variants = Iterator[tuple[str, Change]]
-"""What would stand there, in words, and what makes it."""
+"""Changes, each with a description of the changed operation."""
 
 
 def constants_of(node: Node, nodes: Tape) -> list[tuple[int, float]]:
-    """The arguments that are constants, by position."""
-    found = ((i, constant_of(one, nodes)) for i, one in enumerate(node.arguments))
-    return [(position, value) for position, value in found if value is not None]
+    """Return the constant arguments of an operation, each with its position."""
+    constants = ((i, constant_of(item, nodes)) for i, item in enumerate(node.arguments))
+    return [(position, value) for position, value in constants if value is not None]
 
 
 def with_constant(old: float, new: float) -> tuple[str, Change]:
-    """The operation with another constant, and that in words."""
+    """Return the change of one constant argument into another, with its description."""
 
     def change(node: Node, nodes: Tape) -> Node:
-        found = [i for i, value in constants_of(node, nodes) if value == old]
-        if not found:
+        position = next((i for i, value in constants_of(node, nodes) if value == old), None)
+        if position is None:
             return node
-        position = found[0]
         arguments = (*node.arguments[:position], new, *node.arguments[position + 1 :])
-        operands = tuple(one.index for one in arguments if isinstance(one, Reference))
+        operands = tuple(item.index for item in arguments if isinstance(item, Reference))
         return replace(node, arguments=arguments, operands=operands)
 
     return f"{new:g} in the place of {old:g}", change
 
 
 def altered(node: Node, moved: Callable[[Any], Any], factor: float = 1.0) -> Node:
-    """The operation done on other values, times a constant."""
+    """Return the operation on values changed by `moved`, times a constant."""
     return replace(
         node,
         function=Altered(
@@ -56,7 +55,7 @@ def altered(node: Node, moved: Callable[[Any], Any], factor: float = 1.0) -> Nod
 
 
 def times(factor: float) -> Change:
-    """The operation times a constant."""
+    """Return the change of an operation by a constant factor."""
     return lambda node, nodes: altered(node, lambda values: values, factor)
 
 
@@ -65,7 +64,7 @@ def function_of(
     value: Callable[[Array], Array],
     slope: Callable[[Array], Array],
 ) -> Change:
-    """An elementwise function of some value before it in the place of the operation."""
+    """Return the change of an operation into an elementwise function of an earlier value."""
 
     def change(node: Node, nodes: Tape) -> Node:
         index = operand(node, nodes)

@@ -1,4 +1,4 @@
-"""A fault, from what mends it."""
+"""Make the fault that a mend shows."""
 
 from __future__ import annotations
 
@@ -29,20 +29,19 @@ from gradcheck.trace.wording.parts import returned_place
 from gradcheck.user.blocks import BARE
 
 OF_PASSES = (fault.NOT_ACCUMULATED, fault.PASS_MISSING, fault.SOME_LEFT_OUT)
-"""Causes that a loop has which ends too early."""
+"""Causes that a loop which ends too early may have."""
 
 STEPS = 3
-"""How many right values before the wrong one are told."""
+"""The number of right values before the wrong one that a fault names."""
 
 
 def where_returned(search: Followed, view: View, mend: Mend) -> Place | None:
-    """The place where another block's right gradient is handed back, if it is that."""
+    """Return the place where a right gradient is returned for the wrong block, or None."""
     if mend.unit.kind != NODE or mend.candidate is None:
         return None
     parameters = set(search.points[0].parameters.values())
-    nodes = {
-        one.node for one in view.explained.get(mend.unit.first, ()) if one.kind == ADJOINT
-    } & parameters
+    explained = view.explained.get(mend.unit.first, ())
+    nodes = {known.node for known in explained if known.kind == ADJOINT} & parameters
     if not nodes or mend.candidate.node not in parameters or mend.candidate.node in nodes:
         return None
     block = _blocks(view.state, mend.outputs)[0]
@@ -50,11 +49,11 @@ def where_returned(search: Followed, view: View, mend: Mend) -> Place | None:
 
 
 def of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State]:
-    """The fault of a special kind, and the state with it mended."""
+    """Return the fault of a special kind, and the state with it mended."""
     mended = state.mend(special.replacements)
     blocks = _blocks(state, special.outputs)
     expression = special.blame.expression
-    found = Fault(
+    bare = Fault(
         special.kind,
         special.blame.place,
         special.blame.also,
@@ -66,41 +65,41 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
         blocks=blocks,
         fix=special.fix,
     )
-    return _told(found, search, state, mended, special.node, expression), mended
+    return _completed(bare, search, state, mended, special.node, expression), mended
 
 
 def of_mend(
     search: Followed, state: State, mend: Mend, blamed: Blame, outer: Mend | None = None
 ) -> tuple[Fault, State]:
-    """The fault that a replacement mends, and the state with it mended.
+    """Return the fault that a replacement mends, and the state with it mended.
 
-    `outer` is a replacement of what is made of it, which may tell the cause.
+    `outer` is a replacement of a value computed from the wrong one; it may show the cause.
     """
     mend = in_order(mend, state)
     mended = state.mend(mend.replacements)
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     operand = name_of_operand(mend, state, blamed.place)
-    told = assigned_value(blamed.expression) if operand is None else operand
+    text = assigned_value(blamed.expression) if operand is None else operand
     kind, is_now, should_be = kind_of(mend, search, state, blamed.expression)
-    asked = (cause_of(one, search, state) for one in (outer, mend) if one is not None)
-    cause = next(filter(None, asked), None)
-    left = return_too_early(mend, blamed, state, search.words)
-    if left is not None and (cause is None or cause.name in OF_PASSES):
-        words = f"`{left[0].source}` ends the loop at line {left[1]} in its first pass"
-        cause = Cause(
-            fault.PASS_MISSING, words, f"write `{left[0].source}` one level further out", node
-        )
-        blamed = blamed.moved_to(left[0])
+    causes = (cause_of(each, search, state) for each in (outer, mend) if each is not None)
+    cause = next(filter(None, causes), None)
+    early = return_too_early(mend, blamed, state, search.words)
+    if early is not None and (cause is None or cause.name in OF_PASSES):
+        statement, line = early
+        words = f"`{statement.source}` ends the loop at line {line} in its first pass"
+        fix = f"write `{statement.source}` one level further out"
+        cause = Cause(fault.PASS_MISSING, words, fix, node)
+        blamed = blamed.moved_to(statement)
     elif cause is not None and outer is None:
         before, blamed = blamed, _of_cause(search, cause, blamed, state, node, blocks[0])
         if is_now == before.expression:
             is_now = blamed.expression
     right = replace(state, values=mended.values)
-    named_there = search.points[0].gradient.tape.assignments
-    written = what_to_write(mend, right, blamed.place, told, named_there)
+    assignments = search.points[0].gradient.tape.assignments
+    written = what_to_write(mend, right, blamed.place, text, assignments)
     passes = passes_at(state, node)
     if mend.unit.kind == NODE and len(passes) > 1 and blamed.place == state.tape[node].place:
-        written = Written()  # it says nothing of the others
+        written = Written()  # it may be wrong in the other passes
     if cause is None and mend.how == QUANTITY:
         parameters = [
             [point.loss_nodes[index].value for point in search.points]
@@ -108,11 +107,11 @@ def of_mend(
         ]
         cause = written.cause(search.known, right, parameters)
     present = state.values[0][mend.unit.replaced[0]]
-    values = (np.asarray(one[0]) for one in (mend.actual, mend.expected))
+    values = (np.asarray(by_point[0]) for by_point in (mend.actual, mend.expected))
     actual, expected = (
         value.reshape(present.shape) if value.size == present.size else value for value in values
     )
-    found = Fault(
+    bare = Fault(
         kind,
         blamed.place,
         blamed.also,
@@ -126,31 +125,24 @@ def of_mend(
         cause=cause,
         fix=_fix(mend, search, state, blamed.place, written.code, cause),
     )
-    return _told(found, search, state, mended, node, told, present.shape), mended
+    return _completed(bare, search, state, mended, node, text, present.shape), mended
 
 
 def _fix(
-    mend: Mend,
-    search: Followed,
-    state: State,
-    place: Place | None,
-    code: str,
-    cause: Cause | None,
+    mend: Mend, search: Followed, state: State, place: Place | None, code: str, cause: Cause | None
 ) -> str:
-    """What to write: code, where what is at hand there makes it right; else in words."""
-    known = "" if cause is None else cause.fix
+    """Return what to write: `code` of values in scope if it says enough, otherwise words."""
+    advice = "" if cause is None else cause.fix
     if mend.how == OWN and place is not None:
-        return constant_to_drop(mend, state, place) or known
-    factor = known.removeprefix("multiply by ")
-    if code.startswith("multiply") and factor != known:
+        return constant_to_drop(mend, state, place) or advice
+    factor = advice.removeprefix("multiply by ")
+    if code.startswith("multiply") and factor != advice:
         return code if factor in code else f"{code}, {factor}"
-    if code.startswith("add ") and known.startswith("add "):
-        return f"{code}, {known.removeprefix('add ')}"
-    is_code = (
-        bool(code) and cause is not None and cause.name in (fault.TERM_MISSING, fault.TRANSPOSED)
-    )
-    if known and not is_code and not (code and known.startswith("use ")):
-        return known
+    if code.startswith("add ") and advice.startswith("add "):
+        return f"{code}, {advice.removeprefix('add ')}"
+    needs_code = cause is not None and cause.name in (fault.TERM_MISSING, fault.TRANSPOSED)
+    if advice and not (code and (needs_code or advice.startswith("use "))):
+        return advice
     wanted = None if mend.how == REST else mend.candidate
     if code or wanted is None:
         return code
@@ -160,7 +152,7 @@ def _fix(
 def _of_cause(
     search: Followed, cause: Cause, blamed: Blame, state: State, node: int, block: str
 ) -> Blame:
-    """The place that a cause speaks against, where that is not where the value is made."""
+    """Return the place that a cause blames, if it is another than that of the wrong value."""
     if cause.taken_at is not None and _is_handed_over(search, cause.taken_at, state, node):
         return blamed.moved_to(state.tape[node].chain[1].place)
     if cause.node is not None and state.tape[cause.node].place is not None:
@@ -168,7 +160,7 @@ def _of_cause(
     if cause.name == fault.PENALTY_MISSING:
         place = returned_place(state.tape[node].chain, block)
         is_name = place is not None and place.source.isidentifier() and block != BARE
-        if place is not None and not is_name:  # what has a name there was made before
+        if place is not None and not is_name:  # a returned name has its value from before
             return blamed.moved_to(place)
     if cause.name in (fault.NOT_ACCUMULATED, fault.PASS_MISSING) and blamed.place is not None:
         once = cause.name == fault.NOT_ACCUMULATED
@@ -180,7 +172,7 @@ def _of_cause(
 
 
 def _is_handed_over(search: Followed, value: int, state: State, node: int) -> bool:
-    """Whether the function that makes a value was given a value of the loss by its caller."""
+    """True if a caller passes a value of the loss to the function that computes a node."""
     chain = state.tape[node].chain
     if len(chain) < 2:
         return False
@@ -192,18 +184,18 @@ def _is_handed_over(search: Followed, value: int, state: State, node: int) -> bo
             continue
         seen.add(made.index)
         if made.chain[-len(chain) + 1 :] == chain[1:] and len(made.chain) >= len(chain):
-            pending += made.operands  # made inside of the call
+            pending += made.operands  # computed inside of the call
         elif same(state.at(made.index), wanted):
             return True
     return False
 
 
 def _blocks(state: State, names: frozenset[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.block for one in state.outputs if one.name in names))
+    return tuple(dict.fromkeys(output.block for output in state.outputs if output.name in names))
 
 
-def _told(
-    found: Fault,
+def _completed(
+    bare: Fault,
     search: Followed,
     state: State,
     mended: State,
@@ -211,14 +203,14 @@ def _told(
     expression: str,
     shape: tuple[int, ...] | None = None,
 ) -> Fault:
-    """The fault with an entry of its value, what is right before it, and what it mends."""
+    """Add the worst entry of its value, right values before it, and mended gradients to a fault."""
     outputs = search.points[0].outputs
-    entry = _entry(expression, found.actual_value, found.expected_value, shape)
+    entry = _entry(expression, bare.actual_value, bare.expected_value, shape)
     passes = passes_at(state, node)
     if entry is not None and entry.passes == 1 and len(passes) > 1:
         entry = replace(entry, number=passes.index(node) + 1, passes=len(passes))
     return replace(
-        found,
+        bare,
         entry=entry,
         before=_before(search, state, node),
         mended={name: mended.values[0][index] for name, index in outputs.items()},
@@ -231,7 +223,7 @@ def _entry(
     expected: NDArray[Any] | None,
     shape: tuple[int, ...] | None,
 ) -> Entry | None:
-    """The entry with the largest difference; of a loop, with the pass that it is of."""
+    """Return the entry with the largest difference, for a loop with the number of its pass."""
     if actual is None or expected is None or actual.shape != expected.shape or not actual.size:
         return None
     if not expression:
@@ -246,14 +238,14 @@ def _entry(
 
 
 def _before(search: Followed, state: State, node: int) -> tuple[Step, ...]:
-    """Right values that a value is made of, the last first."""
-    found: list[Step] = []
+    """Return right values that a value is computed from, the last first."""
+    steps: list[Step] = []
     for made in latest_first(state.tape, state.tape[node].operands):
-        if len(found) == STEPS:
+        if len(steps) == STEPS:
             break
         if made.place is not None and not made.is_leaf:
             explained = search.known.explaining(state.at(made.index))
             words = named(explained, search.words)
-            if words and words not in [step.words for step in found]:
-                found.append(Step(made.place, words))
-    return tuple(found)
+            if words and words not in [step.words for step in steps]:
+                steps.append(Step(made.place, words))
+    return tuple(steps)

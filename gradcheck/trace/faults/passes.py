@@ -1,4 +1,4 @@
-"""Loops that lose what their passes make: they keep the last, write over it, or end too early."""
+"""Loops that lose results of their passes: they keep the last one, overwrite, or end too early."""
 
 from __future__ import annotations
 
@@ -23,23 +23,22 @@ from gradcheck.trace.wording.loops import left_at_once
 from gradcheck.trace.wording.words import Words
 
 NEAR = 60
-"""By how many operations a gradient is reached from what a loop adds up."""
+"""The largest number of operations from the results of a loop to the gradients."""
 
 INNER = (1, 2, 3, 4, 6)
-"""How many passes an inner loop may have, each of which makes another gradient."""
+"""Possible numbers of passes of an inner loop, if each pass computes another gradient."""
 
 
 def last_pass(
     view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
 ) -> Special | None:
-    """The operation, or plain assignment, whose values added up over its loop mend outputs."""
+    """Return the operation or assignment whose values, summed over its loop, mend outputs."""
     return _of_operations(view, wrong) or _of_assignments(view, wrong, assignments)
 
 
 def passes_at(state: State, node: int) -> list[int]:
-    """An operation, and those that the same calls do at the same place: the passes of a loop."""
-    one = state.tape[node]
-    key = one.chain, one.name
+    """Return an operation and its repetitions by the same calls at the same place, in a loop."""
+    key = state.tape[node].chain, state.tape[node].name
     return [other.index for other in state.tape if (other.chain, other.name) == key]
 
 
@@ -51,7 +50,7 @@ def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:
                 continue
             series = [members[first::inner] for first in range(inner)]
             replacements = tuple(
-                Replacement(nodes={one[-1]: _total(values, one) for one in series})
+                Replacement(nodes={passes[-1]: _total(values, passes) for passes in series})
                 for values in state.values
             )
             mended = state.mended_by(replacements, wrong)
@@ -90,7 +89,7 @@ def _total(values: Values, indices: Sequence[int]) -> NDArray[Any]:
 
 
 def _kept(view: View) -> Iterator[list[int]]:
-    """The results of an operation in a loop, of which the last goes into wrong outputs."""
+    """Yield the results of an operation in a loop of which wrong outputs use the last."""
     state = view.state
     groups = grouped(
         (node.in_loop, node.index)
@@ -106,13 +105,13 @@ def _kept(view: View) -> Iterator[list[int]]:
 
 
 def _are_one(view: View, members: Sequence[int]) -> bool:
-    """Whether all passes made the same, so that their sum is no more than a multiple of it."""
+    """True if all passes give the same value, so that their sum is only a multiple of it."""
     first = view.state.at(members[0])
     return all(same_arrays(view.state.at(index), first) for index in members[1:])
 
 
 def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
-    """The statement that mends outputs once it adds in every pass what it assigns."""
+    """Return the statement that mends outputs if it adds in each pass instead of assigning."""
     return _of_writes(view.state, wrong) or _of_names(view.state, wrong)
 
 
@@ -120,30 +119,32 @@ def _of_writes(state: State, wrong: frozenset[str]) -> Special | None:
     for writes in _in_loops(state, wrong):
         last = writes[-1]
         try:
-            found = [
+            summed = [
                 carried(nodes, values, {i: adding(nodes[i]) for i in writes}, last)
                 for nodes, values in zip(state.nodes, state.values, strict=True)
             ]
         except Exception:  # the user's functions may be among them
             continue
-        replacements = tuple(Replacement({i: values[i] for i in writes}) for values in found)
+        replacements = tuple(Replacement({i: values[i] for i in writes}) for values in summed)
         mended = state.mended_by(replacements, wrong)
         if mended:
-            made, wanted = state.values[0][last], found[0][last]
+            made, wanted = state.values[0][last], summed[0][last]
             blame = Blame(state.tape[last].place)
             return Special(fault.OVERWRITTEN, blame, last, replacements, mended, made, wanted, ADD)
     return None
 
 
 def _in_loops(state: State, wrong: frozenset[str]) -> Iterator[list[int]]:
-    """The writes of a statement that wrong outputs are made of, where it ran more than once."""
-    writes = (one for one in state.writes_to(wrong) if one.is_float and one.index >= state.start)
-    groups = grouped((one.chain, one.index) for one in writes)
+    """Yield the writes of a statement that ran more than once and that wrong outputs depend on."""
+    writes = (
+        node for node in state.writes_to(wrong) if node.is_float and node.index >= state.start
+    )
+    groups = grouped((node.chain, node.index) for node in writes)
     yield from (writes for writes in groups.values() if len(writes) > 1)
 
 
 def _of_names(state: State, wrong: frozenset[str]) -> Special | None:
-    """What is used of an expression, with what the passes before made of it, which nothing uses."""
+    """Return the expression of which only the last results are used, and all should be added."""
     above = state.outputs_made_of(wrong)
     made = grouped(
         (node.chain, node)
@@ -160,9 +161,8 @@ def _of_names(state: State, wrong: frozenset[str]) -> Special | None:
             if before and above >> node.index & 1:
                 used[node.index] = before
             before = []
-        shapes = {
-            state.tape[one].value.shape for last, rest in used.items() for one in (last, *rest)
-        }
+        indices = [index for last, rest in used.items() for index in (last, *rest)]
+        shapes = {state.tape[index].value.shape for index in indices}
         if len(shapes) != 1:
             continue
         replacements = tuple(
@@ -183,13 +183,13 @@ def _of_names(state: State, wrong: frozenset[str]) -> Special | None:
 def return_too_early(
     mend: Mend, blamed: Blame, state: State, words: Words
 ) -> tuple[Place, int] | None:
-    """A return that ends a loop in its first pass, and the line of the loop.
+    """Return a `return` that ends a loop in its first pass, and the line of the loop.
 
-    It stands after what is blamed, or after what writes into a buffer that wrong outputs are made
-    of, in a function that the loss does not run.
+    The `return` comes after the blamed place, or after an assignment to entries that wrong outputs
+    depend on, in a function that the loss does not call.
     """
     of_the_loss = {call.code for node in words.nodes for call in node.chain}
     places = [] if blamed.place is None else [blamed.place]
-    writes = [one.chain[0] for one in state.writes_to(mend.outputs)]
+    writes = [write.chain[0] for write in state.writes_to(mend.outputs)]
     places += [call.place for call in writes if call.code not in of_the_loss]
     return next(filter(None, map(left_at_once, dict.fromkeys(places))), None)

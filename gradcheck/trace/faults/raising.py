@@ -1,8 +1,8 @@
-"""A gradient that raises: the tape up to there tells where the shapes went wrong.
+"""Find the fault of a gradient that raises: the operation at which the shapes go wrong.
 
-The operation that failed has its operands on the tape. The fault is the first value on the way to
-it that no quantity of the loss explains although all that it is made of is explained; where all
-operands are explained, it is the failing operation itself.
+The operands of the operation that failed are on the tape. The fault is the first value on the way
+to it that is not a known quantity of the loss, while all its operands are; if all operands of the
+failed operation are known, it is that operation.
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ BEYOND = re.compile(
 
 
 def _words_of(search: Followed, index: int) -> str:
-    """What a value of the gradient is; empty where nothing explains it."""
+    """Describe a value of the gradient as a known quantity; empty if it is none."""
     node = search.points[0].nodes[index]
     values = [point.nodes[index].value for point in search.points]
     if node.is_leaf or not node.is_float or not any(np.any(value) for value in values):
         return node.name
     for form in _forms(values):
-        found = search.known.explaining(form)
-        whole = [one for one in found if one.values[0].size == form[0].size]
-        words = named(whole or found, search.words)
+        explained = search.known.explaining(form)
+        whole = [known for known in explained if known.values[0].size == form[0].size]
+        words = named(whole or explained, search.words)
         if words:
             return words if whole else f"a row or column of {words}"
     return ""
 
 
 def _forms(values: Sequence[NDArray[Any]]) -> list[list[NDArray[Any]]]:
-    """The values, and without their first or last row or column."""
+    """Return the values, and those without their first or last row or column."""
     forms = [list(values)]
     for axis in range(values[0].ndim):
         if values[0].shape[axis] > 1:
-            for kept in (slice(1, None), slice(None, -1)):
-                index = (slice(None),) * axis + (kept,)
+            for part in (slice(1, None), slice(None, -1)):
+                index = (slice(None),) * axis + (part,)
                 forms.append([value[index] for value in values])
     return forms
 
 
 def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfit] | None:
-    """The fault of a gradient that raised; None where no operation of numpy's failed."""
+    """Return the fault of a gradient that raised; None if no traced operation failed."""
     gradient = search.points[0].gradient
     failed = gradient.tape.failed
     if failed is None:
@@ -74,11 +74,11 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
         misfit = _misfit(search, failed, False)
     blamed = Blame.at(node.chain)
     expression, also = blamed.expression, blamed.also
-    operands = [f"{one.words or 'a value'} {one.value.shape}" for one in misfit.operands]
+    operands = [f"{item.words or 'a value'} {item.value.shape}" for item in misfit.operands]
     shape = f" {node.value.shape}" if culprit is not None else ""
     if failed.place is not None and culprit is not None:
         also = (failed.place, *also)
-    found = Fault(
+    shown = Fault(
         fault.RAISES if culprit is None else fault.WRONG_SHAPE,
         blamed.place,
         also,
@@ -89,26 +89,26 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
         before=_right_operands(search, node),
         blocks=tuple(blocks),
     )
-    return found, misfit
+    return shown, misfit
 
 
 def _beyond_the_end(
     failed: Node, error: BaseException | None, blocks: tuple[str, ...]
 ) -> Fault | None:
-    """The loop whose number went beyond the end of an axis."""
-    found = BEYOND.search(str(error)) if isinstance(error, IndexError) else None
-    if found is None or failed.place is None:
+    """Return the fault of a loop whose index goes beyond the end of an axis."""
+    match = BEYOND.search(str(error)) if isinstance(error, IndexError) else None
+    if match is None or failed.place is None:
         return None
-    head = loop_of_index(failed.place, int(found["axis"]))
+    head = loop_of_index(failed.place, int(match["axis"]))
     if head is None:
         return None
-    words = f"goes to {found['index']}, where axis {found['axis']} has {found['size']}"
+    words = f"goes to {match['index']}, where axis {match['axis']} has {match['size']}"
     cause = Cause(fault.OTHER_INDEX, words)
     return Fault(fault.RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
 
 
 def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
-    """The operation in words, with a product of its operands that is a known quantity."""
+    """Describe an operation, with a product of its operands that is a known quantity."""
     source = node.source
     operands = [
         Operand(
@@ -132,7 +132,7 @@ def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
 
 
 def _written_operands(node: Node, source: str) -> Iterator[tuple[int, ast.expr | None]]:
-    """The operands of an operation, each with its expression; also those in a list."""
+    """Yield the operands of an operation, also those in a list, each with its expression."""
     for position, argument in enumerate(node.arguments):
         written = operand_text(source, position)
         if isinstance(argument, Reference):
@@ -145,18 +145,18 @@ def _written_operands(node: Node, source: str) -> Iterator[tuple[int, ast.expr |
 
 
 def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
-    """A product of two operands that is an adjoint or a value of the loss, and what it is."""
+    """Return a product of two operands that is an adjoint or value of the loss, and its name."""
     left, right = operands
     pairs = [((left.code, left.value), (right.code, right.value))]
-    pairs += [(less, pairs[0][1]) for less in with_a_line_less(left.code, left.value)]
-    pairs += [(pairs[0][0], less) for less in with_a_line_less(right.code, right.value)]
-    for (one, a), (other, b) in pairs:
-        for code, value in products_of(one, other, a, b):
+    pairs += [(part, pairs[0][1]) for part in with_a_line_less(left.code, left.value)]
+    pairs += [(pairs[0][0], part) for part in with_a_line_less(right.code, right.value)]
+    for (left_code, a), (right_code, b) in pairs:
+        for code, value in products_of(left_code, right_code, a, b):
             for quantity in search.known.of_kind(ADJOINT, VALUE) if value.shape else ():
-                its = quantity.values[0]
-                if its.shape != value.shape:
-                    continue
-                if np.allclose(its, value, 1e-6, 1e-9 * np.max(np.abs(value))):
+                wanted = quantity.values[0]
+                if wanted.shape == value.shape and np.allclose(
+                    wanted, value, 1e-6, 1e-9 * np.max(np.abs(value))
+                ):
                     return code, named([quantity], search.words)
     return "", ""
 
@@ -169,18 +169,18 @@ def _unparsed(source: str) -> str:
 
 
 def _first_unexplained(search: Followed, failed: Node) -> int | None:
-    """The value that is unexplained, while all that it is made of is explained."""
+    """Return the first unexplained value on the way to a failed operation, or None."""
     pending = list(failed.operands)
-    found: int | None = None
+    first: int | None = None
     seen: set[int] = set()
     while pending:
         index = pending.pop(0)
         if index in seen or _words_of(search, index):
             continue
         seen.add(index)
-        found = index if found is None else min(found, index)
+        first = index if first is None else min(first, index)
         pending += search.points[0].nodes[index].operands
-    return found
+    return first
 
 
 def _right_operands(search: Followed, node: Node) -> tuple[Step, ...]:

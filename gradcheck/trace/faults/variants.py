@@ -1,7 +1,7 @@
-"""The operations that may be meant in the place of one of the loss.
+"""The operations that the user may have meant instead of one of the loss.
 
-Other formulas for the same: a small constant that keeps from dividing by nothing, a variance by n
-or by n - 1, the two forms of the GELU. And other operations: another constant, a sum for a mean.
+Some are other formulas for the same thing: another small constant against division by zero, a
+variance by n or n - 1, the two forms of the GELU. Others are another constant, or a sum for a mean.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from gradcheck.trace.faults.changes import (
 from gradcheck.trace.record.nodes import Node, Reference
 
 SMALL = 0.011
-"""Constants up to this keep from dividing by nothing."""
+"""Constants up to this size are guards against division by zero."""
 
 NEAR = 12
-"""How many values before the end of a GELU are tried as what it takes."""
+"""The number of values before the output of a GELU that are tried as its input."""
 
 
 def _other_epsilon(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
     for _, old in constants_of(node, nodes):
         if 0 < old <= SMALL:
-            for new in (0.0, *(one for one in constants if 0 < one <= SMALL and one != old)):
+            for new in (0.0, *(c for c in constants if 0 < c <= SMALL and c != old)):
                 yield with_constant(old, new)
 
 
 def _added_epsilon(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
-    """A small constant added to the last operand, before the operation."""
+    """Yield the operation with a small constant added to its last operand."""
     for epsilon in constants:
         if 0 < epsilon <= SMALL and isinstance(node.arguments[-1], Reference):
             yield f"{epsilon:g} added to what it takes", partial(_shifted, by=epsilon)
@@ -54,7 +54,7 @@ def _shifted(node: Node, nodes: Tape, by: float) -> Node:
 
 
 def _epsilon_moved_out(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
-    """sqrt(v) + epsilon for sqrt(v + epsilon)."""
+    """Yield sqrt(v) + epsilon instead of sqrt(v + epsilon)."""
     epsilon = _epsilon_in(node, nodes)
     if epsilon is not None:
         yield (
@@ -75,7 +75,7 @@ def _epsilon_in(node: Node, nodes: Tape) -> float | None:
 
 
 def _epsilon_moved_in(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
-    """sqrt(v + epsilon) for sqrt(v) + epsilon."""
+    """Yield sqrt(v + epsilon) instead of sqrt(v) + epsilon."""
     rooted = node.operands and nodes[node.operands[0]].operation in ("sqrt", "std")
     for _, epsilon in constants_of(node, nodes) if rooted else ():
         if 0 < epsilon <= SMALL:
@@ -84,9 +84,7 @@ def _epsilon_moved_in(node: Node, nodes: Tape, constants: Sequence[float]) -> Va
 
 def _added_under(epsilon: float) -> Change:
     return function_of(
-        _only_operand,
-        lambda x: np.sqrt(x * x + epsilon),
-        lambda x: x / np.sqrt(x * x + epsilon),
+        _only_operand, lambda x: np.sqrt(x * x + epsilon), lambda x: x / np.sqrt(x * x + epsilon)
     )
 
 
@@ -95,7 +93,7 @@ def _only_operand(node: Node, nodes: Tape) -> int:
 
 
 def _other_freedom(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
-    """A variance by n - 1 for one by n, and the reverse."""
+    """Yield a variance by n - 1 instead of n, or the reverse."""
     for ddof in (0, 1):
         if node.keywords.get("ddof", 0) != ddof:
             yield f"ddof={ddof}", partial(_with_freedom, ddof=ddof)
@@ -119,18 +117,18 @@ def _divisor_by_one(node: Node, nodes: Tape, constants: Sequence[float]) -> Vari
 
 
 def _other_gelu(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
-    """The other form; and this one with the slope of the other, where values are kept."""
-    for own, other in (GELUS, GELUS[::-1]):
-        operand = partial(_argument, form=own.value)
+    """Yield the other form, and the present form with the slope of the other."""
+    for present, other in (GELUS, GELUS[::-1]):
+        operand = partial(_argument, form=present.value)
         if operand(node, nodes) is not None:
-            for value, words in ((other.value, ""), (own.value, "the slope of ")):
+            for value, words in ((other.value, ""), (present.value, "the slope of ")):
                 yield words + other.words, function_of(operand, value, other.slope)
 
 
 def _argument(node: Node, nodes: Tape, form: Callable[[Array], Array]) -> int | None:
-    """The value before an operation of which that is a function.
+    """Return the earlier value of which an operation is the given form of the GELU, or None.
 
-    The two forms are nearly the same, and the one with a tanh needs no scipy.
+    The form with a tanh is nearly the same, and is tried first because it needs no scipy.
     """
     pending, seen = list(node.operands), 0
     while pending and seen < NEAR:
@@ -139,8 +137,8 @@ def _argument(node: Node, nodes: Tape, form: Callable[[Array], Array]) -> int | 
         value = nodes[index].value
         is_alike = value.shape == node.value.shape and value.dtype.kind == "f"
         if is_alike and all(
-            np.allclose(one(value), node.value, 0, off)
-            for one, off in ((_by_tanh, 1e-3), (form, 1e-6))
+            np.allclose(gelu(value), node.value, 0, tolerance)
+            for gelu, tolerance in ((_by_tanh, 1e-3), (form, 1e-6))
         ):
             return index
         pending += nodes[index].operands
@@ -195,8 +193,7 @@ FORMULAS: dict[tuple[str, ...], Callable[[Node, Tape, Sequence[float]], Variants
     ("divide",): _divisor_by_one,
     ("multiply", "divide"): _other_gelu,
 }
-"""By the names of operations, what makes the others of an operation, its tape, and the constants
-that the gradient has."""
+"""By names of operations, what yields other formulas for a node, its tape and some constants."""
 
 
 def _other_constant(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
@@ -241,7 +238,7 @@ OTHERS = {
     "less": ("greater",),
     "greater": ("less",),
 }
-"""By operation, those that somebody may have meant."""
+"""By operation, other ones that the user may have meant."""
 
 WITH_CONSTANTS = (
     *("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "clip"),
@@ -253,11 +250,11 @@ ROWS: dict[tuple[str, ...], Callable[[Node, Tape, Sequence[float]], Variants]] =
     tuple(OTHERS): _other_operation,
     ("absolute", "power", "square", "multiply", "divide", "log", "where"): _twice_or_half,
 }
-"""As `FORMULAS`, of what is no formula for the same thing."""
+"""As `FORMULAS`, for operations that do something else."""
 
 
 def variants_of(node: Node, nodes: Tape, constants: Sequence[float], of_formula: bool) -> Variants:
-    """What may be meant in the place of an operation: another formula for the same, or another."""
+    """Yield the variants of an operation: formulas for the same thing, or other operations."""
     for names, variants in (FORMULAS if of_formula else ROWS).items():
         if node.operation in names:
             yield from variants(node, nodes, constants)

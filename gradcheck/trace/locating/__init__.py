@@ -1,10 +1,9 @@
-"""Which value of the gradient is the first wrong one.
+"""Locate the first wrong value of a gradient.
 
-On the gradient's tape (`state`), whose wrong parts are known (`outputs`, `view`), the earliest
-value is looked for (`search`, over the `units`) that, replaced by a known quantity (`candidates`),
-makes wrong parts right at all points and spoils no right one (`trial`; of several, `preferences`
-choose); what it is made of may be to blame (`made_of`). The result is a mend (`units`). Most
-replacements are dismissed by random projections (`projections`, where `linearity` allows it), the
-others are executed, first many at once (`batches`). A constant that nobody can have meant
-(`constants`) explains nothing.
+On the gradient's tape (`state`), whose wrong outputs are known (`outputs`, `view`), `search` goes
+over the `units` for the earliest value that, replaced by a known quantity (`candidates`), makes
+wrong outputs right at all points and no right one wrong (`trial`). `preferences` choose among
+several, and `made_of` asks whether an operand is to blame instead. The result is a `Mend`. Random
+projections rule out most replacements (`projections`, where `linearity` allows it); the others are
+executed, many at once first (`batches`). An implausible constant (`constants`) explains nothing.
 """

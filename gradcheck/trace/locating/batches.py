@@ -1,4 +1,4 @@
-"""Doing operations again for many replacements at once."""
+"""Execute operations again for many replacements at once."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from gradcheck.trace.record.nodes import Node, Reference
 AT_ONCE = frozenset(ELEMENTWISE) | split_names(
     "where less less_equal greater greater_equal equal not_equal"
 )
-"""Operations that can be done for all replacements along a first axis."""
+"""Operations that one call can execute for all replacements, stacked along a first axis."""
 
 Stacks = Mapping[int, NDArray[np.float64]]
-"""By node, its values, one for every replacement."""
+"""By node, its values, stacked along a first axis: one for each replacement."""
 
 
 def run_each(
     state: State, nodes: Stacks, uses: Mapping[Edge, NDArray[np.float64]], order: Iterable[int]
 ) -> dict[int, NDArray[np.float64]]:
-    """The values that change, at the first point; NaN where an operation raises."""
+    """Return the changed values at the first point, after executing `order`; NaN if that raises."""
     changed = dict(nodes)
     for index in order:
         node = state.tape[index]
@@ -40,55 +40,55 @@ def run_each(
             if (index, operand) in uses or operand in changed
         }
         if operands:
-            changed[index] = _done(state, node, operands)
+            changed[index] = _evaluated(state, node, operands)
     return changed
 
 
-def _done(state: State, node: Node, operands: Stacks) -> NDArray[np.float64]:
+def _evaluated(state: State, node: Node, operands: Stacks) -> NDArray[np.float64]:
     values, shape = state.values[0], node.value.shape
     count = len(next(iter(operands.values())))
     if not node.keywords:
         result = _at_once(node, values, operands)
         if result.shape == (count, *shape):
             return result
-    found = [np.broadcast_to(np.nan, shape)] * count
+    results = [np.broadcast_to(np.nan, shape)] * count
     for number in range(count):
-        own = {operand: stack[number] for operand, stack in operands.items()}
+        replaced = {operand: stack[number] for operand, stack in operands.items()}
         try:
-            result = evaluate(node, Replaced(values, own))
+            result = evaluate(node, Replaced(values, replaced))
         except Exception:  # the user's functions may be among them
             continue
         if result.shape == shape and result.dtype.kind in "fiub":
-            found[number] = result
-    return np.asarray(found[0], np.float64)[None] if count == 1 else np.array(found, np.float64)
+            results[number] = result
+    return np.asarray(results[0], np.float64)[None] if count == 1 else np.array(results, np.float64)
 
 
 def _at_once(node: Node, values: Values, operands: Stacks) -> NDArray[np.float64]:
-    """The results along a first axis; empty where that cannot be done."""
+    """Return the results of one call, stacked along a first axis; empty if that is impossible."""
     name, arguments = node.operation, node.arguments
     try:
         if name in AT_ONCE and node.function is not None:
             rank = node.value.ndim
             return np.asarray(
-                node.function(*(_of(one, values, operands, rank) for one in arguments))
+                node.function(*(_stacked(item, values, operands, rank) for item in arguments))
             )
         if name in ("getitem", "setitem") and _is_basic(arguments[1]):
             key = arguments[1] if isinstance(arguments[1], tuple) else (arguments[1],)
-            array = _of(arguments[0], values, operands, values[node.operands[0]].ndim)
+            array = _stacked(arguments[0], values, operands, values[node.operands[0]].ndim)
             if name == "getitem":
                 return np.asarray(array[(slice(None), *key)])
             count = len(next(iter(operands.values())))
             changed = np.array(np.broadcast_to(array, (count, *node.value.shape)))
             rank = changed[(slice(None), *key)].ndim - 1
-            changed[(slice(None), *key)] = _of(arguments[2], values, operands, rank)
+            changed[(slice(None), *key)] = _stacked(arguments[2], values, operands, rank)
             return changed
-    except Exception:  # one after the other then
+    except Exception:  # the caller then tries them one after the other
         pass
     return np.zeros(0)
 
 
-def _of(argument: Any, values: Values, operands: Stacks, rank: int) -> Any:
-    """An argument for a result of a rank: a stack with its own axes at the end."""
+def _stacked(argument: Any, values: Values, operands: Stacks, rank: int) -> Any:
+    """Return an argument; a stack gets axes of length 1 to broadcast with results of a rank."""
     if not isinstance(argument, Reference):
         return argument
     stack = operands.get(argument.index)
@@ -99,9 +99,9 @@ def _of(argument: Any, values: Values, operands: Stacks, rank: int) -> Any:
 
 
 def _is_basic(key: Any) -> bool:
-    """Whether an index holds nothing but numbers and slices of them."""
+    """True if an index consists of integers and slices only."""
     if isinstance(key, tuple):
         return all(map(_is_basic, key))
     if isinstance(key, slice):
-        return all(one is None or isinstance(one, int) for one in (key.start, key.stop, key.step))
+        return all(end is None or isinstance(end, int) for end in (key.start, key.stop, key.step))
     return type(key) is int

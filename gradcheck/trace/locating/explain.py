@@ -1,4 +1,4 @@
-"""Which known quantities a value is, up to a constant and the order of its entries."""
+"""Look up the known quantities that a value equals, up to a constant and the order of entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradcheck.trace.adjoints.quantities import VALUE, Quantity
 from gradcheck.trace.record.graph import grouped
 
 LINES = 24
-"""Of how many rows or columns at most single ones are known quantities too."""
+"""Single rows or columns are looked up too, of quantities with at most this many."""
 
 Features = NDArray[np.float64]
 ByPoint = Sequence[NDArray[Any]]
@@ -23,10 +23,15 @@ ByPoint = Sequence[NDArray[Any]]
 
 @dataclass(frozen=True)
 class Known:
-    """The quantities, to be looked up by value, with the relative error that is allowed.
+    """The known quantities, indexed by features of their values.
 
-    By size there are rows of features, each of a quantity, or of a row or column of one, of that
-    size; with the number of the quantity, and the norm. `are_values` are those of the loss itself.
+    Attributes:
+        quantities: all of them.
+        features: by size, the features of all quantities, rows and columns of this size.
+        rows: by size, the numbers of the quantities to which the rows of `features` belong.
+        sizes: by size, the norms that belong to the rows of `features`.
+        are_values: for each quantity, True if it is a value of the loss itself.
+        tolerance: the relative error allowed.
     """
 
     quantities: Sequence[Quantity]
@@ -37,18 +42,18 @@ class Known:
     tolerance: float
 
     def of_kind(self, *kinds: str) -> Iterator[Quantity]:
-        """The quantities of some kinds."""
-        return (one for one in self.quantities if one.kind in kinds)
+        """Return the quantities of some kinds."""
+        return (quantity for quantity in self.quantities if quantity.kind in kinds)
 
     def explaining(self, values: ByPoint) -> list[Quantity]:
-        """The quantities that values are, up to a factor."""
+        """Return the quantities that a value, given by point, equals up to a factor."""
         return self.explaining_each([values])[0]
 
     def explaining_each(
         self, several: Sequence[ByPoint], exact_values: bool = False
     ) -> list[list[Quantity]]:
-        """The same for several values; if exact, those of the forward pass with no factor."""
-        found: list[list[Quantity]] = [[] for _ in several]
+        """Do the same for several values; with `exact_values`, values of the loss need factor 1."""
+        explained: list[list[Quantity]] = [[] for _ in several]
         by_size: dict[int, list[int]] = {}
         for number, values in enumerate(several):
             size = values[0].size
@@ -58,20 +63,20 @@ class Known:
                 by_size.setdefault(size, []).append(number)
         for size, numbers in by_size.items():
             features, norms = _features_of([several[number] for number in numbers])
-            for number, own, norm in zip(numbers, features, norms, strict=True):
-                if np.all(np.isfinite(own)):
-                    found[number] = self._near(size, own, norm if exact_values else None)
-        return found
+            for number, row, norm in zip(numbers, features, norms, strict=True):
+                if np.all(np.isfinite(row)):
+                    explained[number] = self._near(size, row, norm if exact_values else None)
+        return explained
 
-    def _near(self, size: int, own: Features, norm: float | None) -> list[Quantity]:
-        """The quantities of a size with these features, and values of the loss with this norm."""
-        allowed = self.tolerance * (np.abs(own) + 1e-3)
+    def _near(self, size: int, row: Features, norm: float | None) -> list[Quantity]:
+        """Return the quantities of a size with these features, values of the loss by norm too."""
+        allowed = self.tolerance * (np.abs(row) + 1e-3)
         order, firsts = self.sorted[size]
-        first, last = np.searchsorted(firsts, (own[0] - allowed[0], own[0] + allowed[0]))
+        first, last = np.searchsorted(firsts, (row[0] - allowed[0], row[0] + allowed[0]))
         if first == last:
             return []
         chosen = np.sort(order[first:last])
-        near = np.all(np.abs(self.features[size][chosen] - own) < allowed, axis=1)
+        near = np.all(np.abs(self.features[size][chosen] - row) < allowed, axis=1)
         rows = self.rows[size][chosen]
         if norm is not None:
             same = np.abs(self.sizes[size][chosen] - norm) <= self.tolerance * norm
@@ -80,30 +85,30 @@ class Known:
 
     @cached_property
     def sorted(self) -> dict[int, tuple[NDArray[np.intp], NDArray[np.float64]]]:
-        """By size, the rows by their first feature, and that."""
-        orders = {size: np.argsort(found[:, 0]) for size, found in self.features.items()}
+        """By size, the order of the rows by their first feature, and these features sorted."""
+        orders = {size: np.argsort(features[:, 0]) for size, features in self.features.items()}
         return {size: (order, self.features[size][order, 0]) for size, order in orders.items()}
 
 
 def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
-    """The quantities, ready to be looked up."""
-    found: dict[int, list[tuple[Features, NDArray[np.intp], NDArray[np.float64]]]] = {}
-    alike = grouped((one.values[0].shape, number) for number, one in enumerate(quantities))
+    """Index the quantities by the features of their values."""
+    by_size: dict[int, list[tuple[Features, NDArray[np.intp], NDArray[np.float64]]]] = {}
+    alike = grouped((item.values[0].shape, number) for number, item in enumerate(quantities))
     for numbers in alike.values():
         of_shape = [quantities[number].values for number in numbers]
         for several, repeated in _with_lines(of_shape):
-            own, norms = _features_of(several)
-            finite = np.all(np.isfinite(own), axis=1)
+            features, norms = _features_of(several)
+            finite = np.all(np.isfinite(features), axis=1)
             owners = np.repeat(np.array(numbers, dtype=np.intp), repeated)
-            rows = own[finite], owners[finite], norms[finite]
-            found.setdefault(several[0][0].size, []).append(rows)
-    features, owned, sizes = (
-        {size: np.concatenate([one[part] for one in parts]) for size, parts in found.items()}
-        for part in range(3)
+            rows = features[finite], owners[finite], norms[finite]
+            by_size.setdefault(several[0][0].size, []).append(rows)
+    indexed, owned, sizes = (
+        {size: np.concatenate([rows[column] for rows in parts]) for size, parts in by_size.items()}
+        for column in range(3)
     )
     return Known(
         quantities,
-        features,
+        indexed,
         owned,
         sizes,
         np.array([quantity.kind == VALUE for quantity in quantities], dtype=bool),
@@ -112,21 +117,21 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
 
 
 def _with_lines(of_shape: Sequence[ByPoint]) -> Iterator[tuple[Sequence[ByPoint], int]]:
-    """Quantities of one shape; then their rows and columns, so many of each."""
+    """Yield the quantities of one shape, then their rows and columns, with the number of each."""
     yield of_shape, 1
     if of_shape[0][0].ndim != 2:
         return
     height, width = of_shape[0][0].shape
     if height <= LINES:
-        yield [[one[k] for one in own] for own in of_shape for k in range(height)], height
+        yield [[matrix[k] for matrix in item] for item in of_shape for k in range(height)], height
     if width <= LINES:
-        yield [[one[:, k] for one in own] for own in of_shape for k in range(width)], width
+        yield [[matrix[:, k] for matrix in item] for item in of_shape for k in range(width)], width
 
 
 def _features_of(several: Sequence[ByPoint]) -> tuple[Features, NDArray[np.float64]]:
-    """Numbers that a constant factor and another order of the entries do not change; the norms.
+    """Return features of each value that no factor or reordering of entries changes, and its norm.
 
-    The norm of each is over its points and entries.
+    The norm is over all points and entries.
     """
     features, norms = [], []
     with np.errstate(all="ignore"):

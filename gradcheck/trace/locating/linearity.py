@@ -1,7 +1,7 @@
-"""From where on a change of a value reaches the outputs by operations that are linear in it.
+"""Find the operations from which on the outputs are linear in a change of some values.
 
-Where it does, one reverse pass for each random projection of an output tells, for every
-replacement of every value, what the output will be, without executing anything again.
+In this linear part, one reverse pass for each random projection of an output predicts the
+projection for every replacement of every value, and nothing is executed again.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gradcheck.trace.record.nodes import Reference, operands_of
 
 @dataclass(frozen=True)
 class Reached:
-    """What a change of some values reaches.
+    """The operations that a change of some values reaches.
 
     Attributes:
-        order: what has to be done again to know all outputs.
-        region: what has to be done again until all that follows is linear; empty if it all is.
-        uses: the uses by which the changes leave the region, or the starts, for what is linear.
+        order: all operations to execute again for the outputs, in order.
+        region: the operations to execute again until the rest is linear; empty if all is linear.
+        uses: the uses through which the change enters the linear part.
     """
 
     order: list[int]
@@ -33,7 +33,7 @@ class Reached:
 
 @dataclass(frozen=True)
 class Linearity:
-    """Answers for one state."""
+    """The linear parts of the tape of a state."""
 
     state: State
 
@@ -46,7 +46,7 @@ class Linearity:
         ]
 
     def reached(self, nodes: Iterable[int], uses: Iterable[Edge] = ()) -> Reached:
-        """What is reached by changes of nodes, or of single uses."""
+        """Return the operations that changes of nodes, or of single uses, reach."""
         state, changed = self.state, set(nodes)
         by_use: dict[int, set[int]] = {}
         for consumer, operand in uses:
@@ -57,8 +57,8 @@ class Linearity:
         for index in order:
             if index in changed or index in self.always:
                 continue
-            own = by_use.get(index, ())
-            varying = [one for one in self.arguments[index] if one in moving or one in own]
+            used = by_use.get(index, ())
+            varying = [item for item in self.arguments[index] if item in moving or item in used]
             if not self._is_linear(index, varying):
                 mask |= state.above[index]
         region = [index for index in order if index not in changed and mask >> index & 1]
@@ -74,7 +74,7 @@ class Linearity:
 
     @cached_property
     def always(self) -> frozenset[int]:
-        """What is linear in all its operands together."""
+        """The operations that are linear in all their operands together."""
         tape = self.state.tape
         return frozenset(
             node.index
@@ -91,6 +91,6 @@ class Linearity:
         name = node.operation
         if name in LINEAR or len(varying) != 1:
             return name in LINEAR
-        over = node.arguments[0]
-        is_numerator = isinstance(over, Reference) and over.index == varying[0]
+        numerator = node.arguments[0]
+        is_numerator = isinstance(numerator, Reference) and numerator.index == varying[0]
         return name in BILINEAR or (name == "divide" and is_numerator)

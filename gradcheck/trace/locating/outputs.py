@@ -1,4 +1,4 @@
-"""The parts of the gradients that are judged: blocks, or what one statement wrote into them."""
+"""The outputs of a gradient that are judged: blocks, or parts that one statement wrote."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node
 
 PARTS = 40
-"""Into how many parts a block is split at most."""
+"""A block is not split into more parts than this."""
 
 DEPTH = 200
-"""How many movements of data are followed back."""
+"""The number of movements of data that are followed back."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Output:
     """A part of a block's gradient.
 
     Attributes:
-        name: of the part.
+        name: the name of the part.
         block: the name of the block.
-        node: the index of the block's gradient.
-        entries: the flat positions of the part in it, or None for all.
-        true: what they should be, by point.
-        scale: the largest entry of the block's true gradient, by point.
-        tolerance: the largest error, relative to that, of what is right.
+        node: the index of the block's gradient on the tape.
+        entries: the flat positions of the part in the gradient, or None for all.
+        true: the right entries, by point.
+        scale: the largest entry of the block's right gradient, by point.
+        tolerance: the largest error of right entries, relative to `scale`.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Output:
     tolerance: float
 
     def part(self, value: NDArray[Any]) -> NDArray[Any]:
-        """The part's entries in the gradient of the block."""
+        """Return the entries of this part from the gradient of the block."""
         value = np.asarray(value, dtype=np.float64)
         if self.entries is None:
             return value
@@ -55,11 +55,11 @@ class Output:
         return flat[self.entries] if flat.size > self.entries.max() else flat
 
     def is_right(self, point: int, value: NDArray[Any]) -> bool:
-        """Whether the gradient of the block is right in this part."""
+        """True if the gradient of the block is right in this part."""
         return self.agrees(point, self.part(value))
 
     def agrees(self, point: int, part: NDArray[Any]) -> bool:
-        """Whether the entries of the part are right."""
+        """True if the entries of the part are right."""
         true = self.true[point]
         if part.shape != true.shape:
             return False
@@ -67,52 +67,58 @@ class Output:
 
 
 def outputs_of(points: Sequence[Point], tolerance: float) -> tuple[Output, ...]:
-    """The outputs, from the gradients at all points."""
+    """Return the outputs of the gradients at all points."""
     first = points[0]
-    found = []
+    outputs = []
     for block, node in first.outputs.items():
         if block not in first.true:
             continue
         true = [point.true[block] for point in points]
-        scale = tuple(max(float(np.max(np.abs(one), initial=0.0)), 1e-9) for one in true)
+        scale = _scales(true)
         parts = _parts(first.nodes, node, true[0].shape)
         for number, entries in enumerate(parts):
             name = block if entries is None else f"{block}#{number}"
-            picked = true if entries is None else [one.reshape(-1)[entries] for one in true]
-            found.append(Output(name, block, node, entries, tuple(picked), scale, tolerance))
+            part = true if entries is None else [value.reshape(-1)[entries] for value in true]
+            outputs.append(Output(name, block, node, entries, tuple(part), scale, tolerance))
     for block, matrix, column, known in columns_of(points):
         rows, width = first.nodes[matrix].value.shape
-        scale = tuple(max(float(np.max(np.abs(one), initial=0.0)), 1e-9) for one in known)
         entries = np.arange(rows) * width + column
-        found.append(Output(f"{block}#", block, matrix, entries, known, scale, tolerance))
-    return tuple(found)
+        outputs.append(
+            Output(f"{block}#", block, matrix, entries, known, _scales(known), tolerance)
+        )
+    return tuple(outputs)
+
+
+def _scales(values: Sequence[NDArray[Any]]) -> tuple[float, ...]:
+    return tuple(max(float(np.max(np.abs(value), initial=0.0)), 1e-9) for value in values)
 
 
 def _parts(
     nodes: Sequence[Node], node: int, shape: tuple[int, ...]
 ) -> list[NDArray[np.intp] | None]:
-    """The entries that one statement wrote together, for each such statement."""
+    """Split a gradient by the statements that wrote its entries; [None] if it is one part."""
     if nodes[node].value.shape != shape:
         return [None]
     sources = provenance(nodes, node)
     groups = grouped((nodes[source].chain, source) for source in np.unique(sources).tolist())
     if not 1 < len(groups) <= PARTS:
         return [None]
-    parts = [np.flatnonzero(np.isin(sources, found)) for found in groups.values()]
+    parts = [np.flatnonzero(np.isin(sources, written)) for written in groups.values()]
     return [*sorted(parts, key=lambda entries: int(entries[0]))]
 
 
 def provenance(nodes: Sequence[Node], node: int) -> NDArray[np.intp]:
-    """For every entry of a node the index of the node that it was moved from unchanged.
+    """Return for each entry of a node the index of the node that computed it.
 
-    The gradient that an update implies is the updated parameters, entry by entry.
+    Movements of data are undone. The gradient implied by an update, a difference divided by the
+    rate that gradcheck computes, counts as moved from the updated parameters.
     """
     entries = np.arange(nodes[node].value.size)
-    found = np.full(entries.size, node)
+    origins = np.full(entries.size, node)
     pending = [(node, entries, entries, 0)]
     while pending:
         index, wanted, targets, depth = pending.pop()
-        found[targets] = index
+        origins[targets] = index
         made = nodes[index]
         if depth > DEPTH or made.function is None or not made.is_float:
             continue
@@ -134,4 +140,4 @@ def provenance(nodes: Sequence[Node], node: int) -> NDArray[np.intp]:
             inside = (numbers >= start) & (numbers < start + nodes[operand].value.size)
             if inside.any():
                 pending.append((operand, numbers[inside] - start, targets[inside], depth + 1))
-    return found
+    return origins

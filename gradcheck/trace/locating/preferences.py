@@ -1,4 +1,4 @@
-"""Which of two replacements that mend the same outputs is to be blamed."""
+"""Choose which of two replacements that mend the same outputs shows the place of the bug."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gradcheck.trace.locating.view import View
 
 
 def carries(unit: Unit, view: View) -> bool:
-    """Whether all that is replaced carries an adjoint, or is added to one."""
+    """True if each replaced value carries an adjoint, or is added to one."""
     return all(
         index in view.carrying or (bool(unit.nodes) and index in view.additive)
         for index in unit.replaced
@@ -18,21 +18,22 @@ def carries(unit: Unit, view: View) -> bool:
 
 
 def already_right(mend: Mend, view: View) -> tuple[set[int], bool]:
-    """The values of the loss whose adjoints the replaced values are already.
+    """Return the values of the loss for which the replaced values are already right.
 
-    And whether, over a loop, each of them is at least a part of one.
+    Of adjoints these are the values that they are the adjoints of. The second result is True if,
+    over a loop, each replaced value is at least a contribution to an adjoint.
     """
     if mend.candidate is None:
         return set(), False
     if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
         explained = view.explained.get(mend.unit.first, ()) if mend.unit.kind == NODE else ()
-        return {one.node for one in explained if one.kind in (SLOPE, VALUE)}, False
+        return {known.node for known in explained if known.kind in (SLOPE, VALUE)}, False
     adjoints: set[int] = set()
     kinds = []
     for index in mend.unit.replaced:
         explained = view.explained.get(index, ())
-        adjoints |= {one.node for one in explained if one.kind == ADJOINT}
-        kinds.append({one.kind for one in explained})
+        adjoints |= {known.node for known in explained if known.kind == ADJOINT}
+        kinds.append({known.kind for known in explained})
     if not all(ADJOINT in kind or CONTRIBUTION in kind for kind in kinds):
         return set(), False
     is_part = any(CONTRIBUTION in kind for kind in kinds)
@@ -40,14 +41,14 @@ def already_right(mend: Mend, view: View) -> tuple[set[int], bool]:
 
 
 def spoils(mend: Mend, view: View) -> bool:
-    """Whether it makes derivatives wrong that were right, on every way to the outputs."""
+    """True if a mend makes right derivatives wrong on every path to the outputs."""
     if mend.candidate is None or not mend.unit.uses:
         return False
     state = view.state
     ends = {output.node for output in state.outputs}
-    # what it is now stays what it is where it is only cut out and joined
-    is_now = {one.node for _, used in mend.unit.uses for one in view.explained.get(used, ())}
-    # what is known but for a factor is known whatever number it is multiplied by
+    # slicing and joining leaves the replaced quantity the same quantity
+    present = {known.node for _, used in mend.unit.uses for known in view.explained.get(used, ())}
+    # a product with a number stays explained, whatever the number is
     scaled = {
         consumer
         for consumer, used in mend.unit.uses
@@ -61,8 +62,8 @@ def spoils(mend: Mend, view: View) -> bool:
             continue
         seen.add(index)
         if index in view.carrying - scaled and any(
-            one.kind == ADJOINT and (one.node not in is_now or index in ends)
-            for one in view.explained.get(index, ())
+            known.kind == ADJOINT and (known.node not in present or index in ends)
+            for known in view.explained.get(index, ())
         ):
             spoiled = True
             continue
@@ -73,7 +74,10 @@ def spoils(mend: Mend, view: View) -> bool:
 
 
 def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
-    """Whether a later place is to be blamed instead of one whose value is right for something."""
+    """True if a later mend is to blame instead of the held one, whose value is right for something.
+
+    `held_is` and `is_part` are what `already_right` returns for the held one.
+    """
     unit, candidate = mend.unit, mend.candidate
     if candidate is None:
         return False
@@ -83,14 +87,14 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
     if is_wanted_of_both and unit.nodes and unit.first in below and candidate.kind != ADJOINT:
         return not all(explained)
     if is_wanted_of_both and unit.first not in below and same_arrays(held.actual, mend.actual):
-        return True  # of two that are the same, the second is the copy
+        return True  # the later of two equal values is the copy
     if candidate.kind in (VALUE, SLOPE):
         if carries(unit, view):
             return False
         at_same = any(
-            one.kind == SLOPE and one.other == candidate.other
+            known.kind == SLOPE and known.other == candidate.other
             for index in unit.replaced
-            for one in view.explained.get(index, ())
+            for known in view.explained.get(index, ())
         )
         of_adjoint = held.candidate is not None and held.candidate.kind != SLOPE
         if candidate.kind == SLOPE and at_same and of_adjoint:
@@ -98,19 +102,19 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
         if is_odd(held.factor) and abs(mend.factor - 1) <= 1e-9:
-            return True  # the whole derivative belongs where it is wanted as it is
+            return True  # an exact adjoint is more plausible than an odd constant
         if held.candidate is not None and held.candidate.kind == SLOPE:
-            return False  # a slope for a slope says more than an adjoint of all that follows
+            return False  # a slope in place of a slope is more specific than the adjoint after it
         places = {view.state.tape[index].chain for index in held.unit.replaced}
-        of_passes = is_part and held.unit.is_series and len(places) == 1  # and not of calls
+        of_passes = is_part and held.unit.is_series and len(places) == 1  # not of several calls
         if of_passes or (held.candidate is not None and held.candidate.node == candidate.node):
-            return not all(explained)  # what is wanted of both is made wrong between them
+            return not all(explained)  # both expect the same: it becomes wrong in between
         return not all(explained) and not _is_made_of(unit, held, view, held_is)
     return False
 
 
 def _is_made_of(unit: Unit, held: Mend, view: View, held_is: set[int]) -> bool:
-    """Whether a value is made of the held one directly, with no other right adjoint in between."""
+    """True if a value depends on the held one with no other right adjoint in between."""
     ends = set(held.unit.replaced)
     pending, seen = list(unit.nodes), set()
     while pending:
@@ -118,8 +122,8 @@ def _is_made_of(unit: Unit, held: Mend, view: View, held_is: set[int]) -> bool:
             if operand in ends:
                 return True
             is_adjoint = any(
-                one.kind == ADJOINT and one.node not in held_is
-                for one in view.explained.get(operand, ())
+                known.kind == ADJOINT and known.node not in held_is
+                for known in view.explained.get(operand, ())
             )
             if operand not in seen and operand in view.carrying and not is_adjoint:
                 seen.add(operand)

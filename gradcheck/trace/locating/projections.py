@@ -1,4 +1,4 @@
-"""Random projections of the wrong outputs, and what every value contributes to them."""
+"""Random projections of the wrong outputs, and their derivatives by all values of the tape."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gradcheck.trace.locating.outputs import Output
 from gradcheck.trace.locating.state import State
 
 FIT = 1e-5
-"""The relative error of a projection that a replacement may leave."""
+"""The relative error of a projection up to which a replacement may be right."""
 
 TOGETHER = 200_000
-"""How many numbers the adjoints of the outputs that are gone back from together may have."""
+"""The most entries that the adjoints of one reverse pass over several outputs may have."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,11 @@ class Projection:
     """One projection of an output at one point.
 
     Attributes:
-        gap: the projection of what the output lacks.
-        seed: its derivatives by the gradient of the block.
-        weights: its derivatives by every value, and by every use of one.
+        output: the name of the output.
+        point: the number of the point.
+        gap: the projection of right minus present output.
+        seed: the derivatives of the projection by the gradient of the block.
+        weights: the derivatives of the projection by all values, and by all uses of values.
     """
 
     output: str
@@ -40,10 +42,10 @@ class Projection:
 def projections_of(
     state: State, wrong: frozenset[str], rng: np.random.Generator
 ) -> dict[str, list[Projection]]:
-    """The projections of the wrong outputs, by output: one at every point.
+    """Return the projections of the wrong outputs, by output: one at each point.
 
-    Several at one point would not do: of a value that reaches a single entry of an output, any
-    replacement is right there for some constant.
+    Several at a single point would not suffice: for a value that reaches only one entry of an
+    output, any replacement is right there with some constant.
     """
     chosen = [
         output
@@ -53,18 +55,18 @@ def projections_of(
     ]
     size = sum(node.value.size for node in state.tape)
     together = max(1, TOGETHER // max(size, 1))
-    found: dict[str, list[Projection]] = {output.name: [] for output in chosen}
+    by_output: dict[str, list[Projection]] = {output.name: [] for output in chosen}
     for point in state.points:
         for first in range(0, len(chosen), together):
-            for one in _projections(state, chosen[first : first + together], point, rng):
-                found[one.output].append(one)
-    return found
+            for projection in _projections(state, chosen[first : first + together], point, rng):
+                by_output[projection.output].append(projection)
+    return by_output
 
 
 def _projections(
     state: State, outputs: Sequence[Output], point: int, rng: np.random.Generator
 ) -> Iterator[Projection]:
-    """One projection of each output, by one pass for all."""
+    """Yield one projection of each output, by one reverse pass for all."""
     seeds: dict[int, NDArray[np.float64]] = {}
     gaps = []
     for number, output in enumerate(outputs):
@@ -84,21 +86,18 @@ def _projections(
         state.nodes[point], state.values[point], seeds, movements=movements, several=True
     )
     for number, output in enumerate(outputs):
-        own = Adjoints(
+        adjoint = Adjoints(
             {index: part[number, ...] for index, part in weights.of_nodes.items()},
             {edge: part[number, ...] for edge, part in weights.of_edges.items()},
         )
-        its_own = {output.node: seeds[output.node][number, ...]}
-        yield Projection(output.name, point, gaps[number], its_own, own)
+        seed_of = {output.node: seeds[output.node][number, ...]}
+        yield Projection(output.name, point, gaps[number], seed_of, adjoint)
 
 
 def with_fixed(
     projection: Projection, fixed: frozenset[int | Edge], below: frozenset[int], state: State
 ) -> Projection:
-    """The projection where values, or uses, no longer depend on others: they are replaced together.
-
-    Only of what is below of them the weights are wanted.
-    """
+    """Return the projection with some values or uses held constant; its weights are for `below`."""
     point = projection.point
     movements = state.movements[point]
     weights = adjoints(
@@ -108,10 +107,9 @@ def with_fixed(
 
 
 def fitting(effects: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which replacements could be right, times some constant.
+    """Return a mask of the replacements that some constant may make right.
 
-    By their effects on the projections of one output, (replacements, projections), and by those
-    that would make it right.
+    `effects` has shape (replacements, projections) for one output, `wanted` (projections,).
     """
     size = np.maximum(np.max(np.abs(wanted)), 1e-12)
     with np.errstate(all="ignore"):
@@ -123,8 +121,8 @@ def fitting(effects: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArra
 def weight_of(
     projection: Projection, nodes: Sequence[int], uses: Sequence[Edge], state: State
 ) -> NDArray[np.float64]:
-    """The derivatives of a projection by values and by uses, one after the other."""
+    """Return the derivatives of a projection by values and uses, as one flat array."""
     weights, values = projection.weights, state.values[projection.point]
-    found = [(weights.of_nodes.get(index), index) for index in nodes]
-    found += [(weights.of_edges.get(use), use[1]) for use in uses]
-    return in_a_row([np.zeros(values[i].size) if part is None else part for part, i in found])
+    parts = [(weights.of_nodes.get(index), index) for index in nodes]
+    parts += [(weights.of_edges.get(use), use[1]) for use in uses]
+    return in_a_row([np.zeros(values[i].size) if part is None else part for part, i in parts])

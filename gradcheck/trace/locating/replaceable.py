@@ -1,4 +1,4 @@
-"""What can be replaced: every unit of a state, in the order in which they are tried."""
+"""List all units of a state: the values and uses that are replaced together, in order of trial."""
 
 from __future__ import annotations
 
@@ -9,39 +9,28 @@ import numpy as np
 
 from gradcheck.trace.adjoints.quantities import CONTRIBUTION
 from gradcheck.trace.adjoints.reverse import Edge
-from gradcheck.trace.locating.units import (
-    CALL,
-    EVERYWHERE,
-    NODE,
-    RANK,
-    SERIES,
-    USE,
-    USES,
-    Unit,
-)
+from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, RANK, SERIES, USE, USES, Unit
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import grouped, is_inside, leaves_its_line, never_leaves
 from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING
 from gradcheck.trace.record.nodes import OUTPUT, Node
 
 OUTER = 3
-"""How many calls up the uses of a value within a call are gathered."""
+"""The uses of a value within a call are gathered for so many enclosing calls."""
 
 USES_AT_MOST = 12
 
-PASSES = 8
-"""Of a loop of at least so many passes, a single one is tried at both ends only."""
-
-ENDS = 2
+PASSES, ENDS = 8, 2
+"""In a loop of at least so many passes, single passes are tried only so near to both ends."""
 
 SUMS = ("add", "subtract")
 
 UNCHANGING = MOVES | {"negative", OUTPUT}
-"""Operations whose result is known whenever the operand is, whether it belongs there or not."""
+"""Operations whose result is a known quantity if the operand is one, in the right place or not."""
 
 
 def units_of(view: View) -> list[Unit]:
-    """All units, in the order in which they are tried."""
+    """Return all units, in the order in which they are tried."""
     inner = _inner_passes(view)
     units = [
         *_values(view, inner),
@@ -54,9 +43,9 @@ def units_of(view: View) -> list[Unit]:
 
 
 def _inner_passes(view: View) -> frozenset[int]:
-    """What a long loop computes between its first and its last passes.
+    """Return the values of a long loop between its first and last passes.
 
-    One source line makes them all, so that what is wrong in one alone is so at an end.
+    They come from the same source as the others: a bug in a single pass is one at an end.
     """
     passes = grouped((view.state.tape[index].in_loop, index) for index in view.order)
     return frozenset(
@@ -80,8 +69,8 @@ def _replaceable(view: View, index: int) -> bool:
 
 
 def _is_rounded(view: View, node: Node) -> bool:
-    """Whether an operation has cut numbers of the gradient short."""
-    return node.operation in ROUNDING and any(one in view.carrying for one in node.operands)
+    """True if an operation rounds a derivative."""
+    return node.operation in ROUNDING and any(index in view.carrying for index in node.operands)
 
 
 def _values(view: View, inner: frozenset[int]) -> Iterator[Unit]:
@@ -95,7 +84,7 @@ def _values(view: View, inner: frozenset[int]) -> Iterator[Unit]:
 
 
 def _is_used(view: View, index: int) -> bool:
-    """Whether a right value goes into anything right, or into nothing but one operation."""
+    """True if a right value is used by some right value, or by fewer than two operations."""
     tape, consumers = view.state.tape, view.state.consumers
     users: list[int] = []
     pending = [index]
@@ -116,48 +105,46 @@ def _grouped(
 
 
 def _series(view: View) -> Iterator[Unit]:
-    """The results of one operation in all passes of a loop, and in those that belong together.
-
-    And in all calls of a function from different places, as for both sides of twins.
-    """
+    """Yield the results of one operation in the passes of a loop, or in several calls (twins)."""
     tape = view.state.tape
     of_loops = _grouped(
         view,
         lambda node: node.in_loop,
-        lambda index: _replaceable(view, index) and bool(tape[index].chain),  # no loop of ours
+        # an operation without a chain is in a loop of gradcheck
+        lambda index: _replaceable(view, index) and bool(tape[index].chain),
     )
     of_calls = _grouped(
         view,
         lambda node: (node.chain[:1], node.name, node.value.shape),
         lambda index: _replaceable(view, index) and bool(tape[index].chain),
     )
-    several = [one for one in of_calls if len({tape[index].chain for index in one}) > 1]
+    several = [calls for calls in of_calls if len({tape[index].chain for index in calls}) > 1]
     for members in (*of_loops, *several):
         last = members[-1]
         if not view.is_right_forward(last) or last in view.additive or not _is_used(view, last):
             for together in _together(view, members):
-                # the first pass is often right: it is the first wrong one that is looked for
+                # the first pass is often right: the unit is tried at its first wrong one
                 wrong = [index for index in together if not _is_whole(view, index)]
                 yield Unit(SERIES, (wrong or together)[0], nodes=together)
 
 
 def _is_whole(view: View, index: int) -> bool:
-    """Whether a value is something known, and not only a part of a derivative."""
-    return any(one.kind != CONTRIBUTION for one in view.explained.get(index, ()))
+    """True if a value is a known quantity other than a contribution."""
+    return any(known.kind != CONTRIBUTION for known in view.explained.get(index, ()))
 
 
 def _together(view: View, members: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """All; those for the same outputs, where a loop goes over blocks; and the ends of loops."""
+    """Return all passes, those for the same outputs, and those whose values leave their loop."""
     state, users = view.state, view.state.consumers
     outputs = [state.above[output.node] for output in state.outputs]
-    groups = grouped((tuple(one >> index & 1 for one in outputs), index) for index in members)
+    groups = grouped((tuple(mask >> index & 1 for mask in outputs), index) for index in members)
     ends = [index for index in members if leaves_its_line(state.tape, index, users[index])]
     parts = [part for part in [*groups.values(), ends] if 1 < len(part) < len(members)]
     return [members, *map(tuple, parts)]
 
 
 def _everywhere(view: View) -> Iterator[Unit]:
-    """The results of one operation wherever it is called from: only a constant can mend these."""
+    """Yield the results of one operation wherever it is called from: only a constant mends them."""
     moving = view.carrying | view.additive
     for members in _grouped(
         view,
@@ -169,7 +156,7 @@ def _everywhere(view: View) -> Iterator[Unit]:
 
 
 def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
-    """The uses of a right value in one line of one run of a function, and within a call."""
+    """Yield the uses of a right value in one line of one run of a function, and within a call."""
     tape = view.state.tape
     lines: dict[Any, list[Edge]] = {}
     calls: dict[Any, list[Edge]] = {}
@@ -180,11 +167,12 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
             continue
         is_sum = node.operation in SUMS  # any term may be one too many
         operands = [
-            one
-            for one in node.operands
-            if view.may_be_replaced_in_use(one) or (is_sum and one in view.carrying)
-            if not is_inside(tape, index, one)
-            if node.chain or tape[one].chain or tape[one].is_leaf  # what we do with ours is right
+            item
+            for item in node.operands
+            if view.may_be_replaced_in_use(item) or (is_sum and item in view.carrying)
+            if not is_inside(tape, index, item)
+            # gradcheck's own operations on its own values are right
+            if node.chain or tape[item].chain or tape[item].is_leaf
         ]
         known = view.is_known(index)
         for outer in range(1, min(OUTER + 1, len(node.chain))):
@@ -198,7 +186,7 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
             lines.setdefault(key, []).append((index, operand))
     seen: set[frozenset[Edge]] = set()
     for uses in lines.values():
-        # where an operation's result is right, its operands are too
+        # the operands of a right result are right
         wrong = [
             use
             for use in uses
@@ -207,12 +195,12 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
             or view.is_same(*use)
         ]
         for chosen in (uses, wrong) if wrong else ():
-            if frozenset(chosen) not in seen and not inner.issuperset(one for one, _ in chosen):
+            if frozenset(chosen) not in seen and not inner.issuperset(user for user, _ in chosen):
                 seen.add(frozenset(chosen))
                 yield Unit(USE, wrong[0][0] - 0.5, uses=tuple(chosen))
     for (_, chain, outer), uses in calls.items():
         if chain in unknown and frozenset(uses) not in seen and len(uses) < USES_AT_MOST:
-            if inner.issuperset(one for one, _ in uses):
+            if inner.issuperset(user for user, _ in uses):
                 continue
             seen.add(frozenset(uses))
             yield Unit(CALL, uses[0][0] - 0.5, uses=tuple(uses), outer=outer)
@@ -229,7 +217,7 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
         for position, operand in enumerate(node.operands):
             if is_inside(tape, index, operand):
                 continue
-            # what is known but for a factor may have another number in every pass
+            # a value known up to a factor may have a different factor in each pass
             if is_known and (tape[operand].value.size > 1 or node.value.size == 1):
                 continue
             if (
@@ -240,14 +228,14 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
                 key = (node.chain, node.name, position, tape[operand].value.shape)
                 groups.setdefault(key, []).append((index, operand))
     for uses in groups.values():
-        # what is right in one pass may be wrong in the next because of what that made of it
+        # an error in one pass may make the next ones wrong
         may_be = any(view.may_be_replaced_in_use(operand) for _, operand in uses)
         if len(uses) > 1 and may_be and _may_be_wrong(view, uses):
             yield Unit(USES, uses[0][0] - 0.5, uses=tuple(uses))
 
 
 def _may_be_wrong(view: View, uses: Sequence[Edge]) -> bool:
-    """Whether a result is not known, or is so but for numbers that change from pass to pass."""
+    """True if a result is unknown, or known up to a number that changes from pass to pass."""
     if not all(view.is_known(index) for index, _ in uses):
         return True
     numbers = [view.state.values[0][operand] for _, operand in uses]

@@ -1,4 +1,4 @@
-"""The gradient's values at all points, as far as they are mended, and doing parts of it again."""
+"""The gradient's tape and its values at all points, with the mends so far, and partial reruns."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Values = list[NDArray[Any]]
 
 @dataclass(frozen=True)
 class Replacement:
-    """Other values for nodes, or for single uses of them, at one point.
+    """New values for nodes, or for single uses of nodes, at one point.
 
-    Of a use, only that operation sees the other value.
+    The new value of a use is seen by that operation only.
     """
 
     nodes: Mapping[int, NDArray[Any]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Replacement:
 
     @property
     def starts(self) -> list[int]:
-        """The nodes from which on values change."""
+        """The first nodes that see a new value."""
         return [*self.nodes, *(consumer for consumer, _ in self.uses)]
 
 
@@ -41,11 +41,11 @@ class State:
     """The tape of the gradient at all points.
 
     Attributes:
-        nodes: by point; what has been mended is a leaf.
+        nodes: the tape, by point; mended values are leaves.
         values: by point and node.
         outputs: the parts of the gradients that are judged.
-        start: where on the tape the judged call began.
-        mended: the nodes that have got other values.
+        start: the position on the tape at which the judged call began.
+        mended: the nodes with replaced values.
     """
 
     nodes: tuple[Sequence[Node], ...]
@@ -71,31 +71,31 @@ class State:
 
     @cached_property
     def above(self) -> list[int]:
-        """The values that each value is made of, and itself, as bits."""
+        """For each value, as bits, the values that it is computed from, and itself."""
         return masks_of(self.tape)
 
     def at(self, index: int) -> list[NDArray[Any]]:
-        """A value, by point."""
+        """Return a value, by point."""
         return [values[index] for values in self.values]
 
     def outputs_made_of(self, names: Container[str]) -> int:
-        """The values that outputs of these names are made of, as bits."""
-        masks = (self.above[one.node] for one in self.outputs if one.name in names)
+        """Return, as bits, the values from which the outputs of these names are computed."""
+        masks = (self.above[output.node] for output in self.outputs if output.name in names)
         return reduce(or_, masks, 0)
 
     def writes_to(self, names: Container[str]) -> list[Node]:
-        """The statements of the user's that write entries of what outputs are made of."""
+        """Return the user's assignments to entries of arrays that the named outputs depend on."""
         above = self.outputs_made_of(names)
-        writes = (one for one in self.tape if one.name == "setitem" and one.chain)
-        return [one for one in writes if above >> one.index & 1]
+        writes = (node for node in self.tape if node.name == "setitem" and node.chain)
+        return [node for node in writes if above >> node.index & 1]
 
     @cached_property
     def live(self) -> int:
-        """The values that any output is made of, as bits."""
+        """The values that any output depends on, as bits."""
         return self.outputs_made_of({output.name for output in self.outputs})
 
     def below(self, starts: Iterable[int]) -> list[int]:
-        """What some output is made of and changes when the starts do, in order, with them."""
+        """Return the starts and all values between them and an output, in order."""
         live = self.live
         reached = set(starts)
         pending = list(reached)
@@ -108,11 +108,11 @@ class State:
 
     @cached_property
     def movements(self) -> tuple[Movements, ...]:
-        """By point, where entries come from, as far as it was asked for."""
+        """By point, the cache of the origins of moved entries."""
         return tuple({} for _ in self.nodes)
 
     def run(self, point: int, replacement: Replacement, order: Iterable[int]) -> Values | None:
-        """The values with replacements, done again in the order given; None if that raises."""
+        """Return all values after executing `order` again with replacements; None if it raises."""
         try:
             return self._run(point, replacement, order)
         except Exception:  # the user's functions may be among them
@@ -133,34 +133,34 @@ class State:
             if index not in uses:
                 values[index] = evaluate(node, values)
                 continue
-            kept = [(operand, values[operand]) for operand, _ in uses[index]]
+            saved = [(operand, values[operand]) for operand, _ in uses[index]]
             for operand, value in uses[index]:
                 values[operand] = value
             values[index] = evaluate(node, values)
-            for operand, value in kept:
+            for operand, value in saved:
                 values[operand] = value
         return values
 
     def mended_by(
         self, replacements: Sequence[Replacement], wrong: frozenset[str]
     ) -> frozenset[str]:
-        """The wrong outputs that become right at all points; none if it spoils a right one."""
+        """Return the wrong outputs that become right at all points; none if a right one is lost."""
         order = self.below(replacements[0].starts)
         changed = set(order)
-        hit = [output for output in self.outputs if output.node in changed]
+        affected = [output for output in self.outputs if output.node in changed]
         mended = wrong
         for point, replacement in enumerate(replacements):
-            done = self.run(point, replacement, order)
-            if done is None:
+            values = self.run(point, replacement, order)
+            if values is None:
                 return frozenset()
-            right = {output.name for output in hit if output.is_right(point, done[output.node])}
+            right = {out.name for out in affected if out.is_right(point, values[out.node])}
             mended &= right
-            if not mended or any(output.name not in right | wrong for output in hit):
+            if not mended or any(output.name not in right | wrong for output in affected):
                 return frozenset()
         return mended
 
     def wrong(self) -> frozenset[str]:
-        """The names of the outputs that are wrong at the first point."""
+        """Return the names of the outputs that are wrong at the first point."""
         return frozenset(
             output.name
             for output in self.outputs
@@ -168,9 +168,9 @@ class State:
         )
 
     def mend(self, replacements: Sequence[Replacement]) -> State:
-        """The state with replacements put in for good."""
+        """Return the state with the replacements, one for each point, made permanent."""
         order = self.below(replacements[0].starts)
-        values = tuple(self._run(point, one, order) for point, one in enumerate(replacements))
+        values = tuple(self._run(point, each, order) for point, each in enumerate(replacements))
         fixed = frozenset(replacements[0].starts)
         nodes = tuple(
             [
@@ -183,7 +183,7 @@ class State:
 
 
 def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str]) -> State:
-    """Where nothing is mended yet; what the blocks that are not wrong are, they must stay."""
+    """Return the state with nothing mended; blocks that are not `wrong` must stay as they are."""
     outputs = tuple(
         output if output.block in wrong else _as_it_is(output, points)
         for output in outputs_of(points, tolerance)
@@ -197,6 +197,6 @@ def state_of(points: Sequence[Point], tolerance: float, wrong: Sequence[str]) ->
 
 
 def _as_it_is(output: Output, points: Sequence[Point]) -> Output:
-    """An output that the numbers call right: it must stay as it is."""
+    """Take the present values of an output for the right ones."""
     values = tuple(output.part(point.nodes[output.node].value) for point in points)
     return replace(output, true=values)

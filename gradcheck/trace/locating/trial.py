@@ -1,4 +1,4 @@
-"""Trying replacements: first against the projections, all at once, then by execution."""
+"""Try replacements: first all at once against the projections, then by execution."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from gradcheck.trace.locating.units import OWN, ZERO, ByPoint, Mend, Unit
 from gradcheck.trace.locating.view import View
 
 EXECUTIONS = 4000
-"""How many operations may be done again for the candidates of one unit; else it is not tried."""
+"""A unit is not tried if its candidates would need more operations than this."""
 
 OUTPUTS = 2
-"""By how many outputs the replacements of a whole loop are judged before they are executed."""
+"""The number of outputs by which replacements of a whole loop are judged before execution."""
 
 FEWER = 2
-"""And at how many points: two can tell, for any constant."""
+"""The number of points for the same purpose; two suffice for any constant."""
 
 
 @dataclass(frozen=True)
 class Deadline:
-    """When a search is to end: a moment on two clocks, which has passed when it has on both.
+    """The end of a search, which has passed when it has on both clocks.
 
-    By the work of its own thread, so that a busy machine finds as much; `wall` is quickly asked.
+    The thread's own time makes results independent of other load; the wall clock is read faster.
     """
 
     wall: float
@@ -50,20 +50,24 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """The moment when this thread will have worked so long."""
+        """Return the deadline that gives this thread so many seconds of work."""
         return cls(time.perf_counter() + seconds, time.thread_time() + seconds)
 
     @property
     def has_passed(self) -> bool:
-        """Whether the time is over."""
+        """True if the time is over."""
         return time.perf_counter() > self.wall and time.thread_time() > self.own
 
 
 @dataclass
 class Trials:
-    """The trials on one state, of which a view is given: what is tried, and until when.
+    """The trials of replacements on the state of a view.
 
-    `wrong` are the names of its wrong outputs.
+    Attributes:
+        view: the state, and what is known about its values.
+        wrong: the names of the wrong outputs.
+        candidates: the replacements to try.
+        deadline: the end of the search.
     """
 
     view: View
@@ -76,39 +80,39 @@ class Trials:
 
     @property
     def state(self) -> State:
-        """The state."""
+        """The state of the view."""
         return self.view.state
 
     @cached_property
     def projections(self) -> dict[str, list[Projection]]:
-        """Of the wrong outputs, by output."""
+        """The projections of the wrong outputs, by output."""
         return projections_of(self.state, self.wrong, np.random.default_rng(5))
 
     @cached_property
     def linearity(self) -> Linearity:
-        """From where on all is linear."""
+        """The linear parts of the tape."""
         return Linearity(self.state)
 
     @property
     def is_late(self) -> bool:
-        """Whether the time is over."""
+        """True if the time is over."""
         return self.deadline.has_passed
 
     def reached(self, unit: Unit) -> Reached:
-        """What the unit's replacement changes."""
+        """Return the operations that a replacement of the unit reaches."""
         if unit not in self._reached:
             self._reached[unit] = self.linearity.reached(unit.nodes, unit.uses)
         return self._reached[unit]
 
     def actual(self, unit: Unit) -> list[NDArray[np.float64]]:
-        """The values that a unit replaces, by point; one for uses of one value."""
+        """Return the values that a unit replaces, flat, by point; once for uses of one value."""
         members = unit.replaced if unit.is_series or unit.nodes else unit.replaced[:1]
         return [in_a_row([values[index] for index in members]) for values in self.state.values]
 
     def survivors(
         self, unit: Unit, table: Table, allowed: NDArray[np.bool_] | None = None
     ) -> list[Candidate]:
-        """The candidates, of all or of those allowed, that could be right in a unit's place."""
+        """Return the candidates, or the allowed ones among them, that may be right for a unit."""
         if not table.candidates:
             return []
         reached = self.reached(unit)
@@ -120,37 +124,36 @@ class Trials:
         else:
             actual = self.actual(unit)
             for projections in self._projections(unit):
-                effects = [
-                    self._effects(unit, one, table.entries[one.point], actual[one.point])
-                    for one in projections
+                pairs = [
+                    self._effects(unit, item, table.entries[item.point], actual[item.point])
+                    for item in projections
                 ]
-                kept = [one for one in effects if one is not None]
-                if kept and len(kept) == len(effects):
-                    effect = np.stack([one[0] for one in kept], axis=1)
-                    wanted = np.array([one[1] for one in kept])
-                    possible |= fitting(effect, wanted)
+                reaching = [pair for pair in pairs if pair is not None]
+                if reaching and len(reaching) == len(pairs):
+                    effects = np.stack([effect for effect, _ in reaching], axis=1)
+                    possible |= fitting(effects, np.array([wanted for _, wanted in reaching]))
         if allowed is not None:
             possible &= allowed
         return [table.candidates[number] for number in np.flatnonzero(possible)]
 
     def _projections(self, unit: Unit) -> list[list[Projection]]:
-        """The projections, with the unit's values independent of each other."""
+        """Return the projections by output, with the unit's values independent of each other."""
         members: frozenset[int | Edge] = frozenset(unit.nodes or unit.uses)
         starts = unit.nodes or tuple(consumer for consumer, _ in unit.uses)
         mask = sum(1 << index for index in set(starts))
-        own = [1 << index if unit.nodes else 0 for index in unit.replaced]
+        itself = [1 << index if unit.nodes else 0 for index in unit.replaced]
         above = [self.state.above[index] for index in unit.replaced]
-        if not any(made & ~itself & mask for made, itself in zip(above, own, strict=True)):
+        if not any(made & ~bit & mask for made, bit in zip(above, itself, strict=True)):
             return list(self.projections.values())
         if unit not in self._fixed:
             reached = [
                 several
                 for several in self.projections.values()
-                if any(weight_of(one, unit.nodes, unit.uses, self.state).any() for one in several)
+                if any(weight_of(item, unit.nodes, unit.uses, self.state).any() for item in several)
             ]
             below = frozenset(self.state.below(starts))
             self._fixed[unit] = [
-                [with_fixed(one, members, below, self.state) for one in several[:FEWER]]
+                [with_fixed(item, members, below, self.state) for item in several[:FEWER]]
                 for several in reached[:OUTPUTS]
             ]
         return self._fixed[unit]
@@ -162,7 +165,7 @@ class Trials:
         entries: NDArray[np.float64],
         actual: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], float] | None:
-        """What candidates contribute to a projection, and what would be right."""
+        """Return the effects of candidates on a projection and the right one; None without any."""
         weight = weight_of(projection, unit.nodes, unit.uses, self.state)
         if not weight.any():
             return None
@@ -171,21 +174,17 @@ class Trials:
         return entries @ weight, projection.gap + float(weight @ actual)
 
     def own(self, unit: Unit) -> Mend | None:
-        """The mend by the unit's own values times a constant; None where they are none."""
+        """Return the mend by the unit's own values times a constant, or None."""
         if self.reached(unit).region:
-            return None  # where not all is linear no constant can be told
+            return None  # no constant can be computed if the rest is not linear
         actual = self.actual(unit)
         table = Table((Candidate(OWN, -1, NO_OTHER, 0),), tuple(value[None] for value in actual))
         return self.attempt(unit, actual, OWN) if self.survivors(unit, table) else None
 
     def _try_region(
-        self,
-        unit: Unit,
-        table: Table,
-        rows: NDArray[np.intp],
-        possible: NDArray[np.bool_],
+        self, unit: Unit, table: Table, rows: NDArray[np.intp], possible: NDArray[np.bool_]
     ) -> None:
-        """Does the operations that are not linear again, for all candidates together."""
+        """Execute the nonlinear region for all candidates, and mark those that may be right."""
         reached = self.reached(unit)
         projections = [several[0] for several in self.projections.values()]
         base = self.state.values[0]
@@ -193,26 +192,26 @@ class Trials:
         uses = stacks.uses
         values = run_each(self.state, stacks.nodes, uses, reached.region)
         leaving = [
-            use for use in reached.uses if any(use in one.weights.of_edges for one in projections)
+            use for use in reached.uses if any(use in item.weights.of_edges for item in projections)
         ]
         if not leaving:
             return
-        gaps = np.array([one.gap for one in projections])
+        gaps = np.array([item.gap for item in projections])
         effects = np.zeros((len(rows), len(gaps)))
         for use in leaving:
             made = use[1]
             value = uses.get(use, values.get(made, base[made])).reshape(-1, base[made].size)
             change = value - base[made].reshape(-1)
-            for number, one in enumerate(projections):
-                if use in one.weights.of_edges:
-                    effects[:, number] += change @ one.weights.of_edges[use].reshape(-1)
+            for number, projection in enumerate(projections):
+                if use in projection.weights.of_edges:
+                    effects[:, number] += change @ projection.weights.of_edges[use].reshape(-1)
         errors = np.abs(effects - gaps)
         possible[rows] = np.any(errors <= FIT * np.maximum(np.abs(gaps), 1e-12), axis=1)
 
     def replacement(
         self, unit: Unit, values: NDArray[np.float64], point: int, factor: float
     ) -> Replacement:
-        """The unit's members with values, given one after the other."""
+        """Return the replacement of the unit's members by flat values times a factor."""
         present = self.state.values[point]
         parts = unit.split(values if factor == 1 else factor * values, present)
         return Replacement(
@@ -222,7 +221,7 @@ class Trials:
     def attempt(
         self, unit: Unit, values: ByPoint, how: str, candidate: Candidate | None = None
     ) -> Mend | None:
-        """The mend by these values times some constant; None where they are none."""
+        """Return the mend by values times some constant, 1 before a nonlinear region, or None."""
         reached = self.reached(unit)
         if how == ZERO:
             factors = [0.0]
@@ -243,7 +242,7 @@ class Trials:
         return best
 
     def _factors(self, unit: Unit, values: ByPoint, reached: Reached) -> list[float]:
-        """The constants that make some output right at the first point, as all is linear."""
+        """Return the constants that make some output right at the first point; all is linear."""
         if unit not in self._without:
             nothing = self.replacement(unit, values[0], 0, 0.0)
             self._without[unit] = self.state.run(0, nothing, reached.order)

@@ -1,4 +1,4 @@
-"""What is replaced together, and the replacements that make wrong outputs right."""
+"""Units of values that are replaced together, and mends: replacements that make outputs right."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ USES = "uses over a loop"
 EVERYWHERE = "everywhere"
 
 RANK = {CALL: 2, USE: 1, USES: 1, SERIES: 2, NODE: 3, EVERYWHERE: 4}
-"""Which of two that begin at the same operation is tried first."""
+"""Of units that begin at the same operation, those with a lower rank are tried first."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What is replaced together.
+    """Values, or uses of values, that are replaced together.
 
     Attributes:
-        kind: one of the above.
-        position: when it is tried.
+        kind: one of the constants above.
+        position: the place in the order of trial, as a position on the tape.
         nodes: the values; empty for uses.
         uses: the uses; empty for values.
-        outer: for the uses of a call, how many calls up that is.
+        outer: for the uses within a call, the number of calls between it and the operations.
     """
 
     kind: str
@@ -49,16 +49,16 @@ class Unit:
 
     @property
     def replaced(self) -> list[int]:
-        """The values that are replaced, one for every member."""
+        """The index of the replaced value of each member."""
         return list(self.nodes) if self.nodes else [operand for _, operand in self.uses]
 
     @property
     def is_series(self) -> bool:
-        """Whether its members get different values."""
+        """True if the members get different values."""
         return self.kind in (SERIES, USES)
 
     def split(self, entries: NDArray[np.float64], present: Values) -> list[NDArray[np.float64]]:
-        """Entries along the last axis for each member, in the shape of its present value."""
+        """Split the last axis of `entries` into a part for each member, in its present shape."""
         parts, start = [], 0
         for index in self.replaced:
             size, shape = present[index].size, present[index].shape
@@ -78,15 +78,17 @@ ByPoint = Sequence[NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Mend:
-    """A replacement that makes wrong outputs right at all points, and spoils no right one.
+    """A replacement that makes wrong outputs right at all points, and no right one wrong.
 
     Attributes:
+        unit: the values or uses that are replaced.
         how: QUANTITY, OWN, ZERO or REST.
-        factor: the constant that the replacement is multiplied by.
-        outputs: the names of the outputs that it makes right.
-        candidate: what replaces it, if that is a quantity.
-        actual: the values that are replaced, by point, one after the other.
-        expected: what replaces them, times the factor.
+        factor: the constant by which the replacing values are multiplied.
+        outputs: the names of the outputs that become right.
+        candidate: the replacing quantity, if it is one.
+        actual: the replaced values, flat, by point.
+        expected: the replacing values times the factor, flat, by point.
+        replacements: the replacement at each point.
     """
 
     unit: Unit
@@ -100,21 +102,22 @@ class Mend:
 
     @property
     def passes(self) -> int:
-        """How many values are replaced: one in every pass of a loop, or one."""
+        """The number of replaced values: one in each pass of a loop, or one."""
         is_several = self.unit.is_series or len(self.unit.nodes) > 1
         return len(self.unit.replaced) if is_several else 1
 
 
 def in_pass(values: ByPoint, number: int, shape: tuple[int, ...]) -> list[NDArray[np.float64]]:
-    """What a mend replaces, or puts in its place, in one pass of a loop."""
+    """Return the part of a mend's actual or expected values that belongs to one pass of a loop."""
     size = math.prod(shape)
     return [np.ravel(value)[number * size :][:size].reshape(shape) for value in values]
 
 
 def in_order(mend: Mend, state: State) -> Mend:
-    """The mend with each pass of a loop given its own value, where the passes add up.
+    """Reverse the passes of a mend if its values then agree better with the actual ones.
 
-    Their sum is right in any order; what is right already tells the order.
+    If the passes only add up, their sum is right in any order; entries that are already right tell
+    the order.
     """
     nodes = mend.unit.nodes
     if not mend.unit.is_series or not nodes:

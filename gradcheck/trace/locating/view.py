@@ -1,4 +1,4 @@
-"""What is known about the values that wrong outputs are made of."""
+"""The values that wrong outputs depend on, and the known quantities that they are."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from gradcheck.trace.locating.state import State
 
 @dataclass(frozen=True)
 class View:
-    """What is known about the values of a state that the wrong outputs are made of.
+    """What is known about the values of a state that the wrong outputs depend on.
 
     Attributes:
-        order: the indices of those values, from the judged call on.
-        explained: what each of them is, by index.
-        carrying: the values that carry an adjoint: that are one, or descend from one.
-        additive: forward values that are added to adjoints: the terms of penalties.
+        state: the state.
+        order: the indices of these values, from the judged call on.
+        explained: by index, the known quantities that a value is.
+        carrying: the values that carry an adjoint: they are one, or are computed from one.
+        additive: forward values that are added to adjoints, such as the terms of penalties.
     """
 
     state: State
@@ -30,48 +31,48 @@ class View:
     additive: frozenset[int]
 
     def is_known(self, index: int) -> bool:
-        """Whether a value is a value or an adjoint of the loss; or nothing but zeros."""
+        """True if a value is a value or an adjoint of the loss, or all zeros."""
         return self.is_nothing(index) or any(
-            one.kind in (VALUE, ADJOINT) for one in self.explained.get(index, ())
+            known.kind in (VALUE, ADJOINT) for known in self.explained.get(index, ())
         )
 
     def is_nothing(self, index: int) -> bool:
-        """Whether a value is nothing but zeros."""
+        """True if a value is all zeros."""
         return not any(map(np.any, self.state.at(index)))
 
     def is_right_forward(self, index: int) -> bool:
-        """Whether it is a value of the loss, and no adjoint."""
+        """True if a value of the gradient is a value of the loss, and not an adjoint."""
         return index not in self.carrying and any(
-            one.kind == VALUE for one in self.explained.get(index, ())
+            known.kind == VALUE for known in self.explained.get(index, ())
         )
 
     def is_idle(self, index: int) -> bool:
-        """Whether an operation changes nothing: what is left of one whose operand was dropped."""
+        """True if an operation changes nothing, as `1 * x` where a factor was dropped."""
         node = self.state.tape[index]
         return node.operation in ("multiply", "divide", "add", "subtract") and any(
             self.is_same(index, operand) for operand in node.operands
         )
 
     def is_same(self, index: int, operand: int) -> bool:
-        """Whether an operation hands its operand on, as an absolute value of what is positive."""
+        """True if an operation returns its operand unchanged, as `abs` of positive numbers."""
         return same_arrays(self.state.at(index), self.state.at(operand))
 
     def may_be_replaced_in_use(self, index: int) -> bool:
-        """Whether a value is right for something, so that one use of it may be the wrong one."""
+        """True if a value is right for something, so that a single use of it may be wrong."""
         node = self.state.tape[index]
         return node.is_float and (node.is_leaf or bool(self.explained.get(index)))
 
 
 def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
-    """What is known about a state."""
+    """Look up the values that the wrong outputs of a state depend on."""
     mask = state.outputs_made_of(wrong)
     up = [node.index for node in state.tape if mask >> node.index & 1]
     several = [state.at(index) for index in up]
     explained = dict(zip(up, known.explaining_each(several, exact_values=True), strict=True))
     carrying = _carrying(state, explained)
     for index in carrying & explained.keys():
-        # what is made of an adjoint is no slope, even where the loss is elementwise to its end
-        explained[index] = [one for one in explained[index] if one.kind != SLOPE]
+        # a value computed from an adjoint is no slope, even of an elementwise loss
+        explained[index] = [known for known in explained[index] if known.kind != SLOPE]
     order = [index for index in up if index >= state.start]
     additive = frozenset(
         operand
@@ -86,23 +87,23 @@ def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
 
 
 def _carrying(state: State, explained: dict[int, list[Quantity]]) -> frozenset[int]:
-    found: set[int] = set()
+    carrying: set[int] = set()
     for node in state.tape:
-        kinds = {one.kind for one in explained.get(node.index, ())}
+        kinds = {known.kind for known in explained.get(node.index, ())}
         if node.is_leaf:
             mended = node.index in state.mended
             if ADJOINT in kinds and (mended or VALUE not in kinds):
-                found.add(node.index)
+                carrying.add(node.index)
             continue
         if not node.is_float:
             continue
-        inherits = any(operand in found for operand in node.operands)
+        inherits = any(operand in carrying for operand in node.operands)
         if inherits or (ADJOINT in kinds and _varies(state, node.index)):
-            found.add(node.index)
-    return frozenset(found)
+            carrying.add(node.index)
+    return frozenset(carrying)
 
 
 def _varies(state: State, index: int) -> bool:
-    """Whether a value is anything but one number, everywhere and at all points."""
+    """True if a value is not the same number in all entries and at all points."""
     numbers = np.concatenate([np.ravel(value) for value in state.at(index)])
     return bool(numbers.size and np.ptp(numbers) > 0)

@@ -1,6 +1,6 @@
-"""The user's own text: what stands at a place, around it, and is in reach of it.
+"""Read the user's source, so that messages use the user's own names and expressions.
 
-Values are called what the user calls them (`words`, `operand_text`), as far as names are in scope
-(`scope`); loops (`loops`), parts of what is returned or laid out (`parts`) and operands that do not
-fit (`misfits`) are read from the source.
+`words` and `operand_text` name values, `scope` lists the names that a function has at a place, and
+`loops`, `parts` and `misfits` read loops, the parts of a returned or assembled value, and operands
+that do not fit.
 """

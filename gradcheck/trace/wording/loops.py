@@ -1,4 +1,4 @@
-"""The loops of the user's source: which stands around a place, writes by an index, stops short."""
+"""Find loops in the user's source: around a place, over an index, or stopping short."""
 
 from __future__ import annotations
 
@@ -17,38 +17,40 @@ BUFFERS = ("zeros", "zeros_like")
 
 
 def loop_of_index(place: Place, axis: int) -> Place | None:
-    """The header of the loop over the bare name that an expression is indexed with at an axis."""
+    """Return the header of the loop over an index of a subscript, if that index is a bare name."""
     indices = indices_in(expression_of(place.source))
     if axis >= len(indices) or not isinstance(indices[axis], ast.Name):
         return None
     name = names_in(indices[axis])
-    return _innermost([one for one in _loops_around(place) if name & names_in(one.target)], place)
+    return _innermost(
+        [loop for loop in _loops_around(place) if name & names_in(loop.target)], place
+    )
 
 
 def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
-    """The header of the innermost loop around a place, where that was passed once alone."""
+    """Return the header of the innermost loop around a place, if the place ran only once."""
     times = sum(bool(node.chain) and node.chain[0].place == place for node in tape)
     return loop_around(place) if times == 1 else None
 
 
 def left_at_once(place: Place) -> tuple[Place, int] | None:
-    """A return that ends a loop around a place in its first pass, and the line of the loop."""
+    """Return a `return` that ends a loop around a place in its first pass, and the loop's line."""
     for loop in sorted(_loops_around(place), key=lambda loop: loop.lineno):
-        for one in loop.body:
-            if isinstance(one, ast.Return) and one.lineno > place.line:
-                return Place.of(one, place.file, place.function), loop.lineno
+        for statement in loop.body:
+            if isinstance(statement, ast.Return) and statement.lineno > place.line:
+                return Place.of(statement, place.file, place.function), loop.lineno
     return None
 
 
 def loop_around(place: Place) -> Place | None:
-    """The header of the innermost loop around a place."""
+    """Return the header of the innermost loop around a place."""
     return _innermost([loop for loop in _loops_around(place) if loop.lineno < place.line], place)
 
 
 def loop_of_missing(
     write: Place, entries: NDArray[np.intp], shape: tuple[int, ...]
 ) -> Place | None:
-    """The header of the loop over the index at which all entries that it misses agree."""
+    """Return the header of the loop whose index is the same in all entries that a write misses."""
     names = _indices_written(write)
     missing = np.unravel_index(entries, shape)
     for axis, positions in enumerate(missing):
@@ -61,32 +63,30 @@ def loop_of_missing(
 
 
 def loop_that_stops_short(state: State, node: int) -> Place | None:
-    """The header of the loop that writes items of the list that a buffer of zeros was put into.
+    """Return the header of the loop that should overwrite a list's buffers of zeros, and did not.
 
-    What is put into a list is no operation: the buffers tell, and the source. None where a value
-    is made of anything but such buffers and numbers.
+    Writing to a list is not on the tape, so the loop is found by the buffers and the source. None
+    if the value depends on any array other than zeros.
     """
-    tape = state.tape
-    above = [one for one in tape if state.above[node] >> one.index & 1]
-    if any(
-        np.any(values[one.index]) for one in above if one.value.size > 1 for values in state.values
-    ):
+    above = [made for made in state.tape if state.above[node] >> made.index & 1]
+    arrays = [made.index for made in above if made.value.size > 1]
+    if any(np.any(values[index]) for index in arrays for values in state.values):
         return None
-    for one in reversed(above):
-        place = one.place
-        if one.operation in BUFFERS and place is not None:
+    for made in reversed(above):
+        place = made.place
+        if made.operation in BUFFERS and place is not None:
             for loop in _loops_that_write(place):
                 return _header(loop, place)
     return None
 
 
 def names_of_loops(place: Place) -> list[str]:
-    """What the loops around a place count with."""
+    """Return the loop variables of all loops around a place."""
     return [name for loop in _loops_around(place) for name in sorted(names_in(loop.target))]
 
 
 def _loops_that_write(place: Place) -> Iterator[ast.For]:
-    """The loops that assign items, by their own index, of the list that is made at a place."""
+    """Yield the loops that assign, by their own index, items of the list made at a place."""
     for function in ast.walk(tree_of(place.file)):
         if not isinstance(function, ast.FunctionDef) or not _holds(function, place):
             continue
@@ -110,8 +110,8 @@ def _loops_that_write(place: Place) -> Iterator[ast.For]:
 
 
 def _loops_around(place: Place) -> list[ast.For]:
-    every = ast.walk(tree_of(place.file))
-    return [node for node in every if isinstance(node, ast.For) and _holds(node, place)]
+    nodes = ast.walk(tree_of(place.file))
+    return [node for node in nodes if isinstance(node, ast.For) and _holds(node, place)]
 
 
 def _holds(statement: ast.stmt, place: Place) -> bool:
@@ -119,7 +119,7 @@ def _holds(statement: ast.stmt, place: Place) -> bool:
 
 
 def _innermost(around: Sequence[ast.For], place: Place) -> Place | None:
-    """The header of the innermost of some loops around a place."""
+    """Return the header of the innermost of the given loops."""
     return _header(max(around, key=lambda loop: loop.lineno), place) if around else None
 
 
@@ -129,7 +129,7 @@ def _header(loop: ast.For, place: Place) -> Place:
 
 
 def _indices_written(write: Place) -> list[set[str]]:
-    """The names in each index of the subscript that a statement assigns to."""
+    """Return the names in each index of the subscript that a statement assigns to."""
     for statement in ast.walk(tree_of(write.file)):
         if isinstance(statement, ast.Assign | ast.AugAssign) and statement.lineno == write.line:
             target: ast.expr = (
@@ -144,7 +144,7 @@ def _indices_written(write: Place) -> list[set[str]]:
 
 
 def indices_in(expression: ast.expr | None) -> list[ast.expr]:
-    """What stands between the brackets of a subscript."""
+    """Return the indices of a subscript; none for another expression."""
     if not isinstance(expression, ast.Subscript):
         return []
     index = expression.slice
@@ -152,5 +152,5 @@ def indices_in(expression: ast.expr | None) -> list[ast.expr]:
 
 
 def names_in(expression: ast.expr) -> set[str]:
-    """The names in an expression."""
+    """Return the names in an expression."""
     return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}

@@ -1,4 +1,4 @@
-"""Operands that do not fit together, in the user's own words, and products of them that would."""
+"""Operands that do not fit together, as the user writes them, and products of them that fit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = NDArray[Any]
 class Operand:
     """An operand as the user writes it, and its value at the first point.
 
-    The words are what it is, `dL/dZ2`; empty where that is not known.
+    `words` name the quantity of the loss that it is, `dL/dZ2`; empty if that is not known.
     """
 
     code: str
@@ -29,13 +29,15 @@ class Operand:
 
 @dataclass(frozen=True)
 class Misfit:
-    """An operation that raised for its operands, or whose result let a later one raise.
+    """An operation that raised because of its operands, or whose result let a later one raise.
 
     Attributes:
-        code: as the user writes it.
-        shape: of the result; None where it raised.
-        fitting: another product of the same operands that is right.
-        fitting_words: what that is, `dL/dW1`.
+        operation: the standard name of the operation.
+        code: the operation as the user writes it.
+        operands: its operands.
+        shape: the shape of its result; None if it raised.
+        fitting: another product of the same operands that is right; empty if there is none.
+        fitting_words: the quantity that this product is, `dL/dW1`.
     """
 
     operation: str
@@ -49,25 +51,25 @@ class Misfit:
 def products_of(
     left_code: str, right_code: str, left: Array, right: Array
 ) -> Iterator[tuple[str, Array]]:
-    """Products of two operands, as code and value."""
-    (bare, a), (bare_other, b) = _bare(left_code, left), _bare(right_code, right)
-    one, other = _bracketed(bare), _bracketed(bare_other)
-    one_turned, other_turned = (
-        code if value.ndim < 2 else f"{code}.T" for code, value in ((one, a), (other, b))
+    """Yield the products of two operands and of their transposes, as code and value."""
+    (a_code, a), (b_code, b) = _bare(left_code, left), _bare(right_code, right)
+    a_text, b_text = _bracketed(a_code), _bracketed(b_code)
+    a_turned, b_turned = (
+        code if value.ndim < 2 else f"{code}.T" for code, value in ((a_text, a), (b_text, b))
     )
-    tried: list[tuple[str, Callable[[], Any]]] = [
-        (f"np.outer({bare_other}, {bare})", lambda: np.outer(b, a)),
-        (f"np.outer({bare}, {bare_other})", lambda: np.outer(a, b)),
-        (f"{one_turned} @ {other}", lambda: a.T @ b),
-        (f"{other_turned} @ {one}", lambda: b.T @ a),
-        (f"{one} @ {other_turned}", lambda: a @ b.T),
-        (f"{other} @ {one_turned}", lambda: b @ a.T),
-        (f"{one} @ {other}", lambda: a @ b),
-        (f"{other} @ {one}", lambda: b @ a),
-        (f"{one} * {other}", lambda: a * b),
-        (f"{one} * {other_turned}", lambda: a * b.T),
+    products: list[tuple[str, Callable[[], Any]]] = [
+        (f"np.outer({b_code}, {a_code})", lambda: np.outer(b, a)),
+        (f"np.outer({a_code}, {b_code})", lambda: np.outer(a, b)),
+        (f"{a_turned} @ {b_text}", lambda: a.T @ b),
+        (f"{b_turned} @ {a_text}", lambda: b.T @ a),
+        (f"{a_text} @ {b_turned}", lambda: a @ b.T),
+        (f"{b_text} @ {a_turned}", lambda: b @ a.T),
+        (f"{a_text} @ {b_text}", lambda: a @ b),
+        (f"{b_text} @ {a_text}", lambda: b @ a),
+        (f"{a_text} * {b_text}", lambda: a * b),
+        (f"{a_text} * {b_turned}", lambda: a * b.T),
     ]
-    for code, product in tried:
+    for code, product in products:
         try:
             yield code, np.asarray(product(), dtype=np.float64)
         except (ValueError, TypeError):
@@ -75,29 +77,29 @@ def products_of(
 
 
 def with_a_line_less(code: str, value: Array) -> Iterator[tuple[str, Array]]:
-    """An operand without its first or last row or column, which may belong to a bias."""
+    """Yield a matrix without its first or last row or column, which may belong to a bias."""
     if value.ndim == 2:
-        for index, kept in (("1:", slice(1, None)), (":-1", slice(None, -1))):
-            yield f"{_bracketed(code)}[{index}]", value[kept]
-            yield f"{_bracketed(code)}[:, {index}]", value[:, kept]
+        for index, part in (("1:", slice(1, None)), (":-1", slice(None, -1))):
+            yield f"{_bracketed(code)}[{index}]", value[part]
+            yield f"{_bracketed(code)}[:, {index}]", value[:, part]
 
 
 def _bracketed(code: str) -> str:
-    """An expression that an operator or an index can stand after."""
+    """Put an expression in parentheses if an operator or index after it needs them."""
     atoms = ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant | None
     return code if isinstance(expression_of(code), atoms) else f"({code})"
 
 
 def turned(code: str) -> str:
-    """The expression of an operand's transpose."""
-    whole = _bracketed(code)
-    return whole.removesuffix(".T") if whole.endswith(".T") else f"{whole}.T"
+    """Return the expression of the transpose."""
+    text = _bracketed(code)
+    return text.removesuffix(".T") if text.endswith(".T") else f"{text}.T"
 
 
 def _bare(code: str, value: Array) -> tuple[str, Array]:
-    """An operand without the transpose, or the new axis, that it was given for the product."""
+    """Return an operand without the transpose or new axis that the user gave it for a product."""
     if not isinstance(expression_of(code), ast.Attribute | ast.Subscript):
-        return code, value  # the last operand's: `a / b[:, None]`
+        return code, value  # in `a / b[:, None]` the index belongs to `b` alone
     if code.endswith(".T"):
         return code.removesuffix(".T"), value.T
     for added, axis in (("[:, None]", 1), ("[None, :]", 0), ("[None]", 0)):

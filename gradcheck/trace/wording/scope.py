@@ -1,4 +1,4 @@
-"""What a function of the user's has at hand at a place, by the names that it gives it."""
+"""The values that a user's function has in scope at a place, by their names."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ from gradcheck.trace.wording.operand_text import operand_text, with_place
 from gradcheck.trace.wording.words import SHORT, assigned_name
 
 BACK, AHEAD = 2000, 300
-"""So much of the tape is read for what has a name."""
+"""How many operations of the tape are read for names, before and after an operation."""
 
 Operand = tuple[str, int, int]
-"""The text of what an operation uses, the operation, the value."""
+"""An operand: its text, the index of the operation that uses it, and the index of its value."""
 
 
 def names_at(
     state: State, index: int, place: Place, assignments: Sequence[Assignment]
 ) -> dict[str, int]:
-    """What the function at a place has made or read before an operation, and reads after it."""
+    """Return the values by the texts by which the function at a place can refer to them.
+
+    These are values that it computes or reads before the operation `index`, or reads after it.
+    """
     tape, calls = state.tape, with_place(state, state.tape[index]).chain
-    level = next((i for i, one in enumerate(calls) if one.place.function == place.function), -1)
+    level = next((i for i, call in enumerate(calls) if call.place.function == place.function), -1)
     scope: dict[str, int] = {}
-    own = [one for one in assignments if level >= 0 and one.code is calls[level].code]
-    plain = grouped((one.node, one.target) for one in own)
+    code = calls[level].code if level >= 0 else None
+    plain = grouped((item.node, item.target) for item in assignments if code and item.code is code)
     for node in tape[max(0, index - BACK) : index + AHEAD] if level >= 0 else ():
         depth = len(node.chain) - len(calls) + level
         if depth < 0 or node.chain[depth + 1 :] != calls[level + 1 :]:
@@ -47,8 +50,8 @@ def names_at(
         if node.index >= index:
             continue
         for name in filter(None, (assigned_name(call.place), *plain.get(node.index, ()))):
-            known = re.compile(rf"\b{re.escape(name)}\b")
-            scope = {text: at for text, at in scope.items() if not known.search(text)}
+            word = re.compile(rf"\b{re.escape(name)}\b")  # texts with the old value are stale
+            scope = {text: at for text, at in scope.items() if not word.search(text)}
             scope[name] = node.index
         if depth == 0 and len(source) <= SHORT and _is_whole(source):
             scope[source] = node.index
@@ -62,7 +65,7 @@ def _is_whole(source: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _text(source: str, position: int) -> str:
-    """The operand of an operation, if that is a name, an attribute or an item."""
+    """Return the text of an operand if it is a name, an attribute or an item; otherwise empty."""
     operand = operand_text(source, position)
     is_plain = isinstance(operand, ast.Name | ast.Attribute | ast.Subscript)
     return ast.unparse(operand) if operand is not None and is_plain else ""
@@ -70,32 +73,29 @@ def _text(source: str, position: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _whole_text(source: str, position: int) -> str:
-    """The operand of an operation, whatever it is, if that is short."""
+    """Return the text of an operand of any kind if it is short; otherwise empty."""
     operand = operand_text(source, position)
     text = "" if operand is None else ast.unparse(operand)
     return text if len(text) <= SHORT else ""
 
 
 def operands_of_expression(state: State, node: int, place: Place) -> list[Operand]:
-    """What the operations of an expression use: its text, the operation, the value."""
-    found: list[Operand] = []
+    """Return the operands of all operations of an expression, the innermost last."""
+    operands: list[Operand] = []
     pending = [node]
+    line = place.file, place.function, place.line
     while pending:
         made = state.tape[pending.pop()]
-        own = made.place
-        if own is None or (own.file, own.function, own.line) != (
-            place.file,
-            place.function,
-            place.line,
-        ):
+        at = made.place
+        if at is None or (at.file, at.function, at.line) != line:
             continue
         for position, argument in enumerate(made.arguments):
             if isinstance(argument, Reference):
-                text = _text(own.source, position)
+                text = _text(at.source, position)
                 is_plain = bool(text) and not text.endswith(".T")
-                found.append(
-                    (text or _whole_text(own.source, position), made.index, argument.index)
+                operands.append(
+                    (text or _whole_text(at.source, position), made.index, argument.index)
                 )
                 if not is_plain:
                     pending.append(argument.index)
-    return found
+    return operands

@@ -1,4 +1,4 @@
-"""What the values of the loss are called: by the user's own names for them."""
+"""Name the values of the loss and their derivatives by the user's own names."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ UNTELLING = (
     *("<module>", "<lambda>", "forward", "backward", "__call__", "loss", "cost", "predict"),
     *("apply", "compute", "updateOutput"),
 )
-"""Functions whose names say nothing of what they compute."""
+"""Functions whose names do not say what they compute."""
 
 PLACES, LONG = 3, 60
-"""At most so many uses of a value are told, and so much of each."""
+"""How many uses of a value a message names at most, and how many characters of each."""
 
 NOT_USERS = (BARE, "data")
-"""Structures that have no name of the user's."""
+"""Structures that are named by gradcheck, not by the user."""
 
 SHORT = 40
-"""Expressions longer than this are not names."""
+"""Expressions longer than this do not serve as names."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,18 @@ class Words:
     parameters: dict[int, str]
 
     def name(self, index: int) -> str:
-        """The user's name of a value."""
+        """Return the user's name of a value, or a description if it has none."""
         if index == self.loss:
             return "the loss"
         node = self.nodes[index]
-        if index in self.parameters and not node.is_leaf:  # an entry that is read by itself
-            own = node.source
-            return own if own.endswith("]") else _name_given(node) or self.parameters[index]
+        if index in self.parameters and not node.is_leaf:  # a parameter that is read as an entry
+            text = node.source
+            return text if text.endswith("]") else _name_given(node) or self.parameters[index]
         if node.is_leaf:
-            own = self.parameters.get(index, node.name) or BARE
-            is_users = own.partition("[")[0] not in NOT_USERS
-            return (
-                own
-                if is_users
-                else self._given.get(index, own.removeprefix("data['").removesuffix("']"))
-            )
+            name = self.parameters.get(index, node.name) or BARE
+            if name.partition("[")[0] not in NOT_USERS:
+                return name
+            return self._given.get(index, name.removeprefix("data['").removesuffix("']"))
         place, is_inside = node.place, never_leaves(self.nodes, index, self._users[index])
         assigned = "" if is_inside else _name_given(node)
         if assigned:
@@ -83,7 +80,7 @@ class Words:
         return f"the {node.operation} at line {place.line}" if place else node.operation
 
     def quantity(self, kind: str, node: int, other: int = NO_OTHER) -> str:
-        """A quantity in words: `dL/dA1`, `the slope of tanh at Z1`."""
+        """Describe a quantity: `dL/dA1`, `the slope of tanh at Z1`."""
         if kind == ADJOINT:
             name = self.name(self._named_sum(node))
             return (
@@ -116,7 +113,7 @@ class Words:
         return self.name(node)
 
     def way_back(self, kind: str, node: int, other: int) -> str:
-        """How a derivative comes about: what the loss makes of its value, and where."""
+        """Say how to compute an adjoint or contribution from the uses of its value, or ''."""
         if kind not in (ADJOINT, CONTRIBUTION):
             return ""
         users = self._users[node] if other == NO_OTHER else [other]
@@ -124,26 +121,27 @@ class Words:
         while len(users) == 1 and self._only_moves(node, made, users[0]):
             made = users[0]
             users = self._users[made]
-        users = [one for one in users if self.nodes[one].is_float and one <= self.loss]
-        places = list(dict.fromkeys(self.nodes[one].place for one in users))
-        known = [place for place in places if place is not None]
-        if not known or len(known) < len(places) or len(known) > PLACES:
+        users = [user for user in users if self.nodes[user].is_float and user <= self.loss]
+        all_places = list(dict.fromkeys(self.nodes[user].place for user in users))
+        places = [place for place in all_places if place is not None]
+        if not places or len(places) < len(all_places) or len(places) > PLACES:
             return ""
-        told = ", ".join(f"`{one.source[:LONG]}` (line {one.line})" for one in known)
+        uses = ", ".join(f"`{place.source[:LONG]}` (line {place.line})" for place in places)
         if len(users) == 1 and users[0] != self.loss and not self.name(users[0]).startswith("the "):
-            return f"bring {self.quantity(ADJOINT, users[0])} back through {told}"
-        return f"bring back what arrives at {told}"
+            return f"bring {self.quantity(ADJOINT, users[0])} back through {uses}"
+        return f"bring back what arrives at {uses}"
 
     def _only_moves(self, node: int, made: int, user: int) -> bool:
-        """Whether what is made of a value is the same with another layout, or a term added."""
-        name = self.nodes[user].operation
-        told = self.name(user)
-        is_same = told.startswith("`") or told == self.name(self._named_sum(node))
-        is_added = name == "add" or (name == "subtract" and self.nodes[user].operands[0] == made)
-        return name in MOVES or (is_added and is_same)
+        """True if an operation only lays a value out anew, or adds a term without a new name."""
+        operation, name = self.nodes[user].operation, self.name(user)
+        is_same = name.startswith("`") or name == self.name(self._named_sum(node))
+        is_added = operation == "add" or (
+            operation == "subtract" and self.nodes[user].operands[0] == made
+        )
+        return operation in MOVES or (is_added and is_same)
 
     def _named_sum(self, index: int) -> int:
-        """The value that has a name, of which a value without one is a term: X @ W of X @ W + b."""
+        """Return the named sum of which an unnamed value is a term: `X @ W` of `Z = X @ W + b`."""
         node = self.nodes[index]
         users = self._users[index]
         if node.is_leaf or len(users) != 1 or (node.place and assigned_name(node.place)):
@@ -157,15 +155,15 @@ class Words:
 
     @cached_property
     def _given(self) -> dict[int, str]:
-        """What functions call the leaves that they use, where they call nothing else so."""
-        found: dict[str, set[int]] = {}
+        """The names of leaves in the functions that use them, if a name has no other value."""
+        values: dict[str, set[int]] = {}
         for node in self.nodes:
             for position, argument in enumerate(node.arguments if node.place else ()):
                 if isinstance(argument, Reference) and node.place:
                     text = operand_text(node.place.source, position)
                     if isinstance(text, ast.Name | ast.Attribute):
-                        found.setdefault(ast.unparse(text), set()).add(argument.index)
-        given = {name: uses.pop() for name, uses in found.items() if len(uses) == 1}
+                        values.setdefault(ast.unparse(text), set()).add(argument.index)
+        given = {name: indices.pop() for name, indices in values.items() if len(indices) == 1}
         return {index: name for name, index in sorted(given.items(), reverse=True)}
 
     @cached_property
@@ -173,15 +171,16 @@ class Words:
         return users_of(self.nodes)
 
     def _made_by_helper(self, end: int, begin: int) -> bool:
-        """Whether a value comes out of a function that was given the other."""
-        one, other = self.nodes[end].chain, self.nodes[begin].chain
-        return bool(one) and (not other or one[0].code is not other[0].code)
+        """True if `end` is computed in another function than `begin`."""
+        inner, outer = self.nodes[end].chain, self.nodes[begin].chain
+        return bool(inner) and (not outer or inner[0].code is not outer[0].code)
 
 
 def _name_given(node: Node) -> str:
-    """The name of a value where it is made, or where the helper that returns it is called.
+    """Return the name assigned to a value, or to the result of the helper that returns it.
 
-    A name that this call reads as well is that of several values: `out = layer.forward(out)`.
+    Empty if the call reads the name as well, which then has several values:
+    `out = layer.forward(out)`.
     """
     places = [call.place for call in node.chain]
     for place, made in zip(places, [None, *places], strict=False):
@@ -195,24 +194,22 @@ def _name_given(node: Node) -> str:
 
 
 def _is_returned(place: Place) -> bool:
-    """Whether an expression is all that its function returns."""
+    """True if an expression is the whole value of a `return` or lambda."""
     return (place.line, place.column, place.end_column) in _returned(text_of(place.file))
 
 
 @lru_cache(maxsize=64)
 def _returned(text: str) -> frozenset[tuple[int, int, int]]:
     values = (
-        one.value if isinstance(one, ast.Return) else one.body
-        for one in ast.walk(parsed(text))
-        if isinstance(one, ast.Return | ast.Lambda)
+        node.value if isinstance(node, ast.Return) else node.body
+        for node in ast.walk(parsed(text))
+        if isinstance(node, ast.Return | ast.Lambda)
     )
-    return frozenset(
-        (one.lineno, one.col_offset, one.end_col_offset or 0) for one in values if one is not None
-    )
+    return frozenset((v.lineno, v.col_offset, v.end_col_offset or 0) for v in values if v)
 
 
 def assigned_name(place: Place) -> str:
-    """The name that an expression's value is assigned to, if that is the whole right side."""
+    """Return the target of the assignment whose whole right side is an expression, or ''."""
     for first, second, name in _assignments(text_of(place.file)).get(place.line, ()):
         if (first, second) == (place.column, place.end_column):
             return name
@@ -221,7 +218,7 @@ def assigned_name(place: Place) -> str:
 
 @lru_cache(maxsize=64)
 def _assignments(text: str) -> dict[int, list[tuple[int, int, str]]]:
-    found: dict[int, list[tuple[int, int, str]]] = {}
+    targets: dict[int, list[tuple[int, int, str]]] = {}
     for statement in ast.walk(parsed(text)):
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             continue
@@ -232,5 +229,5 @@ def _assignments(text: str) -> dict[int, list[tuple[int, int, str]]]:
         for left, right in pairs:
             if isinstance(left, ast.Name | ast.Attribute | ast.Subscript):
                 columns = (right.col_offset, right.end_col_offset or 0)
-                found.setdefault(right.lineno, []).append((*columns, ast.unparse(left)))
-    return found
+                targets.setdefault(right.lineno, []).append((*columns, ast.unparse(left)))
+    return targets
