@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ def _run(
 ) -> None:
     end = os._exit  # which the work may come to refuse
     os.setsid()
+    if "torch" in sys.modules:  # it would wait for the parent's threads, which are not here
+        sys.modules["torch"].set_num_threads(1)
     receiver.close()  # or an answer that nobody reads any more would be waited with for ever
     _end_with(parent)
     with contextlib.suppress(BrokenPipeError, MemoryError):
