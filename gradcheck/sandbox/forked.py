@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ def _run(
 ) -> None:
     end = os._exit  # the work may replace os._exit by a refusal
     os.setsid()
+    if "torch" in sys.modules:  # it would wait for threads of the parent, which a fork lacks
+        sys.modules["torch"].set_num_threads(1)
     receiver.close()  # otherwise an answer that nobody reads would block for ever
     _end_with(parent)
     try:

@@ -549,3 +549,31 @@ def test_what_is_written_into_zeros_of_torch_is_followed():
 
     [finding] = gradcheck.check_jacobian(function, torch.randn(3).double(), jacobian).findings
     assert finding.expression == "-x[2].cos()"
+
+
+PLACES = torch.tensor([[0, 1, 2, 3, 1], [1, 2, 0, 3, 3]])
+
+
+class SparseProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(context, values, dense):
+        context.save_for_backward(values, dense)
+        return torch.sparse_coo_tensor(PLACES, values, (4, 4)) @ dense
+
+    @staticmethod
+    def backward(context, upstream):
+        values, dense = context.saved_tensors
+        matrix = torch.sparse_coo_tensor(PLACES, values, (4, 4))
+        return (upstream[PLACES[0]] * dense[PLACES[1]]).sum(1), matrix @ upstream
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_what_is_searched_waits_for_no_thread_of_this_process():
+    """Torch's threads have run here before; in a forked process they are not there."""
+    torch.eye(4, dtype=torch.float64).to_sparse_csr() @ torch.ones(4, 2, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(5, dtype=torch.float64, generator=generator)
+    dense = torch.randn(4, 2, dtype=torch.float64, generator=generator)
+    report = gradcheck.check_layer(SparseProduct.apply, None, (values, dense))
+    [finding] = report.findings
+    assert finding.fix == "write `matrix.T` for `matrix`"
