@@ -30,7 +30,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _asked_for(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    """The gradient of a block, asked for in the backward pass where none is made."""
+    """Yield blocks whose gradient the backward pass reads before it is computed."""
     raised = evidence.first.raised
     if raised is None or not isinstance(raised.error, KeyError | AttributeError):
         return

@@ -15,7 +15,7 @@ MESSAGE = "targets (m,) are subtracted from outputs (m, 1), which makes a residu
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    """A gradient with a column for every sample, made from the whole residual."""
+    """Yield a gradient with a column for each sample, computed from the (m, m) residual."""
     view = evidence.network
     if view is None or view.targets.shape[1] != 1:
         return

@@ -13,7 +13,7 @@ from gradcheck.trace import fault
 
 
 def _find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:
-    """Blocks that are right once each entry is multiplied by its parameter's exponential."""
+    """Yield blocks that are right once each entry is multiplied by exp of its parameter."""
     for index in blocks:
         errors: list[float | None] = []
         for point in evidence.points:
