@@ -47,10 +47,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _bounds(point: Point, wrong: Sequence[int]) -> dict[int, float]:
-    """Return the bounds of clipped blocks; a single entry suffices for the bound of another block.
-
-    A block of its own needs several entries of that size.
-    """
+    """Return the bounds of clipped blocks; one entry suffices if another block has more at it."""
     alone = {index: _bound(point, index, fewest=1) for index in wrong}
     sure = {index: _bound(point, index, FEWEST) for index in wrong}
     return {

@@ -31,11 +31,11 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     forms = [residual]
     if slope is not None:
         forms.append(residual * slope(trace.pre_activations[-1]))
-    found = gradient.value.reshape(last.n_in, samples)
+    analytic = gradient.value.reshape(last.n_in, samples)
     for form in forms:
         predicted = trace.activations[-2].T @ form
-        factor = float(np.vdot(predicted, found) / np.vdot(predicted, predicted))
-        if np.allclose(found, factor * predicted, rtol=1e-7, atol=1e-9 * np.abs(found).max()):
+        factor = float(np.vdot(predicted, analytic) / np.vdot(predicted, predicted))
+        if np.allclose(analytic, factor * predicted, rtol=1e-7, atol=1e-9 * np.abs(analytic).max()):
             wrong = tuple(block.name for block in evidence.blocks if block.failed)
             yield rule.finding(
                 wrong,

@@ -47,8 +47,8 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if raised is not None and _is_arithmetic(raised.error):
         blocks = [block.name for block in evidence.blocks if block.verdict == "raised"]
         message = f"{raised.call} raised {raised.summary}"
-        found = _finding(rule, blocks, message, evidence.heard, _extremes(raised))
-        yield replace(found, location=raised.frames[-1]) if raised.frames else found
+        finding = _finding(rule, blocks, message, evidence.heard, _extremes(raised))
+        yield replace(finding, location=raised.frames[-1]) if raised.frames else finding
 
 
 def _is_arithmetic(error: BaseException) -> bool:
