@@ -44,7 +44,7 @@ def message_of(fault: Fault) -> str:
         return f"{what} is wrong: {fault.cause.words}"
     operand = _turned_operand(fault)
     if operand is not None:
-        return f"{operand[0]} stands transposed: `{operand[1]}` is wanted"
+        return f"{operand[0]} is transposed: `{operand[1]}` is wanted"
     shapes = _shapes(fault)
     if shapes is not None:
         return f"{what} has the shape {shapes[0]}; {fault.expected} has {shapes[1]}"
@@ -69,7 +69,7 @@ def message_of(fault: Fault) -> str:
     else:
         why = "" if fault.kind in UNTELLING else f": {fault.kind}"
     if fault.expected == f"-1 times {fault.actual}":
-        return f"{what} is {fault.actual}, and stands with the wrong sign"
+        return f"{what} is {fault.actual}, and has the wrong sign"
     if fault.expected and fault.actual.endswith(f" times {fault.expected}"):
         return f"{what} is {fault.actual}{why}"
     if fault.expected and fault.is_something:
@@ -137,8 +137,8 @@ def fix_of(fault: Fault) -> str:
     if "dL/d" not in fault.expected or fault.kind not in UNTELLING:
         return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
     if fault.is_something:
-        return f"make {fault.expected} of it"
-    return f"look for what {what} lacks{fault.ratios}"
+        return f"turn it into {fault.expected}"
+    return f"find out what {what} lacks{fault.ratios}"
 
 
 def evidence_of(fault: Fault) -> list[str]:

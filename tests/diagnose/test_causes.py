@@ -145,9 +145,9 @@ def turned_back(p, up):
         (
             np.asarray,
             straight_back,
-            "`p['V']` in `up @ p[\"V\"]` stands transposed: `p['V'].T` is wanted",
+            "`p['V']` in `up @ p[\"V\"]` is transposed: `p['V'].T` is wanted",
         ),
-        (np.transpose, turned_back, '`p["V"].T` stands transposed: `p["V"]` is wanted'),
+        (np.transpose, turned_back, '`p["V"].T` is transposed: `p["V"]` is wanted'),
     ],
 )
 def test_a_matrix_that_stands_transposed_is_told_with_the_right_one(turn, backward, message):

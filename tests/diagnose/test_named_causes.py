@@ -441,7 +441,7 @@ CASES = {
         "                dW[:, k] -= x",
         "        dW[:, k] -= x",
         "GC999",
-        "look for what `dW[:, k]` lacks",
+        "find out what `dW[:, k]` lacks",
     ),
     "right in all passes but one": (CHOICES, "TAKEN[n] - s", "1 - s", "GC702", "in pass 3 of 6"),
     "the length of another axis": (

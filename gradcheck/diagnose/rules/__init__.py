@@ -80,6 +80,6 @@ FILES = (
     "integer_parameters",
     "poor_test_point",
 )
-"""The files of this folder: a new rule is a file and its line here."""
+"""The rules, in order; a new one is a file in this folder and a line in `FILES`."""
 
 RULES: tuple[Rule, ...] = tuple(import_module(f"{__name__}.{file}").RULE for file in FILES)

@@ -36,8 +36,8 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 RULE = Rule(
     code="GC804",
     name="aliased-gradient",
-    what="What is returned is no array of its own: the parameter itself, a view of it, or a buffer "
-    "that every call fills anew.",
+    what="The returned gradient is not an array of its own: it is the parameter itself, a view of "
+    "it, or a buffer that every call fills anew.",
     shows="it shares memory with a parameter, or changes when the function is called again.",
     example="np.matmul(X.T, delta, out=self.buffer);  return self.buffer",
     instead="return X.T @ delta",

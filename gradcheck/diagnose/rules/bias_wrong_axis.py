@@ -16,7 +16,7 @@ FIX = "sum delta over the samples only: axis=0 in rows, axis=1 with keepdims=Tru
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    """A gradient of another shape whose total is right: summed, and over too much."""
+    """Yield blocks whose gradient has another shape but the right total: summed over too much."""
     samples = evidence.sizes.batch_size
     for block in evidence.blocks:
         gradient, numeric = block.gradient.value, block.numeric

@@ -8,8 +8,8 @@ from gradcheck.trace import fault
 RULE = Rule(
     code="GC414",
     name="extra-term",
-    what="A sum of the backward pass has one term too many: counted twice, added in a step that "
-    "has none, or of a loss that is not this one.",
+    what="A sum of the backward pass has one term too many: it is counted twice, does not belong "
+    "to this step, or comes from another loss.",
     shows="without that term the gradient is right.",
     example="db = dz.sum(axis=0) + dz.mean(axis=0)",
     instead="db = dz.sum(axis=0)",

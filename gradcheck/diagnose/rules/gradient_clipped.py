@@ -47,7 +47,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _bounds(point: Point, wrong: Sequence[int]) -> dict[int, float]:
-    """The bounds of the blocks that are clipped; one entry shows one where other blocks have it."""
+    """Return the bounds of clipped blocks; one entry suffices if another block has more at it."""
     alone = {index: _bound(point, index, fewest=1) for index in wrong}
     sure = {index: _bound(point, index, FEWEST) for index in wrong}
     return {
@@ -58,13 +58,13 @@ def _bounds(point: Point, wrong: Sequence[int]) -> dict[int, float]:
 
 
 def _bound(point: Point, index: int, fewest: int) -> float | None:
-    """The size at which the entries of a block stop, if so many do."""
+    """Return the size at which at least `fewest` entries of a block are cut off, or None."""
     block = point.blocks[index]
     analytic, numeric = block.analytic, block.numeric.estimates.value
     bound = float(np.max(np.abs(analytic), initial=0.0))
     at_bound = np.abs(np.abs(analytic) - bound) <= ROUNDING * bound
     if not bound or at_bound.all() or np.count_nonzero(at_bound) < fewest:
-        # one entry is always the largest; all of one size are signs
+        # one entry is always the largest; if all have one size, they are signs
         return None
     clipped = np.clip(numeric, -bound, bound)
     allowed = 2 * (block.numeric.estimates.bound + block.precision)
@@ -72,7 +72,7 @@ def _bound(point: Point, index: int, fewest: int) -> float | None:
 
 
 def _norm(points: tuple[Point, ...]) -> float | None:
-    """The norm of all gradients together, if it is the same at both points and they are scaled."""
+    """Return the norm of all gradients, if it is the same at both points by a scaling, or None."""
     if len(points) < FEWEST:
         return None
     norms, ratios = [], []
@@ -94,13 +94,13 @@ def _norm(points: tuple[Point, ...]) -> float | None:
             if not ratio or error_if_right(point, index, value / ratio, 1 / abs(ratio)) is None:
                 return None
     same = abs(norms[0] - norms[1]) <= ROUNDING * norms[0]
-    # a gradient that is the same at both points has the same norm without a clip
+    # the norms of a constant gradient agree without a clip: the factors must differ
     same &= abs(ratios[0] - ratios[1]) > 1e3 * ROUNDING
     return norms[0] if same and all(0 < ratio < 1 for ratio in ratios) else None
 
 
 def is_clip(fault: Fault) -> bool:
-    """Whether what is wrong is the call of a clip."""
+    """True if the wrong expression is a call of `np.clip`."""
     return fault.expression.startswith(("np.clip(", "numpy.clip("))
 
 

@@ -30,7 +30,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _asked_for(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    """The gradient of a block, asked for in the backward pass where none is made."""
+    """Yield blocks whose gradient the backward pass reads before it is computed."""
     raised = evidence.first.raised
     if raised is None or not isinstance(raised.error, KeyError | AttributeError):
         return
@@ -38,13 +38,13 @@ def _asked_for(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     blocks = [block.name for block in evidence.blocks if block.verdict == "raised"]
     for name in blocks:
         if key in (name, *derived_names(name)):
-            found = rule.finding(
+            finding = rule.finding(
                 blocks,
                 f"{key} is asked for, and no gradient of {name} was made before",
                 evidence=(raised.summary,),
                 fix=f"make {key} before this line, or ask for the gradient that is there",
             )
-            yield replace(found, location=raised.frames[-1]) if raised.frames else found
+            yield replace(finding, location=raised.frames[-1]) if raised.frames else finding
 
 
 def _size_of(evidence: Evidence, missing: list[str]) -> str:

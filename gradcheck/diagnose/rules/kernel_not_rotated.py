@@ -10,7 +10,7 @@ RULE = Rule(
     name="kernel-not-rotated",
     what="The gradient of a convolution's input is a full convolution with the rotated kernel; the "
     "kernel was used as it is.",
-    shows="the kernel's gradient is right; the input's is so with a kernel that is flipped.",
+    shows="the gradient of the kernel is right; that of the input is right with a flipped kernel.",
     example="dx = correlate(pad(upstream), kernel)",
     instead="dx = correlate(pad(upstream), kernel[::-1, ::-1])",
     detector=Traced((fault.REVERSED,)),

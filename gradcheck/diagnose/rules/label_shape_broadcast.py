@@ -15,7 +15,7 @@ MESSAGE = "targets (m,) are subtracted from outputs (m, 1), which makes a residu
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    """A gradient with a column for every sample, made from the whole residual."""
+    """Yield a gradient with a column for each sample, computed from the (m, m) residual."""
     view = evidence.network
     if view is None or view.targets.shape[1] != 1:
         return
@@ -31,11 +31,11 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     forms = [residual]
     if slope is not None:
         forms.append(residual * slope(trace.pre_activations[-1]))
-    found = gradient.value.reshape(last.n_in, samples)
+    analytic = gradient.value.reshape(last.n_in, samples)
     for form in forms:
         predicted = trace.activations[-2].T @ form
-        factor = float(np.vdot(predicted, found) / np.vdot(predicted, predicted))
-        if np.allclose(found, factor * predicted, rtol=1e-7, atol=1e-9 * np.abs(found).max()):
+        factor = float(np.vdot(predicted, analytic) / np.vdot(predicted, predicted))
+        if np.allclose(analytic, factor * predicted, rtol=1e-7, atol=1e-9 * np.abs(analytic).max()):
             wrong = tuple(block.name for block in evidence.blocks if block.failed)
             yield rule.finding(
                 wrong,

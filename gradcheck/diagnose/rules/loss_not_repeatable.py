@@ -10,7 +10,7 @@ from gradcheck.preflight import Preflight
 
 
 def find(rule: Rule, preflight: Preflight) -> Iterator[Finding]:
-    """The finding, where the loss is not the same from call to call."""
+    """Yield the finding if the loss changes from call to call."""
     if not preflight.repeatable:
         values = ", ".join(f"{value:.7g}" for value in (preflight.center, *preflight.repeated))
         yield rule.finding(

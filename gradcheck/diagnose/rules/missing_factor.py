@@ -10,7 +10,7 @@ RULE = Rule(
     name="missing-factor",
     what="A step of the chain rule is a product, and one of its factors is left out: what the "
     "value is multiplied by in the loss, or its own derivative.",
-    shows="times one value that is at hand there, the gradient is right.",
+    shows="multiplied by one value that is available there, the gradient is right.",
     example="ds = W.T @ dz        # the loss has W @ (r * s)",
     instead="ds = r * (W.T @ dz)",
     detector=Traced((fault.FACTOR_MISSING,)),

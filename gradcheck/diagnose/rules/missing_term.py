@@ -10,8 +10,7 @@ RULE = Rule(
     name="missing-term",
     what="The gradient uses a sum or a difference that the loss computes, and leaves one of its "
     "terms out: the targets of a residual, a bias, an entry that is skipped over.",
-    shows="what stands there is one term of a sum of the loss, and with the whole sum the gradient "
-    "is right.",
+    shows="the gradient uses one term of a sum in the loss, and with the whole sum it is right.",
     example="d_out = 2 * (h @ W) / m            # the loss has h @ W - Y",
     instead="d_out = 2 * (h @ W - Y) / m",
     detector=Traced((fault.TERM_MISSING,)),

@@ -24,7 +24,7 @@ STABLE_FORMS = (
     ("divide", "a small constant in the denominator"),
 )
 LARGE = 300.0
-"""An exp of something so large is near the largest number there is."""
+"""The exp of numbers larger than this is close to overflow."""
 
 UNKNOWN_FORM = (
     "look for a division by 0, a log of 0, or an exp of something large, and write its stable form"
@@ -32,7 +32,7 @@ UNKNOWN_FORM = (
 
 
 def find(rule: Rule, preflight: Preflight, problem: Problem, heard: Heard) -> Iterator[Finding]:
-    """The finding on a loss that is not finite."""
+    """Yield the finding on a loss that is not finite."""
     if not np.isfinite(preflight.center):
         message = f"your loss is {preflight.center} at your own parameters"
         yield _finding(rule, (), message, heard, _layers(problem))
@@ -47,18 +47,18 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if raised is not None and _is_arithmetic(raised.error):
         blocks = [block.name for block in evidence.blocks if block.verdict == "raised"]
         message = f"{raised.call} raised {raised.summary}"
-        found = _finding(rule, blocks, message, evidence.heard, _extremes(raised))
-        yield replace(found, location=raised.frames[-1]) if raised.frames else found
+        finding = _finding(rule, blocks, message, evidence.heard, _extremes(raised))
+        yield replace(finding, location=raised.frames[-1]) if raised.frames else finding
 
 
 def _is_arithmetic(error: BaseException) -> bool:
-    """Whether an exception speaks of numbers that are too large, or of a log or quotient of 0."""
+    """True if an exception is about overflow, or about a log of 0 or a division by 0."""
     text = str(error) if isinstance(error, ValueError) else ""
     return isinstance(error, ArithmeticError) or text.startswith(("math domain", "math range"))
 
 
 def _extremes(raised: Raised) -> list[str]:
-    """What is 0, large or not finite of the values in the line that raised."""
+    """Describe the values in the line that raised that are 0, large or not finite."""
     lines = []
     line = raised.frames[-1].source if raised.frames else ""
     for name in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", line)):
@@ -82,14 +82,14 @@ def _finding(
     finding = rule.finding(
         names,
         message,
-        evidence=(*((f"numpy warned first of this: {text}",) if text else ()), *layers),
+        evidence=(*((f"numpy's first warning: {text}",) if text else ()), *layers),
         fix=f"write the stable form: {stable}" if stable else UNKNOWN_FORM,
     )
     return replace(finding, location=location)
 
 
 def _layers(problem: Problem) -> list[str]:
-    """The first layer of the network, if it is known, where numbers overflow or saturate."""
+    """Describe the first layer of a known network whose numbers overflow or saturate."""
     view = untied_view(problem)
     if view is None:
         return []
@@ -110,7 +110,7 @@ def _layers(problem: Problem) -> list[str]:
 
 
 def _numerical(heard: Heard) -> Iterator[tuple[str, Location]]:
-    """Numpy's warnings of what is not finite, the first first."""
+    """Yield numpy's warnings of divisions by zero, overflows and invalid values, in order."""
     for text, location in heard.warnings:
         if text.startswith(("divide by zero", "overflow", "invalid value")):
             yield text, location

@@ -20,7 +20,7 @@ LITTLE = 1e-5
 
 
 def find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:
-    """The findings on blocks of which few entries, or one row or column, are wrong."""
+    """Yield the findings on blocks of which only few entries, or one row or column, are wrong."""
     for block in blocks:
         mates = [
             other
@@ -42,8 +42,8 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
         return
     name, size = evidence.names[block], evidence.blocks[block].size
     where = _where(wrong, shape)
-    block_at = evidence.blocks[block]
-    moved = np.count_nonzero(block_at.analytic) or size  # an update of one row moves no other
+    # the gradient implied by an update of single rows is 0 elsewhere
+    moved = np.count_nonzero(evidence.blocks[block].analytic) or size
     if where is None or 2 * len(wrong) > min(size, moved):
         return
     yield rule.finding(
@@ -60,7 +60,7 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
 
 
 def _wrong(evidence: Evidence, index: int) -> NDArray[np.intp] | None:
-    """The indices of the wrong entries, (n, ndim), where all entries were checked or screened."""
+    """Return the indices of the wrong entries, of shape (n, ndim), or None if some are unknown."""
     block = evidence.blocks[index]
     if block.verdict != "wrong" or not block.shape:
         return None
@@ -77,7 +77,7 @@ def _wrong(evidence: Evidence, index: int) -> NDArray[np.intp] | None:
 
 
 def _where(wrong: NDArray[np.intp], shape: tuple[int, ...]) -> str | None:
-    """The wrong entries in words, if they are one row or column, or few."""
+    """Describe the wrong entries if they are one row or column, or few; otherwise None."""
     if len(shape) == 2 and min(shape) > 1:
         for axis, line in ((0, "row"), (1, "column")):
             lines = np.unique(wrong[:, axis])

@@ -20,7 +20,7 @@ ROUNDING = 1e-7
 
 
 def _find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:
-    """Weights whose error is the input of one sample times something, at all points."""
+    """Yield the finding if an error of weights is one sample's input times a vector everywhere."""
     view = evidence.network
     if view is None or not 1 < view.batch_size <= MOST_SAMPLES:
         return
@@ -46,7 +46,7 @@ def _find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Fin
 
 
 def _sample(view: NetworkView, placed: Placed, point: Point) -> int | None:
-    """The sample whose input alone makes the error of a layer's weights, or None."""
+    """Return the sample whose input alone explains the error of a layer's weights, or None."""
     block = placed.layer.weight
     gradient = point.blocks[block].gradient
     if gradient.verdict != "ok" or gradient.value is None:
@@ -54,22 +54,23 @@ def _sample(view: NetworkView, placed: Placed, point: Point) -> int | None:
     values = point.values
     layer_input = view.trace(values).activations[placed.layer.number - 1]
     off = gradient.value - view.gradients(values)[block] - view.penalties(values)[block]
-    stand_in: list[Array] = list(values)
-    stand_in[block] = off
-    error = placed.weights(stand_in)
+    errors: list[Array] = list(values)
+    errors[block] = off
+    error = placed.weights(errors)
     sizes = np.sum(layer_input**2, axis=1)
     largest = np.max(np.abs(error), axis=0)
     allowed, unit = ROUNDING * float(np.max(largest)), int(np.argmax(largest))
-    found = []
+    samples = []
     for sample in np.flatnonzero(sizes):
         vector = layer_input[sample] @ error / sizes[sample]
-        at_unit = error[:, unit] - layer_input[sample] * vector[unit]  # most are told by one unit
+        # one unit suffices to exclude most samples
+        at_unit = error[:, unit] - layer_input[sample] * vector[unit]
         if float(np.max(np.abs(at_unit))) > allowed:
             continue
         left = error - np.outer(layer_input[sample], vector)
         if float(np.max(np.abs(left))) <= allowed:
-            found.append(int(sample))
-    return found[0] if len(found) == 1 else None
+            samples.append(int(sample))
+    return samples[0] if len(samples) == 1 else None
 
 
 RULE = Rule(

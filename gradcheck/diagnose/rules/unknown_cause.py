@@ -14,13 +14,13 @@ from gradcheck.words import gradient_of, listed
 
 
 def find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:
-    """The finding on blocks that no other rule explains."""
+    """Yield the finding on blocks that no other rule explains."""
     names = tuple(evidence.names[block] for block in blocks)
     lines = [line for block in blocks[:6] if (line := _ratios(evidence, block))]
     place = infer_place(evidence.blocks, evidence.layers)
     yield rule.finding(
         names,
-        f"{gradient_of(names)} wrong, and no rule of the catalogue gives it",
+        f"{gradient_of(names)} wrong, and no rule explains why",
         evidence=(*((place,) if place else ()), *lines, *_hints(evidence, blocks)),
         fix="compare its formula with the derivative of your forward pass, factor by factor"
         if evidence.problem.layer is not None
@@ -30,7 +30,7 @@ def find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Find
 
 
 def _hints(evidence: Evidence, blocks: Sequence[int]) -> Iterator[str]:
-    """What would let more be said."""
+    """Yield hints on what to try or supply, so that more can be said."""
     parameters = evidence.problem.parameters
     for block in blocks:
         gradient = evidence.blocks[block].gradient.value
@@ -59,7 +59,7 @@ def _hints(evidence: Evidence, blocks: Sequence[int]) -> Iterator[str]:
 
 
 def _ratios(evidence: Evidence, block: int) -> str | None:
-    """How analytic over numeric spreads over the entries of a block."""
+    """Describe the spread of analytic over numeric among the entries of a block."""
     gradient = evidence.blocks[block].gradient.value
     measured = evidence.blocks[block].numeric
     if gradient is None or gradient.size != evidence.blocks[block].size:

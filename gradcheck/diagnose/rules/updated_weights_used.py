@@ -52,7 +52,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _at_no_learning_rate(evidence: Evidence, point: Point) -> list[Array | None] | None:
-    """The implied gradients in the limit of a learning rate of 0: 2 g(lr / 2) - g(lr)."""
+    """Return the implied gradients in the limit of a learning rate of 0: 2 g(lr / 2) - g(lr)."""
     problem = evidence.problem
     if problem.step is None:
         return None

@@ -35,9 +35,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 RULE = Rule(
     code="GC410",
     name="upstream-ignored",
-    what="A step of the backward pass, or that of a layer, gives its own derivative, and leaves "
-    "the gradient that arrives from above out.",
-    shows="the gradient is the same under any upstream gradient, zero too; the true gradient over "
+    what="A step of the backward pass, or that of a layer, returns its own derivative, and ignores "
+    "the gradient that arrives from above.",
+    shows="the gradient is the same for any upstream gradient, even zero; the true gradient over "
     "the analytic one is the gradient that arrives.",
     example="def backward(upstream, x): return 2 * x",
     instead="def backward(upstream, x): return upstream * 2 * x",

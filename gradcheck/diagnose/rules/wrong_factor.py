@@ -8,9 +8,9 @@ from gradcheck.trace import fault
 RULE = Rule(
     code="GC418",
     name="wrong-factor",
-    what="A step of the chain rule is a product, and it has a factor that the derivative has not: "
-    "taken twice, or left from another formula; or it is divided by what it is to be multiplied "
-    "by, or the reverse.",
+    what="A step of the chain rule is a product, and it has a factor too many: one that is taken "
+    "twice, or left over from another formula. Or it divides where it must multiply, or the "
+    "reverse.",
     shows="without that factor, or with the other operation, the gradient is right.",
     example="dxhat = upstream * gamma * gamma      # the loss has xhat * gamma",
     instead="dxhat = upstream * gamma",

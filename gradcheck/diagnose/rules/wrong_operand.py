@@ -9,7 +9,7 @@ RULE = Rule(
     code="GC415",
     name="wrong-operand",
     what="An expression uses another value than the one that belongs there: a name like it, a "
-    "neighbour's, an index in the place of what it points to.",
+    "neighbour's, an index instead of the entry that it points to.",
     shows="with the other value in that one place, the gradient is right.",
     example="dgate = dstate * state      # the loss has gate * before",
     instead="dgate = dstate * before",

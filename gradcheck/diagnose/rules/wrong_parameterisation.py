@@ -13,7 +13,7 @@ from gradcheck.trace import fault
 
 
 def _find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Finding]:
-    """Blocks that are right once each entry is multiplied by its parameter's exponential."""
+    """Yield blocks that are right once each entry is multiplied by exp of its parameter."""
     for index in blocks:
         errors: list[float | None] = []
         for point in evidence.points:
@@ -42,7 +42,7 @@ def _find(rule: Rule, evidence: Evidence, blocks: Sequence[int]) -> Iterator[Fin
 RULE = Rule(
     code="GC605",
     name="wrong-parameterisation",
-    what="The loss takes a function of the parameter, a standard deviation from its logarithm, and "
+    what="The loss uses a function of the parameter, such as exp of a log standard deviation, and "
     "the gradient is that by the function's value: the derivative of the function is missing.",
     shows="numeric over analytic is the value itself.",
     example="d_log_sigma = d_sigma",

@@ -39,7 +39,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _penalty_alone(evidence: Evidence) -> Iterator[str]:
-    """Blocks whose gradient is that of the penalty, and nothing more."""
+    """Yield the names of blocks whose gradient is only that of the penalty."""
     view = evidence.network
     if view is None or not view.l2:
         return

@@ -23,7 +23,7 @@ def _axes(node: Node, values: Any, ndim: int, default: Any) -> Axes:
     if axis is None:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, tuple | list) else (axis,)
-    return tuple(int(one) % ndim for one in axes) if ndim else ()
+    return tuple(int(axis) % ndim for axis in axes) if ndim else ()
 
 
 def reduction(share: Share, default_axis: Any = None) -> Callable[..., Contributions | None]:
@@ -42,9 +42,9 @@ def reduction(share: Share, default_axis: Any = None) -> Callable[..., Contribut
             return []
         operand = np.asarray(operand, dtype=np.float64)
         axes = _axes(node, values, operand.ndim, default_axis)
-        kept = [1 if axis in axes else length for axis, length in enumerate(operand.shape)]
-        slopes = share(operand, np.asarray(out, dtype=np.float64).reshape(kept), axes, node)
-        part = np.broadcast_to(np.asarray(g).reshape(kept) * slopes, operand.shape)
+        shape = [1 if axis in axes else length for axis, length in enumerate(operand.shape)]
+        slopes = share(operand, np.asarray(out, dtype=np.float64).reshape(shape), axes, node)
+        part = np.broadcast_to(np.asarray(g).reshape(shape) * slopes, operand.shape)
         return [(first.index, np.array(part))]
 
     return rule

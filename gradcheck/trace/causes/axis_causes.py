@@ -89,7 +89,7 @@ def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause 
         return None  # single entries may be 0 because of their values
     if right.sum() == 1:
         words = f"only one of {count} along axis {axis} is in it"
-        return Cause(fault.NOT_ACCUMULATED, words, "let the others add to it")
+        return Cause(fault.NOT_ACCUMULATED, words, "add the others to it")
     verb = "is" if lost.sum() == 1 else "are"
     words = f"{lost.sum()} of {count} along axis {axis} {verb} left out"
     return Cause(fault.SOME_LEFT_OUT, words, "take all of them")

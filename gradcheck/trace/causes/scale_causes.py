@@ -33,7 +33,7 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
     if penalty is not None:
         return penalty
     if abs(ratio + 1) < CLOSE:
-        return Cause(fault.SIGN, "its sign is wrong", "turn its sign round")
+        return Cause(fault.SIGN, "its sign is wrong", "change its sign")
     written = _written(state.tape[mend.unit.first], ratio)
     if written:
         words = f"the {written} is too much"

@@ -242,7 +242,7 @@ def _inactive(compared: Compared, slope: _Slope) -> Cause | None:
         return None
     name = _name(compared, slope)
     if wrong.max() > inputs[agrees].min():
-        return Cause(fault.SLOPE_INACTIVE, f"{name} is wrong where the unit is on")
+        return Cause(fault.SLOPE_INACTIVE, f"{name} is wrong where the unit is active")
     numbers = f"{used[~agrees][0]:.3g} instead of {right[~agrees][0]:.3g}"
-    words = f"{name} is right but below {inputs[agrees].min():.3g}, where it is {numbers}"
+    words = f"{name} is right except below {inputs[agrees].min():.3g}, where it is {numbers}"
     return Cause(fault.SLOPE_INACTIVE, words)
