@@ -18,8 +18,7 @@ from gradcheck.errors import UsageError
 from gradcheck.mending.grown import resizable, slots_of
 from gradcheck.mending.held import Held, Holdings
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
-from gradcheck.mending.sizes import Growth, Sizes, apart, dimensions
-from gradcheck.mending.states import UNCHANGED, State
+from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.problem import Problem

@@ -14,7 +14,7 @@ from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.diagnose.excuses import allowing_both
 from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data
-from gradcheck.mending.states import State
+from gradcheck.mending.sizes import State
 from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import LEAVING, Raised, UserCodeError

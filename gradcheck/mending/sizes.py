@@ -6,20 +6,23 @@ more, and not with fewer of them. So three features are told from three samples.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, islice, product
 from typing import Any
 
 import numpy as np
 
-from gradcheck.mending.grown import extended, repeated
+from gradcheck.arrays import copied
+from gradcheck.mending.grown import extended, repeated, resized
 from gradcheck.mending.held import Held
-from gradcheck.mending.states import State
 from gradcheck.user.blocks import Array
+from gradcheck.user.problem import Problem
 
 OTHER_BATCH, OTHER_SIZES = "another batch size", "other sizes"
 
@@ -91,21 +94,12 @@ def dimensions(
             yield whole or one
 
 
-def _single(axes: Sequence[Axis]) -> Iterator[list[Axis]]:
+def _single(axes: Sequence[Axis]) -> list[list[Axis]]:
     """Of axes with one entry those that may be one thing, as nothing tells which others are."""
-    for of_blocks in (False, True):
-        for is_wanted in (_is_first, _is_last):
-            chosen = [one for one in axes if is_wanted(one) and (of_blocks or not one.of_block)]
-            if chosen:
-                yield chosen
-
-
-def _is_first(axis: Axis) -> bool:
-    return axis.number == 0
-
-
-def _is_last(axis: Axis) -> bool:
-    return axis.number == axis.last
+    firsts = [one for one in axes if one.number == 0]
+    sides = (firsts, [one for one in axes if one.number == one.last])
+    alone = [[one for one in side if not one.of_block] for side in sides]
+    return [one for one in (*alone, *sides) if one]
 
 
 def apart(found: Sequence[Dimension]) -> list[Growth]:
@@ -117,6 +111,51 @@ def apart(found: Sequence[Dimension]) -> list[Growth]:
         taken.add(new)
         whole.update(dict.fromkeys(axes, new - size))
     return [whole, *(dict.fromkeys(axes, step) for _, step, axes in found)] if found else []
+
+
+@dataclass(frozen=True)
+class State:
+    """Data as they are changed.
+
+    Attributes:
+        words: what is changed.
+        puts: what is put where.
+        lists: the lists of samples, and how many of their first items they have once more.
+        values: the parameters, where these have other sizes.
+    """
+
+    words: str
+    puts: tuple[tuple[Held, Any], ...]
+    lists: tuple[tuple[list[Any], int], ...] = ()
+    values: tuple[Array, ...] | None = None
+
+    def of(self, problem: Problem, values: Sequence[Array]) -> tuple[Problem, Sequence[Array]]:
+        """The problem and its parameters while this is made: its data are what they are then."""
+        fresh = {name: (array, array.copy()) for name, (array, _) in problem.data.items()}
+        if self.values is None:
+            return replace(problem, data=fresh), values
+        parameters = resized(problem.parameters, self.values)
+        return replace(problem, data=fresh, parameters=parameters), self.values
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """While it is entered, the functions hold the changed data."""
+        before = [copied(held.value, 0) for held, _ in self.puts]
+        whole = [items.copy() for items, _ in self.lists]
+        try:
+            for held, new in self.puts:
+                held.put(copied(new, 0))
+            for items, more in self.lists:  # after that: items may hold what is put
+                items += [copy.deepcopy(items[one % len(items)]) for one in range(more)]
+            yield
+        finally:
+            for (items, _), every in zip(self.lists, whole, strict=True):
+                items[:] = every
+            for (held, _), value in zip(self.puts, before, strict=True):
+                held.put_back(value)
+
+
+UNCHANGED = State("", ())
 
 
 class Sizes:

@@ -16,5 +16,5 @@ RULE = Rule(
     example="for i in range(n): dx[j] = total[i]",
     instead="for i in range(n): dx[i] = total[i]",
     detector=Traced((fault.OTHER_INDEX,)),
-    edits=(EditKind.INDEX, EditKind.NAME),
+    edits=(EditKind.INDEX, EditKind.NAME, EditKind.EXCHANGED),
 )
