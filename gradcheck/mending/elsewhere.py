@@ -46,7 +46,8 @@ class Data:
         self._restore = restore
         self._rng = np.random.default_rng(0)
         self._base = self._answer()
-        own = (problem.loss_function, problem.gradient_function, problem.step, problem.layer)
+        step = None if problem.step is None else problem.step.step
+        own = (problem.loss_function, problem.gradient_function, step, problem.layer)
         owner = problem.parameters.owner if problem.parameters.in_place else None
         self._holders = [one for one in (*own, *functions, owner) if one is not None]
         self._found = Holdings.of(self._holders)
