@@ -194,7 +194,7 @@ class _Work:
         by_one_factor = taken.of_step and rate.words and loss.common and not loss.family
         data = taken.data() if by_one_factor and not loss.agrees else {}
         report = taken.case().check(**data, **overrides)
-        if report.verdict != "fail":
+        if report.verdict != "fail" and CLIPPED not in causes(report):
             return report
         if taken.both and loss.family and causes(report) == {"GC604"}:
             again = taken.case(of_step=True).check(**overrides)
