@@ -50,19 +50,19 @@ def tangents_of(points: Sequence[Point]) -> Iterator[tuple[int, int, ByPoint]]:
 
 
 def in_forward_mode(point: Point) -> Subject:
-    """The subject, by whose entries all is to be derived if the gradient carries such derivatives.
+    """Return the subject, to be followed by entries if its gradient carries derivatives forward.
 
-    Of a recursion with few parameters it goes forward, with the derivatives of the state by each.
+    A recursion with few parameters may do so, with the derivatives of its state by each of them.
     """
     subject, nodes = point.subject, point.loss_nodes
-    leaves = [(name, nodes[leaf].value.size) for name, leaf in point.parameters.items()]
-    entries = tuple((name, entry) for name, size in leaves for entry in range(size))
+    sizes = {name: nodes[leaf].value.size for name, leaf in point.parameters.items()}
+    is_other = subject.along or subject.cut or subject.direction is not None
+    if is_other or sum(sizes.values()) > MOST_ENTRIES or len(nodes) > MOST_NODES:
+        return subject
     passes = grouped((node.in_loop, node) for node in nodes if node.chain and not node.is_leaf)
-    is_loop = max(map(len, passes.values()), default=0) >= FEWEST_PASSES
-    if subject.along or subject.cut or subject.direction is not None or not is_loop:
+    if max(map(len, passes.values()), default=0) < FEWEST_PASSES:
         return subject
-    if len(entries) > MOST_ENTRIES or len(nodes) > MOST_NODES:
-        return subject
+    entries = tuple((name, entry) for name, size in sizes.items() for entry in range(size))
     followed = replace(subject, along=entries)
     others = [node.value for node in nodes]
     others += [np.asarray(one) for one in point.derivatives.of_nodes.values()]
