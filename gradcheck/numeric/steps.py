@@ -161,6 +161,8 @@ def _quantum(pairs: Sequence[Pair], center: float, length: float, claimed: Mask)
     order = sorted(pairs, key=lambda pair: float(pair.step[0]))
     steps = np.array([float(pair.step[0]) for pair in order])
     moves = np.array([pair.largest_move(center) for pair in order])[:, claimed]
+    if np.all(moves):
+        return 0.0
     quanta = []
     for column in moves.T:
         flat = np.flatnonzero((column == 0) & (steps < HALF_PRECISION * length))
