@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.arrays import proportion
 from gradcheck.compare.point import NEAR, Point, slope_along
 from gradcheck.user.blocks import BARE, Array, path_name
-from gradcheck.user.gradients import Gradient, read_gradients
+from gradcheck.user.gradients import Gradient, gradients_at
 from gradcheck.user.problem import Problem
 from gradcheck.user.steps import Step
 
@@ -37,7 +37,7 @@ def with_memory(point: Point) -> Problem:
 
 
 def _asked(problem: Problem) -> tuple[Gradient, ...]:
-    return read_gradients(problem.gradient(problem.parameters.values), problem.parameters).blocks
+    return gradients_at(problem, problem.parameters.values)
 
 
 def _begun_anew(
@@ -77,7 +77,7 @@ def _value(gradient: Gradient) -> Array:
 def _without_velocity(problem: Problem, step: Step, calls: Calls) -> list[Sequence[Gradient]]:
     """Three updates without velocity, and one after the first that goes on with what that left.
 
-    None where all calls are alike anyway, or where it is not known what the step remembers.
+    Empty if all calls are alike anyway, or if it is not known what the step remembers.
     """
     pairs = (pair for call in calls[1:] for pair in zip(call, calls[0], strict=True))
     alike = all(np.array_equal(_value(one), _value(other)) for one, other in pairs)

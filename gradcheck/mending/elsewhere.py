@@ -20,7 +20,7 @@ from gradcheck.mending.held import Held, Holdings
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
 from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions
 from gradcheck.user.calls import UserCodeError
-from gradcheck.user.gradients import read_gradients
+from gradcheck.user.gradients import gradients_at
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed
 
@@ -113,7 +113,7 @@ class Data:
         with state.made(), suppress(Exception):  # of what is around functions, too: weights of rows
             problem, values = state.of(self._problem, self._values)
             loss = problem.loss([value.copy() for value in values])
-            blocks = read_gradients(problem.gradient(values), problem.parameters).blocks
+            blocks = gradients_at(problem, values)
             whole = [one.value for one in blocks if one.comparable and one.value is not None]
             gradient = [copied(value, 0) for value in whole]
         self._restore()

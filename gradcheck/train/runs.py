@@ -15,7 +15,7 @@ from gradcheck.casefiles import Case, CaseEntry, LayerCase, StepCase
 from gradcheck.errors import UsageError
 from gradcheck.user.calls import LOSS, STEP, call
 from gradcheck.user.forms import more_of, of_parameters
-from gradcheck.user.gradients import read_gradients
+from gradcheck.user.gradients import gradients_at
 from gradcheck.user.narrowing import with_gradients_only
 from gradcheck.user.number import as_number
 from gradcheck.user.problem import Problem
@@ -115,7 +115,7 @@ def _descent(case: Case, learning_rate: float) -> Losses:
         values = [value.copy() for value in parameters.values]
         while True:
             yield problem.loss(values)
-            gradients = read_gradients(problem.gradient(values), parameters).blocks
+            gradients = gradients_at(problem, values)
             for name, value, gradient in zip(parameters.names, values, gradients, strict=True):
                 if gradient.value is not None:
                     _update(name, value, learning_rate * gradient.value)

@@ -12,7 +12,7 @@ from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.conventions import CONVENTIONS, Convention
-from gradcheck.user.gradients import read_gradients
+from gradcheck.user.gradients import gradients_at
 from gradcheck.user.outputs import leaves
 from gradcheck.user.problem import Problem
 from gradcheck.user.tensors import to_array
@@ -90,7 +90,7 @@ def _read_by(problem: Problem, convention: Convention) -> Problem:
 
 def _claimed(problem: Problem, entries: Sequence[NDArray[np.intp]]) -> Slopes:
     parameters = problem.parameters
-    blocks = read_gradients(problem.gradient(parameters.values), parameters).blocks
+    blocks = gradients_at(problem, parameters.values)
     return [
         np.full(len(chosen), np.nan)
         if gradient.value is None or not gradient.comparable

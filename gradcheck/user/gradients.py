@@ -71,6 +71,15 @@ def read_gradients(returned: Any, parameters: Parameters, copy: bool = True) -> 
     return gradients
 
 
+def gradients_at(problem: Problem, values: Sequence[Array]) -> tuple[Gradient, ...]:
+    """Calls the user's gradient function at a point; the gradients by block.
+
+    Raises:
+        UserCodeError: the function raised.
+    """
+    return read_gradients(problem.gradient(values), problem.parameters).blocks
+
+
 def ask_gradients(
     problem: Problem, values: Sequence[Array], keep: bool = False
 ) -> tuple[Gradients, Raised | None]:

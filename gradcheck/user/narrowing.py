@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.user.calls import UserCodeError
-from gradcheck.user.gradients import Gradient, Gradients, read_gradients
+from gradcheck.user.gradients import Gradient, Gradients, gradients_at
 from gradcheck.user.layers import TARGETS
 from gradcheck.user.names import has_role
 from gradcheck.user.problem import Problem
@@ -28,7 +28,7 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
     if not any(_may_be_none(problem, block) for block in range(len(parameters.names))):
         return problem, None
     try:
-        gradients = read_gradients(problem.gradient(parameters.values), parameters).blocks
+        gradients = gradients_at(problem, parameters.values)
     except UserCodeError:
         named = [
             block

@@ -24,6 +24,7 @@ from gradcheck.trace.causes.compared import (
 )
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import before_moves, evaluate, made_from
+from gradcheck.trace.record.names import CUTS
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import operand_text
 
@@ -178,7 +179,7 @@ def habit_cause(compared: Compared) -> Cause | None:
 def clip_cause(compared: Compared) -> Cause | None:
     """The cause, where the right value is cut off at a bound."""
     node = compared.state.tape[compared.node]
-    if node.operation not in ("clip", "maximum", "minimum") or compared.is_use:
+    if node.operation not in CUTS or compared.is_use:
         return None
     for operand in node.operands:
         arriving = compared.state.at(operand)

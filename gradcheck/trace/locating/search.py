@@ -33,14 +33,12 @@ from gradcheck.trace.locating.units import (
 )
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import evaluate
-from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.names import CUTS, MOVES
 
 EXACT = 1e-9
 
 PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
 """Factors of a row of a matrix that say what is wrong; any other may be that of its data."""
-
-CUTS = ("clip", "maximum", "minimum")
 
 FURTHER = 40
 """How many operations further a better place is looked for once one has been found."""

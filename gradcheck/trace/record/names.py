@@ -48,3 +48,6 @@ ADDITIVE = frozenset(("add", "subtract", "negative", "positive", "sum", "mean", 
 
 LINEAR = MOVES | ADDITIVE | split_names("cumsum trace diff add.at subtract.at add.accumulate")
 """Operations that are linear in all operands jointly, provided that these are real."""
+
+CUTS = frozenset(("clip", "maximum", "minimum"))
+"""Operations that cut values off at a bound."""
