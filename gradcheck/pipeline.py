@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.compare.endings import within_jumps
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
@@ -115,7 +116,7 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
         preflight = still_repeatable(with_ignored(preflight, point), point)
         if not preflight.usable:
             raise _nothing_to_compare(preflight, problem, heard)
-        point = excuse(point, rng)
+        point = within_jumps(excuse(point, rng), options.rtol, rng)
         diagnosis = Diagnosis(view=identity.view)
         if options.diagnose:
             diagnosis = diagnose(point, preflight, identity, heard, rng)

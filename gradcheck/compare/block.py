@@ -42,6 +42,9 @@ class Worst:
 CLEAR = 10.0
 """What is so many times its bound is surely not 0."""
 
+SLIGHT = 1e-2
+"""A larger error, relative to the block's largest derivative, is not slight."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -131,6 +134,13 @@ class Block:
         """Whether the numeric gradient is zero up to rounding, and the analytic one exactly."""
         zero = self.verdict == "ok" and bool(self.entries) and self.resolution is None
         return zero and not np.any(self.analytic)
+
+    @property
+    def is_slightly_off(self) -> bool:
+        """Whether the gradient is wrong or undecided by little: the loss may be to blame."""
+        error = self.max_rel_error
+        undecided = self.gradient.verdict == "ok" and self.verdict in ("wrong", "inconclusive")
+        return undecided and error is not None and error < SLIGHT
 
     def without_arrays(self) -> Block:
         """Return a copy with the results, but without the arrays they were computed from."""

@@ -51,6 +51,7 @@ class Point:
             None if the numeric gradient came from the user's loss alone.
         evaluations: the number of evaluations of the loss for the numeric gradient.
         interrupted: whether the user stopped the check; blocks not yet measured have no entries.
+        jump: the height of the jumps of the loss near the point if it was taken for noise, else 0.
         edges: the entries that cannot be moved without an exception in the loss, and the exception.
     """
 
@@ -63,6 +64,7 @@ class Point:
     tie: Tie | None = None
     evaluations: int = field(default=0)
     interrupted: bool = field(default=False)
+    jump: float = field(default=0.0)
     edges: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod

@@ -13,15 +13,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.compare.block import Block
+from gradcheck.compare.block import SLIGHT, Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_block, judge_entries, scale_of
 from gradcheck.numeric.gradient import NumericGradient
 from gradcheck.trace import without_guards
 from gradcheck.user.blocks import Array
-
-LARGEST_ERROR = 1e-2
 
 
 def excuse(point: Point, rng: np.random.Generator) -> Point:
@@ -31,7 +29,7 @@ def excuse(point: Point, rng: np.random.Generator) -> Point:
         point: a compared point.
         rng: for entries that have to be measured again.
     """
-    if not any(map(_is_slightly_off, point.blocks)):
+    if not any(block.is_slightly_off for block in point.blocks):
         return point
     derivatives = _derivatives(point)
     if derivatives is None:
@@ -51,7 +49,7 @@ def excuse(point: Point, rng: np.random.Generator) -> Point:
     )
 
 
-def allowing_both(point: Point, most: float = LARGEST_ERROR) -> Point:
+def allowing_both(point: Point, most: float = SLIGHT) -> Point:
     """Widen the bounds of a measured point to contain the derivatives without guards as well.
 
     A block for which the two differ by `most` of its largest entry keeps its bounds.
@@ -85,19 +83,9 @@ def _derivatives(point: Point) -> tuple[Mapping[str, Array], Mapping[str, Array]
     return ask_trace(point, lambda to: without_guards(to, point.values), lambda _: None)
 
 
-def _is_slightly_off(block: Block) -> bool:
-    """True if a block is wrong or undecided by no more than a guard can explain."""
-    return (
-        block.verdict in ("wrong", "inconclusive")
-        and block.gradient.verdict == "ok"
-        and block.max_rel_error is not None
-        and block.max_rel_error < LARGEST_ERROR
-    )
-
-
 def _is_of(guarded: Mapping[str, Array], block: Block, overall: float) -> bool:
     """True for a slightly wrong block if finite differences confirm the traced derivatives."""
-    if block.name not in guarded or not _is_slightly_off(block):
+    if block.name not in guarded or not block.is_slightly_off:
         return False
     derivatives = guarded[block.name].reshape(-1)[block.numeric.entries]
     return not judge_entries(derivatives, block.numeric, block.precision, None, overall).wrong.any()

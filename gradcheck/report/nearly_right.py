@@ -1,4 +1,4 @@
-"""What is said of small errors: without a name, or excused."""
+"""What is said of small errors: without a name, accepted, or excused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradcheck.words import listed
 NEARLY = 0.02
 """The result of an iteration that ends early is no further off."""
 
-UNNAMED = {"GC703", "GC999"}
+UNNAMED = {"GC105", "GC703", "GC999"}
 
 
 def nearly_right_notes(blocks: Sequence[Block], findings: Sequence[Finding]) -> Iterable[str]:
@@ -27,6 +27,16 @@ def nearly_right_notes(blocks: Sequence[Block], findings: Sequence[Finding]) -> 
             f"{listed([block.name for block in wrong])}: off by no more than {error:.1e} of the "
             "largest entry; if your loss is the result of an iteration, say how far off it is "
             "(noise=), or accept so much (rtol=)"
+        )
+
+
+def jump_notes(jump: float) -> Iterable[str]:
+    """Say that the height of a jump of the loss was taken for its noise."""
+    if jump:
+        yield (
+            f"your loss jumps by {jump:.1e} near this point, as the result of an iteration that "
+            "ends early does; as coded, it has slopes of its own, and errors that so large a noise "
+            "explains were not counted (noise= sets it)"
         )
 
 

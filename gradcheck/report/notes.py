@@ -10,7 +10,7 @@ from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.preflight import Preflight
-from gradcheck.report.nearly_right import excuse_notes, nearly_right_notes
+from gradcheck.report.nearly_right import excuse_notes, jump_notes, nearly_right_notes
 from gradcheck.report.step_notes import step_notes
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.complexes import has_complex
@@ -27,6 +27,7 @@ def notes_of(
         *_edge_notes(point),
         *_precision_notes(point),
         *nearly_right_notes(point.blocks, diagnosis.findings),
+        *jump_notes(point.jump),
         *_structure_notes(point.problem),
         *_convention_notes(point.problem),
         *step_notes(point, diagnosis),

@@ -1,0 +1,92 @@
+"""Losses that jump a little near the point, as the result of an iteration that ends early does.
+
+As it is coded, such a loss has slopes of its own: between two jumps it is off by about their
+height, which changes from place to place. A gradient of its limit is right as far as anyone can
+say, so its small errors are judged with the height of a jump as the noise of the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.compare.block import Block
+from gradcheck.compare.point import Point
+from gradcheck.compare.verdict import judge_block, judge_entries
+from gradcheck.numeric.jumps import POINTS, largest_jump
+from gradcheck.numeric.loss_lines import random_sizes
+from gradcheck.user.blocks import Array
+
+Mask = NDArray[np.bool_]
+
+SECONDS = 3.0
+"""A search for jumps that would take longer is left out."""
+
+LINES = 2
+"""Along how many random directions jumps are looked for."""
+
+SMALL = 1e-3
+"""A jump is the end of an iteration only if it is smaller, relative to the loss."""
+
+
+def within_jumps(point: Point, rtol: float | None, rng: np.random.Generator) -> Point:
+    """Accept blocks that are slightly off if the loss jumps by as much beside their entries.
+
+    Args:
+        point: a compared point.
+        rtol: a relative error that the user accepts, or None.
+        rng: for the direction of the line, and for the entries that are measured again.
+    """
+    wrong = [_wrong_entries(block, rtol, point.scale) for block in point.blocks]
+    if not any(map(np.any, wrong)) or LINES * POINTS * point.noise.seconds > SECONDS:
+        return point
+    jump = _largest_jump(point, wrong, rng)
+    if not 0 < jump < SMALL * max(abs(point.center), float(np.finfo(float).tiny)):
+        return point
+    problem = replace(point.problem, noise=max(point.problem.noise, jump))
+    noisy = replace(point, problem=problem, noise=point.noise.at_least(jump), jump=jump)
+    entries = [
+        block.numeric.entries[: len(block.numeric.entries) if mask.any() else 0]
+        for block, mask in zip(point.blocks, wrong, strict=True)
+    ]
+    numeric = noisy.perturb(entries, rng)
+    again = [
+        judge_block(replace(block, numeric=measured), rtol, point.scale) if mask.any() else block
+        for block, measured, mask in zip(point.blocks, numeric.blocks, wrong, strict=True)
+    ]
+    if numeric.interrupted or any(block.failed for block in again):
+        return point
+    evaluations = point.evaluations + numeric.evaluations
+    return replace(noisy.with_blocks(again), evaluations=evaluations)
+
+
+def _wrong_entries(block: Block, rtol: float | None, overall: float) -> Mask:
+    """Return which of the perturbed entries are wrong; none unless the block is slightly off."""
+    if block.verdict != "wrong" or not block.is_slightly_off:
+        return np.zeros(len(block.numeric.entries), dtype=bool)
+    return judge_entries(block.analytic, block.numeric, block.precision, rtol, overall).wrong
+
+
+def _largest_jump(point: Point, wrong: Sequence[Mask], rng: np.random.Generator) -> float:
+    """Return a jump of the loss on a line along which only the wrong entries move; 0 if none."""
+    lines = (partial(_loss_along, point, _direction(point, wrong, rng)) for _ in range(LINES))
+    return next(filter(None, (largest_jump(loss, point.noise.level) for loss in lines)), 0.0)
+
+
+def _direction(point: Point, wrong: Sequence[Mask], rng: np.random.Generator) -> list[Array]:
+    directions = []
+    for block, mask in zip(point.blocks, wrong, strict=True):
+        moves = np.zeros(block.size)
+        entries = block.numeric.entries[mask]
+        moves[entries] = random_sizes(block.value.reshape(-1), rng)[entries]
+        directions.append(moves.reshape(block.shape))
+    return directions
+
+
+def _loss_along(point: Point, direction: Sequence[Array], place: float) -> float:
+    pairs = zip(point.values, direction, strict=True)
+    return point.problem.loss_or_nan([value + place * moves for value, moves in pairs])
