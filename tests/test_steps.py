@@ -586,6 +586,28 @@ def test_cancellation_enters_the_bound():
     )
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_large_parameter_is_rounded_coarsely_however_small_its_derivative(seed):
+    unit = 1e5 * np.random.default_rng(seed).uniform(0.5, 2)
+
+    def loss(p):
+        return np.log(1 + (p[0] / unit - 2) ** 2) + np.sin(p[1])
+
+    def grad(p):
+        away = p[0] / unit - 2
+        return np.array([2 * away / (1 + away**2) / unit, np.cos(p[1])])
+
+    def step(p, lr):
+        return p - lr * grad(p)
+
+    def wrong(p, lr):
+        return p - lr * grad(p) * np.array([1.01, 1.0])
+
+    point = np.array([unit, 0.7])
+    assert gradcheck.check_step(step, point, loss=loss, learning_rate=0.5).ok
+    assert gradcheck.check_step(wrong, point, loss=loss, learning_rate=0.5).verdict == "fail"
+
+
 def test_a_factor_of_two_is_found_at_a_tiny_learning_rate():
     def doubled(p, lr):
         return {name: p[name] - lr * g for name, g in grad(p, {"W1": 2.0}).items()}

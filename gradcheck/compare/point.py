@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import starmap
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from gradcheck.arrays import copies
 from gradcheck.compare.block import Block
 from gradcheck.errors import UsageError
 from gradcheck.numeric.blackbox import numeric_gradient
-from gradcheck.numeric.gradient import NumericGradient
+from gradcheck.numeric.gradient import BlockGradient, NumericGradient
 from gradcheck.numeric.noise import Noise
 from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
 from gradcheck.user.blocks import Array
@@ -20,6 +21,7 @@ from gradcheck.user.calls import Raised, UserCodeError
 from gradcheck.user.evaluation import ALONE, Effort, Refused, entry_losses
 from gradcheck.user.gradients import Gradient, Gradients, ask_gradients
 from gradcheck.user.problem import Problem
+from gradcheck.user.steps import Step
 
 TIE_STEP = 1e-4
 NEAR = 1e-3
@@ -167,7 +169,9 @@ class Point:
         if edges and not any(len(block.known) for block in numeric.blocks):
             raise UserCodeError(next(iter(edges.values())))
         summaries = {name: raised.summary_and_place for name, raised in edges.items()}
-        return replace(numeric, edges=summaries)
+        pairs = zip(numeric.blocks, self.blocks, strict=True)
+        blocks = tuple(starmap(partial(_with_cancellation, self.problem.step), pairs))
+        return replace(numeric, blocks=blocks, edges=summaries)
 
     def measured(self, numeric: NumericGradient) -> Point:
         """The point with a numeric gradient; the evaluations are added up."""
@@ -178,6 +182,19 @@ class Point:
             edges={**self.edges, **numeric.edges},
             interrupted=self.interrupted or numeric.interrupted,
         )
+
+
+def _with_cancellation(step: Step | None, numeric: BlockGradient, block: Block) -> BlockGradient:
+    """Adds the rounding of new parameters to the bounds where parameters differ much in size.
+
+    A large parameter is rounded more coarsely, however small its derivative is.
+    """
+    if step is None or numeric.share is None:
+        return numeric
+    per_unit = step.roundings * step.cancellation(np.ones(1), block.gradient.epsilon)
+    rounding = per_unit * np.abs(block.value.reshape(-1)[numeric.entries])
+    bound = numeric.estimates.bound + rounding
+    return replace(numeric, estimates=replace(numeric.estimates, bound=bound))
 
 
 def _settle_ties(

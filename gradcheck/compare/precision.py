@@ -74,9 +74,7 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
         largest = tiny if size <= min(rounding, tiny) else most * size
         precision = min(rounding, largest)
         if step is not None:  # the rounding of the new parameters, in (old - new) / learning_rate
-            precision += (2 + 2 * (bool(step.momentum) and not step.anew)) * step.cancellation(
-                block.value, block.gradient.epsilon
-            )
+            precision += step.roundings * step.cancellation(block.value, block.gradient.epsilon)
         blocks.append(replace(block, precision=precision))
     return point.with_blocks(blocks)
 

@@ -73,6 +73,11 @@ class Step:
             self.memory.restore()
             self.memory.empty()
 
+    @property
+    def roundings(self) -> int:
+        """The number of roundings of new parameters that a gradient holds at most."""
+        return 4 if self.momentum and not self.anew else 2
+
     def cancellation(self, value: Array, epsilon: float) -> float:
         """The error of (old - new) / learning_rate by the rounding of the parameters.
 
