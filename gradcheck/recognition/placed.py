@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import slices_of
 from gradcheck.network.passes import LayerParameters
 from gradcheck.network.rows import AnyActivation
 from gradcheck.recognition.layers import Layer
@@ -111,11 +112,7 @@ def place_of(
         ones: "first" or "last" if that row of W is the bias, else None.
         values: the blocks.
     """
-    ways: list[tuple[Positions, str | None, Positions | None]] = [(weights, ones, bias)]
-    if bias is not None:
-        ways.append((np.concatenate([bias[None], weights]), "first", None))
-        ways.append((np.concatenate([weights, bias[None]]), "last", None))
-    for whole, folded, apart in ways:
+    for whole, folded, apart in _ways(weights, bias, ones):
         piece = _piece(whole, values)
         bias_piece = (None, 0, False) if apart is None else _piece(apart[None], values)
         if piece is not None and bias_piece is not None:
@@ -126,6 +123,16 @@ def place_of(
     return None
 
 
+def _ways(
+    weights: Positions, bias: Positions | None, ones: str | None
+) -> Iterator[tuple[Positions, str | None, Positions | None]]:
+    """Yields matrices that a layer may be a part of: itself, or with its bias as a row."""
+    yield weights, ones, bias
+    if bias is not None:
+        yield np.concatenate([bias[None], weights]), "first", None
+        yield np.concatenate([weights, bias[None]]), "last", None
+
+
 def _piece(positions: Positions, values: Sequence[Array]) -> tuple[int, int, bool] | None:
     """The block, first index and orientation of contiguous positions; None if they are not."""
     starts = np.cumsum([0, *(value.size for value in values)])
@@ -133,12 +140,20 @@ def _piece(positions: Positions, values: Sequence[Array]) -> tuple[int, int, boo
         flat = (positions.T if turned else positions).reshape(-1)
         valid = int(np.argmax(flat >= 0))
         first = int(flat[valid]) - valid
-        in_line = np.arange(first, first + flat.size, dtype=np.int32)
-        if first >= 0 and np.all((flat == in_line) | (flat < 0)):
+        if first >= 0 and _is_in_line(flat, first):
             block = int(np.searchsorted(starts, first, "right")) - 1
             inside = first + flat.size <= starts[block + 1]
             return (block, first - int(starts[block]), turned) if inside else None
     return None
+
+
+def _is_in_line(flat: Positions, first: int) -> bool:
+    """Whether positions count up from `first`, but for negative ones; in parts, to save memory."""
+    for part in slices_of(flat.size):
+        in_line = np.arange(first + part.start, first + part.stop)
+        if not np.all((flat[part] == in_line) | (flat[part] < 0)):
+            return False
+    return True
 
 
 def _part(block: Array, start: int, size: int) -> Array:
