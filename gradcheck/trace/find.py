@@ -31,6 +31,7 @@ from gradcheck.trace.faults.raising import raising_fault
 from gradcheck.trace.faults.special import never_made
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.constants import meant_by
+from gradcheck.trace.locating.cuts import before_clips
 from gradcheck.trace.locating.explain import known_quantities
 from gradcheck.trace.locating.outputs import outputs_of
 from gradcheck.trace.locating.state import State, state_of
@@ -76,6 +77,7 @@ def find_faults(
     is_matrix, subject = bool(subject.along), in_forward_mode(first)
     first = replace(first, subject=subject)
     followed = _follow_others(subject, first, points[1:])
+    followed = before_clips(followed, wrong, _tolerance(followed))
     search = _prepared(followed, deadline, is_matrix)
     if first.gradient.error is not None:
         return _of_raised(search, wrong)

@@ -19,11 +19,11 @@ def loss(p):
     return 0.5 * np.sum((hidden @ p["W2"] - targets) ** 2)
 
 
-def clipped_at(bound):
+def clipped_at(bound, power=2):
     def grad(p):
         hidden = np.tanh(inputs @ p["W1"] + p["b1"])
         d = hidden @ p["W2"] - targets
-        dz = (d @ p["W2"].T) * (1 - hidden**2)
+        dz = (d @ p["W2"].T) * (1 - hidden**power)
         gradients = {"W1": inputs.T @ dz, "b1": dz.sum(axis=0), "W2": hidden.T @ d}
         for gradient in gradients.values():
             np.clip(gradient, -bound, bound, out=gradient)
@@ -39,3 +39,12 @@ def test_it_is_told_of_every_block_with_its_line(bound, wrong):
     (finding,) = report.findings
     assert (finding.code, finding.blocks) == ("GC412", wrong)
     assert "np.clip(gradient" in finding.expression
+
+
+def test_a_fault_above_the_clip_is_told_beside_it():
+    report = gradcheck.check(loss, PARAMS, clipped_at(7.0, power=1))
+    told = {finding.code: finding for finding in report.findings}
+    assert told.keys() == {"GC412", "GC305"}
+    assert told["GC412"].blocks == ("W2",)
+    assert told["GC305"].blocks == ("W1", "b1")
+    assert told["GC305"].expression == "1 - hidden**power"

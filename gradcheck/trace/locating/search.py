@@ -17,6 +17,7 @@ from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, NO_OTHER, TANGENT, VALUE
 from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.constants import complexity, is_meant, is_odd
+from gradcheck.trace.locating.cuts import cut_at
 from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
 from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.trial import Trials
@@ -33,7 +34,6 @@ from gradcheck.trace.locating.units import (
 )
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import evaluate
-from gradcheck.trace.record.names import CUTS, MOVES
 
 EXACT = 1e-9
 
@@ -118,14 +118,12 @@ def _cutting(trials: Trials) -> Iterator[Unit]:
     """Yield the clips of a right gradient just before it is returned."""
     state = trials.state
     for output in (one for one in state.outputs if one.name in trials.wrong):
-        node = state.tape[output.node]
-        while node.operation in MOVES and len(node.operands) == 1:
-            node = state.tape[node.operands[0]]
-        if node.operation in CUTS and any(
+        cut = cut_at(state.tape, output.node)
+        if cut is not None and any(
             all(output.is_right(point, state.values[point][operand]) for point in state.points)
-            for operand in node.operands
+            for operand in cut.operands
         ):
-            yield Unit(NODE, node.index, nodes=(node.index,))
+            yield Unit(NODE, cut.index, nodes=(cut.index,))
 
 
 def _is_own(mend: Mend, candidates: Candidates) -> bool:
