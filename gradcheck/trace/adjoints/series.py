@@ -30,8 +30,8 @@ class Series:
     """The same quantity in all passes of a loop of the loss.
 
     Attributes:
-            first: the identity of the quantity in the first pass.
-            values: its values, by point and pass.
+        first: the identity of the quantity in the first pass.
+        values: its values, by point and pass.
     """
 
     first: What
