@@ -1,4 +1,4 @@
-"""What rules are proved against: the user's point, compared, and a second one."""
+"""The evidence for rules: the user's point, compared, and a second one."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class Evidence:
     """All that the rules may look at.
 
     Attributes:
-        problem: what is checked.
-        points: the user's, compared; then one nearby, compared on the blocks that failed, unless
+        problem: the checked problem.
+        points: the user's point, compared; then a nearby one, compared on the failed blocks, unless
             the user's code cannot be run there.
-        layers: the blocks as layers; () where they are not known.
+        layers: the blocks as layers; () if unknown.
         network: the blocks as a network that computes the user's loss, or None.
         sizes: batch size, outputs, features.
         preflight: how the functions behave.
-        heard: what they warned of.
-        search: what following their computation found.
+        heard: the warnings that they gave.
+        search: the result of tracing the functions.
     """
 
     problem: Problem
@@ -60,12 +60,12 @@ class Evidence:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """The verdicts at the user's point."""
+        """The blocks of the user's point, with their verdicts."""
         return self.first.blocks
 
     @property
     def elsewhere(self) -> str:
-        """Where there is a second point: that what is told holds there too, in words."""
+        """Words that a finding holds at the second point too; empty without such a point."""
         return ", and at a second point too" if len(self.points) > 1 else ""
 
     @property
@@ -75,7 +75,7 @@ class Evidence:
 
 
 def second_point(point: Point, identity: Identity, rng: np.random.Generator) -> Point | None:
-    """A point nearby, compared on some entries of the blocks that failed."""
+    """Return a nearby point, compared on some entries of the failed blocks; None without one."""
     if point.problem.tangents is not None and point.problem.tangents.alone:
         return None
     again = None if point.tie is None else identity
@@ -90,13 +90,13 @@ def second_point(point: Point, identity: Identity, rng: np.random.Generator) -> 
 
 
 def error_if_right(point: Point, index: int, corrected: Array, gain: float = 1.0) -> float | None:
-    """The relative error of a corrected gradient, or None where it does not agree.
+    """Return the relative error of a corrected gradient, or None if it does not agree.
 
     Args:
-        point: one point, compared.
-        index: of the block.
+        point: a compared point.
+        index: the index of the block.
         corrected: the gradient to try, in the block's shape.
-        gain: by what the correction multiplies the analytic gradient's rounding error.
+        gain: the factor by which the correction multiplies the analytic gradient's rounding error.
     """
     block = point.blocks[index]
     if corrected.shape != block.shape:
@@ -115,7 +115,7 @@ def error_if_right(point: Point, index: int, corrected: Array, gain: float = 1.0
 
 
 def largest_error(errors: Iterable[float | None]) -> float | None:
-    """The largest of some relative errors; None where one of them does not agree."""
+    """Return the largest of some relative errors; None if one of them is None."""
     largest = 0.0
     for error in errors:
         if error is None:
@@ -125,7 +125,7 @@ def largest_error(errors: Iterable[float | None]) -> float | None:
 
 
 def _some(block: Block, rng: np.random.Generator) -> Indices:
-    """Entries of a block that failed, but for those that screening had to find: the rest tell."""
+    """Return entries of a failed block, but for the suspects that screening found."""
     if not block.failed:
         return block.numeric.entries[:0]
     chosen = block.numeric.entries

@@ -1,7 +1,7 @@
-"""Where the user's own computation goes wrong: its faulty expressions, put beside the findings.
+"""Combine the faults that the trace found with the findings of the rules.
 
-The trace proposes and the numeric gradient decides: a fault is only told if the gradients mended
-by it have more entries that agree with finite differences, and none that no longer does.
+The trace proposes and the numeric gradient decides: a fault is reported only if the gradients that
+    it mends agree with finite differences in more entries, and in all entries that agreed before.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ SUM = re.compile(r" [+-] (?![^(\[]*[)\]])")
 def with_faults(
     findings: Sequence[Finding], search: Search, failed: Set[str], rules: Sequence[Rule]
 ) -> tuple[Finding, ...]:
-    """The findings of rules with the expression at fault; and faults that they did not explain.
+    """Return the rules' findings with the expression at fault, and those of unexplained faults.
 
     Args:
-        findings: of the rules, but for what the user's own computation shows.
-        search: what was found in that.
-        failed: the names of the blocks that are wrong.
-        rules: all of them.
+        findings: of all rules but those that the trace proves.
+        search: the result of tracing the user's functions.
+        failed: the names of the wrong blocks.
+        rules: all rules.
     """
     left = [
         replace(fault, blocks=tuple(name for name in fault.blocks if name in failed))
@@ -58,33 +58,33 @@ def with_faults(
     placed = []
     findings = [one for one in findings if not is_a_number(one, left, rules)]
     for finding in findings:
-        here = [fault for fault in left if _is_told_by(finding, fault, weak, rules)]
-        if here:
-            left.remove(here[0])
-            finding = _with_fault(finding, here[0], rules)
+        explained = [fault for fault in left if _is_told_by(finding, fault, weak, rules)]
+        if explained:
+            left.remove(explained[0])
+            finding = _with_fault(finding, explained[0], rules)
         placed.append(finding)
     named = set().union(*(one.blocks for one in placed if one.code not in weak))
-    told = [
+    added = [
         finding
         for fault in left
         if not named.issuperset(fault.blocks)
         for finding in [_of_fault(fault, rules)]
         if finding is not None
     ]
-    by = [*told, *(finding for finding in placed if finding.expression)]
-    kept = [finding for finding in placed if not is_better_told(finding, by, weak)]
+    by = [*added, *(finding for finding in placed if finding.expression)]
+    remaining = [finding for finding in placed if not is_better_told(finding, by, weak)]
     return merged(
         [
-            *(one for one in kept if one.code not in weak),
-            *told,
-            *(one for one in kept if one.code in weak),
+            *(one for one in remaining if one.code not in weak),
+            *added,
+            *(one for one in remaining if one.code in weak),
         ],
         weak,
     )
 
 
 def _is_told_by(finding: Finding, fault: Fault, weak: Set[str], rules: Sequence[Rule]) -> bool:
-    """Whether a finding says what a fault is: for sure, or where the fault has no name at all."""
+    """True if a finding explains a fault for certain, or if the fault has no name at all."""
     if finding.severity != "error" or not set(fault.blocks) & set(finding.blocks):
         return False
     if fault.place is None or not fault.expression or finding.code == unknown_cause.RULE.code:
@@ -93,16 +93,16 @@ def _is_told_by(finding: Finding, fault: Fault, weak: Set[str], rules: Sequence[
 
 
 def _uncertain(rules: Sequence[Rule]) -> frozenset[str]:
-    """The codes that name no certain cause."""
+    """Return the codes of rules that name no certain cause."""
     return frozenset(rule.code for rule in rules if rule.last_resort) | {unknown_cause.RULE.code}
 
 
 def without_rate(
     search: Search, point: Point, findings: Sequence[Finding], rules: Sequence[Rule]
 ) -> Search:
-    """The search, without the constant of all blocks of a step where no rule has a name for it.
+    """Return the search without a constant common to all blocks of a step that no rule names.
 
-    It may be the learning rate as well.
+    The constant may be the learning rate.
     """
     weak = _uncertain(rules)
     named = any(one.severity == "error" and one.code not in weak for one in findings)
@@ -118,7 +118,7 @@ def without_rate(
 
 
 def _is_of_all(fault: Fault, point: Point) -> bool:
-    """Whether what a fault mends is all blocks by one constant, and no term of them."""
+    """True if a fault mends all blocks by one constant, and not by a term."""
     if {block.name for block in point.blocks} != set(fault.blocks):
         return False
     pairs = [(fault.mended.get(block.name), block.gradient.value) for block in point.blocks]
@@ -127,7 +127,7 @@ def _is_of_all(fault: Fault, point: Point) -> bool:
 
 
 def _doubted(fault: Fault, doubt: Fault) -> Fault:
-    """A fault of the gradient, with the operation of the loss that may be wrong instead."""
+    """Return a fault of the gradient with the operation of the loss that may be wrong instead."""
     if doubt.cause is None or doubt.place is None:
         return fault
     cause = doubt.cause
@@ -138,7 +138,7 @@ def _doubted(fault: Fault, doubt: Fault) -> Fault:
 
 
 def _rule_of(fault: Fault, rules: Sequence[Rule]) -> Rule:
-    """The rule that a fault is named by."""
+    """Return the rule that names a fault."""
     name = fault.kind if fault.cause is None else fault.cause.name
     for rule, detector in detectors(rules, Traced):
         if name in detector.causes and detector.fits(fault):
@@ -147,7 +147,7 @@ def _rule_of(fault: Fault, rules: Sequence[Rule]) -> Rule:
 
 
 def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Finding:
-    """A finding of a rule, at the expression that is wrong, which may say the right one."""
+    """Return a rule's finding with the expression at fault, and the right code if it follows."""
     rewritten = next(one for one in rules if one.code == finding.code).rewritten
     is_plain = "=" not in fault.expression and len(fault.expression) <= LONGEST_CODE
     if rewritten is not None and is_plain and len(finding.blocks) == 1:
@@ -172,7 +172,7 @@ def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Findin
 
 
 def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
-    """The finding of a fault; None where it has neither a name nor a place."""
+    """Return the finding of a fault; None if it has neither a name nor a place."""
     rule = _rule_of(fault, rules)
     if rule is unknown_cause.RULE and (fault.place is None or not fault.expression):
         return None

@@ -1,4 +1,4 @@
-"""From the wrong entries of a Jacobian to what they have in common: rows, columns, a factor."""
+"""Findings from the wrong entries of a Jacobian: the rows, columns or factor that they share."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from gradcheck.user.vectors import Matrix, Vectors
 from gradcheck.words import listed, verb
 
 SAME = 1e-6
-"""A factor that is the same to so much is one."""
+"""The relative tolerance to which two factors are the same."""
 
 MOST_LINES = 6
-"""So many rows or columns are asked what is wrong in each."""
+"""The maximum number of rows or columns that are examined one by one."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """A finding, and the entries that it is of: places in what was judged; none of a pattern."""
+    """A finding, and the positions of its entries among the judged ones; none for a pattern."""
 
     finding: Finding
     entries: Indices = field(default_factory=lambda: np.empty(0, dtype=np.intp))
 
 
 def findings_of(judged: Judged, matrix: Matrix, vectors: Vectors) -> tuple[Told, ...]:
-    """What is wrong with a Jacobian that has the right shape."""
-    found = list(map(Told, _missing(judged, vectors)))
+    """Return the findings of a Jacobian that has the right shape."""
+    findings = list(map(Told, _missing(judged, vectors)))
     if judged.wrong.any():
         turned = map(Told, _transposed(judged, matrix, vectors))
-        found += list(turned) or _by_lines(judged, vectors)
-    return tuple(found)
+        findings += list(turned) or _by_lines(judged, vectors)
+    return tuple(findings)
 
 
 def transposed_finding(shape: Sequence[int], wanted: Sequence[int], vectors: Vectors) -> Finding:
-    """A Jacobian of the transposed shape whose transpose is right."""
+    """Return the finding of a Jacobian whose transpose is right."""
     differ = tuple(shape) != tuple(wanted)
     shapes = f": its shape is {tuple(shape)} in the place of {tuple(wanted)}" if differ else ""
     return transposed.RULE.finding(
@@ -94,7 +94,7 @@ def _transposed(judged: Judged, matrix: Matrix, vectors: Vectors) -> list[Findin
 
 
 def _by_lines(judged: Judged, vectors: Vectors) -> list[Told]:
-    """A finding for each row or column that is wrong, or one for what they have in common."""
+    """Return a finding for each wrong row or column, or one for all if they share a cause."""
     wrong = np.flatnonzero(judged.wrong)
     whole = _whole(judged, wrong, vectors)
     if whole is not None:
@@ -104,32 +104,32 @@ def _by_lines(judged: Judged, vectors: Vectors) -> list[Told]:
     lines = judged.rows if by_rows else judged.columns
     numbers = (rows if by_rows else columns).tolist()
     for across in (by_rows, not by_rows):
-        two = (rows if across else columns).tolist()
-        exchanged = _exchanged(judged, two, across, vectors)
+        pair = (rows if across else columns).tolist()
+        exchanged = _exchanged(judged, pair, across, vectors)
         if exchanged is not None:
             return [Told(exchanged, wrong)]
     kind, name = ("row", vectors.row_name) if by_rows else ("column", vectors.column_name)
-    found: list[Told] = []
+    findings: list[Told] = []
     for number in numbers[:MOST_LINES]:
-        here = wrong[lines[wrong] == number]
-        one = _same(judged, here, _Extent(lines, f"{kind} of {name(number)}"), vectors)
+        entries = wrong[lines[wrong] == number]
+        one = _same(judged, entries, _Extent(lines, f"{kind} of {name(number)}"), vectors)
         if one is not None:
-            found.append(Told(one, here))
-    told = np.concatenate([wrong[:0], *(one.entries for one in found)])
-    here = np.setdiff1d(wrong, told)
-    unknown = np.unique(lines[here]).tolist()
+            findings.append(Told(one, entries))
+    explained = np.concatenate([wrong[:0], *(one.entries for one in findings)])
+    entries = np.setdiff1d(wrong, explained)
+    unknown = np.unique(lines[entries]).tolist()
     if unknown:
         where = f"{kind}{verb(unknown, '', 's')} of {listed([name(one) for one in unknown])}"
-        words = f"{len(here):,} entries in the {where} are wrong"
+        words = f"{len(entries):,} entries in the {where} are wrong"
         fix = f"compare the formula of the {where} with the derivative of what your function "
-        blocks, evidence = _blocks(judged.columns[here], vectors), _worst(judged, here, vectors)
-        finding = unknown_cause.RULE.finding(blocks, words, evidence, f"{fix}computes")
-        found.append(Told(finding, here))
-    return found
+        blocks, worst = _blocks(judged.columns[entries], vectors), _worst(judged, entries, vectors)
+        finding = unknown_cause.RULE.finding(blocks, words, worst, f"{fix}computes")
+        findings.append(Told(finding, entries))
+    return findings
 
 
 def _whole(judged: Judged, wrong: Indices, vectors: Vectors) -> Finding | None:
-    """What all wrong entries have in common."""
+    """Return the finding of what all wrong entries have in common, or None."""
     if len(wrong) == 1:
         row, column = int(judged.rows[wrong[0]]), int(judged.columns[wrong[0]])
         entry = _entry(row, column, vectors)
@@ -150,13 +150,13 @@ def _whole(judged: Judged, wrong: Indices, vectors: Vectors) -> Finding | None:
 
 @dataclass(frozen=True)
 class _Extent:
-    """Rows or columns with wrong entries: of every entry of the matrix its row, or its column."""
+    """Rows or columns with wrong entries; `lines` has that of every entry of the matrix."""
 
     lines: Indices
     name: str
 
     def holding(self, judged: Judged, here: Indices) -> tuple[str, bool]:
-        """They, where all that is not 0 in them is `here`, else entries in them; and if many."""
+        """Return a name for the entries `here`, whole lines or not, and whether it is plural."""
         others = np.isin(self.lines, self.lines[here]) & (np.abs(judged.numeric) > judged.bound)
         others[here] = False
         if others.any():
@@ -166,7 +166,7 @@ class _Extent:
 
 
 def _extent(judged: Judged, wrong: Indices, vectors: Vectors) -> _Extent:
-    """Where several entries are: rows, columns, or all."""
+    """Return the rows or columns of several entries, or the whole matrix."""
     rows, columns = np.unique(judged.rows[wrong]), np.unique(judged.columns[wrong])
     if len(rows) <= len(columns):
         names = [vectors.row_name(row) for row in rows.tolist()]
@@ -178,7 +178,7 @@ def _extent(judged: Judged, wrong: Indices, vectors: Vectors) -> _Extent:
 
 
 def _same(judged: Judged, here: Indices, extent: _Extent, vectors: Vectors) -> Finding | None:
-    """The finding of entries that are 0, of the other sign, or off by one factor; else None."""
+    """Return the finding of entries that are 0, of wrong sign, or off by one factor; or None."""
     analytic, numeric = judged.analytic[here], judged.numeric[here]
     blocks, evidence = _blocks(judged.columns[here], vectors), _worst(judged, here, vectors)
     where = extent.name
@@ -214,7 +214,7 @@ def _same(judged: Judged, here: Indices, extent: _Extent, vectors: Vectors) -> F
         )
     twice = min(abs(factor - 2), abs(factor - 0.5)) < SAME
     if len(here) == 1 and not twice:
-        return None  # of one entry there is always a factor
+        return None  # a single entry is always off by a factor
     rule: Rule = factor_two.RULE if twice else wrong_scale.RULE
     return rule.finding(
         blocks,
@@ -231,17 +231,17 @@ def _same(judged: Judged, here: Indices, extent: _Extent, vectors: Vectors) -> F
 def _exchanged(
     judged: Judged, numbers: list[int], by_rows: bool, vectors: Vectors
 ) -> Finding | None:
-    """Two rows, or two columns, of which each holds the other's derivatives."""
+    """Return the finding of two rows or columns that hold each other's derivatives, or None."""
     if len(numbers) != 2:
         return None
     lines, others = judged.rows, judged.columns
     if not by_rows:
         lines, others = others, lines
-    one, two = (np.flatnonzero(lines == number) for number in numbers)
-    one, two = one[np.argsort(others[one])], two[np.argsort(others[two])]
-    if not np.array_equal(others[one], others[two]):
+    first, second = (np.flatnonzero(lines == number) for number in numbers)
+    first, second = first[np.argsort(others[first])], second[np.argsort(others[second])]
+    if not np.array_equal(others[first], others[second]):
         return None
-    both, swapped = np.concatenate([one, two]), np.concatenate([two, one])
+    both, swapped = np.concatenate([first, second]), np.concatenate([second, first])
     if not np.all(_agrees(judged.analytic[swapped], judged, both)):
         return None
     name = vectors.row_name if by_rows else vectors.column_name
@@ -272,7 +272,7 @@ def _how(judged: Judged, here: Indices) -> str:
 
 
 def _worst(judged: Judged, here: Indices, vectors: Vectors) -> tuple[str, ...]:
-    """The entry that is furthest off, with the names of its row and column."""
+    """Return the entry that is furthest off, in words with the names of its row and column."""
     error = np.nan_to_num(np.abs(judged.analytic - judged.numeric)[here] / judged.bound[here])
     worst = int(here[np.argmax(error)])
     entry = _entry(int(judged.rows[worst]), int(judged.columns[worst]), vectors)

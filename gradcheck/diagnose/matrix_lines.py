@@ -1,8 +1,8 @@
-"""The line of a wrong Jacobian or Hessian: the row that is furthest off, followed as a gradient.
+"""The wrong line of a Jacobian or Hessian: the row that is furthest off, followed as a gradient.
 
-A value of the function is a loss, and its row of the matrix the gradient of that. Where a column
-is computed at once, all rows of it stand in that place; the derivatives of all values by the
-column's parameter, which `trace` knows as well, say what they should be.
+A value of the function is followed as a loss, and its row of the matrix as the gradient. Code that
+computes a whole column at once makes all rows of it in one place. There the derivatives of all
+values by the column's parameter, which `trace` knows as well, say what they should be.
 """
 
 from __future__ import annotations
@@ -46,26 +46,26 @@ from gradcheck.user.vectors import Vectors, read_matrix
 from gradcheck.user.wrapping import parameters
 
 MOST_ROWS = 2
-"""So many findings are followed; what is wrong in more places has a cause in one of them."""
+"""The maximum number of findings that are followed; wrong entries elsewhere share their cause."""
 
 MOST_COLUMNS = 6
-"""By so many columns the derivatives of all values are known, and each is judged by itself."""
+"""The maximum number of columns whose derivatives of all values are computed and judged."""
 
 MOST_WRONG, MOST_OTHERS = 64, 100
-"""So many columns that are wrong, and so many others of a block, are compared."""
+"""The maximum numbers of wrong columns, and of other columns of a block, that are compared."""
 
 SCALES = frozenset(rule.RULE.code for rule in (wrong_batch_divisor, wrong_scale))
 VAGUE = (unknown_cause.RULE.code, wrong_scale.RULE.code)
 OF_BATCHES = SCALES | {rule.RULE.code for rule in (missing_batch_mean, double_batch_mean)}
-"""What a finding that names nothing does not become: a row has no samples that are averaged."""
+"""Codes that a finding without a name does not take: a row has no samples to average."""
 
 BY_VALUE = re.compile(r"dL/d(\([^()]*\)|`[^`]*`|[\w.]+(?:\[[^\[\]]*\])?)")
-"""A derivative as the trace calls it, which takes a row for the loss."""
+"""A derivative in the words of the trace, which takes the value of a row for the loss."""
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The findings with what was found of their places, the faults behind, and wrong columns."""
+    """The findings with their places in the source, the faults behind them, and wrong columns."""
 
     findings: tuple[Finding, ...]
     faults: tuple[Fault, ...] = ()
@@ -74,7 +74,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class _Followed:
-    """What following a row found: findings in its words, by the columns that they are of."""
+    """The result of following a row: the findings, each with its columns, and the faults."""
 
     findings: tuple[tuple[Finding, frozenset[int]], ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -88,9 +88,9 @@ def compared_as_loss(
     columns: Sequence[int],
     rng: np.random.Generator,
 ) -> Point | None:
-    """The point of one number of the function's values; None where it cannot be asked.
+    """Return the point at which one number of the function's values is the loss, or None.
 
-    It is compared in some columns, and a few others.
+    It is compared in some columns, and a few others. None if the user's code fails.
     """
     bounds = _bounds(vectors, own)
     function, layered = vectors.function, not vectors.has_parts
@@ -112,31 +112,31 @@ def compared_as_loss(
 def _with_parts(
     vectors: Vectors, claimed: Callable[[Any], Any]
 ) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """A function of complex values or parameters, and its Jacobian, by their parts."""
+    """Return the function and its Jacobian in the real and imaginary parts of complex numbers."""
 
     def function(packed: Any) -> Any:
         return vectors.real(vectors.function(packed))
 
     def matrix(packed: Any) -> Any:
-        there = replace(vectors, shape=function(packed).shape)  # with other data, another one
+        there = replace(vectors, shape=function(packed).shape)  # other data may change it
         return read_matrix(claimed(packed), there).dense
 
     return function, matrix
 
 
 def _entries(own: Parameters, columns: Sequence[int], rng: np.random.Generator) -> list[Indices]:
-    """The entries of every block that are in columns, with as many others as are soon asked."""
-    found, start = [], 0
+    """Return the entries of every block in some columns, with as many others as cost little."""
+    entries, start = [], 0
     for value in own.values:
         others = rng.permutation(value.size)[:MOST_OTHERS]
         inside = [one - start for one in columns if start <= one < start + value.size]
-        found.append(np.union1d(others, np.array(inside, dtype=np.intp)).astype(np.intp))
+        entries.append(np.union1d(others, np.array(inside, dtype=np.intp)).astype(np.intp))
         start += value.size
-    return found
+    return entries
 
 
 def _bounds(vectors: Vectors, own: Parameters) -> Bounds | None:
-    """The box by the blocks of these parameters."""
+    """Return the bounds of the parameters, by block."""
     if vectors.box is None:
         return None
     low, high = (tuple(cut(side, own.shapes)) for side in vectors.box)
@@ -150,7 +150,7 @@ def with_lines(
     claimed: Callable[[Any], Any],
     rng: np.random.Generator,
 ) -> Lines:
-    """The findings of a Jacobian at the expressions that are wrong."""
+    """Return the findings of a Jacobian with the wrong expressions."""
     rows: dict[int, _Followed] = {}
     findings: list[Finding] = []
     for one in told:
@@ -160,8 +160,8 @@ def with_lines(
             if row not in rows:
                 rows[row] = _follow_row(row, judged, vectors, claimed, rng)
             of_it = set(judged.columns[one.entries].tolist())
-            here = [each for each, of in rows[row].findings if of & of_it]
-            finding = _placed(finding, here[0], row, vectors) if here else finding
+            traced = [each for each, of in rows[row].findings if of & of_it]
+            finding = _placed(finding, traced[0], row, vectors) if traced else finding
         findings.append(finding)
     faults = tuple(fault for one in rows.values() for fault in one.faults)
     columns = tuple(np.unique(judged.columns[judged.wrong])[:MOST_WRONG].tolist())
@@ -169,7 +169,7 @@ def with_lines(
 
 
 def _worst_row(one: Told, judged: Judged) -> int | None:
-    """The row that is furthest off, before one where a derivative is 0, which many factors make."""
+    """Return the row that is furthest off, if possible one where neither derivative is 0."""
     if not len(one.entries):
         return None
     analytic, numeric, bound = (
@@ -188,14 +188,14 @@ def _follow_row(
     claimed: Callable[[Any], Any],
     rng: np.random.Generator,
 ) -> _Followed:
-    here = judged.columns[judged.wrong & (judged.rows == row)]
-    elsewhere = judged.columns[judged.wrong]  # what mends one as well says more
-    columns = sorted([*dict.fromkeys([*here.tolist(), *elsewhere.tolist()])][:MOST_COLUMNS])
+    in_row = judged.columns[judged.wrong & (judged.rows == row)]
+    elsewhere = judged.columns[judged.wrong]  # a cause that explains these as well says more
+    columns = sorted([*dict.fromkeys([*in_row.tolist(), *elsewhere.tolist()])][:MOST_COLUMNS])
     own, along = _by_columns(vectors, columns)
     point = compared_as_loss(vectors, claimed, Row(row), own, columns, rng)
     if point is None or not point.failed:
         return _Followed()
-    # another function may fit one row; of all that there are, it says nothing
+    # another function may fit this row by chance; it says nothing about the other rows
     search = replace(follow(point, rng, along), doubt=None)
     failed = {block.name for block in point.blocks if block.failed}
     findings = with_faults((), search, failed, RULES)
@@ -209,9 +209,9 @@ def _follow_row(
 def _by_columns(
     vectors: Vectors, columns: Sequence[int]
 ) -> tuple[Parameters, tuple[tuple[str, int], ...]]:
-    """The parameters with each wrong column a block of its own, and where those are.
+    """Return the parameters with each wrong column as a block, and the places of these columns.
 
-    Where they are more than one array, or one number, these are the blocks.
+    Several arrays, or a single number, are kept as the blocks.
     """
     own = vectors.parameters
     few = columns
@@ -232,28 +232,28 @@ def _by_columns(
 
 
 def _columns_of(own: Parameters, vectors: Vectors) -> dict[str, set[int]]:
-    """The columns of every block."""
-    found, start = {}, 0
+    """Return the columns of every block."""
+    columns, start = {}, 0
     for name, value in zip(own.names, own.values, strict=True):
-        found[name] = set(range(start, start + value.size))
+        columns[name] = set(range(start, start + value.size))
         start += value.size
-    return found
+    return columns
 
 
 def _placed(finding: Finding, traced: Finding, row: int, vectors: Vectors) -> Finding:
-    """A finding at the expression that a row was followed to."""
+    """Return a finding with the expression to which its row was followed."""
 
-    def said(text: str) -> str:
-        return BY_VALUE.sub(lambda found: vectors.derivative_name(row, found[1]), text)
+    def reworded(text: str) -> str:
+        return BY_VALUE.sub(lambda match: vectors.derivative_name(row, match[1]), text)
 
-    code, fix = traced.code, said(traced.fix)
+    code, fix = traced.code, reworded(traced.fix)
     is_vague = finding.code == unknown_cause.RULE.code
     is_scale = code in SCALES
     message = finding.message
-    if is_vague and is_scale:  # of one entry; another may be off by another factor
+    if is_vague and is_scale:  # the factor of one entry; others may be off by another
         fix = f"compare `{traced.expression}` with the derivative of what your function computes"
     elif code not in (unknown_cause.RULE.code, finding.code):
-        message = f"{message}: {said(traced.message)}"
+        message = f"{message}: {reworded(traced.message)}"
         is_known = finding.code != unknown_cause.RULE.code and code == wrong_factor.RULE.code
         if finding.code in VAGUE and code not in OF_BATCHES and not is_known:
             finding = replace(finding, code=code, rule=traced.rule)
@@ -263,11 +263,11 @@ def _placed(finding: Finding, traced: Finding, row: int, vectors: Vectors) -> Fi
     return replace(
         finding,
         message=message,
-        evidence=(*finding.evidence, *map(said, evidence)),
+        evidence=(*finding.evidence, *map(reworded, evidence)),
         fix=fix,
         location=traced.location,
         also=traced.also,
         expression=traced.expression,
-        actual=said(traced.actual or ""),
-        expected=said(traced.expected or ""),
+        actual=reworded(traced.actual or ""),
+        expected=reworded(traced.expected or ""),
     )

@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Explanation(Generic[T]):
-    """What may be wrong with a gradient, to be proved.
+    """A possible cause of a wrong gradient, to be proved.
 
     Attributes:
-        value: the wrong thing, or what takes it away.
-        message: what is wrong; where it is about one block, it completes "the gradient of W1 ...".
+        value: the wrong factor, or the correction.
+        message: what is wrong; about a single block, it completes "the gradient of W1 ...".
         fix: what to write.
     """
 
@@ -38,15 +38,15 @@ Factor = Explanation[float]
 """A constant by which a gradient may be off, analytic / numeric; "... is 2 times too large"."""
 
 Mend = Explanation[Callable[[Array], Array]]
-"""A correction: takes the analytic gradient as returned, gives it in the block's shape."""
+"""A correction: takes the analytic gradient as returned, and returns it in the block's shape."""
 
 
 @dataclass(frozen=True)
 class Scale:
     """A detector: the gradient is the right one times a constant.
 
-    `factors` takes the sizes of the problem and the ratio analytic / numeric as fitted. With
-    `only_bias`, it is for biases whose layer has right weights.
+    `factors` takes the sizes of the problem and the fitted ratio analytic / numeric. `only_bias`
+    restricts it to biases whose layer has right weights.
     """
 
     factors: Callable[[Sizes, float | None], Iterator[Factor]]
@@ -57,7 +57,7 @@ class Scale:
 class Correction:
     """A detector: the gradient is right once it is rearranged.
 
-    `mends` takes the block's shape, the shape returned and the sizes of the problem.
+    `mends` takes the block's shape, the returned shape and the sizes of the problem.
     """
 
     mends: Callable[[tuple[int, ...], tuple[int, ...], Sizes], Iterator[Mend]]
@@ -68,9 +68,9 @@ class Direct:
     """A detector that makes its findings itself, from what the functions did or raised.
 
     Attributes:
-        find: makes them.
-        always: whether it is asked of right and of unstable gradients too, because it judges how
-            the functions behave.
+        find: makes the findings.
+        always: whether it also judges right and unstable gradients, since it is about the behaviour
+            of the functions.
     """
 
     find: Callable[[Rule, Evidence], Iterator[Finding]]
@@ -79,7 +79,7 @@ class Direct:
 
 @dataclass(frozen=True)
 class Last:
-    """A detector for the wrong blocks that no other explains; makes its findings itself."""
+    """A detector that makes the findings for wrong blocks that no other detector explains."""
 
     find: Callable[[Rule, Evidence, Sequence[int]], Iterator[Finding]]
 
@@ -90,11 +90,11 @@ def _any(fault: Fault) -> bool:
 
 @dataclass(frozen=True)
 class Traced:
-    """A detector: the user's own computation shows a cause that is this rule's.
+    """A detector: the trace of the user's functions shows a cause that belongs to this rule.
 
     Attributes:
-        causes: their names, as in `gradcheck.trace.fault`.
-        fits: which faults of these causes are the rule's.
+        causes: the names of these causes, as in `gradcheck.trace.fault`.
+        fits: whether a fault with such a cause belongs to the rule.
     """
 
     causes: tuple[str, ...]
@@ -103,7 +103,7 @@ class Traced:
 
 @dataclass(frozen=True)
 class Note:
-    """Nothing to detect: another stage sees it, and says so in a note of the report."""
+    """No detector: another stage notices the mistake and puts a note into the report."""
 
 
 Detector = Scale | Correction | Direct | Last | Traced | Note
@@ -157,13 +157,13 @@ class Rule:
         example: wrong code.
         instead: right code.
         detector: how the engine finds it.
-        edits: the kinds of edits that would mend it, which a repair tries first; none where one
-            edit does not mend it.
+        edits: the kinds of edits that can mend it, which a repair tries first; none if one edit
+            does not mend it.
         also: other detectors of the same rule.
-        rewritten: the right code, where it follows from the wrong `{code}` alone.
+        rewritten: the right code, if it follows from the wrong `{code}` alone.
         last_resort: whether it fits wherever another rule of its kind does, so that it is named
-            only where no other is.
-        severity: of its findings, as in `Finding`.
+            only if no other rule is.
+        severity: the severity of its findings, as in `Finding`.
     """
 
     code: str
@@ -181,7 +181,7 @@ class Rule:
 
     @property
     def detectors(self) -> tuple[Detector, ...]:
-        """All its detectors."""
+        """All detectors of the rule."""
         return (self.detector, *self.also)
 
     def finding(
@@ -193,7 +193,7 @@ class Rule:
         error_after_fix: float | None = None,
         equally: Iterable[str] = (),
     ) -> Finding:
-        """A finding of this rule; `equally` has the codes of all that fit, its own perhaps too."""
+        """Return a finding of this rule; `equally` are codes of rules that fit, maybe its own."""
         return Finding(
             code=self.code,
             rule=self.name,
@@ -211,7 +211,7 @@ D = TypeVar("D", bound=Detector)
 
 
 def detectors(rules: Iterable[Rule], kind: type[D]) -> Iterator[tuple[Rule, D]]:
-    """The detectors of one kind, each with its rule, in the order of the rules."""
+    """Yield the detectors of one kind, each with its rule, in the order of the rules."""
     for rule in rules:
         for detector in rule.detectors:
             if isinstance(detector, kind):

@@ -1,4 +1,4 @@
-"""A candidate: the user's files with edits made, run in the place of the originals."""
+"""A candidate: the user's files with edits, run in the place of the originals."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from gradcheck.mending.source import apply
 from gradcheck.mending.variants import Texts
 
 WAITS = 10
-"""A candidate that waits instead of computing has so many times as long."""
+"""The factor on the time limit of a candidate that waits instead of computing."""
 
 
 class TooSlowError(BaseException):
-    """A candidate took too long, which no `except Exception` of the user's hides."""
+    """A candidate took too long; no `except Exception` of the user's code hides this."""
 
 
 @dataclass(frozen=True)
 class Mended:
-    """A candidate whose gradient is right, and where that was asked.
+    """A candidate whose gradient is right, and the points where it was judged.
 
     Attributes:
-        edits: what is edited.
-        texts: the files then.
+        edits: the edits.
+        texts: the edited files.
         error: the largest error, relative to its block's largest entry.
-        points: at how many points it was asked.
-        varied: what was changed there, beside the parameters: "other x and y".
-        holds: whether it is right there too; else it is only with the data at hand.
-        doubtful: whether it is wrong with other sizes of which nothing tells that they make sense.
-        left: the names of blocks that no gradient is returned for.
-        part: those that are right now, where others are wrong still.
+        points: the number of points where it was judged.
+        varied: what was changed there, besides the parameters: "other x and y".
+        holds: whether it is right there too, and not only with the data at hand.
+        doubtful: whether it is wrong with other sizes that may make no sense.
+        left: the names of blocks for which no gradient is returned.
+        part: the blocks that are right now, if others are still wrong.
     """
 
     edits: tuple[Edit, ...]
@@ -49,24 +49,24 @@ class Mended:
 
     @property
     def weight(self) -> float:
-        """How unnatural all its edits are together."""
+        """The sum of the weights of its edits: how unnatural they are together."""
         return sum(edit.weight for edit in self.edits)
 
 
 def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:
-    """The files with edits made."""
+    """Return the files with edits made."""
     after = dict(texts)
     for path in {edit.path for edit in edits}:
-        own = [(edit.start, edit.end, edit.replacement) for edit in edits if edit.path == path]
-        after[path] = apply(texts[path], own)
+        changes = [(edit.start, edit.end, edit.replacement) for edit in edits if edit.path == path]
+        after[path] = apply(texts[path], changes)
     return after
 
 
 class Watch:
-    """Raises TooSlowError in its block after so many seconds of computing.
+    """Raise TooSlowError in its block after some seconds of computing.
 
-    What others compute meanwhile on a busy machine is not counted. The clock rings all the time,
-    after every `seconds`: to set it for each candidate would take longer than many of them do.
+    The time of other processes on a busy machine is not counted. The timer rings all the time,
+    after every `seconds`: setting it for each candidate would take longer than many of them do.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -79,7 +79,7 @@ class Watch:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Raises after about so many seconds of computing, or many times as long of waiting."""
+        """Raise after about so many seconds of computing, or many times as long of waiting."""
         self._begun, self._rings = None, int(WAITS * seconds / self._seconds) + 1
         self._most = seconds
         try:
@@ -88,13 +88,13 @@ class Watch:
             self._most = None
 
     def stop(self) -> None:
-        """Rings no more: a process that goes on would be ended by it when it comes to its end."""
+        """Stop the timer, which would end a process that goes on."""
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
         if self._most is None:
             return
-        if self._begun is None:  # not asked before, as that is slow and few ring
+        if self._begun is None:  # read only now, as that is slow and seldom needed
             self._begun = time.thread_time()
         self._rings -= 1
         computed = self._seconds + time.thread_time() - self._begun

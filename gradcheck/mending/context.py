@@ -17,7 +17,7 @@ from gradcheck.mending.written import quoted_as_in
 Node = TypeVar("Node", bound=ast.AST)
 
 CALLED = re.compile(rb"[\w\])]\($")
-"""The bracket of a call, not one around an expression."""
+"""The opening bracket of a call, and not one around an expression."""
 
 LIBRARY_ATTRIBUTES = ("T", "shape", "size", "ndim", "dtype")
 
@@ -42,17 +42,17 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True)
 class Context:
-    """A function that is searched.
+    """A function in which edits are searched.
 
     Attributes:
-        path: of its file.
-        text: of its file.
-        definition: in the file's tree.
+        path: the path of its file.
+        text: the text of its file.
+        definition: its definition in the file's tree.
         functions: the names of the user's functions that it can call.
-        known: the values of all its expressions, as far as they are known, lists too.
+        known: the values of its expressions that are known, lists included.
         of_loss: whether the loss runs it as well.
         pointed: the lines that the diagnosis points at.
-        only_pointed: whether no other lines are looked at.
+        only_pointed: whether all other lines are ignored.
     """
 
     path: str
@@ -78,18 +78,18 @@ class Context:
 
     @cached_property
     def library(self) -> str | None:
-        """What numpy is called in the file."""
+        """The name of numpy in the file."""
         match = re.search(rb"import numpy as (\w+)|import (numpy)\b", self.text)
         return (match[1] or match[2]).decode("utf-8") if match else None
 
     @property
     def newline(self) -> bytes:
-        """How lines end in the file."""
+        """The line ending of the file."""
         return b"\r\n" if b"\r\n" in self.text else b"\n"
 
     @cached_property
     def tree(self) -> ast.Module:
-        """That of the whole file."""
+        """The tree of the whole file."""
         return ast.parse(self.text)
 
     @cached_property
@@ -99,7 +99,7 @@ class Context:
 
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
-        """The node that every node of the definition is in."""
+        """The parent of every node of the definition."""
         return {
             child: parent
             for parent in ast.walk(self.definition)
@@ -111,24 +111,24 @@ class Context:
         return [self.span(node) for node in guarded(self.definition)]
 
     def is_guarded(self, edit: Edit) -> bool:
-        """Whether an edit touches what reaches beyond arrays."""
+        """True if an edit touches a statement that reaches beyond arrays."""
         return any(start < edit.end and edit.start < end for start, end in self._guarded)
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
-        """Where a node stands, in bytes."""
+        """Return the start and end of a node, in bytes."""
         return span(self.starts, node)
 
     def source(self, node: ast.expr | ast.stmt) -> str:
-        """The text of a node."""
+        """Return the text of a node."""
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
 
     def indent(self, statement: ast.stmt) -> bytes:
-        """What stands before a statement on its line."""
+        """Return the text before a statement on its line."""
         return self.text[self.starts[statement.lineno - 1] : self.span(statement)[0]]
 
     def with_operator(self, node: ast.BinOp, symbol: str, weight: float) -> Edit:
-        """The edit that puts another operator, which binds as tightly, between two operands."""
+        """Return the edit that puts another operator, which binds as tightly, between operands."""
         after_left, right = self.span(node.left)[1], self.span(node.right)[0]
         first, last = self.span(node)
         between = self.text[after_left:right].decode().replace(OPERATORS[type(node.op)], symbol, 1)
@@ -136,14 +136,14 @@ class Context:
         return self.replaced(node, f"{before}{between}{after}", weight)
 
     def replaced(self, node: ast.expr | ast.stmt, by: str, weight: float) -> Edit:
-        """The edit that puts another text in a node's place."""
+        """Return the edit that replaces a node by another text."""
         start, end = self.span(node)
         by = quoted_as_in(self.text, by)
         words = f"{self.source(node)}  ->  {by}"
         return Edit(self.path, start, end, by.encode("utf-8"), weight, node.lineno, words)
 
     def whole_replaced(self, node: ast.expr, by: str, weight: float) -> Edit:
-        """The same for a whole expression, with brackets of its own that are around it."""
+        """Return the edit that replaces a whole expression, with the brackets around it."""
         edit = self.replaced(node, by, weight)
         before, after = self.text[: edit.start], self.text[edit.end :]
         bracketed = before.endswith(b"(") and after.startswith(b")")
@@ -152,7 +152,7 @@ class Context:
         return edit
 
     def fitted(self, node: ast.expr, by: str, weight: float) -> Edit:
-        """The same for any expression, in brackets if the text needs them there."""
+        """Return the edit that replaces any expression by a text, in brackets if needed."""
         whole = node
         while isinstance(above := self.parents.get(whole), ast.expr):
             whole = above
@@ -171,23 +171,23 @@ class Context:
 
     @cached_property
     def counters(self) -> frozenset[str]:
-        """The names that count the passes of its loops, which are the sizes of nothing."""
-        found = set()
+        """The names that count the passes of loops, and so are no sizes."""
+        counters = set()
         for loop in ast.walk(self.definition):
             match loop:
                 case ast.For(ast.Name(name), ast.Call(ast.Name("range"))):
-                    found.add(name)
+                    counters.add(name)
                 case ast.For(ast.Tuple([ast.Name(name), *_]), ast.Call(ast.Name("enumerate"))):
-                    found.add(name)
-        return frozenset(found)
+                    counters.add(name)
+        return frozenset(counters)
 
     def is_made_later(self, text: str, node: ast.expr) -> bool:
-        """Whether a name or attribute is first assigned at a node's line or after it."""
+        """True if a name or attribute is first assigned at a node's line or after it."""
         return self._made_at.get(text, 0) >= node.lineno
 
     @cached_property
     def _made_at(self) -> dict[str, int]:
-        """The first lines that assign names and attributes."""
+        """The first line that assigns each name and attribute."""
         lines: dict[str, int] = {}
         for node in ast.walk(self.definition):
             if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -196,23 +196,23 @@ class Context:
         return lines
 
     def value(self, node: ast.expr) -> Value | None:
-        """The value of an expression, if it is known."""
-        if node not in self._found:
+        """Return the value of an expression, if it is known."""
+        if node not in self._looked_up:
             known = self.known
-            self._found[node] = known.get(ast.unparse(node)) or known.get(self.source(node))
-        return self._found[node]
+            self._looked_up[node] = known.get(ast.unparse(node)) or known.get(self.source(node))
+        return self._looked_up[node]
 
     def is_array(self, node: ast.expr) -> bool:
-        """Whether an expression is known to be an array."""
+        """True if an expression is known to be an array."""
         value = self.value(node)
         return value is not None and value.kind == "array"
 
     @cached_property
-    def _found(self) -> dict[ast.expr, Value | None]:
+    def _looked_up(self) -> dict[ast.expr, Value | None]:
         return {}
 
     def atoms(self) -> Iterator[ast.expr]:
-        """The names, attributes and items that are read as arrays or numbers."""
+        """Yield the names, attributes and items that are read as arrays or numbers."""
         for node in self.nodes:
             if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
                 continue
@@ -232,7 +232,7 @@ class Context:
 
     @cached_property
     def _readable(self) -> frozenset[ast.AST]:
-        """Attributes and items that have a value of their own, and are no property of arrays."""
+        """Attributes and items that have a value, and are no property of arrays."""
         return frozenset(
             node
             for node in self.nodes
@@ -246,7 +246,7 @@ class Context:
         """All nodes of the function's body, but for those of functions inside of it."""
         body = self.definition.body
         nodes: list[ast.AST] = [*body] if isinstance(body, list) else [body]
-        for node in nodes:  # which grows while it is read
+        for node in nodes:  # the list grows during the loop
             if not isinstance(node, Definition):
                 nodes += ast.iter_child_nodes(node)
         return [
@@ -257,11 +257,11 @@ class Context:
         ]
 
     def all_of(self, kind: type[Node]) -> Iterator[Node]:
-        """The nodes of one kind."""
+        """Return the nodes of one kind."""
         return (node for node in self.nodes if isinstance(node, kind))
 
     def wholes(self) -> Iterator[ast.expr]:
-        """The expressions that statements assign or return, and the items of those."""
+        """Yield the expressions that statements assign or return, and the items of those."""
         if isinstance(self.definition, ast.Lambda):
             yield from _parts(self.definition.body)
         for node in self.nodes:
@@ -272,7 +272,7 @@ class Context:
                 yield from node.value.args  # grads.append(...)
 
     def blocks(self) -> Iterator[list[ast.stmt]]:
-        """The lists of statements that follow one another."""
+        """Yield the lists of consecutive statements."""
         for node in [self.definition, *self.nodes]:
             for name in ("body", "orelse"):
                 block = getattr(node, name, None)

@@ -1,4 +1,4 @@
-"""The functions of a program as they are edited, each with the values that it had."""
+"""The functions of an edited program, each with the values that its expressions had."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gradcheck.mending.scope import expressions, observe
 from gradcheck.mending.source import Function, Piece, definitions, inner_codes
 
 SMALL = 16
-"""So many nodes a call has that may be a number of something."""
+"""The maximum number of nodes in a call that may count something."""
 
 
 def contexts_of(
@@ -22,7 +22,7 @@ def contexts_of(
     run: Callable[[], object],
     pointed: Iterable[tuple[str, int]],
 ) -> list[Context]:
-    """The functions, and those inside of them, as the texts of their files have them."""
+    """Return the functions, and those inside of them, as the texts of their files have them."""
     trees = {path: ast.parse(text) for path, text in texts.items()}
     pairs = [
         (function, list(_inside(function.definition(trees[function.path]), function.code)))
@@ -30,15 +30,15 @@ def contexts_of(
     ]
     texts_of = {
         code: [*expressions(node), *_counts(trees[function.path])]
-        for function, own in pairs
-        for node, code in own
+        for function, pieces in pairs
+        for node, code in pieces
     }
     values = observe(texts_of, run)
     names = tuple(dict.fromkeys(function.names[-1] for function in functions))
     contexts: dict[ast.AST, Context] = {}
-    for function, own in pairs:
+    for function, pieces in pairs:
         around = values.get(function.code, {})
-        for node, code in own:
+        for node, code in pieces:
             if _only_passes_on(node, function.functions[0].__globals__):
                 continue  # what it calls may be edited
             if node not in contexts or values.get(code):
@@ -51,7 +51,7 @@ def contexts_of(
 
 
 def _inside(definition: Piece, code: CodeType) -> Iterator[tuple[Piece, CodeType]]:
-    """A definition and those in it, with their codes."""
+    """Yield a definition and those inside of it, with their codes."""
     yield definition, code
     codes: dict[str, list[CodeType]] = {}
     for inner in inner_codes(code):
@@ -63,14 +63,14 @@ def _inside(definition: Piece, code: CodeType) -> Iterator[tuple[Piece, CodeType
 
 
 def _counts(tree: ast.Module) -> list[str]:
-    """The calls in a file that may be numbers of something: `known.sum()`, `len(x)`."""
+    """Return the calls in a file that may count something: `known.sum()`, `len(x)`."""
     calls = [one for one in ast.walk(tree) if isinstance(one, ast.Call)]
     short = [one for one in calls if not one.keywords and len(list(ast.walk(one))) <= SMALL]
     return list(dict.fromkeys(text for one in short for text in expressions(one)[:1]))
 
 
 def _only_passes_on(definition: Piece, scope: Mapping[str, object]) -> bool:
-    """Whether a lambda is no more than a call of a function of the user's."""
+    """True if a lambda only calls a function of the user's."""
     call = definition.body
     if not isinstance(definition, ast.Lambda) or not isinstance(call, ast.Call):
         return False
@@ -81,13 +81,13 @@ def _only_passes_on(definition: Piece, scope: Mapping[str, object]) -> bool:
 
 
 def _callable_in(function: Function, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the user's functions that a function can call by name, and others of its module."""
+    """Return the user's functions that a function can call by name, and others of its module."""
     scope = function.functions[0].__globals__
-    own = [
+    of_module = [
         name
         for name, value in scope.items()
         if callable(value)
         and getattr(value, "__module__", None) == scope.get("__name__")
         and not isinstance(value, type)
     ]
-    return tuple(dict.fromkeys([*(name for name in names if name in scope), *own]))
+    return tuple(dict.fromkeys([*(name for name in names if name in scope), *of_module]))

@@ -1,6 +1,6 @@
 """The edits that are tried: a new kind is one name in `EditKind` and its row of `MAKERS`.
 
-Weights say how unnatural an edit is: what people forget or mix up most often comes first.
+Weights say how unnatural an edit is: the most frequent mistakes come first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.COPY: of_insertions.copies,
     EditKind.CONJUGATE: formed(EditKind.CONJUGATE),
 }
-"""What makes all edits of a kind in a function."""
+"""For each kind, the function that makes all edits of that kind."""
 
 AT_THE_LINE = 0.25
 """The factor on the weight of an edit at a line that the diagnosis points at."""
@@ -63,12 +63,12 @@ OF_THE_RULE = 0.4
 """The factor on the weight of an edit of a kind that mends what the diagnosis found."""
 
 OF_THE_LOSS = 2.0
-"""The factor on the weight of an edit of what the loss runs as well, which is right."""
+"""The factor on the weight of an edit of code that the loss runs as well, which is right."""
 
 
 @dataclass(frozen=True)
 class Hints:
-    """The lines that the diagnosis points at, what mends what it found, what it says and wants."""
+    """The hints of a diagnosis: lines, kinds of edits, advice in words, and wanted values."""
 
     lines: frozenset[tuple[str, int]] = frozenset()
     kinds: frozenset[EditKind] = frozenset()
@@ -77,7 +77,7 @@ class Hints:
 
     @classmethod
     def of(cls, findings: Sequence[Finding], faults: Sequence[Fault] = ()) -> Hints:
-        """The hints of some findings, and of the faults behind them."""
+        """Return the hints of some findings, and of the faults behind them."""
         codes = {finding.code for finding in findings}
         said = [
             Said(place, one.fix) for one in findings for place in (one.location, *one.also) if place
@@ -90,24 +90,24 @@ class Hints:
         )
 
     def factor(self, edit: Edit, kind: EditKind) -> float:
-        """By how much more natural an edit is than it would be without these hints."""
+        """Return the factor by which these hints change the weight of an edit."""
         at_the_line = AT_THE_LINE if (edit.path, edit.line) in self.lines else 1.0
         return at_the_line * (OF_THE_RULE if kind in self.kinds else 1.0)
 
 
 def weighed(constructed: Sequence[Edit]) -> list[Edit]:
-    """What was constructed for the value that is wanted, as what the diagnosis means."""
+    """Return edits made for the wanted value, weighed as what the diagnosis means."""
     return [edit._replace(weight=edit.weight * AT_THE_LINE * OF_THE_RULE) for edit in constructed]
 
 
 def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
-    """All edits of some functions: at the lines that are pointed at, then all others."""
+    """Yield all edits of some functions: at the lines that are pointed at, then all others."""
     seen: set[tuple[str, int, int, bytes]] = set()
     near = [replace(one, only_pointed=True) for one in contexts if one.pointed]
     for some in (near, contexts):
         likeliest: dict[tuple[str, int, int, bytes], Edit] = {}
         for edit in _made(some, hints):
-            key = edit[:4]  # what it does
+            key = edit[:4]  # path, start, end and replacement
             is_here = some is contexts or (edit.path, edit.line) in hints.lines
             better = key not in likeliest or likeliest[key].weight > edit.weight
             if is_here and better and key not in seen:
@@ -117,7 +117,7 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
 
 
 def _made(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
-    """Edits with their weights; a text may come more than once."""
+    """Yield edits with their weights; a text may come more than once."""
     for kind, make in MAKERS.items():
         for context in contexts:
             of_loss = OF_THE_LOSS if context.of_loss else 1.0

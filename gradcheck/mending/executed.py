@@ -1,4 +1,4 @@
-"""Which of the user's functions run: found by running."""
+"""The user's functions that run, found by running them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from gradcheck.user.calls import LEAVING, is_users_file
 
 Watch = Callable[[FrameType, str, Any], object]
-"""Takes a frame, what happens to it, and the argument of that, as `sys.setprofile` has it."""
+"""A function of a frame, an event and its argument, as `sys.setprofile` calls it."""
 
 
 def executed(run: Callable[[], object]) -> list[CodeType]:
-    """The codes of the user's that run, in the order in which they begin; it may raise."""
+    """Return the user's codes that run, in the order in which they begin; `run` may raise."""
     codes: dict[CodeType, None] = {}
 
     def watch(frame: FrameType, event: str, argument: Any) -> None:
@@ -27,7 +27,7 @@ def executed(run: Callable[[], object]) -> list[CodeType]:
 
 
 def run_watched(run: Callable[[], object], watch: Watch, by_line: bool = False) -> None:
-    """Runs the user's code, whatever it raises, with a profile function, or one for every line."""
+    """Run the user's code, whatever it raises, with a profile function, or one for every line."""
     now: Callable[[], Any] = sys.gettrace if by_line else sys.getprofile
     put: Callable[[Any], None] = sys.settrace if by_line else sys.setprofile
     before = now()
@@ -41,10 +41,10 @@ def run_watched(run: Callable[[], object], watch: Watch, by_line: bool = False) 
 
 
 def functions_of(codes: Iterable[CodeType]) -> dict[CodeType, list[FunctionType]]:
-    """The functions there are that have these codes: all closures that were made of one."""
+    """Return the existing functions with these codes: all closures that were made of one."""
     functions: dict[CodeType, list[FunctionType]] = {code: [] for code in codes}
     if functions:
-        for one in gc.get_referrers(*functions):
-            if isinstance(one, FunctionType) and one.__code__ in functions:
-                functions[one.__code__].append(one)
+        for function in gc.get_referrers(*functions):
+            if isinstance(function, FunctionType) and function.__code__ in functions:
+                functions[function.__code__].append(function)
     return functions

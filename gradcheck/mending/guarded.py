@@ -1,7 +1,7 @@
-"""Statements that reach beyond arrays: no edit touches them, nor what they depend on.
+"""Statements that reach beyond arrays: no edit touches them, or the conditions they depend on.
 
-What such a statement would do is refused to a candidate in any case (`harmless`); an edit of it is
-no mend of a gradient.
+A candidate is refused what such a statement would do in any case (`harmless`), and no edit of it
+mends a gradient.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ OUTSIDE = re.compile(
     r"exec|input|joblib|logger|logging|open|os|pathlib|pickle|plt|requests|shutil|signal|"
     r"socket|subprocess|sys|tempfile|threading|urllib|wandb|warnings"
 )
-"""Names whose calls, and whose attributes' calls, are about something else than numbers."""
+"""Names whose calls, and whose attributes' calls, are not about numbers."""
 
 WRITING = re.compile(
     r"dump|flush|mkdir|rename|rmdir|save|savefig|savetxt|savez|savez_compressed|to_csv|tofile|"
     r"touch|unlink|write|write_bytes|write_text|writelines"
 )
-"""Methods and functions of modules that write, or remove what was written."""
+"""Methods, and functions of modules, that write files or remove them."""
 
 Compound = ast.If | ast.While | ast.For | ast.With | ast.Try | ast.Match
 
 
 def guarded(definition: ast.AST) -> Iterator[ast.expr | ast.stmt]:
-    """The statements of a function that reach beyond arrays, and what they are run for."""
+    """Yield the statements of a function that reach beyond arrays, and their conditions."""
     for node in ast.walk(definition):
         if not isinstance(node, ast.stmt):
             continue

@@ -1,4 +1,4 @@
-"""Items of lists and of arrays that an expression may be made of."""
+"""Items of lists and of arrays that can be parts of an expression."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 from gradcheck.mending.context import Context
 
 INDEX = re.compile(r"\[-?([A-Za-z_]\w*)")
-"""The variable that an index begins with."""
+"""The variable at the beginning of an index."""
 PLACE = re.compile(r'[\w.]+(\["\w+"\])?')
 
 
 def items_of(context: Context, names: dict[str, Any]) -> Iterator[str]:
-    """The items of lists of arrays: the first, the last, and those at and beside a loop's.
+    """Yield items of lists of arrays: the first, the last, and those at and beside a loop's index.
 
-    And the rows of arrays there, of which another array has one in the function.
+    Also yield the rows of arrays at such an index, if the function reads another array there.
     """
     numbers = [
         name
@@ -43,6 +43,6 @@ def items_of(context: Context, names: dict[str, Any]) -> Iterator[str]:
 
 
 def lost_index(before: str, after: str) -> int:
-    """Whether an index that a loop moves is given up, which is right for its first pass alone."""
+    """Return whether an index that a loop moves is given up, which is right in one pass only."""
     old, new = (set(INDEX.findall(text)) for text in (before, after))
     return int(bool(old - new) and not new)

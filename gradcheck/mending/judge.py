@@ -1,4 +1,4 @@
-"""Is the gradient right now? Asked of every candidate, against numbers that are measured once."""
+"""Is the gradient right now? Candidates are compared with numbers that are measured once."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
 MOST_SETS = 100
-"""So many sets of axes of one size are tried, to tell which belong together."""
+"""The maximum number of sets of axes of one size that are tried, to tell which belong together."""
 
 FURTHER_ENTRIES, ELSEWHERE_ENTRIES, LEAST_ENTRIES, MANY = 48, 24, 3, 6
-"""How many entries are asked at another point, and on other data; of a block; so many are many."""
+"""Entries measured at another point, with other data, and per block; the number of many blocks."""
 
 EVALUATIONS, AFFORDABLE = 60, 1.0
-"""About so many losses measure a block elsewhere, which is done where it takes so many seconds."""
+"""The losses that measure a block elsewhere, and the maximum seconds that they may take."""
 
 SOON = 0.02
-"""A loss that takes so many seconds at most is followed for the small numbers in its logs."""
+"""The maximum seconds of a loss that is followed for the small numbers in its logarithms."""
 
 NUDGES, NEARER = (0.3, 0.05), (1, 4, 16)
 SAME_LOSS = 1e-12
 
 Asked = tuple[Point, Sequence[Target]]
-"""A point, and what the gradients of its blocks have to be there."""
+"""A point, and the targets of its blocks' gradients there."""
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """The user's point as it is with other data.
+    """The user's point with other data.
 
     Attributes:
-        vouched: whether it is known to make sense, as it is of data that are drawn anew, and of
-            sizes if what is right with those at hand is right with others.
+        vouched: whether the data are known to make sense. Data that are drawn anew do; other sizes
+            do if a block that is right with the user's data is right with them.
     """
 
     state: State
@@ -56,10 +56,10 @@ class Elsewhere:
 
 
 class Judge:
-    """Knows the numeric gradient, and what the loss was before anything was edited.
+    """Knows the numeric gradient, and the loss before anything was edited.
 
-    The blocks in `missing` may be returned no gradient for. `raised` says whether the gradient
-    raised when it was last judged, `read` what it was, until something else is run.
+    No gradient may be returned for the blocks in `missing`. `raised` says whether the gradient
+    raised when it was last judged, and `read` is that gradient, until something else is run.
     """
 
     def __init__(self, point: Point, missing: frozenset[int]) -> None:
@@ -79,7 +79,7 @@ class Judge:
         self._largest = [block.numeric.largest for block in point.blocks]
         self._rounding = ROUNDINGS * epsilon_of(point)
         self._unread = replace(self._base, problem=problem)
-        # asked only where it is soon told, or known to be so
+        # followed only if that is quick, or known to be needed
         soon = point.noise.seconds < SOON or any(block.excused for block in point.blocks)
         self._guarded = soon and allowing_both(point) is not point
         self._whole = self._asked(self._unread)
@@ -97,7 +97,7 @@ class Judge:
         return point, [Target.of(block, largest, self._rounding) for block, largest in pairs]
 
     def _asked_at(self, point: Point, most: int) -> Asked:
-        """A point with some entries of every block measured; of many, of every other in turn."""
+        """Measure some entries of every block at a point; of many blocks, every other in turn."""
         count, self._turn = len(point.blocks), 1 - self._turn
         share = max(LEAST_ENTRIES, most // count)
         entries = [
@@ -107,9 +107,9 @@ class Judge:
         return self._asked(point.measured(point.perturb(entries, self._rng)))
 
     def _nearby(self, base: Point, size: float, start: Standing) -> Iterator[Asked]:
-        """Another point; nearer, where what is right at the user's would not be right there.
+        """Yield another point, nearer if the blocks that are right at the user's are wrong there.
 
-        There the loss is too near to where it is flat to tell.
+        A right block is wrong where the loss is too nearly flat to tell.
         """
         first = None
         for nearer in NEARER:
@@ -126,7 +126,7 @@ class Judge:
             yield first
 
     def _turned(self) -> list[Point]:
-        """Two points with other signs, so that units that are on at one are off at the other."""
+        """Return two points with other signs: units that are on at one are off at the other."""
         base = self._base
         signs = [self._rng.choice((-1.0, 1.0), one.shape) for one in base.values]
         moved = [one * sign for one, sign in zip(base.values, signs, strict=True)]
@@ -136,7 +136,7 @@ class Judge:
         ]
 
     def prepare(self, data: Data) -> None:
-        """Measures the loss as it was, elsewhere too; call this before anything is edited."""
+        """Measure the original loss, elsewhere too; call this before anything is edited."""
         start = self.right_blocks()
         bases = [(self._base, size) for size in NUDGES]
         bases += [(one, NUDGES[-1]) for one in self._turned()]
@@ -146,23 +146,23 @@ class Judge:
             return
         for states in (data.redrawn(), data.resized(min(MOST_SETS, int(affordable / MANY)))):
             measured = (self._measured(state, start) for state in states)
-            found = next((one for one in measured if one is not None), None)
-            if found is not None:
-                self.elsewhere = (*self.elsewhere, found)
+            elsewhere = next((one for one in measured if one is not None), None)
+            if elsewhere is not None:
+                self.elsewhere = (*self.elsewhere, elsewhere)
 
     @property
     def targets(self) -> Sequence[Target]:
-        """What the gradients of the blocks have to be at the user's point, in some entries."""
+        """The targets of the gradients at the user's point, in some entries."""
         return self._few[1]
 
     def keeps_loss(self) -> bool:
-        """Whether the loss is what it was."""
+        """True if the loss is unchanged."""
         return self._same_loss(self._few[0])
 
     def right_blocks(self) -> Standing:
-        """Which blocks are right at the user's point.
+        """Return which blocks are right at the user's point.
 
-        Where two calls gave different gradients, a second one has to be right as well.
+        If two calls gave different gradients, a second one has to be right as well.
         """
         right = self._right(self._few)
         if self._base.unstable and any(right):
@@ -171,7 +171,7 @@ class Judge:
         return right
 
     def progress(self, right: Standing) -> Progress:
-        """How far the gradient that was judged last has come."""
+        """Return how far the gradient that was judged last has come."""
         partly = sum(
             target.share(one)
             for one, target, is_right in zip(self.read, self._few[1], right, strict=False)
@@ -180,17 +180,17 @@ class Judge:
         return Progress(right, self.raised, partly)
 
     def proved(self) -> float | None:
-        """The largest relative error, if all is right in every entry and at every point.
+        """Return the largest relative error if all entries are right at every point, else None.
 
         The gradient was called there before: what it has kept since must not matter.
         """
         return self._largest_error((self._whole, *self.further))
 
     def proof(self) -> tuple[int, tuple[str, ...], bool, bool]:
-        """At how many points all is right, what is changed there, and whether it holds.
+        """Return the number of points where all is right, what varies there, and if it holds.
 
-        And whether that is doubtful: it does not where nothing vouches for the sizes. What does
-        not hold comes with what it does not hold for.
+        And whether it is doubtful: wrong with sizes that nothing vouches for. If it does not hold,
+        what varies is what it does not hold for.
         """
         varied = []
         for one in self.elsewhere:
@@ -216,7 +216,7 @@ class Judge:
         return max(errors)
 
     def _measured(self, state: State, start: Standing) -> Elsewhere | None:
-        """The point as it is in a state; None where that makes no sense."""
+        """Return the point in a state; None if that makes no sense."""
         before = self.raised
         with state.made():
             problem, values = state.of(self._unread.problem, self._base.values)
@@ -226,7 +226,7 @@ class Judge:
                     return None
                 point = Point.at(problem, values, center, self._base.noise)
                 asked = self._asked_at(point, ELSEWHERE_ENTRIES)
-            except Exception:  # of what is around the user's functions, too
+            except Exception:  # also raised by code around the user's functions
                 return None
             right = self._right(asked)
         if (self.raised and not before) or not is_kept(start, right):
@@ -243,7 +243,7 @@ class Judge:
         )
 
     def _right(self, asked: Asked) -> Standing:
-        """Which blocks are right."""
+        """Return which blocks are right."""
         point, targets = asked
         try:
             returned = point.problem.gradient(point.values)
@@ -251,30 +251,31 @@ class Judge:
         except (UserCodeError, UsageError):
             self.raised, self.read = True, ()
             return (False,) * len(targets)
-        self.raised, self.read = False, [one.value if one.comparable else None for one in blocks]
+        self.raised = False
+        self.read = [one.value if one.comparable else None for one in blocks]
         return tuple(
-            target.is_met(own)
-            if own is not None
+            target.is_met(gradient)
+            if gradient is not None
             else None
-            if one.verdict == "missing" and index in self._missing
+            if blocks[index].verdict == "missing" and index in self._missing
             else False
-            for index, (target, one, own) in enumerate(zip(targets, blocks, self.read, strict=True))
+            for index, (target, gradient) in enumerate(zip(targets, self.read, strict=True))
         )
 
     def _chosen(self, size: int, most: int) -> Indices:
-        """So many entries at most, in their order."""
+        """Return at most `most` of the entries, in order."""
         if size <= most:
             return np.arange(size)
         return np.sort(self._rng.choice(size, most, replace=False))
 
 
 def is_mended(right: Standing) -> bool:
-    """Whether every gradient that is returned is right, and one is."""
+    """True if every returned gradient is right, and there is one."""
     return any(right) and False not in right
 
 
 def _untold(function: Function | None) -> Any:
-    """A function of the user's of which nobody is told what it raised, which takes long."""
+    """Return the user's function without the report on what it raises, which takes long."""
     if function is None:
         return None
 

@@ -1,4 +1,4 @@
-"""Where the trace follows nothing, as complex numbers: the line of the edit that mends it."""
+"""The line of a bug that the trace cannot follow, as with complex numbers: that of the edit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gradcheck.progress import Advance
 from gradcheck.user.complexes import has_complex
 
 FEW = Edits(400)
-"""So many edits are tried for a line alone."""
+"""The budget of a search for the line alone."""
 
 
 def with_line(
     point: Point, diagnosis: Diagnosis, repaired: Repair | None, advance: Advance
 ) -> Diagnosis:
-    """The diagnosis with the place of the first patch, where no finding has any."""
+    """Return the diagnosis with the place of the first patch, if no finding has a place."""
     errors = [one for one in diagnosis.findings if one.severity == "error"]
     may_be = has_complex(point.problem) or not unfollowable(point)
     if not (diagnosis.unfollowed and may_be and errors) or any(one.location for one in errors):
@@ -32,7 +32,7 @@ def with_line(
 
 
 def at_patch(findings: Sequence[Finding], repaired: Repair | None) -> tuple[Finding, ...]:
-    """The findings of what is wrong at the place of the first patch, if there is one."""
+    """Return the findings of errors at the place of the first patch, if there is one."""
     errors = [one for one in findings if one.severity == "error"]
     for patch in repaired.patches[:1] if repaired is not None else ():
         wrong, _, written = patch.words.partition("\n")[0].partition("  ->  ")

@@ -12,7 +12,7 @@ from gradcheck.words import listed
 
 @dataclass(frozen=True)
 class Changed:
-    """A file as a patch leaves it."""
+    """A file before and after a patch."""
 
     path: str
     before: bytes
@@ -29,15 +29,15 @@ class Patch:
         ...     return "".join(patch.diff for patch in repair.patches)
 
     Attributes:
-        words: what is edited: `np.dot(dZ1, X.T)  ->  np.dot(dZ1, X.T) / m`.
+        words: the edit: `np.dot(dZ1, X.T)  ->  np.dot(dZ1, X.T) / m`.
         location: the first line that changes.
         diff: a unified diff, to be applied with `patch -p0`.
         error: the largest error of the mended gradient, relative to its block's largest entry.
-        points: at how many points, the user's own among them, it was proved.
-        changed: the files.
-        left: the names of blocks that no gradient is returned for, which is beyond an edit.
-        varied: what was changed at some of the points beside the parameters ("other x and y",
-            "other sizes"); empty where it was proved with the same data.
+        points: the number of points at which it was proved, the user's own among them.
+        changed: the changed files.
+        left: the names of blocks for which no gradient is returned, which is beyond an edit.
+        varied: what was changed at some of the points besides the parameters ("other x and y",
+            "other sizes"); empty if it was proved with the same data.
     """
 
     words: str
@@ -51,7 +51,7 @@ class Patch:
 
     @property
     def proof(self) -> str:
-        """What it was proved by, in words."""
+        """The proof, in words."""
         data = f"with {listed(self.varied)} too" if self.varied else "with the same data"
         sizes = {OTHER_SIZES: "", OTHER_BATCH: ", otherwise of the same sizes"}
         same = ", of the same sizes" if self.varied else ""
@@ -70,11 +70,11 @@ class Repair:
         (False, ())
 
     Attributes:
-        patches: those that were proved, the smallest and most natural first.
-        tried: how many edits were tried.
-        seconds: how long that took.
+        patches: the proved patches, the smallest and most natural first.
+        tried: the number of edits tried.
+        seconds: the time that this took.
         reason: why there is no patch, or None.
-        refused: how many edits were dropped because they would have written, removed or started
+        refused: the number of edits dropped because they would have written, removed or started
             something.
     """
 
@@ -86,14 +86,14 @@ class Repair:
 
     @property
     def ok(self) -> bool:
-        """Whether a verified patch was found."""
+        """True if a proved patch was found."""
         return bool(self.patches)
 
     def __str__(self) -> str:
         return self.text()
 
     def text(self, verbose: bool = False) -> str:
-        """The most natural patch, or all of them; or why there is none."""
+        """Return the most natural patch, or all of them; or why there is none."""
         refused = f", {self.refused:,} refused for reaching files" if self.refused else ""
         effort = f"{self.tried:,} edits tried in {self.seconds:.1f} s{refused}"
         if not self.patches:
@@ -113,7 +113,7 @@ class Repair:
 
 
 def nothing_returned_for(names: Sequence[str]) -> str:
-    """What is said of blocks that no gradient is returned for."""
+    """Return a sentence about blocks for which no gradient is returned."""
     beyond = "a part of the backward pass is missing, which is beyond an edit"
     return f"no gradient is returned for {listed(names)}: {beyond}"
 

@@ -1,4 +1,4 @@
-"""Patches: diffs that `patch -p0` takes, and files that are written only where nothing changed."""
+"""Patches: diffs for `patch -p0`, and files that are written only if nothing has changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEPT = ".orig"
 
 
 def make_patch(mended: Mended, before: Texts) -> Patch:
-    """The patch that makes a candidate of the files as they were."""
+    """Return the patch that makes a candidate of the original files."""
     edits, after = mended.edits, mended.texts
     changed = tuple(
         Changed(path, before[path], after[path]) for path in before if before[path] != after[path]
@@ -38,16 +38,16 @@ def make_patch(mended: Mended, before: Texts) -> Patch:
 
 
 class Originals:
-    """The files as they were before the first patch, beside them as `.orig`.
+    """The files before the first patch, kept beside them as `.orig`.
 
-    One that is there already is somebody's, or of an earlier repair: the next has a number.
+    An existing `.orig` is somebody's, or of an earlier repair: the next one gets a number.
     """
 
     def __init__(self) -> None:
         self._kept: dict[Path, Path] = {}
 
     def keep(self, path: Path, content: bytes) -> Path:
-        """Where the original is, with its mode and times; written unless it was.
+        """Return the path of the original, with its mode and times; write it unless it exists.
 
         Raises:
             UsageError: it cannot be written.
@@ -62,7 +62,7 @@ class Originals:
 
 
 def write(patch: Patch, originals: Originals | None = None) -> list[tuple[Path, Path]]:
-    """Writes the files of a patch; each with where its original is kept.
+    """Write the files of a patch; return each with the path of its original.
 
     Raises:
         UsageError: a file was changed meanwhile, or cannot be written.
@@ -94,14 +94,14 @@ def _numbered(path: Path) -> Iterator[Path]:
 
 
 def _is_free(original: Path, content: bytes) -> bool:
-    """Whether nothing is there, or the same."""
+    """True if nothing is there, or a file of the same content."""
     if original.is_symlink() or original.exists():
         return original.is_file() and original.read_bytes() == content
     return True
 
 
 def _diff(changed: Changed) -> str:
-    """A unified diff with the path as seen from the working directory."""
+    """Return a unified diff, with the path as seen from the working directory."""
     path = cell_name(changed.path) or changed.path
     if Path(path).is_relative_to(Path.cwd()):
         path = os.path.relpath(path)

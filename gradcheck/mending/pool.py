@@ -1,4 +1,4 @@
-"""Values that are known at some moments of a function: what an expression may be made of."""
+"""Values that are known at some moments of a function: the parts of new expressions."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ FORMS = (
     "{1}.cos({0})",
     "{1}.sin({0})",
 )
-"""What is made of a value `{0}` beside itself, with numpy as `{1}`: slopes, for the most part."""
+"""Expressions of a value `{0}`, with numpy as `{1}`: slopes, for the most part."""
 
 
 class Pool:
-    """Values that are known at some moments: of names, and of what is made of one or two."""
+    """Values known at some moments: of names, and of expressions of one or two of these."""
 
     def __init__(
         self, context: Context, moments: Sequence[Moment], node: ast.expr, exact: float
@@ -47,16 +47,16 @@ class Pool:
         self._composers: dict[bytes, Composer] = {}
 
     def having(self, expected: Sequence[Array], of_three: bool, own: str = "") -> list[str]:
-        """Expressions that have these values at the moments; what is not finite is not asked.
+        """Return expressions that have these values at the moments, where the values are finite.
 
-        They are made of what stands there now, too.
+        The expression that stands there now may be part of them.
         """
         self._expected = expected
-        known = np.concatenate([np.isfinite(one).reshape(-1) for one in expected])
-        if not known.any():
+        finite = np.concatenate([np.isfinite(one).reshape(-1) for one in expected])
+        if not finite.any():
             return []
         rng = np.random.default_rng(0)
-        chosen = np.sort(rng.permutation(np.flatnonzero(known))[:MOST_ENTRIES])
+        chosen = np.sort(rng.permutation(np.flatnonzero(finite))[:MOST_ENTRIES])
         ends = np.cumsum([0, *(one.size for one in expected)])
         self._picked = [
             chosen[(first <= chosen) & (chosen < last)] - first for first, last in pairwise(ends)
@@ -82,12 +82,12 @@ class Pool:
         return frozenset(map(self._text, parts))
 
     def _text(self, node: ast.expr) -> str:
-        """The text of an expression in one line."""
+        """Return the text of an expression in one line."""
         return " ".join(self._context.source(node).split())
 
     @cached_property
     def _factors(self) -> dict[float, str]:
-        """Numbers that are known, with what they make of a text; 1 is the first."""
+        """Known numbers, each with the text of its product with another; 1 comes first."""
         factors = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2", -2.0: "-2 * {}"}
         numbers: dict[float, str] = {}
         for text in [*(text for text, _ in sizes_in(self._context) if text != "2"), *self._named()]:
@@ -104,14 +104,14 @@ class Pool:
         return factors
 
     def _written(self) -> Iterator[float]:
-        """The numbers that the file has and that are no formula's: weights of penalties."""
+        """Yield the numbers of the file that belong to no formula, such as weights of penalties."""
         for one in ast.walk(self._context.tree):
             value = one.value if isinstance(one, ast.Constant) else None
             if isinstance(value, float) and not (2 * value).is_integer():
                 yield value
 
     def _named(self) -> Iterator[str]:
-        """The numbers that have names, and the sizes of arrays that have, at the first moment."""
+        """Yield the named numbers, and the sizes of named arrays, at the first moment."""
         moment = self._moments[0]
         for text in inside(moment.names):
             value = self._moments[0].value(text)
@@ -124,7 +124,7 @@ class Pool:
                 yield f"{text}.shape[{axis}]" if axis else f"len({text})"
 
     def _rows(self) -> dict[str, Array]:
-        """The entries of all values that have the shape that is wanted, of equal ones two."""
+        """Return the entries of all values of the wanted shape; of equal values, two."""
         known = {**self._known, **self._called()}
         length = self._expected[0].shape[:1]
         for text, values in list(known.items()) if self._expected[0].ndim == 2 else ():
@@ -146,7 +146,7 @@ class Pool:
 
     @cached_property
     def _known(self) -> dict[str, list[Array]]:
-        """Those of names, of parts of what they hold, and of the function's own expressions."""
+        """The values of names, of parts of these values, and of the function's own expressions."""
         moment = self._moments[0]
         names = dict(moment.names)
         texts = [*names, *inside(names), *items_of(self._context, names)]
@@ -155,9 +155,9 @@ class Pool:
             for name, value in moment.scope.items()
             if not name.startswith("_") and value_of(value) is not None and name not in names
         ]
-        own = {ast.unparse(one): self._text(one) for one in self._context.all_of(ast.expr)}
+        sources = {ast.unparse(one): self._text(one) for one in self._context.all_of(ast.expr)}
         every = [one for one in expressions(self._context.definition) if one[0] not in "[{"]
-        texts += [own.get(one, one) for one in every]
+        texts += [sources.get(one, one) for one in every]
         known = {}
         whole = self._context.source(self._node)
         moved = set(INDEX.findall(whole))
@@ -175,7 +175,7 @@ class Pool:
         return known
 
     def _called(self) -> dict[str, list[Array]]:
-        """Those of calls that stand there, and of functions of what has the wanted shape."""
+        """Return the values of calls in the expression, and of functions of values of its shape."""
         shape = self._expected[0].shape
         known, counters = self._known.items(), self._context.counters
         alike = [text for text, own in known if own[0].shape == shape and text not in counters]
@@ -187,7 +187,7 @@ class Pool:
         return dict(pair for text in texts for pair in self._asked(text))
 
     def _functions(self) -> list[str]:
-        """What the file calls with one argument: its own functions, slopes first, and numpy's."""
+        """Return the functions called with one argument: the file's, slopes first, and numpy's."""
         calls = [
             ast.unparse(node.func)
             for node in ast.walk(self._context.tree)
@@ -201,7 +201,7 @@ class Pool:
         return list(dict.fromkeys([*own[:MOST_CALLED], *library[:MOST_CALLED]]))
 
     def _made(self, known: dict[str, list[Array]]) -> Iterator[tuple[str, list[Array]]]:
-        """Slopes, transposes, sums and products of them."""
+        """Yield slopes, transposes, sums and products of known values."""
         shape = self._expected[0].shape
         library = self._context.library or "np"
         for text, values in known.items():
@@ -224,7 +224,7 @@ class Pool:
             yield text, values
 
     def _products(self, known: dict[str, list[Array]]) -> Iterator[tuple[str, list[Array]]]:
-        """Products of matrices and vectors that have the shape that is wanted."""
+        """Yield products of matrices and vectors that have the wanted shape."""
         shape, count = self._expected[0].shape, 0
         arrays = [
             (text, values)
@@ -257,5 +257,5 @@ class Pool:
 
 
 def _is_telling(row: Array) -> bool:
-    """Whether a value is more than a number, or nothing."""
+    """True if the entries of a value differ, or its only entry is not 0."""
     return bool(np.ptp(row) > 0 if len(row) > 1 else np.any(row))

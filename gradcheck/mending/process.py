@@ -1,7 +1,7 @@
 """The search in a process of its own, which may be slow, hang or run out of memory.
 
-It is forked, so that it has the user's functions as they are, lambdas and objects and all; what it
-edits is its own copy.
+The process is forked, so that it has the user's functions as they are, with lambdas and objects. It
+edits its own copy.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ from gradcheck.user.calls import UserCodeError
 from gradcheck.words import listed, printable
 
 TICK = 0.02
-"""By so many seconds the system may count less than a process does that has used all."""
+"""The seconds that the system may miss in the computing time of a process that used its budget."""
 
 PATIENCE = 5.0
-"""A process that computes for so many times a candidate's limit and sends nothing is stopped."""
+"""A silent process is stopped when it has computed for this many times a candidate's limit."""
 
 RESTARTS, MOST_SHOWN = 20, 5
 
@@ -59,9 +59,9 @@ REACHES_OUT = (
 
 
 def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: Advance) -> Repair:
-    """Searches the user's source for edits that make every block right.
+    """Search the user's source for edits that make every block right.
 
-    The budget is in seconds or edits; `advance` is called with the number of further ones tried.
+    The budget is in seconds or edits; `advance` is called with the number of further edits tried.
     """
     allowance = Allowance.of(budget)
     if not (point.failed or point.unstable):
@@ -80,7 +80,7 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     watched = _Watched(task, advance)
     if not any(watched.run() or watched.is_over() for _ in range(RESTARTS)):
         watched.refusal = watched.refusal or BROKE_OFF
-    proved = [one for one in watched.told if one.holds]
+    proved = [one for one in watched.sent if one.holds]
     mended = [one for one in proved if not one.doubtful] or proved
     reason = None if mended else watched.refusal or _why_none(point, allowance, watched)
     likeliest = ranked(mended, texts, diagnosis.findings)
@@ -89,7 +89,7 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
 
 
 def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
-    coincidence = next((one for one in watched.told if not one.part), None)
+    coincidence = next((one for one in watched.sent if not one.part), None)
     missing = [block.name for block in point.blocks if block.verdict == "missing"]
     why = "no edit makes every gradient right, nor one after another that makes more of them right"
     if coincidence is not None:
@@ -105,7 +105,7 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
         begun = f", which began at line {listed(lines)}" if lines else ""
         more = "a larger budget (--budget) goes on"
         why = f"no edit was found in the {allowance} allowed{begun}; {more}"
-    part = next((one for one in reversed(watched.told) if one.part), None)
+    part = next((one for one in reversed(watched.sent) if one.part), None)
     if part is None:
         return why
     lines = [f"line {edit.line}, {edit.words}" for edit in part.edits]
@@ -113,24 +113,24 @@ def _why_none(point: Point, allowance: Allowance, watched: _Watched) -> str:
 
 
 class _Watched:
-    """Processes that search, one after the other, and what they have sent."""
+    """Processes that search, one after the other, and the results that they have sent."""
 
     def __init__(self, task: Task, advance: Advance) -> None:
         self.tried = self.refused = 0
         self.refusal: str | None = None
-        self.told: list[Mended] = []
+        self.sent: list[Mended] = []
         self.lines = task.hints.lines
         self._task = task
         self._advance = advance
         self._counts = shared_counts()
 
     def run(self) -> bool:
-        """Runs the search, but for what was tried; whether it came to its end.
+        """Run the search without what was tried before; return whether it came to its end.
 
-        In a process that is closed off already, as that of a script, it runs here.
+        In a process that is confined already, such as that of a script, it runs in place.
         """
         if Refusals.here is not None:
-            answers = Answers(self._counts, Refusals.here, self.told.append)
+            answers = Answers(self._counts, Refusals.here, self.sent.append)
             begun = time.process_time()
             _try_candidates(self._task, answers)
             self.tried, self.refused = self._counts[:2]
@@ -169,11 +169,11 @@ class _Watched:
             if isinstance(message, str):
                 self.refusal = message
             else:
-                self.told.append(message)
+                self.sent.append(message)
         return True
 
     def is_over(self, computed: float = 0.0, beyond: float = 0.0) -> bool:
-        """Whether all is used up, and more, by earlier processes and one that computed so long."""
+        """True if the allowance plus `beyond` is used up, with `computed` seconds of a process."""
         allowance = self._task.allowance
         return allowance.spent(self.tried, computed) >= allowance.amount + beyond
 
@@ -186,7 +186,7 @@ class _Watched:
 
 
 def _search(sender: Connection, counts: memoryview, task: Task, folder: str) -> None:
-    """What runs in the process; None is sent at its end."""
+    """Run the search in the forked process; send None at its end."""
     surroundings = Surroundings(task.point.problem, task.closures)
     confine(sender.fileno(), ctypes.addressof(ctypes.c_char.from_buffer(counts)))
     refusals = Refusals(function.__globals__ for function in task.closures)
@@ -194,16 +194,16 @@ def _search(sender: Connection, counts: memoryview, task: Task, folder: str) -> 
     if refusals.happened():
         sender.send(REACHES_OUT)
     else:
-        refusals.count = counts[1]  # of the processes before
+        refusals.count = counts[1]  # those of earlier processes
         _try_candidates(task, Answers(counts, refusals, sender.send))
     sender.send(None)
 
 
 def _try_candidates(task: Task, answers: Answers) -> None:
-    """The search, where nothing can be harmed."""
+    """Search, in a process in which nothing can be harmed."""
     problem, functions = task.point.problem, task.closures
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # of candidates, which overflow and divide by zero
+        warnings.simplefilter("ignore")  # candidates overflow and divide by zero
         surroundings = Surroundings(problem, functions)
         judge = Judge(task.point, blocks_without_gradient(task.point, task.functions))
         data = partial(Data, problem, task.point.values, functions, surroundings.restore)
@@ -211,7 +211,7 @@ def _try_candidates(task: Task, answers: Answers) -> None:
 
 
 def _work_in(folder: str, point: Point, surroundings: Surroundings) -> None:
-    """Works in an empty folder, unless the user's functions need what lies beside them."""
+    """Change into an empty folder, unless the user's functions need the files beside them."""
     home = os.open(".", os.O_RDONLY)
     os.chdir(folder)
     try:

@@ -1,4 +1,4 @@
-"""Which of several proved patches is meant: where the diagnosis points, and as people write it."""
+"""Which of several proved patches is meant: near the diagnosis, and as people write it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from gradcheck.mending.variants import Texts
 Rank = tuple[int, int, int, float, int]
 
 WORDS = 4.0
-"""So much weight makes an edit as unnatural as one more word."""
+"""The weight that counts as much as one more word."""
 
 OWN = 2.0
-"""So many words that an edit of the search's own must be plainer by than what a finding says."""
+"""The number of words by which the search's own edit must be plainer than that of a finding."""
 
 NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
 OF_FORMULAS = {"0", "1", "2", "3", "4", "0.", "1.", "2.", "0.0", "1.0", "2.0", "0.5", "-1"}
@@ -29,10 +29,10 @@ WHOLE = re.compile(rb"[\w.]+|[^\w\s]")
 
 
 def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding]) -> list[Mended]:
-    """The likeliest first; of those that say the same in other words' order, that alone.
+    """Return the patches, the likeliest first; of those that only reorder words, one.
 
-    Beside one without them, numbers that are put in have the value of something by chance, and
-    words that are put into what is right already change nothing.
+    Some patches put in numbers that fit by chance, or words that change nothing in what is right
+    already. They are left out beside others without them.
     """
     plain = [one for one in mended if not _numbers_put_in(one.texts, before)]
     mended = plain or mended
@@ -46,21 +46,21 @@ def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding])
 
 
 def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
-    """How many edits, how far from the diagnosis, how odd; words, weight, not said; length."""
+    """Return the edits, distance from the diagnosis, and oddities; words and weight; length."""
     places = [place for one in findings for place in (one.location, *one.also) if place]
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
     changed = changed_words(mended.texts, before)
-    own = OWN * any(edit.weight > SAID for edit in mended.edits)
+    surplus = OWN * any(edit.weight > SAID for edit in mended.edits)
     length = sum(map(len, mended.texts.values()))
-    return len(mended.edits), distance, odd, changed + mended.weight / WORDS + own, length
+    return len(mended.edits), distance, odd, changed + mended.weight / WORDS + surplus, length
 
 
 def changed_words(after: Texts, before: Texts) -> int:
-    """How many names, numbers and signs are put in, left out, or others now; 1 for other order.
+    """Return how many names, numbers and signs are added, removed or replaced; 1 if reordered.
 
-    Brackets are none.
+    Brackets do not count.
     """
     counts = _put_in_and_left_out(TOKEN, after, before)
     return sum(max(new.total(), gone.total()) for new, gone in counts) or int(after != before)
@@ -69,14 +69,14 @@ def changed_words(after: Texts, before: Texts) -> int:
 def _put_in_and_left_out(
     word: re.Pattern[str], after: Texts, before: Texts
 ) -> Iterator[tuple[Counter[str], Counter[str]]]:
-    """The words that each file has more, and those that it has no longer."""
+    """Yield for each file the words that are added, and those that are removed."""
     for path in before:
         now, old = (Counter(word.findall(one[path].decode())) for one in (after, before))
         yield now - old, old - now
 
 
 def _has_more(one: Texts, other: Texts) -> bool:
-    """Whether a program is another with words put in."""
+    """True if a program is another one with words put in."""
     words = {path: (WHOLE.findall(one[path]), WHOLE.findall(other[path])) for path in one}
     waiting = {path: iter(more) for path, (more, _) in words.items()}
     return all(word in waiting[path] for path, (_, fewer) in words.items() for word in fewer) and (
@@ -85,19 +85,19 @@ def _has_more(one: Texts, other: Texts) -> bool:
 
 
 def _numbers_put_in(after: Texts, before: Texts) -> bool:
-    """Whether there are more numbers than before, but for those that formulas have."""
+    """True if numbers are put in, other than those that formulas have."""
     counts = _put_in_and_left_out(NUMBER, after, before)
     return any(new.keys() - OF_FORMULAS for new, _ in counts)
 
 
 def _oddity(after: bytes, before: bytes) -> int:
-    """How much a text has that nobody writes, and that was not there before."""
+    """Return how much a text has that nobody writes, and that was not there before."""
     now, old = (Counter(_oddities(ast.parse(text))) for text in (after, before))
     return (now - old).total()
 
 
 def _oddities(tree: ast.Module) -> Iterator[str]:
-    """What nobody writes, and in which function."""
+    """Yield what nobody writes, and in which function."""
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
             where = getattr(function, "name", "")
@@ -108,7 +108,7 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
 
 
 def _made_in(function: ast.AST) -> set[str]:
-    """The names that a function assigns."""
+    """Return the names that a function assigns."""
     return {
         node.id
         for one in ast.walk(function)
@@ -120,7 +120,7 @@ def _made_in(function: ast.AST) -> set[str]:
 
 
 def _odd(node: ast.AST, made: Set[str]) -> str:
-    """What is odd in a node; empty if nothing is. `made` are the names that are made on the way."""
+    """Return what is odd in a node, or ""; `made` are the names that the function assigns."""
     match node:
         case ast.BinOp(_, ast.Mult() | ast.Div()) if is_roundabout(ast.unparse(node)):
             return "what takes back what it does"
@@ -170,7 +170,7 @@ def _are_same(one: ast.expr, other: ast.expr) -> bool:
 
 
 def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:
-    """Whether a product is divided by something already."""
+    """True if a product is already divided by an expression."""
     while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div):
         if isinstance(whole.op, ast.Div) and _are_same(whole.right, divisor):
             return True
@@ -179,7 +179,7 @@ def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:
 
 
 def _is_signed(operand: ast.expr) -> bool:
-    """Whether the operand of an operator begins with a sign: `- -a / n`, `b += -a`."""
+    """True if the operand of an operator begins with a sign: `- -a / n`, `b += -a`."""
     while isinstance(operand, ast.BinOp) and isinstance(operand.op, ast.Mult | ast.Div):
         operand = operand.left
     return isinstance(operand, ast.UnaryOp)

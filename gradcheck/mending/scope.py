@@ -25,7 +25,7 @@ PURE = re.compile(
     r"sin|sinh|sqrt|square|std|stack|sum|swapaxes|tan|tanh|tile|trace|transpose|var|vstack|"
     r"where"
 )
-"""Functions of numpy's and methods of arrays that change nothing."""
+"""Functions of numpy and methods of arrays that change nothing."""
 
 OF_COMPREHENSION = "[{"
 NOT_NUMBERS = ("list", "other")
@@ -33,14 +33,14 @@ NOT_NUMBERS = ("list", "other")
 
 @dataclass(frozen=True)
 class Value:
-    """What kind of value an expression had.
+    """The kind of value that an expression had.
 
     Attributes:
-        kind: "array", "int", "float", "list" or "other", as a global is that the function does not
-            use; single numbers of numpy are floats, and a tuple is a list.
+        kind: "array", "int", "float", "list" or "other", as for a global that the function does not
+            use; numpy's scalars are floats, and a tuple is a list.
         shape: of an array or list.
-        number: of an int or float.
-        is_complex: of an array.
+        number: the value of an int or float.
+        is_complex: whether an array is complex.
     """
 
     kind: str
@@ -56,9 +56,9 @@ Values = Mapping[str, Value]
 def observe(
     codes: Mapping[CodeType, Sequence[str]], run: Callable[[], object]
 ) -> dict[CodeType, dict[str, Value]]:
-    """The values of expressions at the end of functions, the last time that each ran.
+    """Return the values of expressions at the end of functions, from the last run of each.
 
-    `codes` are the functions' codes with the texts of expressions in them; what `run` raises is
+    `codes` has the texts of the expressions in each function's code. Exceptions of `run` are
     ignored.
     """
     values: dict[CodeType, dict[str, Value]] = {}
@@ -95,7 +95,7 @@ def _values(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
 
 
 def value_of(result: Any) -> Value | None:
-    """The kind and shape of an array or number; None for anything else."""
+    """Return the kind and shape of an array or number; None for anything else."""
     if isinstance(result, bool | np.bool_):
         return None
     result = result if not is_tensor(result) else to_array(result)
@@ -113,23 +113,23 @@ def value_of(result: Any) -> Value | None:
 
 
 def inside(names: Mapping[str, Any]) -> list[str]:
-    """The items of dicts, and the attributes of the user's objects, as expressions."""
+    """Return the items of dicts, and the attributes of the user's objects, as expressions."""
     texts: list[str] = []
     for name, value in names.items():
         if isinstance(value, dict) and len(value) <= MOST_KEYS:
             texts += [f"{name}[{key!r}]".replace("'", '"') for key in value if isinstance(key, str)]
         elif is_object(value) and hasattr(value, "__dict__"):
-            own = [key for key in list(vars(value))[:MOST_KEYS] if key.isidentifier()]
+            keys = [key for key in list(vars(value))[:MOST_KEYS] if key.isidentifier()]
             of_class = vars(type(value)).items()
-            own += [key for key, one in of_class if key not in own and value_of(one) is not None]
-            texts += [f"{name}.{key}" for key in own]
+            keys += [key for key, one in of_class if key not in keys and value_of(one) is not None]
+            texts += [f"{name}.{key}" for key in keys]
             held = {f"{name}.{key}": one for key, one in vars(value).items()}
             texts += inside({text: one for text, one in held.items() if isinstance(one, dict)})
     return texts
 
 
 def expressions(node: ast.AST) -> list[str]:
-    """The texts of what has a value in a tree; before them, of `_variables`."""
+    """Return the texts of the expressions in a tree that have a value, after `_variables`."""
     nodes = [one for one in ast.walk(node) if not isinstance(one, ast.Lambda)]
     return [
         *(text for one in nodes for text in _variables(one)),
@@ -138,7 +138,7 @@ def expressions(node: ast.AST) -> list[str]:
 
 
 def _can_be_asked(node: ast.AST) -> bool:
-    """Whether a node has a value that is the same when it is asked for again."""
+    """True if a node has a value, which is the same when it is evaluated again."""
     if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
         return True
     if not isinstance(node, ast.BinOp | ast.UnaryOp | ast.Call):
@@ -152,7 +152,7 @@ def _can_be_asked(node: ast.AST) -> bool:
 
 
 def _variables(node: ast.AST) -> Iterator[str]:
-    """A list of all values that a comprehension's variables take, as dicts."""
+    """Yield the text of a list of all values that a comprehension's variables take, as dicts."""
     if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp):
         targets = [name for one in node.generators for name in ast.walk(one.target)]
         names = [one.id for one in targets if isinstance(one, ast.Name)]

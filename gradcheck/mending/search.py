@@ -1,4 +1,4 @@
-"""Single edits, then what makes more blocks right, then pairs; run in a process of its own."""
+"""Single edits, then edits on top of those that help, then pairs; run in a process of its own."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ DEPTH = 3
 MOST_PATCHES, PLAIN, FEW = 12, 3, 2
 PARTIAL = 3
 DEEPEN = 0.4
-"""The share of what is left after which an edit that helps is followed at once."""
+"""The share of the remaining allowance after which an edit that helps is followed at once."""
 
 LISTED, LISTED_PLAINER, LISTED_SINGLE = 0.03, 0.15, 0.4
-"""The share of the whole allowance that is spent on looking for plainer ones after the first."""
+"""The shares of the allowance that are spent on plainer patches after the first one."""
 
 FASTEST, SLOWEST = 0.2, 2.0
-"""The least and the most seconds that a candidate may compute to make its gradient once."""
+"""The minimum and maximum seconds of computing in which a candidate makes its gradient once."""
 
 SELDOM = 0.01
-"""Seconds after which it is asked again what was computed."""
+"""The seconds between two readings of the computing time."""
 
 CONSTRUCTING = 2.0
-"""Seconds in which edits for one value that is wanted are to be made."""
+"""The seconds in which the edits for one wanted value have to be made."""
 
 CALLS, PROOF_CALLS = 50, 20
-"""A candidate may take as long as so many losses, and its proof so many times as long as that."""
+"""The limit of a candidate, in times of a loss; that of its proof, in limits of a candidate."""
 
 
 class Search:
     """A search under way.
 
-    Candidates that an earlier process has tried are not tried again. `answers` is told the number
-    of candidates so far, and those that are mended. `data` are what the proof changes.
+    Candidates that an earlier process has tried are not tried again. `answers` receives the number
+    of candidates so far, and those that are mended. `data` returns what the proof varies.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Search:
         self._mended = self._coincidences = self._most_right = 0
 
     def run(self) -> None:
-        """Searches from the user's source."""
+        """Search from the user's source."""
         self._start = self._judge.right_blocks()
         self._most_right = self._start.count(True)
         try:
@@ -85,15 +85,15 @@ class Search:
             self._watch.stop()
 
     def _level(self, program: Program) -> None:
-        """All single edits of a program; where none is enough, those that help are kept."""
+        """Try all single edits of a program; if none is enough, search on from those that help."""
         functions, pointed = self._task.functions, self._task.hints.lines
         contexts = contexts_of(functions, program.texts, self._run_once, pointed)
         base = self._judge.progress(self._judge.right_blocks())
         changes = Changes(base, self._judge.read, self._judge.targets)
         self._surroundings.restore()
-        said = [one.edits(contexts) for one in self._task.hints.said]
-        early = self._helpful(program, chain(*said), changes)
-        self._try_each(program, () if self._mended else of_different_faults(said))
+        advised = [one.edits(contexts) for one in self._task.hints.said]
+        early = self._helpful(program, chain(*advised), changes)
+        self._try_each(program, () if self._mended else of_different_faults(advised))
         wanted = () if self._mended else self._task.hints.wanted
         made = [self._constructed(contexts, one) for one in wanted]
         self._try_each(program, of_different_faults(made))
@@ -116,9 +116,9 @@ class Search:
             self._try_each(program, likely_pairs([*first, *edits]))
 
     def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
-        """Edits that give an expression the value that is wanted, unless it takes too long.
+        """Return edits that give an expression the wanted value, unless they take too long.
 
-        Or an earlier process came to its end while it made some: what it called may end this too.
+        None if an earlier process ended while it made some: what it called may end this one too.
         """
         counts = self._answers.counts
         if self._ended_constructing:
@@ -132,7 +132,7 @@ class Search:
         return made
 
     def _follow(self, program: Program, helpful: list[tuple[Edit, Progress]]) -> None:
-        """Searches on from the edits that help most."""
+        """Search on from the edits that help most."""
         helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
         for edit, _ in helpful[:PARTIAL]:
             if not self._mended:
@@ -150,7 +150,7 @@ class Search:
     def _helpful(
         self, program: Program, edits: Iterable[Edit], changes: Changes
     ) -> list[tuple[Edit, Progress]]:
-        """Tries single edits: those that help and are not enough."""
+        """Try single edits; return those that help and are not enough."""
         base, deepen = changes.base, self._spent() + DEEPEN * (self._last - self._spent())
         helpful: list[tuple[Edit, Progress]] = []
         clear = 0
@@ -180,7 +180,7 @@ class Search:
         candidates: Sequence[Candidate],
         keep: Callable[[Candidate, Standing], None] | None = None,
     ) -> None:
-        """Tries candidates that are compiled together; those that are not mended may be kept."""
+        """Try candidates that are compiled together; `keep` is called with those not mended."""
         if self._is_over():
             return
         parts = program.variants(candidates)
@@ -191,8 +191,8 @@ class Search:
             if not self._is_new(after):
                 continue
             try:
-                own = parts.get(candidate)
-                codes, choice = own or (program.code_of(candidate), frozenset())
+                variant = parts.get(candidate)
+                codes, choice = variant or (program.code_of(candidate), frozenset())
             except UnreadableError:
                 continue
             try:
@@ -212,11 +212,11 @@ class Search:
         program.restore()
 
     def _keeps_loss(self, program: Program, candidate: Candidate) -> bool:
-        """Whether a candidate that is run leaves the loss as it was, which few can change."""
+        """True if a running candidate leaves the loss as it was; only few can change it."""
         return not program.is_of_loss(candidate) or self._judge.keeps_loss()
 
     def _prove(self, program: Program, candidate: Candidate, right: Standing) -> None:
-        """Asks a candidate whose gradient is right everywhere else; sends it if it is there too."""
+        """Judge a candidate everywhere else; send it if its gradient is right there too."""
         if right == self._start:
             return
         self._prepare(program)
@@ -231,7 +231,7 @@ class Search:
             self._tell(Mended((*program.edits, *candidate), after, error, *proof, left))
 
     def _prepare(self, program: Program) -> None:
-        """Measures the user's own functions where candidates are proved, before the first is."""
+        """Measure the user's own functions where candidates are proved, before the first proof."""
         if self._data is None:
             return
         self._surroundings.restore()
@@ -242,7 +242,7 @@ class Search:
         program.restore()
 
     def _tell(self, mended: Mended) -> None:
-        """Sends what is proved; of what holds for these data alone, the first."""
+        """Send a proved candidate; of those that hold for these data alone, only the first."""
         if mended.doubtful:
             self._last = min(
                 self._last, self._spent() + LISTED_SINGLE * self._task.allowance.amount
@@ -259,7 +259,7 @@ class Search:
         self._answers.mended(mended)
 
     def _tell_part(self, program: Program, candidate: Candidate, right: Standing) -> None:
-        """Sends edits that make more blocks right than any before, while others stay wrong."""
+        """Send edits that make more blocks right than any before, while others stay wrong."""
         if right.count(True) <= self._most_right or self._mended:
             return
         self._most_right = right.count(True)
@@ -270,8 +270,8 @@ class Search:
         self._answers.mended(Mended(edits, program.texts, 0.0, holds=False, part=part))
 
     def _is_new(self, texts: Texts) -> bool:
-        """Whether a candidate is still to be tried; it is counted."""
-        key = hash(tuple(sorted(texts.items())))  # the texts of thousands are not kept
+        """True if a candidate has not been tried yet; count it."""
+        key = hash(tuple(sorted(texts.items())))  # thousands of texts would fill the memory
         if key in self._seen:
             return False
         self._seen.add(key)
@@ -285,9 +285,9 @@ class Search:
 
     def _spent(self) -> float:
         now = time.monotonic()
-        if now > self._asked + SELDOM:  # to ask what was computed takes as long as a candidate
+        if now > self._asked + SELDOM:  # reading the computing time takes as long as a candidate
             self._asked = now
-            self._computed = time.process_time() - self._begun  # of a script, not what ran before
+            self._computed = time.process_time() - self._begun  # without what a script ran before
         return self._task.allowance.spent(self._tried, self._computed)
 
     def _run_once(self) -> None:

@@ -1,4 +1,4 @@
-"""For how long a process has told nothing, by what it computed meanwhile itself."""
+"""How long a process has sent nothing, measured by its own computing time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 WAITS = 10
-"""A process that waits instead of computing may be silent for so many times as long."""
+"""The factor on the allowed silence of a process that waits instead of computing."""
 
 
 class Silence:
-    """The silence of a process, from when it told something last; at most so many seconds."""
+    """The silence of a process since its last message, with a limit in seconds."""
 
     def __init__(self, pid: int, most: float) -> None:
         self._stat = Path(f"/proc/{pid}/stat")
@@ -20,18 +20,18 @@ class Silence:
         self.broken()
 
     def broken(self) -> None:
-        """The process has told something."""
+        """Note that the process has sent something."""
         self._since = time.monotonic()
         self._computed = self.computed()
 
     def is_too_long(self) -> bool:
-        """Whether it computed too long, or waited much too long; a busy machine is no reason."""
+        """True if it computed too long, or waited much too long; a busy machine does not count."""
         waited = time.monotonic() - self._since
         computed = self.computed() - self._computed
         return min(waited, computed) > self._most or waited > WAITS * self._most
 
     def computed(self) -> float:
-        """Seconds that the process has computed; where the system does not tell, its age."""
+        """Return the seconds that the process has computed, or its age if the system tells none."""
         try:
             fields = self._stat.read_text(encoding="utf-8").rpartition(")")[2].split()
         except OSError:

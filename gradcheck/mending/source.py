@@ -1,8 +1,8 @@
 """The user's source as text that can be edited: files, and the functions in them.
 
-A function is known by its file and its place among the definitions there, which an edit of another
-line does not change. Its code is replaced in the function object itself, so that every closure,
-class and module that holds it sees the edit.
+A function is identified by its file and its place among the definitions there, which an edit of
+another line does not change. Its code is replaced in the function object itself, so that every
+closure, class and module that holds it sees the edit.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from gradcheck.user.problem import Problem
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Piece = Definition | ast.For | ast.While
-"""A function, or the loop of a script whose body is one."""
+"""A function, or the loop of a script whose body is run as one."""
 
 STEP, ONCE = "training_step", "__gradcheck_once__"
-"""What the body of a script's loop is called, as a function, and the variable of its one pass."""
+"""The name of the function made of a script's loop body, and the variable of its only pass."""
 
 FACTORY = "_factory_of_the_function_"
 LAMBDA = "<lambda>"
 
 
 class UnreadableError(Exception):
-    """A function's source cannot be read, or is not what its code was made from."""
+    """A function's source cannot be read, or is not what its code was compiled from."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """One function of the user's that may be edited.
+    """One of the user's functions that may be edited.
 
-    `functions` are all that share its code: closures may be made of one definition many times.
-    `names` are those of the definitions and classes that it is in, itself the last; `occurrence` is
-    which of those with the same names it is, from 0. `of_loss` says that the loss runs it as well.
-    `marks` are where a script's loss is seen in it.
+    `functions` are all that share its code: one definition may make many closures. `names` are
+    those of the enclosing definitions and classes, and its own; `occurrence` counts the definitions
+    with the same names, from 0. `of_loss` says that the loss runs it as well. `marks` are the
+    places in it where a script's loss is observed.
     """
 
     functions: tuple[FunctionType, ...]
@@ -57,19 +57,19 @@ class Function:
 
     @property
     def code(self) -> CodeType:
-        """What it runs now."""
+        """The code that it runs now."""
         return self.functions[0].__code__
 
     def run_from_now_on(self, code: CodeType) -> None:
-        """Has all of them run a code."""
+        """Make all of them run a code."""
         for function in self.functions:
             function.__code__ = code
 
     def definition(self, tree: ast.Module) -> Piece:
-        """Its definition in a file's tree.
+        """Return its definition in a file's tree.
 
         Raises:
-            UnreadableError: it is not there.
+            UnreadableError: the tree has no such definition.
         """
         same: list[Piece]
         if self.names[-1] == STEP:
@@ -84,7 +84,7 @@ class Function:
 def definitions(
     tree: ast.AST, names: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Definition]]:
-    """All functions of a tree with the names that lead to them."""
+    """Yield all functions of a tree with the names that lead to them."""
     for node in ast.iter_child_nodes(tree):
         inner = names
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -97,17 +97,17 @@ def definitions(
 
 
 def read_source(path: str) -> bytes:
-    """The text of a file; of a notebook's cell, which has none, as the notebook keeps it.
+    """Return the text of a file; for a notebook's cell, the text that the notebook keeps.
 
     Raises:
-        OSError: there is none.
+        OSError: there is no such file.
     """
     kept = linecache.getlines(path) if cell_name(path) else []
     return "".join(kept).encode() if kept else Path(path).read_bytes()
 
 
 def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
-    """The functions that compute a gradient, and a sentence for each that cannot be edited."""
+    """Return the functions that compute a gradient, and a sentence for each uneditable one."""
     functions: list[Function] = []
     refused: list[str] = []
     trees: dict[str, ast.Module] = {}
@@ -142,7 +142,7 @@ def _run_by(
 
 
 def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ...], int]:
-    """The names and the occurrence of the definition that a code was made from."""
+    """Return the names and the occurrence of the definition that a code was compiled from."""
     if code.co_name == STEP:
         loops = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While)]
         lines = [node.lineno for node in loops]
@@ -150,32 +150,32 @@ def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ..
             return (STEP,), lines.index(code.co_firstlineno)
     columns = [column for _, _, column, _ in code.co_positions() if column is not None]
     same: dict[tuple[str, ...], int] = {}
-    found = []
+    matching = []
     for names, node in definitions(tree):
         occurrence = same.get(names, 0)
         same[names] = occurrence + 1
         decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
         first = min([node.lineno, *(one.lineno for one in decorators)])
         if first == code.co_firstlineno and names[-1] == code.co_name:
-            found.append((names, occurrence, node.col_offset))
-    if not found:
+            matching.append((names, occurrence, node.col_offset))
+    if not matching:
         raise UnreadableError(
             f"{path} was changed since {code.co_name} was imported, or made it in another way"
         )
-    # lambdas on one line are told apart by where their bodies stand
-    before = [one for one in found if one[2] < max(columns, default=0)] or found
+    # lambdas on one line differ in the columns of their bodies
+    before = [one for one in matching if one[2] < max(columns, default=0)] or matching
     names, occurrence, _ = max(before, key=lambda one: one[2])
     return names, occurrence
 
 
 def span(starts: Sequence[int], node: ast.expr | ast.stmt) -> tuple[int, int]:
-    """Where a node stands, in bytes, in a file whose lines begin there."""
+    """Return the start and end of a node, in bytes, in a file whose lines begin at `starts`."""
     end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
     return starts[node.lineno - 1] + node.col_offset, end
 
 
 def span_of_piece(starts: Sequence[int], node: Piece) -> tuple[int, int]:
-    """Where a definition's lines, or a lambda, stand in its file; the decorators left out."""
+    """Return the start and end of a lambda, or of a definition's lines without decorators."""
     if isinstance(node, ast.Lambda):
         return span(starts, node)
     first = node.body[0].lineno if isinstance(node, ast.For | ast.While) else node.lineno
@@ -184,15 +184,15 @@ def span_of_piece(starts: Sequence[int], node: Piece) -> tuple[int, int]:
 
 
 def new_code(function: Function, definition: bytes, line: int, body: int | None = None) -> CodeType:
-    """The code of a function as the text of its definition has it.
+    """Return the code of a function, compiled from a text of its definition.
 
-    It stands at a line of its file, from 1, and its first statement, or a lambda's body, at `body`:
-    the variables of the surroundings are mentioned there, so that one that is no longer used keeps
-    its cell. None where all of them are used.
+    The definition stands at a line of its file, from 1; its first statement, or a lambda's body, is
+    at `body`. The variables of the enclosing scope are mentioned there, so that one that is no
+    longer used keeps its cell. `body` is None if all of them are used.
 
     Raises:
-        UnreadableError: it is no Python, or the function needs other variables of its
-            surroundings than it has.
+        UnreadableError: the text is no Python, or the function needs other variables of the
+            enclosing scope than it has.
     """
     free, name = function.code.co_freevars, function.names[-1]
     if name == STEP:
@@ -216,14 +216,14 @@ def new_code(function: Function, definition: bytes, line: int, body: int | None 
         above -= mentioned.count(b"\n") - definition.count(b"\n")
         definition = mentioned
     text = "\n" * above + before + definition.decode("utf-8") + after
-    found = _code_in(text, function, function.marks)
-    if found.co_freevars != free:
+    code = _code_in(text, function, function.marks)
+    if code.co_freevars != free:
         raise UnreadableError("the function would need other variables of its surroundings")
-    return found
+    return code
 
 
 def _code_in(text: str, function: Function, marks: Sequence[Mark] = ()) -> CodeType:
-    """The code of a function that a text defines, with marks in it."""
+    """Return the code of the function that a text defines, with marks in it."""
     try:
         whole = compile(marked(text, marks) if marks else text, function.path, "exec")
     except (SyntaxError, ValueError) as error:
@@ -233,7 +233,7 @@ def _code_in(text: str, function: Function, marks: Sequence[Mark] = ()) -> CodeT
 
 
 def _step_code(function: Function, body: bytes, line: int) -> CodeType:
-    """The code of the body of a loop: once, with the variables of its module or function."""
+    """Return the code of a loop's body, run once with the variables of its module or function."""
     code = function.code
     stored = {one.argval for one in get_instructions(code) if one.opname == "STORE_GLOBAL"}
     head = [f"def {STEP}({', '.join(code.co_varnames[: code.co_argcount])}):"]
@@ -245,7 +245,7 @@ def _step_code(function: Function, body: bytes, line: int) -> CodeType:
 
 
 def _mentioning(names: Sequence[str], definition: bytes, body: int, is_lambda: bool) -> bytes:
-    """The definition with a mention of variables, which are not read there."""
+    """Return the definition with a mention of variables that is never evaluated."""
     indent = definition[definition.rfind(b"\n", 0, body) + 1 : body]
     every = f"({', '.join(names)},)".encode()
     between = b"; " if indent.strip() else b"\n" + indent
@@ -254,7 +254,7 @@ def _mentioning(names: Sequence[str], definition: bytes, body: int, is_lambda: b
 
 
 def inner_codes(code: CodeType) -> Iterator[CodeType]:
-    """The codes of what is defined in another, the outermost first."""
+    """Yield the codes of the definitions inside another, the outermost first."""
     inner = [one for one in code.co_consts if isinstance(one, CodeType)]
     yield from inner
     for one in inner:
@@ -262,14 +262,14 @@ def inner_codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def apply(text: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
-    """A text with parts of it replaced: (start, end, replacement), which do not overlap."""
+    """Return a text with parts replaced: (start, end, replacement), which do not overlap."""
     for start, end, replacement in sorted(edits, reverse=True):
         text = text[:start] + replacement + text[end:]
     return text
 
 
 def offsets(text: bytes) -> list[int]:
-    """Where every line begins, in bytes."""
+    """Return where every line begins, in bytes."""
     starts = [0]
     for line in text.split(b"\n"):
         starts.append(starts[-1] + len(line) + 1)

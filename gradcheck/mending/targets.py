@@ -1,4 +1,4 @@
-"""What the gradient of a block has to be at a point, and how far a gradient has come."""
+"""The target of a block's gradient at a point, and how far a gradient has come."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from gradcheck.user.blocks import Array
 from gradcheck.user.names import derived_names
 
 ROUNDING = 1e-11
-"""What rounding in the gradient may do, relative to the block's largest derivative."""
+"""The rounding error allowed in a gradient, relative to the block's largest derivative."""
 
 Standing = tuple[bool | None, ...]
-"""Which blocks are right; None for those that no gradient is returned for."""
+"""Whether each block is right; None for those for which no gradient is returned."""
 
 Read = Sequence[Array | None]
-"""For every block its gradient; None where it cannot be compared."""
+"""The gradient of every block; None where it cannot be compared."""
 
 LEAST, TELLING = 1e-9, 1e-2
 PROPORTIONAL = 1e-6
-"""How far from one factor the entries of a block may be that is right but for that."""
+"""How far the entries of a block may be from one factor if the block is right but for that."""
 
 
 def is_kept(before: Standing, now: Standing) -> bool:
-    """Whether all is right that was."""
+    """True if all blocks that were right still are."""
     return all(right for was, right in zip(before, now, strict=True) if was)
 
 
@@ -41,8 +41,8 @@ class Progress:
 
     Attributes:
         right: which blocks are right.
-        raised: whether it raised.
-        partly: the shares of entries that are right in the blocks that are wrong, added up.
+        raised: whether the gradient raised.
+        partly: the sum of the shares of right entries in the wrong blocks.
     """
 
     right: Standing
@@ -55,19 +55,19 @@ class Progress:
         return self.right.count(True) + 0.9 * self.partly
 
     def is_beyond(self, base: Progress) -> bool:
-        """Whether more is right than was, and nothing is wrong that was right."""
+        """True if more is right than before, and nothing has become wrong."""
         more = self.amount > base.amount + LEAST or self.is_clear(base)
         return more and is_kept(base.right, self.right)
 
     def is_clear(self, base: Progress) -> bool:
-        """Whether more blocks are right than were, or it no longer raises."""
+        """True if more blocks are right than before, or the gradient no longer raises."""
         more = self.right.count(True) > base.right.count(True)
         return more or (base.raised and not self.raised)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the gradient of a block has to be at a point, in the entries that are asked."""
+    """The target of a block's gradient at a point, in the entries that are compared."""
 
     entries: Indices
     estimates: Estimates
@@ -76,7 +76,7 @@ class Target:
 
     @classmethod
     def of(cls, block: Block, largest: float, rounding: float) -> Target:
-        """That of a block that was measured, where its code rounds by this part of its size."""
+        """Return the target of a measured block; `rounding` is relative to its largest entry."""
         estimates = block.numeric.estimates
         numeric = block.numeric[np.isfinite(estimates.value + estimates.bound)]
         largest = max(largest, numeric.largest)
@@ -85,31 +85,31 @@ class Target:
 
     @property
     def is_telling(self) -> bool:
-        """Whether it is known well enough to say how near a gradient is."""
+        """True if the target is known well enough to say how near a gradient is."""
         return float(np.max(self.allowed, initial=0.0)) <= TELLING * (self.largest or 1.0)
 
     def distance(self, gradient: Array) -> Array:
-        """How far its entries are from what is right."""
+        """Return how far each entry is from the right value."""
         return self.estimates.distance(gradient.reshape(-1)[self.entries])
 
     def is_met(self, gradient: Array) -> bool:
-        """Whether all entries are right."""
+        """True if all entries are right."""
         return bool((self.distance(gradient) <= self.allowed).all())
 
     def share(self, gradient: Array) -> float:
-        """The share of the entries that are right; a half if all are but for one factor."""
+        """Return the share of right entries; at least half if they are right but for one factor."""
         share = float(np.mean(self.distance(gradient) <= self.allowed))
-        mine, true = gradient.reshape(-1)[self.entries], self.estimates.value
-        length = float(np.sqrt(mine @ mine * (true @ true)))
-        aligned = len(true) > 2 and abs(abs(mine @ true) - length) <= PROPORTIONAL**2 * length
+        analytic, true = gradient.reshape(-1)[self.entries], self.estimates.value
+        length = float(np.sqrt(analytic @ analytic * (true @ true)))
+        aligned = len(true) > 2 and abs(abs(analytic @ true) - length) <= PROPORTIONAL**2 * length
         return max(share, 0.5) if aligned and length else share
 
 
 def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> frozenset[int]:
-    """The blocks that no gradient is returned for, as far as the source says where it raises.
+    """Return the blocks for which no gradient is returned, as far as the source shows it.
 
-    Where it raises, a block is one of them if no text in the functions begins a name of its
-    gradient; functions that the loss calls as well are left out.
+    If the gradient raises, a block is one of them if no text in the functions begins a name of its
+    gradient. Functions that the loss calls as well are left out.
     """
     codes = {function.code for function in functions if not function.of_loss}
     constants = [constant for code in codes for constant in code.co_consts]

@@ -1,4 +1,4 @@
-"""What a search is given, and what the process that searches tells the one that waits."""
+"""The task of a search, and what the searching process reports to the one that waits."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MOST_WAITING = 2.0
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much a search may use up, in "s" or "edits", and when it began, by `time.monotonic`.
+    """The budget of a search, in "s" or "edits", and when it began, by `time.monotonic`.
 
-    `computed` is for how many seconds earlier processes have computed.
+    `computed` is the number of seconds that earlier processes have computed.
     """
 
     amount: float
@@ -33,7 +33,7 @@ class Allowance:
 
     @classmethod
     def of(cls, budget: float | Edits) -> Allowance:
-        """What a budget allows from now on."""
+        """Return the allowance of a budget from now on."""
         if isinstance(budget, Edits):
             return cls(budget.most, "edits", time.monotonic())
         return cls(budget, "s", time.monotonic())
@@ -42,11 +42,11 @@ class Allowance:
         return f"{self.amount:g} {self.unit}"
 
     def seconds(self) -> float:
-        """How long the search has taken."""
+        """Return how long the search has taken."""
         return time.monotonic() - self.begun
 
     def spent(self, tried: int, computed: float) -> float:
-        """How much is used up after so many edits, and so many seconds of computing in a process.
+        """Return how much is used up by `tried` edits, or `computed` seconds of one process.
 
         A busy machine may make a search take twice as long, and no longer.
         """
@@ -57,7 +57,7 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Task:
-    """What is searched, and how much that may use up."""
+    """The subject of a search, and its allowance."""
 
     point: Point
     functions: tuple[Function, ...]
@@ -67,21 +67,21 @@ class Task:
 
     @property
     def closures(self) -> list[FunctionType]:
-        """The function objects: of one definition there may be many."""
-        return [one for own in self.functions for one in own.functions]
+        """The function objects; one definition may have several."""
+        return [closure for function in self.functions for closure in function.functions]
 
 
 def shared_counts() -> memoryview:
-    """How many candidates were tried, how many refused, and whether edits are constructed now.
+    """Return shared memory for the counts that two processes see.
 
-    In memory that two processes see.
+    They are the candidates tried, those refused, and whether edits are being constructed.
     """
     return memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What is told of the candidates: their counts, and those that are proved."""
+    """The report on the candidates: their counts, and a call for each that is proved."""
 
     counts: memoryview
     refusals: Refusals

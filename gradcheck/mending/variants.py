@@ -1,7 +1,7 @@
-"""Many candidates in one code: every statement stands there with its variants, and one is chosen.
+"""Many candidates in one code: every statement is there with its variants, and one is chosen.
 
-To compile a function for each candidate would take longer than to run it. So it is compiled with
-the variants of many: `if 7 in chosen: dW = X.T @ dZ / m`, `else: dW = X.T @ dZ`; a candidate is the
+Compiling a function for each candidate would take longer than running it. So it is compiled with
+the variants of many: `if 7 in chosen: dW = X.T @ dZ / m`, `else: dW = X.T @ dZ`. A candidate is the
 numbers that are chosen.
 """
 
@@ -30,7 +30,7 @@ from gradcheck.mending.source import (
 )
 
 CHOSEN = "_variants_that_are_chosen_"
-"""The name in `builtins` that holds their numbers, where no scope of the user's is touched."""
+"""The name in `builtins` that holds the chosen numbers, outside of the user's scopes."""
 
 Candidate = tuple[Edit, ...]
 Texts = Mapping[str, bytes]
@@ -39,26 +39,26 @@ Texts = Mapping[str, bytes]
 
 Codes = Sequence[tuple[Function, CodeType]]
 Variant = tuple[Codes, frozenset[int]]
-"""Functions with their codes, and the numbers that are to be chosen in these."""
+"""Functions with their codes, and the numbers to choose in these."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """What is replaced as a whole, in bytes: a statement alone on its lines, or an expression."""
+    """Bytes that are replaced as a whole: a statement alone on its lines, or an expression."""
 
     path: str
     start: int
     end: int
     indent: bytes | None
-    """Of a statement; None of an expression."""
+    """The indentation of a statement; None for an expression."""
 
     def holds(self, edit: Edit) -> bool:
-        """Whether an edit changes nothing else."""
+        """True if an edit changes nothing else."""
         return self.path == edit.path and self.start <= edit.start and edit.end <= self.end
 
 
 class Program:
-    """The user's files as they are after some edits, with the functions that are edited."""
+    """The user's files after some edits, with the functions that are edited."""
 
     def __init__(self, functions: Sequence[Function], texts: Texts, edits: Candidate = ()) -> None:
         self.functions, self.texts, self.edits = functions, texts, edits
@@ -79,7 +79,7 @@ class Program:
 
     @contextmanager
     def running(self, codes: Codes, choice: frozenset[int] = frozenset()) -> Iterator[None]:
-        """While it is entered, functions run other codes, with what is chosen in these."""
+        """Let functions run other codes, with some variants chosen, inside of a with statement."""
         if codes is not self._now:
             self._now = codes
             for function, code in (*self._own, *codes):
@@ -91,17 +91,17 @@ class Program:
             setattr(builtins, CHOSEN, ())
 
     def restore(self) -> None:
-        """The functions run what they did when this was made."""
+        """Let the functions run what they ran when this was made."""
         with self.running(()):
             self._now = None
 
     def slot_of(self, edit: Edit) -> Slot | None:
-        """What an edit is in; None where it is more than one statement."""
+        """Return the slot of an edit; None if it is more than one statement."""
         found = [slot for slot in self._slots[edit.path] if slot.holds(edit)]
         return min(found, key=lambda slot: slot.end - slot.start, default=None)
 
     def code_of(self, edits: Sequence[Edit]) -> Codes:
-        """The functions that edits change, with their new code.
+        """Return the functions that edits change, with their new code.
 
         Raises:
             UnreadableError: it cannot be compiled.
@@ -109,22 +109,22 @@ class Program:
         return self._compiled([edit[:4] for edit in edits], is_whole=False)
 
     def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]], is_whole: bool) -> Codes:
-        found: list[tuple[Function, CodeType]] = []
+        codes: list[tuple[Function, CodeType]] = []
         for function in self.functions:
             begin, end, body, line = self._spans[function]
-            own = [
+            inside = [
                 (start - begin, stop - begin, text)
                 for path, start, stop, text in changes
                 if path == function.path and begin <= start and stop <= end
             ]
-            if own:
-                edited = apply(self.texts[function.path][begin:end], own)
-                before = None if is_whole or min(own)[0] < body else body
-                found.append((function, new_code(function, edited, line, before)))
-        return found
+            if inside:
+                edited = apply(self.texts[function.path][begin:end], inside)
+                before = None if is_whole or min(inside)[0] < body else body
+                codes.append((function, new_code(function, edited, line, before)))
+        return codes
 
     def is_of_loss(self, candidate: Candidate) -> bool:
-        """Whether it edits what the loss runs as well."""
+        """True if a candidate edits code that the loss runs as well."""
         return any(
             function.of_loss
             and function.path == edit.path
@@ -135,9 +135,9 @@ class Program:
         )
 
     def variants(self, candidates: Sequence[Candidate]) -> dict[Candidate, Variant]:
-        """For candidates the codes that have many of them; what needs its own is left out.
+        """Return the codes that many candidates share; a candidate that needs its own is left out.
 
-        What cannot be compiled together is compiled in halves.
+        Variants that cannot be compiled together are compiled in halves.
         """
         numbers: dict[tuple[Slot, Candidate], int] = {}
         choices: dict[Candidate, frozenset[int]] = {}
@@ -163,10 +163,10 @@ class Program:
         return {candidate: (codes, choice) for candidate, choice in choices.items()}
 
     def _chained(self, slots: Mapping[Slot, Sequence[tuple[int, bytes]]]) -> Codes:
-        """The functions with all variants in their slots.
+        """Return the functions with all variants in their slots.
 
         Raises:
-            UnreadableError: these cannot stand together.
+            UnreadableError: the variants cannot stand together.
         """
         ordered = sorted(slots, key=lambda slot: (slot.path, slot.start))
         if any(two.start < one.end and one.path == two.path for one, two in pairwise(ordered)):
@@ -185,25 +185,25 @@ class Program:
         return 0 if slot is None else slot.end - slot.start
 
     def _text(self, slot: Slot, edits: Candidate) -> bytes:
-        own = [
+        changes = [
             (one.start - slot.start, one.end - slot.start, _on_one_line(one, slot)) for one in edits
         ]
-        return apply(self.texts[slot.path][slot.start : slot.end], own)
+        return apply(self.texts[slot.path][slot.start : slot.end], changes)
 
     def _chain(self, slot: Slot, variants: Sequence[tuple[int, bytes]]) -> bytes:
-        """The variants of a slot one after the other, what stands there now the last."""
-        own = self.texts[slot.path][slot.start : slot.end]
+        """Return the variants of a slot one after the other, the present text last."""
+        present = self.texts[slot.path][slot.start : slot.end]
         name = CHOSEN.encode()
         if slot.indent is None:
             tests = b"".join(b"(%b) if %d in %b else " % (text, n, name) for n, text in variants)
-            return b"(" + tests + b"(" + own + b"))"
+            return b"(" + tests + b"(" + present + b"))"
         between = b"\n" + slot.indent + b"el"
         tests = between.join(b"if %d in %b: %b" % (n, name, text) for n, text in variants)
-        return tests + between + b"se: " + own
+        return tests + between + b"se: " + present
 
 
 def _on_one_line(edit: Edit, slot: Slot) -> bytes:
-    """What an edit puts in, a statement before or after another with a semicolon."""
+    """Return the replacement of an edit, with a semicolon if it is beside a statement."""
     if edit.start < edit.end or slot.indent is None:
         return edit.replacement
     before, after = (b"", b"; ") if edit.start == slot.start else (b"; ", b"")
@@ -211,7 +211,7 @@ def _on_one_line(edit: Edit, slot: Slot) -> bytes:
 
 
 def _slots(path: str, text: bytes, starts: Sequence[int], definition: Piece) -> Iterator[Slot]:
-    """The statements of a function that are alone on their lines; else expressions in them."""
+    """Yield a function's statements that are alone on their lines, and expressions in others."""
     if isinstance(definition, ast.Lambda):
         yield Slot(path, *span(starts, definition.body), None)
         return
@@ -236,7 +236,7 @@ def _slots(path: str, text: bytes, starts: Sequence[int], definition: Piece) -> 
 
 
 def _binds_the_same(new: CodeType, old: CodeType) -> bool:
-    """Whether a function's variables are what they were: a variant's own would be the others'."""
+    """True if a function's variables are the same; a new one would be shared by all variants."""
 
     def bound(code: CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
         names = [one for one in code.co_varnames + code.co_cellvars if not one.startswith(HOOKS)]

@@ -1,4 +1,4 @@
-"""How expressions are written: in brackets where they need them, in the quotes of the file."""
+"""How expressions are written: in brackets if they need them, in the quotes of the file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import ast
 import re
 
 QUOTED = re.compile(r"\"[^\"\n]*\"|'([^'\"\\\n]*)'")
-"""A text in quotes, and what is in single ones."""
+"""A text in quotes, and its words if the quotes are single."""
 
 
 def grouped(text: str, node: ast.expr, after: str = "") -> str:
-    """An expression's text as an operand after nothing or an operator, in brackets if needed."""
+    """Return an expression's text as an operand after an operator, in brackets if needed."""
     if isinstance(node, ast.BinOp):
         tight = {"**": (), "/": (ast.Pow,), "*": (ast.Pow, ast.Mult, ast.Div)}
         more = (ast.Pow, ast.Mult, ast.Div, ast.MatMult)
@@ -20,12 +20,12 @@ def grouped(text: str, node: ast.expr, after: str = "") -> str:
 
 
 def operand(text: str, after: str = "") -> str:
-    """The same of an expression that is no more than its text; as a base after `**`."""
+    """Return the text of an expression as an operand; for `after="**"`, as the base of a power."""
     return grouped(text, ast.parse(text, mode="eval").body, after)
 
 
 def quoted_as_in(file: bytes, text: str) -> str:
-    """A text with double quotes around its words, if the file has these for the most part."""
+    """Return a text with double quotes around its words, if the file mostly has these."""
     if "'" not in text or file.count(b'"') <= file.count(b"'"):
         return text
     return QUOTED.sub(lambda found: found[0] if found[1] is None else f'"{found[1]}"', text)

@@ -1,4 +1,4 @@
-"""The door: the faults of a gradient, one after the other."""
+"""The entry point of the trace: find the faults of a gradient, one after the other."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ Judge = Callable[[Mapping[str, NDArray[Any]]], bool]
 """Whether mended gradients agree with the numeric one in the blocks that a fault is to mend."""
 
 ROUNDS = 8
-"""How many faults are looked for, one after the other."""
+"""The maximum number of faults that are looked for, one after the other."""
 
 POINTS = 3
-"""At how many points a replacement must hold."""
+"""The number of points at which a replacement must hold."""
 
 
 @np.errstate(all="ignore")
@@ -56,16 +56,16 @@ def find_faults(
     judge: Judge | None = None,
     budget: float = 10.0,
 ) -> Search:
-    """The faults that make gradients wrong.
+    """Find the faults that make gradients wrong.
 
     Args:
         subject: the user's functions.
-        points: at which they are followed, each by block; three or more, the first is the one that
-            was checked. Those where other operations are done are left out.
+        points: three or more points at which the functions are followed, each given by block. The
+            first is the one that was checked; points where other operations are done are left out.
         wrong: the blocks whose gradients are wrong.
-        judge: decides whether a mended set of gradients is right in the blocks mended; without
-            one the adjoints do.
-        budget: the time, in seconds of this thread's own work.
+        judge: decides whether mended gradients are right in the mended blocks; without it, the
+            adjoints decide.
+        budget: the time limit, in seconds of this thread's own work.
     """
     deadline = Deadline.after(budget)
     try:
@@ -118,18 +118,18 @@ def _of_raised(search: Followed, wrong: Sequence[str]) -> Search:
 def _follow_others(
     subject: Subject, first: Point, points: Sequence[Sequence[Array]]
 ) -> list[Point]:
-    """The first point, and others where the same operations are done."""
-    found = [first]
+    """Return the first point, and others where the same operations are done."""
+    followed = [first]
     for values in points:
-        if len(found) == POINTS:
+        if len(followed) == POINTS:
             break
         try:
             point = follow(subject, values)
         except NotFollowedError:
             continue
         if comparable(first, point):
-            found.append(point)
-    return found
+            followed.append(point)
+    return followed
 
 
 def _prepared(points: Sequence[Point], deadline: Deadline, is_matrix: bool) -> Followed:
@@ -166,7 +166,7 @@ def _prepared(points: Sequence[Point], deadline: Deadline, is_matrix: bool) -> F
 
 
 def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Quantity]:
-    """The derivatives by what one statement of a gradient makes of a block."""
+    """Yield the derivatives by the parts of blocks that single statements of a gradient make."""
     first = points[0]
     alone = entries_read_alone(first)
     for output in outputs_of(points, tolerance):
@@ -177,7 +177,7 @@ def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Q
 
 
 def _tolerance(points: Sequence[Point]) -> float:
-    """The relative error of what is right: by the coarsest type that computes."""
+    """Return the relative error allowed for a right value, by the coarsest type that computes."""
     types = {
         node.value.dtype
         for node in (*points[0].nodes, *points[0].loss_nodes)

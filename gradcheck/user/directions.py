@@ -1,11 +1,10 @@
-"""Checks gradients along the tangent space of a manifold or of structured parameters.
+"""Check gradients along the tangent space of a manifold or of structured parameters.
 
 The loss is taken along an orthonormal basis B of the tangent space, x(t) = x + B (t - t0). Its
-gradient by t is B^T g, whatever the normal component of g is. The basis is rotated at random, so
-that it shows no pattern of entries; t0 has the size of the parameters, so that the steps suit them.
-On a curved manifold that is known, x(t) is projected back to it: to the polar factor U of U H,
-whose derivative, and so the gradient by t, is known at every point (Higham 2008, Functions of
-Matrices, chapter 8).
+gradient by t is B^T g, whatever the normal component of g. The basis is rotated at random, so that
+it shows no pattern of entries; t0 has the size of the parameters, so that the steps suit them. On a
+known curved manifold, x(t) is projected back to it: to the polar factor U of U H, whose derivative,
+and so the gradient by t, is known at every point (Higham 2008, Functions of Matrices, chapter 8).
 """
 
 from __future__ import annotations
@@ -45,17 +44,17 @@ CURVED: Mapping[str, Callable[[Array], int]] = {
     "orthogonal": lambda value: value.shape[1],
     "sphere": lambda value: 1,
 }
-"""How many orthogonal columns of one length a point has, as a matrix; the others are flat."""
+"""The number of orthogonal columns of equal length of a point, as a matrix; others are flat."""
 
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """How a block moves.
+    """The tangent space of a block, with coordinates for the block's moves.
 
     Attributes:
         value: the point.
-        basis: of its tangent space, orthonormal, (size, k).
-        columns: as of `CURVED`, 0 where it is flat; None where it is not known how it bends.
+        basis: an orthonormal basis of the tangent space, (size, k).
+        columns: as in `CURVED`; 0 if the manifold is flat, None if its curvature is unknown.
     """
 
     value: Array
@@ -64,11 +63,11 @@ class Way:
 
     @property
     def start(self) -> Array:
-        """What stands for the point, (k,): of the size of its entries."""
+        """The coordinates of the point, (k,): numbers of the size of its entries."""
         return np.full(self.basis.shape[1], _size(self.value))
 
     def moved(self, by: Array) -> Array:
-        """The point for other numbers than `start`."""
+        """Return the point at the coordinates `by`."""
         moved = self.value + (self.basis @ (by - self.start)).reshape(self.value.shape)
         if not self.columns:
             return moved
@@ -76,11 +75,11 @@ class Way:
         return np.asarray(self._length * (left @ right).reshape(self.value.shape))
 
     def back(self, here: Array, gradient: Array) -> Array:
-        """The gradient by the numbers, (k,), of that by the block at a point."""
+        """Return the gradient by the coordinates, (k,), from that by the block at a point."""
         return np.asanyarray(self._tangents(np.asarray(here)) @ gradient.reshape(-1))
 
     def _tangents(self, here: Array) -> Array:
-        """The derivatives of a point by the numbers, (k, size)."""
+        """Return the derivatives of a point by the coordinates, (k, size)."""
         if not self.columns:
             return self.basis.T
         from scipy.linalg import solve_continuous_lyapunov
@@ -88,29 +87,29 @@ class Way:
         first, there = (
             each.reshape(-1, self.columns) / self._length for each in (self.value, here)
         )
-        # the point was led back from there @ H, which is first + B (t - t0)
+        # `there` is the polar factor of there @ H = first + B (t - t0)
         stretch = solve_continuous_lyapunov(first.T @ there, 2 * np.eye(self.columns))
         sizes, axes = np.linalg.eigh(stretch)
         turned = there @ axes
         moved = self.basis.T.reshape(-1, *first.shape) @ axes
         inside = turned.T @ moved
         skew = (inside - np.swapaxes(inside, 1, 2)) / np.add.outer(sizes, sizes)
-        led = turned @ skew + (moved - turned @ inside) / sizes
-        return np.asarray((led @ axes.T).reshape(len(moved), -1))
+        derivatives = turned @ skew + (moved - turned @ inside) / sizes
+        return np.asarray((derivatives @ axes.T).reshape(len(moved), -1))
 
     @property
     def _length(self) -> float:
-        """Of a column of the point."""
+        """The length of a column of the point."""
         return float(np.linalg.norm(self.value) / np.sqrt(self.columns or 1))
 
 
 @dataclass(frozen=True, eq=False)
 class Tangents:
-    """Parameters that move along directions of theirs.
+    """Parameters that move along their tangent spaces.
 
     Attributes:
-        whole: they, in the user's structure.
-        ways: by block; None where one may move everywhere.
+        whole: the parameters in the user's structure.
+        ways: the tangent space of every block; None for a block that may move everywhere.
     """
 
     whole: Parameters
@@ -118,11 +117,11 @@ class Tangents:
 
     @property
     def alone(self) -> bool:
-        """Whether gradients say nothing at other points, which may be off the manifold."""
+        """True if gradients say nothing at other points, which may be off the manifold."""
         return any(way is not None and way.columns is None for way in self.ways)
 
     def pack(self, arrays: Any) -> Any:
-        """The user's structure, of what every block is moved by."""
+        """Return the user's structure, from the coordinates of every block."""
         return self.whole.pack(
             [
                 array if way is None or array is None else way.moved(array)
@@ -131,17 +130,17 @@ class Tangents:
         )
 
     def back(self, packed: Any, gradients: Mapping[str, Any]) -> dict[str, Any]:
-        """The gradients by what blocks are moved by, of those by the blocks, where they fit."""
+        """Return the gradients by the coordinates, from those by the blocks if their shapes fit."""
         places = {leaf.block: leaf.path for leaf in self.whole.leaves}
-        found = dict(gradients)
+        by_name = dict(gradients)
         for block, (name, way) in enumerate(zip(self.whole.names, self.ways, strict=True)):
-            given = found.get(name)
-            if way is not None and given is not None and np.shape(given) == way.value.shape:
-                found[name] = way.back(follow(packed, places[block]), given)
-        return found
+            gradient = by_name.get(name)
+            if way is not None and gradient is not None and np.shape(gradient) == way.value.shape:
+                by_name[name] = way.back(follow(packed, places[block]), gradient)
+        return by_name
 
     def gradient(self, grad: Any, packed: Any) -> Any:
-        """What the user's gradient is by what blocks are moved by."""
+        """Return the user's gradient by the coordinates."""
         read = read_gradients(grad(packed), self.whole, copy=False).blocks
         named = zip(self.whole.names, read, strict=True)
         parts = {name: one.value for name, one in named if one.value is not None}
@@ -152,10 +151,10 @@ class Tangents:
 def along(
     directions: Any, parameters: Parameters, grad: Any, bounds: Bounds | None
 ) -> tuple[Parameters, Callable[[Any], Any], Tangents]:
-    """The coordinates along the tangent space as parameters, the gradient by them, and their maps.
+    """Return the coordinates along the tangent space as parameters, their gradient, and the maps.
 
-    `directions` is a name, or a projection on the tangent space, a function of (vector) or (point,
-    vector), or a dict of these by block.
+    `directions` is a name, or a projection onto the tangent space, a function of (vector) or
+    (point, vector), or a dict of these by block.
     """
     if parameters.in_place or bounds is not None or not callable(grad):
         raise UsageError(
@@ -176,7 +175,7 @@ def _size(value: Array) -> float:
 
 
 def _ways(directions: Any, parameters: Parameters) -> tuple[Way | None, ...]:
-    """For every block, how it moves; None if it may move everywhere."""
+    """Return the tangent space of every block; None if it may move everywhere."""
     names = parameters.names
     given = directions if isinstance(directions, Mapping) else dict.fromkeys(names, directions)
     blocks = zip(parameters.by_name(given), parameters.values, names, strict=True)

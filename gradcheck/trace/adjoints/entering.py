@@ -1,4 +1,4 @@
-"""The gradient that enters an update which divides it by its size, or cuts it off.
+"""The gradient that enters an adaptive update, or one that clips it.
 
 Adagrad (Duchi et al. 2011), RMSprop, Adadelta (Zeiler 2012) and Adam (Kingma and Ba 2015) divide by
 the root of a mean of g^2, whatever they remember of earlier calls; Adamax by a maximum of |g|.
@@ -33,40 +33,40 @@ ENTRY_BY_ENTRY = (
     | MOVES
 )
 DEEPEST = 100
-"""So many operations of an update are looked through."""
+"""The maximum number of operations of an update that are followed."""
 
 SAME = 1e-6
 
 Above = Callable[[Node], Iterable[int]]
-"""Of what an operation is made, as far as that is followed."""
+"""The operands of an operation that are followed, by index."""
 
 
 def entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
-    """The node of the gradient that enters the update of one block, and whether that is adaptive.
+    """Return the gradient that enters the update of one block, and whether the update is adaptive.
 
-    None where the update is made of the gradient in neither way.
+    The gradient is given by its node. None if the update neither normalizes nor clips a gradient.
 
     Args:
         nodes: the tape of the step.
-        output: the node of what the step implies.
+        output: the node of the gradient that the step implies.
     """
-    found = _entering(nodes, output)
-    if found is None:
+    gradient = _entering(nodes, output)
+    if gradient is None:
         return None
-    index, is_adaptive = found  # what enters an adaptive update may have been clipped before
+    index, is_adaptive = gradient  # the gradient may have been clipped before the adaptive update
     before = entering(nodes, index) if is_adaptive else None
-    return (before or found)[0], is_adaptive
+    return (before or gradient)[0], is_adaptive
 
 
 def takes_off_itself(nodes: Sequence[Node], output: int, parameter: Array) -> bool:
-    """Whether the update of a block has a multiple of the block itself in it, as decay has."""
+    """True if the update of a block contains a multiple of the block itself, as decay does."""
     entries = _entry_by_entry(nodes, nodes[output].value.shape)
     return any(
         node.operation == "multiply"
-        and nodes[before_moves(nodes, one)].is_leaf
-        and np.array_equal(nodes[one].value, parameter)
+        and nodes[before_moves(nodes, factor)].is_leaf
+        and np.array_equal(nodes[factor].value, parameter)
         for node in _made_of(nodes, output, entries)
-        for one in node.operands
+        for factor in node.operands
     )
 
 
@@ -100,7 +100,7 @@ def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
 
 
 def _entry_by_entry(nodes: Sequence[Node], shape: tuple[int, ...]) -> Above:
-    """The operands in a shape, of operations that are done entry by entry."""
+    """Return a function that gives the operands, in one shape, of entrywise operations."""
 
     def entries(node: Node) -> list[int]:
         is_followed = node.operation in ENTRY_BY_ENTRY
@@ -114,14 +114,14 @@ def _made_of(nodes: Sequence[Node], start: int, above: Above) -> Iterator[Node]:
 
 
 def _divisor(node: Node) -> int | None:
-    """What an operation divides by; the root itself, where it raises to a negative power."""
+    """Return the divisor of an operation, or the operation itself if it is a negative power."""
     if node.operation == "divide" and isinstance(node.arguments[1], Reference):
         return node.arguments[1].index
     return node.index if _exponent(node) < 0 else None
 
 
 def _sized_in(nodes: Sequence[Node], node: Node, above: Above) -> Iterator[int]:
-    """What is squared in a root, or has its size taken."""
+    """Yield the values that are squared under a root, or whose absolute value is taken."""
     if node.operation in SIZES:
         yield node.operands[0]
     elif node.operation == "sqrt" or abs(_exponent(node)) == 0.5:
@@ -130,7 +130,7 @@ def _sized_in(nodes: Sequence[Node], node: Node, above: Above) -> Iterator[int]:
 
 
 def _cut(nodes: Sequence[Node], node: Node, made: Array) -> Iterator[int]:
-    """What an operation of an update cuts off, or multiplies with a number made of its norm."""
+    """Yield the values that an operation clips, or scales by a number made of their norm."""
     is_bound = node.operation in BOUNDS and len(node.operands) == 1
     if (is_bound or _is_centred(nodes, node)) and _is_multiple(made, node.value):
         yield node.operands[0]
@@ -142,7 +142,7 @@ def _cut(nodes: Sequence[Node], node: Node, made: Array) -> Iterator[int]:
 
 
 def _is_centred(nodes: Sequence[Node], node: Node) -> bool:
-    """Whether an operation takes off the mean of a value."""
+    """True if an operation subtracts the mean of a value from this value."""
     given = operands_of(node.arguments) if node.operation == "subtract" else []
     if len(given) != 2:
         return False
@@ -151,31 +151,32 @@ def _is_centred(nodes: Sequence[Node], node: Node) -> bool:
 
 
 def _entered(nodes: Sequence[Node], made_of: Iterable[Node]) -> list[int]:
-    """The one value that is made otherwise than entry by entry, as gradients are."""
-    known = ENTRY_BY_ENTRY | CONSTANT
-    found = [one.index for one in made_of if one.operation not in known and one.operands]
-    return found if len(found) == 1 else []
+    """Return the only value that is not made entry by entry, as a gradient is; else nothing."""
+    entrywise = ENTRY_BY_ENTRY | CONSTANT
+    made = (node for node in made_of if node.operands)
+    gradients = [node.index for node in made if node.operation not in entrywise]
+    return gradients if len(gradients) == 1 else []
 
 
 def _is_only_scaled(nodes: Sequence[Node], base: int, update: Sequence[Node]) -> bool:
-    """Whether an update multiplies a value with norms and constants alone; an error is neither."""
+    """True if an update scales a value by norms and constants only, and not by an error."""
 
     def above(node: Node) -> Sequence[int]:
         return () if node.index == base or _sized(nodes, node) else node.operands
 
-    numbers = (one for node in update if node.index > base for one in _numbers(nodes, node))
-    made_of = (part for one in numbers for part in _made_of(nodes, one, above))
-    return all(one.value.size == 1 or bool(_sized(nodes, one)) for one in made_of)
+    numbers = (number for node in update if node.index > base for number in _numbers(nodes, node))
+    made_of = (part for number in numbers for part in _made_of(nodes, number, above))
+    return all(part.value.size == 1 or bool(_sized(nodes, part)) for part in made_of)
 
 
 def _numbers(nodes: Sequence[Node], node: Node) -> list[int]:
-    """The single numbers that an operation multiplies with, or divides by."""
+    """Return the scalars that an operation multiplies or divides by."""
     is_scaling = node.operation in ("multiply", "divide")
     return [one for one in node.operands if is_scaling and nodes[one].value.size == 1]
 
 
 def _sized(nodes: Sequence[Node], node: Node) -> list[int]:
-    """What an operation takes the norm of, or squares to that end."""
+    """Return the values whose norm or square an operation takes."""
     if node.operation in SIZES or node.operation == "norm":
         return list(node.operands)
     square = _square(nodes, node)
@@ -191,17 +192,17 @@ def _is_multiple(one: Array, other: Array) -> bool:
 
 
 def _square(nodes: Sequence[Node], node: Node) -> int | None:
-    """What an operation squares, as `g**2` and `0.1 * g * g` do."""
+    """Return the value that an operation squares, as `g**2` and `0.1 * g * g` do; or None."""
     factors = operands_of(node.arguments) if node.operation in SELF_PRODUCTS else []
     if len(factors) == 2:
         pairs = (factors, factors[::-1])
-        squared = (one for one, other in pairs if one in _without_number(nodes, other))
+        squared = (factor for factor, other in pairs if factor in _without_number(nodes, other))
         return next(squared, None)
     return node.operands[0] if node.operation == "square" or _exponent(node) == 2 else None
 
 
 def _without_number(nodes: Sequence[Node], index: int) -> Iterator[int]:
-    """A value, and what it is a multiple of."""
+    """Yield a value, and the value that it is a constant multiple of."""
     yield index
     node = nodes[index]
     if node.operation in ("multiply", "divide") and len(node.operands) == 1:
@@ -209,7 +210,7 @@ def _without_number(nodes: Sequence[Node], index: int) -> Iterator[int]:
 
 
 def _exponent(node: Node) -> float:
-    """The constant power that an operation raises to; nan for any other."""
+    """Return the constant exponent of a power; nan for any other operation."""
     if node.operation != "power" or len(node.operands) != 1:
         return np.nan
     return float(np.asarray(node.arguments[1]).reshape(-1)[0])

@@ -21,31 +21,31 @@ Array = NDArray[np.float64]
 
 
 def nothing() -> None:
-    """Most gradients depend on no earlier call."""
+    """Do nothing: most gradients depend on no earlier call."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is followed.
+    """The user's functions to be followed, and how their arguments are made and read.
 
     Attributes:
-        names: of the blocks.
-        pack: builds the user's structure around the blocks' values.
-        loss: takes that, returns the number (traced, where it is).
-        gradient: takes that, returns the gradients by block; blocks without one are left out.
-        blocks: the parameters in that structure, by block.
+        names: the names of the blocks.
+        pack: builds the user's structure around the values of the blocks.
+        loss: takes that structure and returns the loss (a traced value while it is followed).
+        gradient: takes that structure and returns the gradients of some or all blocks, by block.
+        blocks: takes that structure and returns its parameters by block.
         users: the user's functions and objects that these call.
-        cut: cuts the one vector that the user's structure is into the blocks; None where it is
-            another structure. `blocks` then has that vector alone.
-        along: entries of what `blocks` has, by which every value's derivative is wanted: name and
-            flat index.
-        enters: whether the gradients are those that enter an adaptive update, where it has them,
-            and not what it implies.
-        begin: what is done before the gradient is followed.
-        direction: where `loss` is to be taken by its derivative along one, of the one array of
-            parameters; None where the gradient is its own.
-        back: the derivatives by the blocks, of what was packed and the derivatives by its arrays,
-            where these are made of the blocks; None where they are the blocks.
+        cut: cuts the one vector that is the user's structure into the blocks; `blocks` then returns
+            that vector alone. None for any other structure.
+        along: entries of the parameters by which the derivative of every value is computed: the
+            name in `blocks` and the flat index.
+        enters: whether the gradients that enter an adaptive update are followed, if it has them,
+            instead of those that the update implies.
+        begin: runs before the gradient is followed.
+        direction: in the one array of parameters, if the derivative of `loss` along it takes the
+            place of the loss; else None.
+        back: takes the packed structure and the derivatives by its arrays, and returns those by the
+            blocks; None if the arrays are the blocks.
     """
 
     names: tuple[str, ...]
@@ -67,11 +67,11 @@ class FollowedLoss:
     """The loss, followed at one point.
 
     Attributes:
-        loss_nodes: its tape.
-        loss_index: of the loss on it.
-        parameters: the index of every block's leaf on it, by block.
-        derivatives: of the loss, by every value on it.
-        subject: whose loss it is.
+        loss_nodes: the tape of the loss.
+        loss_index: the index of the loss on the tape.
+        parameters: the index of every block's leaf on the tape, by block.
+        derivatives: of the loss, by every value on the tape.
+        subject: the functions that were followed.
         packed: the parameters in the user's structure.
     """
 
@@ -83,26 +83,26 @@ class FollowedLoss:
     packed: Any
 
     def gradients(self, derivatives: Adjoints) -> Mapping[str, Array]:
-        """The derivatives by the blocks, of adjoints of its tape."""
+        """Return the derivatives by the blocks, from adjoints of the tape."""
         by_arrays = self._by_arrays(derivatives)
         if self.subject.back is None:
             return by_arrays
         return self.subject.back(self.packed, by_arrays)
 
     def _by_arrays(self, derivatives: Adjoints) -> Mapping[str, Array]:
-        found = derivatives.of_nodes
+        by_node = derivatives.of_nodes
         if self.subject.cut is not None:
             (whole,) = self.parameters.values()
-            vector = found.get(whole, np.zeros(self.loss_nodes[whole].value.shape))
+            vector = by_node.get(whole, np.zeros(self.loss_nodes[whole].value.shape))
             return dict(zip(self.subject.names, self.subject.cut(vector), strict=True))
         return {
-            name: np.asarray(found.get(index, np.zeros(self.loss_nodes[index].value.shape)))
+            name: np.asarray(by_node.get(index, np.zeros(self.loss_nodes[index].value.shape)))
             for name, index in self.parameters.items()
         }
 
     @cached_property
     def true(self) -> Mapping[str, Array]:
-        """The adjoint of every block."""
+        """The gradient of the loss, by block."""
         return self.gradients(self.derivatives)
 
 
@@ -111,10 +111,10 @@ class Point(FollowedLoss):
     """Both functions, followed at one point.
 
     Attributes:
-        gradient: what the gradient did.
-        nodes: its tape, with a node of its own for every block's gradient.
-        outputs: the index of that node, by block.
-        start: where on the tape the last call of the gradient began.
+        gradient: the trace of the gradient.
+        nodes: the tape of the gradient, with an output node for every block's gradient.
+        outputs: the index of the output node, by block.
+        start: the index on the tape where the last call of the gradient began.
     """
 
     gradient: Trace
@@ -124,13 +124,13 @@ class Point(FollowedLoss):
 
 
 class NotFollowedError(Exception):
-    """The loss did not come out of operations that can be followed; the message says which."""
+    """The loss cannot be followed; the message gives the reason."""
 
 
 def trace_loss(subject: Subject, values: Sequence[Array], most: int | None = None) -> Trace:
-    """The loss's tape at a point, given by block; it returns the blocks by name, and the loss.
+    """Record the loss, and the blocks by name, at a point given by block.
 
-    With `most`, so many values are recorded, and the arrays of the point are not copied before.
+    With `most`, at most so many values are recorded, and the arrays of the point are not copied.
     """
 
     def of_loss(packed: Any) -> Any:
@@ -142,7 +142,7 @@ def trace_loss(subject: Subject, values: Sequence[Array], most: int | None = Non
 
 
 def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
-    """Follows the loss at a point, given by block; raises NotFollowedError where it cannot."""
+    """Follow the loss at a point, given by block; raise NotFollowedError if that is impossible."""
     loss = trace_loss(subject, values)
     with np.errstate(all="ignore"):
         if loss.error is not None:
@@ -162,7 +162,7 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
 
 
 def followed_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
-    """The loss at a point, given by block; None where it cannot be followed."""
+    """Follow the loss at a point, given by block; return None if that is impossible."""
     try:
         return follow_loss(subject, values)
     except NotFollowedError:
@@ -170,7 +170,7 @@ def followed_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss | N
 
 
 def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
-    """Follows both functions at a point, given by block, with so many calls of the gradient."""
+    """Follow both functions at a point, given by block, with `calls` calls of the gradient."""
     loss = follow_loss(subject, values)
     gradient = _trace_gradient(subject, values, calls)
     nodes, outputs = _with_outputs(gradient, subject.enters)
@@ -197,9 +197,9 @@ def _trace_gradient(subject: Subject, values: Sequence[Array], calls: int = 1) -
 def gradients_that_enter(
     subject: Subject, values: Sequence[Array]
 ) -> tuple[dict[str, Array], bool | None]:
-    """The gradients that enter an update at a point, by block, and whether it is adaptive.
+    """Return the gradients that enter an update at a point, by block, and whether it is adaptive.
 
-    It is neither that nor does it cut gradients off where this is None, and nothing is returned.
+    The result is ({}, None) if the update neither normalizes nor clips gradients.
     """
     trace = _trace_gradient(subject, values)
     returned = {} if trace.error is not None else trace.indices[-1]
@@ -213,7 +213,7 @@ def gradients_that_enter(
 
 
 def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
-    """The blocks of which an update takes off a multiple, at a point."""
+    """Return the blocks of which an update subtracts a multiple (weight decay), at a point."""
     trace = _trace_gradient(subject, values)
     returned = {} if trace.error is not None else trace.indices[-1]
     by_name = dict(zip(subject.names, values, strict=True))
@@ -233,15 +233,15 @@ def _with_outputs(gradient: Trace, enters: bool) -> tuple[list[Node], dict[str, 
             continue
         found = entering(nodes, index) if enters else None
         index = index if found is None else found[0]
-        made, own = nodes[index], len(nodes)
-        outputs[name] = own
+        made, last = nodes[index], len(nodes)
+        outputs[name] = last
         given = (Reference(index),)
-        nodes.append(Node(own, OUTPUT, np.asarray, given, {}, made.value, made.chain, 0, (index,)))
+        nodes.append(Node(last, OUTPUT, np.asarray, given, {}, made.value, made.chain, 0, (index,)))
     return nodes, outputs
 
 
 def comparable(one: Point, other: Point) -> bool:
-    """Whether two points did the same operations, on arrays of the same shapes."""
+    """True if two points did the same operations on arrays of the same shapes."""
     return all(
         len(mine) == len(its)
         and all(
@@ -255,10 +255,10 @@ def comparable(one: Point, other: Point) -> bool:
 def adjoints_agree(
     subject: Subject, point: Point, values: Sequence[Array], rng: np.random.Generator
 ) -> bool:
-    """Whether the adjoints agree with differences of the user's own loss along random directions.
+    """True if the adjoints agree with differences of the user's loss along random directions.
 
-    Three of four directions must agree: one may cross a kink. Where second derivatives are
-    followed, they are made of the adjoints that are asked.
+    Three of four directions must agree: one may cross a kink. Second derivatives are followed only
+    if the first derivatives that they are made of agree.
     """
     agreeing, true = 0, point.true
     if subject.direction is not None:
@@ -290,7 +290,7 @@ def _difference(
         moved = [v + sign * d for v, d in zip(values, directions, strict=True)]
         try:
             ends.append(float(np.asarray(subject.loss(subject.pack(moved))).reshape(())))
-        except LEAVING:  # the user's: the loss ends there
+        except LEAVING:  # the user's loss raised: it is not defined there
             return np.nan
     return (ends[0] - ends[1]) / (2 * size)
 

@@ -1,4 +1,4 @@
-"""What is known of the loops of a loss: the same quantity in every pass."""
+"""Series: the same quantity of the loss in every pass of a loop."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Series:
     """The same quantity in all passes of a loop of the loss.
 
     Attributes:
-        first: what it is in the first of them.
-        values: by point and pass.
+        first: the identity of the quantity in the first pass.
+        values: its values, by point and pass.
     """
 
     first: What
@@ -39,13 +39,13 @@ class Series:
 
 
 def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
-    """The series over the loops of the loss: of values, adjoints, tangents and slopes."""
+    """Return the series over the loops of the loss: of values, adjoints, tangents and slopes."""
     first = points[0]
     found = list(_series_of_slopes(first, quantities))
     nodes, used = first.loss_nodes, used_values(first)
     made = [one for one in nodes if one.index in used and not one.is_leaf and one.is_float]
     groups = grouped((one.in_loop, one.index) for one in made)
-    # of one function from different places
+    # calls of one function from different places are a series as well
     calls = grouped(((one.chain[:1], one.name, one.value.shape), one.index) for one in made)
     loops = {tuple(members) for members in groups.values()}
     groups |= {key: one for key, one in calls.items() if key[0] and tuple(one) not in loops}
@@ -67,9 +67,9 @@ def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[S
 
 
 def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
-    """What each pass of a loop contributes to the derivative of one value, nothing too.
+    """Yield the contributions of the passes of a loop to the derivative of one value.
 
-    Or to that of the value that the pass before it made, which is used elsewhere as well.
+    Also yield those to the derivative of the value that the pass before made, used elsewhere too.
     """
     nodes = points[0].loss_nodes
     parts = [(nodes[one.node], nodes[one.other], one) for one in contributions_of(points)]
@@ -94,9 +94,9 @@ def _series(members: Sequence[Quantity]) -> Series:
 def _series_of_slopes(first: Point, quantities: Sequence[Quantity]) -> Iterator[Series]:
     nodes = first.loss_nodes
     kinds = (SLOPE, TANGENT)
-    some = (one for one in quantities if one.kind in kinds and not nodes[one.node].is_leaf)
+    slopes = (one for one in quantities if one.kind in kinds and not nodes[one.node].is_leaf)
     groups = grouped(
-        ((one.kind, nodes[one.node].in_loop, nodes[one.other].in_loop), one) for one in some
+        ((one.kind, nodes[one.node].in_loop, nodes[one.other].in_loop), one) for one in slopes
     )
     for members in groups.values():
         if len(members) > 1:

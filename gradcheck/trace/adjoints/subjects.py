@@ -1,4 +1,4 @@
-"""What is followed of a `Problem`."""
+"""The functions of a `Problem` as the subject that is followed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradcheck.user.tensors import to_array
 
 
 def subject_of_problem(problem: Problem) -> Subject:
-    """The functions of a problem; layers and steps are seen through."""
+    """Return the user's functions of a problem, those inside layers and steps included."""
     parameters, tangents = problem.parameters, problem.tangents
     whole = parameters if tangents is None else tangents.whole
     own_loss, direction = problem.slope or (problem.loss_function, None)
@@ -34,7 +34,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         if problem.gradient_function is None:
             returned = problem.loss_function(packed)[1]
         elif problem.step is not None:
-            values = [value.copy() for value in blocks(packed).values()]  # before they are moved
+            values = [value.copy() for value in blocks(packed).values()]  # the step moves them
             returned = problem.implied_gradient(values, packed=packed)
         else:
             returned = problem.gradient_function(packed)
@@ -46,7 +46,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         }
 
     def blocks(packed: Any) -> Mapping[str, Any]:
-        found: dict[str, Any] = {}
+        by_name: dict[str, Any] = {}
         if whole.vector is not None:
             return {"params": packed}
         for leaf in whole.leaves:
@@ -57,8 +57,8 @@ def subject_of_problem(problem: Problem) -> Subject:
                 value = _at(whole.owner, leaf.path)
             if leaf.transposed:
                 value = np.transpose(value)
-            found.setdefault(whole.names[leaf.block], value)
-        return found
+            by_name.setdefault(whole.names[leaf.block], value)
+        return by_name
 
     users = (own_loss, problem.gradient_function, problem.step, parameters.owner)
     shapes = parameters.shapes

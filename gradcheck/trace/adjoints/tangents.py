@@ -18,17 +18,17 @@ from gradcheck.trace.record.nodes import Node
 ByPoint = tuple[NDArray[Any], ...]
 
 GIVEN = ("reshape", "copy")
-"""What is done with parameters before the user's function is given them."""
+"""Operations on the parameters before they are passed to the user's function."""
 
 FEWEST_PASSES, MOST_ENTRIES, MOST_NODES = 3, 6, 2000
-"""A gradient in forward mode has a loop of so many passes; it has so few parameters, and values."""
+"""Bounds for a gradient in forward mode: passes of its loop, parameters, and values on the tape."""
 
 MOST_ROWS = 2000
-"""Of a matrix of so many rows, columns are judged as a whole."""
+"""The maximum number of rows of a matrix whose columns are judged as a whole."""
 
 
 def tangents_of(points: Sequence[Point]) -> Iterator[tuple[int, int, ByPoint]]:
-    """The values that an entry moves: which, by which, and the derivatives by point."""
+    """Yield the values that an entry moves: the value, the entry, and the derivatives by point."""
     first = points[0]
     single: dict[tuple[int, int], list[ByPoint]] = defaultdict(list)
     for name, entry in first.subject.along:
@@ -42,7 +42,7 @@ def tangents_of(points: Sequence[Point]) -> Iterator[tuple[int, int, ByPoint]]:
                 values = tuple(found[index] for found in by_point)
                 single[leaf, index].append(values)
                 yield index, by, values
-    for (leaf, index), columns in single.items():  # of a number, by a whole block
+    for (leaf, index), columns in single.items():  # the gradient of a number by a whole block
         size = first.loss_nodes[leaf].value.size
         if 1 < len(columns) == size and first.loss_nodes[index].value.size == 1:
             together = zip(*columns, strict=True)
@@ -75,16 +75,16 @@ def in_forward_mode(point: Point) -> Subject:
 
 
 def _digits(value: NDArray[Any]) -> tuple[str, ...]:
-    """The first digits of numbers, by which they are known again, whatever their shape."""
+    """Return the first digits of an array's numbers, which identify it in any shape."""
     return tuple(f"{number:.5g}" for number in np.ravel(value)[:MOST_ENTRIES])
 
 
 def columns_of(points: Sequence[Point]) -> Iterator[tuple[str, int, int, ByPoint]]:
-    """The columns of the matrix whose row is followed as a gradient.
+    """Yield the columns of the matrix whose row is followed as a gradient.
 
-    Returns:
-        The block that a column is by, the matrix on the tape of the gradient, the number of the
-        column, and what it should be by point.
+    Yields:
+        The block by which a column differentiates, the matrix as a node of the gradient's tape, the
+        number of the column, and its expected values by point.
     """
     first = points[0]
     starts, width = {}, 0
@@ -107,17 +107,17 @@ def columns_of(points: Sequence[Point]) -> Iterator[tuple[str, int, int, ByPoint
 
 
 def _column(point: Point, leaf: int, entry: int) -> NDArray[Any] | None:
-    """The derivatives by an entry of what a row is one value of."""
-    if point.subject.direction is not None:  # of the gradient, all of which is by one array
+    """Return the derivatives, by one entry, of all values of which a row is one; or None."""
+    if point.subject.direction is not None:  # a row of a Hessian: the values are a gradient
         direction = _unit(point.loss_nodes[leaf].value.shape, entry)
-        found = second_adjoints(point.loss_nodes, point.loss_index, leaf, direction)
-        return found.of_nodes.get(leaf)
+        derivatives = second_adjoints(point.loss_nodes, point.loss_index, leaf, direction)
+        return derivatives.of_nodes.get(leaf)
     values = point.loss_nodes[point.loss_index].operands
     return _along(point, leaf, entry).get(values[0]) if values else None
 
 
 def _matrix(point: Point, output: int | None) -> int | None:
-    """What the row of a block was read from, which the user's code has made; None for no matrix."""
+    """Return the matrix that a block's row was read from; None if the user's code made none."""
     while output is not None and point.nodes[output].operands:
         node = point.nodes[output]
         output = node.operands[0]
@@ -129,7 +129,7 @@ def _matrix(point: Point, output: int | None) -> int | None:
 
 
 def _blocks_of_entries(point: Point) -> list[str]:
-    """The block that every entry of the one vector of parameters is in."""
+    """Return the block of every entry of the one vector of parameters."""
     subject = point.subject
     (leaf,) = point.parameters.values()
     places = (
@@ -161,7 +161,7 @@ def _unit(shape: tuple[int, ...], entry: int) -> NDArray[np.float64]:
 
 
 def entries_read_alone(point: Point) -> dict[str, int]:
-    """Where the loss reads single entries by themselves, by their names: blocks of one entry."""
+    """Return where the loss reads single entries by themselves, by the name of the entry."""
     subject, leaves = point.subject, point.parameters
     shapes = {name: point.loss_nodes[leaf].value.shape for name, leaf in leaves.items()}
     wanted = {
@@ -174,26 +174,26 @@ def entries_read_alone(point: Point) -> dict[str, int]:
         places = subject.cut(np.arange(np.prod(shape, dtype=int)).reshape(shape))
         named = zip(subject.names, places, strict=True)
         wanted = {name: (whole, int(place.item())) for name, place in named if place.size == 1}
-    found = {
+    reads = {
         name: (leaves[of], _read_alone(point.loss_nodes, leaves[of], entry))
         for name, (of, entry) in wanted.items()
     }
-    return {name: index for name, (leaf, index) in found.items() if index != leaf}
+    return {name: index for name, (leaf, index) in reads.items() if index != leaf}
 
 
 def _read_alone(nodes: Sequence[Node], leaf: int, entry: int) -> int:
-    """Where the entry is read by itself, or the leaf where it is not."""
+    """Return the node that reads the entry by itself, or the leaf if there is none."""
     for node in nodes:
         if node.operation != "getitem" or len(node.operands) != 1 or node.value.size != 1:
             continue
         read = node.operands[0]
-        place = np.zeros(nodes[read].value.shape)
+        indicator = np.zeros(nodes[read].value.shape)
         while read != leaf and nodes[read].place is None and nodes[read].operation in GIVEN:
             read = nodes[read].operands[0]
         if read == leaf:
-            place.flat[entry] = 1.0
+            indicator.flat[entry] = 1.0
             try:
-                if node.function is not None and node.function(place, node.arguments[1]) == 1.0:
+                if node.function is not None and node.function(indicator, node.arguments[1]) == 1.0:
                     return node.index
             except (IndexError, TypeError, ValueError):
                 continue

@@ -1,4 +1,4 @@
-"""Why a value of the gradient is wrong: what it and the right one say of each other."""
+"""Why a value of the gradient is wrong, from a comparison with the right value."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     slope_causes.derivative_cause,
     factor_causes.factor_left_out_cause,
 )
-"""In this order; the first that applies is the cause."""
+"""The causes in the order in which they are tried; the first that applies is taken."""
 
 DONE_IN_ALL = (
     factor_causes.again_cause,
@@ -65,13 +65,13 @@ DONE_IN_ALL = (
     factor_causes.term_cause,
     factor_causes.inner_sign_cause,
 )
-"""What is done to a right value in all passes of a loop: single numbers fit it by chance."""
+"""Causes that change a right value in all passes of a loop; they fit single numbers by chance."""
 
 FEWEST_PASSES, CLOSE = 3, 1e-9
 
 
 def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
-    """The cause of what a mend puts right; None where none is known."""
+    """Return the cause of the wrong value that a mend puts right, or None."""
     if mend.how == ZERO:
         return operation_causes.update_cause(mend, search, state)
     if mend.how == OWN:
@@ -85,18 +85,18 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
                 cause = None if ask in by_chance else ask(compared)
                 if cause is not None:
                     return cause
-            # in one pass: what those after it make of that is another thing
+            # the factor of one pass: later passes compound it
             if compared.actual[0].size > 1:
                 times = times or proportion(compared.actual, compared.expected)
     if alone is not None or not times:
         return alone
     cause = scale_cause(replace(mend, factor=1 / times), search, state)
-    is_any = cause is None or cause.name == fault.SCALE  # of one pass any number may be the factor
+    is_any = cause is None or cause.name == fault.SCALE  # in one pass any factor is possible
     return None if is_any else cause
 
 
 def _pass_alone(mend: Mend) -> Cause | None:
-    """The cause, where one pass of a loop is wrong, and all others are right."""
+    """Return the cause if one pass of a loop is wrong and all others are right."""
     count = len(mend.unit.replaced)
     if not mend.unit.is_series or count < FEWEST_PASSES:
         return None
@@ -111,14 +111,14 @@ def _pass_alone(mend: Mend) -> Cause | None:
 
 
 def _members(mend: Mend, search: Followed, state: State) -> Iterator[Compared]:
-    """The wrong value and the right one; in a loop, in its first, middle, last and worst passes."""
+    """Yield the wrong and the right value; in a loop, of its first, middle, last and worst pass."""
     unit, count, members = mend.unit, mend.passes, mend.unit.replaced
     shape = state.values[0][members[0]].shape
     consumers = unit.nodes or [consumer for consumer, _ in unit.uses]
     wanted = np.reshape(mend.expected[0], (count, -1))
     errors = np.abs(np.reshape(mend.actual[0], (count, -1)) - wanted)
-    told = np.max(errors, axis=1, initial=0.0) * np.any(wanted, axis=1)
-    worst = int(np.argmax(told))  # of those that are not to be 0, as too much else is
+    by_pass = np.max(errors, axis=1, initial=0.0) * np.any(wanted, axis=1)
+    worst = int(np.argmax(by_pass))  # among those expected not to be 0, as many others are
     for number in sorted({0, count // 2, count - 1, worst}):
         compared = Compared(
             search.points,

@@ -1,4 +1,4 @@
-"""What to write in the place of a wrong value: what the user's function has at hand there."""
+"""What to write in place of a wrong value, from the values at hand in the user's function."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ from gradcheck.trace.wording.scope import Operand, names_at, operands_of_express
 from gradcheck.trace.wording.words import SHORT
 
 PASSES, LARGE = 4, 50_000
-"""In so many passes of a loop it must fit; of arrays with more entries nothing is asked."""
+"""The maximum number of passes of a loop in which it must fit, and of entries of an array."""
 
 DROP = "leave the"
 
 Form = tuple[str, Callable[[Array, Array], Array]]
 
 PLAIN: tuple[Form, ...] = (
-    ("`{0}`", lambda wrong, own: own),
-    ("`{0}.T`", lambda wrong, own: own.T),
-    ("`{0}.swapaxes(-1, -2)`", lambda wrong, own: _swapped(own)),
+    ("`{0}`", lambda wrong, value: value),
+    ("`{0}.T`", lambda wrong, value: value.T),
+    ("`{0}.swapaxes(-1, -2)`", lambda wrong, value: _swapped(value)),
 )
 SLOPES: tuple[Form, ...] = (
-    ("`-{0}`", lambda wrong, own: -own),
-    ("`1 - {0}`", lambda wrong, own: 1 - own),
-    ("`1 - {0}**2`", lambda wrong, own: 1 - own * own),
-    ("`{0} * (1 - {0})`", lambda wrong, own: own * (1 - own)),
-    ("`{0} > 0`", lambda wrong, own: 1.0 * (own > 0)),
+    ("`-{0}`", lambda wrong, value: -value),
+    ("`1 - {0}`", lambda wrong, value: 1 - value),
+    ("`1 - {0}**2`", lambda wrong, value: 1 - value * value),
+    ("`{0} * (1 - {0})`", lambda wrong, value: value * (1 - value)),
+    ("`{0} > 0`", lambda wrong, value: 1.0 * (value > 0)),
 )
 OF_OUTPUTS = SLOPES[2:]
 CHANGED: tuple[Form, ...] = (
     *(
-        (f"multiply {{1}} by {of}", lambda w, own, form=form: w * form(w, own))
+        (f"multiply {{1}} by {of}", lambda w, value, form=form: w * form(w, value))
         for of, form in (PLAIN[0], *SLOPES[1:])
     ),
-    ("divide {1} by `{0}`", lambda wrong, own: wrong / own),
-    ("add `{0}` to {1}", lambda wrong, own: wrong + own),
-    ("subtract `{0}` from {1}", lambda wrong, own: wrong - own),
+    ("divide {1} by `{0}`", lambda wrong, value: wrong / value),
+    ("add `{0}` to {1}", lambda wrong, value: wrong + value),
+    ("subtract `{0}` from {1}", lambda wrong, value: wrong - value),
 )
 SAYS = {
     "multiply": (fault.FACTOR_MISSING, "the factor `{0}` is missing"),
@@ -60,7 +60,7 @@ SAYS = {
     "subtract": (fault.EXTRA_TERM, "`{0}` is one term too many"),
     "write": (fault.OTHER_OPERAND, "`{0}` belongs here"),
 }
-"""Why a value is wrong, by the first word of what to write."""
+"""The cause of a wrong value, by the first word of what to write."""
 
 TOO_MUCH = {
     "multiply": "what it is multiplied by is one factor too many",
@@ -68,22 +68,22 @@ TOO_MUCH = {
     "power": "it is not to be raised to a power",
     "square": "it is not to be squared",
 }
-"""What is done where the operand of an operation belongs."""
+"""The cause if the operand of an operation belongs in place of its result."""
 
 TURNS = ("T", "swapaxes(-1, -2)")
-"""How a value is transposed."""
+"""The attributes and calls that transpose a value."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What to write in the place of a wrong value.
+    """The code to write in place of a wrong value.
 
     Attributes:
-        code: in words; empty where nothing at hand makes it right.
-        value: the text of what is at hand.
-        node: that value, or one in a loop.
-        at: the operation that makes the whole wrong value, if it stands for that.
-        operand: what it stands for in the wrong expression; empty for the whole.
+        code: what to write, in words; empty if nothing at hand makes the value right.
+        value: the text of the value at hand.
+        node: the index of that value, in a loop that of one pass.
+        at: the operation that makes the whole wrong value, if the code replaces that.
+        operand: the operand of the wrong expression to replace; empty for the whole expression.
         is_slope: whether the value is the slope of a usual activation, written for its output.
     """
 
@@ -95,7 +95,7 @@ class Written:
     is_slope: bool = False
 
     def cause(self, known: Known, state: State, parameters: Sequence[Arrays]) -> Cause | None:
-        """Why the value is wrong, by what makes it right."""
+        """Return why the value is wrong, judging from what makes it right."""
         if not self.code:
             return None
         name, words = SAYS[self.code.partition(" ")[0]]
@@ -120,10 +120,10 @@ class Written:
 
 @dataclass(frozen=True)
 class Site:
-    """A wrong value in one pass of a loop, and the right one, by point; and where they differ.
+    """A wrong value in one pass of a loop, with the right one and their difference, by point.
 
-    The node makes or uses it. The scope has the values that the function has there, by their texts;
-    the uses are the operands of the wrong expression: text, operation and value.
+    `node` makes or uses the value. `scope` has the values that the function has there, by their
+    texts; `uses` has the operands of the wrong expression: text, operation and value.
     """
 
     node: int
@@ -135,35 +135,35 @@ class Site:
 
 
 def what_to_write(
-    mend: Mend, state: State, place: Place | None, told: str, assignments: Sequence[Assignment]
+    mend: Mend, state: State, place: Place | None, wrong: str, assignments: Sequence[Assignment]
 ) -> Written:
-    """The code that makes a value right, of what is at hand there.
+    """Return the code that makes a value right from the values at hand there.
 
     The state has the values with the mend, and the operations without it.
     """
-    if mend.candidate is None or place is None or not told:
+    if mend.candidate is None or place is None or not wrong:
         return Written()
     named = [one for one in assignments if not one.returned]
     sites = list(_sites(mend, state, place, named))
     if not sites:
         return Written()
     common = set.intersection(*(set(site.scope) for site in sites))
-    common -= set() if mend.unit.uses else {told}
-    names = [one for one in common if not told.startswith(f"{one}[")]
+    common -= set() if mend.unit.uses else {wrong}
+    names = [one for one in common if not wrong.startswith(f"{one}[")]
     copies = {one.target for one in named}
-    made = sites[0].scope  # what is equal to another value is first told by where it comes from
+    made = sites[0].scope  # of equal values, the one made first gives the name
     ordered = sorted(
         names,
         key=lambda text: (not text.isidentifier(), text in copies, made[text], len(text), text),
     )
-    what = f"`{told}`" if len(told) <= SHORT else "it"
+    what = f"`{wrong}`" if len(wrong) <= SHORT else "it"
     with np.errstate(all="ignore"):
-        found = chain(
+        writings = chain(
             _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
             _inside(sites, state, ordered),
             _fitting(CHANGED, sites, state, ordered, what),
         )
-        return next(found, Written())
+        return next(writings, Written())
 
 
 def _sites(
@@ -177,7 +177,7 @@ def _sites(
     for number in sorted({*np.linspace(0, count - 1, PASSES).astype(int).tolist()}):
         node = unit.nodes[number] if unit.nodes else unit.uses[number][0]
         expected = in_pass(mend.expected, number, shape)
-        # made anew: what the passes before made wrong is right by now
+        # computed again: the values from earlier passes are right by now
         actual = [
             evaluate(nodes[node], values) if unit.nodes else values[members[number]]
             for nodes, values in zip(state.nodes, state.values, strict=True)
@@ -192,21 +192,21 @@ def _sites(
 def _fitting(
     forms: Sequence[Form], sites: Sequence[Site], state: State, names: Sequence[str], what: str
 ) -> Iterator[Written]:
-    """What makes every wrong value right, with one of the names in it."""
+    """Yield the code that makes every wrong value right, with one of the names in it."""
     for words, form in forms:
         for name in names:
             if all(_fits(form, site, state, name) for site in sites):
                 text = words if "{1}" in words else f"write {words} for {{1}}"
-                own = _in_brackets(name, words)
+                operand = _in_brackets(name, words)
                 at = sites[0].node if sites[0].uses else None
-                value = words.split("`")[1].format(own)
+                value = words.split("`")[1].format(operand)
                 is_slope = any(of in words for of, _ in OF_OUTPUTS)
-                code, node = text.format(own, what), sites[0].scope[name]
+                code, node = text.format(operand, what), sites[0].scope[name]
                 yield Written(code, value, node, at, is_slope=is_slope)
 
 
 def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[Written]:
-    """An operand of the wrong expression for which another value belongs."""
+    """Yield the code that replaces an operand of the wrong expression by another value."""
     for text, *_ in sites[0].uses:
         forms = PLAIN if text.isidentifier() else (*PLAIN, *SLOPES)
         for words, form in forms if text else ():
@@ -220,18 +220,18 @@ def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterat
 def _fits(
     form: Callable[[Array, Array], Array], site: Site, state: State, name: str, operand: str = ""
 ) -> bool:
-    """Whether a form of a value makes the wrong one right, or put in for an operand of it."""
+    """True if a form of a value makes the wrong one right, alone or in place of an operand."""
     for point, (wrong, wanted) in enumerate(zip(site.actual, site.expected, strict=True)):
-        own = state.values[point][site.scope[name]]
+        value = state.values[point][site.scope[name]]
         differs = site.differs[point]
         try:
             made = (
-                _redone(state, point, site, operand, form(wrong, own))
+                _redone(state, point, site, operand, form(wrong, value))
                 if operand
-                else form(wrong, own)
+                else form(wrong, value)
             )
             if np.shape(made) == np.shape(wanted) and np.all(wanted[differs]):
-                made = np.where(differs, made, wanted)  # what is written elsewhere is right
+                made = np.where(differs, made, wanted)  # entries written elsewhere are right
         except ValueError:  # the shapes do not fit
             return False
         if not np.all(np.isfinite(made)) or not same([made], [wanted]):
@@ -240,17 +240,17 @@ def _fits(
 
 
 def _redone(state: State, point: int, site: Site, operand: str, other: Array) -> Array:
-    """The wrong expression with another value for an operand."""
+    """Return the wrong expression, evaluated with another value for an operand; nan if it fails."""
     _, consumer, used = next(one for one in site.uses if one[0] == operand)
     if other.shape != state.tape[used].value.shape:
         return np.asarray(np.nan)
     order = sorted({at for _, at, _ in site.uses if at >= consumer})
-    done = state.run(point, Replacement(uses={(consumer, used): other}), order)
-    return np.asarray(np.nan if done is None else done[site.node])
+    values = state.run(point, Replacement(uses={(consumer, used): other}), order)
+    return np.asarray(np.nan if values is None else values[site.node])
 
 
 def constant_to_drop(mend: Mend, state: State, place: Place) -> str:
-    """What to write where a size or a number in an expression is the constant it has too much."""
+    """Return how to drop the size or number that an expression has as a surplus constant."""
     made = state.tape[mend.unit.first]
     name = made.operation
     is_made_here = bool(mend.unit.nodes) and made.place == place
@@ -278,7 +278,7 @@ def _number_to_drop(expression: str, factor: float) -> str:
 
 
 def _in_brackets(text: str, words: str) -> str:
-    """A text as an operand of what the words have beside it."""
+    """Return a text as an operand, in brackets where the words around it need them."""
     is_sum = isinstance(expression_of(text), ast.BinOp | ast.UnaryOp | ast.Compare)
     return f"({text})" if is_sum and "`{0}`" not in words else text
 

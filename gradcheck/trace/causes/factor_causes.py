@@ -1,4 +1,4 @@
-"""What a right value lacks, a slope, a factor or a term; or what is done to it beyond that."""
+"""Causes: a right value lacks a slope, a factor or a term, or has one too many."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from gradcheck.trace.wording.operand_text import operand_text
 
 
 def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
-    """What is missing: a slope, or the factor that the loss multiplies by."""
+    """Return the cause of a missing slope, or of a missing factor that the loss multiplies by."""
     nodes = compared.loss_nodes[begin + 1 : end + 1]
     first = next((node for node in nodes if begin in node.operands), None)
     if first is None:
@@ -66,7 +66,7 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
 
 
 def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
-    """The derivative by exp(theta), where theta is a parameter."""
+    """Return the cause if the derivative is by exp(theta), where theta is a parameter."""
     of, name = compared.words.name(begin), compared.words.name(end)
     is_parameter = before_moves(compared.loss_nodes, begin) in compared.parameters
     if not is_parameter or compared.loss_nodes[end].operation != "exp":
@@ -78,20 +78,20 @@ def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
 
 
 def left_out_cause(compared: Compared) -> Cause | None:
-    """One term of a sum of the loss, where the whole of it belongs."""
+    """Return the cause if one term of a sum of the loss stands where the whole sum belongs."""
     return _left_out(compared, {"add": ("add", ""), "subtract": ("subtract", "")})
 
 
 def factor_left_out_cause(compared: Compared) -> Cause | None:
-    """One factor of a product of the loss, where the whole of it belongs."""
+    """Return the cause if one factor of a product of the loss stands where the product belongs."""
     ways = {"multiply": ("multiply by", "the factor "), "divide": ("divide by", "the divisor ")}
     return _left_out(compared, ways)
 
 
 def _left_out(compared: Compared, ways: Mapping[str, tuple[str, str]]) -> Cause | None:
-    """What an operation of the loss takes beside what stands where its result belongs.
+    """Return the cause if one operand in the loss stands where the operation's result belongs.
 
-    The ways are what to do, and what it is, by the operations.
+    `ways` gives what to do, and what the other operand is, by the operation.
     """
     candidate = compared.candidate
     if candidate is None or candidate.kind != VALUE or compared.factor != 1:
@@ -100,8 +100,8 @@ def _left_out(compared: Compared, ways: Mapping[str, tuple[str, str]]) -> Cause 
     if made.operation not in ways or len(made.operands) != 2:
         return None
     verb, what = ways[made.operation]
-    for kept, left_out in (made.operands, made.operands[::-1]):
-        if same(compared.values(kept), compared.actual):
+    for operand, left_out in (made.operands, made.operands[::-1]):
+        if same(compared.values(operand), compared.actual):
             name = compared.words.name(left_out)
             kind = fault.FACTOR_MISSING if what else fault.TERM_MISSING
             return Cause(kind, f"{what}{name} is left out", f"{verb} {name}")
@@ -123,7 +123,7 @@ FORMS: Mapping[str, Callable[[Array], Array]] = {
 
 
 def again_cause(compared: Compared) -> Cause | None:
-    """The cause, where the wrong value is the right one with a slope, which comes in later too."""
+    """Return the cause if the wrong value is the right one times a slope that it already has."""
     shape = compared.expected[0].shape
     is_value = compared.candidate is not None and compared.candidate.kind == VALUE
     is_other = compared.actual[0].size == 1 and bool(compared.known.explaining(compared.actual))
@@ -131,14 +131,14 @@ def again_cause(compared: Compared) -> Cause | None:
         if one.values[0].shape != shape:
             continue
         if len(np.unique(one.values[0])) < 3 < one.values[0].size:
-            continue  # a mask, or classes: twice is once
+            continue  # a mask, or classes: twice changes nothing
         if same(compared.actual, product(compared.expected, one.values)):
             if _is_divided_by(compared):
                 cause = parameterisation(compared, one.other, one.node)
                 if cause is not None:
                     return cause
             if is_value or is_other:
-                return None  # no slope is in a value of the loss, nor in a number that is another
+                return None  # neither a value of the loss nor another number contains a slope
             name = compared.words.quantity(*one.key)
             words = f"{name} is in it already, and is multiplied in once more"
             return Cause(fault.SLOPE_TWICE, words, "take it once")
@@ -155,12 +155,12 @@ def _is_divided_by(compared: Compared) -> bool:
 
 
 def habit_cause(compared: Compared) -> Cause | None:
-    """The cause, where the right value is multiplied by the slope of an activation that is none."""
+    """Return the cause if the right value is multiplied by the slope of a missing activation."""
     numbers = sum(value.size for value in compared.actual)
     if compared.actual[0].shape != compared.expected[0].shape or numbers < FEWEST:
         return None
     if not np.any(compared.actual[0]):
-        return None  # nothing tells what it was multiplied by
+        return None  # all zeros: the factor is unknown
     factor = quotient(compared.actual, compared.expected)
     for one in compared.known.of_kind(VALUE):
         if one.values[0].shape != factor[0].shape:
@@ -170,14 +170,14 @@ def habit_cause(compared: Compared) -> Cause | None:
             if np.ptp(slope[0]) and same(factor, slope):
                 at = compared.words.name(one.node)
                 words = f"the slope of {name} at {at} is multiplied in, and the loss has none there"
-                # the loss has taken that of its own sigmoid or softmax already
+                # the loss's own sigmoid or softmax has contributed its slope already
                 kind = fault.SLOPE_TWICE if "sigmoid" in name else fault.SLOPE_WRONG
                 return Cause(kind, words, "leave that factor out")
     return None
 
 
 def clip_cause(compared: Compared) -> Cause | None:
-    """The cause, where the right value is cut off at a bound."""
+    """Return the cause if the right value is cut off at a bound."""
     node = compared.state.tape[compared.node]
     if node.operation not in CUTS or compared.is_use:
         return None
@@ -200,13 +200,13 @@ def clip_cause(compared: Compared) -> Cause | None:
 
 @dataclass(frozen=True)
 class Inverse:
-    """What undoes an operation on two operands.
+    """The inverse of an operation on two operands.
 
     Attributes:
-        function: the operation that does.
+        function: the inverse operation.
         neutral: the operand that changes nothing.
-        part: what the operands are called.
-        surplus: the cause, where one of them is too much.
+        part: what an operand is called.
+        surplus: the cause if an operand is one too many.
     """
 
     function: Callable[..., Any]
@@ -224,7 +224,7 @@ INVERSES: Mapping[str, Inverse] = {
 
 
 def term_cause(compared: Compared) -> Cause | None:
-    """The wrong sign of one term of a sum, a term or factor too many, a quotient for a product."""
+    """Return the cause: a term's wrong sign, a term or factor too many, a quotient or product."""
     node = compared.state.tape[compared.node]
     inverse = INVERSES.get(node.operation)
     if inverse is None or len(node.arguments) != 2:
@@ -241,9 +241,9 @@ def term_cause(compared: Compared) -> Cause | None:
         if same([sign * value for value in inverted], compared.expected):
             return Cause(fault.SIGN, f"the {which} term has the wrong sign")
     first, second = node.arguments
-    neutral = np.array(inverse.neutral)  # beside which a list is an array too
-    for position, kept in enumerate(((neutral, second), (first, neutral))):
-        left = [evaluate(replace(node, arguments=kept), known) for known in compared.state.values]
+    neutral = np.array(inverse.neutral)  # makes an array of a list beside it
+    for position, rest in enumerate(((neutral, second), (first, neutral))):
+        left = [evaluate(replace(node, arguments=rest), known) for known in compared.state.values]
         text = operand_text(node.place.source, position) if node.place else None
         if text is not None and same(left, compared.expected):
             name = ast.unparse(text)
@@ -253,7 +253,7 @@ def term_cause(compared: Compared) -> Cause | None:
 
 
 def inner_sign_cause(compared: Compared) -> Cause | None:
-    """The wrong sign of a term in the expression that makes the wrong value."""
+    """Return the cause if a term has the wrong sign inside the expression of the wrong value."""
     node = compared.state.tape[compared.node]
     if compared.is_use or node.place is None:
         return None
@@ -271,7 +271,7 @@ def inner_sign_cause(compared: Compared) -> Cause | None:
 
 
 def _as(other: Node, node: Node) -> Node:
-    """The operation of a tape with the function of another."""
+    """Return an operation with the function of another."""
     return replace(node, function=other.function, keywords=other.keywords)
 
 

@@ -1,4 +1,4 @@
-"""What a replacement puts in the place of what, in words."""
+"""The words for a replacement: the kind of the fault, the wrong value and the right one."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from gradcheck.trace.wording.words import Words
 LOOSE = 1e-6
 
 ORDER = (ADJOINT, VALUE, SLOPE, BEND, TANGENT, CONTRIBUTION)
-"""Which of several quantities that a value is names it."""
+"""The order in which the quantities that a value equals are preferred as its name."""
 
 
 def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tuple[str, str, str]:
-    """The kind of the fault that a mend shows, what stands there, and what should."""
+    """Return the kind of fault that a mend shows, with the names of the present and right value."""
     known, words = search.known, search.words
     first = state.values[0][mend.unit.replaced[0]]
     number = _worst_pass(mend, first.size)
-    one = in_pass(mend.actual, number, first.shape)
-    explained = known.explaining(one)
-    in_order = [other for other in explained if multiple_of(one, other.values, LOOSE)]
+    actual = in_pass(mend.actual, number, first.shape)
+    explained = known.explaining(actual)
+    in_order = [other for other in explained if multiple_of(actual, other.values, LOOSE)]
     is_now = named(in_order, words) or expression
     if mend.how == ZERO:
         return fault.EXTRA_TERM, is_now, "nothing"
     if mend.how == OWN:
-        right = [mend.factor * value for value in one]
+        right = [mend.factor * value for value in actual]
         wanted = [quantity for quantity in explained if same(right, quantity.values)]
         should_be = named(wanted, words)
         if should_be and mend.factor:
@@ -54,9 +54,9 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
     if candidate is not None:
         should_be = words.quantity(*candidate.key)
         right = in_pass(mend.expected, number, first.shape)
-        if candidate.kind == PRODUCT:  # where the product is known, that is what it is called
+        if candidate.kind == PRODUCT:  # a known product has a name of its own
             should_be = named(known.explaining(right), words) or should_be
-        times = proportion(one, right)
+        times = proportion(actual, right)
         if is_now == should_be and times is not None:
             is_now = f"{constant(times * mend.factor)} times {should_be}"
         if mend.how == REST:
@@ -67,7 +67,7 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
 
 
 def _worst_pass(mend: Mend, size: int) -> int:
-    """The pass of a loop in which what stands there is farthest from what should."""
+    """Return the pass of a loop in which the value is farthest from the right one."""
     count = mend.actual[0].size
     if not mend.unit.is_series or count != mend.expected[0].size or not size or count % size:
         return 0
@@ -76,7 +76,7 @@ def _worst_pass(mend: Mend, size: int) -> int:
 
 
 def named(explained: Sequence[Quantity], words: Words) -> str:
-    """What a value is, by the quantity that names it best."""
+    """Return the name of a value, by the quantity that names it best; empty without one."""
     first = min(explained, key=lambda one: ORDER.index(one.kind), default=None)
     return "" if first is None else words.quantity(*first.key)
 
@@ -84,7 +84,7 @@ def named(explained: Sequence[Quantity], words: Words) -> str:
 def multiple_of(
     values: Arrays, others: Arrays, tolerance: float = 1e-7
 ) -> tuple[float, bool] | None:
-    """The constant that values are of others, in the same order; and whether transposed."""
+    """Return the factor between values and others, and whether those are transposed; or None."""
     for is_turned in (False, True) if others[0].ndim > 1 else (False,):
         laid = [other.T for other in others] if is_turned else others
         factor = proportion(values, laid, tolerance)
@@ -94,5 +94,5 @@ def multiple_of(
 
 
 def constant(factor: float) -> str:
-    """A constant, as it is told."""
+    """Return a constant as messages show it."""
     return f"{factor:.6g}"

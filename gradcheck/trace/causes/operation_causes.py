@@ -1,4 +1,4 @@
-"""What an operation of the backward pass does wrong: a softmax's product, a product, a term."""
+"""Causes in an operation of the backward pass: a softmax's Jacobian, a product, another value."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PRODUCTS = ("matmul", "dot", "multiply")
 
 
 def softmax_cause(compared: Compared) -> Cause | None:
-    """The cause, where the derivative by the scores of a softmax is wanted."""
+    """Return the cause if the derivative by the scores of a softmax is expected."""
     for shares, axis, arriving in _softmaxes(compared):
         p, name = compared.values(shares), compared.words.name(shares)
         fix = _softmax_fix(compared, name, p, arriving, axis)
@@ -83,9 +83,9 @@ def _pulled_back(arriving: Arrays, shares: Arrays, axis: int) -> Arrays:
 
 
 def _softmaxes(compared: Compared) -> Iterator[tuple[int, int, Arrays]]:
-    """The shares that a softmax makes of what the derivative is wanted by.
+    """Yield the shares that a softmax makes of the values by which the derivative is wanted.
 
-    With the axis, and what arrives there.
+    Also yield the axis, and the derivative that arrives at the shares.
     """
     shape = compared.expected[0].shape
     if not shape or not compared.derived_by:
@@ -102,20 +102,20 @@ def _softmaxes(compared: Compared) -> Iterator[tuple[int, int, Arrays]]:
 
 
 def product_cause(compared: Compared) -> Cause | None:
-    """The elementwise product for the matrix product, or the reverse."""
+    """Return the cause if an elementwise product stands for a matrix product, or the reverse."""
     node = compared.state.tape[compared.node]
     operands = list(node.operands)
     if node.operation not in PRODUCTS or len(operands) != 2:
         return None
-    one, other = (compared.state.at(index) for index in operands)
+    first, second = (compared.state.at(index) for index in operands)
     elementwise = node.operation == "multiply"
     if (
         not elementwise
-        and one[0].shape == other[0].shape
-        and same(product(one, other), compared.expected)
+        and first[0].shape == second[0].shape
+        and same(product(first, second), compared.expected)
     ):
         return Cause(fault.MATRIX_PRODUCT, "the elementwise product belongs here")
-    pairs = [*itertools.product((one, transposed(one)), (other, transposed(other)))]
+    pairs = [*itertools.product((first, transposed(first)), (second, transposed(second)))]
     if elementwise:
         pairs += [(right, left) for left, right in pairs]
     if not any(_is_matrix_product(left, right, compared.expected) for left, right in pairs):
@@ -135,7 +135,7 @@ def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
 
 
 def forward_cause(compared: Compared) -> Cause | None:
-    """A value that the gradient computes for itself, and otherwise than the loss does."""
+    """Return the cause if the gradient computes a value itself, and not as the loss does."""
     candidate = compared.candidate
     if candidate is None or candidate.kind != VALUE or compared.is_use or compared.factor != 1:
         return None
@@ -149,7 +149,7 @@ def forward_cause(compared: Compared) -> Cause | None:
 
 
 def user_of(compared: Compared) -> Node:
-    """What uses the wrong value, turned or reshaped on its way."""
+    """Return the operation that uses the wrong value, after transposes and reshapes."""
     tape, consumers = compared.state.tape, compared.state.consumers
     node = tape[compared.node]
     while node.operation in MOVES and len(consumers[node.index]) == 1:
@@ -158,15 +158,15 @@ def user_of(compared: Compared) -> Node:
 
 
 def value_cause(compared: Compared) -> Cause | None:
-    """What is used in the place of a value: a function of it, an updated or another parameter."""
+    """Return the cause if a function of a value, or an updated or other parameter, replaces it."""
     candidate = compared.candidate
     if candidate is None or candidate.kind != VALUE:
         return None
     words, belongs = compared.words, candidate.node
     fix = f"use {words.name(belongs)}"
     in_product = user_of(compared).operation in MATRIX_PRODUCTS
-    # of a sigmoid written in two branches, 1 - a does what its output does
-    does = [value * (1 - value) for value in compared.expected]
+    # in a sigmoid of two branches, 1 - a has the same slope as the output a
+    sigmoid_slopes = [value * (1 - value) for value in compared.expected]
     for quantity in () if in_product else compared.known.of_kind(SLOPE):
         begin, end = quantity.other, quantity.node
         if not is_activation(compared, begin, end):
@@ -176,7 +176,7 @@ def value_cause(compared: Compared) -> Cause | None:
             (fault.SLOPE_AT_OUTPUT, outputs, inputs),
             (fault.SLOPE_AT_INPUT, inputs, outputs),
         ):
-            is_wanted = same(wanted, compared.expected) or same(quantity.values, does)
+            is_wanted = same(wanted, compared.expected) or same(quantity.values, sigmoid_slopes)
             if same(given, compared.actual) and is_wanted:
                 name = words.name(end if given is outputs else begin)
                 right = words.name(begin if given is outputs else end)
@@ -207,7 +207,7 @@ def value_cause(compared: Compared) -> Cause | None:
 
 
 def update_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
-    """What is taken off a parameter, where it is the parameter alone that belongs there."""
+    """Return the cause if a parameter belongs here, without what is subtracted from it."""
     consumer, operand = mend.unit.uses[0]
     for other in set(state.tape[consumer].operands) - {operand}:
         values = state.at(other)
@@ -224,7 +224,7 @@ def _updated(words: Words, parameter: int) -> Cause:
 
 
 def _is_updated(compared: Compared, belongs: int) -> bool:
-    """Whether the wrong value is that of a parameter, or a part of one, after a step."""
+    """True if the wrong value is a parameter, or a part of one, after a gradient step."""
     leaf = before_moves(compared.loss_nodes, belongs)
     name = compared.parameters.get(leaf)
     is_moved = compared.state.tape[compared.operand].operation in MOVES

@@ -1,4 +1,4 @@
-"""What is missing from a derivative that several uses add up to: a path, statistics, a penalty."""
+"""Causes: a derivative that sums over several uses lacks a path, statistics or a penalty."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
 
 def path_cause(compared: Compared) -> Cause | None:
-    """The cause, where the wrong value is the right one but for some of what adds up to it."""
+    """Return the cause if the wrong value is the right sum without some of its terms."""
     for node, reached in _sums(compared):
         parts = compared.parts(node)
         if not 1 < len(parts) < PATHS:
@@ -46,7 +46,7 @@ def path_cause(compared: Compared) -> Cause | None:
 
 
 def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
-    """The values of the loss whose derivative is wrong, with what stands in its place."""
+    """Yield the values of the loss whose derivative is wrong, with the value in its place."""
     for node in compared.derived_by:
         yield node, compared.actual
         laid = _laid_out(compared, node)
@@ -55,7 +55,7 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
             yield laid, [value.reshape(shape) for value in compared.actual]
     for quantity, _ in compared.slopes:
         yield quantity.node, quotient(compared.actual, quantity.values)
-    # what is taken off every sample is made of them all: the way through it may be missing
+    # a mean that is subtracted depends on all samples: the path through it may be missing
     for node in compared.derived_by:
         for made in compared.loss_nodes[node + 1 :]:
             if node in made.operands and made.operation in ("subtract", "add"):
@@ -63,7 +63,7 @@ def _sums(compared: Compared) -> Iterator[tuple[int, Arrays]]:
 
 
 def _laid_out(compared: Compared, node: int) -> int:
-    """What a value of the loss is once it has been cut and reshaped; itself where it is not."""
+    """Return the value that a value of the loss becomes by cuts and reshapes, else itself."""
     users = compared.points[0].derivatives.users.get(node, [])
     if len(users) != 1 or compared.loss_nodes[users[0]].operation not in MOVES:
         return node
@@ -74,7 +74,7 @@ def _laid_out(compared: Compared, node: int) -> int:
 
 
 def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:
-    """The users whose parts are missing from what is reached; none where that is no such sum."""
+    """Return the users whose parts are missing from a sum; none if it is no such sum."""
     users = list(parts)
     if any(part[0].shape != reached[0].shape for part in parts.values()):
         return []
@@ -86,9 +86,9 @@ def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:
         if same(reached, less(whole, parts[user])):
             return [user]
     for cut in range(2, len(users) - 1):
-        for kept in (users[:cut], users[cut:]):
-            if same(reached, _total([parts[user] for user in kept])):
-                return [user for user in users if user not in kept]
+        for present in (users[:cut], users[cut:]):
+            if same(reached, _total([parts[user] for user in present])):
+                return [user for user in users if user not in present]
     return []
 
 
@@ -116,12 +116,12 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
 
 
 def missing_uses(points: Sequence[Point], words: Words, node: int, missing: Sequence[int]) -> Cause:
-    """The cause, where what comes back to a value through some operations of the loss is missing.
+    """Return the cause if the derivative through some operations of the loss is missing.
 
-    That is a penalty, if these are all that makes one; or statistics; or a path.
+    That is a penalty, if these are all operations of one; or statistics; or a path.
     """
     nodes, name = points[0].loss_nodes, words.name
-    read = [  # what is only read has no other name
+    read = [  # an operation that only reads a value has the name of the value
         name(user) if name(user) != name(node) else f"`{nodes[user].source}`"
         for user in missing[:4]
     ]
@@ -132,26 +132,26 @@ def missing_uses(points: Sequence[Point], words: Words, node: int, missing: Sequ
         present = set(points[0].derivatives.users[node]) - set(missing)
         if not any(whole_term(points[0], terms, one) in ends for one in present & terms):
             named = [
-                name(user if nodes[end].place == nodes[-1].place else end)  # not a library's all
+                name(user if nodes[end].place == nodes[-1].place else end)  # not the whole loss
                 for user, end in zip(missing, ends, strict=True)
             ]
             through = ", ".join(dict.fromkeys(named))
-            said = f"the derivative of the penalty {through} by {name(node)} is missing"
+            text = f"the derivative of the penalty {through} by {name(node)} is missing"
             fix = f"add the derivative of {through} by {name(node)}"
-            return Cause(fault.PENALTY_MISSING, said, fix)
+            return Cause(fault.PENALTY_MISSING, text, fix)
     is_mean = any(nodes[user].operation in STATISTICS for user in missing)
     if is_mean and all(_is_statistic(points[0], user, node) for user in missing):
         verb = "are" if len(missing) > 1 else "is"
-        said = f"{through} {verb} taken for constant, and made of {name(node)} too"
-        return Cause(fault.STATISTICS_CONSTANT, said)
-    said = f"what comes through {through} is missing"
-    return Cause(fault.PATH_MISSING, said, f"add what comes back through {through}")
+        text = f"{through} {verb} taken for constant, and made of {name(node)} too"
+        return Cause(fault.STATISTICS_CONSTANT, text)
+    text = f"what comes through {through} is missing"
+    return Cause(fault.PATH_MISSING, text, f"add what comes back through {through}")
 
 
 def _is_statistic(point: Point, user: int, node: int) -> bool:
-    """Whether a value's mean, or the like, is done to what is as large as the value again.
+    """True if a use is a mean, or the like, that goes into something as large as the value again.
 
-    Or the mean of what is made of the value for nothing else, as its squares.
+    Or if it is made of the value for such statistics only, as its squares are.
     """
     nodes = point.loss_nodes
     if nodes[user].operation not in STATISTICS:
@@ -163,7 +163,7 @@ def _is_statistic(point: Point, user: int, node: int) -> bool:
 
 
 def written_cause(compared: Compared) -> Cause | None:
-    """What is assigned into a buffer where it should be added."""
+    """Return the cause if a value is assigned into a buffer where it should be added."""
     node = compared.state.tape[compared.node]
     if node.operation not in WRITES or not node.operands:
         return None
@@ -184,8 +184,8 @@ def written_cause(compared: Compared) -> Cause | None:
             for one in tape[: compared.operand + 1]
             if one.name == "setitem" and one.chain == node.chain
         ]
-        own = [node.index] if node.name == "setitem" else []
-        if np.any(counts > 1) and any(_is_right_added(compared, one) for one in (own, passes)):
+        alone = [node.index] if node.name == "setitem" else []
+        if np.any(counts > 1) and any(_is_right_added(compared, one) for one in (alone, passes)):
             often = ", ".join(str(place[0]) for place in places.T[counts > 1][:4])
             words = f"an index that repeats is written once, and this has more than one of {often}"
             fix = f"{_added_for_each(node)} adds for every time that an index comes"
@@ -201,7 +201,7 @@ def written_cause(compared: Compared) -> Cause | None:
 
 
 def _added_for_each(node: Node) -> str:
-    """The statement that writes into repeated indices, as one that adds for each of them."""
+    """Return the statement that adds for each repeated index, for one that writes to them."""
     place = node.place
     if place is None:
         return "np.add.at"
@@ -217,7 +217,7 @@ def _added_for_each(node: Node) -> str:
 
 
 def _is_right_added(compared: Compared, writes: Sequence[int]) -> bool:
-    """Whether the value is right once what is written is added for every index that comes."""
+    """True if the value is right once values are added for every occurrence of an index."""
 
     def added(before: Array, key: Any, value: Array) -> Array:
         changed = np.array(before, dtype=float)
@@ -230,7 +230,7 @@ def _is_right_added(compared: Compared, writes: Sequence[int]) -> bool:
 
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:
-    """The arrays of whole numbers among some arguments."""
+    """Yield the integer arrays among some arguments."""
     if isinstance(arguments, list) and all(isinstance(one, int) for one in arguments):
         arguments = np.array(arguments, dtype=int)
     if isinstance(arguments, tuple | list):

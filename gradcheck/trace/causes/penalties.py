@@ -1,4 +1,4 @@
-"""The terms that a loss makes of squares of one parameter alone, and their derivatives."""
+"""Penalties: the terms that a loss makes of squares of one parameter, and their derivatives."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SQUARES = split_names("square norm absolute fabs")
 PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")
 
 Derivative = tuple[int, list[NDArray[np.float64]]]
-"""A parameter, or a part of one, and the derivative of its penalty, by point."""
+"""A parameter, or a part of one, with the derivative of its penalty by point."""
 
 
 def is_square(node: Node) -> bool:
-    """Whether an operation squares what it is given, or multiplies it with itself."""
+    """True if an operation squares its operand, or multiplies it with itself."""
     name = node.operation
     if name == "power":
         return len(node.arguments) == 2 and bool(np.all(np.asarray(node.arguments[1]) == 2))
@@ -37,25 +37,25 @@ def is_square(node: Node) -> bool:
 
 
 def penalty_terms(points: Sequence[FollowedLoss]) -> frozenset[int]:
-    """The values of the loss that go into nothing but such terms."""
+    """Return the values of the loss that go into penalties only."""
     nodes = points[0].loss_nodes
     alone = _made_of_one(points[0])
     users = points[0].derivatives.users
     after: dict[int, bool] = {}
     for index in sorted(alone):
         after[index] = is_square(nodes[index]) or any(after.get(o) for o in nodes[index].operands)
-    found: dict[int, bool] = {}
+    squared: dict[int, bool] = {}
     for index in sorted(alone, reverse=True):
         into = users.get(index, [])
         joins = bool(into) and _is_added(points, index, [one for one in into if one not in alone])
-        if joins and all(one in found or one not in alone for one in into):
+        if joins and all(one in squared or one not in alone for one in into):
             inside = [one for one in into if one in alone]
-            found[index] = is_square(nodes[index]) or any(found[one] for one in inside)
-    return frozenset(index for index in found if found[index] or after[index])
+            squared[index] = is_square(nodes[index]) or any(squared[one] for one in inside)
+    return frozenset(index for index in squared if squared[index] or after[index])
 
 
 def _made_of_one(loss: FollowedLoss) -> set[int]:
-    """What is made of one parameter and constants alone: numbers added, or weights of its size."""
+    """Return the values made of one parameter, added numbers, and weights of its size only."""
     owner = {index: index for index in loss.parameters.values()}
     nodes = loss.loss_nodes
     for node in nodes:
@@ -70,12 +70,12 @@ def _made_of_one(loss: FollowedLoss) -> set[int]:
 
 
 def _is_weight(weights: Node, node: Node) -> bool:
-    """Whether a constant only weighs the entries of what it is multiplied with."""
+    """True if a constant only weights the entries of the value that it multiplies."""
     return weights.value.size <= node.value.size and bool(np.all(weights.value >= 0))
 
 
 def _is_added(points: Sequence[FollowedLoss], index: int, users: Sequence[int]) -> bool:
-    """Whether a value is only added where it meets others, as it is at every point."""
+    """True if a value is only added to others, so that its adjoint is the same at every point."""
     nodes = points[0].loss_nodes
     if not all(nodes[one].operation in ("add", "subtract") for one in users):
         return False
@@ -84,31 +84,31 @@ def _is_added(points: Sequence[FollowedLoss], index: int, users: Sequence[int]) 
 
 
 def penalty_derivatives(points: Sequence[FollowedLoss]) -> Iterator[Derivative]:
-    """For every parameter, and every part that is cut out of one: of what it has in penalties."""
+    """Yield for every parameter, and every part cut out of one, the derivative of its penalties."""
     terms = penalty_terms(points)
     nodes, parameters = points[0].loss_nodes, set(points[0].parameters.values())
     for node in [*parameters, *(one for one in terms if nodes[one].operation in MOVES)]:
         if before_moves(nodes, node) not in parameters:
             continue
-        mine = [one for one in points[0].derivatives.users.get(node, []) if one in terms]
-        if mine:
-            parts = [[p.derivatives.of_edges[one, node] for one in mine] for p in points]
-            yield node, [np.asarray(sum(map(np.asarray, own))) for own in parts]
+        uses = [one for one in points[0].derivatives.users.get(node, []) if one in terms]
+        if uses:
+            parts = [[p.derivatives.of_edges[one, node] for one in uses] for p in points]
+            yield node, [np.asarray(sum(map(np.asarray, part))) for part in parts]
 
 
 def whole_term(loss: FollowedLoss, terms: frozenset[int], index: int) -> int:
-    """What such a value goes into in the end, before it meets others."""
+    """Return the whole penalty that one of its values goes into, before it meets other terms."""
     further = [user for user in loss.derivatives.users.get(index, []) if user in terms]
     return whole_term(loss, terms, further[0]) if len(further) == 1 else index
 
 
 def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
-    """The blocks of whose entries alone the loss takes squares; none where it is not followed."""
+    """Return the blocks whose entries alone the loss squares; none if it cannot be followed."""
     loss = followed_loss(subject, values)
     if loss is None:
         return frozenset()
     alone = {index: name for name, index in loss.parameters.items()}
-    found = set()
+    penalised = set()
     for node in loss.loss_nodes:
         of = {alone.get(operand) for operand in node.operands}
         if node.is_leaf or len(of) != 1 or None in of:
@@ -117,12 +117,12 @@ def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str
         if node.operation in MOVES:
             alone[node.index] = owner
         elif is_square(node) and np.any(loss.derivatives.of_nodes.get(node.index, 0)):
-            found.add(owner)
-    return frozenset(found)
+            penalised.add(owner)
+    return frozenset(penalised)
 
 
 def penalty_cause(compared: Compared) -> Cause | None:
-    """What is off by a multiple of the parameter itself: the loss's penalty, or one it lacks."""
+    """Return the cause if a value is off by a multiple of the parameter, as by a penalty."""
     wanted = compared.candidate
     for user in compared.loss_nodes if wanted is not None else ():
         node = user.operands[0] if len(set(user.operands)) == 1 else -1
@@ -136,15 +136,15 @@ def penalty_cause(compared: Compared) -> Cause | None:
         if cause is not None:
             return cause
     for node in set(compared.derived_by) & set(compared.parameters):
-        nothing = [np.zeros_like(value) for value in compared.values(node)]
-        cause = _other_multiple(compared, node, nothing)
+        zeros = [np.zeros_like(value) for value in compared.values(node)]
+        cause = _other_multiple(compared, node, zeros)
         if cause is not None:
             return cause
     return None
 
 
 def _other_multiple(compared: Compared, node: int, right: Arrays) -> Cause | None:
-    """What is off by a multiple of a parameter, or of the derivative of its penalty."""
+    """Return the cause if it is off by a multiple of a parameter or its penalty's derivative."""
     right = [compared.factor * one for one in right]
     values, name = compared.values(node), compared.words.name(node)
     is_penalty = same(compared.expected, right)
@@ -155,7 +155,7 @@ def _other_multiple(compared: Compared, node: int, right: Arrays) -> Cause | Non
     if same(off, [-one for one in right]) or (
         not is_penalty and proportion(compared.expected, values, 1e-6) is not None
     ):
-        return None  # it lacks a part, or all of it is one: whatever misses that says more
+        return None  # the penalty is missing, or is all there is: other causes say more
     if same(off, [-2 * one for one in right]):
         return Cause(fault.PENALTY_SIGN, "the sign of the penalty's derivative is wrong")
     times = proportion(off, right, 1e-6) if np.any(right[0]) else None
@@ -172,7 +172,7 @@ def _other_multiple(compared: Compared, node: int, right: Arrays) -> Cause | Non
 
 
 def _penalised_too(compared: Compared, node: int, right: Arrays, off: Arrays) -> Cause | None:
-    """A penalty on entries that have none in the loss: a bias in the matrix of the weights."""
+    """Return the cause if entries without a penalty in the loss get one, as the biases in W."""
     without = [(one == 0) & (error != 0) for one, error in zip(right, off, strict=True)]
     others = [np.where(mask, 0, error) for mask, error in zip(without, off, strict=True)]
     if not np.any(right[0]) or not all(map(np.any, without)) or any(map(np.any, others)):
@@ -189,7 +189,7 @@ def _penalised_too(compared: Compared, node: int, right: Arrays, off: Arrays) ->
 
 
 def _other_penalty(compared: Compared, node: int, user: Node) -> Cause | None:
-    """Something else in the place of the derivative of what the loss makes of a parameter alone."""
+    """Return the cause if something else replaces the derivative of the loss's penalty."""
     part, values = compared.parts(node).get(user.index), compared.values(node)
     if part is None or not is_square(user) or part[0].size != compared.expected[0].size:
         return None

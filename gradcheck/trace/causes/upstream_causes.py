@@ -1,4 +1,4 @@
-"""A derivative or a value that is sent back, summed or multiplied where another one belongs."""
+"""Causes: another derivative or value is sent back, summed or multiplied than belongs there."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from gradcheck.trace.record.nodes import Node
 
 
 def upstream_cause(compared: Compared) -> Cause | None:
-    """The cause, where the right value is the wrong one times a derivative that arrives there."""
+    """Return the cause if the wrong value lacks the factor of a derivative that arrives there."""
     if compared.actual[0].shape != compared.expected[0].shape:
         return None
     for quantity in compared.known.of_kind(ADJOINT):
         values = quantity.values
         if quantity.node in compared.derived_by:
-            continue  # what is wanted does not arrive there
+            continue  # the expected derivative itself does not arrive there
         if values[0].shape != compared.actual[0].shape or not np.ptp(values[0]):
             continue
         if same(product(compared.actual, values), compared.expected):
@@ -35,7 +35,7 @@ def upstream_cause(compared: Compared) -> Cause | None:
 
 
 def sent_back_cause(compared: Compared) -> Cause | None:
-    """Another derivative than the one that belongs here, summed or sent back through weights."""
+    """Return the cause if another derivative is summed, or sent back through weights."""
     used, user = _named(compared), user_of(compared)
     if not used:
         return None
@@ -49,7 +49,7 @@ def sent_back_cause(compared: Compared) -> Cause | None:
 
 
 def _is_of_a_parameter(compared: Compared, user: Node) -> bool:
-    """Whether a sum is the derivative by a parameter once the right values are summed."""
+    """True if a sum of the right values is a multiple of the derivative by a parameter."""
     sums = [
         carried(compared.state.tape, known, {compared.operand: right}, user.index)[user.index]
         for known, right in zip(compared.state.values, compared.expected, strict=True)
@@ -59,7 +59,7 @@ def _is_of_a_parameter(compared: Compared, user: Node) -> bool:
 
 
 def summed_cause(compared: Compared) -> Cause | None:
-    """Something else than the derivative that a sum for a bias is to be made of."""
+    """Return the cause if a sum for a bias is not made of the derivative that it should sum."""
     node = compared.state.tape[compared.operand]
     if node.operation not in REDUCTIONS or compared.is_use or node.place is None:
         return None
@@ -73,7 +73,7 @@ def summed_cause(compared: Compared) -> Cause | None:
 
 
 def adjoint_cause(compared: Compared) -> Cause | None:
-    """A derivative by one value, or a value, where the derivative by another belongs."""
+    """Return the cause if a value, or the derivative by it, stands for another derivative."""
     used = _named(compared)
     if used.startswith("dL/d") or (used and _is_sent_back(compared, user_of(compared))):
         name = f"dL/d{compared.words.name(min(compared.derived_by))}"
@@ -82,12 +82,12 @@ def adjoint_cause(compared: Compared) -> Cause | None:
 
 
 def _is_sent_back(compared: Compared, user: Node) -> bool:
-    """Whether a matrix product with a parameter takes what is wrong."""
+    """True if the wrong value is used in a matrix product with a parameter."""
     return user.operation in MATRIX_PRODUCTS and any(map(compared.is_parameter, user.operands))
 
 
 def weights_cause(compared: Compared) -> Cause | None:
-    """The derivative by what a matrix product makes, where that by its operand is wanted."""
+    """Return the cause if the derivative by a matrix product stands for that by its operand."""
     reached = [(node, compared.actual) for node in compared.derived_by]
     reached += [(one.node, quotient(compared.actual, one.values)) for one, _ in compared.slopes]
     for node, actual in reached:
@@ -104,7 +104,7 @@ def weights_cause(compared: Compared) -> Cause | None:
 
 
 def loss_cause(compared: Compared) -> Cause | None:
-    """The derivative of the squared or the absolute error, where the loss is another."""
+    """Return the cause if it is the derivative of the squared or absolute error, not the loss."""
     slopes = [one for one, _ in compared.slopes]
     for node in (*compared.derived_by, *(one.node for one in slopes)):
         for error in _errors(compared, node):
@@ -128,7 +128,7 @@ def _is_instead(compared: Compared, form: Arrays) -> bool:
 
 
 def _errors(compared: Compared, node: int) -> Iterator[Arrays]:
-    """What a value of the loss differs by from the data that it is compared with."""
+    """Yield the differences between a value of the loss and data of the same shape."""
     shape = compared.loss_nodes[node].value.shape
     for leaf in compared.loss_nodes:
         if leaf.is_leaf and leaf.value.shape == shape and leaf.index not in compared.parameters:
@@ -136,7 +136,7 @@ def _errors(compared: Compared, node: int) -> Iterator[Arrays]:
 
 
 def _named(compared: Compared) -> str:
-    """What is used of the loss where a derivative belongs; itself a derivative before a value."""
+    """Return the quantity used where a derivative belongs, a derivative first; empty if unknown."""
     if not compared.is_use or not compared.derived_by:
         return ""
     for kind in (ADJOINT, VALUE):
@@ -147,7 +147,7 @@ def _named(compared: Compared) -> str:
 
 
 def _forms(arriving: Arrays, actual: Arrays) -> Iterator[Arrays]:
-    """A derivative as it may stand for one of another shape: itself, or summed and spread."""
+    """Yield the forms of a derivative for another shape: itself, or summed and broadcast."""
     yield arriving
     for axis in range(arriving[0].ndim):
         total = [np.sum(value, axis=axis, keepdims=True) for value in arriving]

@@ -1,4 +1,4 @@
-"""Which place of the source a replacement speaks against."""
+"""The place in the source that a mend blames."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 
 @dataclass(frozen=True)
 class Blame:
-    """A place to change, and the others that belong to it."""
+    """A place to change, and other places that belong to it."""
 
     place: Place | None
     also: tuple[Place, ...] = ()
 
     @property
     def expression(self) -> str:
-        """The text of what is wrong."""
+        """The text of the place."""
         return "" if self.place is None else self.place.source
 
     @classmethod
     def at(cls, chain: Chain) -> Blame:
-        """The inmost place of a chain of calls, with the next two; nowhere if it is empty."""
+        """Blame the innermost place of a chain of calls, with the next two; none if it is empty."""
         places = [call.place for call in chain]
         return cls(places[0], tuple(places[1:3])) if places else cls(None)
 
     @classmethod
     def in_use(cls, consumer: Node, operand: int) -> Blame:
-        """Where an operand stands in the operation that uses it; or that operation."""
+        """Blame the place of an operand in the operation that uses it, or that operation."""
         used = cls.at(consumer.chain)
         return replace(used, place=place_of_use(consumer, consumer, operand) or used.place)
 
     def moved_to(self, place: Place) -> Blame:
-        """Another place is blamed, to which this one belongs."""
+        """Blame another place, to which this one belongs."""
         return Blame(place, () if self.place is None else (self.place,))
 
 
@@ -55,23 +55,23 @@ def blame(
     words: Words,
     is_right: bool = False,
 ) -> Blame:
-    """The place of a mend.
+    """Return the place that a mend blames.
 
-    A wrong value is blamed where it is made; one that is right for something else, where a plain
-    assignment gave it the name of what it is not. For a wrong operand, the innermost function that
-    its making and its use have in common is blamed, because there it was chosen; or a plain
+    A wrong value is blamed where it is computed. A value that is right for something else is blamed
+    at the plain assignment that gave it a wrong name. For a wrong operand, the innermost function
+    that both computes and uses it is blamed, because the operand was chosen there, or the plain
     assignment that gave it the name under which it is used.
     """
     state, node = view.state, view.state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]
-    if not places:  # what the user's function is given: all that it does is to name it, or use it
+    if not places:  # an argument of the user's function, which can only name it or use it
         given = {node.index, *node.operands}
         name = next((one.place for one in assignments if one.node in given), None)
         return _only_use(state, node.index) if name is None else Blame(name)
     if mend.unit.nodes:
         named = [one for one in assignments if one.node == mend.unit.first]
-        # what a dict is given under a name was made, or got that name, before
+        # a value in a dict was computed, or got its name, before it was put there
         named = [
             one
             for one in named
@@ -84,7 +84,7 @@ def blame(
 
 
 def _only_use(state: State, index: int) -> Blame:
-    """The one use of what the user's function is given, behind what is done before that."""
+    """Blame the only use of an argument of the user's function, after our own conversions."""
     users = state.consumers[index]
     while len(users) == 1:
         user = state.tape[users[0]]
@@ -97,7 +97,7 @@ def _only_use(state: State, index: int) -> Blame:
 def _blame_operand(
     mend: Mend, view: View, made: Node, assignments: list[Assignment], words: Words
 ) -> Blame:
-    """The place where what is used by a node, `made` where it stands, was chosen."""
+    """Return the place where a wrong operand was chosen; `made` is its user, with a place."""
     state, node = view.state, view.state.tape[mend.unit.first]
     places = [call.place for call in made.chain]
     operand = mend.unit.uses[0][1]
@@ -115,7 +115,7 @@ def _blame_operand(
             up = max(up, mend.unit.outer)
     up = _level_of_right_use(mend, state, made.chain, min(up, len(places) - 1))
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
-    is_turned = _is_moved_wrongly(mend, view, source)  # what has the right name, used so
+    is_turned = _is_moved_wrongly(mend, view, source)  # the right value, with entries moved
     calls = () if is_turned else made.chain[: up + 1]
     assigned = (_assigned(node, operand, call, assignments) for call in calls)
     if (assignment := next(filter(None, assigned), None)) is not None:
@@ -136,7 +136,7 @@ def _blame_operand(
 
 
 def blame_use(mend: Mend, view: View, words: Words) -> Blame:
-    """The operation that uses what is replaced, or the helper that made too little of it."""
+    """Blame the operation that uses the replaced value, or the helper that made it incomplete."""
     made = with_place(view.state, view.state.tape[mend.unit.first])
     source = view.state.tape[mend.unit.uses[0][1]]
     if len(mend.unit.uses) > 1 and source.chain:
@@ -147,7 +147,7 @@ def blame_use(mend: Mend, view: View, words: Words) -> Blame:
 
 
 def _level_in_helper(mend: Mend, view: View, source: Node, made: Node, words: Words) -> int | None:
-    """How many calls up a helper stands that is there for a derivative, and returns too little."""
+    """Return how many calls up a helper for a derivative stands that returns too little."""
     kind = "" if mend.candidate is None else mend.candidate.kind
     if kind != SLOPE and (kind not in (ADJOINT, PRODUCT) or source.index in view.carrying):
         return None
@@ -163,7 +163,7 @@ def _level_in_helper(mend: Mend, view: View, source: Node, made: Node, words: Wo
 
 
 def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:
-    """What the loss adds to a value where it uses it, and the gradient does not, by its name."""
+    """Return the name of the term that the loss, unlike the gradient, adds to a value; or None."""
     candidate = mend.candidate
     if candidate is None or candidate.kind != VALUE:
         return None
@@ -177,7 +177,7 @@ def _added_by_the_loss(mend: Mend, view: View, words: Words) -> str | None:
 
 
 def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
-    """Whether what is wanted is what an operand is, with its entries elsewhere."""
+    """True if the wanted value is the operand itself, with its entries moved."""
     candidate = mend.candidate
     return candidate is not None and any(
         one.key == candidate.key for one in view.explained.get(source.index, ())
@@ -185,7 +185,7 @@ def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
 
 
 def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | None:
-    """Where the function that uses an operand had it made, if it did for this use alone."""
+    """Return where the function that uses an operand has it made for this use alone, or None."""
     consumers = {consumer for consumer, _ in mend.unit.uses}
     if not consumers.issuperset(state.consumers[mend.unit.uses[0][1]]):
         return None
@@ -193,9 +193,9 @@ def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | Non
 
 
 def _is_given(made: Node, consumer: Node, operand: int) -> bool:
-    """Whether the function that uses an operand was given it as an argument.
+    """True if the function that uses an operand got it as an argument.
 
-    What it reads from its own names, or from its object, it chose itself.
+    It chose itself what it reads from its own names, or from its object.
     """
     code = made.chain[0].code
     if code.co_name in COMPREHENSIONS:
@@ -211,38 +211,38 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
 
 
 def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
-    """How many calls up a function stands that uses what is used wrongly rightly as well.
+    """Return how many calls up, at most `up`, a function also uses the operand rightly.
 
-    It was given the right value, and handed it on; what stands further out chose nothing.
+    That function got the right value and passed it on; its callers chose nothing.
     """
     operand = mend.unit.uses[0][1]
     others = set(state.consumers[operand]) - {consumer for consumer, _ in mend.unit.uses}
-    used = [state.tape[one].chain for one in others if state.live >> one & 1]
+    used = [state.tape[user].chain for user in others if state.live >> user & 1]
     for level in range(1, up):
-        here, outside = chain[level], chain[level + 1 :]
-        if any(one and one[0].code is here.code and one[1:] == outside for one in used):
+        call, outside = chain[level], chain[level + 1 :]
+        if any(user and user[0].code is call.code and user[1:] == outside for user in used):
             return level
     return up
 
 
 def _levels_up(made: Chain, used: Chain) -> int:
-    """How many calls up from its use the innermost common function stands."""
+    """Return how many calls above the use the innermost common function stands."""
     if not made or not used:
         return 0
     depth = 0
-    for one, other in zip(reversed(made), reversed(used), strict=False):
-        if one.code is not other.code:
+    for maker, user in zip(reversed(made), reversed(used), strict=False):
+        if maker.code is not user.code:
             break
         depth += 1
-        if one.instruction != other.instruction:
+        if maker.instruction != user.instruction:
             break
     return max(0, len(used) - depth) if depth else 0
 
 
 def _levels_of_leaf(node: Node, view: View) -> int:
-    """How many calls up the wrong use of a parameter or of data stands.
+    """Return how many calls up the wrong use of a parameter or of data stands.
 
-    It stands in a helper, unless that gives right results where it is called from elsewhere.
+    It stands in the helper, unless this gives right results where it is called from elsewhere.
     """
     if len(node.chain) < 2:
         return 0
@@ -262,12 +262,12 @@ def _levels_of_leaf(node: Node, view: View) -> int:
 def _assigned(
     consumer: Node, operand: int, used: Call, assignments: list[Assignment]
 ) -> Assignment | None:
-    found = None
+    latest = None
     for assignment in assignments:
         if assignment.node != operand:
             continue
         if consumer.name == OUTPUT:
-            found = assignment
+            latest = assignment
             continue
         text = linecache.getline(used.place.file, used.place.line)
         if (
@@ -275,12 +275,12 @@ def _assigned(
             and assignment.place.line < used.place.line
             and re.search(rf"\b{re.escape(assignment.target)}\b", text)
         ):
-            found = assignment
-    return found
+            latest = assignment
+    return latest
 
 
 def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:
-    """The call of a helper whose result is right, where something is missing after it."""
+    """Blame the call of a helper whose result is right, if something is missing after it."""
     node = state.tape[mend.unit.first]
     users = state.consumers[node.index]
     if not users or not node.chain or blamed.place != node.chain[0].place:

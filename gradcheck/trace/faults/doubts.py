@@ -1,4 +1,4 @@
-"""A gradient that is exactly that of the same loss with one operation changed.
+"""A gradient that is exactly the gradient of the loss with one operation changed.
 
 Either of the two may be meant then, and the gradient alone is not to blame.
 """
@@ -22,10 +22,10 @@ from gradcheck.trace.record.nodes import Node
 
 POINTS = 3
 EXACT = 1e-7
-"""How large the errors may be, relative to a block's largest entry."""
+"""The maximum error of a block's entries, relative to the largest entry."""
 
 SHARE = 1e-3
-"""What part they may be of those that the gradient has as the derivative of the loss."""
+"""The maximum error relative to that of the gradient as a derivative of the user's loss."""
 
 UNNAMED = frozenset(
     {
@@ -37,16 +37,16 @@ UNNAMED = frozenset(
         fault.WRONG_VALUE,
     }
 )
-"""Kinds of faults, and causes, that do not say what the gradient is instead."""
+"""Kinds of faults, and causes, that do not say which derivative the gradient is."""
 
 
 def doubt_of(
     search: Followed, faults: Sequence[Fault], wrong: Sequence[str], left: Sequence[str]
 ) -> Fault | None:
-    """The operation of the loss that the gradient is not made for.
+    """Return the operation of the loss for which the gradient has another one, or None.
 
-    Another formula for the same thing is looked for in any case, another operation only where no
-    cause was found in the gradient. `left` are the blocks that are wrong with the faults mended.
+    Another formula for the same function is tried in any case, another operation only if no cause
+    was found in the gradient. `left` are the blocks that are still wrong with the faults mended.
     """
     points = search.points
     blocks = [name for name in wrong if name in points[0].outputs and name in points[0].true]
@@ -80,7 +80,7 @@ def doubt_of(
 
 
 def _variants(search: Followed, of_formula: bool) -> Iterator[tuple[list[int], str, Change]]:
-    """The operations, those nearest to the loss first, each with what may be meant there."""
+    """Yield the operations, nearest to the loss first, each with a change that may be meant."""
     first = search.points[0]
     constants = _constants(first)
     groups: dict[object, list[int]] = {}
@@ -89,7 +89,7 @@ def _variants(search: Followed, of_formula: bool) -> Iterator[tuple[list[int], s
         if is_used and node.chain and not node.is_leaf:
             groups.setdefault((node.chain[0], node.name), []).append(node.index)
             for _, value in constants_of(node, first.loss_nodes) if of_formula else ():
-                if 0 < value <= SMALL:  # what keeps from dividing by nothing in several places
+                if 0 < value <= SMALL:  # one guard against division by 0, used in several places
                     groups.setdefault((node.name, value), []).append(node.index)
     for members in sorted(groups.values(), reverse=True):
         node = first.loss_nodes[members[0]]
@@ -98,19 +98,19 @@ def _variants(search: Followed, of_formula: bool) -> Iterator[tuple[list[int], s
 
 
 def _constants(point: Point) -> list[float]:
-    """The numbers that stand in the gradient, each once."""
+    """Return the distinct numbers in the operations of the gradient."""
     arguments = (
         argument
         for node in point.nodes[point.start :]
         for argument in node.arguments
         if not node.is_leaf and not isinstance(argument, bool)
     )
-    found = (constant_of(argument, point.nodes) for argument in arguments)
-    return list(dict.fromkeys(value for value in found if value is not None))
+    constants = (constant_of(argument, point.nodes) for argument in arguments)
+    return list(dict.fromkeys(value for value in constants if value is not None))
 
 
-def _is_of(point: Point, own: dict[str, Array], members: Sequence[int], change: Change) -> bool:
-    """Whether the gradient is that of the loss with operations changed, and not of the loss."""
+def _is_of(point: Point, own: Mapping[str, Array], members: Sequence[int], change: Change) -> bool:
+    """True if the gradient is that of the loss with operations changed, not that of the loss."""
     nodes, last = list(point.loss_nodes), point.loss_index
     known = [node.value for node in nodes]
     try:
@@ -128,15 +128,15 @@ def _is_of(point: Point, own: dict[str, Array], members: Sequence[int], change: 
     return is_instead(point, own, gradients)
 
 
-def is_instead(point: Point, own: Mapping[str, Array], gradients: Mapping[str, Array]) -> bool:
-    """Whether gradients are, entry for entry, some others and not the derivatives of the loss."""
+def is_instead(point: Point, analytic: Mapping[str, Array], gradients: Mapping[str, Array]) -> bool:
+    """True if the gradient is `gradients` entry for entry, but not the derivatives of the loss."""
     error = different = 0.0
-    for name, value in own.items():
+    for name, value in analytic.items():
         if value.shape != gradients[name].shape:
             return False
         scale = max(float(np.max(np.abs(point.true[name]), initial=0.0)), 1e-9)
         apart = float(np.max(np.abs(value - gradients[name]), initial=0.0)) / scale
-        if not apart <= EXACT:  # nor is it where it is nan
+        if not apart <= EXACT:  # also for nan
             return False
         error = max(error, apart)
         wrong_by = float(np.max(np.abs(value - point.true[name]), initial=0.0)) / scale
@@ -149,27 +149,27 @@ def _fault(
 ) -> Fault:
     place = node.place
     expression = place.source if place else node.name
-    here = words.format(f"`{expression}`") if "{}" in words else f"{words} in `{expression}`"
-    here += f" (line {place.line})" if place else ""
+    changed = words.format(f"`{expression}`") if "{}" in words else f"{words} in `{expression}`"
+    changed += f" (line {place.line})" if place else ""
     kind, doubted, fix = (
         (
             fault.OTHER_FORMULA,
             "the forward and the backward pass use different formulas",
-            f"use one in both: {here.removeprefix('the slope of ')} in the forward pass too, or "
+            f"use one in both: {changed.removeprefix('the slope of ')} in the forward pass too, or "
             "the forward pass's own in the gradient",
         )
         if of_formula
         else (
             fault.LOSS_CHANGED,
             "your loss may be wrong",
-            f"if the gradient is meant, put {here}; else differentiate the loss as it stands",
+            f"if the gradient is meant, put {changed}; else differentiate the loss as it stands",
         )
     )
     also = tuple(one.place for one in faults[:1] if one.place is not None)
     cause = Cause(
         kind,
-        f"{doubted}: the gradient is, entry for entry, that of the same loss with {here}; either "
-        "may be meant",
+        f"{doubted}: the gradient is, entry for entry, that of the same loss with {changed}; either"
+        " may be meant",
         fix,
     )
     return Fault(kind, place, also, expression, blocks=tuple(wrong), cause=cause)

@@ -1,4 +1,4 @@
-"""The next fault of a state: what mends it, and the place that this speaks against."""
+"""The next fault of a state: the mend, and the place that it blames."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gradcheck.trace.wording.parts import place_of_element
 def next_fault(
     search: Followed, state: State, wrong: frozenset[str]
 ) -> tuple[tuple[Fault, State] | None, bool]:
-    """The next fault, and the state with it mended; and whether the time ran out."""
+    """Return the next fault with the mended state, or None; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
     assignments = _naming(search.points[0].gradient.tape.assignments)
     special = (
@@ -69,7 +69,7 @@ def next_fault(
 
 
 def _shared(mend: Mend, state: State, wrong: frozenset[str]) -> Mend:
-    """The mend of a size, for all blocks if those that it leaves wrong are off by it as well."""
+    """Return the mend of a scale, for all blocks if the other wrong ones are off by it as well."""
     others = [output for output in state.outputs if output.name in wrong - mend.outputs]
     if abs(abs(mend.factor) - 1) < 1e-9 or not all(
         output.entries is None
@@ -86,7 +86,7 @@ def _shared(mend: Mend, state: State, wrong: frozenset[str]) -> Mend:
 
 
 def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault, State]:
-    """The fault that a quantity mends, or a factor that is left out of what it is made of."""
+    """Return the fault that a quantity mends, or that of a factor left out of its operands."""
     view = trials.view
     cause = cause_of(mend, search, view.state)
     if cause is None:
@@ -122,24 +122,24 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
 
 
 def _is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
-    """Whether what replaces a value, or one in every pass of a loop, is no such quantity as it."""
+    """True if a value, or one in each pass of a loop, is replaced by a quantity of another kind."""
     candidate = mend.candidate
     return bool(mend.unit.nodes and kinds) and candidate is not None and candidate.kind not in kinds
 
 
 def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
-    """Where a right value is taken for one of another kind: named, returned, or called for."""
+    """Blame where a right value is taken for one of another kind: named, returned or called for."""
     named = [one for one in assignments if one.node == mend.unit.first]
     return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
 
 
 def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tuple[Fault, State]:
-    """The fault of a mend, at the entry of a list where it is one that is wrong."""
+    """Return the fault of a mend, at the one wrong entry of a list if there is one."""
     entry = place_of_element(mend, state)
     if entry is None or blamed.place != state.tape[mend.unit.first].place:
         return of_mend(search, state, mend, blamed)
     fault, mended = of_mend(search, state, mend, replace(blamed, place=entry))
-    at = off_entries(mend)[0]  # a number that is written there
+    at = off_entries(mend)[0]
     actual, expected = (float(np.ravel(one[0])[at]) for one in (mend.actual, mend.expected))
     known = Entry(entry.source, (), actual, expected, ())
     is_number = all(
@@ -152,9 +152,9 @@ def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tupl
 
 
 def _taken_off(mend: Mend, state: State) -> Mend | None:
-    """The mend of where a derivative is taken off the sum that it belongs into; None elsewhere.
+    """Return the mend of a derivative that is subtracted from a sum it belongs to; or None.
 
-    In a loop, it is the right one in the first pass.
+    In a loop, the derivative is right in the first pass.
     """
     if mend.factor != -1 or mend.candidate is None:
         return None
@@ -176,12 +176,12 @@ def _taken_off(mend: Mend, state: State) -> Mend | None:
 
 
 def _naming(assignments: Sequence[Assignment]) -> list[Assignment]:
-    """Those that can be wrong: a helper that returns what it was given does nothing."""
+    """Return the assignments that can be wrong; a helper that returns its argument does nothing."""
     return [one for one in assignments if not one.returned or one.is_argument]
 
 
 def _freer(strict: Outcome, free: Outcome) -> Outcome:
-    """The outcome of the free pass where that is better."""
+    """Return the outcome of the free pass if it is better, else that of the strict pass."""
     if strict.mend is None:
         return free
     if free.mend is None:
@@ -192,7 +192,7 @@ def _freer(strict: Outcome, free: Outcome) -> Outcome:
 
 
 def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
-    """Whether only the block's gradient, or a part, was put in for what has a wrong operand."""
+    """True if only (a part of) the block's gradient replaces a value that has a wrong operand."""
     if mend.candidate is None or mend.candidate.node not in search.candidates.parameters:
         return False
     if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):

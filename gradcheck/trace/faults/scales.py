@@ -1,4 +1,4 @@
-"""Of the places where one constant factor mends the same blocks, the one to blame."""
+"""The place to blame among those where one constant factor mends the same blocks."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class ScaleFault:
     """The place of a constant factor.
 
     Attributes:
-        mend: at that place.
+        mend: the mend at that place.
         is_right: whether the value is right for what comes before, and used as something else.
-        joined: the sum to blame instead, in which the value has the wrong sign.
+        joined: the sum to blame instead, which the value enters with the wrong sign.
     """
 
     mend: Mend
@@ -42,11 +42,11 @@ def place_of_scale(
     state: State,
     quantities: Sequence[Quantity],
 ) -> ScaleFault:
-    """An operand off by just that factor, then an operation with that constant, then the first.
+    """Return the place to blame among those where a constant factor mends the same.
 
-    After what is right as it stands, it is the first that the factor makes a derivative of.
-
-    Where only one block is wrong, the last: there the block's own gradient is made.
+    An operand that is off by just that factor comes first, then an operation with that constant,
+    then the first place: after values right as they stand, the first that the factor makes a
+    derivative. If only one block is wrong, it is the last, where the block's gradient is made.
     """
     tape = state.tape
     mends = [
@@ -86,7 +86,7 @@ def place_of_scale(
 
 
 def beside_right_ones(mend: Mend, state: State) -> Place | None:
-    """What is returned for a block without the constant that the others get in that line."""
+    """Return the part of a returned structure that lacks the constant of others in its line."""
     block = next(one.block for one in state.outputs if one.name in mend.outputs)
     for output in state.outputs:
         node = state.tape[output.node]
@@ -100,7 +100,7 @@ def beside_right_ones(mend: Mend, state: State) -> Place | None:
 
 
 def _is_of_constant(node: Node, factor: float, state: State) -> bool:
-    """Whether an operation multiplies or divides by the constant that is to be put right."""
+    """True if an operation multiplies or divides by the constant that has to be mended."""
     sizes = [abs(constant) for constant in _constants(node, state)]
     factor = abs(factor)
     return any(
@@ -110,7 +110,7 @@ def _is_of_constant(node: Node, factor: float, state: State) -> bool:
 
 
 def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None:
-    """For a wrong sign, the sum in which the value has it, unless a difference begins it all."""
+    """Return the sum that a value enters with a wrong sign, unless a difference comes first."""
     first, last = mends[0], mends[-1]
     if abs(first.factor + 1) > 1e-9 or state.tape[first.unit.first].operation == "subtract":
         return None
@@ -121,7 +121,7 @@ def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None
 
 
 def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:
-    """The last of the values that are adjoints of the loss as they stand."""
+    """Return the last mend of a value that is an adjoint of the loss as it stands, or None."""
     right = (mend for mend in reversed(mends) if _is_adjoint(mend, 1.0, state, quantities))
     return next(right, None)
 
@@ -129,10 +129,10 @@ def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quanti
 def _first_adjoint(
     mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]
 ) -> Mend | None:
-    """The first of the values that are adjoints of the loss once they are put right."""
+    """Return the first mend that makes a value an adjoint of the loss, or None."""
     kinds = (ADJOINT, CONTRIBUTION)
-    found = (m for m in mends if _is_adjoint(m, 1 / m.factor, state, quantities, kinds))
-    return next(found, None)
+    adjoints = (m for m in mends if _is_adjoint(m, 1 / m.factor, state, quantities, kinds))
+    return next(adjoints, None)
 
 
 def _is_adjoint(
@@ -142,7 +142,7 @@ def _is_adjoint(
     quantities: Sequence[Quantity],
     kinds: Sequence[str] = (ADJOINT,),
 ) -> bool:
-    """Whether a value is that many times an adjoint of the loss."""
+    """True if a value is `times` an adjoint of the loss."""
     values = state.at(mend.unit.first)
     return mend.unit.kind == NODE and any(
         quantity.kind in kinds
@@ -153,7 +153,7 @@ def _is_adjoint(
 
 
 def _constants(node: Node, state: State) -> list[float]:
-    """The constants of an operation that scales."""
+    """Return the constants by which an operation scales."""
     if node.operation == "mean":
         operand = state.tape[node.operands[0]].value.size if node.operands else 1
         return [operand / max(node.value.size, 1)]
@@ -170,9 +170,9 @@ def _operand_is_off(
     state: State,
     quantities: Sequence[Quantity],
 ) -> bool:
-    """Whether an operand, one of these or a constant, is a value of the loss but for a factor.
+    """True if an operand, or a constant array, is a value of the loss times the factor.
 
-    What is right as it stands, as an adjoint too, is not off.
+    An operand that is right as it stands, also as an adjoint, is not off.
     """
     if node.operation not in PRODUCTS:
         return False

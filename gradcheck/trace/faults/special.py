@@ -1,4 +1,4 @@
-"""Faults that no replacement by a quantity shows: what was never written, kept or handed back."""
+"""Faults that no replacement shows: gradients that are never written, kept or returned."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from gradcheck.trace.wording.parts import returned_place
 
 @dataclass(frozen=True)
 class Special:
-    """A fault of a kind of its own: where it is, what mends it, and the outputs it makes wrong.
+    """A fault of a special kind: its place, what mends it, and the outputs that it makes wrong.
 
-    With the wrong value and the right one, where these are known, and what to write; the kind says
-    it where that is empty.
+    `actual` and `expected` are the wrong and the right value, if known. An empty `fix` means that
+    the kind says what to write.
     """
 
     kind: str
@@ -47,7 +47,7 @@ ADD = "add with += what every pass makes"
 
 
 def special_fault(view: View, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
-    """The first of these kinds that applies."""
+    """Return the first fault of these kinds that applies, or None."""
     return (
         _never_written(view.state, wrong)
         or _earlier_call(view, wrong)
@@ -60,7 +60,7 @@ def _chosen(state: State, wrong: frozenset[str]) -> Iterator[Output]:
 
 
 def never_made(search: Followed, state: State, wrong: Sequence[str]) -> Iterator[Fault]:
-    """Gradients for which None, or zeros that nothing was written to, are returned."""
+    """Yield the faults of gradients returned as None, or as zeros that are never written to."""
     first = search.points[0]
     chain = next((node.chain for node in reversed(first.nodes) if node.chain), ())
     left = {output.block for output in _chosen(state, state.wrong())}
@@ -87,7 +87,7 @@ def never_made(search: Followed, state: State, wrong: Sequence[str]) -> Iterator
 
 
 def _true(output: Output, state: State, point: int) -> NDArray[Any]:
-    """The block's gradient with this part put right."""
+    """Return the block's gradient with this part put right."""
     if output.entries is None:
         return output.true[point]
     whole = np.array(state.values[point][output.node], dtype=np.float64)
@@ -96,7 +96,7 @@ def _true(output: Output, state: State, point: int) -> NDArray[Any]:
 
 
 def _put_right(kind: str, blame: Blame, node: int, output: Output, state: State) -> Special:
-    """The fault of an output, which the right values in its place mend."""
+    """Return the fault of an output that its right values mend."""
     replacements = tuple(
         Replacement(nodes={output.node: _true(output, state, point)}) for point in state.points
     )
@@ -104,7 +104,7 @@ def _put_right(kind: str, blame: Blame, node: int, output: Output, state: State)
 
 
 def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
-    """Entries that stay as the buffer was made, while statements write the others."""
+    """Find entries that keep the buffer's initial value while statements write the others."""
     tape = state.tape
     for output in _chosen(state, wrong):
         if not np.any(output.true[0]):
@@ -129,13 +129,13 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
 
 
 def _as_made(tape: Sequence[Node], writes: Sequence[Node]) -> set[int]:
-    """What buffers hold before the first write into each."""
+    """Return the values that buffers held before the first write into each."""
     made = {node.operands[0] for node in writes} - {node.index for node in writes}
     return {int(source) for buffer in made for source in provenance(tape, buffer)}
 
 
 def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
-    """Sums that go on from what an earlier call had left."""
+    """Find sums that go on from values left by an earlier call."""
     state, tape = view.state, view.state.tape
     uses = [
         (index, operand)
@@ -156,7 +156,7 @@ def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
 
 
 def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
-    """A gradient that is computed and does not reach what is returned."""
+    """Find a gradient that is computed and does not reach the returned value."""
     tape = state.tape
     dead = [
         node
@@ -191,7 +191,7 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
 def wrong_shape(
     view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
 ) -> Special | None:
-    """An output of another shape than its block: the operation that made it."""
+    """Find the operation that made an output of another shape than its block."""
     state, tape = view.state, view.state.tape
     for output in _chosen(state, wrong):
         value = state.values[0][output.node]
@@ -205,7 +205,7 @@ def wrong_shape(
                 break
             node = above
         place = node.place
-        if view.explained.get(node.index):  # right for something else: it is handed back as this
+        if view.explained.get(node.index):  # right for something else: returning it is wrong
             returned = returned_place(node.chain, output.block)
             place = named[-1].place if named else returned or place
         special = _put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)

@@ -1,4 +1,4 @@
-"""The quantities laid out as a value of the gradient that they could replace."""
+"""Candidates: quantities laid out in the shape of a value of the gradient, to replace it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from gradcheck.trace.locating.constants import in_rows
 from gradcheck.trace.record.places import Place
 
 TURNED = 7
-"""Arrays whose last two axes are longer than this are no kernels to be turned round."""
+"""The maximum length of the last two axes of arrays that are tried reversed, as kernels are."""
 
 INNER = 6
-"""In how many passes of an inner loop a series is looked for."""
+"""The maximum number of passes of an inner loop in which a series is looked for."""
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate(What):
-    """What could stand in the place of a value, or of a value in every pass of a loop.
+    """A quantity that could replace a value, or a value in every pass of a loop.
 
-    The number is that of its row in the matrices of its table.
+    Its number is its row in the matrices of its table.
     """
 
     number: int
@@ -46,28 +46,28 @@ class Candidate(What):
 
 @dataclass(frozen=True)
 class Table:
-    """All candidates of one shape; and by point their entries, a row for every candidate."""
+    """All candidates of one shape, and their entries by point, with one row per candidate."""
 
     candidates: tuple[Candidate, ...]
     entries: tuple[NDArray[np.float64], ...]
 
     def fitting(self, carries_adjoint: bool) -> NDArray[np.bool_]:
-        """Which are of the kind of what they replace: adjoints for adjoints, slopes for slopes."""
-        own = (ADJOINT, CONTRIBUTION) if carries_adjoint else (SLOPE, BEND)
-        kinds = (VALUE, TANGENT, *own)
+        """Return which candidates have a fitting kind: adjoints for adjoints, slopes for slopes."""
+        derivatives = (ADJOINT, CONTRIBUTION) if carries_adjoint else (SLOPE, BEND)
+        kinds = (VALUE, TANGENT, *derivatives)
         return np.array([one.kind in kinds for one in self.candidates], dtype=bool)
 
 
 @dataclass
 class Candidates:
-    """The tables of candidates, made when they are first asked for.
+    """The tables of candidates, each made at its first use.
 
     Attributes:
-        meant: the constants that have a meaning, as `meant_by` gives them.
+        meant: the constants that have a meaning, as `meant_by` returns them.
         handed: the values of the loss that are used outside of the function that makes them.
-        parameters: those that are the blocks.
-        of_matrix: whether the gradient is a row of a matrix: its values carry no adjoint.
-        forward: where the loss computes: what the gradient does there too is no bug of it.
+        parameters: the values of the loss that are blocks.
+        of_matrix: whether the gradient is a row of a matrix, so that its values carry no adjoint.
+        forward: the places where the loss computes; the gradient's values there are no bug of its.
     """
 
     quantities: Sequence[Quantity]
@@ -80,14 +80,14 @@ class Candidates:
     _tables: dict[Any, Table] = field(default_factory=dict)
 
     def of_shape(self, shape: Shape) -> Table:
-        """Those that can be laid out in a shape."""
+        """Return the candidates that can be laid out in a shape."""
         if shape not in self._tables:
             found = [(one, laid) for one in self.quantities for laid in layouts(one.values, shape)]
             self._tables[shape] = _table(found, math.prod(shape))
         return self._tables[shape]
 
     def of_series(self, count: int, shape: Shape) -> Table:
-        """Those for a value of that shape in every pass of a loop."""
+        """Return the candidates for a value of a shape in each of `count` passes of a loop."""
         key = (count, shape)
         if key not in self._tables:
             found = [*self._from_loops(count, shape), *self._from_axes(count, shape)]
@@ -95,32 +95,32 @@ class Candidates:
         return self._tables[key]
 
     def _from_loops(self, count: int, shape: Shape) -> Iterator[_Laid]:
-        """The passes in order and in reverse, begun up to two passes later.
+        """Yield the passes of each series in order and in reverse, starting up to two passes late.
 
-        Of a loop in a loop, every pass of the outer with one of the inner.
+        For nested loops, yield one pass of the inner loop for every pass of the outer.
         """
-        for one in self.series:
-            length = len(one.values[0])
+        for series in self.series:
+            length = len(series.values[0])
             strides = [1] if count <= length <= count + 2 else []
             if not strides and length % count == 0 and length // count <= INNER:
                 strides = [length // count]
             for stride in strides:
                 starts = range(stride if stride > 1 else length - count + 1)
                 for order, first in itertools.product((1, -1), starts):
-                    chosen = [passes[::order][first::stride][:count] for passes in one.values]
+                    chosen = [passes[::order][first::stride][:count] for passes in series.values]
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
-                        yield one.first, laid
+                        yield series.first, laid
             for order, is_first in itertools.product((1, -1), (True, False)):
-                if one.first.kind != VALUE or not count - 1 <= length <= count + 1 or count < 3:
-                    continue  # only a state begins with nothing, before the first pass
-                padded = [_from_nothing(passes[::order], count, is_first) for passes in one.values]
-                laid = _all_laid(padded, shape)
+                if series.first.kind != VALUE or not count - 1 <= length <= count + 1 or count < 3:
+                    continue  # only a state has a value, 0, before the first pass
+                ordered = (passes[::order] for passes in series.values)
+                laid = _all_laid([_from_nothing(o, count, is_first) for o in ordered], shape)
                 if laid is not None:
-                    yield one.first, laid
+                    yield series.first, laid
 
     def _from_axes(self, count: int, shape: Shape) -> Iterator[_Laid]:
-        """The entries, rows or columns of one quantity; or so many parts, as of a batch."""
+        """Yield the entries, rows or columns of a quantity, or equal parts of it, as of a batch."""
         single = math.prod(shape) == 1
         for quantity in self.quantities:
             first = quantity.values[0]
@@ -143,7 +143,7 @@ class Candidates:
 def _from_nothing(
     passes: Sequence[NDArray[Any]], count: int, is_first: bool
 ) -> Sequence[NDArray[Any]]:
-    """So many passes, the first or the last of which is one before the loop began."""
+    """Return `count` passes, the first or the last of which is the zero state before the loop."""
     nothing = (np.zeros_like(passes[0]),)
     if is_first:
         return (*nothing, *passes[: count - 1])
@@ -153,17 +153,17 @@ def _from_nothing(
 _Laid = tuple[What, list[NDArray[Any]]]
 
 
-def _table(found: Sequence[_Laid], size: int) -> Table:
-    candidates = tuple(Candidate(*what.key, number) for number, (what, _) in enumerate(found))
-    points = len(found[0][1]) if found else 0
+def _table(laid_out: Sequence[_Laid], size: int) -> Table:
+    candidates = tuple(Candidate(*what.key, number) for number, (what, _) in enumerate(laid_out))
+    points = len(laid_out[0][1]) if laid_out else 0
     entries = tuple(
-        in_rows([laid[point] for _, laid in found]).reshape(-1, size) for point in range(points)
+        in_rows([laid[point] for _, laid in laid_out]).reshape(-1, size) for point in range(points)
     )
     return Table(candidates, entries)
 
 
 def _all_laid(chosen: Sequence[Sequence[NDArray[Any]]], shape: Shape) -> list[NDArray[Any]] | None:
-    """Every pass in its first layout, one after the other; None where there is none."""
+    """Return the first layout of every pass, stacked, by point; None if a pass has none."""
     by_point = []
     for passes in chosen:
         laid = [next(iter(layouts([one], shape)), None) for one in passes]
@@ -174,7 +174,7 @@ def _all_laid(chosen: Sequence[Sequence[NDArray[Any]]], shape: Shape) -> list[ND
 
 
 def layouts(values: Sequence[NDArray[Any]], shape: Shape) -> Iterator[list[NDArray[Any]]]:
-    """The ways in which values can be laid out in a shape: as they are, transposed, reshaped."""
+    """Yield the layouts of values in a shape: as they are, transposed, reshaped or reversed."""
     first = values[0]
     if first.shape == shape:
         yield list(values)

@@ -1,4 +1,4 @@
-"""Which constants somebody can have meant."""
+"""Constants that the author of a gradient may have meant."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from gradcheck.trace.record.nodes import Node
 
 
 def in_a_row(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """The numbers of arrays one after the other."""
+    """Return the entries of all arrays as one vector."""
     flat = [as_flat(value) for value in values]
     return flat[0] if len(flat) == 1 else np.concatenate(flat)
 
 
 def in_rows(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
-    """The numbers of arrays of one size, those of each in a row of its own."""
+    """Return a matrix with the entries of one array in each row; all have the same size."""
     return as_flat(values[0])[None] if len(values) == 1 else np.array([*map(as_flat, values)])
 
 
 MOST = 80
-"""Of more numbers some two make almost anything."""
+"""The maximum number of constants to combine: products of more would meet almost any number."""
 
 POWERS = (-2, -1, 1, 2)
 
@@ -33,20 +33,20 @@ CLOSE = 1e-8
 
 
 def sizes_of(nodes: Sequence[Node]) -> set[int]:
-    """The lengths of arrays, their products, and how often loops ran."""
-    found: set[int] = set()
+    """Return the lengths of arrays, their products, and the numbers of passes of loops."""
+    sizes: set[int] = set()
     passes: dict[object, int] = {}
     for node in nodes:
-        found |= {length for length in (*node.value.shape, node.value.size) if length > 1}
+        sizes |= {length for length in (*node.value.shape, node.value.size) if length > 1}
         if not node.is_leaf:
             passes[node.chain, node.name] = passes.get((node.chain, node.name), 0) + 1
-    return found | {count for count in passes.values() if count > 2}
+    return sizes | {count for count in passes.values() if count > 2}
 
 
 def meant_by(points: Sequence[Point]) -> NDArray[np.float64]:
-    """The logarithms, in order, of the constants that have a meaning in two functions.
+    """Return the sorted logarithms of the constants that have a meaning in two functions.
 
-    A power of a size or of a number of the text, or a product of two of these.
+    These are the powers of a size or of a number in the source, and the products of two powers.
     """
     first = points[0]
     numbers = {2.0} | {float(size) for size in sizes_of(first.loss_nodes)}
@@ -62,7 +62,7 @@ def meant_by(points: Sequence[Point]) -> NDArray[np.float64]:
 
 
 def is_meant(factor: float, meant: NDArray[np.float64]) -> bool:
-    """Whether a constant has a meaning."""
+    """True if a constant is 0 or has a meaning according to `meant_by`."""
     if not factor:
         return True
     log = np.log(abs(factor))
@@ -71,7 +71,7 @@ def is_meant(factor: float, meant: NDArray[np.float64]) -> bool:
 
 
 def complexity(factor: float) -> int:
-    """How unlikely it is that somebody meant a factor."""
+    """Return how unlikely it is that somebody meant a factor: from 0 for 1 to 5."""
     if abs(abs(factor) - 1) < 1e-9:
         return 0 if factor > 0 else 1
     whole = abs(factor - round(factor)) < 1e-9
@@ -80,5 +80,5 @@ def complexity(factor: float) -> int:
 
 
 def is_odd(factor: float) -> bool:
-    """Whether it is no size: by a size it may be divided later."""
+    """True if a factor is no size; a size may be divided out by a later line."""
     return factor < 0 or complexity(factor) > 2

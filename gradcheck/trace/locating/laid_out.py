@@ -1,7 +1,7 @@
-"""A wrong entry of what is laid out as an array, in the place of the whole array.
+"""Narrow a mend of an array to the one wrong expression that is laid out in it.
 
-`np.array([[a, b], [c, d]])`, `np.column_stack([a, b])` and `J[:, 1] = b` compute nothing: what is
-wrong with their values is wrong with one of the expressions that they lay out.
+`np.array([[a, b], [c, d]])`, `np.column_stack([a, b])` and `J[:, 1] = b` compute nothing: if their
+values are wrong, one of the expressions that they lay out is wrong.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
 Array = NDArray[np.float64]
 
 LAYERS = 12
-"""How many moves of data, and arrays within arrays, are looked through."""
+"""The maximum number of moves of data, and of nested arrays, that are looked through."""
 
 CLOSE = 1e-6
 
@@ -34,7 +34,7 @@ CLOSE = 1e-6
 def in_what_is_laid_out(
     mend: Mend, state: State, wrong: frozenset[str], candidates: Candidates
 ) -> Mend:
-    """The mend of the one expression that goes into what is wrong; or the same."""
+    """Return the mend of the one expression that the wrong entries come from, or the same mend."""
     mend = _as_written_in_the_end(mend, state)
     inner = _before_other_writes(mend, state, candidates.of_matrix)
     for _ in range(LAYERS):
@@ -53,7 +53,7 @@ def in_what_is_laid_out(
 
 
 def _as_written_in_the_end(mend: Mend, state: State) -> Mend:
-    """The mend of what is written into an array, right already where later writes make it so."""
+    """Return the mend of a write into an array, without entries that later writes put right."""
     last = first = mend.unit.first
     if mend.unit.kind != NODE or state.tape[first].operation != "setitem":
         return mend
@@ -63,15 +63,15 @@ def _as_written_in_the_end(mend: Mend, state: State) -> Mend:
     if last == first:
         return mend
     actual = []
-    for one, other, values in zip(mend.actual, mend.expected, state.values, strict=True):
-        written, wanted = np.ravel(values[last]), np.ravel(other)
+    for before, expected, values in zip(mend.actual, mend.expected, state.values, strict=True):
+        written, wanted = np.ravel(values[last]), np.ravel(expected)
         is_right = np.abs(written - wanted) <= CLOSE * np.max(np.abs(wanted), initial=0.0)
-        actual.append(np.where(is_right, wanted, np.ravel(one)))
+        actual.append(np.where(is_right, wanted, np.ravel(before)))
     return replace(mend, actual=actual)
 
 
 def _before_other_writes(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
-    """The same in the array as it was before what is written elsewhere; None where that is all."""
+    """Return the mend of the array before it is written to elsewhere; None if it never is."""
     index, off = mend.unit.first, off_entries(mend)
     node, edge = state.tape[index], None
     numbers = np.arange(mend.actual[0].size)
@@ -93,16 +93,16 @@ def _before_other_writes(mend: Mend, state: State, of_matrix: bool) -> Mend | No
 
 
 def off_entries(mend: Mend) -> NDArray[np.intp]:
-    """The flat places of the entries that are not what they should be, at any point."""
+    """Return the flat indices of the entries that are wrong at any point."""
     off = np.zeros(mend.actual[0].size, dtype=bool)
-    for one, other in zip(mend.actual, mend.expected, strict=True):
-        scale = float(np.max(np.abs(other), initial=0.0))
-        off |= np.abs(np.ravel(one) - np.ravel(other)) > CLOSE * scale
+    for actual, expected in zip(mend.actual, mend.expected, strict=True):
+        scale = float(np.max(np.abs(expected), initial=0.0))
+        off |= np.abs(np.ravel(actual) - np.ravel(expected)) > CLOSE * scale
     return np.flatnonzero(off)
 
 
 def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
-    """The same in the one operand that all wrong entries were moved from unchanged."""
+    """Return the mend of the one operand that all wrong entries were copied from, or None."""
     index = mend.unit.first
     node = state.tape[index]
     is_ours = node.place is None and (node.name == OUTPUT or node.operation in MOVES)
@@ -119,13 +119,13 @@ def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
     if operand is None or not state.tape[operand].is_float:
         return None
     if node.operation == "setitem" and not of_matrix and operand == node.operands[0]:
-        return None  # nothing is written there: that is what is wrong
+        return None  # the bug is that nothing is written there
     expected = [_expected(mend, point, (index, operand), state) for point in state.points]
     return _with(mend, index, operand, state, expected)
 
 
 def _is_written_once(node: Node, state: State) -> bool:
-    """Whether a statement writes once, at one place, over nothing: else that may be wrong."""
+    """True if a statement writes once, to one place, over zeros; else it may be wrong itself."""
     before, key = (resolve(argument, state.values[0]) for argument in node.arguments[:2])
     parts = key if isinstance(key, tuple) else (key,)
     times = sum(one.name == "setitem" and one.place == node.place for one in state.tape)
@@ -134,7 +134,7 @@ def _is_written_once(node: Node, state: State) -> bool:
 
 
 def _operand(mend: Mend, index: int, state: State) -> int | None:
-    """The one operand that all entries which are off come out of."""
+    """Return the one operand that all wrong entries come from, or None."""
     positions, starts = positions_through(state.tape[index], dict(enumerate(state.values[0])))
     off = off_entries(mend)
     if positions is None or positions.size != mend.actual[0].size or not off.size:
@@ -148,7 +148,7 @@ def _operand(mend: Mend, index: int, state: State) -> int | None:
 
 
 def _with(mend: Mend, index: int, operand: int, state: State, expected: Sequence[Array]) -> Mend:
-    """The mend of an operand: of its value, if it is made there for this alone."""
+    """Return the mend of an operand: of its value if that is made for this use, else of the use."""
     edge, made, place = (index, operand), state.tape[operand], state.tape[index].place
     is_for_it = state.consumers[operand] == [index] or place is None
     is_made_there = place is not None and made.place is not None and place.covers(made.place)
@@ -164,14 +164,14 @@ def _with(mend: Mend, index: int, operand: int, state: State, expected: Sequence
 
 
 def _with_all_entries(mend: Mend, state: State, candidates: Candidates) -> Iterator[Mend]:
-    """The mend, and it with what the other entries, of other rows, should be."""
+    """Yield the mend, also with the expected values of all other entries (of other rows)."""
     operand, index = mend.unit.replaced[0], mend.unit.first
     shape = state.tape[operand].value.shape
-    own = mend.how == OWN
+    is_own = mend.how == OWN
     whole = [np.asarray(mend.factor * values[operand], np.float64) for values in state.values]
-    if own and any(abs(mend.factor - one) < CLOSE for one in PLAIN):
+    if is_own and any(abs(mend.factor - one) < CLOSE for one in PLAIN):
         yield _with(mend, index, operand, state, whole)
-    yield replace(mend, how=QUANTITY, factor=1.0) if own else mend
+    yield replace(mend, how=QUANTITY, factor=1.0) if is_own else mend
     table, off = candidates.of_shape(shape), off_entries(mend)
     for candidate in table.candidates:
         values = [entries[candidate.number] for entries in table.entries]
@@ -179,14 +179,14 @@ def _with_all_entries(mend: Mend, state: State, candidates: Candidates) -> Itera
             np.allclose(value[off], wanted[off], rtol=CLOSE, atol=0)
             for value, wanted in zip(values, mend.expected, strict=True)
         ):
-            if own and proportion(mend.actual, values) is not None:
+            if is_own and proportion(mend.actual, values) is not None:
                 yield _with(mend, index, operand, state, whole)
             known = replace(mend, how=QUANTITY, factor=1.0, candidate=candidate)
             yield _with(known, index, operand, state, [one.reshape(shape) for one in values])
 
 
 def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> Array:
-    """What the operand should be: what it is, but for the entries that it gives."""
+    """Return an operand's expected value: its own, but for the entries that it contributes."""
     index, operand = edge
     values = state.values[point]
     actual = np.asarray(values[operand], dtype=np.float64)

@@ -1,9 +1,9 @@
-"""What a wrong value is made of: the right terms in it, and the factor that is left out.
+"""The parts of a wrong value: the right terms of a sum, and a missing factor.
 
-A block's own gradient can always be put in for the last of what adds it up. Where that adds what it
-should, as a penalty's derivative, what was there before is wrong. And inside a softmax or a
-normalisation few values are derivatives of anything: `np.sum(dp * p)` is not. There a known value
-times another is tried, in its use.
+A block's true gradient can always replace the last value of the sum that makes it. If the last
+term is right, as a penalty's derivative may be, the sum before it is wrong. Inside a softmax or a
+normalisation few values are derivatives of anything, as `np.sum(dp * p)` shows. There the product
+of a known value and another replaces a use of the known value.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ Wanted = Sequence[NDArray[np.float64]]
 
 
 def before_right_terms(mend: Mend, trials: Trials) -> Mend:
-    """The mend of what a block's gradient is made of, where all that is done to it is right."""
+    """Return the mend of a block's gradient before right terms are added to it, or the mend."""
     one, view = mend.candidate, trials.view
     if mend.unit.kind != NODE or mend.how != QUANTITY or one is None or one.kind != ADJOINT:
         return mend
     shape = view.state.tape[mend.unit.first].value.shape
     if mend.unit.is_series or mend.expected[0].size != np.prod(shape):
         return mend
-    index, found = mend.unit.first, False
+    index, has_term = mend.unit.first, False
     wanted: Wanted = [np.reshape(value, shape) for value in mend.expected]
     while (step := _before(index, wanted, one.node, view)) is not None:
         (index, wanted), is_term = step
-        found |= is_term
-    if not found:
+        has_term |= is_term
+    if not has_term:
         return mend
     unit = Unit(NODE, index, nodes=(index,))
     other = trials.attempt(unit, [np.ravel(value) for value in wanted], REST, one)
@@ -56,9 +56,9 @@ def before_right_terms(mend: Mend, trials: Trials) -> Mend:
 def _before(
     index: int, wanted: Wanted, block: int, view: View
 ) -> tuple[tuple[int, Wanted], bool] | None:
-    """What an operation adds a right term to, or divides by a size; and whether it is the former.
+    """Return the operand that an operation adds a right term to, or scales by a constant.
 
-    With what that has to be, by point.
+    Also return its expected value by point, and whether a term is added.
     """
     state, node = view.state, view.state.tape[index]
     name = node.operation
@@ -85,7 +85,7 @@ def _before(
 
 
 def factor_left_out(trials: Trials, mend: Mend) -> Mend | None:
-    """The last uses of a known value where it, times a value of the loss, mends the same."""
+    """Return the mend of the last use of a known value that lacks a factor of the loss; or None."""
     if mend.unit.kind not in (NODE, USE):
         return None
     view = trials.view
@@ -99,18 +99,18 @@ def factor_left_out(trials: Trials, mend: Mend) -> Mend | None:
         if not above >> index & 1 or node.value.dtype.kind != "f" or trials.is_late:
             continue
         for operand in dict.fromkeys(node.operands):
-            known = {one.kind for one in view.explained.get(operand, ())}
-            factors = values if ADJOINT in known else adjoints if known else []
+            kinds = {one.kind for one in view.explained.get(operand, ())}
+            factors = values if ADJOINT in kinds else adjoints if kinds else []
             for uses in (wrong_uses(operand, view), ((index, operand),)):
                 unit = Unit(USE, index, uses=uses)
-                found = _with_factor(unit, trials, factors)
-                if found is not None and found.outputs >= mend.outputs:
-                    return found
+                with_factor = _with_factor(unit, trials, factors)
+                if with_factor is not None and with_factor.outputs >= mend.outputs:
+                    return with_factor
     return None
 
 
 def wrong_uses(operand: int, view: View) -> tuple[Edge, ...]:
-    """The uses of a value by what wrong outputs are made of."""
+    """Return the uses of a value in the operations that wrong outputs are made of."""
     order = set(view.order)
     return tuple((user, operand) for user in view.state.consumers[operand] if user in order)
 
@@ -119,14 +119,14 @@ def _with_factor(unit: Unit, trials: Trials, factors: Sequence[Quantity]) -> Men
     view, index = trials.view, unit.replaced[0]
     shape = view.state.values[0][index].shape
     chosen = [one for one in factors if shape and _fits(one.values[0].shape, shape)]
-    own = next(iter(view.explained.get(index, ())), None)
-    if not chosen or own is None:
+    quantity = next(iter(view.explained.get(index, ())), None)
+    if not chosen or quantity is None:
         return None
     entries = tuple(
         in_rows([values[index] * one.values[point] for one in chosen])
         for point, values in enumerate(view.state.values)
     )
-    pairs = [(one, own) if own.kind == ADJOINT else (own, one) for one in chosen]
+    pairs = [(one, quantity) if quantity.kind == ADJOINT else (quantity, one) for one in chosen]
     candidates = tuple(
         Candidate(PRODUCT, factor.node, adjoint.node, number)
         for number, (factor, adjoint) in enumerate(pairs)

@@ -1,9 +1,8 @@
 """The earliest value of the gradient that, replaced by a known quantity, makes blocks right.
 
-It is looked for in the order of execution, with these preferences: a value that is right for
-something is not replaced while a later one that nothing explains can be; where the replacement is
-what an earlier value already is, the operation between them is blamed; adjoints are replaced by
-adjoints and slopes by slopes first.
+Values are tried in the order of execution, with these preferences. A right value is not replaced
+if a later value that nothing explains can be. If the replacement equals an earlier value, the
+operation between the two is blamed. Adjoints are first replaced by adjoints, slopes by slopes.
 """
 
 from __future__ import annotations
@@ -38,17 +37,17 @@ from gradcheck.trace.record.graph import evaluate
 EXACT = 1e-9
 
 PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
-"""Factors of a row of a matrix that say what is wrong; any other may be that of its data."""
+"""Factors of a matrix row that show what is wrong; any other factor may come from the data."""
 
 FURTHER = 40
-"""How many operations further a better place is looked for once one has been found."""
+"""The number of operations after the first place found that are searched for a better one."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one pass through the units found: the replacement, and whether the time ran out.
+    """The result of one pass through the units: the replacement, and whether the time ran out.
 
-    And the places where one constant factor mends the same, in order.
+    `scale` has the places where one constant factor mends the same, in order.
     """
 
     mend: Mend | None
@@ -57,7 +56,7 @@ class Outcome:
 
 
 def first_mend(trials: Trials, strict: bool) -> Outcome:
-    """The earliest replacement that mends, by the preferences.
+    """Return the earliest replacement that mends blocks, by the preferences given above.
 
     If strict, adjoints are only replaced by adjoints, and slopes by slopes.
     """
@@ -106,7 +105,7 @@ def first_mend(trials: Trials, strict: bool) -> Outcome:
         elif not is_first or (best.outputs >= trials.wrong and not (is_own and unit.is_series)):
             return Outcome(best, scale, late=False)
         else:
-            # of a part of one block's own gradient, what makes it wrong may come later on the tape
+            # the cause of a wrong part of one block's gradient may come later on the tape
             partial, is_answer = best, is_own
     mend = held or partial
     if mend is not None and scale and _comes_first(scale[0], mend):
@@ -127,18 +126,18 @@ def _cutting(trials: Trials) -> Iterator[Unit]:
 
 
 def _is_own(mend: Mend, candidates: Candidates) -> bool:
-    """Whether a block's own gradient is put in, or a part of it, as by what the loss adds up."""
+    """True if the replacement is a block's own gradient, or that of one term the loss adds up."""
     wanted = mend.candidate
     if wanted is None or wanted.kind != TANGENT or candidates.of_matrix:
         return wanted is not None and wanted.node in candidates.parameters
-    by = (
+    adjoints = (
         one.values for one in candidates.quantities if one.key == (ADJOINT, wanted.node, NO_OTHER)
     )
-    return any(np.ptp(np.concatenate([*map(np.ravel, values)])) == 0 for values in by)
+    return any(np.ptp(np.concatenate([*map(np.ravel, values)])) == 0 for values in adjoints)
 
 
 def _comes_first(scale: Mend, mend: Mend) -> bool:
-    """Whether a constant factor is to be mended before a replacement."""
+    """True if a constant factor has to be mended before a replacement."""
     earlier = scale.unit.position < mend.unit.position
     is_another = scale.outputs.isdisjoint(mend.outputs)
     return scale.outputs >= mend.outputs or (
@@ -147,9 +146,9 @@ def _comes_first(scale: Mend, mend: Mend) -> bool:
 
 
 def _says_more(mend: Mend, partial: Mend, is_cause: bool) -> bool:
-    """Whether it mends more than another, or needs no factor where that does; or is its cause.
+    """True if a mend covers more than another, needs no factor where that does, or is its cause.
 
-    Such can be what the passes of a loop hand on, where the other is what they all add up.
+    The series of values that the passes of a loop hand on can be the cause of a wrong sum of them.
     """
     is_cause = is_cause and partial.unit.is_series and mend.unit.is_series
     is_cause = is_cause and mend.outputs >= partial.outputs
@@ -157,9 +156,9 @@ def _says_more(mend: Mend, partial: Mend, is_cause: bool) -> bool:
 
 
 def _is_simpler(mend: Mend, other: Mend) -> bool:
-    """Whether it needs no factor where the other does, and mends what that leaves wrong.
+    """True if a mend needs no factor where another does, and does not cover less.
 
-    A size is no such factor: the division by it may come later.
+    A size is no such factor: a later line may divide by it.
     """
     return (
         mend.factor == 1
@@ -174,9 +173,9 @@ def _is_far(unit: Unit, mend: Mend | None) -> bool:
 
 
 def _with_own(unit: Unit, trials: Trials, scale: tuple[Mend, ...]) -> tuple[Mend, ...]:
-    """The places of a constant factor, with this one if it is another of them.
+    """Return the places of a constant factor, with this unit if it is another of them.
 
-    A factor that nobody can have meant is one of an adjoint, or fits by chance.
+    A factor that nobody can have meant counts for an adjoint only; elsewhere it fits by chance.
     """
     view, candidates = trials.view, trials.candidates
     if not unit.nodes or not (candidates.of_matrix or carries(unit, view)):
@@ -187,8 +186,8 @@ def _with_own(unit: Unit, trials: Trials, scale: tuple[Mend, ...]) -> tuple[Mend
     if candidates.of_matrix and all(abs(mend.factor - one) > EXACT for one in PLAIN):
         return scale
     kinds = {one.kind for one in view.explained.get(unit.first, ())}
-    is_one = VALUE not in kinds and bool(kinds & {ADJOINT, CONTRIBUTION})
-    if not (is_one or is_meant(mend.factor, candidates.meant)):
+    is_adjoint = VALUE not in kinds and bool(kinds & {ADJOINT, CONTRIBUTION})
+    if not (is_adjoint or is_meant(mend.factor, candidates.meant)):
         return scale
     if not scale or len(mend.outputs) > len(scale[0].outputs):
         return (mend,)
@@ -197,7 +196,7 @@ def _with_own(unit: Unit, trials: Trials, scale: tuple[Mend, ...]) -> tuple[Mend
 
 
 def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
-    """The quantity that mends most outputs in the place of a unit."""
+    """Return the mend that covers most outputs by a quantity in the place of a unit."""
     if unit.kind == EVERYWHERE:
         return None
     view, candidates = trials.view, trials.candidates
@@ -233,7 +232,7 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
         if candidate.kind == TANGENT and abs(abs(mend.factor) - 1) > EXACT:
             continue
         if mend.factor != 1 and values[0].size > 1 and not any(map(np.ptp, values)):
-            continue  # a constant alone, whatever it is of
+            continue  # all entries are equal: almost any quantity fits
         if best is None or _rank(mend, candidates) > _rank(best, candidates):
             best = mend
         if trials.is_late:
@@ -242,7 +241,7 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
 
 
 def _is_of_the_loss(unit: Unit, view: View, candidates: Candidates) -> bool:
-    """Whether what uses a value is done by the loss at the same places, with the same results."""
+    """True if the loss does the operations that use a value too, with the same results."""
     tape = view.state.tape
     return bool(unit.uses) and all(
         tape[user].place in candidates.forward
@@ -252,7 +251,7 @@ def _is_of_the_loss(unit: Unit, view: View, candidates: Candidates) -> bool:
 
 
 def _decides_nothing(unit: Unit, values: ByPoint, view: View) -> bool:
-    """Whether comparisons come out the same for all entries: many values would do that."""
+    """True if comparisons have one result for all entries, as they would for many values."""
     tape = view.state.tape
     if not unit.uses or unit.is_series or any(tape[user].is_float for user, _ in unit.uses):
         return False
@@ -267,20 +266,20 @@ def _decides_nothing(unit: Unit, values: ByPoint, view: View) -> bool:
 
 
 def _is_elsewhere(candidate: Candidate, actual: ByPoint, values: ByPoint) -> bool:
-    """Whether a derivative by one entry is 0 where the value is not: it is by all, each its own."""
+    """True if a derivative by one entry is 0 where the value, a derivative by several, is not."""
     return candidate.kind == TANGENT and any(
         np.any((wanted == 0) & (is_now != 0)) for is_now, wanted in zip(actual, values, strict=True)
     )
 
 
 def _is_other_mean(unit: Unit, view: View) -> bool:
-    """Whether a value of the forward pass is a sum for a mean, or the reverse, before a bend."""
+    """True if a forward value may be a sum in place of a mean, or the reverse."""
     is_reduced = view.state.tape[unit.first].operation in ("sum", "mean", "add.reduce")
     return unit.kind == NODE and is_reduced and not carries(unit, view)
 
 
 def _without(unit: Unit, trials: Trials) -> Mend | None:
-    """The mend by leaving terms of a sum out."""
+    """Return the mend that leaves terms out of a sum, or None."""
     if unit.kind not in (USE, CALL):
         return None
     tape = trials.state.tape
@@ -290,7 +289,7 @@ def _without(unit: Unit, trials: Trials) -> Mend | None:
 
 
 def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:
-    """The outputs count, then the constant; what a function hands out says more than its steps."""
+    """Rank by the outputs, then by the simplest factor, then by values that functions return."""
     one = mend.candidate
     is_handed = one is not None and one.kind == VALUE and one.node in candidates.handed
     return len(mend.outputs), -complexity(mend.factor), is_handed

@@ -17,7 +17,7 @@ MODULES = ("np", "numpy", "math")
 
 
 def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
-    """The expression that an operand is, in that of the operation that uses it."""
+    """Return the expression of an operand inside that of the operation that uses it, or None."""
     for position, argument in enumerate(consumer.arguments):
         if isinstance(argument, Reference) and argument.index == operand:
             return operand_text(made.chain[0].place.source, position)
@@ -25,7 +25,7 @@ def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
 
 
 def place_of_use(made: Node, consumer: Node, operand: int) -> Place | None:
-    """Where in that expression the operand stands; None where it is spread over lines."""
+    """Return the place of the operand in that expression; None if it is spread over lines."""
     text, place = text_of_use(made, consumer, operand), made.chain[0].place
     if text is None or place.line != place.end_line or text.end_col_offset is None:
         return None
@@ -35,10 +35,10 @@ def place_of_use(made: Node, consumer: Node, operand: int) -> Place | None:
 
 
 def name_of_operand(mend: Mend, state: State, blamed: Place | None) -> str | None:
-    """The expression that a wrong operand is at the blamed place.
+    """Return the expression of a wrong operand at the blamed place.
 
-    None where that place is none of its uses; empty where it is, and they have no text in common:
-    an argument of a helper is called there what the call hands over.
+    None if that place is none of its uses; empty if its uses have no text in common. The argument
+    of a helper has the text there that the call passes.
     """
     edges = mend.unit.uses or [
         (user, node)
@@ -62,7 +62,7 @@ def name_of_operand(mend: Mend, state: State, blamed: Place | None) -> str | Non
 
 
 def _handed_over(chain: Chain, consumer: Node, operand: int, level: int) -> str:
-    """What an operand is called so many calls up from its use; empty where that is not seen."""
+    """Return an operand's text `level` calls above its use; empty if that cannot be seen."""
     positions = [i for i, one in enumerate(consumer.arguments) if one == Reference(operand)]
     if not positions or not 0 <= level < len(chain):
         return ""
@@ -75,7 +75,7 @@ def _handed_over(chain: Chain, consumer: Node, operand: int, level: int) -> str:
 
 
 def _argument(code: CodeType, call: ast.expr | None, text: ast.expr | None) -> ast.expr | None:
-    """What a call hands over under the name that a function has for its argument."""
+    """Return the expression that a call passes for the argument that a function calls `text`."""
     named = arguments_of(code)
     if not isinstance(call, ast.Call) or not isinstance(text, ast.Name) or text.id not in named:
         return None
@@ -87,7 +87,7 @@ def _argument(code: CodeType, call: ast.expr | None, text: ast.expr | None) -> a
 
 
 def assigned_value(source: str) -> str:
-    """What a statement assigns, as it stands there; any other text as it is."""
+    """Return the right-hand side of an assignment as written, or any other text unchanged."""
     try:
         [statement] = ast.parse(source).body
     except (SyntaxError, ValueError):
@@ -98,7 +98,7 @@ def assigned_value(source: str) -> str:
 
 
 def operand_text(source: str, position: int) -> ast.expr | None:
-    """The expression of an operand in that of an operation, or in an augmented assignment."""
+    """Return the expression of an operand in that of an operation or augmented assignment."""
     expression = expression_of(source) or _augmented(source)
     operands: list[ast.expr] = []
     if isinstance(expression, ast.AugAssign):
@@ -120,7 +120,7 @@ def operand_text(source: str, position: int) -> ast.expr | None:
 
 
 def _root(function: ast.Attribute) -> str:
-    """What a name begins with: `np` of `np.linalg.solve`."""
+    """Return the first part of a dotted name: `np` of `np.linalg.solve`."""
     return ast.unparse(function.value).partition(".")[0]
 
 
@@ -130,7 +130,7 @@ def _augmented(source: str) -> ast.AugAssign | None:
 
 
 def with_place(state: State, node: Node) -> Node:
-    """The node, or the last one that it is made of whose place is known."""
+    """Return the node, or the last value that it is made of whose place is known."""
     while not node.chain and node.operands:
         node = state.tape[max(node.operands, key=lambda i: (bool(state.tape[i].chain), i))]
     return node

@@ -1,4 +1,4 @@
-"""Where in the source a part stands: of what a function returns, or of a list that is laid out."""
+"""The place in the source of one part of a returned structure, or of a list that makes an array."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from gradcheck.user.blocks import BARE
 
 
 def returned_place(chain: Chain, block: str, names: Sequence[str] = ()) -> Place | None:
-    """The expression that stands for a block, a key or `params[2]`, in what a function returns.
+    """Return the expression of a block, a key or `params[2]`, in the value that a function returns.
 
-    The outermost call of the chain that returns a dict with the block, or a tuple or list in the
-    order of the blocks, is taken. With the `names` of all, one that returns a tuple is as well, or
-    a dict without the block.
+    It is read from the outermost call of the chain that returns a dict with the block, or a tuple
+    or list in the order of the blocks. With the `names` of all blocks, a call that returns any
+    tuple, or a dict without the block, counts as well.
     """
     for call in reversed(chain):
         for statement in _returns(call):
@@ -54,7 +54,7 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
 
 
 def _in_order(value: ast.expr | None, block: str, names: Sequence[str]) -> ast.expr | None:
-    """What stands for a block in a tuple of all; a dict without it, or a longer tuple, whole."""
+    """Return a block's element of a tuple of all; a longer tuple, or a dict without it, whole."""
     if block not in names or not isinstance(value, ast.Tuple | ast.Dict):
         return None
     if isinstance(value, ast.Tuple) and len(value.elts) == len(names):
@@ -77,7 +77,7 @@ Path = tuple[int, ...]
 
 
 def place_of_element(mend: Mend, state: State) -> Place | None:
-    """The place of the one expression in a list that a mend puts right, if it is of one."""
+    """Return the place of the one expression in a list that a mend puts right, or None."""
     index = mend.unit.first
     node = state.tape[index]
     if node.place is None or node.operation not in LAID_OUT or mend.unit.kind != NODE:
@@ -97,7 +97,7 @@ def _leaves(items: Sequence[Any], path: Path = ()) -> Iterator[tuple[Path, Any]]
 
 
 def _laid_at(node: Node, state: State, entries: NDArray[np.intp]) -> list[Path]:
-    """Where in the list the entries of an array come from."""
+    """Return the paths in the list that entries of an array come from."""
     values = state.values[0]
     numbered = [
         (path, np.shape(resolve(item, values))) for path, item in _leaves(node.arguments[0])
@@ -114,27 +114,27 @@ def _laid_at(node: Node, state: State, entries: NDArray[np.intp]) -> list[Path]:
         return []
     rest = [resolve(one, values) for one in node.arguments[1:]]
     try:
-        found = np.ravel(node.function(coded(node.arguments[0]), *rest, **node.keywords))
+        origins = np.ravel(node.function(coded(node.arguments[0]), *rest, **node.keywords))
     except (TypeError, ValueError, IndexError):
         return []
-    if found.size != node.value.size:
+    if origins.size != node.value.size:
         return []
-    return [numbered[int(number)][0] for number in np.unique(found[entries])]
+    return [numbered[int(number)][0] for number in np.unique(origins[entries])]
 
 
 def _element(place: Place, path: Path) -> Place | None:
-    """The expression at a path in the list that a call is given."""
+    """Return the expression at a path in the list that is a call's first argument."""
     for call in ast.walk(parsed(text_of(place.file))):
         if not isinstance(call, ast.Call) or not call.args:
             continue
         if Place.of(call, place.file, place.function) != place:
             continue
-        found: ast.expr = call.args[0]
+        element: ast.expr = call.args[0]
         for number in path:
-            if not isinstance(found, ast.List | ast.Tuple) or number >= len(found.elts):
+            if not isinstance(element, ast.List | ast.Tuple) or number >= len(element.elts):
                 return None
-            if any(isinstance(one, ast.Starred) for one in found.elts):
+            if any(isinstance(one, ast.Starred) for one in element.elts):
                 return None
-            found = found.elts[number]
-        return Place.of(found, place.file, place.function)
+            element = element.elts[number]
+        return Place.of(element, place.file, place.function)
     return None
