@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradcheck.arrays import proportion
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, NO_OTHER, TANGENT, VALUE
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, TANGENT, VALUE
 from gradcheck.trace.locating.candidates import Candidate, Candidates
-from gradcheck.trace.locating.constants import complexity, is_meant, is_odd
+from gradcheck.trace.locating.choice import Choice
+from gradcheck.trace.locating.constants import complexity, is_meant
 from gradcheck.trace.locating.cuts import cut_at
-from gradcheck.trace.locating.preferences import already_right, carries, is_better, spoils
+from gradcheck.trace.locating.preferences import carries
 from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import (
@@ -39,9 +40,6 @@ EXACT = 1e-9
 PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
 """Factors of a matrix row that show what is wrong; any other factor may come from the data."""
 
-FURTHER = 40
-"""The number of operations after the first place found that are searched for a better one."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -60,57 +58,19 @@ def first_mend(trials: Trials, strict: bool) -> Outcome:
 
     If strict, adjoints are only replaced by adjoints, and slopes by slopes.
     """
-    view, candidates = trials.view, trials.candidates
     for unit in _cutting(trials):
-        best = _best(unit, trials, strict)
-        if best is not None:
-            return Outcome(best, (), late=False)
-    scale: tuple[Mend, ...] = ()
-    held: Mend | None = None
-    held_is: set[int] = set()
-    held_spoils = False
-    is_part = False
-    partial: Mend | None = None
-    settled = is_answer = False
-    for unit in units_of(view):
+        mend = _best(unit, trials, strict)
+        if mend is not None:
+            return Outcome(mend, (), late=False)
+    choice = Choice(trials)
+    for unit in units_of(trials.view):
         if trials.is_late:
-            return Outcome(held or partial, scale, late=True)
-        far = _is_far(unit, held) or (_is_far(unit, partial) and not is_answer)
-        scale = _with_own(unit, trials, scale)
-        if far or (settled and scale and scale[0].outputs >= trials.wrong):
-            continue
-        best = _best(unit, trials, strict)
-        if best is None:
-            continue
-        is_own = _is_own(best, candidates)
-        if partial is not None and not _says_more(best, partial, is_answer and not is_own):
-            continue
-        if scale and scale[0].outputs >= best.outputs:
-            settled = True
-            continue
-        best_spoils = spoils(best, view)
-        if held is not None and not best_spoils and _is_simpler(best, held):
-            held = None
-        if held is not None and (
-            not best.outputs >= held.outputs
-            or best_spoils
-            or not (held_spoils or is_better(best, held, view, held_is, is_part))
-        ):
-            continue
-        is_first = held is None
-        held_is, is_part = already_right(best, view)
-        held_spoils = best_spoils
-        if held_is or is_part or held_spoils:
-            held = best
-        elif not is_first or (best.outputs >= trials.wrong and not (is_own and unit.is_series)):
-            return Outcome(best, scale, late=False)
-        else:
-            # the cause of a wrong part of one block's gradient may come later on the tape
-            partial, is_answer = best, is_own
-    mend = held or partial
-    if mend is not None and scale and _comes_first(scale[0], mend):
-        mend = None
-    return Outcome(mend, scale, late=False)
+            return Outcome(choice.mend, choice.scale, late=True)
+        choice.scale = _with_own(unit, trials, choice.scale)
+        mend = None if choice.is_made_before(unit) else _best(unit, trials, strict)
+        if mend is not None and choice.is_settled_by(mend):
+            return Outcome(mend, choice.scale, late=False)
+    return Outcome(choice.between_mend_and_scale(), choice.scale, late=False)
 
 
 def _cutting(trials: Trials) -> Iterator[Unit]:
@@ -123,53 +83,6 @@ def _cutting(trials: Trials) -> Iterator[Unit]:
             for operand in cut.operands
         ):
             yield Unit(NODE, cut.index, nodes=(cut.index,))
-
-
-def _is_own(mend: Mend, candidates: Candidates) -> bool:
-    """True if the replacement is a block's own gradient, or that of one term the loss adds up."""
-    wanted = mend.candidate
-    if wanted is None or wanted.kind != TANGENT or candidates.of_matrix:
-        return wanted is not None and wanted.node in candidates.parameters
-    adjoints = (
-        one.values for one in candidates.quantities if one.key == (ADJOINT, wanted.node, NO_OTHER)
-    )
-    return any(np.ptp(np.concatenate([*map(np.ravel, values)])) == 0 for values in adjoints)
-
-
-def _comes_first(scale: Mend, mend: Mend) -> bool:
-    """True if a constant factor has to be mended before a replacement."""
-    earlier = scale.unit.position < mend.unit.position
-    is_another = scale.outputs.isdisjoint(mend.outputs)
-    return scale.outputs >= mend.outputs or (
-        earlier and (is_another or complexity(mend.factor) > 0)
-    )
-
-
-def _says_more(mend: Mend, partial: Mend, is_cause: bool) -> bool:
-    """True if a mend covers more than another, needs no factor where that does, or is its cause.
-
-    The series of values that the passes of a loop hand on can be the cause of a wrong sum of them.
-    """
-    is_cause = is_cause and partial.unit.is_series and mend.unit.is_series
-    is_cause = is_cause and mend.outputs >= partial.outputs
-    return is_cause or mend.outputs > partial.outputs or _is_simpler(mend, partial)
-
-
-def _is_simpler(mend: Mend, other: Mend) -> bool:
-    """True if a mend needs no factor where another does, and does not cover less.
-
-    A size is no such factor: a later line may divide by it.
-    """
-    return (
-        mend.factor == 1
-        and other.how == QUANTITY
-        and is_odd(other.factor)
-        and not mend.outputs < other.outputs
-    )
-
-
-def _is_far(unit: Unit, mend: Mend | None) -> bool:
-    return mend is not None and unit.position > mend.unit.position + FURTHER
 
 
 def _with_own(unit: Unit, trials: Trials, scale: tuple[Mend, ...]) -> tuple[Mend, ...]:
