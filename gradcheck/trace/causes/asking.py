@@ -91,8 +91,8 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
     if alone is not None or not times:
         return alone
     cause = scale_cause(replace(mend, factor=1 / times), search, state)
-    is_any = cause is None or cause.name == fault.SCALE  # in one pass any factor is possible
-    return None if is_any else cause
+    # in one pass any factor is possible
+    return None if cause.name == fault.SCALE else cause
 
 
 def _pass_alone(mend: Mend) -> Cause | None:

@@ -1,0 +1,94 @@
+"""The numbers by which a loss divides or multiplies: means, written factors, a dropout's share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.record.graph import constant_of
+from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.sources import numbers_in
+
+CLOSE = 1e-6
+
+SCALES = ("multiply", "divide")
+
+
+def is_about(ratio: float, number: float) -> bool:
+    """True if a factor is a number, up to rounding."""
+    return abs(ratio - number) < CLOSE * number
+
+
+def written_factor(node: Node, ratio: float) -> str:
+    """Describe the number in the text of a product that is the factor; empty if there is none."""
+    for _, number, divides in numbers_in(node.source):
+        if number not in (0, 1) and is_about(1 / ratio if divides else ratio, number):
+            return f"{'division by' if divides else 'factor'} {number}"
+    return ""
+
+
+def divisors_of(nodes: Sequence[Node]) -> set[int]:
+    """Return the integers that the loss divides by, including those of means.
+
+    Left out are a two in the source, and any number in the source that divides whole arrays.
+    """
+    divisors: set[float] = set()
+    for node in nodes:
+        bare = {number for _, number, _ in numbers_in(node.source)}
+        name = node.operation
+        if name == "mean" and node.operands and node.value.size:
+            divisors.add(nodes[node.operands[0]].value.size / node.value.size)
+        numbers: list[float] = []
+        if name == "divide" and len(node.arguments) == 2:
+            numbers = [constant_of(node.arguments[1], nodes) or 0.0]
+        if name == "multiply":
+            constants = (constant_of(side, nodes) for side in node.arguments)
+            numbers = [1 / constant for constant in constants if constant]
+        for number in numbers:
+            is_bare = number in bare or (number and 1 / number in bare)
+            if not is_bare or (number != 2 and node.value.size == 1):
+                divisors.add(number)
+    return {round(n) for n in divisors if n > 1 and abs(n - round(n)) < CLOSE * n}
+
+
+def has_axis(nodes: Sequence[Node], whole: int, length: int) -> bool:
+    """True if some array has `whole` entries and an axis of this length."""
+    return any(node.value.size == whole and length in node.value.shape for node in nodes)
+
+
+def kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
+    """Return the share of units that a dropout keeps and divides by, if it is the factor."""
+    for node in nodes:
+        if node.operation not in SCALES or len(node.arguments) != 2:
+            continue
+        near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
+        operations = (node, *map(nodes.__getitem__, near))
+        arrays = [
+            *(nodes[index].value for index in near),
+            *(item for operation in operations for item in operation.arguments),
+        ]
+        masks = [item for item in arrays if isinstance(item, np.ndarray) and _is_mask(item)]
+        numbers = [
+            float(nodes[index].value.reshape(()))
+            for index in node.operands
+            if _is_scalar(nodes[index])
+        ]
+        numbers += [constant_of(item, nodes) or 0.0 for item in node.arguments]
+        numbers += [float(np.max(mask)) for mask in masks]
+        for number in numbers if masks else ():
+            kept = 1 / number if number > 1 else number
+            if 0 < kept < 1 and (is_about(ratio, kept) or is_about(1 / ratio, kept)):
+                return kept
+    return None
+
+
+def _is_scalar(node: Node) -> bool:
+    return node.is_float and node.value.size == 1
+
+
+def _is_mask(value: NDArray[Any]) -> bool:
+    levels = np.unique(value) if value.size > 1 else np.empty(0)
+    return len(levels) == 2 and float(levels[0]) == 0
