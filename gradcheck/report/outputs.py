@@ -21,39 +21,48 @@ def paired(formats: Sequence[str], outputs: Sequence[Path]) -> list[tuple[str, P
         if not path.parent.is_dir():
             raise UsageError(f"--output {path}: there is no folder {path.parent}")
     left = list(dict.fromkeys(formats))
-    named = bool(left)
-    found: dict[Path, str] = {}
-    for only_one in (True, False):
-        for path in outputs:
-            fitting = [name for name in left if RENDERERS[name].fits(path)]
-            if path not in found and fitting and not (only_one and len(fitting) > 1):
-                found[path] = fitting[0]
-                left.remove(fitting[0])
-    unnamed = []
+    chosen = _named_by_suffix(left, outputs)
+    left = [name for name in left if name not in chosen.values()]
     for path in outputs:
-        own = [name for name, row in RENDERERS.items() if path.suffix.lower() in row.suffixes]
-        if path in found:
-            continue
-        if not own and not named and path.suffix:
-            known = ", ".join(one for row in RENDERERS.values() for one in row.suffixes)
-            raise UsageError(
-                f"--output {path}: no format is written to {path.suffix} files; there are {known}, "
-                "or name one with --format"
-            )
-        if not own or any(not RENDERERS[name].suffixes for name in left):
-            unnamed.append(path)
-        else:
-            found[path] = own[0]
-    for path in unnamed:
-        if not left and named:
+        usual = None if path in chosen else _usual(path, left, bool(formats))
+        if usual is not None:
+            chosen[path] = usual
+    for path in outputs:
+        if path not in chosen and formats and not left:
             raise UsageError(f"--output {path}: there is no --format left for it")
-        found[path] = left.pop(0) if left else TEXT
+        if path not in chosen:
+            chosen[path] = left.pop(0) if left else TEXT
     if len(left) > 1:
         raise UsageError(
             f"--format {' and '.join(left)}: only one can be printed; give the others an --output"
         )
-    printed = left or ([] if named else [TEXT])
-    return [*((found[path], path) for path in outputs), *((name, None) for name in printed)]
+    printed = left or ([] if formats else [TEXT])
+    return [*((chosen[path], path) for path in outputs), *((name, None) for name in printed)]
+
+
+def _named_by_suffix(named: Sequence[str], outputs: Sequence[Path]) -> dict[Path, str]:
+    """Return the named formats by the files whose suffix they fit; single choices first."""
+    left, chosen = list(named), {}
+    for only_one in (True, False):
+        for path in outputs:
+            fitting = [name for name in left if RENDERERS[name].fits(path)]
+            if path not in chosen and fitting and not (only_one and len(fitting) > 1):
+                chosen[path] = fitting[0]
+                left.remove(fitting[0])
+    return chosen
+
+
+def _usual(path: Path, left: Sequence[str], is_named: bool) -> str | None:
+    """Return the format that is usual for the suffix; None if the next named one is meant."""
+    usual = [name for name, row in RENDERERS.items() if path.suffix.lower() in row.suffixes]
+    if not usual and not is_named and path.suffix:
+        known = ", ".join(one for row in RENDERERS.values() for one in row.suffixes)
+        raise UsageError(
+            f"--output {path}: no format is written to {path.suffix} files; there are {known}, "
+            "or name one with --format"
+        )
+    is_next = any(not RENDERERS[name].suffixes for name in left)
+    return usual[0] if usual and not is_next else None
 
 
 def write_files(
