@@ -107,9 +107,9 @@ class Judge:
         return self._asked(point.measured(point.perturb(entries, self._rng)))
 
     def _nearby(self, base: Point, size: float, start: Standing) -> Iterator[Asked]:
-        """Yield another point, nearer if the blocks that are right at the user's are wrong there.
+        """Yield another point at which the blocks that are right at the user's point are right too.
 
-        A right block is wrong where the loss is too nearly flat to tell.
+        If one is wrong there, the loss is too nearly flat to tell, and a nearer point is tried.
         """
         first = None
         for nearer in NEARER:
