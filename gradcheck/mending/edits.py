@@ -96,7 +96,7 @@ class Hints:
 
 
 def weighed(constructed: Sequence[Edit]) -> list[Edit]:
-    """Return edits made for the wanted value, weighed as what the diagnosis means."""
+    """Return edits made for the wanted value, with the weights of what the diagnosis means."""
     return [edit._replace(weight=edit.weight * AT_THE_LINE * OF_THE_RULE) for edit in constructed]
 
 

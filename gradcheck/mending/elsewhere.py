@@ -25,7 +25,7 @@ from gradcheck.user.problem import Problem
 from gradcheck.words import listed
 
 MOST, SINGLE = 24, 4
-"""The maximum numbers of data that are drawn, and of those tried alone if all make no sense."""
+"""The numbers of data that are redrawn, and of those tried alone if all together make no sense."""
 
 
 class Data:
@@ -54,7 +54,7 @@ class Data:
         self._staying, self._kept = self._after_a_call()
 
     def redrawn(self) -> Iterator[State]:
-        """Yield states with other data, those with the most first."""
+        """Yield states with other data, those with the most changes first."""
         puts = self._independent()
         arrays = [pair for pair in puts if pair[0][0].is_array]
         for chosen in (puts, arrays, *([pair] for pair in puts[:SINGLE])):

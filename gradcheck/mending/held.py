@@ -35,7 +35,7 @@ Path = tuple[str, ...]
 class Held:
     """An array or number, with functions that replace it, wherever it is held.
 
-    The items of a list have one path.
+    The items of a list share one path.
     """
 
     value: Any

@@ -182,15 +182,15 @@ class Judge:
     def proved(self) -> float | None:
         """Return the largest relative error if all entries are right at every point, else None.
 
-        The gradient was called there before: what it has kept since must not matter.
+        The gradient was called there before: values that it has kept since must not matter.
         """
         return self._largest_error((self._whole, *self.further))
 
     def proof(self) -> tuple[int, tuple[str, ...], bool, bool]:
-        """Return the number of points where all is right, what varies there, and if it holds.
+        """Return the number of points that agree, what varies there, if it holds, and if in doubt.
 
-        And whether it is doubtful: wrong with sizes that nothing vouches for. If it does not hold,
-        what varies is what it does not hold for.
+        It is in doubt if it is wrong with sizes that nothing vouches for. If it does not hold, the
+        data that it does not hold for are returned as what varies.
         """
         varied = []
         for one in self.elsewhere:

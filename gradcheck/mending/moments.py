@@ -27,7 +27,7 @@ INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 class Moment:
     """One time that a statement was reached: the names of its function, and the scope around it.
 
-    `returned` holds what the statement has returned, if it has.
+    `returned` holds what the statement has returned, if anything.
     """
 
     names: dict[str, Any]

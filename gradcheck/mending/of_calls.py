@@ -57,7 +57,7 @@ def axes(context: Context) -> Iterator[Edit]:
 
 
 def _axes_of(count: int) -> list[str]:
-    """Return the single axes of so many, and the sets of several."""
+    """Return the single axes out of `count`, and all sets of several."""
     single = [str(axis) for axis in range(count)]
     several = [str(axes) for size in range(2, count) for axes in combinations(range(count), size)]
     return single + several

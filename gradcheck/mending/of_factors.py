@@ -194,7 +194,7 @@ def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
 
 
 def target_value(context: Context, node: ast.expr) -> Value | None:
-    """Return the value of what an expression is assigned to, or its own value."""
+    """Return the value of the target that an expression is assigned to, or its own value."""
     parent = context.parents.get(node)
     if isinstance(parent, ast.Assign) and len(parent.targets) == 1:
         return context.value(parent.targets[0])

@@ -61,7 +61,7 @@ def _with_operator(
 
 
 def moved_statements(context: Context) -> Iterator[Edit]:
-    """Yield a statement after its loop, in the block before it, after what reads it, or again."""
+    """Yield a statement moved after its loop, into the block before, after readers; or again."""
     yield from _ends_of_blocks(context)
     for block in context.blocks():
         yield from _into_blocks(context, block)

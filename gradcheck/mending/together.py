@@ -56,7 +56,7 @@ def likely_pairs(edits: Sequence[Edit]) -> Iterator[Candidate]:
 
 
 def united(helpful: Sequence[tuple[Edit, Progress]], base: Progress) -> list[Candidate]:
-    """Return sets of edits that make all blocks right, from those that make one right each."""
+    """Return sets of edits that together make all blocks right, each edit another block."""
     wrong = [index for index, right in enumerate(base.right) if right is False]
     choices = [[edit for edit, one in helpful if one.right[index]][:FEW] for index in wrong]
     candidates = (tuple(dict.fromkeys(edits)) for edits in islice(product(*choices), MOST))

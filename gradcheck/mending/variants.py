@@ -91,7 +91,7 @@ class Program:
             setattr(builtins, CHOSEN, ())
 
     def restore(self) -> None:
-        """Let the functions run what they ran when this was made."""
+        """Let the functions run the codes that they had when this object was made."""
         with self.running(()):
             self._now = None
 

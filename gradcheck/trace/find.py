@@ -38,7 +38,7 @@ from gradcheck.trace.locating.trial import Deadline
 from gradcheck.trace.wording.words import Words
 
 Judge = Callable[[Mapping[str, NDArray[Any]]], bool]
-"""Whether mended gradients agree with the numeric one in the blocks that a fault is to mend."""
+"""True if mended gradients agree with the numeric one in the blocks that a fault mends."""
 
 ROUNDS = 8
 """The maximum number of faults that are looked for, one after the other."""

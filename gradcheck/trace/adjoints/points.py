@@ -199,7 +199,7 @@ def gradients_that_enter(
 ) -> tuple[dict[str, Array], bool | None]:
     """Return the gradients that enter an update at a point, by block, and whether it is adaptive.
 
-    The result is ({}, None) if the update neither normalizes nor clips gradients.
+    The result is ({}, None) if the update neither normalises nor clips gradients.
     """
     trace = _trace_gradient(subject, values)
     returned = {} if trace.error is not None else trace.indices[-1]

@@ -69,7 +69,7 @@ def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[S
 def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
     """Yield the contributions of the passes of a loop to the derivative of one value.
 
-    Also yield those to the derivative of the value that the pass before made, used elsewhere too.
+    Also yield those to the derivative of the previous pass's value, if that is used elsewhere too.
     """
     nodes = points[0].loss_nodes
     parts = [(nodes[one.node], nodes[one.other], one) for one in contributions_of(points)]

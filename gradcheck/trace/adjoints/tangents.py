@@ -107,7 +107,7 @@ def columns_of(points: Sequence[Point]) -> Iterator[tuple[str, int, int, ByPoint
 
 
 def _column(point: Point, leaf: int, entry: int) -> NDArray[Any] | None:
-    """Return the derivatives, by one entry, of all values of which a row is one; or None."""
+    """Return the expected column of an entry: the derivatives of all values by it; or None."""
     if point.subject.direction is not None:  # a row of a Hessian: the values are a gradient
         direction = _unit(point.loss_nodes[leaf].value.shape, entry)
         derivatives = second_adjoints(point.loss_nodes, point.loss_index, leaf, direction)

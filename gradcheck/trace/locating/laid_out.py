@@ -71,7 +71,7 @@ def _as_written_in_the_end(mend: Mend, state: State) -> Mend:
 
 
 def _before_other_writes(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
-    """Return the mend of the array before it is written to elsewhere; None if it never is."""
+    """Return the mend of the array before writes to other entries; None if there are none."""
     index, off = mend.unit.first, off_entries(mend)
     node, edge = state.tape[index], None
     numbers = np.arange(mend.actual[0].size)
