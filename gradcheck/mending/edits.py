@@ -79,13 +79,13 @@ class Hints:
     def of(cls, findings: Sequence[Finding], faults: Sequence[Fault] = ()) -> Hints:
         """Return the hints of some findings, and of the faults behind them."""
         codes = {finding.code for finding in findings}
-        said = [
+        advice = [
             Said(place, one.fix) for one in findings for place in (one.location, *one.also) if place
         ]
         return cls(
-            frozenset((one.place.file, one.place.line) for one in said),
+            frozenset((one.place.file, one.place.line) for one in advice),
             frozenset(kind for rule in RULES if rule.code in codes for kind in rule.edits),
-            tuple(said),
+            tuple(advice),
             tuple(one for one in map(Wanted.of, faults) if one is not None),
         )
 

@@ -47,9 +47,9 @@ class Data:
         self._rng = np.random.default_rng(0)
         self._base = self._answer()
         step = None if problem.step is None else problem.step.step
-        own = (problem.loss_function, problem.gradient_function, step, problem.layer)
+        of_problem = (problem.loss_function, problem.gradient_function, step, problem.layer)
         owner = problem.parameters.owner if problem.parameters.in_place else None
-        self._holders = [one for one in (*own, *functions, owner) if one is not None]
+        self._holders = [one for one in (*of_problem, *functions, owner) if one is not None]
         self._found = Holdings.of(self._holders)
         self._staying, self._kept = self._after_a_call()
 
@@ -129,24 +129,24 @@ class Data:
         now = Holdings.of(self._holders).held
         arrays = {id(held.value) for held in now if held.is_array}
         numbers = {(held.path, held.value) for held in now if not held.is_array}
-        arrays_there, kept = [], []
+        in_place, unchanged = [], []
         for held, value in zip(self._found.held, before, strict=True):
             if held.is_array and id(held.value) in arrays:
-                arrays_there.append(held)
-                kept += [held] if same_numbers(held.value, value) else []
+                in_place.append(held)
+                unchanged += [held] if same_numbers(held.value, value) else []
             elif not held.is_array and (held.path, held.value) in numbers:
-                kept.append(held)
+                unchanged.append(held)
         self._restore()
-        return arrays_there, kept
+        return in_place, unchanged
 
 
-def _groups(kept: Sequence[Held]) -> list[list[Held]]:
+def _groups(data: Sequence[Held]) -> list[list[Held]]:
     """Return the data that are drawn together: items of a list, and equal data, without views.
 
     Whole numbers inside the items of a list may refer to one another: they are one group.
     """
     groups: dict[Any, list[Held]] = {}
-    for held in sorted(kept, key=_size, reverse=True):
+    for held in sorted(data, key=_size, reverse=True):
         if "*" in held.path:
             below = held.path.index("*") + 1
             is_whole = np.asarray(held.value).dtype.kind in "iu"

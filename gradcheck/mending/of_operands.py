@@ -42,8 +42,8 @@ def exchanged(context: Context) -> Iterator[Edit]:
             case _:
                 continue
         for first, second in combinations(items[:MOST_ITEMS], 2):
-            known = [value for value in map(context.value, (first, second)) if value is not None]
-            kinds = {(value.kind, value.shape) for value in known}
+            values = [value for value in map(context.value, (first, second)) if value is not None]
+            kinds = {(value.kind, value.shape) for value in values}
             begin, middle = context.span(first)
             after, stop = context.span(second)
             if len(kinds) < 2 and context.source(first) != context.source(second):
@@ -171,8 +171,8 @@ def _counters(context: Context, node: ast.AST) -> Iterator[str]:
     """Yield the integers that the loops around a node count by."""
     while (above := context.parents.get(node)) is not None:
         for one in ast.walk(above.target) if isinstance(above, ast.For) else ():
-            known = context.values.get(one.id) if isinstance(one, ast.Name) else None
-            if isinstance(one, ast.Name) and known is not None and known.kind == "int":
+            value = context.values.get(one.id) if isinstance(one, ast.Name) else None
+            if isinstance(one, ast.Name) and value is not None and value.kind == "int":
                 yield one.id
         node = above
 

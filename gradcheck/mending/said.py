@@ -86,8 +86,8 @@ def _edits(
         for form in JOINED:
             for one in chosen:
                 if ast.unparse(one) != text:
-                    own, more = grouped(context.source(one), one), grouped(code, codes[code])
-                    yield context.fitted(one, form.format(own, more), SAID)
+                    present, more = grouped(context.source(one), one), grouped(code, codes[code])
+                    yield context.fitted(one, form.format(present, more), SAID)
 
 
 def _nothing(context: Context, node: ast.expr) -> Iterator[Edit]:

@@ -104,11 +104,11 @@ def _single(axes: Sequence[Axis]) -> list[list[Axis]]:
 
 def apart(groups: Sequence[Dimension]) -> list[Growth]:
     """Return the growth of all dimensions at once, to different sizes, and that of each."""
-    taken = {size for size, _, _ in groups}
+    used = {size for size, _, _ in groups}
     whole: dict[Axis, int] = {}
     for size, step, axes in groups:
-        new = next(one for one in itertools.count(size + step, step) if one not in taken)
-        taken.add(new)
+        new = next(one for one in itertools.count(size + step, step) if one not in used)
+        used.add(new)
         whole.update(dict.fromkeys(axes, new - size))
     return [whole, *(dict.fromkeys(axes, step) for _, step, axes in groups)] if groups else []
 

@@ -95,12 +95,12 @@ def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
     """Return the array of a shape that broadcasts to this one, or itself; nan is unknown."""
     if value.shape == shape:
         return value
-    known = np.where(np.isfinite(value), value, np.nan)
+    finite = np.where(np.isfinite(value), value, np.nan)
     more = value.ndim - len(shape)
     axes = [axis for axis in range(value.ndim) if axis < more or shape[axis - more] == 1]
-    if more < 0 or not np.isfinite(known).any():
+    if more < 0 or not np.isfinite(finite).any():
         return None
-    mean = np.nanmean(known, axis=tuple(axes), keepdims=True)
-    close = np.abs(known - mean) <= CLOSE * np.nanmax(np.abs(known))
-    same = mean.size == np.prod(shape) and np.all(close | np.isnan(known))
+    mean = np.nanmean(finite, axis=tuple(axes), keepdims=True)
+    close = np.abs(finite - mean) <= CLOSE * np.nanmax(np.abs(finite))
+    same = mean.size == np.prod(shape) and np.all(close | np.isnan(finite))
     return mean.reshape(shape) if same else value if shape else None

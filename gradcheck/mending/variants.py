@@ -97,8 +97,8 @@ class Program:
 
     def slot_of(self, edit: Edit) -> Slot | None:
         """Return the slot of an edit; None if it is more than one statement."""
-        found = [slot for slot in self._slots[edit.path] if slot.holds(edit)]
-        return min(found, key=lambda slot: slot.end - slot.start, default=None)
+        slots = [slot for slot in self._slots[edit.path] if slot.holds(edit)]
+        return min(slots, key=lambda slot: slot.end - slot.start, default=None)
 
     def code_of(self, edits: Sequence[Edit]) -> Codes:
         """Return the functions that edits change, with their new code.

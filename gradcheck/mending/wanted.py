@@ -100,16 +100,16 @@ def _written(
             name = context.source(array)
         case _:
             return None
-    known, places = [], {}
+    afterwards, places = [], {}
     for moment in moments:
         before, written = moment.value(name), moment.value(context.source(value))
         at = None if before is None else moment.places(context.source(target), name, before)
         if before is not None and written is not None and at is not None:
             after = before.copy()
             after.flat[at.reshape(-1)] = np.broadcast_to(written, at.shape).reshape(-1)
-            known.append((moment, after))
+            afterwards.append((moment, after))
             places[id(moment)] = at
-    matching = matched(known, wanted)
+    matching = matched(afterwards, wanted)
     if matching is None:
         return None
     wholes, exact = matching
