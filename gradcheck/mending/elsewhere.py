@@ -47,9 +47,9 @@ class Data:
         self._rng = np.random.default_rng(0)
         self._base = self._answer()
         step = None if problem.step is None else problem.step.step
-        of_problem = (problem.loss_function, problem.gradient_function, step, problem.layer)
+        own = (problem.loss_function, problem.gradient_function, step, problem.layer)
         owner = problem.parameters.owner if problem.parameters.in_place else None
-        self._holders = [one for one in (*of_problem, *functions, owner) if one is not None]
+        self._holders = [one for one in (*own, *functions, owner) if one is not None]
         self._found = Holdings.of(self._holders)
         self._staying, self._kept = self._after_a_call()
 
@@ -80,8 +80,8 @@ class Data:
             state = sizes.grown(growth)
             return state is not None and self._is_sound(state, 1 in map(sizes.size, growth))
 
-        groups = list(dimensions(sizes.axes(), makes_sense, most))
-        return filter(None, map(sizes.grown, apart(groups)))
+        found = list(dimensions(sizes.axes(), makes_sense, most))
+        return filter(None, map(sizes.grown, apart(found)))
 
     def _is_sound(self, state: State, is_single: bool) -> bool:
         """True if the loss changes, or an axis had size 1, and no gradient is lost."""

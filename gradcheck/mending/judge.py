@@ -146,9 +146,9 @@ class Judge:
             return
         for states in (data.redrawn(), data.resized(min(MOST_SETS, int(affordable / MANY)))):
             measured = (self._measured(state, start) for state in states)
-            elsewhere = next((one for one in measured if one is not None), None)
-            if elsewhere is not None:
-                self.elsewhere = (*self.elsewhere, elsewhere)
+            found = next((one for one in measured if one is not None), None)
+            if found is not None:
+                self.elsewhere = (*self.elsewhere, found)
 
     @property
     def targets(self) -> Sequence[Target]:

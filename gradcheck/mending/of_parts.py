@@ -81,10 +81,10 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
 
 def _may_become(kind: EditKind, value: Value, parent: ast.AST | None) -> bool:
     """True if a name, attribute or item in `parent` may take the forms of a kind."""
-    attribute = parent.attr if isinstance(parent, ast.Attribute) else ""
+    asked = parent.attr if isinstance(parent, ast.Attribute) else ""
     if kind is EditKind.CONJUGATE:
-        return _suits(kind, value) and attribute in ("", "T")
-    return value.kind != "int" and attribute not in LIBRARY_ATTRIBUTES
+        return _suits(kind, value) and asked in ("", "T")
+    return value.kind != "int" and asked not in LIBRARY_ATTRIBUTES
 
 
 def _suits(kind: EditKind, value: Value | None) -> bool:
