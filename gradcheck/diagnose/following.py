@@ -37,7 +37,7 @@ def with_faults(
     """Return the rules' findings with the expression at fault, and those of unexplained faults.
 
     Args:
-        findings: of all rules but those that the trace proves.
+        findings: the findings of all rules but those that the trace proves.
         search: the result of tracing the user's functions.
         failed: the names of the wrong blocks.
         rules: all rules.

@@ -1,8 +1,8 @@
 """The wrong line of a Jacobian or Hessian: the row that is furthest off, followed as a gradient.
 
-A value of the function is followed as a loss, and its row of the matrix as the gradient. Code that
-computes a whole column at once makes all rows of it in one place. There the derivatives of all
-values by the column's parameter, which `trace` knows as well, say what they should be.
+A value of the function is followed as a loss, and its row of the matrix as the gradient. If the
+code makes a whole column in one place, the column is compared with the derivatives of all values by
+its parameter, which `trace` knows as well.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MOST_ROWS = 2
 """The maximum number of findings that are followed; wrong entries elsewhere share their cause."""
 
 MOST_COLUMNS = 6
-"""The maximum number of columns whose derivatives of all values are computed and judged."""
+"""The maximum number of columns that are compared with the derivatives of all values."""
 
 MOST_WRONG, MOST_OTHERS = 64, 100
 """The maximum numbers of wrong columns, and of other columns of a block, that are compared."""

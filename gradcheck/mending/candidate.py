@@ -79,7 +79,7 @@ class Watch:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Raise after about so many seconds of computing, or many times as long of waiting."""
+        """Raise after about `seconds` of computing, or `WAITS` times as many of waiting."""
         self._begun, self._rings = None, int(WAITS * seconds / self._seconds) + 1
         self._most = seconds
         try:

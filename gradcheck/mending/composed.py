@@ -1,8 +1,8 @@
-"""Expressions that have a value that is wanted, made of others whose values are known.
+"""Expressions that have a wanted value, made of others whose values are known.
 
 With the entries of every value as a row, `r a`, `r a b`, `r a / b`, `k (a + s b)`, or `r a b c` and
-`r (a + s b) c` are compared with what is wanted as directions; the factors
-r and k have to be known as well.
+`r (a + s b) c` are compared with the wanted entries as directions; the factors r and k have to be
+known as well.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from gradcheck.user.blocks import Array
 
 EXACT = 1e-7
 FEW_ENTRIES = 3
-"""With fewer entries, everything is everything else but for a factor."""
+"""With fewer entries, almost any two values agree but for a factor."""
 
 MOST, MOST_OF_THREE, MOST_OUTER = 120, 32, 16
-"""How many values are combined in twos, and in threes, the shortest; how many factors of sums."""
+"""The numbers of values combined in twos and threes, the shortest first; of factors of sums."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The entries of some values, and what gives the text of each."""
+    """The entries of some values, a row for each, and a function that gives the text of a row."""
 
     values: Array
     text: Callable[[int], str]
 
     @cached_property
     def squares(self) -> Array:
-        """The squares of their lengths."""
+        """The squared lengths of the rows."""
         return np.asarray(np.sum(self.values**2, axis=1))
 
     def first(self, most: int) -> Rows:
-        """So many of them."""
+        """Return the first rows, at most `most`."""
         return Rows(self.values[:most], self.text)
 
     def times(self, other: Rows) -> Rows:
-        """All products with others."""
+        """Return all products with other rows."""
         return self._paired(other, self.values[:, None] * other.values[None], "*")
 
     def by(self, other: Rows) -> Rows:
-        """All quotients."""
+        """Return all quotients by other rows."""
         return self._paired(other, self.values[:, None] / other.values[None], "/")
 
     def plus(self) -> Rows:
-        """All sums and differences of two."""
+        """Return all sums and differences of two rows."""
         signed = np.stack([self.values, -self.values])
         values = self.values[None, :, None] + signed[:, None]
         count = len(self.values)
@@ -76,14 +76,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class Composer:
-    """What expressions are made of.
+    """The parts from which expressions are composed.
 
     Attributes:
-        values: the entries that are looked at, by the text of the expression.
-        factors: numbers, with what they make of a text `{}`.
-        near: texts that stand in the wrong expression, which come before shorter ones.
-        level: the entries of arrays whose entries are equal, which are nothing but terms.
-        exact: by what part of their size numbers may differ that are the same.
+        values: the entries that are compared, by the text of the expression.
+        factors: known numbers, each with the text of its product with `{}`.
+        near: the texts in the wrong expression, which come before shorter ones.
+        level: the entries of arrays whose entries are all equal; they are tried as terms only.
+        exact: the relative difference up to which numbers are the same.
     """
 
     values: Mapping[str, Array]
@@ -108,30 +108,30 @@ class Composer:
         return few.times(few).times(few), few.plus().times(few)
 
     def having(self, wanted: Array, of_three: bool = False, own: str = "") -> list[str]:
-        """Expressions of one or two values that have these entries, or of three.
+        """Return expressions of one or two values, or of three, that have these entries.
 
-        Or what stands there, `own`, and such a product.
+        If there are none, return the present expression, `own`, plus such a product.
         """
         if not self.values or not np.any(wanted):
             return []
         with np.errstate(all="ignore"):
             if of_three:
-                found = [text for rows in self._of_three for text in self._multiples(wanted, rows)]
+                texts = [text for rows in self._of_three for text in self._multiples(wanted, rows)]
             else:
                 rows, products, quotients = self._of_two
-                found = [
+                texts = [
                     *self._multiples(wanted, self._every),
                     *self._sums(wanted, rows),
                     *self._multiples(wanted, products),
                     *self._multiples(wanted, quotients),
                 ]
-                found = found or [*self._with_term(wanted, own, (self._every, products, quotients))]
-        return list(dict.fromkeys(found))
+                texts = texts or [*self._with_term(wanted, own, (self._every, products, quotients))]
+        return list(dict.fromkeys(texts))
 
     def _multiples(self, wanted: Array, rows: Rows) -> Iterator[str]:
-        """Rows that are what is wanted but for a factor; without it too, which may stand elsewhere.
+        """Yield multiples of rows that are the wanted one; also without the factor.
 
-        Where another fault adds to what is wanted, it is its factor.
+        The factor may stand elsewhere in the code, or come from another fault.
         """
         for index, factor in _aligned(rows, wanted[None, :], self.exact)[0]:
             form, text = self._form(factor, len(wanted)), rows.text(index)
@@ -141,17 +141,17 @@ class Composer:
                 yield text
 
     def _sums(self, wanted: Array, rows: Rows) -> Iterator[str]:
-        """`k (a + s b)`: what is left of what is wanted over k when a is taken off is `s b`.
+        """Yield `k (a + s b)`: if a is subtracted from the wanted row over k, `s b` is left.
 
-        What is a multiple of what is wanted itself is no term.
+        A multiple of the wanted row itself is no term.
         """
         multiples = {index for index, _ in _aligned(rows, wanted[None, :], self.exact)[0]}
         for outer, form in list(self.factors.items())[:MOST_OUTER]:
             if outer < 0:
                 continue
             rest = wanted[None, :] / outer - rows.values
-            for one, found in enumerate(_aligned(rows, rest, self.exact)):
-                for other, factor in found:
+            for one, terms in enumerate(_aligned(rows, rest, self.exact)):
+                for other, factor in terms:
                     known = self._form(abs(factor), len(wanted))
                     if known is None or one == other or one in multiples:
                         continue
@@ -162,7 +162,7 @@ class Composer:
                     yield inner if form == "{}" else form.format(f"({inner})")
 
     def _with_term(self, wanted: Array, own: str, of: Iterable[Rows]) -> Iterator[str]:
-        """`own + s a b`: what stands there lacks a term."""
+        """Yield `own + s a b`, for a present expression that lacks a term."""
         if own not in self.values or len(wanted) < FEW_ENTRIES:
             return
         rest = wanted - self.values[own]
@@ -178,7 +178,7 @@ class Composer:
                     yield f"{own} {sign} {operand(term, sign)}"
 
     def _form(self, factor: float, count: int) -> str | None:
-        """What a number makes of a text; None where it is not known."""
+        """Return the text of the product with a factor; None if the factor is not known."""
         for number, form in self.factors.items():
             known = number == 1 or count >= FEW_ENTRIES
             if known and abs(factor - number) <= self.exact * abs(number):
@@ -187,9 +187,9 @@ class Composer:
 
 
 def _aligned(rows: Rows, wanted: Array, exact: float) -> list[list[tuple[int, float]]]:
-    """For every row of what is wanted the rows that it is a multiple of, with the factors."""
+    """Return for every wanted row the rows that it is a multiple of, with the factors."""
     dots = wanted @ rows.values.T
-    found: list[list[tuple[int, float]]] = [[] for _ in wanted]
+    multiples: list[list[tuple[int, float]]] = [[] for _ in wanted]
     bounds = (1 - 1e-9) * rows.squares[None, :] * np.sum(wanted**2, axis=1)[:, None]
     ones, others = np.nonzero((dots**2 >= bounds) & (bounds > 0))
     factors = dots[ones, others] / rows.squares[others]
@@ -198,13 +198,13 @@ def _aligned(rows: Rows, wanted: Array, exact: float) -> list[list[tuple[int, fl
     if wanted.shape[1] < FEW_ENTRIES:
         near &= np.abs(np.abs(factors) - 1) <= exact
     for one, other, factor in zip(ones[near], others[near], factors[near], strict=True):
-        found[one].append((int(other), float(factor)))
-    return found
+        multiples[one].append((int(other), float(factor)))
+    return multiples
 
 
 @cache
 def is_roundabout(text: str) -> bool:
-    """Whether an expression takes back what it does, as `a**2 / a` or `1 - (1 - a)` do."""
+    """True if an expression undoes what it does, as `a**2 / a` or `1 - (1 - a)` do."""
     for node in ast.walk(ast.parse(text, mode="eval")):
         over, under = Counter(_factors(node)), Counter(_factors(node, False))
         if over & under or any(count > 1 and ")" in one for one, count in (over + under).items()):
@@ -220,7 +220,7 @@ def is_roundabout(text: str) -> bool:
 
 
 def _factors(node: ast.AST, over: bool = True) -> Iterator[str]:
-    """The factors over or under the line of a fraction, powers left out."""
+    """Yield the factors over or under the line of a fraction, without powers."""
     match node:
         case ast.BinOp(left, ast.Mult() | ast.Div() as op, right):
             yield from _factors(left, over)
@@ -232,7 +232,7 @@ def _factors(node: ast.AST, over: bool = True) -> Iterator[str]:
 
 
 def _terms(node: ast.AST) -> Iterator[ast.AST]:
-    """The terms of a sum or difference."""
+    """Yield the terms of a sum or difference."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
         yield from _terms(node.left)
         yield from _terms(node.right)

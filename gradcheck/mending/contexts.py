@@ -22,7 +22,7 @@ def contexts_of(
     run: Callable[[], object],
     pointed: Iterable[tuple[str, int]],
 ) -> list[Context]:
-    """Return the functions, and those inside of them, as the texts of their files have them."""
+    """Return the functions, and those inside them, with the texts that their files have now."""
     trees = {path: ast.parse(text) for path, text in texts.items()}
     pairs = [
         (function, list(_inside(function.definition(trees[function.path]), function.code)))
@@ -40,7 +40,7 @@ def contexts_of(
         around = values.get(function.code, {})
         for node, code in pieces:
             if _only_passes_on(node, function.functions[0].__globals__):
-                continue  # what it calls may be edited
+                continue  # the function that it calls may be edited
             if node not in contexts or values.get(code):
                 known = around | values.get(code, {})
                 text, called = texts[function.path], _callable_in(function, names)
@@ -51,7 +51,7 @@ def contexts_of(
 
 
 def _inside(definition: Piece, code: CodeType) -> Iterator[tuple[Piece, CodeType]]:
-    """Yield a definition and those inside of it, with their codes."""
+    """Yield a definition and those inside it, with their codes."""
     yield definition, code
     codes: dict[str, list[CodeType]] = {}
     for inner in inner_codes(code):

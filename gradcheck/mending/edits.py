@@ -79,13 +79,13 @@ class Hints:
     def of(cls, findings: Sequence[Finding], faults: Sequence[Fault] = ()) -> Hints:
         """Return the hints of some findings, and of the faults behind them."""
         codes = {finding.code for finding in findings}
-        said = [
+        advice = [
             Said(place, one.fix) for one in findings for place in (one.location, *one.also) if place
         ]
         return cls(
-            frozenset((one.place.file, one.place.line) for one in said),
+            frozenset((one.place.file, one.place.line) for one in advice),
             frozenset(kind for rule in RULES if rule.code in codes for kind in rule.edits),
-            tuple(said),
+            tuple(advice),
             tuple(one for one in map(Wanted.of, faults) if one is not None),
         )
 
@@ -96,7 +96,7 @@ class Hints:
 
 
 def weighed(constructed: Sequence[Edit]) -> list[Edit]:
-    """Return edits made for the wanted value, weighed as what the diagnosis means."""
+    """Return edits made for the wanted value, with the weights of what the diagnosis means."""
     return [edit._replace(weight=edit.weight * AT_THE_LINE * OF_THE_RULE) for edit in constructed]
 
 

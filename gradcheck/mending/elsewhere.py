@@ -1,8 +1,8 @@
-"""The same functions on other data: what can be changed, and states with it changed.
+"""The same functions with other data: the data that can be changed, and states with them changed.
 
 A state must make sense before it judges anything: the loss is finite there, the gradient raises
-nothing new, and what was right is right still. Data that the gradient reads and the loss does not
-(one-hot rows beside labels) are made from others: they stay, with what shares a size with them.
+nothing new, and what was right is still right. Data that the gradient reads and the loss does not
+(one-hot rows beside labels) are made from others: they stay, with all that share a size with them.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from gradcheck.user.problem import Problem
 from gradcheck.words import listed
 
 MOST, SINGLE = 24, 4
-"""How many data are asked for, and tried on their own if all at once make no sense."""
+"""The numbers of data that are redrawn, and of those tried alone if all together make no sense."""
 
 
 class Data:
     """The data that the user's functions hold, and which of them may be changed.
 
-    It is asked with the parameters `values`; `restore` puts back what the functions leave behind.
+    The functions are called with the parameters `values`; `restore` undoes what calls leave behind.
     """
 
     def __init__(
@@ -54,17 +54,17 @@ class Data:
         self._staying, self._kept = self._after_a_call()
 
     def redrawn(self) -> Iterator[State]:
-        """States with other data, those with the most first."""
+        """Yield states with other data, those with the most changes first."""
         puts = self._independent()
-        numbers = [pair for pair in puts if pair[0][0].is_array]
-        for chosen in (puts, numbers, *([pair] for pair in puts[:SINGLE])):
+        arrays = [pair for pair in puts if pair[0][0].is_array]
+        for chosen in (puts, arrays, *([pair] for pair in puts[:SINGLE])):
             if chosen:
                 names = dict.fromkeys(held.name for pair in chosen for held, _ in pair)
                 words = listed([name for name in names if name]) or "data"
                 yield State(f"other {words}", tuple(one for pair in chosen for one in pair))
 
     def resized(self, most: int) -> Iterator[State]:
-        """States with other sizes, all of them first; so many sets of axes are tried for each."""
+        """Return states with other sizes, at first all; `most` sets of axes are tried for each."""
         parameters = self._problem.parameters
         own = [one for slot, _ in slots_of(parameters) for one in (slot.working, slot.original)]
         arrays = [
@@ -84,14 +84,14 @@ class Data:
         return filter(None, map(sizes.grown, apart(found)))
 
     def _is_sound(self, state: State, is_single: bool) -> bool:
-        """Whether the loss is computed, and as many gradients; a sample may be there twice."""
+        """True if the loss changes, or an axis had size 1, and no gradient is lost."""
         loss, gradient = self._answer(state)
         before, known = self._base
         as_many = len(gradient or ()) == len(known or ()) and (gradient is None) == (known is None)
         return loss is not None and as_many and (is_single or loss != before)
 
     def _independent(self) -> list[list[tuple[Held, Any]]]:
-        """What can be changed on its own, with other values for it."""
+        """Return the data that can be changed on their own, with other values for them."""
         free, derived = [], []
         for group in _groups(self._kept)[:MOST]:
             puts = _drawn(group, self._rng)
@@ -108,9 +108,9 @@ class Data:
         return [puts for puts in free if not sizes & _sizes(puts)]
 
     def _answer(self, state: State = UNCHANGED) -> tuple[float | None, list[Array] | None]:
-        """The loss and the gradient in a state; None for what raises or is not finite."""
+        """Return the loss and the gradient in a state; None for what raises or is not finite."""
         loss, gradient = None, None
-        with state.made(), suppress(Exception):  # of what is around functions, too: weights of rows
+        with state.made(), suppress(Exception):  # wrappers raise too, as weights of rows do
             problem, values = state.of(self._problem, self._values)
             loss = problem.loss([value.copy() for value in values])
             blocks = gradients_at(problem, values)
@@ -120,7 +120,7 @@ class Data:
         return (None if loss is None or not np.isfinite(loss) else loss), gradient
 
     def _after_a_call(self) -> tuple[list[Held], list[Held]]:
-        """What is in its place still after one, and what of that is as it was: no state."""
+        """Return the arrays in place after a call, and the data that it left as they were."""
         before = [copied(held.value, 0) for held in self._found.held]
         moved = self._problem.parameters.nudged(self._values, 0.1, self._rng)
         with suppress(UserCodeError, UsageError):
@@ -129,24 +129,24 @@ class Data:
         now = Holdings.of(self._holders).held
         arrays = {id(held.value) for held in now if held.is_array}
         numbers = {(held.path, held.value) for held in now if not held.is_array}
-        arrays_there, kept = [], []
+        in_place, unchanged = [], []
         for held, value in zip(self._found.held, before, strict=True):
             if held.is_array and id(held.value) in arrays:
-                arrays_there.append(held)
-                kept += [held] if same_numbers(held.value, value) else []
+                in_place.append(held)
+                unchanged += [held] if same_numbers(held.value, value) else []
             elif not held.is_array and (held.path, held.value) in numbers:
-                kept.append(held)
+                unchanged.append(held)
         self._restore()
-        return arrays_there, kept
+        return in_place, unchanged
 
 
-def _groups(kept: Sequence[Held]) -> list[list[Held]]:
-    """What is drawn together: the items of a list, and what is equal; views are left out.
+def _groups(data: Sequence[Held]) -> list[list[Held]]:
+    """Return the data that are drawn together: items of a list, and equal data, without views.
 
-    Whole numbers within the items of a list may name one another: they are one group.
+    Whole numbers inside the items of a list may refer to one another: they are one group.
     """
     groups: dict[Any, list[Held]] = {}
-    for held in sorted(kept, key=_size, reverse=True):
+    for held in sorted(data, key=_size, reverse=True):
         if "*" in held.path:
             below = held.path.index("*") + 1
             is_whole = np.asarray(held.value).dtype.kind in "iu"
@@ -175,7 +175,7 @@ def _are_equal(one: Any, other: Any) -> bool:
 
 
 def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, Any]] | None:
-    """Other values for what is drawn together; None where it is to stay."""
+    """Return other values for data that are drawn together; None if they have to stay."""
     first = group[0]
     shapes = {np.shape(held.value) for held in group}
     several = len({held.path for held in group if "*" in held.path}) > 1
@@ -198,5 +198,5 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
 
 
 def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:
-    """The sizes of what is changed; numbers have the size 1 in common."""
+    """Return the sizes of changed data; numbers have the size 1 in common."""
     return {size for held, _ in puts for size in np.shape(held.value) or (1,)}

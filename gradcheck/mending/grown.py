@@ -1,4 +1,4 @@
-"""Arrays and parameters with more entries along some axes, of the kind that they had before."""
+"""Arrays and parameters with more entries along some axes, of the same kind as before."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from gradcheck.user.problem import Problem
 
 Array = NDArray[Any]
 More = Mapping[int, int]
-"""How many entries more there are to be along each axis."""
+"""The number of entries to add along each axis."""
 
 HEAVIER = 1.5
-"""The factor on what is added to the diagonal of a definite matrix, which stays definite."""
+"""The factor on the new diagonal entries of a definite matrix, which stays definite."""
 
 
 def repeated(array: Array, more: More) -> Array | None:
-    """An array of data whose first slices are repeated at its end; None if that breaks its kind.
+    """Return data with the first slices repeated at the end; None if that breaks their kind.
 
-    What was made of the same data, sample by sample, is made of them still: labels and one-hot
-    rows, kernels. A distribution still sums to 1, and what is evenly spaced goes on.
+    Arrays that belong together sample by sample still do: labels and one-hot rows, kernels. A
+    distribution still sums to 1, and evenly spaced numbers go on.
     """
     counts = set(more.values())
     if len(more) == 2 and len(counts) == len(set(array.shape)) == 1 and array.ndim == 2:
@@ -50,7 +50,7 @@ def _along(array: Array, axis: int, count: int) -> Array:
 
 
 def _normalised(array: Array) -> int | None:
-    """The axis along which an array sums to 1 everywhere, the last first."""
+    """Return the last axis along which an array sums to 1 everywhere, or None."""
     if array.dtype.kind not in "fiu" or np.any(array < 0):
         return None
     axes = [axis for axis in reversed(range(array.ndim)) if array.shape[axis] > 1]
@@ -59,7 +59,7 @@ def _normalised(array: Array) -> int | None:
 
 
 def _square(array: Array, count: int) -> Array | None:
-    """A square matrix: the identity stays that, what is symmetric stays definite."""
+    """Return a larger square matrix: an identity stays one, and a symmetric one definite."""
     size = len(array)
     again = np.concatenate([np.arange(size), np.arange(count) % size])
     whole = array[np.ix_(again, again)]
@@ -74,7 +74,7 @@ def _square(array: Array, count: int) -> Array | None:
 
 
 def extended(value: Block, more: More, rng: np.random.Generator) -> Block:
-    """A parameter with more entries, which are others by a little than its first."""
+    """Return a parameter with more entries, which differ a little from its first ones."""
     for axis, count in more.items():
         added = value.take(np.arange(count) % value.shape[axis], axis)
         value = np.concatenate([value, jittered(added, rng)], axis)
@@ -82,14 +82,14 @@ def extended(value: Block, more: More, rng: np.random.Generator) -> Block:
 
 
 def resizable(problem: Problem) -> bool:
-    """Whether the user's functions can be given parameters of other shapes."""
-    own = problem.parameters
-    is_whole = own.vector is None and problem.bounds is None and problem.slope is None
-    return is_whole and not own.has_complex and not own.torch
+    """True if the user's functions can be given parameters of other shapes."""
+    parameters = problem.parameters
+    is_whole = parameters.vector is None and problem.bounds is None and problem.slope is None
+    return is_whole and not parameters.has_complex and not parameters.torch
 
 
 def slots_of(parameters: Parameters) -> list[tuple[Slot, int]]:
-    """Where parameters lie in the user's objects, and which blocks they are."""
+    """Return the places of parameters in the user's objects, with the indices of their blocks."""
     return [
         (slot, block)
         for slot, _ in parameters.origin
@@ -99,7 +99,7 @@ def slots_of(parameters: Parameters) -> list[tuple[Slot, int]]:
 
 
 def resized(parameters: Parameters, values: Sequence[Block]) -> Parameters:
-    """The same parameters in other shapes: what is changed in place is put there for each call."""
+    """Return the parameters in other shapes; those changed in place are put there at each call."""
     slots = slots_of(parameters)
     placed = {block for _, block in slots}
 

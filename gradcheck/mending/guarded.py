@@ -1,7 +1,7 @@
 """Statements that reach beyond arrays: no edit touches them, or the conditions they depend on.
 
-A candidate is refused what such a statement would do in any case (`harmless`), and no edit of it
-mends a gradient.
+A candidate could not do what such a statement does in any case (`harmless`), and an edit of it
+mends no gradient.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ DEPTH = 7
 MOST_ITEMS = 500
 
 NO_DATA = (Parameters, Bounds, Weighted, Moves)
-"""What gradcheck's own functions around the user's hold beside these."""
+"""Holders of gradcheck's own functions around the user's, which have no data of the user's."""
 
 SAMPLE = (int, float, np.number, np.ndarray, tuple)
 Put = Callable[[Any], object]
@@ -33,9 +33,9 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Held:
-    """An array or number, and what puts another in its place, wherever it is held.
+    """An array or number, with functions that replace it, wherever it is held.
 
-    The items of a list have one path.
+    The items of a list share one path.
     """
 
     value: Any
@@ -44,16 +44,16 @@ class Held:
 
     @property
     def name(self) -> str:
-        """What it is called: the last step of its path that is a name."""
+        """The name of the data: the last step of its path that is a name."""
         return next((step for step in reversed(self.path) if step.isidentifier()), "")
 
     @property
     def is_array(self) -> bool:
-        """Whether it is an array and not a number."""
+        """True if it is an array and not a number."""
         return isinstance(self.value, np.ndarray)
 
     def put(self, new: Any) -> None:
-        """Puts something in its place; into the same memory where that holds it."""
+        """Put a value in its place, into the same memory if that can hold it."""
         if _fits(self.value, new):
             np.copyto(self.value, new)
         else:
@@ -61,14 +61,14 @@ class Held:
                 put(new)
 
     def put_back(self, before: Any) -> None:
-        """Puts it back everywhere, with what was in it."""
+        """Put it back everywhere, with its earlier contents."""
         if self.is_array and self.value.flags.writeable:
             np.copyto(self.value, before)
         for put in self.puts:
             put(self.value if self.is_array else before)
 
     def can_hold(self, new: Any) -> bool:
-        """Whether another can be put there."""
+        """True if another value can be put there."""
         return bool(self.puts) or _fits(self.value, new)
 
 
@@ -78,9 +78,9 @@ def _fits(array: Any, new: Any) -> bool:
 
 @dataclass
 class Holdings:
-    """All that is found from some functions and objects: arrays, numbers, and lists of samples.
+    """All arrays, numbers and lists of samples that are found from some functions and objects.
 
-    `containers` are lists and dicts, `objects` have attributes.
+    `containers` are lists and dicts; `objects` have attributes.
     """
 
     held: list[Held] = field(default_factory=list)
@@ -92,11 +92,11 @@ class Holdings:
 
     @classmethod
     def of(cls, holders: Sequence[Any]) -> Holdings:
-        """What can be reached from functions and objects, with nothing of it run."""
-        found = cls()
+        """Return what can be reached from functions and objects, without running any of it."""
+        holdings = cls()
         for holder in holders:
-            found._visit(holder, None, (), DEPTH)
-        return found
+            holdings._visit(holder, None, (), DEPTH)
+        return holdings
 
     def _visit(self, value: Any, put: Put | None, path: Path, depth: int) -> None:
         if isinstance(value, NO_DATA):
@@ -131,7 +131,7 @@ class Holdings:
 
 
 def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path]]:
-    """What a container, function or object holds, what replaces it there, and the step to it."""
+    """Yield what a container, function or object holds, how to replace it, and the step to it."""
     if isinstance(value, tuple):
         yield from _inside_tuple(value, put)
     elif isinstance(value, functools.partial):
@@ -152,7 +152,7 @@ def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path
 
 
 def _set_item(items: list[Any], index: int, new: Any) -> None:
-    """Sets an item of a list; one that has become shorter since holds it no more."""
+    """Set an item of a list, unless the list has become shorter."""
     if index < len(items):
         items[index] = new
 
@@ -160,7 +160,7 @@ def _set_item(items: list[Any], index: int, new: Any) -> None:
 def _inside_tuple(
     value: tuple[Any, ...], put: Put | None
 ) -> Iterator[tuple[Any, Put | None, Path]]:
-    """A tuple is held as a whole: another takes its place."""
+    """Yield the items of a tuple, which is held as a whole: a new tuple takes its place."""
     items = list(value)
     put = put if type(value) is tuple else None
 
@@ -178,7 +178,7 @@ def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             yield cell.cell_contents, functools.partial(setattr, cell, "cell_contents"), (name,)
-        except ValueError:  # it is empty still
+        except ValueError:  # the cell is still empty
             continue
     yield function.__defaults__ or (), functools.partial(setattr, function, "__defaults__"), ()
     scope, names = function.__globals__, names_in(function.__code__)
@@ -191,7 +191,7 @@ def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
 
 
 def _inside_module(module: ModuleType, names: set[str]) -> Iterator[tuple[Any, Put | None, Path]]:
-    """What a function names of the user's own module."""
+    """Yield what a function names of one of the user's own modules."""
     if not is_users_file(getattr(module, "__file__", None) or "<none>"):
         return
     for name in names & vars(module).keys():

@@ -107,9 +107,9 @@ class Judge:
         return self._asked(point.measured(point.perturb(entries, self._rng)))
 
     def _nearby(self, base: Point, size: float, start: Standing) -> Iterator[Asked]:
-        """Yield another point, nearer if the blocks that are right at the user's are wrong there.
+        """Yield another point at which the blocks that are right at the user's point are right too.
 
-        A right block is wrong where the loss is too nearly flat to tell.
+        If one is wrong there, the loss is too nearly flat to tell, and a nearer point is tried.
         """
         first = None
         for nearer in NEARER:
@@ -146,9 +146,9 @@ class Judge:
             return
         for states in (data.redrawn(), data.resized(min(MOST_SETS, int(affordable / MANY)))):
             measured = (self._measured(state, start) for state in states)
-            elsewhere = next((one for one in measured if one is not None), None)
-            if elsewhere is not None:
-                self.elsewhere = (*self.elsewhere, elsewhere)
+            found = next((one for one in measured if one is not None), None)
+            if found is not None:
+                self.elsewhere = (*self.elsewhere, found)
 
     @property
     def targets(self) -> Sequence[Target]:
@@ -182,15 +182,15 @@ class Judge:
     def proved(self) -> float | None:
         """Return the largest relative error if all entries are right at every point, else None.
 
-        The gradient was called there before: what it has kept since must not matter.
+        The gradient was called there before: values that it has kept since must not matter.
         """
         return self._largest_error((self._whole, *self.further))
 
     def proof(self) -> tuple[int, tuple[str, ...], bool, bool]:
-        """Return the number of points where all is right, what varies there, and if it holds.
+        """Return the number of points that agree, what varies there, if it holds, and if in doubt.
 
-        And whether it is doubtful: wrong with sizes that nothing vouches for. If it does not hold,
-        what varies is what it does not hold for.
+        It is in doubt if it is wrong with sizes that nothing vouches for. If it does not hold, the
+        data that it does not hold for are returned as what varies.
         """
         varied = []
         for one in self.elsewhere:

@@ -1,4 +1,4 @@
-"""The marks with which a script's loss and rate are seen in a function: an edit keeps them."""
+"""The marks that show a script's loss and rate in a function; an edit keeps them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 
 HOOKS, CALLED = "__gradcheck_", "__gradcheck__"
 SEE, USED, DIFFERENCE = "see", "used", "difference"
-"""How the names begin that `script` puts into a code, and what its marks call."""
+"""The beginning of the names that `script` puts into a code, and the calls of its marks."""
 
 ENDS = re.compile("POP_TOP|RETURN_VALUE|STORE")
 
 Mark = tuple[int, str, str]
-"""Its number, what it calls, and the name that it sees after this is assigned.
+"""The number of a mark, its call, and the name whose value it shows after an assignment.
 
-None where a return is seen; of a rate and of a difference the text.
+The name is empty for a return; for a rate or a difference, it is the text of the expression.
 """
 
 
 def marks_in(code: CodeType, lines: Sequence[str]) -> tuple[Mark, ...]:
-    """The marks in a code, as `script` puts them there; those of what is printed are left out.
+    """Return the marks in a code, as `script` puts them there, without those of printed values.
 
     Args:
         code: the code.
-        lines: those of its file.
+        lines: the lines of its file.
     """
     every = list(get_instructions(code))
     starts = [index for index, one in enumerate(every) if one.argval == CALLED]
@@ -46,7 +46,7 @@ def marks_in(code: CodeType, lines: Sequence[str]) -> tuple[Mark, ...]:
 
 
 def _text_at(instruction: Instruction, lines: Sequence[str]) -> str:
-    """The expression that an instruction is of, as `ast` writes it; "" where that is not known."""
+    """Return the expression of an instruction, as `ast` writes it; "" if it is unknown."""
     at = instruction.positions
     if at is None or at.lineno is None or at.lineno != at.end_lineno:
         return ""
@@ -58,7 +58,7 @@ def _text_at(instruction: Instruction, lines: Sequence[str]) -> str:
 
 
 def _used(rest: Sequence[Instruction]) -> Mark | None:
-    """A mark of a rate: a name, or an attribute."""
+    """Return the mark of a rate, a name or an attribute; or None."""
     number, first, *after = rest
     end = next(index for index, one in enumerate(after) if one.opname in ("PRECALL", "CALL"))
     parts = [first, *after[:end]]
@@ -68,7 +68,7 @@ def _used(rest: Sequence[Instruction]) -> Mark | None:
 
 
 def _seen(rest: Sequence[Instruction]) -> Mark | None:
-    """A mark of a loss: a name and nothing after it, or a part of a return."""
+    """Return the mark of a loss, a name with nothing after it or a part of a return; or None."""
     number, seen, *after = rest
     called = next(index for index, one in enumerate(after) if one.opname == "CALL")
     end = next((one.opname for one in after[called:] if ENDS.match(one.opname)), "")
@@ -80,7 +80,7 @@ def _seen(rest: Sequence[Instruction]) -> Mark | None:
 
 
 def marked(text: str, marks: Sequence[Mark]) -> ast.Module:
-    """The tree of a text with marks in it."""
+    """Return the tree of a text with marks in it."""
     tree = ast.parse(text)
     _Expressions(marks).visit(tree)
     ast.fix_missing_locations(tree)
@@ -105,7 +105,7 @@ def marked(text: str, marks: Sequence[Mark]) -> ast.Module:
 
 
 def _after(statement: ast.stmt, marks: Sequence[Mark]) -> list[ast.stmt]:
-    """The marks of what a statement assigns."""
+    """Return the marks of the names that a statement assigns."""
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     if isinstance(statement, ast.AugAssign):
         targets = [statement.target]
@@ -118,13 +118,13 @@ def _after(statement: ast.stmt, marks: Sequence[Mark]) -> list[ast.stmt]:
 
 
 class _Expressions(ast.NodeTransformer):
-    """Marks rates wherever they are read, and differences."""
+    """Mark rates wherever they are read, and differences."""
 
     def __init__(self, marks: Sequence[Mark]) -> None:
         self._marks = {(called, text): number for number, called, text in marks}
 
     def visit_Name(self, node: Any) -> Any:
-        """A name."""
+        """Mark a name."""
         number = self._marks.get((USED, ast.unparse(node)))
         is_read = number is not None and isinstance(node.ctx, ast.Load)
         return _see(int(number or 0), node, node, USED) if is_read else self.generic_visit(node)
@@ -132,18 +132,18 @@ class _Expressions(ast.NodeTransformer):
     visit_Attribute = visit_Name  # noqa: N815
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
-        """A difference."""
+        """Mark a difference."""
         number = self._marks.get((DIFFERENCE, ast.unparse(node)))
         self.generic_visit(node)
         if number is None:
             return node
-        kept = [f"{HOOKS}left__", f"{HOOKS}right__"]
+        names = [f"{HOOKS}left__", f"{HOOKS}right__"]
         node.left, node.right = (
             ast.copy_location(ast.NamedExpr(ast.Name(name, ast.Store()), side), side)
-            for name, side in zip(kept, (node.left, node.right), strict=True)
+            for name, side in zip(names, (node.left, node.right), strict=True)
         )
         call = _see(number, node, node, DIFFERENCE)
-        call.args += [ast.copy_location(ast.Name(name, ast.Load()), node) for name in kept]
+        call.args += [ast.copy_location(ast.Name(name, ast.Load()), node) for name in names]
         return call
 
 

@@ -1,4 +1,4 @@
-"""At which moments a value is the wrong one of the diagnosis, and what it should be at each."""
+"""The moments at which a value is the wrong one of the diagnosis, and its right values there."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from gradcheck.user.calls import Location
 CLOSE = 1e-9
 
 PRECISIONS = ((CLOSE, EXACT), (1e-6, 1e-5))
-"""How close the same values are, and what is made of them: in double and in single precision."""
+"""The relative differences of equal values, and of compositions, in double and single precision."""
 
 Told = tuple[Moment, Array]
-"""A moment, and what an expression should be at it."""
+"""A moment, and the right value of an expression at it."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A value that is wrong.
+    """A wrong value, with the right one.
 
     Attributes:
-        place: where it stands.
-        actual: what it is; of several passes of a loop, flat and one after the other.
-        expected: what it should be.
+        place: its place in the source.
+        actual: the wrong value; several passes of a loop are flat, one after the other.
+        expected: the right value.
     """
 
     place: Location
@@ -38,7 +38,7 @@ class Wanted:
 
     @classmethod
     def of(cls, fault: Fault) -> Wanted | None:
-        """That of a fault, if its numbers are known."""
+        """Return the wrong value of a fault, if its numbers are known."""
         place, actual, expected = fault.place, fault.actual_value, fault.expected_value
         if place is None or actual is None or expected is None:
             return None
@@ -46,9 +46,9 @@ class Wanted:
 
 
 def matched(known: Sequence[Told], wanted: Wanted) -> tuple[Sequence[Told], float] | None:
-    """What is wanted at the moments whose values are the wrong ones; None where they are others.
+    """Return the right value at each moment that has the wrong one; None if they do not match.
 
-    And by what part of their size numbers may differ that are the same.
+    Also return the relative difference up to which numbers are the same.
     """
     tried = (
         (_told(known, wanted.actual, wanted.expected, close), exact) for close, exact in PRECISIONS
@@ -63,16 +63,16 @@ def _told(known: Sequence[Told], actual: Array, expected: Array, close: float) -
     if actual.size != expected.size:
         return []
     for order in (1, -1):
-        told: list[Told] = []
+        targets: list[Told] = []
         start = 0
         for moment, value in known[::order]:
             end = start + value.size
             part = actual.reshape(-1)[start:end]
             if part.size == value.size and _are_close(value.reshape(-1), part, close):
-                told.append((moment, expected.reshape(-1)[start:end].reshape(value.shape)))
+                targets.append((moment, expected.reshape(-1)[start:end].reshape(value.shape)))
                 start = end
-        if told and start == actual.size:
-            return told
+        if targets and start == actual.size:
+            return targets
     return []
 
 

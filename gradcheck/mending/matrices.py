@@ -1,4 +1,4 @@
-"""The search for an edit of a Jacobian or Hessian: that of a gradient, of all rows with weights."""
+"""The search for an edit of a Jacobian or Hessian, as for a gradient of all rows with weights."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def repair_of_matrix(
     unsearched: str,
     options: Options,
 ) -> Repair | None:
-    """What makes J^T u right, for weights u of all rows, at all points that are asked.
+    """Search for an edit that makes J^T u right, for weights u of all rows, at all points.
 
-    No weight is a multiple of another, and at each point the errors are others: rows do not make
-    up for one another. The weights make the noise of the rows alike. `claimed` is the matrix, of
-    the user's structure; `unsearched` says why there is no search, if there is none.
+    No weight is a multiple of another, and the errors differ at each point: rows do not make up
+    for one another. The weights make the noise of the rows alike. `claimed` is the matrix, as a
+    function of the user's structure; `unsearched` says why there is no search, if there is none.
     """
     if options.repair is None:
         return None
@@ -39,8 +39,8 @@ def repair_of_matrix(
 
     weights = Weighted(float(np.min(noise.level)) / noise.level)
     rng = np.random.default_rng(options.seed)
-    own = vectors.parameters
-    compared = compared_as_loss(vectors, claimed, weights, own, found.columns, rng)
+    parameters = vectors.parameters
+    compared = compared_as_loss(vectors, claimed, weights, parameters, found.columns, rng)
     if compared is None:
         return Repair(reason="the rows of the matrix could not be compared with weights")
     diagnosis = Diagnosis(findings=found.findings, faults=found.faults)

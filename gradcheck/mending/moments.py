@@ -1,4 +1,4 @@
-"""What the names of a function held whenever it came to a statement."""
+"""The values of a function's names each time that it came to a statement."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 
 @dataclass(frozen=True)
 class Moment:
-    """One time that a statement was reached: the names of its function, and what was around it.
+    """One time that a statement was reached: the names of its function, and the scope around it.
 
-    `returned` holds what the statement has returned, if it has.
+    `returned` holds what the statement has returned, if anything.
     """
 
     names: dict[str, Any]
@@ -35,7 +35,7 @@ class Moment:
     returned: list[Any] = field(default_factory=list)
 
     def value(self, text: str) -> Any:
-        """The value of an expression; None where it has none that is an array or number."""
+        """Return the value of an expression; None if it is no array or number."""
         with contextlib.suppress(*LEAVING), np.errstate(all="ignore"):
             # an expression of the user's own, or one made of their names, that changes nothing
             result = eval(_compiled(text), self.scope, self.names)
@@ -45,15 +45,15 @@ class Moment:
         return None
 
     def places(self, text: str, array: str, value: Any) -> Any:
-        """Where in an array an item of it stands, by its text; None where it is no item."""
+        """Return the positions of an item in an array, given by its text; None if it is no item."""
         name = "_places"
         numbers = {**self.names, name: np.arange(np.size(value)).reshape(np.shape(value))}
-        found = replace(self, names=numbers).value(name + text.removeprefix(array))
-        return None if found is None else found.astype(np.intp)
+        positions = replace(self, names=numbers).value(name + text.removeprefix(array))
+        return None if positions is None else positions.astype(np.intp)
 
 
 def values_at(moments: Sequence[Moment], text: str) -> list[Any] | None:
-    """The values of an expression at some moments; None where it has none at one of them."""
+    """Return the values of an expression at some moments; None if it lacks one of them."""
     values = []
     for moment in moments:
         value = moment.value(text)
@@ -69,8 +69,8 @@ def _compiled(text: str) -> CodeType:
 
 
 def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> list[Moment]:
-    """The moments at which the lines of a statement are about to be run."""
-    found: list[Moment] = []
+    """Return the moments just before the lines of a statement run."""
+    moments: list[Moment] = []
     inside: dict[int, int] = {}
     around: dict[CodeType, FrameType] = {}
 
@@ -79,15 +79,15 @@ def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> l
     def at_line(frame: FrameType, event: str, argument: Any) -> Any:
         if event == "return" and inside.get(id(frame)) and id(frame) in latest:
             latest.pop(id(frame)).returned.append(copied(argument, DEPTH))
-        here = event == "line" and first <= frame.f_lineno <= last
+        is_inside = event == "line" and first <= frame.f_lineno <= last
         before = inside.get(id(frame), 0)
-        if here and (not before or frame.f_lineno <= before) and len(found) < MOST_MOMENTS:
+        if is_inside and (not before or frame.f_lineno <= before) and len(moments) < MOST_MOMENTS:
             outer = around.get(frame.f_code)
             names = {**(outer.f_locals if outer else {}), **_names(frame)}
             names.pop(ONCE, None)
-            found.append(Moment(copied(names, DEPTH), frame.f_globals))
-            latest[id(frame)] = found[-1]
-        inside[id(frame)] = frame.f_lineno if here else 0
+            moments.append(Moment(copied(names, DEPTH), frame.f_globals))
+            latest[id(frame)] = moments[-1]
+        inside[id(frame)] = frame.f_lineno if is_inside else 0
         return at_line
 
     def at_call(frame: FrameType, event: str, argument: Any) -> Any:
@@ -99,11 +99,11 @@ def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> l
         return at_line
 
     run_watched(run, at_call, by_line=True)
-    return found
+    return moments
 
 
 def _names(frame: FrameType) -> dict[str, Any]:
-    """The names of a function; of the body of a script's loop, those of its module."""
+    """Return the names of a function; for the body of a script's loop, those of its module."""
     if frame.f_code.co_name != STEP or frame.f_locals:
         return frame.f_locals
     return {name: value for name, value in frame.f_globals.items() if value_of(value) is not None}

@@ -28,7 +28,7 @@ OPPOSITE = {ast.Gt: (">=", "<"), ast.GtE: (">", "<="), ast.Lt: ("<=", ">"), ast.
 
 
 def axes(context: Context) -> Iterator[Edit]:
-    """Another axis of a sum, or others; its axis kept or not."""
+    """Yield other axes of a sum, and its axis kept or not."""
     for node in context.all_of(ast.Call):
         if not isinstance(node.func, ast.Attribute):
             continue
@@ -52,19 +52,19 @@ def axes(context: Context) -> Iterator[Edit]:
                 for more in (f"axis={other}", f"axis={other}, keepdims=True"):
                     yield context.replaced(node, f"{text[:-1]}{comma}{more})", 6.0)
         if "keepdims" in given:
-            kept = given["keepdims"]
-            yield context.replaced(kept, str(context.source(kept) != "True"), 5.0)
+            keepdims = given["keepdims"]
+            yield context.replaced(keepdims, str(context.source(keepdims) != "True"), 5.0)
 
 
 def _axes_of(count: int) -> list[str]:
-    """One axis of so many, or several."""
+    """Return the single axes out of `count`, and all sets of several."""
     single = [str(axis) for axis in range(count)]
     several = [str(axes) for size in range(2, count) for axes in combinations(range(count), size)]
     return single + several
 
 
 def flags(context: Context) -> Iterator[Edit]:
-    """A flag of a call turned round, left out or put in."""
+    """Yield a flag of a call inverted, left out or put in."""
     every = [one for one in ast.walk(context.tree) if isinstance(one, ast.Call)]
     known = {one.arg for call in every for one in _flags_of(call)} - {"keepdims", "axis"}
     calls = list(context.all_of(ast.Call))
@@ -81,16 +81,16 @@ def flags(context: Context) -> Iterator[Edit]:
 
 
 def _flags_of(call: ast.Call) -> list[ast.keyword]:
-    """The arguments of a call that are `True` or `False`."""
+    """Return the arguments of a call that are `True` or `False`."""
     return [one for one in call.keywords if ast.unparse(one.value) in ("True", "False")]
 
 
 def functions(context: Context) -> Iterator[Edit]:
-    """Another function of the user's with the same arguments, or one of numpy's used alike."""
+    """Yield another function of the user's with the same arguments, or a similar one of numpy."""
     for node in context.all_of(ast.Call):
-        own = context.source(node.func)
-        for other in context.functions if own in context.functions else ():
-            if other != own:
+        called = context.source(node.func)
+        for other in context.functions if called in context.functions else ():
+            if other != called:
                 yield context.replaced(node.func, other, 8.0)
         for group in ALIKE:
             if isinstance(node.func, ast.Attribute) and node.func.attr in group:
@@ -101,9 +101,9 @@ def functions(context: Context) -> Iterator[Edit]:
 
 
 def wrapped(context: Context) -> Iterator[Edit]:
-    """A call left out around its argument; one that the file makes put around a name; a loop back.
+    """Yield a call left out around its argument, a call put around a name, or a loop reversed.
 
-    What a loop goes back over was appended on the way forward.
+    The calls are known in the file. A backward loop runs over what the forward loop appended.
     """
     yield from formed(EditKind.WRAPPED)(context)
     for loop in context.all_of(ast.For):
@@ -119,7 +119,7 @@ def wrapped(context: Context) -> Iterator[Edit]:
 
 
 def comparisons(context: Context) -> Iterator[Edit]:
-    """A comparison with or without the equal, the other way round; or for a bound of a gradient."""
+    """Yield a comparison with or without equality, or reversed; or a mask for a clip."""
     for call in context.all_of(ast.Call):
         match call:
             case ast.Call(ast.Attribute(attr="maximum"), [ast.Constant(0), bounded]) | ast.Call(
@@ -137,13 +137,13 @@ def comparisons(context: Context) -> Iterator[Edit]:
 
 
 def constants(context: Context) -> Iterator[Edit]:
-    """A number for another: one that has a name, stands elsewhere in the file, or is near it."""
+    """Yield another number: one that has a name, is elsewhere in the file, or is near it."""
     named = [text for text, value in context.known.items() if not value.number.is_integer()]
     elsewhere = set(re.findall(rb"(?<![\w.])\d+\.\d+(?:e[-+]?\d+)?(?!\w)", context.text))
     for node in context.all_of(ast.Constant):
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             continue
-        own = context.source(node)
+        present = context.source(node)
         yield from (context.replaced(node, other, 9.0) for other in named)
         near = {"0", "1", "2", "0.5", "3"}
         if isinstance(node.value, int):
@@ -151,5 +151,5 @@ def constants(context: Context) -> Iterator[Edit]:
         around = context.parents.get(node)
         is_power = isinstance(around, ast.BinOp) and isinstance(around.op, ast.Pow)
         for other in near | {text.decode() for text in elsewhere}:
-            if other != own:
+            if other != present:
                 yield context.replaced(node, other, 7.0 if is_power else 11.0)

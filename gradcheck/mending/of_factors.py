@@ -20,7 +20,7 @@ MOST_FACTORS = 4
 
 
 def scaled(context: Context) -> Iterator[Edit]:
-    """A whole expression, or one operand, times or divided by a size, a number or an array."""
+    """Yield edits that scale a whole expression, or an operand, by a size, number or array."""
     yield from other_sizes(context)
     sizes = list(sizes_in(context))
     for node, far in [*((one, 0.0) for one in context.wholes()), *_operands(context)]:
@@ -44,23 +44,23 @@ def scaled(context: Context) -> Iterator[Edit]:
 
 
 def other_sizes(context: Context) -> Iterator[Edit]:
-    """Another size in the place of one: `a.size` for `len(a)`, `len(a)` for `a.shape[1]`."""
+    """Yield another size in place of one: `a.size` for `len(a)`, `len(a)` for `a.shape[1]`."""
     sizes = [text for text, _ in sizes_in(context) if text != "2"]
     for node in context.all_of(ast.expr):
         match node:
             case ast.Call(ast.Name("len"), [array]):
-                own = [f"{context.source(array)}.size"]
+                of_array = [f"{context.source(array)}.size"]
             case ast.Attribute(array, "size") | ast.Subscript(ast.Attribute(array, "shape")):
-                own = [f"len({context.source(array)})"]
+                of_array = [f"len({context.source(array)})"]
             case _:
                 continue
         if context.is_array(array):
-            for more, text in enumerate([*own, *sizes]):
+            for more, text in enumerate([*of_array, *sizes]):
                 yield context.replaced(node, text, 5.0 + min(more, 2))
 
 
 def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
-    """Expressions of numbers: names, axes of arrays, how many a list picks, 2, `np.sqrt(n)`."""
+    """Yield expressions of numbers: names, axes, the lengths of index lists, 2, `np.sqrt(n)`."""
     seen: set[float] = set()
     for text, value in sorted(context.values.items(), key=lambda item: len(item[0])):
         is_size = ".shape" not in text and text not in context.counters
@@ -79,7 +79,7 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
         known = context.value(index) if isinstance(index, ast.Name) else None
         if known is not None and known.kind == "list" and known.shape > (1,):
             yield f"len({text})", 5.5
-    for loop in context.all_of(ast.For):  # another pass has others
+    for loop in context.all_of(ast.For):  # another pass may have another length
         for node in ast.walk(loop.target):
             known = context.value(node) if isinstance(node, ast.Name) else None
             if isinstance(node, ast.Name) and known and known.shape:
@@ -95,25 +95,25 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
 
 
 def several_left_out(context: Context) -> Iterator[Edit]:
-    """Some of the factors of a product left out together."""
+    """Yield products with several factors left out together."""
     for node in context.all_of(ast.BinOp):
         parts = _chain(node)
         if 2 < len(parts) <= MOST_FACTORS and not isinstance(context.parents.get(node), ast.BinOp):
             for count in range(1, len(parts) - 1):
-                for kept in combinations(parts, count):
-                    rest = " * ".join(grouped(context.source(part), part) for part in kept)
+                for remaining in combinations(parts, count):
+                    rest = " * ".join(grouped(context.source(part), part) for part in remaining)
                     yield context.replaced(node, rest, 6.5)
 
 
 def _chain(node: ast.expr) -> list[ast.expr]:
-    """The factors of a product of products."""
+    """Return the factors of a product of products."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return [*_chain(node.left), *_chain(node.right)]
     return [node]
 
 
 def signs(context: Context) -> Iterator[Edit]:
-    """The sign of an expression or operand; the order of a difference."""
+    """Yield edits of the sign of an expression or operand, or the order of a difference."""
     for whole in context.wholes():
         yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
     for node, far in _operands(context):
@@ -130,7 +130,7 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """A whole expression times a slope, or what stands elsewhere; or plus a value."""
+    """Yield a whole expression times a slope or a factor from elsewhere, or plus a value."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -162,7 +162,7 @@ def missing_factor(context: Context) -> Iterator[Edit]:
 
 
 def _of_the_same_entry(context: Context, node: ast.expr) -> Iterator[str]:
-    """What is read at another entry, at that which is written: `x[1]` where `x[0]` is read."""
+    """Yield values read at another entry, at the entry that is written: `x[1]` for `x[0]`."""
     match context.parents.get(node):
         case ast.AugAssign(ast.Subscript(_, ast.Constant(index))) if isinstance(index, int):
             read = [one for one in context.all_of(ast.Subscript) if isinstance(one.ctx, ast.Load)]
@@ -172,7 +172,7 @@ def _of_the_same_entry(context: Context, node: ast.expr) -> Iterator[str]:
 
 
 def _written_slopes(context: Context) -> Iterator[str]:
-    """The slopes that stand in other products: `y * (1 - y)`, `(1 - h**2)`, `prime(z)`."""
+    """Yield the slopes in other products: `y * (1 - y)`, `(1 - h**2)`, `prime(z)`."""
     for node in context.all_of(ast.BinOp):
         factors = _chain(node)
         for before, factor in pairwise([None, *factors]) if len(factors) > 1 else ():
@@ -186,7 +186,7 @@ def _written_slopes(context: Context) -> Iterator[str]:
 
 
 def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    """Whether a smaller array can be multiplied into one of a shape."""
+    """True if a smaller array broadcasts to a shape."""
     if shape == target or not shape or len(shape) > len(target):
         return False
     pairs = zip(shape[::-1], target[::-1], strict=False)
@@ -194,22 +194,22 @@ def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
 
 
 def target_value(context: Context, node: ast.expr) -> Value | None:
-    """The value of an expression: of what it is assigned to, or its own."""
+    """Return the value of the target that an expression is assigned to, or its own value."""
     parent = context.parents.get(node)
     if isinstance(parent, ast.Assign) and len(parent.targets) == 1:
         return context.value(parent.targets[0])
     if isinstance(parent, ast.AugAssign):
         return context.value(parent.target)
-    own = context.value(node)
-    if own is not None:
-        return own
+    value = context.value(node)
+    if value is not None:
+        return value
     atoms = [atom for atom in ast.walk(node) if isinstance(atom, ast.Name | ast.Attribute)]
     values = {context.value(atom) for atom in atoms} - {None}
     return values.pop() if len(values) == 1 else None
 
 
 def _operands(context: Context) -> Iterator[tuple[ast.expr, float]]:
-    """Terms of sums, operands of products of matrices, arguments of calls; how far these are."""
+    """Yield terms of sums, operands of matrix products, arguments of calls; with extra weights."""
     for node in context.nodes:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.MatMult):
             for side in (node.left, node.right):

@@ -1,4 +1,4 @@
-"""Edits of statements for others: put in, in place, into repeated entries, with a copy before."""
+"""Edits of statements: inserted, done in place, for repeated entries, or with a copy before."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from gradcheck.mending.of_factors import sizes_in
 IN_PLACE = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
 AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
 OF_BIASES = {1: ("[0]",), 2: ("[:, 0]", "[:, -1]", "[0]")}
-"""Where biases may stand in arrays of one axis, and of two."""
+"""The places of biases in arrays of one axis, and of two."""
 
 NAMED = ast.Name | ast.Attribute | ast.Subscript
 
 
 def inserted(context: Context) -> Iterator[Edit]:
-    """A statement after one that makes or changes an array: a division, a sign, a column of 0.
+    """Yield insertions after a statement that makes or changes an array: a division, a sign, zeros.
 
-    What a function adds to and has not made is 0 at its beginning.
+    An array that a function adds to but does not make is set to 0 at the function's beginning.
     """
     yield from _reset(context)
     sizes = list(sizes_in(context))
@@ -60,7 +60,7 @@ def _is_docstring(statement: ast.stmt) -> bool:
 
 
 def in_place(context: Context) -> Iterator[Edit]:
-    """An array changed in place instead of bound to a name again, or the other way; a copy."""
+    """Yield an array changed in place instead of bound again, or the reverse; or a copy."""
     for node in context.nodes:
         match node:
             case ast.Assign([ast.Name(name) as target], value):
@@ -82,14 +82,14 @@ def in_place(context: Context) -> Iterator[Edit]:
 
 
 def _may_be_held(context: Context, name: str) -> bool:
-    """Whether a name is an argument: what the caller holds, too."""
+    """True if a name is an argument, whose value the caller holds too."""
     arguments = getattr(context.definition, "args", None)
     nodes = ast.walk(arguments) if arguments else ()
     return any(isinstance(one, ast.arg) and one.arg == name for one in nodes)
 
 
 def repeated_entries(context: Context) -> Iterator[Edit]:
-    """`np.add.at` for what is added to entries that may come twice, or put there."""
+    """Yield `np.add.at` for values added to, or put into, entries that may come twice."""
     for node in context.all_of(ast.stmt) if context.library else ():
         match node:
             case ast.AugAssign(ast.Subscript() as target, op) if type(op) in AT:
@@ -110,7 +110,7 @@ def repeated_entries(context: Context) -> Iterator[Edit]:
 
 
 def copies(context: Context) -> Iterator[Edit]:
-    """A copy of an array before it is changed in place, read by what follows."""
+    """Yield a copy of an array before it is changed in place, for what reads it later."""
     for block in context.blocks():
         for place, statement in enumerate(block[:-1]):
             target = _base(statement) if isinstance(statement, ast.AugAssign) else None
@@ -149,7 +149,7 @@ def _copied(
 
 
 def _base(statement: ast.AST) -> ast.expr | None:
-    """The array that a statement makes, or changes entries of."""
+    """Return the array that a statement makes or changes entries of, or None."""
     target = None
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
         target = statement.targets[0]
@@ -161,7 +161,7 @@ def _base(statement: ast.AST) -> ast.expr | None:
 
 
 def put_in(context: Context, where: str, statement: ast.stmt, text: str, weight: float) -> Edit:
-    """A statement put in "before" or "after" another."""
+    """Return the insertion of a statement "before" or "after" another."""
     line, place = context.newline + context.indent(statement), context.span(statement)
     at, addition = (
         (place[0], text.encode() + line) if where == "before" else (place[1], line + text.encode())

@@ -1,4 +1,4 @@
-"""Edits of what is multiplied: other names, indices, operators, kinds and orders of products."""
+"""Edits of operands: other names, indices, operators, kinds and orders of products."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ OTHER: dict[type[ast.operator], tuple[str, float]] = {
     ast.Mult: ("/", 7.5),
     ast.Div: ("*", 7.5),
 }
-"""The operator that is written for another."""
+"""The operator to try in place of another, with its weight."""
 
 
 def operators(context: Context) -> Iterator[Edit]:
-    """Minus for plus, a quotient for a product, or the other way."""
+    """Yield minus for plus, a quotient for a product, and the reverse."""
     for node in context.all_of(ast.BinOp):
         if type(node.op) in OTHER:
             symbol, weight = OTHER[type(node.op)]
@@ -34,28 +34,28 @@ def operators(context: Context) -> Iterator[Edit]:
 
 
 def exchanged(context: Context) -> Iterator[Edit]:
-    """Two items of a list, indices or arguments, each in the place of the other."""
+    """Yield two items of a list, indices or arguments exchanged."""
     for node in context.nodes:
         match node:
             case ast.List(items, ast.Load()) | ast.Tuple(items, ast.Load()) | ast.Call(_, items):
                 pass
             case _:
                 continue
-        for one, other in combinations(items[:MOST_ITEMS], 2):
-            known = [value for value in map(context.value, (one, other)) if value is not None]
-            kinds = {(value.kind, value.shape) for value in known}
-            begin, middle = context.span(one)
-            after, stop = context.span(other)
-            if len(kinds) < 2 and context.source(one) != context.source(other):
+        for first, second in combinations(items[:MOST_ITEMS], 2):
+            values = [value for value in map(context.value, (first, second)) if value is not None]
+            kinds = {(value.kind, value.shape) for value in values}
+            begin, middle = context.span(first)
+            after, stop = context.span(second)
+            if len(kinds) < 2 and context.source(first) != context.source(second):
                 between = context.text[middle:after].decode()
-                text = f"{context.source(other)}{between}{context.source(one)}"
-                edit = context.replaced(one, text, 8.0)
+                text = f"{context.source(second)}{between}{context.source(first)}"
+                edit = context.replaced(first, text, 8.0)
                 words = f"{context.text[begin:stop].decode()}  ->  {text}"
                 yield edit._replace(end=stop, words=words)
 
 
 def brackets(context: Context) -> Iterator[Edit]:
-    """Brackets around a comparison: `u * (z > 0)` for `u * z > 0`; or those of a call elsewhere."""
+    """Yield brackets around a comparison, `u * (z > 0)` for `u * z > 0`, or a call's moved."""
     for call in context.all_of(ast.Call):
         above, name = context.parents.get(call), context.source(call.func)
         match call.args, above:
@@ -75,64 +75,64 @@ def brackets(context: Context) -> Iterator[Edit]:
 
 
 def names(context: Context) -> Iterator[Edit]:
-    """A name, attribute or item for another of the same kind; of the same shape first."""
+    """Yield another name, attribute or item of the same kind, one of the same shape first."""
     for node in context.atoms():
-        own, text, parent = context.value(node), context.source(node), context.parents.get(node)
-        if own is None or isinstance(parent, ast.keyword):
+        present, text, parent = context.value(node), context.source(node), context.parents.get(node)
+        if present is None or isinstance(parent, ast.keyword):
             continue
         for other, value in context.values.items():
-            is_number = own.kind == "int" and value.kind == "float"  # an index for its entry
-            if other == text or (value.kind != own.kind and not is_number):
+            is_number = present.kind == "int" and value.kind == "float"  # an index for its entry
+            if other == text or (value.kind != present.kind and not is_number):
                 continue
             if context.is_made_later(other, node):
                 continue
-            weight = 6.0 if value.shape == own.shape else 8.0
+            weight = 6.0 if value.shape == present.shape else 8.0
             if NUMBER.sub("#", other) == NUMBER.sub("#", text):
                 weight -= 1.0
             weight += {"array": 0.0, "float": 1.0}.get(value.kind, 3.0)
-            if isinstance(parent, ast.Tuple):  # what is handed on is seldom wrong
+            if isinstance(parent, ast.Tuple):  # a value that is passed on is seldom wrong
                 weight += 1.0
             yield context.replaced(node, other, weight)
 
 
 def other_names(context: Context) -> Iterator[Edit]:
-    """At a line that is pointed at, or just before it, any name for another.
+    """Yield any name for another, at a line that is pointed at or just before it.
 
-    Of a name that is not bound, CPython 3.11 names the line before, too.
+    For a name that is not bound, CPython 3.11 may point at the line before.
     """
     near = {line + away for line in context.pointed for away in NEAR}
     for node in context.all_of(ast.Name):
         if node.lineno not in near or not isinstance(node.ctx, ast.Load):
             continue
-        own = context.value(node)
+        value = context.value(node)
         others = [one for one in context.known if one.isidentifier()]
-        if own is None and node.id not in context.functions:
+        if value is None and node.id not in context.functions:
             others = list(dict.fromkeys([*others, *context.values]))
-        far = 0.0 if node.lineno in context.pointed or own is None else 2.0
+        far = 0.0 if node.lineno in context.pointed or value is None else 2.0
         for other in others:
-            if other != node.id and not (own and context.is_made_later(other, node)):
-                yield context.replaced(node, other, (6.0 if own is None else 9.0) + far)
+            if other != node.id and not (value and context.is_made_later(other, node)):
+                yield context.replaced(node, other, (6.0 if value is None else 9.0) + far)
 
 
 def all_of_a_name(context: Context) -> Iterator[Edit]:
-    """One name for another, or a function of it, everywhere in a whole expression."""
+    """Yield a whole expression with a name replaced everywhere, by another or a function of it."""
     for node in context.wholes():
         atoms = [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
         texts = [context.source(one) for one in atoms if context.value(one) is not None]
         start, end = context.span(node)
         text = context.text[start:end].decode("utf-8")
-        for own in {one for one in texts if texts.count(one) > 1}:
-            value = context.values.get(own)
-            word = re.compile(rf"(?<![\w.]){re.escape(own)}(?![\w(])")
+        for replaced in {one for one in texts if texts.count(one) > 1}:
+            value = context.values.get(replaced)
+            word = re.compile(rf"(?<![\w.]){re.escape(replaced)}(?![\w(])")
             others = [name for name, other in context.values.items() if other == value]
-            calls = [f"{name}({own})" for name in context.functions]
+            calls = [f"{name}({replaced})" for name in context.functions]
             for other in (*others, *calls):
-                if other != own:
+                if other != replaced:
                     yield context.replaced(node, word.sub(other, text), 9.0)
 
 
 def indices(context: Context) -> Iterator[Edit]:
-    """An index one more or one less, another, or one where the whole array stands in a loop."""
+    """Yield an index one more or less, another one, or one for a whole array in a loop."""
     for whole in (one for kind in (ast.Name, ast.Attribute) for one in context.all_of(kind)):
         value, parent = context.value(whole), context.parents.get(whole)
         if value is None or value.kind != "array" or isinstance(parent, ast.Attribute):
@@ -142,7 +142,7 @@ def indices(context: Context) -> Iterator[Edit]:
             for place in ("[{}]", "[:, {}]")[: len(value.shape)]:
                 text = context.source(whole) + place.format(name)
                 yield context.replaced(whole, text, weight)
-    target = getattr(context.definition, "target", None)  # of a script's loop, its epochs
+    target = getattr(context.definition, "target", None)  # the epochs of a script's loop
     passes = {ast.unparse(one) for one in ast.walk(target)} if target else set()
     for node in context.all_of(ast.Subscript):
         index = node.slice
@@ -168,17 +168,17 @@ def indices(context: Context) -> Iterator[Edit]:
 
 
 def _counters(context: Context, node: ast.AST) -> Iterator[str]:
-    """The whole numbers that the loops around a node count by."""
+    """Yield the integers that the loops around a node count by."""
     while (above := context.parents.get(node)) is not None:
         for one in ast.walk(above.target) if isinstance(above, ast.For) else ():
-            known = context.values.get(one.id) if isinstance(one, ast.Name) else None
-            if isinstance(one, ast.Name) and known is not None and known.kind == "int":
+            value = context.values.get(one.id) if isinstance(one, ast.Name) else None
+            if isinstance(one, ast.Name) and value is not None and value.kind == "int":
                 yield one.id
         node = above
 
 
 def transposes(context: Context) -> Iterator[Edit]:
-    """A transpose left out, or put in; of more than two axes, as another in the function is."""
+    """Yield a transpose left out or put in; of more than two axes, one known in the function."""
     yield from formed(EditKind.TRANSPOSE)(context)
     known = {}
     for call in context.all_of(ast.Call):
@@ -193,7 +193,7 @@ def transposes(context: Context) -> Iterator[Edit]:
 
 
 def products(context: Context) -> Iterator[Edit]:
-    """Another product of the same operands, or in the other order."""
+    """Yield another product of the same operands, or one in the other order."""
     for node in context.all_of(ast.BinOp):
         if isinstance(node.op, ast.Mult | ast.MatMult):
             left, right = (grouped(context.source(side), side) for side in (node.left, node.right))

@@ -1,4 +1,4 @@
-"""Edits of one part of an expression: left out, or turned, squared, summed, read in part."""
+"""Edits of one part of an expression: left out, transposed, squared, summed or sliced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gradcheck.mending.scope import Value
 from gradcheck.mending.written import grouped
 
 Form = tuple[str, int | None, float]
-"""What a text `{}` becomes, of how many axes it has to be, and how unnatural that is."""
+"""The new text for a text `{}`, the number of axes that it needs, if any, and its weight."""
 
 SLICES = {
     1: ("[1:]", "[:-1]", "[::-1]"),
@@ -20,7 +20,7 @@ SLICES = {
     3: ("[::-1]", "[:, ::-1]", "[..., ::-1]", "[..., ::-1, ::-1]", "[::-1, ::-1]", "[..., 1:]"),
     4: ("[..., ::-1, ::-1]", "[::-1, ::-1]", "[:, ::-1, ::-1]", "[:, :, ::-1]"),
 }
-"""Parts that are read of arrays, by how many axes these have, the likeliest first."""
+"""Slices of arrays by their number of axes, the likeliest first."""
 
 SLICED: Sequence[Form] = [
     (f"{{}}{part}", axes, 10.0 + 0.5 * more)
@@ -38,7 +38,7 @@ FORMS: Mapping[EditKind, Sequence[Form]] = {
     EditKind.PART: SLICED,
     EditKind.CONJUGATE: [("{}.conj()", None, 3.0)],
 }
-"""What becomes of names, attributes and items."""
+"""The forms that names, attributes and items may take."""
 
 WHOLE_FORMS: Mapping[EditKind, Sequence[Form]] = {
     EditKind.SUM: [
@@ -48,18 +48,18 @@ WHOLE_FORMS: Mapping[EditKind, Sequence[Form]] = {
     EditKind.PART: [(form, axes, weight + 1.0) for form, axes, weight in SLICED],
     EditKind.CONJUGATE: [("{}.conj()", None, 5.0)],
 }
-"""What becomes of what is assigned or returned."""
+"""The forms that assigned or returned expressions may take."""
 
 
 def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
-    """What makes the edits of a kind that put something around a part, or leave it out."""
+    """Return the maker of edits of a kind that put something around a part, or leave it out."""
 
     def make(context: Context) -> Iterator[Edit]:
         if kind is EditKind.REMOVED_FACTOR:
             yield from several_left_out(context)
         for node in context.all_of(ast.expr):
-            for part, own, weight in _inside(node):
-                if own is kind:
+            for part, part_kind, weight in _inside(node):
+                if part_kind is kind:
                     text = context.source(part)
                     around = isinstance(context.parents.get(node), ast.BinOp)
                     yield context.replaced(node, grouped(text, part) if around else text, weight)
@@ -80,7 +80,7 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
 
 
 def _may_become(kind: EditKind, value: Value, parent: ast.AST | None) -> bool:
-    """Whether a name, attribute or item in `parent` may take the forms of a kind."""
+    """True if a name, attribute or item in `parent` may take the forms of a kind."""
     asked = parent.attr if isinstance(parent, ast.Attribute) else ""
     if kind is EditKind.CONJUGATE:
         return _suits(kind, value) and asked in ("", "T")
@@ -88,12 +88,12 @@ def _may_become(kind: EditKind, value: Value, parent: ast.AST | None) -> bool:
 
 
 def _suits(kind: EditKind, value: Value | None) -> bool:
-    """Whether an edit of a kind changes such a value: only complex numbers have conjugates."""
+    """True if an edit of a kind changes such a value: only complex numbers have conjugates."""
     return kind is not EditKind.CONJUGATE or (value is not None and value.is_complex)
 
 
 def _inside(node: ast.expr) -> Iterator[tuple[ast.expr, EditKind, float]]:
-    """The parts that may stand in the place of an expression."""
+    """Yield the parts that may replace an expression, with the kind and weight of the edit."""
     factor = EditKind.REMOVED_FACTOR
     match node:
         case ast.BinOp(left, ast.Div() | ast.FloorDiv(), _):

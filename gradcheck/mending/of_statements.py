@@ -12,33 +12,33 @@ from gradcheck.mending.of_insertions import put_in
 IN_PLACE = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
 
 PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
-"""Where no biases are, in arrays of one axis and of two."""
+"""The parts without biases, in arrays of one axis and of two."""
 
 
 def assigned_or_added(context: Context) -> Iterator[Edit]:
-    """`+=` for `=`, and the other way; `-=` for `+=`, `*=` for `/=`."""
+    """Yield `+=` for `=`, and the reverse; `-=` for `+=`, `*=` for `/=`."""
     for node in context.nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             if isinstance(node.targets[0], ast.Name | ast.Attribute | ast.Subscript):
                 yield _with_operator(context, node, node.targets[0], "+=")
         elif isinstance(node, ast.AugAssign):
-            own = IN_PLACE.get(type(node.op), "")
-            scaling = ("*=", "/=") if own in ("*=", "/=") else ()
+            present = IN_PLACE.get(type(node.op), "")
+            scaling = ("*=", "/=") if present in ("*=", "/=") else ()
             for operator in (*scaling, "=", "+=", "-="):
-                if operator != own:
+                if operator != present:
                     yield _with_operator(context, node, node.target, operator)
             yield from _in_part(context, node)
 
 
 def _in_part(context: Context, node: ast.AugAssign) -> Iterator[Edit]:
-    """A part alone, of what is updated and of what is as large in its value: no bias column."""
-    own = context.value(node.target)
-    if own is None or own.kind != "array":
+    """Yield an update of one part of its target, and of values as large: without a bias column."""
+    value = context.value(node.target)
+    if value is None or value.kind != "array":
         return
     inside = [one for one in ast.walk(node.value) if isinstance(one, ast.Name | ast.Subscript)]
-    alike = [one for one in inside if context.value(one) == own]
+    alike = [one for one in inside if context.value(one) == value]
     start, end = context.span(node)
-    for part in PARTS.get(len(own.shape), ()) if alike else ():
+    for part in PARTS.get(len(value.shape), ()) if alike else ():
         text = context.text[start:end].decode()
         for one in sorted([node.target, *alike], key=context.span, reverse=True):
             after = len(context.text[start : context.span(one)[1]].decode())
@@ -54,14 +54,14 @@ def _with_operator(
 ) -> Edit:
     start, end = context.span(target)[1], context.span(statement.value)[0]
     between = context.text[start:end].decode("utf-8")
-    opened = between[between.index("=") + 1 :].strip()  # a bracket, perhaps
+    opened = between[between.index("=") + 1 :].strip()  # a bracket, if there is one
     name, text = context.source(target), f" {operator} {opened}".encode()
     words = f"{name}{between.rstrip()}  ->  {name} {operator}"
     return Edit(context.path, start, end, text, 7.0, target.lineno, words)
 
 
 def moved_statements(context: Context) -> Iterator[Edit]:
-    """A statement after its loop, into the block before it, after what reads it, or again."""
+    """Yield a statement moved after its loop, into the block before, after readers; or again."""
     yield from _ends_of_blocks(context)
     for block in context.blocks():
         yield from _into_blocks(context, block)
@@ -70,7 +70,7 @@ def moved_statements(context: Context) -> Iterator[Edit]:
 
 
 def _after_what_reads(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
-    """An update after the statements that read what it changes, and were to read the old value."""
+    """Yield an update moved after the statements that should read the old value."""
     for place, statement in enumerate(block):
         changed = {_whole(one) for one in _updated(statement)}
         readers = [
@@ -92,7 +92,7 @@ def _after_what_reads(context: Context, block: list[ast.stmt]) -> Iterator[Edit]
 
 
 def _updated(statement: ast.stmt) -> Iterator[ast.expr]:
-    """What a statement, or a loop of such, changes by its own value."""
+    """Yield the targets that a statement, or a loop of such, changes by their own value."""
     if isinstance(statement, ast.AugAssign):
         yield statement.target
     elif isinstance(statement, ast.Assign):
@@ -104,7 +104,7 @@ def _updated(statement: ast.stmt) -> Iterator[ast.expr]:
 
 
 def _whole(target: ast.expr) -> str:
-    """The name or attribute of which a target is an entry."""
+    """Return the name or attribute of which a target is an entry."""
     while isinstance(target, ast.Subscript):
         target = target.value
     return ast.unparse(target)
@@ -119,7 +119,7 @@ def _read_in(node: ast.AST) -> set[str]:
 
 
 def _into_blocks(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
-    """A statement that follows a loop or a branch, into it, or into the last block inside of it."""
+    """Yield a statement after a loop or branch, moved into it or into its last inner block."""
     for before, statement in pairwise(block):
         within = before
         while isinstance(within, ast.For | ast.While | ast.If):
@@ -131,7 +131,7 @@ def _into_blocks(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
 def _indented(
     context: Context, statement: ast.stmt, indent: bytes, weight: float, words: str
 ) -> Iterator[Edit]:
-    """A statement of one line in another block, which begins or ends beside it."""
+    """Yield a statement of one line, moved into another block that begins or ends beside it."""
     before, start = context.indent(statement), context.span(statement)[0]
     if statement.lineno == statement.end_lineno and not before.strip() and not indent.strip():
         words = f"{context.source(statement)}  {words}"
@@ -140,7 +140,7 @@ def _indented(
 
 
 def _again(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
-    """What is made of a name, made again after that is bound to something else."""
+    """Yield an assignment repeated after a name that it reads is bound to something else."""
     for place, statement in enumerate(block):
         if not isinstance(statement, ast.Assign):
             continue
@@ -152,7 +152,7 @@ def _again(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
 
 
 def _ends_of_blocks(context: Context) -> Iterator[Edit]:
-    """The last statement of a loop or branch after it: a return in a loop ends its first pass."""
+    """Yield the last statement of a loop or branch after it: a return ends a loop's first pass."""
     for node in context.nodes:
         if isinstance(node, ast.For | ast.While | ast.If) and len(node.body) > 1:
             last, what = node.body[-1], "branch" if isinstance(node, ast.If) else "loop"
@@ -163,7 +163,7 @@ def _ends_of_blocks(context: Context) -> Iterator[Edit]:
 
 
 def kept_results(context: Context) -> Iterator[Edit]:
-    """The result of a call, which is dropped, assigned to one of its arguments."""
+    """Yield the result of a call, which is dropped, assigned to one of its arguments."""
     for node in context.all_of(ast.Expr):
         if isinstance(node.value, ast.Call):
             for argument in node.value.args:

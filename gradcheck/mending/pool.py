@@ -49,7 +49,7 @@ class Pool:
     def having(self, expected: Sequence[Array], of_three: bool, own: str = "") -> list[str]:
         """Return expressions that have these values at the moments, where the values are finite.
 
-        The expression that stands there now may be part of them.
+        The present expression may be part of them.
         """
         self._expected = expected
         finite = np.concatenate([np.isfinite(one).reshape(-1) for one in expected])

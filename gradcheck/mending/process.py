@@ -125,7 +125,7 @@ class _Watched:
         self._counts = shared_counts()
 
     def run(self) -> bool:
-        """Run the search without what was tried before; return whether it came to its end.
+        """Run the search, but for the candidates tried before; return whether it came to its end.
 
         In a process that is confined already, such as that of a script, it runs in place.
         """

@@ -31,8 +31,8 @@ WHOLE = re.compile(rb"[\w.]+|[^\w\s]")
 def ranked(mended: Sequence[Mended], before: Texts, findings: Sequence[Finding]) -> list[Mended]:
     """Return the patches, the likeliest first; of those that only reorder words, one.
 
-    Some patches put in numbers that fit by chance, or words that change nothing in what is right
-    already. They are left out beside others without them.
+    Patches that put in numbers which fit by chance, or words that change nothing, are left out
+    beside others without them.
     """
     plain = [one for one in mended if not _numbers_put_in(one.texts, before)]
     mended = plain or mended
@@ -85,19 +85,19 @@ def _has_more(one: Texts, other: Texts) -> bool:
 
 
 def _numbers_put_in(after: Texts, before: Texts) -> bool:
-    """True if numbers are put in, other than those that formulas have."""
+    """True if numbers are put in, other than those that are usual in formulas."""
     counts = _put_in_and_left_out(NUMBER, after, before)
     return any(new.keys() - OF_FORMULAS for new, _ in counts)
 
 
 def _oddity(after: bytes, before: bytes) -> int:
-    """Return how much a text has that nobody writes, and that was not there before."""
+    """Return how many oddities, which nobody writes, a text has that were not there before."""
     now, old = (Counter(_oddities(ast.parse(text))) for text in (after, before))
     return (now - old).total()
 
 
 def _oddities(tree: ast.Module) -> Iterator[str]:
-    """Yield what nobody writes, and in which function."""
+    """Yield the oddities of a program, each with its function."""
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
             where = getattr(function, "name", "")

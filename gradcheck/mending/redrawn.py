@@ -1,7 +1,7 @@
 """Data drawn anew within their kind: labels stay labels, masks masks, probabilities probabilities.
 
-What has a structure that a function may rely on (sorted, evenly spaced, orthogonal, a pattern of
-ones and zeros that is no mask) stays as it is: None is returned.
+Data with a structure that a function may rely on (evenly spaced, orthogonal, a pattern of ones and
+zeros that is no mask) stay as they are: None is returned.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 SPREAD = 0.4
-"""How far numbers are scaled, as the logarithm's deviation."""
+"""The standard deviation of the logarithms of the factors by which numbers are scaled."""
 
 CLOSE = 1e-9
 FEW = 12
-"""So many different whole numbers, written as floats, are classes."""
+"""The maximum number of different whole numbers, written as floats, that are classes."""
 
 
 def redrawn(array: Array, rng: np.random.Generator) -> Array | None:
-    """An array of the same shape and kind with other values."""
+    """Return an array of the same shape and kind with other values, or None."""
     if array.dtype.kind == "b":
         return _mask(array, rng)
     if array.dtype.kind in "iu":
@@ -36,7 +36,7 @@ def redrawn(array: Array, rng: np.random.Generator) -> Array | None:
 
 
 def redrawn_number(value: float, rng: np.random.Generator) -> float | None:
-    """Another number of the same kind; 0, 1 and what is not finite stay."""
+    """Return another number of the same kind; None for 0, 1, -1 and what is not finite."""
     if not np.isfinite(value) or value in (0.0, 1.0, -1.0):
         return None
     other = jittered(np.array([value]), rng)
@@ -44,14 +44,14 @@ def redrawn_number(value: float, rng: np.random.Generator) -> float | None:
 
 
 def renamed(arrays: Sequence[Array], rng: np.random.Generator) -> list[Array]:
-    """Labels in several arrays, each exchanged for another: what was the same is so still."""
+    """Return several arrays with their labels exchanged: equal labels are still equal."""
     labels = np.unique(np.concatenate([array.reshape(-1) for array in arrays]))
     others = rng.permutation(labels)
     return [others[np.searchsorted(labels, array)].astype(array.dtype) for array in arrays]
 
 
 def _mask(array: Array, rng: np.random.Generator) -> Array | None:
-    """As many true ones as before, one more or one less, elsewhere."""
+    """Return a mask with one true entry more or less, if possible, at other places."""
     count = int(array.sum())
     if array.size < 2 or count in (0, array.size):
         return None
@@ -61,7 +61,7 @@ def _mask(array: Array, rng: np.random.Generator) -> Array | None:
 
 
 def _whole_numbers(array: Array, rng: np.random.Generator) -> Array | None:
-    """Labels and indices within their range, the largest still among them."""
+    """Return labels or indices within their range, the largest still among them."""
     kinds, counts = np.unique(array, return_counts=True)
     if len(kinds) == 1:
         value = int(kinds[0])
@@ -74,7 +74,7 @@ def _whole_numbers(array: Array, rng: np.random.Generator) -> Array | None:
         array.ndim == 1 and len(counts) > 1 and bool(np.all(np.diff(array.astype(float)) >= 0))
     )
     if in_order and (len(kinds) > FEW or np.all(counts == 1)):
-        return None  # positions, the limits of segments
+        return None  # positions, or the limits of segments
     if np.all(counts == 1) and len(counts) == array.size:
         return np.asarray(rng.permutation(flat).reshape(array.shape))
     drawn = rng.choice(kinds, array.size)
@@ -101,14 +101,14 @@ def _floats(values: Array, rng: np.random.Generator) -> Array | None:
             return np.asarray(drawn / drawn.sum(axis, keepdims=True))
     drawn = jittered(values if _is_square(values) else rng.permutation(values), rng)
     if values.ndim == 2 and min(values.shape) > 1:
-        for axis in (0, 1):  # a bias unit among the features
+        for axis in (0, 1):  # keep a bias unit among the features
             same = np.all(values == values.take([0], axis), axis, keepdims=True)
             drawn = np.where(same, values, drawn)
     return drawn
 
 
 def jittered(values: Array, rng: np.random.Generator) -> Array:
-    """Every number scaled by its own factor; between 0 and 1 it stays there."""
+    """Return every number scaled by its own factor; numbers between 0 and 1 stay there."""
     factors = np.exp(SPREAD * rng.standard_normal(values.shape))
     if np.all((values >= 0) & (values <= 1)):
         return np.asarray(values**factors)
@@ -116,7 +116,7 @@ def jittered(values: Array, rng: np.random.Generator) -> Array:
 
 
 def _complex(values: Array, rng: np.random.Generator) -> Array | None:
-    """Every number turned and scaled by its own; those of one size, or squares, may be waves."""
+    """Return every number turned and scaled; None if they may be waves: of one size, or squares."""
     sizes = np.abs(values)
     if _is_square(values) or np.allclose(sizes, sizes.flat[0], rtol=CLOSE):
         return None
@@ -129,7 +129,7 @@ def _is_square(values: Array) -> bool:
 
 
 def _is_plain(values: Array) -> bool:
-    """Whether a square matrix is neither symmetric nor sparse nor of a sum that is always 0."""
+    """True if a square matrix is full, and neither symmetric nor orthogonal nor of sums 0."""
     symmetric = np.allclose(np.abs(values), np.abs(values.T), rtol=CLOSE)
     balanced = any(np.allclose(values.sum(axis), 0, atol=CLOSE) for axis in (0, 1))
     product = values @ values.T
@@ -138,7 +138,7 @@ def _is_plain(values: Array) -> bool:
 
 
 def _congruent(values: Array, rng: np.random.Generator) -> Array | None:
-    """A symmetric matrix that is no pattern with its rows and columns scaled: it stays definite."""
+    """Return a symmetric matrix with rows and columns scaled, so still definite; else None."""
     off = values - np.diag(np.diag(values))
     if not np.allclose(values, values.T, rtol=CLOSE) or set(np.unique(off)) <= {0.0, 1.0}:
         return None
@@ -149,7 +149,7 @@ def _congruent(values: Array, rng: np.random.Generator) -> Array | None:
 
 
 def _zeros_and_ones(values: Array, rng: np.random.Generator) -> Array | None:
-    """Rows or columns with a single one keep that; else it is a mask."""
+    """Return other one-hot rows or columns; other zeros and ones are drawn as a mask."""
     for axis in (-1, 0):
         if values.ndim == 2 and min(values.shape) > 1 and np.all(values.sum(axis) == 1):
             rows = values if axis == -1 else values.T
@@ -163,7 +163,7 @@ def _zeros_and_ones(values: Array, rng: np.random.Generator) -> Array | None:
 
 
 def _in_order(values: Array, rng: np.random.Generator) -> Array | None:
-    """Sorted numbers stay sorted; those that are evenly spaced stay as they are."""
+    """Return other sorted numbers; None for evenly spaced ones, which stay as they are."""
     steps = np.diff(values)
     if np.allclose(steps, steps[0], rtol=1e-6):
         return None

@@ -1,4 +1,4 @@
-"""What the diagnosis says to write, as edits: they are tried before all others."""
+"""Edits that follow the advice of the diagnosis; they are tried before all others."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gradcheck.mending.written import grouped
 from gradcheck.user.calls import Location
 
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
-"""Code, and the number that is a factor too much."""
+"""Code, and a number that is a surplus factor."""
 OTHER_NUMBER = re.compile(r"put (\d[\w.]*) in the place of (\d[\w.]*)")
 JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
 SAID = 0.3
-"""The weight of what is said."""
+"""The weight of an edit that follows advice."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Said:
     fix: str
 
     def edits(self, contexts: Sequence[Context]) -> list[Edit]:
-        """What the words may mean: the code put there, joined to what is there, or left out."""
+        """Return the edits that the words may mean: code put there, joined to it, or left out."""
         codes = [" ".join((code or number).split()) for code, number in CODE.findall(self.fix)]
         trees = {code: tree for code in codes if (tree := _parsed(code)) is not None}
         numbers = dict(OTHER_NUMBER.findall(self.fix))
@@ -57,7 +57,7 @@ def _parsed(code: str) -> ast.expr | None:
 
 
 def _with_names(context: Context, codes: dict[str, ast.expr]) -> dict[str, ast.expr]:
-    """Code, with the names that have its numbers' values before these."""
+    """Return the code, after names that have the values of its numbers."""
     numbers = [one.value for one in codes.values() if isinstance(one, ast.Constant)]
     named = [
         text
@@ -86,17 +86,17 @@ def _edits(
         for form in JOINED:
             for one in chosen:
                 if ast.unparse(one) != text:
-                    own, more = grouped(context.source(one), one), grouped(code, codes[code])
-                    yield context.fitted(one, form.format(own, more), SAID)
+                    present, more = grouped(context.source(one), one), grouped(code, codes[code])
+                    yield context.fitted(one, form.format(present, more), SAID)
 
 
 def _nothing(context: Context, node: ast.expr) -> Iterator[Edit]:
-    """Zeros for a whole array, like another that is at hand."""
-    own = target_value(context, node)
+    """Yield zeros for a whole array, like another one at hand."""
+    target = target_value(context, node)
     alike = [
         text
         for text, value in context.values.items()
-        if value == own and value.shape and not context.is_made_later(text, node)
+        if value == target and value.shape and not context.is_made_later(text, node)
     ]
     if alike and context.library:
         zeros = f"{context.library}.zeros_like({min(alike, key=len)})"
@@ -104,19 +104,19 @@ def _nothing(context: Context, node: ast.expr) -> Iterator[Edit]:
 
 
 def statement_at(context: Context, place: Location) -> ast.stmt | ast.expr | None:
-    """The innermost statement of a function that a place is in; the body of a lambda."""
+    """Return the innermost statement of a function around a place, or the body of a lambda."""
     definition, line = context.definition, place.line
     if context.path != place.file:
         return None
     if isinstance(definition, ast.Lambda):
         body = definition.body
         return body if body.lineno <= line <= (body.end_lineno or body.lineno) else None
-    found = [one for one in context.all_of(ast.stmt) if one.lineno <= line <= last_line(one)]
-    return max(found, key=lambda one: one.lineno, default=None)
+    statements = [one for one in context.all_of(ast.stmt) if one.lineno <= line <= last_line(one)]
+    return max(statements, key=lambda one: one.lineno, default=None)
 
 
 def last_line(statement: ast.stmt | ast.expr) -> int:
-    """The last line of a statement; of one with others inside, of what stands before them."""
+    """Return the last line of a statement, or of its head if others are inside."""
     body = getattr(statement, "body", None)
     if isinstance(body, list) and body:
         return max(statement.lineno, int(body[0].lineno) - 1)
@@ -124,7 +124,7 @@ def last_line(statement: ast.stmt | ast.expr) -> int:
 
 
 def nodes_near(statement: ast.stmt | ast.expr, place: Location) -> list[ast.expr]:
-    """The expressions of a statement, that at a place first, then those around it."""
+    """Return the expressions of a statement: that at a place first, then those around it."""
     span = (place.line, place.column, place.end_line or place.line, place.end_column)
 
     def distance(node: ast.expr) -> int:
@@ -146,6 +146,6 @@ def nodes_near(statement: ast.stmt | ast.expr, place: Location) -> list[ast.expr
 
 
 def _is_slice(node: ast.expr) -> bool:
-    """Whether it stands nowhere but in an index."""
+    """True if a node can only be an index."""
     parts = node.elts if isinstance(node, ast.Tuple) else [node]
     return any(isinstance(one, ast.Slice) for one in parts)

@@ -38,7 +38,7 @@ class Value:
     Attributes:
         kind: "array", "int", "float", "list" or "other", as for a global that the function does not
             use; numpy's scalars are floats, and a tuple is a list.
-        shape: of an array or list.
+        shape: the shape of an array, or the length of a list.
         number: the value of an int or float.
         is_complex: whether an array is complex.
     """

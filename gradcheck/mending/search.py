@@ -43,7 +43,7 @@ CONSTRUCTING = 2.0
 """The seconds in which the edits for one wanted value have to be made."""
 
 CALLS, PROOF_CALLS = 50, 20
-"""The limit of a candidate, in times of a loss; that of its proof, in limits of a candidate."""
+"""The time limits of a candidate, as a multiple of a loss, and of its proof, of a candidate's."""
 
 
 class Search:

@@ -1,7 +1,7 @@
-"""Which axes have one size because they are one thing: the samples, the features, the classes.
+"""Axes that have one size because they are one thing: the samples, the features, the classes.
 
-Axes belong together if the loss is computed still, and is another, when all of them have an entry
-more, and not with fewer of them. So three features are told from three samples.
+Axes belong together if the loss is still computed, and changes, when all of them have an entry
+more, and not with fewer of them. That tells three features from three samples.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from gradcheck.user.problem import Problem
 OTHER_BATCH, OTHER_SIZES = "another batch size", "other sizes"
 
 COUNTS = re.compile(r"[mnNMB]|bs|(n_|num_)?(batch|samples|examples|train)(_size)?|count|size")
-"""What people call the batch size."""
+"""Usual names of the batch size."""
 
 WIDTHS = re.compile(
     r"[dDhHkKpfFcCsTLV]|dims?|sizes?|shape|layers|[dnk]_\w+|num_\w+|"
     r"\w*(size|dim|dims|features|units|hidden|classes|channels|heads|inputs?|outputs?|width)"
 )
-"""What they call the other sizes."""
+"""Usual names of other sizes."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Axis:
     """An axis of an array of data, of a block, or a list of samples.
 
     Attributes:
-        holder: the index of what has it.
-        number: which of its axes it is.
-        last: how many it has beside this.
-        of_block: whether it is one of a parameter.
+        holder: the index of the array, block or list.
+        number: the number of the axis.
+        last: the number of the last axis that the holder has.
+        of_block: whether it is an axis of a parameter.
     """
 
     holder: int
@@ -54,19 +54,19 @@ class Axis:
 
 
 Growth = Mapping[Axis, int]
-"""How many entries more axes have than before."""
+"""The number of entries that each axis gets in addition."""
 
 Dimension = tuple[int, int, frozenset[Axis]]
-"""A size, what it may grow by, and the axes that have it for one reason."""
+"""A size, the step by which it may grow, and the axes that have it for one reason."""
 
 
 def dimensions(
     sizes: Mapping[int, Sequence[Axis]], makes_sense: Callable[[Growth], bool], most: int
 ) -> Iterator[Dimension]:
-    """The axes that belong together, of all sizes; so many sets of them are tried for each."""
+    """Yield the axes that belong together, of all sizes; for each, `most` sets are tried."""
 
     def growing(sets: Iterable[Sequence[Axis]], size: int) -> Dimension | None:
-        """The first that grow by one; or by as many as there are, where heads divide them."""
+        """Return the first set that can grow by one, or by its size, as heads dividing it need."""
         pairs = product(dict.fromkeys((1, size)), sets)
         grown = (pair for pair in pairs if makes_sense(dict.fromkeys(pair[1], pair[0])))
         return next(((size, step, frozenset(axes)) for step, axes in grown), None)
@@ -77,7 +77,7 @@ def dimensions(
             alone = growing(_single(left), size)
             yield from [] if alone is None else [alone]
             continue
-        found: list[Dimension] = []
+        groups: list[Dimension] = []
         lonely = []
         while left:
             first, *others = left
@@ -86,42 +86,42 @@ def dimensions(
             if chosen is None:
                 lonely.append(first)
             else:
-                found.append(chosen)
+                groups.append(chosen)
             left = [axis for axis in others if chosen is None or axis not in chosen[2]]
-        # what is no size of its own may be cut off by another: `zip(x, y)`
-        for one in found:
-            whole = growing([[*one[2], *lonely]], size) if lonely else None
-            yield whole or one
+        # an axis that cannot grow alone may be cut off by another: `zip(x, y)`
+        for group in groups:
+            whole = growing([[*group[2], *lonely]], size) if lonely else None
+            yield whole or group
 
 
 def _single(axes: Sequence[Axis]) -> list[list[Axis]]:
-    """Of axes with one entry those that may be one thing, as nothing tells which others are."""
+    """Return the sets of axes of size 1 that may be one thing; their size cannot tell which are."""
     firsts = [one for one in axes if one.number == 0]
     sides = (firsts, [one for one in axes if one.number == one.last])
     alone = [[one for one in side if not one.of_block] for side in sides]
     return [one for one in (*alone, *sides) if one]
 
 
-def apart(found: Sequence[Dimension]) -> list[Growth]:
-    """Growths of all of them at once, such that no two have the same size then, and of each."""
-    taken = {size for size, _, _ in found}
+def apart(groups: Sequence[Dimension]) -> list[Growth]:
+    """Return the growth of all dimensions at once, to different sizes, and that of each."""
+    used = {size for size, _, _ in groups}
     whole: dict[Axis, int] = {}
-    for size, step, axes in found:
-        new = next(one for one in itertools.count(size + step, step) if one not in taken)
-        taken.add(new)
+    for size, step, axes in groups:
+        new = next(one for one in itertools.count(size + step, step) if one not in used)
+        used.add(new)
         whole.update(dict.fromkeys(axes, new - size))
-    return [whole, *(dict.fromkeys(axes, step) for _, step, axes in found)] if found else []
+    return [whole, *(dict.fromkeys(axes, step) for _, step, axes in groups)] if groups else []
 
 
 @dataclass(frozen=True)
 class State:
-    """Data as they are changed.
+    """A change of the data.
 
     Attributes:
         words: what is changed.
-        puts: what is put where.
-        lists: the lists of samples, and how many of their first items they have once more.
-        values: the parameters, where these have other sizes.
+        puts: the data to replace, with the new values.
+        lists: the lists of samples, with the number of first items to repeat at the end.
+        values: the parameters, if they have other sizes.
     """
 
     words: str
@@ -130,7 +130,7 @@ class State:
     values: tuple[Array, ...] | None = None
 
     def of(self, problem: Problem, values: Sequence[Array]) -> tuple[Problem, Sequence[Array]]:
-        """The problem and its parameters while this is made: its data are what they are then."""
+        """Return the problem and parameters inside of `made`, with the data that it has then."""
         fresh = {name: (array, array.copy()) for name, (array, _) in problem.data.items()}
         if self.values is None:
             return replace(problem, data=fresh), values
@@ -139,13 +139,13 @@ class State:
 
     @contextmanager
     def made(self) -> Iterator[None]:
-        """While it is entered, the functions hold the changed data."""
+        """Let the functions hold the changed data, inside of a with statement."""
         before = [copied(held.value, 0) for held, _ in self.puts]
         whole = [items.copy() for items, _ in self.lists]
         try:
             for held, new in self.puts:
                 held.put(copied(new, 0))
-            for items, more in self.lists:  # after that: items may hold what is put
+            for items, more in self.lists:  # last, since items may hold what is put
                 items += [copy.deepcopy(items[one % len(items)]) for one in range(more)]
             yield
         finally:
@@ -159,9 +159,9 @@ UNCHANGED = State("", ())
 
 
 class Sizes:
-    """What has sizes: arrays of data, lists of samples, blocks; and the numbers that count them.
+    """The arrays of data, lists of samples and blocks that have sizes, and numbers that count them.
 
-    Nothing is known of blocks that cannot be given in other shapes: there are none here.
+    Blocks that cannot be given in other shapes are not among them.
     """
 
     def __init__(
@@ -175,13 +175,13 @@ class Sizes:
         self._values, self._numbers = values, numbers
 
     def axes(self) -> dict[int, list[Axis]]:
-        """All axes, by their sizes; the most frequent size first."""
-        found: dict[int, list[Axis]] = {}
+        """Return all axes by their sizes, the most frequent size first."""
+        by_size: dict[int, list[Axis]] = {}
         for index, shape in enumerate(self._shapes):
             for number, size in enumerate(shape):
                 of_block = index >= len(self._arrays) + len(self._lists)
-                found.setdefault(size, []).append(Axis(index, number, len(shape) - 1, of_block))
-        return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+                by_size.setdefault(size, []).append(Axis(index, number, len(shape) - 1, of_block))
+        return dict(sorted(by_size.items(), key=lambda item: -len(item[1])))
 
     @cached_property
     def _shapes(self) -> list[tuple[int, ...]]:
@@ -191,11 +191,11 @@ class Sizes:
         return shapes
 
     def size(self, axis: Axis) -> int:
-        """How many entries there are along an axis."""
+        """Return the number of entries along an axis."""
         return self._shapes[axis.holder][axis.number]
 
     def grown(self, growth: Growth) -> State | None:
-        """The state in which axes have more entries; None if an array would lose its kind."""
+        """Return the state in which axes have more entries; None if an array loses its kind."""
         more: dict[int, dict[int, int]] = {}
         for axis, count in growth.items():
             more.setdefault(axis.holder, {})[axis.number] = count
@@ -218,7 +218,7 @@ class Sizes:
         return State(words, tuple(puts), tuple(lists), values if of_blocks else None)
 
     def _counting(self, growth: Growth) -> Iterator[tuple[Held, Any]]:
-        """The numbers that count what is more, with what they are then."""
+        """Yield the numbers that count grown axes, with their new values."""
         for of_block, names in ((False, COUNTS), (True, WIDTHS)):
             more = {self.size(axis): n for axis, n in growth.items() if axis.of_block == of_block}
             for held in self._numbers:

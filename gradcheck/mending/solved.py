@@ -1,4 +1,4 @@
-"""What the operands of an expression should be while all others stay, and what it stands in."""
+"""The right values of operands while all others stay, and of the expressions around them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOLVED: dict[type[ast.operator], tuple[Solve, ...]] = {
     ast.Mult: (np.divide, np.divide),
     ast.Div: (np.multiply, lambda whole, left: left / whole),
 }
-"""What the left and the right operand should be, of what is wanted and the other operand."""
+"""The right value of the left and the right operand, from the whole and the other operand."""
 
 JOINED: dict[type[ast.operator], Solve] = {ast.Mult: np.multiply, ast.Div: np.divide}
 
@@ -30,13 +30,13 @@ INVERSES: dict[str, Callable[[Array], Array]] = {
     "sqrt": np.square,
     "tanh": np.arctanh,
 }
-"""What the argument of a function should be, of what is wanted."""
+"""The right argument of a function, from its right value."""
 
 
 def parts_of(
     context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
 ) -> Iterator[tuple[ast.expr, Sequence[Array]]]:
-    """An expression and the operands in it, with what each should be while all others stay."""
+    """Yield an expression and its operands, with the right value of each if the rest stays."""
     yield node, expected
     match node:
         case ast.UnaryOp(ast.USub(), operand):
@@ -65,7 +65,7 @@ def parts_of(
 
 
 def _solved(solve: Solve, own: Array, beside: Array, whole: Array) -> Array | None:
-    """What an operand should be beside the other; None where that is no array of its shape."""
+    """Return the right value of an operand beside the other; None if no array has its shape."""
     if np.broadcast(own, beside).shape != whole.shape:
         return None
     with np.errstate(all="ignore"):
@@ -75,7 +75,7 @@ def _solved(solve: Solve, own: Array, beside: Array, whole: Array) -> Array | No
 def wholes_around(
     context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
 ) -> Iterator[tuple[ast.expr, Sequence[Array]]]:
-    """The products and quotients that an expression stands in, with what each should be."""
+    """Yield the products and quotients around an expression, with the right value of each."""
     parent = context.parents.get(node)
     if isinstance(parent, ast.BinOp) and type(parent.op) in JOINED:
         is_left = parent.left is node
@@ -92,15 +92,15 @@ def wholes_around(
 
 
 def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
-    """The array of a shape that this one is when it is stretched, or itself; nan is not known."""
+    """Return the array of a shape that broadcasts to this one, or itself; nan is unknown."""
     if value.shape == shape:
         return value
-    known = np.where(np.isfinite(value), value, np.nan)
+    finite = np.where(np.isfinite(value), value, np.nan)
     more = value.ndim - len(shape)
     axes = [axis for axis in range(value.ndim) if axis < more or shape[axis - more] == 1]
-    if more < 0 or not np.isfinite(known).any():
+    if more < 0 or not np.isfinite(finite).any():
         return None
-    mean = np.nanmean(known, axis=tuple(axes), keepdims=True)
-    close = np.abs(known - mean) <= CLOSE * np.nanmax(np.abs(known))
-    same = mean.size == np.prod(shape) and np.all(close | np.isnan(known))
+    mean = np.nanmean(finite, axis=tuple(axes), keepdims=True)
+    close = np.abs(finite - mean) <= CLOSE * np.nanmax(np.abs(finite))
+    same = mean.size == np.prod(shape) and np.all(close | np.isnan(finite))
     return mean.reshape(shape) if same else value if shape else None

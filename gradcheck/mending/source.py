@@ -102,8 +102,8 @@ def read_source(path: str) -> bytes:
     Raises:
         OSError: there is no such file.
     """
-    kept = linecache.getlines(path) if cell_name(path) else []
-    return "".join(kept).encode() if kept else Path(path).read_bytes()
+    lines = linecache.getlines(path) if cell_name(path) else []
+    return "".join(lines).encode() if lines else Path(path).read_bytes()
 
 
 def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:

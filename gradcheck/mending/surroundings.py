@@ -1,4 +1,4 @@
-"""What a candidate may spoil beside the parameters: the user's data, and objects' attributes."""
+"""What a candidate may spoil besides the parameters: the user's data and objects' attributes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from gradcheck.user.problem import Problem
 
 MOST_BYTES = 2**27
 MOST_ITEMS = 500
-"""Longer lists and dicts are data, which are left as they are."""
+"""The maximum length of lists and dicts that are restored; longer ones are data."""
 
 
 class Surroundings:
-    """What the user's functions hold, as it is now, and the attributes that their owners have."""
+    """The present contents of the user's functions, and the attributes of their owners."""
 
     def __init__(
         self, problem: Problem, functions: Sequence[Any], owners: Sequence[Any] = ()
@@ -36,7 +36,7 @@ class Surroundings:
             left -= array.nbytes
             if array.flags.writeable and left > 0:
                 self._arrays.append((array, array.copy()))
-        own = Holdings.of(functions)  # of a script, those of the problem are not the user's
+        own = Holdings.of(functions)  # a script's problem has functions that are not the user's
         owned = Holdings.of([problem.parameters.owner, *owners])
         containers = [*own.containers, *owned.containers, *map(vars, owned.objects)]
         self._undo = [
@@ -46,7 +46,7 @@ class Surroundings:
         ]
 
     def restore(self) -> None:
-        """Puts back what was changed; attributes are what they were."""
+        """Put back what was changed, attributes included."""
         for array, before in self._arrays:
             if array.flags.writeable and array.shape == before.shape:
                 np.copyto(array, before)
@@ -57,7 +57,7 @@ class Surroundings:
 
 
 class Remembered:
-    """What a step remembers of earlier calls, as it is now: its velocity, and how often it ran."""
+    """What a step remembers of earlier calls: its velocity, and how often it ran."""
 
     def __init__(self, problem: Problem) -> None:
         step = None if problem.step is None else problem.step.step
@@ -67,15 +67,15 @@ class Remembered:
         self._before = self._held()
 
     def restore(self) -> None:
-        """Puts all back as it was."""
+        """Put all back as it was."""
         for one, before in self._before:
             one.put_back(before)
         self._surroundings.restore()
 
     def empty(self) -> None:
-        """Sets what has the shape of a parameter to 0, if the calls until the first time moved it.
+        """Set values of a parameter's shape to 0, if the calls up to the first use changed them.
 
-        Numbers that Python made count calls or are rates.
+        Python's numbers stay: they count calls or are rates.
         """
         moving = self._moving
         for one, _ in self._held():
@@ -91,7 +91,7 @@ class Remembered:
         return frozenset(path for path in now if not same_arrays(now[path], before.get(path, [])))
 
     def _held(self) -> list[tuple[Held, Any]]:
-        """What the step and its object hold; copies of what has the shape of a parameter."""
+        """Return what the step and its object hold; values of a parameter's shape are copied."""
         pairs = ((one, one.value) for one in Holdings.of(self._holders).held)
         return [(one, copied(own, 0) if self._is_shaped(own) else own) for one, own in pairs]
 
@@ -102,7 +102,7 @@ class Remembered:
 
 @contextmanager
 def state_kept(problem: Problem) -> Iterator[Problem]:
-    """The problem, whose step can begin anew from what it remembers now, and does in the end."""
+    """Yield the problem with a step that can return to its present memory; return it at the end."""
     if problem.step is None:
         yield problem
         return

@@ -20,7 +20,7 @@ ROUNDING = 1e-11
 """The rounding error allowed in a gradient, relative to the block's largest derivative."""
 
 Standing = tuple[bool | None, ...]
-"""Whether each block is right; None for those for which no gradient is returned."""
+"""Whether each block is right; None if no gradient is returned for it."""
 
 Read = Sequence[Array | None]
 """The gradient of every block; None where it cannot be compared."""

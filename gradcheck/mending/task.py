@@ -81,7 +81,7 @@ def shared_counts() -> memoryview:
 
 @dataclass(frozen=True)
 class Answers:
-    """The report on the candidates: their counts, and a call for each that is proved."""
+    """What a search reports to: the counts, the refusals, and a function for each proved edit."""
 
     counts: memoryview
     refusals: Refusals

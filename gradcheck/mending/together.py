@@ -1,6 +1,6 @@
-"""Which edits are tried together: two that neither alone makes right, and many in one code.
+"""Edits that are tried together: pairs of which neither is enough, and many in one code.
 
-Of two that are neither enough, the changes of the gradient may add up to what is missing.
+If neither of two edits is enough, their changes of the gradient may add up to what is missing.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
 
 FIRST_BATCH, LARGEST_BATCH = 8, 96
-"""How many candidates are compiled together."""
+"""The numbers of candidates compiled together, at first and at most."""
 
 SOME, FEW, MOST = 4, 2, 16
 PAIRED, PAIRED_OF_A_LINE = 60, 8
-"""How many edits, and of a line, are first tried in twos."""
+"""The numbers of edits, and of edits of one line, that are first tried in pairs."""
 
 PICKED = 24
-"""Entries of a wrong block that are compared."""
+"""The number of entries of a wrong block that are compared."""
 
 CLOSE, MOST_ADDED = 1e-6, 200
 
 
 def are_apart(one: Edit, other: Edit) -> bool:
-    """Whether two edits can be made both."""
+    """True if two edits can both be made."""
     return one.path != other.path or one.end <= other.start or other.end <= one.start
 
 
 def of_different_faults(made: Sequence[Sequence[Edit]]) -> Iterator[Candidate]:
-    """Two edits together, each of which gives another expression the value that it should have."""
+    """Yield pairs of edits, each of which gives another expression its right value."""
     for one, other in combinations(made, 2):
         yield from (pair for pair in product(one[:SOME], other[:SOME]) if are_apart(*pair))
 
 
 def likely_pairs(edits: Sequence[Edit]) -> Iterator[Candidate]:
-    """Two edits together: of the likeliest of every line, then of more of them."""
+    """Yield pairs of edits: of the likeliest of every line, then of more of them."""
     ranks: list[int] = []
     of_line: Counter[tuple[str, int]] = Counter()
     for edit in edits:
@@ -56,7 +56,7 @@ def likely_pairs(edits: Sequence[Edit]) -> Iterator[Candidate]:
 
 
 def united(helpful: Sequence[tuple[Edit, Progress]], base: Progress) -> list[Candidate]:
-    """Edits together that make all blocks right, of those that make each right alone."""
+    """Return sets of edits that together make all blocks right, each edit another block."""
     wrong = [index for index, right in enumerate(base.right) if right is False]
     choices = [[edit for edit, one in helpful if one.right[index]][:FEW] for index in wrong]
     candidates = (tuple(dict.fromkeys(edits)) for edits in islice(product(*choices), MOST))
@@ -68,7 +68,7 @@ def united(helpful: Sequence[tuple[Edit, Progress]], base: Progress) -> list[Can
 
 
 def batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
-    """A few at first, then as many as are best compiled together."""
+    """Yield a few candidates at first, then as many as are best compiled together."""
     waiting, most = iter(candidates), FIRST_BATCH
     while batch := list(islice(waiting, most)):
         yield batch
@@ -76,14 +76,14 @@ def batches(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
 
 
 class Changes:
-    """What single edits change of some entries of the wrong blocks, from a gradient as it was."""
+    """The changes that single edits make to some entries of the wrong blocks."""
 
     def __init__(self, base: Progress, read: Read, targets: Sequence[Target]) -> None:
         self.base = base
         rng, wanted = np.random.default_rng(0), [np.empty(0)]
         self._picked: list[tuple[int, Indices]] = []
-        for index, (one, target) in enumerate(zip(base.right, targets, strict=True)):
-            if one is False:
+        for index, (is_right, target) in enumerate(zip(base.right, targets, strict=True)):
+            if is_right is False:
                 values = target.estimates.value
                 chosen = np.sort(rng.permutation(len(values))[:PICKED])
                 self._picked.append((index, target.entries[chosen]))
@@ -93,42 +93,42 @@ class Changes:
         self._made: list[tuple[Edit, Array]] = []
 
     def add(self, edit: Edit, read: Read) -> None:
-        """Keeps what an edit changes, by the gradient that was read with it."""
+        """Keep the change of an edit, given the gradient that was read with it."""
         picked = self._of(read)
         if picked is not None and self._own is not None:
             self._made.append((edit, picked - self._own))
 
     def pairs(self) -> list[tuple[Edit, Edit]]:
-        """Those of two edits that add up to what is missing, the likeliest first."""
+        """Return the pairs of edits that add up to what is missing, the likeliest first."""
         if self._own is None:
             return []
         return adding_up(self._made, self._wanted - self._own)
 
     def _of(self, read: Read) -> Array | None:
-        """The entries that are compared; None where some are missing."""
+        """Return the compared entries; None if some are missing."""
         arrays = [(read[index] if read else None, entries) for index, entries in self._picked]
-        found = [one.reshape(-1)[entries] for one, entries in arrays if one is not None]
-        return np.concatenate(found) if found and len(found) == len(arrays) else None
+        picked = [one.reshape(-1)[entries] for one, entries in arrays if one is not None]
+        return np.concatenate(picked) if picked and len(picked) == len(arrays) else None
 
 
 def adding_up(changes: Sequence[tuple[Edit, Array]], missing: Array) -> list[tuple[Edit, Edit]]:
-    """Pairs of edits whose changes are what is missing, the likeliest first."""
+    """Return pairs of edits whose changes add up to what is missing, the likeliest first."""
     scale = float(np.max(np.abs(missing), initial=0.0))
-    known = [
+    relevant = [
         (edit, change)
         for edit, change in changes
         if np.all(np.isfinite(change)) and np.max(np.abs(change)) > CLOSE * scale
     ]
-    if not known or not scale:
+    if not relevant or not scale:
         return []
-    rows = np.array([change for _, change in known])
-    found = [(known[one][0], known[other][0]) for one, other in _sums(rows, missing, scale)]
-    apart = [(one, other) for one, other in found if are_apart(one, other)]
+    rows = np.array([change for _, change in relevant])
+    pairs = [(relevant[one][0], relevant[other][0]) for one, other in _sums(rows, missing, scale)]
+    apart = [(one, other) for one, other in pairs if are_apart(one, other)]
     return sorted(apart, key=lambda pair: pair[0].weight + pair[1].weight)[:MOST_ADDED]
 
 
 def _sums(rows: Array, missing: Array, scale: float) -> Iterator[tuple[int, int]]:
-    """The rows that add up; their sums along one direction are compared first."""
+    """Yield the pairs of rows that add up; their sums along one direction are compared first."""
     along = np.random.default_rng(0).standard_normal(len(missing))
     sums = rows @ along
     order = np.argsort(sums)

@@ -91,14 +91,14 @@ class Program:
             setattr(builtins, CHOSEN, ())
 
     def restore(self) -> None:
-        """Let the functions run what they ran when this was made."""
+        """Let the functions run the codes that they had when this object was made."""
         with self.running(()):
             self._now = None
 
     def slot_of(self, edit: Edit) -> Slot | None:
         """Return the slot of an edit; None if it is more than one statement."""
-        found = [slot for slot in self._slots[edit.path] if slot.holds(edit)]
-        return min(found, key=lambda slot: slot.end - slot.start, default=None)
+        slots = [slot for slot in self._slots[edit.path] if slot.holds(edit)]
+        return min(slots, key=lambda slot: slot.end - slot.start, default=None)
 
     def code_of(self, edits: Sequence[Edit]) -> Codes:
         """Return the functions that edits change, with their new code.

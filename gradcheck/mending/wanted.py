@@ -1,7 +1,7 @@
-"""What the diagnosis says that an expression should be, and expressions that are that.
+"""Edits that give an expression the value that the diagnosis wants.
 
-Its numbers are looked for among the values that the user's names have at that statement; what is
-made of these is an edit like any other, and is tried before all others.
+The value's numbers are looked for among the values that the user's names have at that statement.
+The edits made of these are tried before all others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MUCH_LESS_NATURAL, UNNATURAL = 4.0, 9.0
 def constructed(
     contexts: Sequence[Context], wanted: Wanted, run: Callable[[], object]
 ) -> list[Edit]:
-    """Edits after which an expression has the value that is wanted, the nearest first."""
+    """Return edits after which an expression has the wanted value, the nearest first."""
     edits: list[Edit] = []
     for context in contexts:
         statement = statement_at(context, wanted.place)
@@ -48,7 +48,7 @@ def constructed(
 
 
 def _returned(context: Context) -> list[ast.stmt | ast.expr]:
-    """What a function returns, and the body of a lambda."""
+    """Return the return statements of a function, or the body of a lambda."""
     definition = context.definition
     returned = [one for one in context.all_of(ast.Return) if one.value is not None]
     return [definition.body] if isinstance(definition, ast.Lambda) else [*returned]
@@ -61,29 +61,29 @@ def _constructed_in(
     run: Callable[[], object],
     whole: bool = False,
 ) -> list[Edit]:
-    """Edits of an expression of a statement that has the wrong value; or of what it returns."""
+    """Return edits of the expression that has the wrong value in a statement, or is all of it."""
     moments = moments_at(context.path, statement.lineno, last_line(statement), run)
     nodes = nodes_near(statement, wanted.place)
     if whole:
         nodes = [node for node in nodes if node in (statement, getattr(statement, "value", None))]
-    asked = (
+    candidates = (
         (node, *known)
         for node in nodes
         if (known := matched([*_known(context.source(node), moments, whole)], wanted))
     )
-    found = next(asked, None) or _written(context, statement, moments, wanted)
-    if found is None:
+    matching = next(candidates, None) or _written(context, statement, moments, wanted)
+    if matching is None:
         return []
-    node, told, exact = found
-    # of a loop's later passes, the wrong ones before may be what is wrong with them
-    first = _edits(context, node, told[:MOST_MOMENTS], exact)
-    return first or _edits(context, node, told[:1], exact)
+    node, targets, exact = matching
+    # the later passes of a loop may be wrong because the earlier ones are
+    first = _edits(context, node, targets[:MOST_MOMENTS], exact)
+    return first or _edits(context, node, targets[:1], exact)
 
 
 def _known(
     text: str, moments: Sequence[Moment], is_returned: bool = False
 ) -> Iterator[tuple[Moment, Array]]:
-    """The moments at which an expression has a value, with that."""
+    """Yield the moments at which an expression has a value, with the value."""
     for moment in moments:
         returned = moment.returned[0] if is_returned and moment.returned else None
         value = returned if isinstance(returned, np.ndarray) else moment.value(text)
@@ -94,37 +94,38 @@ def _known(
 def _written(
     context: Context, statement: ast.AST, moments: Sequence[Moment], wanted: Wanted
 ) -> tuple[ast.expr, Sequence[Told], float] | None:
-    """What is written into an array that is wrong then, with what it should be; None elsewhere."""
+    """Return the value that makes an array wrong by a write, with the right one; or None."""
     match statement:
         case ast.Assign([ast.Subscript(array) as target], value):
             name = context.source(array)
         case _:
             return None
-    known, places = [], {}
+    afterwards, places = [], {}
     for moment in moments:
-        before, own = moment.value(name), moment.value(context.source(value))
+        before, written = moment.value(name), moment.value(context.source(value))
         at = None if before is None else moment.places(context.source(target), name, before)
-        if before is not None and own is not None and at is not None:
+        if before is not None and written is not None and at is not None:
             after = before.copy()
-            after.flat[at.reshape(-1)] = np.broadcast_to(own, at.shape).reshape(-1)
-            known.append((moment, after))
+            after.flat[at.reshape(-1)] = np.broadcast_to(written, at.shape).reshape(-1)
+            afterwards.append((moment, after))
             places[id(moment)] = at
-    found = matched(known, wanted)
-    if found is None:
+    matching = matched(afterwards, wanted)
+    if matching is None:
         return None
-    told = [(moment, expected.reshape(-1)[places[id(moment)]]) for moment, expected in found[0]]
-    return value, told, found[1]
+    wholes, exact = matching
+    targets = [(moment, whole.reshape(-1)[places[id(moment)]]) for moment, whole in wholes]
+    return value, targets, exact
 
 
-def _edits(context: Context, node: ast.expr, told: Sequence[Told], exact: float) -> list[Edit]:
-    """Edits of an expression, or of an operand in it, that give it the value that is wanted."""
-    moments = [moment for moment, _ in told]
+def _edits(context: Context, node: ast.expr, targets: Sequence[Told], exact: float) -> list[Edit]:
+    """Return edits of an expression, or of an operand in it, that give it the wanted value."""
+    moments = [moment for moment, _ in targets]
     pool = Pool(context, moments, node, exact)
-    expected = [value for _, value in told]
+    expected = [value for _, value in targets]
     parts = list(parts_of(context, node, moments, expected))
     parts += wholes_around(context, node, moments, expected)
     for of_three in (False, True):
-        found = [
+        weighed = [
             (_weight(context.source(part), text), context.span(part), part, text)
             for part, expected in parts
             for text in (
@@ -133,7 +134,7 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told], exact: float)
             )
         ]
         edits: list[Edit] = []
-        for weight, _, part, text in sorted(found, key=lambda one: one[:2]):
+        for weight, _, part, text in sorted(weighed, key=lambda one: one[:2]):
             is_far = bool(edits) and weight > edits[0].weight + MUCH_LESS_NATURAL
             if is_far or len(edits) == MOST_EDITS:
                 break
@@ -145,7 +146,7 @@ def _edits(context: Context, node: ast.expr, told: Sequence[Told], exact: float)
 
 
 def _number(part: ast.expr, expected: Sequence[Array]) -> Iterator[str]:
-    """Another number in the place of one, if it is the same at all moments and soon told."""
+    """Yield another number in place of one, if it is the same at all moments and short."""
     is_one = isinstance(part, ast.Constant) and type(part.value) in (int, float)
     if is_one and all(one.size == 1 for one in expected):
         numbers = [float(one.reshape(())) for one in expected]
@@ -154,29 +155,29 @@ def _number(part: ast.expr, expected: Sequence[Array]) -> Iterator[str]:
             yield text
 
 
-def _weight(own: str, text: str) -> float:
-    """How unnatural it is to write a text for another."""
-    turned = 0.0 if text.startswith(own) or own not in text else 0.1
-    return 2.0 + 0.25 * _changes(own, text) + turned + lost_index(own, text)
+def _weight(before: str, text: str) -> float:
+    """Return how unnatural it is to write a text in place of another."""
+    turned = 0.0 if text.startswith(before) or before not in text else 0.1
+    return 2.0 + 0.25 * _changes(before, text) + turned + lost_index(before, text)
 
 
 def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bool:
-    """Whether a text for a part of an expression is another, and takes back nothing beside it."""
-    own, around = context.source(part), context.parents.get(part)
+    """True if a text differs from the part that it replaces, and undoes nothing beside it."""
+    present, around = context.source(part), context.parents.get(part)
     is_factor = part is not node and isinstance(around, ast.BinOp)
     whole = around if is_factor and isinstance(around, ast.expr) else part
     first, last = context.span(whole)
     start, end = context.span(part)
     before, after = context.text[first:start].decode(), context.text[end:last].decode()
-    # what a factor is multiplied by is told of the whole product
+    # an added factor is found as an edit of the whole product
     is_product = isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div)
-    is_same = text == own or (is_factor and is_product and own in text)
+    is_same = text == present or (is_factor and is_product and present in text)
     now = f"({before}({text}){after})"
-    return not is_same and (not is_roundabout(now) or is_roundabout(f"({before}{own}{after})"))
+    return not is_same and (not is_roundabout(now) or is_roundabout(f"({before}{present}{after})"))
 
 
 def _changes(before: str, after: str) -> float:
-    """How much of a text is changed: what is put in counts more than what is left out."""
+    """Return how much of a text is changed: characters put in count more than those left out."""
     blocks = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     same = sum(block.size for block in blocks)
     return len(after) - same + 0.4 * (len(before) - same)

@@ -39,7 +39,7 @@ from gradcheck.trace.locating.trial import Deadline
 from gradcheck.trace.wording.words import Words
 
 Judge = Callable[[Mapping[str, NDArray[Any]]], bool]
-"""Whether mended gradients agree with the numeric one in the blocks that a fault is to mend."""
+"""True if mended gradients agree with the numeric one in the blocks that a fault mends."""
 
 ROUNDS = 8
 """The maximum number of faults that are looked for, one after the other."""
@@ -103,14 +103,14 @@ def find_faults(
 
 def _of_raised(search: Followed, wrong: Sequence[str]) -> Search:
     first = search.points[0]
-    found = raising_fault(search, wrong)
-    faults = () if found is None else (found[0],)
+    raised = raising_fault(search, wrong)
+    faults = () if raised is None else (raised[0],)
     state = state_of(search.points, search.tolerance, wrong)
     return Search(
         faults,
         tuple(wrong),
-        unfollowed="" if found else f"the gradient raised {type(first.gradient.error).__name__}",
-        misfit=None if found is None else found[1],
+        unfollowed="" if raised else f"the gradient raised {type(first.gradient.error).__name__}",
+        misfit=None if raised is None else raised[1],
         backward=backward_steps(search, state, state, faults),
     )
 
@@ -195,10 +195,10 @@ def _one_after_the_other(
         wrong = state.wrong()
         if not wrong:
             break
-        found, late = next_fault(search, state, wrong)
-        if found is None:
+        following, late = next_fault(search, state, wrong)
+        if following is None:
             return faults, state, late
-        fault, mended = found
+        fault, mended = following
         if judge is not None and not judge(fault.mended):
             return faults, state, late
         faults.append(fault)

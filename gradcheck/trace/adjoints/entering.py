@@ -44,7 +44,7 @@ Above = Callable[[Node], Iterable[int]]
 def entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
     """Return the gradient that enters the update of one block, and whether the update is adaptive.
 
-    The gradient is given by its node. None if the update neither normalizes nor clips a gradient.
+    The gradient is given by its node. None if the update neither normalises nor clips a gradient.
 
     Args:
         nodes: the tape of the step.

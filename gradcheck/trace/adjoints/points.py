@@ -150,13 +150,13 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
         parameters, index = loss.indices[0]
         if not isinstance(index, int):
             raise NotFollowedError(_unfollowed(loss))
-        known = [node.value for node in loss.nodes]
+        computed = [node.value for node in loss.nodes]
         leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
         if subject.direction is None:
-            derivatives = adjoints(loss.nodes, known, {index: np.ones(known[index].shape)})
+            derivatives = adjoints(loss.nodes, computed, {index: np.ones(computed[index].shape)})
         else:
             (leaf,) = leaves.values()
-            direction = subject.direction.reshape(known[leaf].shape)
+            direction = subject.direction.reshape(computed[leaf].shape)
             derivatives = second_adjoints(loss.nodes, index, leaf, direction)
     return FollowedLoss(loss.nodes, index, leaves, derivatives, subject, subject.pack(values))
 
@@ -199,7 +199,7 @@ def gradients_that_enter(
 ) -> tuple[dict[str, Array], bool | None]:
     """Return the gradients that enter an update at a point, by block, and whether it is adaptive.
 
-    The result is ({}, None) if the update neither normalizes nor clips gradients.
+    The result is ({}, None) if the update neither normalises nor clips gradients.
     """
     trace = _trace_gradient(subject, values)
     returned = {} if trace.error is not None else trace.indices[-1]
@@ -231,8 +231,8 @@ def _with_outputs(gradient: Trace, enters: bool) -> tuple[list[Node], dict[str, 
     for name, index in returned.items():
         if not isinstance(index, int):
             continue
-        found = entering(nodes, index) if enters else None
-        index = index if found is None else found[0]
+        entered = entering(nodes, index) if enters else None
+        index = index if entered is None else entered[0]
         made, last = nodes[index], len(nodes)
         outputs[name] = last
         given = (Reference(index),)
@@ -262,9 +262,9 @@ def adjoints_agree(
     """
     agreeing, true = 0, point.true
     if subject.direction is not None:
-        known, last = [node.value for node in point.loss_nodes], point.loss_index
-        seed = {last: np.ones(known[last].shape)}
-        true = point.gradients(adjoints(point.loss_nodes, known, seed))
+        computed, last = [node.value for node in point.loss_nodes], point.loss_index
+        seed = {last: np.ones(computed[last].shape)}
+        true = point.gradients(adjoints(point.loss_nodes, computed, seed))
     with np.errstate(all="ignore"):
         for asked in range(4):
             if agreeing == 3 or asked - agreeing == 2:

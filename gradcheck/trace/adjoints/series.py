@@ -41,7 +41,7 @@ class Series:
 def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[Series]:
     """Return the series over the loops of the loss: of values, adjoints, tangents and slopes."""
     first = points[0]
-    found = list(_series_of_slopes(first, quantities))
+    all_series = list(_series_of_slopes(first, quantities))
     nodes, used = first.loss_nodes, used_values(first)
     made = [one for one in nodes if one.index in used and not one.is_leaf and one.is_float]
     groups = grouped((one.in_loop, one.index) for one in made)
@@ -60,16 +60,16 @@ def series_of(points: Sequence[Point], quantities: Sequence[Quantity]) -> list[S
         reached = [point.derivatives.of_nodes for point in points]
         if all(index in one for one in reached for index in members):
             adjoints = (tuple(np.asarray(one[index]) for index in members) for one in reached)
-            found.append(Series(What(ADJOINT, members[0], NO_OTHER), tuple(adjoints)))
+            all_series.append(Series(What(ADJOINT, members[0], NO_OTHER), tuple(adjoints)))
         values = (tuple(point.loss_nodes[index].value for index in members) for point in points)
-        found.append(Series(What(VALUE, members[0], NO_OTHER), tuple(values)))
-    return [*found, *_series_of_parts(points)]
+        all_series.append(Series(What(VALUE, members[0], NO_OTHER), tuple(values)))
+    return [*all_series, *_series_of_parts(points)]
 
 
 def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
     """Yield the contributions of the passes of a loop to the derivative of one value.
 
-    Also yield those to the derivative of the value that the pass before made, used elsewhere too.
+    Also yield those to the derivative of the previous pass's value, if that is used elsewhere too.
     """
     nodes = points[0].loss_nodes
     parts = [(nodes[one.node], nodes[one.other], one) for one in contributions_of(points)]

@@ -66,12 +66,12 @@ def in_forward_mode(point: Point) -> Subject:
     followed = replace(subject, along=entries)
     others = [node.value for node in nodes]
     others += [np.asarray(one) for one in point.derivatives.of_nodes.values()]
-    known = set(map(_digits, others))
+    unrelated = set(map(_digits, others))
     moving = {
         _digits(values[0]) for _, _, values in tangents_of([replace(point, subject=followed)])
     }
     made = {_digits(node.value) for node in point.nodes[point.start :] if node.is_float}
-    return followed if len(made & moving - known) >= FEWEST_PASSES else subject
+    return followed if len(made & moving - unrelated) >= FEWEST_PASSES else subject
 
 
 def _digits(value: NDArray[Any]) -> tuple[str, ...]:
@@ -97,17 +97,17 @@ def columns_of(points: Sequence[Point]) -> Iterator[tuple[str, int, int, ByPoint
         block = name if first.subject.cut is None else _blocks_of_entries(first)[entry]
         matrix = _matrix(first, first.outputs.get(block))
         by_point = [_column(point, first.parameters[name], entry) for point in points]
-        known = tuple(one.reshape(-1) for one in by_point if one is not None)
-        if matrix is None or len(known) < len(points):
+        expected = tuple(one.reshape(-1) for one in by_point if one is not None)
+        if matrix is None or len(expected) < len(points):
             continue
         rows, columns = first.nodes[matrix].value.shape
         number = entry + (starts[name] if columns == width else 0)
-        if known[0].shape == (rows,) and number < columns:
-            yield block, matrix, number, known
+        if expected[0].shape == (rows,) and number < columns:
+            yield block, matrix, number, expected
 
 
 def _column(point: Point, leaf: int, entry: int) -> NDArray[Any] | None:
-    """Return the derivatives, by one entry, of all values of which a row is one; or None."""
+    """Return the expected column of an entry: the derivatives of all values by it; or None."""
     if point.subject.direction is not None:  # a row of a Hessian: the values are a gradient
         direction = _unit(point.loss_nodes[leaf].value.shape, entry)
         derivatives = second_adjoints(point.loss_nodes, point.loss_index, leaf, direction)
@@ -141,17 +141,17 @@ def _blocks_of_entries(point: Point) -> list[str]:
 
 def _along(point: Point, leaf: int, entry: int) -> dict[int, NDArray[Any]]:
     nodes = point.loss_nodes
-    known = [node.value for node in nodes]
+    computed = [node.value for node in nodes]
 
     def made(moved: NDArray[Any]) -> dict[int, NDArray[Any]]:
-        values = carried(nodes, known, {leaf: moved}, point.loss_index)
+        values = carried(nodes, computed, {leaf: moved}, point.loss_index)
         return {
             index: value
             for index, value in values.items()
             if nodes[index].is_float and not nodes[index].is_leaf
         }
 
-    return along(known[leaf], _unit(known[leaf].shape, entry), made)
+    return along(computed[leaf], _unit(computed[leaf].shape, entry), made)
 
 
 def _unit(shape: tuple[int, ...], entry: int) -> NDArray[np.float64]:

@@ -60,7 +60,7 @@ SAYS = {
     "subtract": (fault.EXTRA_TERM, "`{0}` is one term too many"),
     "write": (fault.OTHER_OPERAND, "`{0}` belongs here"),
 }
-"""The cause of a wrong value, by the first word of what to write."""
+"""The cause of a wrong value, by the first word of the advice."""
 
 TOO_MUCH = {
     "multiply": "what it is multiplied by is one factor too many",

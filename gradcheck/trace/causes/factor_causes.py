@@ -91,7 +91,7 @@ def factor_left_out_cause(compared: Compared) -> Cause | None:
 def _left_out(compared: Compared, ways: Mapping[str, tuple[str, str]]) -> Cause | None:
     """Return the cause if one operand in the loss stands where the operation's result belongs.
 
-    `ways` gives what to do, and what the other operand is, by the operation.
+    `ways` has the advice, and the name of an operand, by operation.
     """
     candidate = compared.candidate
     if candidate is None or candidate.kind != VALUE or compared.factor != 1:

@@ -207,7 +207,7 @@ def value_cause(compared: Compared) -> Cause | None:
 
 
 def update_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
-    """Return the cause if a parameter belongs here, without what is subtracted from it."""
+    """Return the cause if a parameter belongs here, without the update subtracted from it."""
     consumer, operand = mend.unit.uses[0]
     for other in set(state.tape[consumer].operands) - {operand}:
         values = state.at(other)

@@ -149,9 +149,9 @@ def missing_uses(points: Sequence[Point], words: Words, node: int, missing: Sequ
 
 
 def _is_statistic(point: Point, user: int, node: int) -> bool:
-    """True if a use is a mean, or the like, that goes into something as large as the value again.
+    """True if a use is a statistic, such as a mean, that goes into values as large as its operand.
 
-    Or if it is made of the value for such statistics only, as its squares are.
+    Or if all that is made of the use are such statistics, such as those of squares.
     """
     nodes = point.loss_nodes
     if nodes[user].operation not in STATISTICS:

@@ -195,7 +195,7 @@ def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | Non
 def _is_given(made: Node, consumer: Node, operand: int) -> bool:
     """True if the function that uses an operand got it as an argument.
 
-    It chose itself what it reads from its own names, or from its object.
+    Values that it reads from its own names, or from its object, it chose itself.
     """
     code = made.chain[0].code
     if code.co_name in COMPREHENSIONS:
@@ -242,7 +242,7 @@ def _levels_up(made: Chain, used: Chain) -> int:
 def _levels_of_leaf(node: Node, view: View) -> int:
     """Return how many calls up the wrong use of a parameter or of data stands.
 
-    It stands in the helper, unless this gives right results where it is called from elsewhere.
+    It stands in the helper, unless the helper gives right results when it is called from elsewhere.
     """
     if len(node.chain) < 2:
         return 0

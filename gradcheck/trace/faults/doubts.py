@@ -112,17 +112,17 @@ def _constants(point: Point) -> list[float]:
 def _is_of(point: Point, own: Mapping[str, Array], members: Sequence[int], change: Change) -> bool:
     """True if the gradient is that of the loss with operations changed, not that of the loss."""
     nodes, last = list(point.loss_nodes), point.loss_index
-    known = [node.value for node in nodes]
+    values = [node.value for node in nodes]
     try:
         changed = {index: change(nodes[index], point.loss_nodes) for index in members}
-        for index, value in carried(nodes, known, changed, last).items():
+        for index, value in carried(nodes, values, changed, last).items():
             nodes[index] = changed.get(index, nodes[index])
-            known[index] = value
+            values[index] = value
             if value.shape != nodes[index].value.shape:
                 return False
-        if not np.all(np.isfinite(known[last])):
+        if not np.all(np.isfinite(values[last])):
             return False  # nobody means a loss that is no number
-        gradients = point.gradients(adjoints(nodes, known, {last: np.ones(known[last].shape)}))
+        gradients = point.gradients(adjoints(nodes, values, {last: np.ones(values[last].shape)}))
     except Exception:  # the user's functions may be among the operations
         return False
     return is_instead(point, own, gradients)

@@ -47,8 +47,8 @@ def _uses(point: Point) -> Iterator[Sequence[Edge]]:
 
 def _is_without(point: Point, uses: Sequence[Edge], blocks: Sequence[str]) -> bool:
     """True if the gradients of some blocks are those of the loss without some uses."""
-    known, last = [node.value for node in point.loss_nodes], point.loss_index
-    seeds = {last: np.ones(known[last].shape)}
+    computed, last = [node.value for node in point.loss_nodes], point.loss_index
+    seeds = {last: np.ones(computed[last].shape)}
     analytic = {name: np.asarray(point.nodes[point.outputs[name]].value) for name in blocks}
-    without = point.gradients(adjoints(point.loss_nodes, known, seeds, frozenset(uses)))
+    without = point.gradients(adjoints(point.loss_nodes, computed, seeds, frozenset(uses)))
     return is_instead(point, analytic, without)

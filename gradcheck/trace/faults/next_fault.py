@@ -141,13 +141,13 @@ def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tupl
     fault, mended = of_mend(search, state, mend, replace(blamed, place=entry))
     at = off_entries(mend)[0]
     actual, expected = (float(np.ravel(one[0])[at]) for one in (mend.actual, mend.expected))
-    known = Entry(entry.source, (), actual, expected, ())
+    wrong_entry = Entry(entry.source, (), actual, expected, ())
     is_number = all(
         abs(float(np.ravel(one)[at]) - expected) <= CLOSE * abs(expected) for one in mend.expected
     )
     fix = f"write {expected:.6g} for `{entry.source}`" if is_number else fault.fix
     now, wanted = np.array(actual), np.array(expected)
-    fault = replace(fault, entry=known, fix=fix, actual_value=now, expected_value=wanted)
+    fault = replace(fault, entry=wrong_entry, fix=fix, actual_value=now, expected_value=wanted)
     return fault, mended
 
 

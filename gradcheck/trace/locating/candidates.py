@@ -67,7 +67,7 @@ class Candidates:
         handed: the values of the loss that are used outside of the function that makes them.
         parameters: the values of the loss that are blocks.
         of_matrix: whether the gradient is a row of a matrix, so that its values carry no adjoint.
-        forward: the places where the loss computes; the gradient's values there are no bug of its.
+        forward: the places where the loss computes; the gradient's values there are no bug.
     """
 
     quantities: Sequence[Quantity]

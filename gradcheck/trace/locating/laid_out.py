@@ -44,12 +44,12 @@ def in_what_is_laid_out(
         inner = _before_other_writes(further, state, candidates.of_matrix) or further
     if inner is None:
         return mend
-    found: list[Mend] = []
+    mends: list[Mend] = []
     for tried in _with_all_entries(inner, state, candidates):
         mended = state.mended_by(tried.replacements, wrong)
         if mended >= mend.outputs:
-            found.append(replace(tried, outputs=mended))
-    return max(found, key=lambda one: len(one.outputs), default=mend)
+            mends.append(replace(tried, outputs=mended))
+    return max(mends, key=lambda one: len(one.outputs), default=mend)
 
 
 def _as_written_in_the_end(mend: Mend, state: State) -> Mend:
@@ -71,7 +71,7 @@ def _as_written_in_the_end(mend: Mend, state: State) -> Mend:
 
 
 def _before_other_writes(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
-    """Return the mend of the array before it is written to elsewhere; None if it never is."""
+    """Return the mend of the array before writes to other entries; None if there are none."""
     index, off = mend.unit.first, off_entries(mend)
     node, edge = state.tape[index], None
     numbers = np.arange(mend.actual[0].size)
@@ -181,8 +181,8 @@ def _with_all_entries(mend: Mend, state: State, candidates: Candidates) -> Itera
         ):
             if is_own and proportion(mend.actual, values) is not None:
                 yield _with(mend, index, operand, state, whole)
-            known = replace(mend, how=QUANTITY, factor=1.0, candidate=candidate)
-            yield _with(known, index, operand, state, [one.reshape(shape) for one in values])
+            by_quantity = replace(mend, how=QUANTITY, factor=1.0, candidate=candidate)
+            yield _with(by_quantity, index, operand, state, [one.reshape(shape) for one in values])
 
 
 def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> Array:

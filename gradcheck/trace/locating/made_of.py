@@ -79,8 +79,8 @@ def _before(
         )
         made = state.tape[other]
         if is_right and not made.is_leaf and made.value.shape == node.value.shape:
-            known = (values[term] for values in state.values)
-            return (other, [value - own for value, own in zip(wanted, known, strict=True)]), True
+            terms = (values[term] for values in state.values)
+            return (other, [value - own for value, own in zip(wanted, terms, strict=True)]), True
     return None
 
 
