@@ -161,3 +161,9 @@ def test_lines_of_a_notebook_are_those_of_its_code_and_can_be_repaired(tmp_path)
     assert location.source == "a -= rate * 2 * x.T @ (x @ a - 1)"
     assert place(location) == f"my book.ipynb, line {location.line}"
     assert "+    a -= rate * x.T @ (x @ a - 1)" in outcome.report.repair.patches[0].diff
+
+
+def test_every_part_of_a_package_that_draws_is_left_out(tmp_path):
+    drawn = "import matplotlib.ticker as ticks\nfrom pylab import plot\nimport ipdb\n"
+    (tmp_path / "script.py").write_text(drawn + TWO_LOSSES + "    plot(ticks.Locator(a))\n")
+    assert ScriptEntry(tmp_path / "script.py", Wishes.of(None, "a", None)).outcome({}).report.ok
