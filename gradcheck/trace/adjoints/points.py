@@ -278,10 +278,8 @@ def adjoints_agree(
                 for name, direction in zip(subject.names, directions, strict=True)
                 if name in true
             )
-            agreeing += any(
-                _close(exact, _difference(subject, values, directions, size))
-                for size in (1e-5, 1e-6, 1e-3)
-            )
+            differences = (_difference(subject, values, directions, h) for h in (1e-5, 1e-6, 1e-3))
+            agreeing += any(_close(exact, one) for one in differences)
     return agreeing >= 3
 
 
