@@ -19,12 +19,12 @@ def grad(p):
     return {"w": ROWS.T @ d, "b": d.sum()}
 
 
-def adagrad(sign=1.0):
+def adagrad(sign=1.0, gradient=grad):
     squares = {}
 
     def step(p, lr):
         new = {}
-        for name, g in grad(p).items():
+        for name, g in gradient(p).items():
             squares[name] = squares.get(name, 0.0) + g * g
             new[name] = p[name] - sign * lr * g / np.sqrt(squares[name] + 1e-12)
         return new
@@ -133,3 +133,21 @@ def test_the_gradient_that_enters_an_adaptive_step_with_a_past_is_judged(update)
     assert [(one.code, one.blocks) for one in wrong.findings] == [("GC105", ("w",))]
     assert wrong.findings[0].location.source == 'return {"w": right["w"] * 7, "b": right["b"]}'
     assert check(with_state(update, sign=-1.0)).verdict != "pass"
+
+
+def test_squares_that_make_the_gradient_itself_are_not_taken_for_those_of_an_adaptive_step():
+    def hidden(p):
+        return np.tanh(TARGET * p["scale"] + p["shift"])
+
+    def slopes(p):
+        h = hidden(p)
+        back = (1 - h * h) * (h - 0.5)
+        return {"scale": back * TARGET, "shift": back}
+
+    report = gradcheck.check_step(
+        adagrad(gradient=slopes),
+        {"scale": RNG.normal(size=7), "shift": RNG.normal(size=7)},
+        loss=lambda p: 0.5 * float(np.sum((hidden(p) - 0.5) ** 2)),
+        learning_rate=0.01,
+    )
+    assert report.verdict == "pass", str(report)

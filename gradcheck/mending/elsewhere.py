@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,16 @@ class Data:
         functions: Sequence[Any],
         restore: Callable[[], None],
     ) -> None:
-        self._problem = problem
+        # what enters an adaptive step is followed anew in every call, and tells no more of the data
+        step = problem.step
+        implied = problem if step is None else replace(problem, step=replace(step, entering=None))
+        self._problem = implied
         self._values = values
         self._restore = restore
         self._rng = np.random.default_rng(0)
         self._base = self._answer()
-        step = None if problem.step is None else problem.step.step
-        own = (problem.loss_function, problem.gradient_function, step, problem.layer)
+        stepping = None if step is None else step.step
+        own = (problem.loss_function, problem.gradient_function, stepping, problem.layer)
         owner = problem.parameters.owner if problem.parameters.in_place else None
         self._holders = [one for one in (*own, *functions, owner) if one is not None]
         self._found = Holdings.of(self._holders)

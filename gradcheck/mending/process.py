@@ -68,7 +68,10 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
         return Repair(reason="there is nothing to repair: no gradient is wrong")
     functions, refused = editable_functions(point.problem)
     if not functions:
-        why = "; ".join(refused) or "the gradient is made by no function whose source can be read"
+        why = (
+            "; ".join(dict.fromkeys(refused))
+            or "the gradient is made by no function whose source can be read"
+        )
         return Repair(reason=printable(why))
     if not hasattr(os, "fork"):
         return Repair(reason="candidates are tried in a forked process, which this system lacks")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
+
+from gradcheck.user.notebooks import SUFFIX
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,14 @@ class TakenApart:
 
     def text(self) -> str:
         """Return the text to print before the report."""
+        of_cells = "; lines are counted through its code cells" * self.file.endswith(SUFFIX)
         return "\n".join(
             [
                 f"{self.file} holds no case; it was taken apart (in {self.seconds:.1f} s, nothing "
-                "in it was changed):",
+                f"in it was changed{of_cells}):",
                 *(f"  {line}" for line in self.lines()),
                 "  not so? --loss NAME|LINE --params A,B --lr X; or write it down: gradcheck init "
-                f"{self.file}",
+                f"{shlex.quote(self.file)}",
                 "",
             ]
         )

@@ -22,6 +22,7 @@ ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
 
 MOST_BLOCKS, DIRECTIONS = 14, 2
 CLOSE = 2e-3
+TWICE = 2
 TINY = 1e-11
 
 
@@ -42,6 +43,7 @@ class Loss:
         blocks: the number of blocks that were compared.
         common: the ratio of the gradient to its slopes; None if it differs between blocks.
         middle: the median of these ratios; 0 if there are none.
+        climbed: whether it is a negative number that the steps climb: its negative is checked.
     """
 
     number: int
@@ -56,6 +58,7 @@ class Loss:
     blocks: int = 0
     common: float | None = None
     middle: float = 0.0
+    climbed: bool = False
 
     @property
     def words(self) -> str:
@@ -69,7 +72,9 @@ class Loss:
 
     def value(self, seen: Seen) -> Any:
         """Return the loss of a replay that was stopped at its mark."""
-        return self.of(seen.differences[self.number]) if self.family else seen.value
+        if self.family:
+            return self.of(seen.differences[self.number])
+        return -seen.value if self.climbed else seen.value
 
     def of(self, pairs: Sequence[tuple[Any, Any]]) -> Any:
         """Return the inferred loss of the operands of a difference."""
@@ -159,7 +164,8 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
                 slope = float(np.sum(gradients[path] * direction))
             trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
     losses = list(_numbers(point.run.marked.sites, base, trials))
-    return [_compared(loss, trials) for loss in _with_wholes(losses, base)]
+    wholes = _with_wholes(losses, base)
+    return [_compared(one, trials, base.numbers.get(one.number, 0.0) < 0) for one in wholes]
 
 
 @dataclass(frozen=True)
@@ -190,7 +196,23 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
         slopes = _slopes(trials, lambda seen, number=number: seen.numbers[number])
         if slopes is not None:
             strong = strong and not ELSEWHERE.search(site.name)
+            if count == TWICE:
+                slopes, count = _of_two_calls(number, slopes, base, trials)
             yield Loss(number, count, site, slopes, strong, order)
+
+
+def _of_two_calls(number: int, last: Array, base: Seen, trials: list[_Trial]) -> tuple[Array, int]:
+    """Of two losses, such as one of a test set, return that which a step goes along more."""
+    count = base.counts[number]
+    first = _slopes(trials, lambda seen: seen.firsts[number][0])
+    if first is None or any(trial.slope is None for trial in trials):
+        return last, count
+    step = np.array([trial.slope for trial in trials], dtype=np.float64)
+
+    def along(slopes: Array) -> float:
+        return abs(float(slopes @ step)) / float(np.linalg.norm(slopes))
+
+    return (first, base.firsts[number][1]) if along(first) > along(last) else (last, count)
 
 
 def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
@@ -252,8 +274,15 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
             yield replace(loss, slopes=slopes)
 
 
-def _compared(loss: Loss, trials: list[_Trial]) -> Loss:
-    """Return the loss, with its slopes compared with the gradient in every direction."""
+def _compared(loss: Loss, trials: list[_Trial], negative: bool = False) -> Loss:
+    """Return the loss, with its slopes compared with the gradient in every direction.
+
+    Of one that is negative, as a log-likelihood is, its negative where the steps descend that.
+    """
+    if negative:
+        climbed = _compared(replace(loss, slopes=-loss.slopes, climbed=True), trials)
+        if climbed.agreeing or climbed.common:
+            return climbed
     ratios: dict[Path, list[float]] = {}
     for trial, slope in zip(trials, loss.slopes, strict=True):
         of_block = ratios.setdefault(trial.path, [])

@@ -95,17 +95,27 @@ class Marked:
 
 @dataclass
 class Seen:
-    """Records of the marks: counts, last numbers, and the operands of all differences."""
+    """Records of the marks: counts, numbers, and the operands of all differences.
+
+    Attributes:
+        counts: how many values every mark has seen.
+        numbers: the last one.
+        firsts: the first one, and how many values the mark had seen with it.
+        differences: the operands.
+        wanted: the mark and the count of the one value that is wanted; None for all.
+        value: that value.
+    """
 
     counts: dict[int, int] = field(default_factory=dict)
     numbers: dict[int, float] = field(default_factory=dict)
+    firsts: dict[int, tuple[float, int]] = field(default_factory=dict)
     differences: dict[int, list[tuple[Any, Any]]] = field(default_factory=dict)
     wanted: tuple[int, int] | None = None
     value: Any = None
 
     def forget(self) -> None:
         """Clear the records before another attempt."""
-        for records in (self.counts, self.numbers, self.differences):
+        for records in (self.counts, self.numbers, self.firsts, self.differences):
             records.clear()
 
 

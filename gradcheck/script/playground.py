@@ -14,6 +14,8 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,8 @@ import numpy as np
 from gradcheck.sandbox.harmless import Refusals
 from gradcheck.script.words import RefusedError
 
-DRAWING = {
-    "matplotlib": ("animation", "cm", "colors", "pyplot"),
-    "mpl_toolkits": ("mplot3d",),
-    "seaborn": (),
-    "IPython": ("display",),
-}
-"""Packages that draw, and their modules; empty modules replace them."""
+DRAWING = ("matplotlib", "mpl_toolkits", "pylab", "seaborn", "plotly", "IPython", "ipdb")
+"""Packages that draw or stop for a human; empty modules replace them and all their parts."""
 
 WRITING = "wax+"
 SAVING = ("save", "savez", "savez_compressed", "savetxt")
@@ -66,12 +63,24 @@ class Anything:
 
 
 class _Module(types.ModuleType):
-    __path__: list[str] = []  # noqa: RUF012  # makes it a package
-
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         return Anything()
+
+
+class _Drawing(MetaPathFinder, Loader):
+    """Finds an empty module for every package that draws, and for its parts."""
+
+    def find_spec(self, fullname: str, *_: Any) -> ModuleSpec | None:
+        is_drawing = fullname.partition(".")[0] in DRAWING
+        return ModuleSpec(fullname, self, is_package=True) if is_drawing else None
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
+        return _Module(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """There is nothing in it."""
 
 
 class Playground:
@@ -87,9 +96,9 @@ class Playground:
         sys.argv = [str(path)]
         sys.path.insert(0, str(path.parent))
         os.chdir(path.parent)
-        for name, parts in DRAWING.items():
-            for each in (name, *(f"{name}.{part}" for part in parts)):
-                sys.modules[each] = _Module(each)
+        for name in [one for one in sys.modules if one.partition(".")[0] in DRAWING]:
+            del sys.modules[name]
+        sys.meta_path.insert(0, _Drawing())
         if find_spec("tqdm") is None:
             self._without_tqdm()
         time.sleep = lambda _: None

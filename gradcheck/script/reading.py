@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-import json
-import linecache
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from gradcheck.errors import UsageError
 from gradcheck.script.words import RefusedError
+from gradcheck.user.notebooks import SUFFIX, code_of, show, without_magics
 
-MAGIC = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
 PRINT_STATEMENT = re.compile(r"^\s*print\s+[^(=\s]", re.MULTILINE)
 FRAMEWORK = re.compile(
     r"^\s*(?:import|from)\s+(torch|tensorflow|keras|jax|autograd|sklearn(?=\.(?:lin|neur)))\b",
@@ -41,12 +39,13 @@ def read_script(path: Path) -> Script:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise UsageError(f"{path} could not be read: {error.strerror}") from None
-    if path.suffix == ".ipynb":
-        text = _cells(path, text)
-    text = MAGIC.sub(r"\1pass", text)
-    if path.suffix == ".ipynb":
-        lines = text.splitlines(keepends=True)
-        linecache.cache[str(path)] = (len(text), None, lines, str(path))
+    if path.suffix == SUFFIX:
+        try:
+            text = code_of(text)
+        except (ValueError, KeyError, TypeError):
+            raise RefusedError(f"{path.name} is not a notebook in the current format") from None
+        show(str(path), text)
+    text = without_magics(text)
     try:
         return Script(path, text, ast.parse(text))
     except (SyntaxError, ValueError) as error:
@@ -57,19 +56,6 @@ def read_script(path: Path) -> Script:
                 f"2to3 -w {path.name}, then try again"
             ) from None
         raise RefusedError(f"{path.name}:{line} does not parse: {error}") from None
-
-
-def _cells(path: Path, text: str) -> str:
-    try:
-        cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-        sources = [cell["source"] for cell in cells]
-    except (ValueError, KeyError, TypeError):
-        raise RefusedError(f"{path.name} is not a notebook in the current format") from None
-    return "\n".join(
-        source if isinstance(source, str) else "".join(source)
-        for source in sources
-        if not "".join(source).startswith("%%")
-    )
 
 
 def framework(text: str) -> str | None:

@@ -197,6 +197,7 @@ class Run:
         if seen.wanted is None:
             if value is not None:
                 seen.numbers[number] = float(np.ravel(value)[0])
+                seen.firsts.setdefault(number, (seen.numbers[number], count))
         elif seen.wanted == (number, count):
             seen.value = value
             raise _StopError

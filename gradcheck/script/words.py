@@ -6,7 +6,7 @@ import ast
 import re
 from typing import Any
 
-STRONG = re.compile(r"(?i)(loss|cost|objective|nll|mse|entropy)|^J$")
+STRONG = re.compile(r"(?i)(loss|cost|objective|nll|mse|entropy)|^[JL]$")
 """Names that suffice to believe that a number is the loss."""
 
 LOSS = re.compile(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import linecache
 import random
 import re
 import sys
@@ -23,6 +22,7 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.files import from_here
+from gradcheck.user.notebooks import SUFFIX, line_of
 from gradcheck.user.tensors import random_state
 
 LOSS = "your loss"
@@ -59,7 +59,7 @@ class Location:
     def source(self) -> str:
         """The text of the line, without its indentation; "" if it cannot be read."""
         try:
-            return linecache.getline(self.file, self.line).strip()
+            return line_of(self.file, self.line).strip()
         except ValueError:  # a null byte in the file name
             return ""
 
@@ -68,7 +68,7 @@ class Location:
         """Blanks and carets that underline the expression in `source`; "" without columns."""
         if self.column is None or self.end_column is None or not self.source:
             return ""
-        line = linecache.getline(self.file, self.line)
+        line = line_of(self.file, self.line)
         before = len(line.encode()[: self.column].decode(errors="replace"))
         one_line = self.end_line in (None, self.line)
         end = (
@@ -79,7 +79,12 @@ class Location:
 
 
 def cell_name(file: str) -> str | None:
-    """`cell [8]` for a file name under which a notebook compiles a cell; None for other files."""
+    """`cell [8]` for a file name under which a notebook compiles a cell; None for other files.
+
+    Of a notebook whose code is run as one script, its name.
+    """
+    if file.endswith(SUFFIX):
+        return Path(file).name
     if not _CELL.search(file):
         return None
     counted = re.search(r"<ipython-input-(\d+)-", file)

@@ -193,3 +193,47 @@ for turn in range(9):
     found = outcome(DATA + text.replace("REDUCED", "mean"))
     assert [one.code for one in found.report.findings if one.severity == "error"] == ["GC502"]
     assert outcome(DATA + text.replace("REDUCED", "sum")).report.ok
+
+
+LIKELIHOOD = """
+def log_likelihood(kinds, p):
+    return np.sum(kinds * np.log(p) + (1 - kinds) * np.log(1 - p))
+
+
+kinds, b = (t > 0) * 1.0, 0.2
+for turn in range(50):
+    p = 1 / (1 + np.exp(-(x @ w + b)))
+    cost = log_likelihood(kinds, p)
+    w += 0.01 * x.T @ (kinds - p)
+    b += 0.01 * FACTOR(kinds - p).sum()
+"""
+
+
+@pytest.mark.parametrize(("factor", "wrong"), [("", []), ("2 * ", ["b"])])
+def test_the_negative_of_a_likelihood_that_is_climbed_is_the_loss(outcome, factor, wrong):
+    found = outcome(DATA + LIKELIHOOD.replace("FACTOR", factor))
+    assert "its negative, for it is negative and your updates climb it" in found.script.text()
+    assert [one.name for one in found.report.blocks if one.verdict != "ok"] == wrong
+
+
+def test_a_loss_that_is_climbed_and_positive_is_descended_the_wrong_way(outcome):
+    found = outcome(DATA + LIKELIHOOD.replace("return np.sum", "return -np.sum"))
+    assert found.report.verdict == "fail"
+
+
+@pytest.mark.parametrize("factor", ["", "2 * "])
+def test_of_the_losses_of_two_data_sets_that_of_the_steps_is_taken(outcome, factor):
+    text = """
+def loss_of(rows, wanted, w):
+    return 0.5 * np.mean((rows @ w - wanted) ** 2)
+
+
+other, its = x[:6] * 2 - 1, t[:6] ** 2
+for turn in range(40):
+    now, later = loss_of(x, t, w), loss_of(other, its, w)
+    w = w - 0.05 * FACTORx.T @ (x @ w - t) / len(x)
+    print(f"{now:.4f} {later:.4f}")
+"""
+    found = outcome(DATA + text.replace("FACTOR", factor))
+    assert found.script.loss == "loss_of()"
+    assert str(found.report).splitlines()[-1].startswith("pass") == (not factor)

@@ -6,6 +6,7 @@ import pytest
 
 from gradcheck.options import Wishes
 from gradcheck.script import ScriptEntry
+from gradcheck.user.calls import place
 
 TWO_LOSSES = """
 import numpy as np
@@ -146,3 +147,23 @@ def test_the_cells_of_a_notebook_are_a_script(tmp_path):
     outcome = ScriptEntry(tmp_path / "book.ipynb", Wishes.of(None, "a", None)).outcome({})
     assert outcome.report.ok, str(outcome.report)
     assert outcome.script.loss == "first_loss"
+
+
+def test_lines_of_a_notebook_are_those_of_its_code_and_can_be_repaired(tmp_path):
+    wrong = TWO_LOSSES.replace("rate * x.T @", "rate * 2 * x.T @").splitlines(keepends=True)
+    cells = [{"cell_type": "code", "source": one} for one in (wrong[:7], ["%%time\n"], wrong[7:])]
+    (tmp_path / "my book.ipynb").write_text(json.dumps({"cells": cells}, indent=1))
+    entry = ScriptEntry(tmp_path / "my book.ipynb", Wishes.of("first_loss", "a", None))
+    outcome = entry.outcome({"repair": 5.0})
+    assert "init 'my book.ipynb'" in outcome.script.text()
+    assert "lines are counted through its code cells" in outcome.script.text()
+    location = outcome.report.findings[0].location
+    assert location.source == "a -= rate * 2 * x.T @ (x @ a - 1)"
+    assert place(location) == f"my book.ipynb, line {location.line}"
+    assert "+    a -= rate * x.T @ (x @ a - 1)" in outcome.report.repair.patches[0].diff
+
+
+def test_every_part_of_a_package_that_draws_is_left_out(tmp_path):
+    drawn = "import matplotlib.ticker as ticks\nfrom pylab import plot\nimport ipdb\n"
+    (tmp_path / "script.py").write_text(drawn + TWO_LOSSES + "    plot(ticks.Locator(a))\n")
+    assert ScriptEntry(tmp_path / "script.py", Wishes.of(None, "a", None)).outcome({}).report.ok

@@ -346,3 +346,73 @@ def test_a_power_of_a_scale_is_no_slope_at_another_quantity():
     finding, _ = first_of(gradcheck.check(gaussian_loss, np.array([0.8]), power_too_low))
     assert finding.code == "GC413"
     assert "the division by `scale[0]` is missing" in finding.message
+
+
+# What a function chose of what it was given, and what its helper returned to it.
+
+OWN = np.random.default_rng(72)
+POINTS, AIMS = OWN.normal(size=(6, 3)), OWN.normal(size=(6, 2))
+
+
+def forward(p):
+    before = POINTS @ p["W"]
+    after = np.tanh(before)
+    return {"before": before, "after": after, "out": after @ p["V"]}
+
+
+class Layer:
+    def run(self, p):
+        self.after = np.tanh(POINTS @ p["W"])
+        return self.after
+
+    def slope(self):
+        return self.after
+
+    def back(self, delta, V):
+        return (delta @ V.T) * \
+            self.slope()  # fmt: skip
+
+
+def of_units(p):
+    return 0.5 * np.sum((forward(p)["out"] - AIMS) ** 2)
+
+
+def back_to_w(delta, kept, V):
+    return POINTS.T @ (delta @ V.T * (1 - kept["before"] ** 2))
+
+
+def without_slope(delta, after, V):
+    return POINTS.T @ (delta @ V.T * after)
+
+
+def other_item(p):
+    kept = forward(p)
+    delta = kept["out"] - AIMS
+    return {"W": back_to_w(delta, kept, p["V"]), "V": kept["after"].T @ delta}
+
+
+def own_value(p):
+    kept = forward(p)
+    after, delta = kept["after"], kept["out"] - AIMS
+    return {"W": without_slope(delta, after, p["V"]), "V": after.T @ delta}
+
+
+def of_a_helper(p):
+    layer = Layer()
+    delta = layer.run(p) @ p["V"] - AIMS
+    return {"W": POINTS.T @ layer.back(delta, p["V"]), "V": layer.after.T @ delta}
+
+
+@pytest.mark.parametrize(
+    ("grad", "line", "fix"),
+    [
+        (other_item, 'return POINTS.T @ (delta @ V.T * (1 - kept["before"]', "use after"),
+        (own_value, "return POINTS.T @ (delta @ V.T * after)", "write `1 - after**2` for `after`"),
+        (of_a_helper, "return self.after", "write `1 - self.after**2` for `self.after`"),
+    ],
+)
+def test_the_function_that_should_have_used_something_else_is_blamed(grad, line, fix):
+    start = {"W": OWN.normal(size=(3, 4)), "V": OWN.normal(size=(4, 2))}
+    first, source = first_of(gradcheck.check(of_units, start, grad))
+    assert source.startswith(line)
+    assert fix in first.fix

@@ -50,12 +50,10 @@ def entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
         nodes: the tape of the step.
         output: the node of the gradient that the step implies.
     """
-    gradient = _entering(nodes, output)
-    if gradient is None:
-        return None
-    index, is_adaptive = gradient  # the gradient may have been clipped before the adaptive update
-    before = entering(nodes, index) if is_adaptive else None
-    return (before or gradient)[0], is_adaptive
+    adaptive = _divided_by_its_size(nodes, output)
+    limited = _limited(nodes, output if adaptive is None else adaptive)
+    found = adaptive if limited is None else limited  # it may have been clipped before
+    return None if found is None else (found, adaptive is not None)
 
 
 def takes_off_itself(nodes: Sequence[Node], output: int, parameter: Array) -> bool:
@@ -70,33 +68,45 @@ def takes_off_itself(nodes: Sequence[Node], output: int, parameter: Array) -> bo
     )
 
 
-def _entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
+def _divided_by_its_size(nodes: Sequence[Node], output: int) -> int | None:
+    """Return the gradient that an update divides by the root of its square, or takes the sign of.
+
+    The last root counts: the backward pass itself may have roots and squares.
+    """
     made = nodes[output].value
     entries = _entry_by_entry(nodes, made.shape)
+
+    def unsquared(node: Node) -> Iterable[int]:
+        return () if _sized(nodes, node) else entries(node)
+
     update = list(_made_of(nodes, output, entries))
-    under_roots = [
-        base
-        for divisor in map(_divisor, update)
-        if divisor is not None and nodes[divisor].value.shape == made.shape
-        for node in _made_of(nodes, divisor, entries)
-        for base in _sized_in(nodes, node, entries)
-    ]
+    for divisor in map(_divisor, update):
+        if divisor is not None and nodes[divisor].value.shape == made.shape:
+            under = _made_of(nodes, divisor, unsquared)
+            sized = [base for node in under for base in _sized_in(nodes, node, unsquared)]
+            if sized:
+                return min(sized)
     signed = [
         index
         for node in update
         if node.operation == SIGN
         for index in _entered(nodes, _made_of(nodes, node.operands[0], entries))
     ]
-    if under_roots or signed:
-        return min(under_roots or signed), True
+    return min(signed, default=None)
+
+
+def _limited(nodes: Sequence[Node], output: int) -> int | None:
+    """Return the gradient that an update clips; None if there is none."""
+    made = nodes[output].value
+    update = list(_made_of(nodes, output, _entry_by_entry(nodes, made.shape)))
     followed = {node.index for node in update}
-    limited = [
+    limited = (
         base
         for node in update
         for base in _cut(nodes, node, made)
         if base in followed and _is_only_scaled(nodes, base, update)
-    ]
-    return (min(limited), False) if limited else None
+    )
+    return min(limited, default=None)
 
 
 def _entry_by_entry(nodes: Sequence[Node], shape: tuple[int, ...]) -> Above:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -187,11 +188,13 @@ def _unfollowed(trace: Trace) -> str:
     return "the loss is not made of numpy's operations"
 
 
-def _trace_gradient(subject: Subject, values: Sequence[Array], calls: int = 1) -> Trace:
+def _trace_gradient(
+    subject: Subject, values: Sequence[Array], calls: int = 1, most: int | None = None
+) -> Trace:
     subject.begin()
     packed = subject.pack([value.copy() for value in values])
     with np.errstate(all="ignore"):
-        return trace_calls([subject.gradient] * calls, packed, subject.users)
+        return trace_calls([subject.gradient] * calls, packed, subject.users, most)
 
 
 def gradients_that_enter(
@@ -201,7 +204,7 @@ def gradients_that_enter(
 
     The result is ({}, None) if the update neither normalises nor clips gradients.
     """
-    trace = _trace_gradient(subject, values)
+    trace = _trace_gradient(subject, values, most=sys.maxsize)
     returned = {} if trace.error is not None else trace.indices[-1]
     implied = {name: index for name, index in returned.items() if isinstance(index, int)}
     entered = {name: entering(trace.nodes, index) for name, index in implied.items()}
@@ -214,7 +217,7 @@ def gradients_that_enter(
 
 def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
     """Return the blocks of which an update subtracts a multiple (weight decay), at a point."""
-    trace = _trace_gradient(subject, values)
+    trace = _trace_gradient(subject, values, most=sys.maxsize)
     returned = {} if trace.error is not None else trace.indices[-1]
     by_name = dict(zip(subject.names, values, strict=True))
     return frozenset(
@@ -275,10 +278,8 @@ def adjoints_agree(
                 for name, direction in zip(subject.names, directions, strict=True)
                 if name in true
             )
-            agreeing += any(
-                _close(exact, _difference(subject, values, directions, size))
-                for size in (1e-5, 1e-6, 1e-3)
-            )
+            differences = (_difference(subject, values, directions, h) for h in (1e-5, 1e-6, 1e-3))
+            agreeing += any(_close(exact, one) for one in differences)
     return agreeing >= 3
 
 

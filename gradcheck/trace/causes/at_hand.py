@@ -144,7 +144,7 @@ def what_to_write(
     if mend.candidate is None or place is None or not wrong:
         return Written()
     named = [one for one in assignments if not one.returned]
-    sites = list(_sites(mend, state, place, named))
+    sites = list(_sites(mend, state, place, wrong, named))
     if not sites:
         return Written()
     common = set.intersection(*(set(site.scope) for site in sites))
@@ -167,7 +167,7 @@ def what_to_write(
 
 
 def _sites(
-    mend: Mend, state: State, place: Place, assignments: Sequence[Assignment]
+    mend: Mend, state: State, place: Place, wrong: str, assignments: Sequence[Assignment]
 ) -> Iterator[Site]:
     members, unit, count = mend.unit.replaced, mend.unit, mend.passes
     shape = state.values[0][members[0]].shape
@@ -184,6 +184,8 @@ def _sites(
         ]
         if np.any(expected[0]) and not same(actual, expected):
             scope = names_at(state, node, place, assignments)
+            if not unit.nodes:  # a helper that returns it has it at hand
+                scope.setdefault(wrong, members[number])
             uses = operands_of_expression(state, node, place) if unit.nodes else []
             differs = [~np.isclose(*pair, 1e-9, 0) for pair in zip(actual, expected, strict=True)]
             yield Site(node, scope, uses, actual, expected, differs)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import ast
 import linecache
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
+from gradcheck.trace.faults.levels import COMPREHENSIONS, levels_up
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import CALL, Mend
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
-from gradcheck.trace.record.places import Call, Chain, Place, arguments_of
+from gradcheck.trace.record.places import Call, Chain, Place
 from gradcheck.trace.wording.operand_text import place_of_use, text_of_use, with_place
 from gradcheck.trace.wording.words import Words
-
-COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Blame:
 def blame(
     mend: Mend,
     view: View,
-    assignments: list[Assignment],
+    assignments: Sequence[Assignment],
     words: Words,
     is_right: bool = False,
 ) -> Blame:
@@ -67,10 +67,10 @@ def blame(
     places = [call.place for call in made.chain]
     if not places:  # an argument of the user's function, which can only name it or use it
         given = {node.index, *node.operands}
-        name = next((one.place for one in assignments if one.node in given), None)
+        name = next((one.place for one in naming(assignments) if one.node in given), None)
         return _only_use(state, node.index) if name is None else Blame(name)
     if mend.unit.nodes:
-        named = [one for one in assignments if one.node == mend.unit.first]
+        named = [one for one in naming(assignments) if one.node == mend.unit.first]
         # a value in a dict was computed, or got its name, before it was put there
         named = [
             one
@@ -95,29 +95,25 @@ def _only_use(state: State, index: int) -> Blame:
 
 
 def _blame_operand(
-    mend: Mend, view: View, made: Node, assignments: list[Assignment], words: Words
+    mend: Mend, view: View, made: Node, assignments: Sequence[Assignment], words: Words
 ) -> Blame:
     """Return the place where a wrong operand was chosen; `made` is its user, with a place."""
     state, node = view.state, view.state.tape[mend.unit.first]
     places = [call.place for call in made.chain]
     operand = mend.unit.uses[0][1]
     source = state.tape[operand]
+    returned = _returned_for(mend, state, made, assignments)
+    if returned is not None:
+        return Blame(returned, tuple(places[:2]))
     within = _level_in_helper(mend, view, source, made, words)
     if source.chain and (within is not None or view.is_idle(source.index)):
         place = source.chain[within or 0].place
         return Blame(place, (places[0],))
-    up = 0
-    if mend.unit.kind == CALL or _is_given(made, node, operand):
-        up = _levels_up(source.chain, made.chain)
-        if not source.chain:
-            up = _levels_of_leaf(made, view)
-        if mend.unit.kind == CALL:
-            up = max(up, mend.unit.outer)
-    up = _level_of_right_use(mend, state, made.chain, min(up, len(places) - 1))
+    up = levels_up(mend, view, made, words)
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     is_turned = _is_moved_wrongly(mend, view, source)  # the right value, with entries moved
     calls = () if is_turned else made.chain[: up + 1]
-    assigned = (_assigned(node, operand, call, assignments) for call in calls)
+    assigned = (_assigned(node, operand, call, naming(assignments)) for call in calls)
     if (assignment := next(filter(None, assigned), None)) is not None:
         return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
@@ -133,6 +129,40 @@ def _blame_operand(
     if mend.candidate is not None and node.operation in ("add", "subtract") and not up:
         place = place_of_use(made, node, operand) or place
     return Blame(place, also)
+
+
+def naming(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """Return the assignments that can be wrong; a helper that returns its argument does nothing."""
+    return [one for one in assignments if not one.returned or one.is_argument]
+
+
+def _returned_for(
+    mend: Mend, state: State, made: Node, assignments: Sequence[Assignment]
+) -> Place | None:
+    """Return where a helper that is called for a slope returns a value; None if others use it."""
+    if mend.candidate is None or mend.candidate.kind != SLOPE:
+        return None
+    consumer, operand = mend.unit.uses[0]
+    name = _called_for(made, state.tape[consumer], operand)
+    rightly = set(state.consumers[operand]) - {user for user, _ in mend.unit.uses}
+    for one in rightly:
+        user = state.tape[one]
+        if user.chain and name == _called_for(user, user, operand):
+            return None
+    returned = (
+        one.place
+        for one in assignments
+        if one.returned and one.node == operand and one.code.co_name == name
+    )
+    return next(returned, None)
+
+
+def _called_for(made: Node, consumer: Node, operand: int) -> str | None:
+    """Return the name of the function whose call an operand is, where it is used."""
+    expression = text_of_use(made, consumer, operand)
+    if not isinstance(expression, ast.Call):
+        return None
+    return ast.unparse(expression.func).rpartition(".")[2]
 
 
 def blame_use(mend: Mend, view: View, words: Words) -> Blame:
@@ -192,75 +222,8 @@ def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | Non
     return next((call.place for call in source.chain if call.code is used.code), None)
 
 
-def _is_given(made: Node, consumer: Node, operand: int) -> bool:
-    """True if the function that uses an operand got it as an argument.
-
-    Values that it reads from its own names, or from its object, it chose itself.
-    """
-    code = made.chain[0].code
-    if code.co_name in COMPREHENSIONS:
-        return True
-    expression = text_of_use(made, consumer, operand)
-    while isinstance(expression, ast.Attribute | ast.Subscript):
-        if isinstance(expression, ast.Attribute) and expression.attr != "T":
-            return False
-        expression = expression.value
-    if not isinstance(expression, ast.Name):
-        return True
-    return expression.id in arguments_of(code)
-
-
-def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
-    """Return how many calls up, at most `up`, a function also uses the operand rightly.
-
-    That function got the right value and passed it on; its callers chose nothing.
-    """
-    operand = mend.unit.uses[0][1]
-    others = set(state.consumers[operand]) - {consumer for consumer, _ in mend.unit.uses}
-    used = [state.tape[user].chain for user in others if state.live >> user & 1]
-    for level in range(1, up):
-        call, outside = chain[level], chain[level + 1 :]
-        if any(user and user[0].code is call.code and user[1:] == outside for user in used):
-            return level
-    return up
-
-
-def _levels_up(made: Chain, used: Chain) -> int:
-    """Return how many calls above the use the innermost common function stands."""
-    if not made or not used:
-        return 0
-    depth = 0
-    for maker, user in zip(reversed(made), reversed(used), strict=False):
-        if maker.code is not user.code:
-            break
-        depth += 1
-        if maker.instruction != user.instruction:
-            break
-    return max(0, len(used) - depth) if depth else 0
-
-
-def _levels_of_leaf(node: Node, view: View) -> int:
-    """Return how many calls up the wrong use of a parameter or of data stands.
-
-    It stands in the helper, unless the helper gives right results when it is called from elsewhere.
-    """
-    if len(node.chain) < 2:
-        return 0
-    elsewhere = [
-        other.index
-        for other in view.state.tape
-        if other.chain[:1] == node.chain[:1] and other.chain[1:] != node.chain[1:]
-    ]
-    if not any(view.is_known(index) for index in elsewhere):
-        return 0
-    up = 0
-    while up < len(node.chain) - 1 and node.chain[up].code.co_name in COMPREHENSIONS:
-        up += 1
-    return up + 1
-
-
 def _assigned(
-    consumer: Node, operand: int, used: Call, assignments: list[Assignment]
+    consumer: Node, operand: int, used: Call, assignments: Sequence[Assignment]
 ) -> Assignment | None:
     latest = None
     for assignment in assignments:

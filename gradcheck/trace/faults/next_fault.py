@@ -11,7 +11,7 @@ from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import CLIPPED, Entry, Fault
-from gradcheck.trace.faults.blame import Blame, blame, blame_use, outside_helper
+from gradcheck.trace.faults.blame import Blame, blame, blame_use, naming, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.passes import last_pass, overwritten
 from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
@@ -33,7 +33,7 @@ def next_fault(
 ) -> tuple[tuple[Fault, State] | None, bool]:
     """Return the next fault with the mended state, or None; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
-    assignments = _naming(search.points[0].gradient.tape.assignments)
+    assignments = naming(search.points[0].gradient.tape.assignments)
     special = (
         special_fault(view, wrong, search.points)
         or overwritten(view, wrong)
@@ -55,7 +55,8 @@ def next_fault(
         place = place_of_scale(outcome.scale, state, search.known.quantities)
         inner = in_what_is_laid_out(place.mend, state, wrong, search.candidates)
         place = replace(place, mend=inner)
-        blamed = blame(place.mend, view, assignments, search.words, place.is_right)
+        every = search.points[0].gradient.tape.assignments
+        blamed = blame(place.mend, view, every, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
         if place.is_right:
@@ -92,7 +93,6 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     if cause is None:
         mend = before_right_terms(mend, trials)
     every = search.points[0].gradient.tape.assignments
-    assignments = _naming(every)
     explained = view.explained.get(mend.unit.first, ())
     kinds = {one.kind for one in explained}
     wanted = mend.candidate
@@ -111,7 +111,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
         user, operand = taken_off.unit.uses[0]
         blamed = Blame.in_use(view.state.tape[user], operand)
         return of_mend(search, view.state, taken_off, blamed)
-    blamed = blame(mend, view, assignments, search.words, is_right)
+    blamed = blame(mend, view, every, search.words, is_right)
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
     if (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
@@ -173,11 +173,6 @@ def _taken_off(mend: Mend, state: State) -> Mend | None:
         for value, part in zip(values, first, strict=True)
     )
     return replace(mend, unit=replace(mend.unit, nodes=(), uses=uses)) if is_right else None
-
-
-def _naming(assignments: Sequence[Assignment]) -> list[Assignment]:
-    """Return the assignments that can be wrong; a helper that returns its argument does nothing."""
-    return [one for one in assignments if not one.returned or one.is_argument]
 
 
 def _freer(strict: Outcome, free: Outcome) -> Outcome:

@@ -7,6 +7,7 @@ value is read as soon as the next line begins.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,12 +77,17 @@ class _Watch:
     def _note(self, frame: FrameType, line: int) -> None:
         code = frame.f_code
         for target, columns, returned in self.statements(code.co_filename)[line]:
-            value = frame.f_locals.get(target)
+            name, *attributes = target.split(".")
+            value = frame.f_locals.get(name)
+            for attribute in attributes:  # of the object itself: a property would be run
+                value = getattr(value, "__dict__", {}).get(attribute)
             if isinstance(value, Traced) and self.tape.open:
                 place = Place(code.co_filename, line, line, *columns, code.co_name)
                 node = node_of(self.tape, value)
                 self.tape.assignments.append(Assignment(node, place, target, code, returned))
 
+
+NAMED = re.compile(r"\w+(\.\w+)*")
 
 Statements = dict[int, list[tuple[str, tuple[int, int], bool]]]
 """By line, for each plain assignment: the name, the columns, and whether it is a return."""
@@ -101,8 +107,9 @@ def _named(statement: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, bool]
     """Yield the names that a statement or dict gives to values, their places, and if it returns."""
     if isinstance(statement, ast.Dict):
         yield from ((one.id, one, False) for one in statement.values if isinstance(one, ast.Name))
-    elif isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name):
-        yield statement.value.id, statement.value, True
+    elif isinstance(statement, ast.Return) and statement.value is not None:
+        if NAMED.fullmatch(text := ast.unparse(statement.value)):
+            yield text, statement.value, True
     elif isinstance(statement, ast.Assign):
         for target in statement.targets:
             for name, value in _pairs(target, statement.value):

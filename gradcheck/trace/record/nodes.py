@@ -112,7 +112,8 @@ class Leak:
 class Assignment:
     """A plain `name = other`, which is no operation, and the index of the value it names.
 
-    It may also be `return name`, which passes a value on. `code` is the code of the function.
+    It may also be `return name` or `return self.name`, which passes a value on. `code` is the code
+    of the function.
     """
 
     node: int

@@ -67,7 +67,8 @@ class Place:
         if self.end_column:
             encoded[-1] = encoded[-1][: self.end_column]
             encoded[0] = encoded[0][self.column :]
-        return " ".join(b" ".join(encoded).decode(errors="replace").split())
+        joined = b" ".join(line.rstrip().removesuffix(b"\\") for line in encoded)
+        return " ".join(joined.decode(errors="replace").split())
 
     @property
     def location(self) -> Location:

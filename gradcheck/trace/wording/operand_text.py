@@ -54,7 +54,8 @@ def name_of_operand(mend: Mend, state: State, blamed: Place | None) -> str | Non
         return None
     first = uses[0][0]
     level = next((i for i, call in enumerate(first) if call.place == blamed), None)
-    if level is None and len(uses) > 1:
+    is_there = blamed is not None and any(call.place.covers(blamed) for call in first)
+    if level is None and (len(uses) > 1 or not is_there):
         return None
     below = len(first) - (level or 0)
     texts = {_handed_over(*use, len(use[0]) - below) for use in uses}

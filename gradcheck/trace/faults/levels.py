@@ -1,0 +1,131 @@
+"""How many calls above its use a wrong operand was chosen."""
+
+from __future__ import annotations
+
+import ast
+
+from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import CALL, Mend
+from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.places import Chain, Place, arguments_of
+from gradcheck.trace.wording.operand_text import text_of_use
+from gradcheck.trace.wording.words import Words
+
+COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
+
+
+def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
+    """Return how many calls above its use a wrong operand was chosen; `made` has a place."""
+    state, node = view.state, view.state.tape[mend.unit.first]
+    operand = mend.unit.uses[0][1]
+    source = state.tape[operand]
+    is_given = _is_given(made, node, operand)
+    up = 0
+    if mend.unit.kind == CALL or (
+        is_given and not _is_chosen_here(mend, view, made, operand, words)
+    ):
+        up = _levels_up(source.chain, made.chain)
+        if not source.chain:
+            up = _levels_of_leaf(made, view)
+        if mend.unit.kind == CALL:
+            up = max(up, mend.unit.outer)
+    return _level_of_right_use(mend, state, made.chain, min(up, len(made.chain) - 1))
+
+
+def _is_given(made: Node, consumer: Node, operand: int) -> bool:
+    """True if the function that uses an operand got it as an argument.
+
+    Values that it reads from its own names, or from its object, it chose itself.
+    """
+    code = made.chain[0].code
+    if code.co_name in COMPREHENSIONS:
+        return True
+    expression = text_of_use(made, consumer, operand)
+    while isinstance(expression, ast.Attribute | ast.Subscript):
+        if isinstance(expression, ast.Attribute) and expression.attr != "T":
+            return False
+        expression = expression.value
+    if not isinstance(expression, ast.Name):
+        return True
+    return expression.id in arguments_of(code)
+
+
+def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Words) -> bool:
+    """True if the function that uses its argument should have used something else of it.
+
+    It took another item of a dict, or forgot the slope of its argument; not if it is right in
+    other calls. A value that the same line made in another pass is the same item of another dict.
+    """
+    if mend.candidate is None:
+        return False
+    wanted = words.nodes[mend.candidate.node]
+    nows = [words.nodes[one.node] for one in view.explained.get(operand, ()) if one.kind == VALUE]
+    if mend.candidate.kind == SLOPE:
+        return bool(nows) and not _serves_elsewhere(made, view)
+    expression = text_of_use(made, view.state.tape[mend.unit.first], operand)
+    key = expression.slice if isinstance(expression, ast.Subscript) else None
+    is_named = isinstance(key, ast.Constant) and isinstance(key.value, str)
+    return is_named and bool(nows) and all(_line_of(one) != _line_of(wanted) for one in nows)
+
+
+def _line_of(node: Node) -> Place | None:
+    return node.chain[0].place if node.chain else None
+
+
+def _serves_elsewhere(made: Node, view: View) -> bool:
+    """True if the operation of a node is done in another call of its function, too."""
+    return any(
+        other.chain[:1] == made.chain[:1] and other.chain[1:] != made.chain[1:]
+        for other in view.state.tape
+    )
+
+
+def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
+    """Return how many calls up, at most `up`, a function also uses the operand rightly.
+
+    That function got the right value and passed it on; its callers chose nothing.
+    """
+    operand = mend.unit.uses[0][1]
+    others = set(state.consumers[operand]) - {consumer for consumer, _ in mend.unit.uses}
+    used = [state.tape[one].chain for one in others if state.live >> one & 1]
+    for level in range(1, up):
+        here, outside = chain[level], chain[level + 1 :]
+        if any(one and one[0].code is here.code and one[1:] == outside for one in used):
+            return level
+    return up
+
+
+def _levels_up(made: Chain, used: Chain) -> int:
+    """Return how many calls above the use the innermost common function stands."""
+    if not made or not used:
+        return 0
+    depth = 0
+    for one, other in zip(reversed(made), reversed(used), strict=False):
+        if one.code is not other.code:
+            break
+        depth += 1
+        if one.instruction != other.instruction:
+            break
+    return max(0, len(used) - depth) if depth else 0
+
+
+def _levels_of_leaf(node: Node, view: View) -> int:
+    """Return how many calls up the wrong use of a parameter or of data stands.
+
+    It stands in the helper, unless the helper gives right results when it is called from elsewhere.
+    """
+    if len(node.chain) < 2:
+        return 0
+    elsewhere = [
+        other.index
+        for other in view.state.tape
+        if other.chain[:1] == node.chain[:1] and other.chain[1:] != node.chain[1:]
+    ]
+    if not any(view.is_known(index) for index in elsewhere):
+        return 0
+    up = 0
+    while up < len(node.chain) - 1 and node.chain[up].code.co_name in COMPREHENSIONS:
+        up += 1
+    return up + 1

@@ -1,0 +1,44 @@
+"""The code of a notebook as one text: its code cells in order, with `pass` for IPython's magics."""
+
+from __future__ import annotations
+
+import json
+import linecache
+import re
+from pathlib import Path
+
+SUFFIX = ".ipynb"
+MAGIC = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
+
+
+def without_magics(text: str) -> str:
+    """A text with the lines that only IPython understands replaced."""
+    return MAGIC.sub(r"\1pass", text)
+
+
+def code_of(text: str) -> str:
+    """The code of a notebook, given as the text of its file.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is not a notebook in the current format.
+    """
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    sources = ["".join(cell["source"]) for cell in cells]
+    code = "\n".join(source for source in sources if not source.startswith("%%"))
+    return without_magics(code)
+
+
+def line_of(file: str, number: int) -> str:
+    """A line of a file, counted from 1; of a notebook, of its code. "" where there is none."""
+    known = linecache.cache.get(file)
+    if file.endswith(SUFFIX) and (known is None or len(known) < 4 or known[1] is not None):
+        try:
+            show(file, code_of(Path(file).read_text(encoding="utf-8-sig", errors="replace")))
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+    return linecache.getline(file, number)
+
+
+def show(file: str, code: str) -> None:
+    """Has `linecache` show the code of a notebook, for which it would read the file itself."""
+    linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
