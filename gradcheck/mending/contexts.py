@@ -23,7 +23,7 @@ def contexts_of(
     pointed: Iterable[tuple[str, int]],
 ) -> list[Context]:
     """The functions, and those inside of them, as the texts of their files have them."""
-    trees = {path: ast.parse(text) for path, text in texts.items()}
+    trees = {path: ast.parse(text.decode()) for path, text in texts.items()}
     pairs = [
         (function, list(_inside(function.definition(trees[function.path]), function.code)))
         for function in functions

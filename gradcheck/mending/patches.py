@@ -12,6 +12,7 @@ from pathlib import Path
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
 from gradcheck.mending.candidate import Mended
+from gradcheck.mending.encoded import as_in_file, lines_of
 from gradcheck.mending.model import Changed, Patch
 from gradcheck.mending.variants import Texts
 from gradcheck.user.calls import Location, cell_name
@@ -21,7 +22,8 @@ KEPT = ".orig"
 
 def make_patch(mended: Mended, before: Texts) -> Patch:
     """The patch that makes a candidate of the files as they were."""
-    edits, after = mended.edits, mended.texts
+    edits = mended.edits
+    after = {path: as_in_file(text, before[path]) for path, text in mended.texts.items()}
     changed = tuple(
         Changed(path, before[path], after[path]) for path in before if before[path] != after[path]
     )
@@ -79,12 +81,10 @@ def write(patch: Patch, originals: Originals | None = None) -> list[tuple[Path, 
             raise UsageError(f"{one.path} cannot be read: {error.strerror}") from None
         if now != one.before:
             raise UsageError(f"{one.path} was changed meanwhile: nothing was written")
-    written = []
+    kept = [(Path(one.path), originals.keep(Path(one.path), one.before)) for one in patch.changed]
     for one in patch.changed:
-        original = originals.keep(Path(one.path), one.before)
         write_atomically(Path(one.path), one.after)
-        written.append((Path(one.path), original))
-    return written
+    return kept
 
 
 def _numbered(path: Path) -> Iterator[Path]:
@@ -105,10 +105,7 @@ def _diff(changed: Changed) -> str:
     path = cell_name(changed.path) or changed.path
     if Path(path).is_relative_to(Path.cwd()):
         path = os.path.relpath(path)
-    before, after = (
-        text.decode("utf-8").splitlines(keepends=True) for text in (changed.before, changed.after)
-    )
-    lines = difflib.unified_diff(before, after, path, path)
+    lines = difflib.unified_diff(lines_of(changed.before), lines_of(changed.after), path, path)
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )

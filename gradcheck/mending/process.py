@@ -23,6 +23,7 @@ from gradcheck.errors import UsageError
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.elsewhere import Data
+from gradcheck.mending.encoded import as_utf8
 from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Repair, nothing_returned_for
 from gradcheck.mending.patches import make_patch
@@ -74,7 +75,8 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
     if kind_for(point.problem.parameters.owner) is JaxArray:
         return Repair(reason="candidates are tried in a forked process, where jax does not run")
-    texts = {function.path: read_source(function.path) for function in functions}
+    files = {function.path: read_source(function.path) for function in functions}
+    texts = {path: as_utf8(file) for path, file in files.items()}
     hints = Hints.of(diagnosis.findings, diagnosis.faults)
     task = Task(point, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)
@@ -84,7 +86,7 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     mended = [one for one in proved if not one.doubtful] or proved
     reason = None if mended else watched.refusal or _why_none(point, allowance, watched)
     likeliest = ranked(mended, texts, diagnosis.findings)
-    patches = tuple(make_patch(one, texts) for one in likeliest[:MOST_SHOWN])
+    patches = tuple(make_patch(one, files) for one in likeliest[:MOST_SHOWN])
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
 

@@ -92,7 +92,7 @@ def _numbers_put_in(after: Texts, before: Texts) -> bool:
 
 def _oddity(after: bytes, before: bytes) -> int:
     """How much a text has that nobody writes, and that was not there before."""
-    now, old = (Counter(_oddities(ast.parse(text))) for text in (after, before))
+    now, old = (Counter(_oddities(ast.parse(text.decode()))) for text in (after, before))
     return (now - old).total()
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gradcheck.mending.encoded import as_utf8
 from gradcheck.mending.executed import executed, functions_of
 from gradcheck.mending.marks import Mark, marked, marks_in
 from gradcheck.user.calls import cell_name
@@ -119,7 +120,7 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
             continue  # it is made anew in every call, by a function that may be edited
         try:
             if path not in trees:
-                trees[path] = ast.parse(read_source(path))
+                trees[path] = ast.parse(as_utf8(read_source(path)).decode())
             names, occurrence = _located(code, path, trees[path])
         except (OSError, SyntaxError, ValueError):
             refused.append(f"the source of {name} cannot be read ({path})")
@@ -207,7 +208,7 @@ def new_code(function: Function, definition: bytes, line: int, body: int | None 
     else:
         if owner and owner != ["<locals>"]:  # a name with two underscores is its class's own
             head.append(f"{level}class {owner[0]}:")
-        elif not head and definition[:1].isspace():
+        elif not head and definition[:1] in (b" ", b"\t"):  # a form feed may stand before it
             head.append("if 1:")
         before, after = "".join(f"{line}\n" for line in head), ""
     above = line - 1 - before.count("\n")

@@ -195,3 +195,28 @@ def test_a_link_stays_a_link_and_a_mode_stays(tmp_path, patch):
     assert stat.S_IMODE(real.stat().st_mode) == 0o444
     assert path.is_symlink()
     assert real.read_bytes() == patch.changed[0].after
+
+
+WRITTEN = {
+    "latin-1": ("# coding: latin-1\n# Gr\u00f6\u00dfe\n", "latin-1", "\n"),
+    "a mark and other ends of lines": ("", "utf-8-sig", "\r\n"),
+    "old ends of lines": ("", "utf-8", "\r"),
+    "a form feed": ("", "utf-8", "\n"),
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_a_file_is_written_in_the_form_that_it_had(tmp_path, form):
+    head, encoding, end = WRITTEN[form]
+    feed = "\f" if form == "a form feed" else ""
+    text = f"{head}def loss(w):\n    return w @ w\n\n\n{feed}def grad(w):\n"
+    text += "    note = '\u00e9'; out = 2 * w\n    return 3 * out"
+    path = tmp_path / "work.py"
+    path.write_bytes(text.replace("\n", end).encode(encoding))
+    spec = importlib.util.spec_from_file_location(f"work_{abs(hash(str(path)))}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = gradcheck.repair(module.loss, np.arange(1.0, 4.0), module.grad, budget=Edits(300))
+    write(found.patches[0])
+    now = text.replace("return 3 * out", "return out")
+    assert path.read_bytes() == now.replace("\n", end).encode(encoding)
