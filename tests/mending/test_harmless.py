@@ -136,6 +136,23 @@ def test_an_array_that_is_mapped_from_a_file_is_changed_for_the_candidates_only(
     assert (tmp_path / "x.npy").read_bytes() == before
 
 
+def test_what_is_open_for_reading_stays_where_it_is_read(tmp_path, load):
+    (tmp_path / "notes.txt").write_text("the only copy")
+    text = source(tmp_path, "FILE.read(); os.read(PIPE, 1)")
+    opened = """LOG = open(NOTES)
+FILE = LOG
+PIPE, END = os.pipe()
+os.set_blocking(PIPE, False)
+os.write(END, b"ab")
+"""
+    module = load(tmp_path, text.replace('LOG = open(HERE + "/log.txt", "a+")\n', opened))
+    found = gradcheck.repair(module.loss, np.ones(3), module.grad, budget=Edits(300))
+    assert found.ok, str(found)
+    assert (module.FILE.read(), os.read(module.PIPE, 2)) == ("the only copy", b"ab")
+    os.close(module.PIPE)
+    os.close(module.END)
+
+
 def test_functions_that_write_files_themselves_are_not_searched(tmp_path, load):
     writing = "    open(NOTES, 'w').close()\n    surplus = 0"
     text = source(tmp_path, "pass").replace("    surplus = 0", writing)
