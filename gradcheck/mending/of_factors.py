@@ -37,6 +37,8 @@ def scaled(context: Context) -> Iterator[Edit]:
             if value is None or other.kind not in ("array", value.kind) or atom == text:
                 continue
             same = other.shape == value.shape
+            if len(value.shape) == 2 and other.shape == value.shape[:1] != value.shape[1:]:
+                atom, same = f"{atom}[:, None]", True  # a number for each row
             if same or stretches(other.shape, value.shape):
                 weight = (9.0 if same else 12.0) + far / 4
                 yield context.replaced(node, f"{text} * {atom}", weight)
@@ -89,9 +91,20 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
         if text.endswith(")") and (is_size or value.kind == "float"):
             yield text, 4.0 if is_size else 5.0
     yield "2", 5.0
+    bases = {one for node in ast.walk(context.tree) for one in _bases(node)}
+    yield from ((f"{context.library}.log({base})", 7.0) for base in bases if context.library)
     for text, value in context.values.items():
         if value.kind == "float" and value.number not in (0.0, 1.0):
             yield text, 7.0
+
+
+def _bases(node: ast.AST) -> Iterator[str]:
+    """The base of a power or logarithm that is a number."""
+    match node:
+        case ast.BinOp(ast.Constant(int(base)), ast.Pow()):
+            yield str(base)
+        case ast.Attribute(attr="log2" | "log10" as name) | ast.Name("log2" | "log10" as name):
+            yield name.removeprefix("log")
 
 
 def several_left_out(context: Context) -> Iterator[Edit]:
@@ -130,7 +143,7 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """A whole expression times a slope, or what stands elsewhere; or plus a value."""
+    """A whole expression times a slope, a square matrix, or what stands elsewhere."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -151,11 +164,11 @@ def missing_factor(context: Context) -> Iterator[Edit]:
         for factor in (*written, *_of_the_same_entry(context, node)):
             yield context.replaced(node, f"{text} * {factor}", 5.0)
         for atom, value in context.values.items():
-            if value.kind == target.kind and stretches(value.shape, target.shape):
-                yield context.replaced(node, f"{text} + {atom}", 13.5)
+            if value.kind == "array" and value.shape == target.shape[:1] * 2:
+                for matrix in (atom, f"{atom}.T"):
+                    yield context.replaced(node, f"{matrix} @ {text}", 9.0)
             if value.shape != target.shape or value.kind != target.kind:
                 continue
-            yield context.replaced(node, f"{text} + {atom}", 13.0)
             yield context.replaced(node, f"{text} * {atom}", 8.5)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
