@@ -16,7 +16,7 @@ import numpy as np
 from gradcheck.arrays import copied, same_arrays, same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.mending.grown import resizable, slots_of
-from gradcheck.mending.held import Held, Holdings
+from gradcheck.mending.held import Held, Holdings, passed_on
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
 from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions
 from gradcheck.user.calls import UserCodeError
@@ -50,8 +50,13 @@ class Data:
         own = (problem.loss_function, problem.gradient_function, step, problem.layer)
         owner = problem.parameters.owner if problem.parameters.in_place else None
         self._holders = [one for one in (*own, *functions, owner) if one is not None]
-        self._found = Holdings.of(self._holders)
+        self._found = self._holdings()
         self._staying, self._kept = self._after_a_call()
+
+    def _holdings(self) -> Holdings:
+        found, problem = Holdings.of(self._holders), self._problem
+        found.held += passed_on(problem.loss_function, problem.gradient_function)
+        return found
 
     def redrawn(self) -> Iterator[State]:
         """States with other data, those with the most first."""
@@ -126,7 +131,7 @@ class Data:
         with suppress(UserCodeError, UsageError):
             self._problem.loss([value.copy() for value in moved])
             self._problem.gradient(moved)
-        now = Holdings.of(self._holders).held
+        now = self._holdings().held
         arrays = {id(held.value) for held in now if held.is_array}
         numbers = {(held.path, held.value) for held in now if not held.is_array}
         arrays_there, kept = [], []

@@ -45,6 +45,20 @@ def grad(p):
 PARAMS = {"V": RNG.normal(size=(5, 3)), "c": RNG.normal(size=3)}
 """
 
+WRITTEN = """
+X = RNG.normal(size=(6, 3))
+
+def cost(w, width, *, lift=1.7):
+    return np.sum(np.cosh(lift + X @ w / width))
+
+def slope(w, width, *, lift=1.7):
+    return X.T @ np.sinh(lift + X @ w / width)
+
+loss = lambda w: cost(w, 0.5)
+grad = lambda w: slope(w, 0.5)
+PARAMS = RNG.normal(size=3)
+"""
+
 PLATE = """
 class Plate:
     def __init__(self):
@@ -294,6 +308,14 @@ def test_sizes_that_nothing_vouches_for_refuse_no_patch(repaired):
 def test_a_number_that_is_changed_is_no_constant(repaired):
     found, _ = repaired(PLATE)
     assert all("stiff" in text for text in words(found)), str(found)
+
+
+def test_a_number_that_a_case_passes_on_is_no_constant(repaired):
+    found, module = repaired(WRITTEN)
+    assert found.ok, str(found)
+    assert all("width" in text for text in words(found)), str(found)
+    assert "lift" in found.patches[0].varied[0]
+    assert 0.5 in module.loss.__code__.co_consts
 
 
 def test_samples_in_a_list_are_drawn_and_cut(repaired):
