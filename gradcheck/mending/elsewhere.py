@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,14 @@ from gradcheck.errors import UsageError
 from gradcheck.mending.grown import resizable, slots_of
 from gradcheck.mending.held import Held, Holdings, passed_on
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
-from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions
-from gradcheck.user.calls import UserCodeError
+from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions, tied
+from gradcheck.user.calls import LEAVING, Raised, UserCodeError
 from gradcheck.user.gradients import gradients_at
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed
+
+TIED = 2
+"""So many times as many growths are tried where parameters grow by another number than data."""
 
 MOST, SINGLE = 24, 4
 """How many data are asked for, and tried on their own if all at once make no sense."""
@@ -41,7 +45,7 @@ class Data:
         functions: Sequence[Any],
         restore: Callable[[], None],
     ) -> None:
-        self._problem = problem
+        self._problem, self._untold = problem, untold(problem)
         self._values = values
         self._restore = restore
         self._rng = np.random.default_rng(0)
@@ -68,8 +72,11 @@ class Data:
                 words = listed([name for name in names if name]) or "data"
                 yield State(f"other {words}", tuple(one for pair in chosen for one in pair))
 
-    def resized(self, most: int) -> Iterator[State]:
-        """States with other sizes, all of them first; so many sets of axes are tried for each."""
+    def resized(self, most: int) -> tuple[Iterator[State], ...]:
+        """States with other sizes, all of them first; so many sets of axes are tried for each.
+
+        And those with sizes that are tied to others.
+        """
         parameters = self._problem.parameters
         own = [one for slot, _ in slots_of(parameters) for one in (slot.working, slot.original)]
         arrays = [
@@ -85,8 +92,12 @@ class Data:
             state = sizes.grown(growth)
             return state is not None and self._is_sound(state, 1 in map(sizes.size, growth))
 
-        found = list(dimensions(sizes.axes(), makes_sense, most))
-        return filter(None, map(sizes.grown, apart(found)))
+        every = sizes.axes()
+        found = list(dimensions(every, makes_sense, most))
+        used = {axis for _, _, axes in found for axis in axes}
+        left = [(axis, size) for size, axes in every.items() for axis in axes if axis not in used]
+        ties = tied(left, makes_sense, TIED * most)
+        return tuple(filter(None, map(sizes.grown, growths)) for growths in (apart(found), ties))
 
     def _is_sound(self, state: State, is_single: bool) -> bool:
         """Whether the loss is computed, and as many gradients; a sample may be there twice."""
@@ -116,7 +127,7 @@ class Data:
         """The loss and the gradient in a state; None for what raises or is not finite."""
         loss, gradient = None, None
         with state.made(), suppress(Exception):  # of what is around functions, too: weights of rows
-            problem, values = state.of(self._problem, self._values)
+            problem, values = state.of(self._untold, self._values)
             loss = problem.loss([value.copy() for value in values])
             blocks = gradients_at(problem, values)
             whole = [one.value for one in blocks if one.comparable and one.value is not None]
@@ -205,3 +216,24 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
 def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:
     """The sizes of what is changed; numbers have the size 1 in common."""
     return {size for held, _ in puts for size in np.shape(held.value) or (1,)}
+
+
+def untold(problem: Problem) -> Problem:
+    """The problem with functions of which nobody is told what they raised, which takes long."""
+    loss, gradient = map(_untold, (problem.loss_function, problem.gradient_function))
+    return replace(problem, loss_function=loss, gradient_function=gradient)
+
+
+def _untold(function: Any) -> Any:
+    if function is None:
+        return None
+
+    def called(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except (UserCodeError, UsageError):
+            raise
+        except LEAVING as error:
+            raise UserCodeError(Raised("", error, (), {})) from None
+
+    return called
