@@ -82,6 +82,11 @@ class Context:
         match = re.search(rb"import numpy as (\w+)|import (numpy)\b", self.text)
         return (match[1] or match[2]).decode("utf-8") if match else None
 
+    @property
+    def newline(self) -> bytes:
+        """How lines end in the file."""
+        return b"\r\n" if b"\r\n" in self.text else b"\n"
+
     @cached_property
     def tree(self) -> ast.Module:
         """That of the whole file."""

@@ -143,7 +143,7 @@ def _copied(
         first, last = (one - start for one in context.span(node))
         text = text[:first] + old.encode() + text[last:]
     copy = f"{old} = {name}.copy()"
-    whole = copy.encode() + b"\n" + context.indent(statement) + text
+    whole = copy.encode() + context.newline + context.indent(statement) + text
     words = f"{copy}  before  {context.source(statement)}, for what reads {name} after it"
     yield Edit(context.path, start, end, whole, 9.0, statement.lineno, words)
 
@@ -162,7 +162,7 @@ def _base(statement: ast.AST) -> ast.expr | None:
 
 def put_in(context: Context, where: str, statement: ast.stmt, text: str, weight: float) -> Edit:
     """A statement put in "before" or "after" another."""
-    line, place = b"\n" + context.indent(statement), context.span(statement)
+    line, place = context.newline + context.indent(statement), context.span(statement)
     at, addition = (
         (place[0], text.encode() + line) if where == "before" else (place[1], line + text.encode())
     )

@@ -87,7 +87,7 @@ def _after_what_reads(context: Context, block: list[ast.stmt]) -> Iterator[Edit]
         end, close = context.span(statement)[1], context.span(last)[1]
         if context.indent(statement).strip() or context.text[end:later].strip():
             continue
-        moved = context.text[later:close] + b"\n" + context.text[first:end]
+        moved = context.text[later:close] + context.newline + context.text[first:end]
         words = f"{context.source(statement).splitlines()[0]}  moved after line {last.end_lineno}"
         yield Edit(context.path, first, close, moved, 4.0, last.lineno, words)
 

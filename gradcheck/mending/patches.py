@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ from pathlib import Path
 from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
 from gradcheck.mending.candidate import Mended
-from gradcheck.mending.encoded import as_in_file, lines_of
 from gradcheck.mending.model import Changed, Patch
+from gradcheck.mending.source import encoding_of
 from gradcheck.mending.variants import Texts
 from gradcheck.user.calls import Location, cell_name
 
@@ -23,7 +24,9 @@ KEPT = ".orig"
 def make_patch(mended: Mended, before: Texts) -> Patch:
     """The patch that makes a candidate of the files as they were."""
     edits = mended.edits
-    after = {path: as_in_file(text, before[path]) for path, text in mended.texts.items()}
+    after = {
+        path: text.decode().encode(encoding_of(before[path])) for path, text in mended.texts.items()
+    }
     changed = tuple(
         Changed(path, before[path], after[path]) for path in before if before[path] != after[path]
     )
@@ -105,7 +108,12 @@ def _diff(changed: Changed) -> str:
     path = cell_name(changed.path) or changed.path
     if Path(path).is_relative_to(Path.cwd()):
         path = os.path.relpath(path)
-    lines = difflib.unified_diff(lines_of(changed.before), lines_of(changed.after), path, path)
+    encoding = encoding_of(changed.before)
+    before, after = (
+        io.StringIO(text.decode(encoding), "\n").readlines()
+        for text in (changed.before, changed.after)
+    )
+    lines = difflib.unified_diff(before, after, path, path)
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )

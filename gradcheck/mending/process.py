@@ -23,14 +23,13 @@ from gradcheck.errors import UsageError
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.elsewhere import Data
-from gradcheck.mending.encoded import as_utf8
 from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Repair, nothing_returned_for
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.search import SLOWEST, Search
 from gradcheck.mending.silence import Silence
-from gradcheck.mending.source import editable_functions, read_source
+from gradcheck.mending.source import as_utf8, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import blocks_without_gradient
 from gradcheck.mending.task import Allowance, Answers, Task, shared_counts

@@ -171,10 +171,11 @@ def _are_same(one: ast.expr, other: ast.expr) -> bool:
 
 def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:
     """Whether a product is divided by something already."""
-    while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div):
-        if isinstance(whole.op, ast.Div) and _are_same(whole.right, divisor):
-            return True
-        whole = whole.left
+    match whole:
+        case ast.BinOp(left, ast.Div(), right):
+            return _are_same(right, divisor) or _divides_by(left, divisor)
+        case ast.BinOp(left, ast.Mult(), right):
+            return _divides_by(left, divisor) or _divides_by(right, divisor)
     return False
 
 

@@ -8,17 +8,18 @@ class and module that holds it sees the edit.
 from __future__ import annotations
 
 import ast
+import io
 import linecache
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from dis import get_instructions
 from pathlib import Path
+from tokenize import detect_encoding
 from types import CodeType, FunctionType
 from typing import Any
 
 from numpy.typing import NDArray
 
-from gradcheck.mending.encoded import as_utf8
 from gradcheck.mending.executed import executed, functions_of
 from gradcheck.mending.marks import Mark, marked, marks_in
 from gradcheck.user.calls import cell_name
@@ -105,6 +106,22 @@ def read_source(path: str) -> bytes:
     """
     kept = linecache.getlines(path) if cell_name(path) else []
     return "".join(kept).encode() if kept else Path(path).read_bytes()
+
+
+def encoding_of(raw: bytes) -> str:
+    """The encoding of a file's text.
+
+    Raises:
+        SyntaxError: it names one that is unknown, or ends lines as none of `ast`'s do.
+    """
+    if b"\r" in raw.replace(b"\r\n", b""):
+        raise SyntaxError("its lines end with a carriage return")
+    return detect_encoding(io.BytesIO(raw).readline)[0]
+
+
+def as_utf8(raw: bytes) -> bytes:
+    """A file's text as `ast` counts its columns."""
+    return raw.decode(encoding_of(raw)).encode()
 
 
 def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:

@@ -217,7 +217,6 @@ def test_a_link_stays_a_link_and_a_mode_stays(tmp_path, patch):
 WRITTEN = {
     "latin-1": ("# coding: latin-1\n# Gr\u00f6\u00dfe\n", "latin-1", "\n"),
     "a mark and other ends of lines": ("", "utf-8-sig", "\r\n"),
-    "old ends of lines": ("", "utf-8", "\r"),
     "a form feed": ("", "utf-8", "\n"),
 }
 
