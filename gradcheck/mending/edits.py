@@ -11,14 +11,7 @@ from dataclasses import dataclass, replace
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.diagnose.rules import RULES
 from gradcheck.finding import Finding
-from gradcheck.mending import (
-    of_calls,
-    of_factors,
-    of_insertions,
-    of_operands,
-    of_statements,
-    of_terms,
-)
+from gradcheck.mending import of_calls, of_factors, of_insertions, of_operands, of_statements
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.matching import Wanted
 from gradcheck.mending.of_parts import formed
@@ -60,7 +53,7 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
     EditKind.COPY: of_insertions.copies,
     EditKind.CONJUGATE: formed(EditKind.CONJUGATE),
-    EditKind.TERM: of_terms.missing_terms,
+    EditKind.TERM: of_factors.missing_terms,
 }
 """What makes all edits of a kind in a function."""
 

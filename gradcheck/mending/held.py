@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from dis import get_instructions
 from itertools import islice
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -133,17 +133,17 @@ class Holdings:
 
 def passed_on(*functions: Any) -> Iterator[Held]:
     """The numbers that functions pass on, all the same ones: `lambda w: cost(w, 0.5)`."""
-    known = [one for one in functions if inspect.isfunction(one)]
-    written = {tuple(_passed_by(one.__code__)) for one in known}
-    if len(known) == len(functions) and len(written) == 1:
-        for number in dict.fromkeys(written.pop()):
-            puts = [functools.partial(_write, one, [number]) for one in known]
-            yield Held(number, (repr(number),), tuple(puts))
+    written = {_passed_by(one) for one in functions}
+    for number in written.pop() if len(written) == 1 else ():
+        puts = [functools.partial(_write, one, [number]) for one in functions]
+        yield Held(number, (repr(number),), tuple(puts))
 
 
-def _passed_by(code: CodeType) -> list[float]:
-    computes = any(one.opname == "BINARY_OP" for one in get_instructions(code))
-    return [] if computes else [one for one in code.co_consts if isinstance(one, float)]
+def _passed_by(function: Any) -> tuple[float, ...]:
+    code = function.__code__ if inspect.isfunction(function) else None
+    if code is None or any(one.opname == "BINARY_OP" for one in get_instructions(code)):
+        return ()
+    return tuple(one for one in code.co_consts if isinstance(one, float))
 
 
 def _write(function: FunctionType, now: list[float], new: float) -> None:

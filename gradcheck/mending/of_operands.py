@@ -93,9 +93,9 @@ def names(context: Context) -> Iterator[Edit]:
             if isinstance(parent, ast.Tuple):  # what is handed on is seldom wrong
                 weight += 1.0
             yield context.replaced(node, other, weight)
-    for call in context.wholes():
-        known = context.value(call)
-        for other, value in context.values.items() if isinstance(call, ast.Call) else ():
+    for call in context.all_of(ast.Call):
+        known, is_returned = context.value(call), isinstance(context.parents.get(call), ast.Return)
+        for other, value in context.values.items() if is_returned else ():
             if other.isidentifier() and value.kind == "array" and known in (None, value):
                 yield context.replaced(call, other, 10.0)
 

@@ -140,7 +140,7 @@ def _odd(node: ast.AST, made: Set[str]) -> str:
             ast.BinOp(_, ast.Add() | ast.Sub(), ast.Constant(0))
             | ast.BinOp(ast.Constant(0), ast.Add(), _)
             | ast.BinOp(_, ast.Mult() | ast.Pow(), ast.Constant(1))
-            | ast.BinOp(ast.Constant(1), ast.Mult(), _)
+            | ast.BinOp(ast.Constant(0 | 1), ast.Mult(), _)
         ):
             return "a number that changes nothing"
         case ast.BinOp(left, ast.Sub(), ast.BinOp(base, ast.Pow(), ast.Constant(2))) if _are_same(

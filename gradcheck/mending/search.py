@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -132,14 +133,25 @@ class Search:
         return made
 
     def _follow(self, program: Program, helpful: list[tuple[Edit, Progress]]) -> None:
-        """Searches on from the edits that help most."""
+        """Searches on from the edits that help most: first from one for each set of blocks."""
         helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
-        for edit, _ in helpful[:PARTIAL]:
+        alike: Counter[Standing] = Counter()
+        ranks = []
+        for _, progress in helpful:
+            ranks.append(alike[progress.right])
+            alike[progress.right] += 1
+        order = sorted(range(len(helpful)), key=ranks.__getitem__)
+        last = self._last
+        for left, index in enumerate(order[:PARTIAL], start=1 - PARTIAL):
             if not self._mended:
+                edit = helpful[index][0]
+                # half of what is left for each, as the first may lead nowhere
+                self._last = self._spent() + (last - self._spent()) / (2 if left else 1)
                 with program.running(program.code_of((edit,))):
                     texts, edits = applied(program.texts, (edit,)), (*program.edits, edit)
                     self._level(Program(self._task.functions, texts, edits))
                 program.restore()
+                self._last = self._last if self._mended else last
 
     def _try_each(self, program: Program, candidates: Iterable[Candidate]) -> None:
         for batch in batches(candidates):

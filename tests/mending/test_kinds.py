@@ -124,6 +124,47 @@ def grad(p):
 PROGRAMS = {
     "a term taken off in a factor": (SMOOTHED, "b * (nb - lb)", "b * nb"),
     "a square matrix": (HOPS, "NEAR.T @ (d @ p[1].T)", "d @ p[1].T"),
+    "a list that is never begun anew": (
+        VECTORS
+        + """
+MADE = []
+
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    MADE = []
+    for x, y in zip(X, Y):
+        MADE.append(np.sinh(x @ w - y) * x)
+    return np.sum(MADE, axis=0)
+""",
+        "    MADE = []\n",
+        "",
+    ),
+    "an attribute that a method adds to": (
+        VECTORS
+        + """
+class Sums:
+    def __init__(self):
+        self.g = np.zeros(4)
+
+    def add(self, x, up):
+        self.g += up * x
+
+SUMS = Sums()
+
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    SUMS.g = np.zeros(4)
+    for x, y in zip(X, Y):
+        SUMS.add(x, np.sinh(x @ w - y))
+    return SUMS.g
+""",
+        "    SUMS.g = np.zeros(4)\n",
+        "",
+    ),
     "a running sum that goes back": (
         RISKS,
         "np.cumsum((each[:, None] * X)[::-1], axis=0)[::-1]",
