@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -133,20 +132,11 @@ class Search:
         return made
 
     def _follow(self, program: Program, helpful: list[tuple[Edit, Progress]]) -> None:
-        """Searches on from the edits that help most: first from one for each set of blocks."""
-        helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
-        alike: Counter[Standing] = Counter()
-        ranks = []
-        for _, progress in helpful:
-            ranks.append(alike[progress.right])
-            alike[progress.right] += 1
-        order = sorted(range(len(helpful)), key=ranks.__getitem__)
-        last = self._last
-        for left, index in enumerate(order[:PARTIAL], start=1 - PARTIAL):
+        """Searches on from the edits that help most, each for half of what is left."""
+        last, likely = self._last, Changes.leading(helpful)
+        for place, edit in enumerate(likely[:PARTIAL], start=1):
             if not self._mended:
-                edit = helpful[index][0]
-                # half of what is left for each, as the first may lead nowhere
-                self._last = self._spent() + (last - self._spent()) / (2 if left else 1)
+                self._last = self._spent() + (last - self._spent()) / (1 + (place < PARTIAL))
                 with program.running(program.code_of((edit,))):
                     texts, edits = applied(program.texts, (edit,)), (*program.edits, edit)
                     self._level(Program(self._task.functions, texts, edits))
@@ -256,9 +246,8 @@ class Search:
     def _tell(self, mended: Mended) -> None:
         """Sends what is proved; of what holds for these data alone, the first."""
         if mended.doubtful:
-            self._last = min(
-                self._last, self._spent() + LISTED_SINGLE * self._task.allowance.amount
-            )
+            most = LISTED_SINGLE * self._task.allowance.amount
+            self._last = min(self._last, self._spent() + most)
         elif mended.holds:
             self._mended += 1
             is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN
