@@ -12,7 +12,7 @@ from gradcheck.errors import UsageError
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Writes a temporary file beside `path`, then replaces `path` with it; the mode is kept.
+    """Writes a temporary file beside `path`, then replaces `path` with it; mode and owner are kept.
 
     Raises:
         UsageError: the folder does not exist or cannot be written to.
@@ -26,6 +26,9 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         ) as file:
             temporary = file.name
             file.write(data)
+        if path.exists() and hasattr(os, "chown"):
+            with contextlib.suppress(OSError):  # only root may give a file away
+                os.chown(temporary, path.stat().st_uid, path.stat().st_gid)
         Path(temporary).chmod(_mode(path))
         Path(temporary).replace(path)
     except OSError as error:

@@ -143,6 +143,7 @@ class EditKind(Enum):
     REPEATED_ENTRIES = auto()
     COPY = auto()
     CONJUGATE = auto()
+    TERM = auto()
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ class Watch:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Raise after about `seconds` of computing, or `WAITS` times as many of waiting."""
+        """Raises after about so many seconds of computing, or many times as long of waiting."""
+        signal.signal(signal.SIGALRM, self._ring)  # another may have taken its place
         self._begun, self._rings = None, int(WAITS * seconds / self._seconds) + 1
         self._most = seconds
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
@@ -79,17 +79,15 @@ class Composer:
     """The parts from which expressions are composed.
 
     Attributes:
-        values: the entries that are compared, by the text of the expression.
-        factors: known numbers, each with the text of its product with `{}`.
-        near: the texts in the wrong expression, which come before shorter ones.
-        level: the entries of arrays whose entries are all equal; they are tried as terms only.
-        exact: the relative difference up to which numbers are the same.
+        values: the entries that are looked at, by the text of the expression.
+        factors: numbers, with what they make of a text `{}`.
+        near: texts that stand in the wrong expression, which come before shorter ones.
+        exact: by what part of their size numbers may differ that are the same.
     """
 
     values: Mapping[str, Array]
     factors: Mapping[float, str]
     near: frozenset[str] = frozenset()
-    level: Mapping[str, Array] = field(default_factory=dict)
     exact: float = EXACT
 
     @cached_property
@@ -166,10 +164,6 @@ class Composer:
         if own not in self.values or len(wanted) < FEW_ENTRIES:
             return
         rest = wanted - self.values[own]
-        for text, value in self.level.items():
-            for sign, signed in (("+", value), ("-", -value)):
-                if np.any(rest) and np.allclose(rest, signed, self.exact, 0):
-                    yield f"{own} {sign} {text}"
         for rows in of:
             for index, factor in _aligned(rows, rest[None, :], self.exact)[0]:
                 form = self._form(abs(factor), len(wanted))

@@ -89,8 +89,8 @@ class Context:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The tree of the whole file."""
-        return ast.parse(self.text)
+        """That of the whole file."""
+        return ast.parse(self.text.decode())
 
     @cached_property
     def starts(self) -> list[int]:

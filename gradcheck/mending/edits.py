@@ -53,6 +53,7 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
     EditKind.COPY: of_insertions.copies,
     EditKind.CONJUGATE: formed(EditKind.CONJUGATE),
+    EditKind.TERM: of_factors.missing_terms,
 }
 """For each kind, the function that makes all edits of that kind."""
 

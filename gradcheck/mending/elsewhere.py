@@ -17,13 +17,16 @@ import numpy as np
 from gradcheck.arrays import copied, same_arrays, same_numbers
 from gradcheck.errors import UsageError
 from gradcheck.mending.grown import resizable, slots_of
-from gradcheck.mending.held import Held, Holdings
+from gradcheck.mending.held import Held, Holdings, passed_on
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
-from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions
-from gradcheck.user.calls import UserCodeError
+from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions, tied
+from gradcheck.user.calls import LEAVING, Raised, UserCodeError
 from gradcheck.user.gradients import gradients_at
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed
+
+TIED = 2
+"""So many times as many growths are tried where parameters grow by another number than data."""
 
 MOST, SINGLE = 24, 4
 """The numbers of data that are redrawn, and of those tried alone if all together make no sense."""
@@ -42,10 +45,7 @@ class Data:
         functions: Sequence[Any],
         restore: Callable[[], None],
     ) -> None:
-        # what enters an adaptive step is followed anew in every call, and tells no more of the data
-        step = problem.step
-        implied = problem if step is None else replace(problem, step=replace(step, entering=None))
-        self._problem = implied
+        self._problem, self._untold = problem, untold(problem)
         self._values = values
         self._restore = restore
         self._rng = np.random.default_rng(0)
@@ -54,8 +54,13 @@ class Data:
         own = (problem.loss_function, problem.gradient_function, stepping, problem.layer)
         owner = problem.parameters.owner if problem.parameters.in_place else None
         self._holders = [one for one in (*own, *functions, owner) if one is not None]
-        self._found = Holdings.of(self._holders)
+        self._found = self._holdings()
         self._staying, self._kept = self._after_a_call()
+
+    def _holdings(self) -> Holdings:
+        found, problem = Holdings.of(self._holders), self._problem
+        found.held += passed_on(problem.loss_function, problem.gradient_function)
+        return found
 
     def redrawn(self) -> Iterator[State]:
         """Yield states with other data, those with the most changes first."""
@@ -67,8 +72,11 @@ class Data:
                 words = listed([name for name in names if name]) or "data"
                 yield State(f"other {words}", tuple(one for pair in chosen for one in pair))
 
-    def resized(self, most: int) -> Iterator[State]:
-        """Return states with other sizes, at first all; `most` sets of axes are tried for each."""
+    def resized(self, most: int) -> tuple[Iterator[State], ...]:
+        """States with other sizes, all of them first; so many sets of axes are tried for each.
+
+        And those with sizes that are tied to others.
+        """
         parameters = self._problem.parameters
         own = [one for slot, _ in slots_of(parameters) for one in (slot.working, slot.original)]
         arrays = [
@@ -84,8 +92,12 @@ class Data:
             state = sizes.grown(growth)
             return state is not None and self._is_sound(state, 1 in map(sizes.size, growth))
 
-        found = list(dimensions(sizes.axes(), makes_sense, most))
-        return filter(None, map(sizes.grown, apart(found)))
+        every = sizes.axes()
+        found = list(dimensions(every, makes_sense, most))
+        used = {axis for _, _, axes in found for axis in axes}
+        left = [(axis, size) for size, axes in every.items() for axis in axes if axis not in used]
+        ties = tied(left, makes_sense, TIED * most)
+        return tuple(filter(None, map(sizes.grown, growths)) for growths in (apart(found), ties))
 
     def _is_sound(self, state: State, is_single: bool) -> bool:
         """True if the loss changes, or an axis had size 1, and no gradient is lost."""
@@ -114,8 +126,8 @@ class Data:
     def _answer(self, state: State = UNCHANGED) -> tuple[float | None, list[Array] | None]:
         """Return the loss and the gradient in a state; None for what raises or is not finite."""
         loss, gradient = None, None
-        with state.made(), suppress(Exception):  # wrappers raise too, as weights of rows do
-            problem, values = state.of(self._problem, self._values)
+        with state.made(), suppress(Exception):  # of what is around functions, too: weights of rows
+            problem, values = state.of(self._untold, self._values)
             loss = problem.loss([value.copy() for value in values])
             blocks = gradients_at(problem, values)
             whole = [one.value for one in blocks if one.comparable and one.value is not None]
@@ -130,7 +142,7 @@ class Data:
         with suppress(UserCodeError, UsageError):
             self._problem.loss([value.copy() for value in moved])
             self._problem.gradient(moved)
-        now = Holdings.of(self._holders).held
+        now = self._holdings().held
         arrays = {id(held.value) for held in now if held.is_array}
         numbers = {(held.path, held.value) for held in now if not held.is_array}
         in_place, unchanged = [], []
@@ -204,3 +216,24 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
 def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:
     """Return the sizes of changed data; numbers have the size 1 in common."""
     return {size for held, _ in puts for size in np.shape(held.value) or (1,)}
+
+
+def untold(problem: Problem) -> Problem:
+    """The problem with functions of which nobody is told what they raised, which takes long."""
+    loss, gradient = map(_untold, (problem.loss_function, problem.gradient_function))
+    return replace(problem, loss_function=loss, gradient_function=gradient)
+
+
+def _untold(function: Any) -> Any:
+    if function is None:
+        return None
+
+    def called(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except (UserCodeError, UsageError):
+            raise
+        except LEAVING as error:
+            raise UserCodeError(Raised("", error, (), {})) from None
+
+    return called

@@ -6,8 +6,9 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from dis import get_instructions
 from itertools import islice
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -130,6 +131,29 @@ class Holdings:
             self.held[index] = Held(array, before.path, before.puts + puts)
 
 
+def passed_on(*functions: Any) -> Iterator[Held]:
+    """The numbers that functions pass on, all the same ones: `lambda w: cost(w, 0.5)`."""
+    written = {_passed_by(one) for one in functions}
+    for number in written.pop() if len(written) == 1 else ():
+        puts = [functools.partial(_write, one, [number]) for one in functions]
+        yield Held(number, (repr(number),), tuple(puts))
+
+
+def _passed_by(function: Any) -> tuple[float, ...]:
+    code = function.__code__ if inspect.isfunction(function) else None
+    if code is None or any(one.opname == "BINARY_OP" for one in get_instructions(code)):
+        return ()
+    return tuple(one for one in code.co_consts if isinstance(one, float))
+
+
+def _write(function: FunctionType, now: list[float], new: float) -> None:
+    """Writes another number in the place of the one that is written in a function now."""
+    code = function.__code__
+    consts = (new if type(one) is float and one in now else one for one in code.co_consts)
+    function.__code__ = code.replace(co_consts=tuple(consts))
+    now[:] = [new]
+
+
 def _inside(value: Any, put: Put | None) -> Iterator[tuple[Any, Put | None, Path]]:
     """Yield what a container, function or object holds, how to replace it, and the step to it."""
     if isinstance(value, tuple):
@@ -180,7 +204,13 @@ def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
             yield cell.cell_contents, functools.partial(setattr, cell, "cell_contents"), (name,)
         except ValueError:  # the cell is still empty
             continue
-    yield function.__defaults__ or (), functools.partial(setattr, function, "__defaults__"), ()
+    given, code = function.__defaults__ or (), function.__code__
+    names_given = code.co_varnames[: code.co_argcount][code.co_argcount - len(given) :]
+    every = _inside_tuple(given, functools.partial(setattr, function, "__defaults__"))
+    yield from (
+        (item, put, (name,)) for (item, put, _), name in zip(every, names_given, strict=False)
+    )
+    yield function.__kwdefaults__ or {}, None, ()
     scope, names = function.__globals__, names_in(function.__code__)
     for name in names & scope.keys():
         value = scope[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import islice
 
 import numpy as np
 
@@ -13,17 +13,16 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.diagnose.excuses import allowing_both
 from gradcheck.errors import UsageError
-from gradcheck.mending.elsewhere import Data
+from gradcheck.mending.elsewhere import Data, untold
 from gradcheck.mending.sizes import State
 from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept
 from gradcheck.sampling import Indices
-from gradcheck.user.calls import LEAVING, Raised, UserCodeError
+from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
-from gradcheck.user.problem import Function
 
 MOST_ENTRIES = 2000
-MOST_SETS = 100
-"""The maximum number of sets of axes of one size that are tried, to tell which belong together."""
+MOST_SETS, MOST_TIED = 100, 3
+"""So many sets of axes of one size are tried, to tell which belong together."""
 
 FURTHER_ENTRIES, ELSEWHERE_ENTRIES, LEAST_ENTRIES, MANY = 48, 24, 3, 6
 """Entries measured at another point, with other data, and per block; the number of many blocks."""
@@ -70,11 +69,7 @@ class Judge:
         self._missing, self._turn = missing, 0
         self._rng = np.random.default_rng(0)
         center = point.problem.loss([value.copy() for value in point.values])
-        problem = replace(
-            point.problem,
-            loss_function=_untold(point.problem.loss_function),
-            gradient_function=_untold(point.problem.gradient_function),
-        )
+        problem = untold(point.problem)
         self._base = replace(point, center=center)
         self._largest = [block.numeric.largest for block in point.blocks]
         self._rounding = ROUNDINGS * epsilon_of(point)
@@ -144,11 +139,11 @@ class Judge:
         affordable = AFFORDABLE / self._base.noise.seconds
         if affordable < EVALUATIONS:
             return
-        for states in (data.redrawn(), data.resized(min(MOST_SETS, int(affordable / MANY)))):
+        resized, tied = data.resized(min(MOST_SETS, int(affordable / MANY)))
+        for states, most in ((data.redrawn(), 1), (resized, 1), (tied, MOST_TIED)):
             measured = (self._measured(state, start) for state in states)
-            found = next((one for one in measured if one is not None), None)
-            if found is not None:
-                self.elsewhere = (*self.elsewhere, found)
+            found = islice((one for one in measured if one is not None), most)
+            self.elsewhere = (*self.elsewhere, *found)
 
     @property
     def targets(self) -> Sequence[Target]:
@@ -201,7 +196,8 @@ class Judge:
             elif one.vouched:
                 return 1, (one.state.words,), False, False
         points = 1 + len(self.further) + len(varied)
-        return points, tuple(varied), True, len(varied) < len(self.elsewhere)
+        doubtful = len(varied) < len(self.elsewhere)
+        return points, tuple(dict.fromkeys(varied)), True, doubtful
 
     def _largest_error(self, points: Sequence[Asked]) -> float | None:
         errors = [0.0]
@@ -272,19 +268,3 @@ class Judge:
 def is_mended(right: Standing) -> bool:
     """True if every returned gradient is right, and there is one."""
     return any(right) and False not in right
-
-
-def _untold(function: Function | None) -> Any:
-    """Return the user's function without the report on what it raises, which takes long."""
-    if function is None:
-        return None
-
-    def untold(*arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except (UserCodeError, UsageError):
-            raise
-        except LEAVING as error:
-            raise UserCodeError(Raised("", error, (), {})) from None
-
-    return untold

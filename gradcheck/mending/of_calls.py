@@ -24,6 +24,7 @@ ALIKE = (
     ("zeros_like", "ones_like"),
     ("hstack", "vstack"),
 )
+RUNNING = ("cumsum", "cumprod")
 OPPOSITE = {ast.Gt: (">=", "<"), ast.GtE: (">", "<="), ast.Lt: ("<=", ">"), ast.LtE: ("<", ">=")}
 
 
@@ -101,11 +102,17 @@ def functions(context: Context) -> Iterator[Edit]:
 
 
 def wrapped(context: Context) -> Iterator[Edit]:
-    """Yield a call left out around its argument, a call put around a name, or a loop reversed.
+    """A call left out around its argument; one put around a name; a loop or running sum backward.
 
     The calls are known in the file. A backward loop runs over what the forward loop appended.
     """
     yield from formed(EditKind.WRAPPED)(context)
+    for call in context.all_of(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in RUNNING and call.args:
+            summed, text = call.args[0], context.source(call)
+            start, end = (one - context.span(call)[0] for one in context.span(summed))
+            own = f"{grouped(text[start:end], summed, '**')}[::-1]"
+            yield context.replaced(call, f"{text[:start]}{own}{text[end:]}[::-1]", 8.0)
     for loop in context.all_of(ast.For):
         yield context.replaced(loop.iter, f"reversed({context.source(loop.iter)})", 8.0)
     calls = [ast.unparse(one.func) for one in ast.walk(context.tree) if isinstance(one, ast.Call)]
@@ -147,7 +154,7 @@ def constants(context: Context) -> Iterator[Edit]:
         yield from (context.replaced(node, other, 9.0) for other in named)
         near = {"0", "1", "2", "0.5", "3"}
         if isinstance(node.value, int):
-            near |= {str(node.value + 1), str(max(0, node.value - 1))}
+            near |= {str(node.value + 1), str(node.value - 1)}
         around = context.parents.get(node)
         is_power = isinstance(around, ast.BinOp) and isinstance(around.op, ast.Pow)
         for other in near | {text.decode() for text in elsewhere}:

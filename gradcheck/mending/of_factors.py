@@ -1,4 +1,4 @@
-"""Edits of factors: sizes, signs and slopes that are missing or too many."""
+"""Edits of factors and terms: sizes, signs, slopes and summands, missing or too many."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ DERIVATIVE = re.compile(
     r"prime|deriv|^der_?|grad|slope|backward|_d$|^d_|delta|jacob", re.IGNORECASE
 )
 FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
+BASE = re.compile(r"(?:(?<![\w.])|log)(\d+)(?=\(| ?\*\* ?[A-Za-z(-])")
+"""The base of a power or of a logarithm."""
+
 MOST_SLOPES = 12
 MOST_FACTORS = 4
+SUMMED = ("array", "float")
 
 
 def scaled(context: Context) -> Iterator[Edit]:
@@ -37,6 +41,8 @@ def scaled(context: Context) -> Iterator[Edit]:
             if value is None or other.kind not in ("array", value.kind) or atom == text:
                 continue
             same = other.shape == value.shape
+            if len(value.shape) == 2 and other.shape == value.shape[:1] != value.shape[1:]:
+                atom, same = f"{atom}[:, None]", True  # a number for each row
             if same or stretches(other.shape, value.shape):
                 weight = (9.0 if same else 12.0) + far / 4
                 yield context.replaced(node, f"{text} * {atom}", weight)
@@ -89,6 +95,8 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
         if text.endswith(")") and (is_size or value.kind == "float"):
             yield text, 4.0 if is_size else 5.0
     yield "2", 5.0
+    for base in sorted({*BASE.findall(context.text.decode())} if context.library else ()):
+        yield f"{context.library}.log({base})", 7.0
     for text, value in context.values.items():
         if value.kind == "float" and value.number not in (0.0, 1.0):
             yield text, 7.0
@@ -130,7 +138,7 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """Yield a whole expression times a slope or a factor from elsewhere, or plus a value."""
+    """A whole expression times a slope, a square matrix, or what stands elsewhere."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -151,11 +159,11 @@ def missing_factor(context: Context) -> Iterator[Edit]:
         for factor in (*written, *_of_the_same_entry(context, node)):
             yield context.replaced(node, f"{text} * {factor}", 5.0)
         for atom, value in context.values.items():
-            if value.kind == target.kind and stretches(value.shape, target.shape):
-                yield context.replaced(node, f"{text} + {atom}", 13.5)
+            if value.kind == "array" and value.shape == target.shape[:1] * 2:
+                for matrix in (atom, f"{atom}.T"):
+                    yield context.replaced(node, f"{matrix} @ {text}", 9.0)
             if value.shape != target.shape or value.kind != target.kind:
                 continue
-            yield context.replaced(node, f"{text} + {atom}", 13.0)
             yield context.replaced(node, f"{text} * {atom}", 8.5)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
@@ -183,6 +191,58 @@ def _written_slopes(context: Context) -> Iterator[str]:
                     text, rest = f"({context.source(factor)})", context.source(right)
                     is_whole = before is not None and context.source(before) == rest
                     yield f"{rest} * {text}" if is_whole else text
+
+
+def missing_terms(context: Context) -> Iterator[Edit]:
+    """Plus or minus a value, or an item beside one; what a recursion had before; 1 in a factor."""
+    for node in context.wholes():
+        value, text = target_value(context, node), grouped(context.source(node), node, "+")
+        for term, far in _terms(context, node, value):
+            yield context.replaced(node, f"{text} + {term}", 13.0 + far)
+            yield context.replaced(node, f"{text} - {term}", 13.5 + far)
+    for node in _summed(context):
+        text = context.source(node)
+        for term, far in _terms(context, node, context.value(node)):
+            for now in (f"({text} + {term})", f"({text} - {term})"):
+                yield context.whole_replaced(node, now, 14.0 + far)
+        yield context.whole_replaced(node, f"(1 + {text})", 13.0)
+
+
+def _summed(context: Context) -> Iterator[ast.expr]:
+    """The factors of products that stand alone or in brackets, and the arguments of calls."""
+    for node in context.all_of(ast.expr):
+        match context.parents.get(node):
+            case ast.BinOp(op=ast.Mult() | ast.Div() | ast.MatMult()) | ast.Call():
+                pass
+            case _:
+                continue
+        value = context.value(node)
+        start, end = context.span(node)
+        around = context.text[start - 1 : start] + context.text[end : end + 1]
+        is_whole = not isinstance(node, ast.BinOp | ast.UnaryOp) or around == b"()"
+        if is_whole and value is not None and value.kind in SUMMED:
+            yield node
+
+
+def _terms(context: Context, node: ast.expr, value: Value | None) -> Iterator[tuple[str, float]]:
+    """What may be added to an expression, and how unlikely that is."""
+    if value is None or value.kind not in SUMMED:
+        return
+    own = {context.source(one) for one in ast.walk(node) if isinstance(one, ast.expr)}
+    for text, other in context.values.items():
+        same = other.shape == value.shape
+        fits = (same or stretches(other.shape, value.shape)) and other.kind == value.kind
+        if fits and text not in own and not context.is_made_later(text, node):
+            yield text, 0.0 if same else 0.5
+    match node, context.parents.get(node):
+        case ast.Subscript(array, ast.Name(index)), _:
+            numbers = [text for text, other in context.values.items() if other.kind == "int"]
+            names = [text for text in numbers if text.isidentifier() and text != index]
+            yield from ((f"{context.source(array)}[{text}]", 0.5) for text in names)
+        case _, ast.Assign([ast.Name(before)]):  # of a loop, in which it has a value already
+            for text, other in context.values.items():
+                if other.kind == "float" and text.isidentifier() and text != before:
+                    yield f"{text} * {before}", 1.0
 
 
 def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:

@@ -19,7 +19,7 @@ NAMED = ast.Name | ast.Attribute | ast.Subscript
 def inserted(context: Context) -> Iterator[Edit]:
     """Yield insertions after a statement that makes or changes an array: a division, a sign, zeros.
 
-    An array that a function adds to but does not make is set to 0 at the function's beginning.
+    What a function adds to, or others do, and has not made is 0 at its beginning.
     """
     yield from _reset(context)
     sizes = list(sizes_in(context))
@@ -46,13 +46,16 @@ def _reset(context: Context) -> Iterator[Edit]:
         for target in one.targets
     }
     added = [_base(one) for one in statements if isinstance(one, ast.AugAssign)]
+    read = [one for one in context.all_of(ast.Attribute) if isinstance(one.ctx, ast.Load)]
+    appended = [one.value for one in read if one.attr == "append"]
     first = next((one for one in statements if not _is_docstring(one)), None)
-    for target in filter(None, added if context.library else ()):
-        name = context.source(target)
-        if first is not None and name not in bound and context.is_array(target):
-            yield put_in(
-                context, "before", first, f"{name} = {context.library}.zeros_like({name})", 8.0
-            )
+    for target in filter(None, [*added, *read, *appended]):
+        name, known = context.source(target), context.value(target)
+        kind = known.kind if first is not None and name not in bound and known else ""
+        zero = {"array": f"{context.library}.zeros_like({name})", "list": "[]"}.get(kind)
+        if first is not None and zero and (context.library or kind == "list"):
+            weight = 8.0 if target in added else 10.0
+            yield put_in(context, "before", first, f"{name} = {zero}", weight)
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

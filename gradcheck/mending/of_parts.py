@@ -68,7 +68,9 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
             if value is not None and _may_become(kind, value, context.parents.get(node)):
                 for form, axes, weight in FORMS[kind]:
                     if axes in (None, len(value.shape)):
-                        yield context.replaced(node, form.format(context.source(node)), weight)
+                        now = form.format(context.source(node))
+                        is_owner = isinstance(context.parents.get(node), ast.Attribute)
+                        yield context.replaced(node, f"({now})" if is_owner else now, weight)
         for node in context.wholes() if kind in WHOLE_FORMS else ():
             value, text = context.value(node), context.source(node)
             text = f"({text})" if not isinstance(node, ast.Name | ast.Attribute) else text
@@ -84,7 +86,8 @@ def _may_become(kind: EditKind, value: Value, parent: ast.AST | None) -> bool:
     asked = parent.attr if isinstance(parent, ast.Attribute) else ""
     if kind is EditKind.CONJUGATE:
         return _suits(kind, value) and asked in ("", "T")
-    return value.kind != "int" and asked not in LIBRARY_ATTRIBUTES
+    turned = kind is EditKind.POWER and asked == "T"
+    return value.kind != "int" and (turned or asked not in LIBRARY_ATTRIBUTES)
 
 
 def _suits(kind: EditKind, value: Value | None) -> bool:

@@ -28,6 +28,7 @@ def assigned_or_added(context: Context) -> Iterator[Edit]:
                 if operator != present:
                     yield _with_operator(context, node, node.target, operator)
             yield from _in_part(context, node)
+            yield context.replaced(node, "pass", 11.0)
 
 
 def _in_part(context: Context, node: ast.AugAssign) -> Iterator[Edit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from gradcheck.errors import UsageError
 from gradcheck.files import write_atomically
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.model import Changed, Patch
+from gradcheck.mending.source import encoding_of
 from gradcheck.mending.variants import Texts
 from gradcheck.user.calls import Location, cell_name
 
@@ -20,8 +22,11 @@ KEPT = ".orig"
 
 
 def make_patch(mended: Mended, before: Texts) -> Patch:
-    """Return the patch that makes a candidate of the original files."""
-    edits, after = mended.edits, mended.texts
+    """The patch that makes a candidate of the files as they were."""
+    edits = mended.edits
+    after = {
+        path: text.decode().encode(encoding_of(before[path])) for path, text in mended.texts.items()
+    }
     changed = tuple(
         Changed(path, before[path], after[path]) for path in before if before[path] != after[path]
     )
@@ -79,12 +84,10 @@ def write(patch: Patch, originals: Originals | None = None) -> list[tuple[Path, 
             raise UsageError(f"{one.path} cannot be read: {error.strerror}") from None
         if now != one.before:
             raise UsageError(f"{one.path} was changed meanwhile: nothing was written")
-    written = []
+    kept = [(Path(one.path), originals.keep(Path(one.path), one.before)) for one in patch.changed]
     for one in patch.changed:
-        original = originals.keep(Path(one.path), one.before)
         write_atomically(Path(one.path), one.after)
-        written.append((Path(one.path), original))
-    return written
+    return kept
 
 
 def _numbered(path: Path) -> Iterator[Path]:
@@ -105,8 +108,10 @@ def _diff(changed: Changed) -> str:
     path = cell_name(changed.path) or changed.path
     if Path(path).is_relative_to(Path.cwd()):
         path = os.path.relpath(path)
+    encoding = encoding_of(changed.before)
     before, after = (
-        text.decode("utf-8").splitlines(keepends=True) for text in (changed.before, changed.after)
+        io.StringIO(text.decode(encoding), "\n").readlines()
+        for text in (changed.before, changed.after)
     )
     lines = difflib.unified_diff(before, after, path, path)
     return "".join(

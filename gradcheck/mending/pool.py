@@ -63,12 +63,8 @@ class Pool:
         ]
         key = repr([one.shape for one in expected]).encode() + chosen.tobytes()
         if key not in self._composers:
-            rows = self._rows()
-            telling = {text: row for text, row in rows.items() if _is_telling(row)}
-            level = {text: row for text, row in rows.items() if text not in telling}
-            self._composers[key] = Composer(
-                telling, self._factors, self._near(), level, self._exact
-            )
+            near = self._near()
+            self._composers[key] = Composer(self._rows(), self._factors, near, self._exact)
         return self._composers[key].having(self._entries(expected), of_three, own)
 
     def _entries(self, values: Sequence[Array]) -> Array:
@@ -138,8 +134,7 @@ class Pool:
             except ValueError:  # it has another shape
                 continue
             key = np.round(row, 12).tobytes()
-            is_known = _is_telling(row) or (text in known and values[0].ndim)
-            if seen[key] < MOST_EQUAL and is_known and np.all(np.isfinite(row)):
+            if seen[key] < MOST_EQUAL and _is_telling(row) and np.all(np.isfinite(row)):
                 seen[key] += 1
                 rows[text] = row
         return rows

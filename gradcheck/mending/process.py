@@ -29,7 +29,7 @@ from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.search import SLOWEST, Search
 from gradcheck.mending.silence import Silence
-from gradcheck.mending.source import editable_functions, read_source
+from gradcheck.mending.source import as_utf8, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import blocks_without_gradient
 from gradcheck.mending.task import Allowance, Answers, Task, shared_counts
@@ -77,7 +77,8 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
         return Repair(reason="candidates are tried in a forked process, which this system lacks")
     if kind_for(point.problem.parameters.owner) is JaxArray:
         return Repair(reason="candidates are tried in a forked process, where jax does not run")
-    texts = {function.path: read_source(function.path) for function in functions}
+    files = {function.path: read_source(function.path) for function in functions}
+    texts = {path: as_utf8(file) for path, file in files.items()}
     hints = Hints.of(diagnosis.findings, diagnosis.faults)
     task = Task(point, tuple(functions), texts, hints, allowance)
     watched = _Watched(task, advance)
@@ -87,7 +88,7 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     mended = [one for one in proved if not one.doubtful] or proved
     reason = None if mended else watched.refusal or _why_none(point, allowance, watched)
     likeliest = ranked(mended, texts, diagnosis.findings)
-    patches = tuple(make_patch(one, texts) for one in likeliest[:MOST_SHOWN])
+    patches = tuple(make_patch(one, files) for one in likeliest[:MOST_SHOWN])
     return Repair(patches, watched.tried, allowance.seconds(), reason, watched.refused)
 
 

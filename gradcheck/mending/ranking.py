@@ -91,8 +91,8 @@ def _numbers_put_in(after: Texts, before: Texts) -> bool:
 
 
 def _oddity(after: bytes, before: bytes) -> int:
-    """Return how many oddities, which nobody writes, a text has that were not there before."""
-    now, old = (Counter(_oddities(ast.parse(text))) for text in (after, before))
+    """How much a text has that nobody writes, and that was not there before."""
+    now, old = (Counter(_oddities(ast.parse(text.decode()))) for text in (after, before))
     return (now - old).total()
 
 
@@ -140,7 +140,7 @@ def _odd(node: ast.AST, made: Set[str]) -> str:
             ast.BinOp(_, ast.Add() | ast.Sub(), ast.Constant(0))
             | ast.BinOp(ast.Constant(0), ast.Add(), _)
             | ast.BinOp(_, ast.Mult() | ast.Pow(), ast.Constant(1))
-            | ast.BinOp(ast.Constant(1), ast.Mult(), _)
+            | ast.BinOp(ast.Constant(0 | 1), ast.Mult(), _)
         ):
             return "a number that changes nothing"
         case ast.BinOp(left, ast.Sub(), ast.BinOp(base, ast.Pow(), ast.Constant(2))) if _are_same(
@@ -170,11 +170,12 @@ def _are_same(one: ast.expr, other: ast.expr) -> bool:
 
 
 def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:
-    """True if a product is already divided by an expression."""
-    while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div):
-        if isinstance(whole.op, ast.Div) and _are_same(whole.right, divisor):
-            return True
-        whole = whole.left
+    """Whether a product is divided by something already."""
+    match whole:
+        case ast.BinOp(left, ast.Div(), right):
+            return _are_same(right, divisor) or _divides_by(left, divisor)
+        case ast.BinOp(left, ast.Mult(), right):
+            return _divides_by(left, divisor) or _divides_by(right, divisor)
     return False
 
 

@@ -132,14 +132,16 @@ class Search:
         return made
 
     def _follow(self, program: Program, helpful: list[tuple[Edit, Progress]]) -> None:
-        """Search on from the edits that help most."""
-        helpful.sort(key=lambda pair: (-pair[1].amount, pair[0].weight))
-        for edit, _ in helpful[:PARTIAL]:
+        """Searches on from the edits that help most, each for half of what is left."""
+        last, likely = self._last, Changes.leading(helpful)
+        for place, edit in enumerate(likely[:PARTIAL], start=1):
             if not self._mended:
+                self._last = self._spent() + (last - self._spent()) / (1 + (place < PARTIAL))
                 with program.running(program.code_of((edit,))):
                     texts, edits = applied(program.texts, (edit,)), (*program.edits, edit)
                     self._level(Program(self._task.functions, texts, edits))
                 program.restore()
+                self._last = self._last if self._mended else last
 
     def _try_each(self, program: Program, candidates: Iterable[Candidate]) -> None:
         for batch in batches(candidates):
@@ -244,9 +246,8 @@ class Search:
     def _tell(self, mended: Mended) -> None:
         """Send a proved candidate; of those that hold for these data alone, only the first."""
         if mended.doubtful:
-            self._last = min(
-                self._last, self._spent() + LISTED_SINGLE * self._task.allowance.amount
-            )
+            most = LISTED_SINGLE * self._task.allowance.amount
+            self._last = min(self._last, self._spent() + most)
         elif mended.holds:
             self._mended += 1
             is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN

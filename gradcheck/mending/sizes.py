@@ -24,6 +24,9 @@ from gradcheck.mending.held import Held
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
 
+STEPS = (1, 2)
+"""By how much an image may grow: an even number, where it is pooled."""
+
 OTHER_BATCH, OTHER_SIZES = "another batch size", "other sizes"
 
 COUNTS = re.compile(r"[mnNMB]|bs|(n_|num_)?(batch|samples|examples|train)(_size)?|count|size")
@@ -92,6 +95,26 @@ def dimensions(
         for group in groups:
             whole = growing([[*group[2], *lonely]], size) if lonely else None
             yield whole or group
+
+
+def tied(
+    left: Sequence[tuple[Axis, int]], makes_sense: Callable[[Growth], bool], most: int
+) -> Iterator[Growth]:
+    """Growths of data of which parameters grow by another number: pixels, and a dense layer's rows.
+
+    Of axes with their sizes that are left; so many growths are tried for each of a parameter.
+    """
+    arrays: dict[tuple[int, int], list[Axis]] = {}
+    for axis, size in left:
+        if not axis.of_block and size > 1:
+            arrays.setdefault((axis.holder, size), []).append(axis)
+    sets = [one for every in arrays.values() for one in (every, *([axis] for axis in every))]
+    for block in (axis for axis, _ in left if axis.of_block):
+        tries = (
+            {**dict.fromkeys(axes, step), block: count}
+            for count, step, axes in product(range(1, most), STEPS, sets)
+        )
+        yield from islice(filter(makes_sense, islice(tries, most)), 1)
 
 
 def _single(axes: Sequence[Axis]) -> list[list[Axis]]:

@@ -8,11 +8,13 @@ closure, class and module that holds it sees the edit.
 from __future__ import annotations
 
 import ast
+import io
 import linecache
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from dis import get_instructions
 from pathlib import Path
+from tokenize import detect_encoding
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -106,6 +108,22 @@ def read_source(path: str) -> bytes:
     return "".join(lines).encode() if lines else Path(path).read_bytes()
 
 
+def encoding_of(raw: bytes) -> str:
+    """The encoding of a file's text.
+
+    Raises:
+        SyntaxError: it names one that is unknown, or ends lines as none of `ast`'s do.
+    """
+    if b"\r" in raw.replace(b"\r\n", b""):
+        raise SyntaxError("its lines end with a carriage return")
+    return detect_encoding(io.BytesIO(raw).readline)[0]
+
+
+def as_utf8(raw: bytes) -> bytes:
+    """A file's text as `ast` counts its columns."""
+    return raw.decode(encoding_of(raw)).encode()
+
+
 def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
     """Return the functions that compute a gradient, and a sentence for each uneditable one."""
     functions: list[Function] = []
@@ -119,7 +137,7 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
             continue  # it is made anew in every call, by a function that may be edited
         try:
             if path not in trees:
-                trees[path] = ast.parse(read_source(path))
+                trees[path] = ast.parse(as_utf8(read_source(path)).decode())
             names, occurrence = _located(code, path, trees[path])
         except (OSError, SyntaxError, ValueError):
             refused.append(f"the source of {name} cannot be read ({path})")
@@ -207,7 +225,7 @@ def new_code(function: Function, definition: bytes, line: int, body: int | None 
     else:
         if owner and owner != ["<locals>"]:  # a name with two underscores is its class's own
             head.append(f"{level}class {owner[0]}:")
-        elif not head and definition[:1].isspace():
+        elif not head and definition[:1] in (b" ", b"\t"):  # a form feed may stand before it
             head.append("if 1:")
         before, after = "".join(f"{line}\n" for line in head), ""
     above = line - 1 - before.count("\n")

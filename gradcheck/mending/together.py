@@ -92,6 +92,16 @@ class Changes:
         self._wanted = np.concatenate(wanted)
         self._made: list[tuple[Edit, Array]] = []
 
+    @staticmethod
+    def leading(helpful: Sequence[tuple[Edit, Progress]]) -> list[Edit]:
+        """The edits that help most, from one for each set of blocks that is right first."""
+        alike: Counter[tuple[bool | None, ...]] = Counter()
+        ranked: list[tuple[int, Edit]] = []
+        for edit, progress in sorted(helpful, key=lambda pair: (-pair[1].amount, pair[0].weight)):
+            ranked.append((alike[progress.right], edit))
+            alike[progress.right] += 1
+        return [edit for _, edit in sorted(ranked, key=lambda pair: pair[0])]
+
     def add(self, edit: Edit, read: Read) -> None:
         """Keep the change of an edit, given the gradient that was read with it."""
         picked = self._of(read)

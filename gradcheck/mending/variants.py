@@ -66,7 +66,7 @@ class Program:
         self._slots: dict[str, list[Slot]] = {path: [] for path in texts}
         self._now: Codes | None = None
         self._spans: dict[Function, tuple[int, int, int, int]] = {}
-        trees = {path: ast.parse(text) for path, text in texts.items()}
+        trees = {path: ast.parse(text.decode()) for path, text in texts.items()}
         starts = {path: offsets(text) for path, text in texts.items()}
         for function in functions:
             path, text = function.path, texts[function.path]

@@ -1,8 +1,8 @@
 """Confine the process that runs candidates, as far as the operating system can.
 
 The kernel refuses what Python's audit hooks do not see, such as a C library that writes: Landlock
-(Linux 5.13) forbids to write, create, remove or execute any file. Files that are already open for
-writing are redirected to the null device, and shared memory maps are made private.
+(Linux 5.13) forbids to write, create, remove or execute any file. What is already open and leads to
+others is redirected to the null device, and shared memory maps are made private.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def confine(keep: int, shared: int) -> None:
 
     Exceptions are the descriptor `keep` and the memory at the address `shared`, used for answers.
     """
-    _write_nowhere(keep)
+    _share_nothing(keep)
     _limit()
     with contextlib.suppress(OSError, AttributeError, ValueError):  # requires a recent Linux
         libc = ctypes.CDLL(None, use_errno=True)
@@ -45,8 +46,11 @@ def confine(keep: int, shared: int) -> None:
         _restrict(libc)
 
 
-def _write_nowhere(keep: int) -> None:
-    """Redirect all files open for writing, except `keep`, to the null device."""
+def _share_nothing(keep: int) -> None:
+    """Redirect the input, pipes, sockets and files open for writing to the null device.
+
+    All except `keep`. Files that are only read are opened anew: positions and locks are shared.
+    """
     import fcntl  # missing on systems without fork, which are refused earlier
 
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -54,10 +58,17 @@ def _write_nowhere(keep: int) -> None:
         opened = [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:
         opened = list(range(256))
-    for descriptor in {1, 2, *opened} - {keep, nowhere}:
+    for descriptor in {0, 1, 2, *opened} - {keep, nowhere}:
         with contextlib.suppress(OSError):
-            if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY:
+            mode, access = os.fstat(descriptor).st_mode, fcntl.fcntl(descriptor, fcntl.F_GETFL)
+            reads_only = access & os.O_ACCMODE == os.O_RDONLY and descriptor != 0
+            if not reads_only or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
                 os.dup2(nowhere, descriptor)
+            elif stat.S_ISREG(mode):
+                own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY)
+                os.lseek(own, os.lseek(descriptor, 0, os.SEEK_CUR), os.SEEK_SET)
+                os.dup2(own, descriptor)
+                os.close(own)
 
 
 def _limit() -> None:

@@ -30,7 +30,7 @@ OF_C = re.compile(
 )
 """What a library in C would do that, by the names that it has there."""
 
-UNHEARD = ("_exit", "abort", "mkfifo", "mknod", "setpriority", "nice")
+UNHEARD = re.compile(r"_exit|abort|mkfifo|mknod|nice|pidfd_open|sched_set\w+|setpriority")
 """Functions of `os` that raise no audit event."""
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -66,7 +66,7 @@ class Refusals:
         self.are_of_edits = sentence == OF_EDITS
         self._sentence = sentence
         self._refused = False
-        replaced = {id(getattr(os, name)): name for name in UNHEARD if hasattr(os, name)}
+        replaced = {id(own): name for name, own in vars(os).items() if UNHEARD.fullmatch(name)}
         for scope in [vars(os), *scopes]:
             for name, value in list(scope.items()):
                 if id(value) in replaced:

@@ -45,6 +45,42 @@ def grad(p):
 PARAMS = {"V": RNG.normal(size=(5, 3)), "c": RNG.normal(size=3)}
 """
 
+WRITTEN = """
+X = RNG.normal(size=(6, 3))
+
+def cost(w, width, *, lift=1.7):
+    return np.sum(np.cosh(lift + X @ w / width))
+
+def slope(w, width, *, lift=1.7):
+    return X.T @ np.sinh(lift + X @ w / width)
+
+loss = lambda w: cost(w, 0.5)
+grad = lambda w: slope(w, 0.5)
+PARAMS = RNG.normal(size=3)
+"""
+
+POOLED = """
+X, Y = RNG.normal(size=(3, 4, 4)), RNG.normal(size=3)
+
+def pooled(k):
+    side = X.shape[1]
+    a = np.tanh(k[0] * X)
+    return a, a.reshape(len(X), side // 2, 2, side // 2, 2).mean(axis=(2, 4)).reshape(len(X), -1)
+
+def loss(p):
+    return np.sum(np.exp(pooled(p[0])[1] @ p[1] - Y))
+
+def grad(p):
+    side = X.shape[1]
+    a, low = pooled(p[0])
+    d = np.exp(low @ p[1] - Y)
+    up = np.outer(d, p[1]).reshape(len(X), side // 2, side // 2)
+    up = np.repeat(np.repeat(up, 2, axis=1), 2, axis=2)
+    return [np.array([np.sum(up * (1 - a**2) * X)]), low.T @ d]
+
+PARAMS = [np.array([0.7]), RNG.normal(size=4)]
+"""
+
 PLATE = """
 class Plate:
     def __init__(self):
@@ -279,6 +315,13 @@ def test_two_outputs_are_no_factor_2(repaired):
     assert module.PARAMS.n_out == 2
 
 
+def test_the_side_of_an_image_is_no_size_of_a_window(repaired):
+    found, _ = repaired(POOLED, 2000)
+    assert found.ok, str(found)
+    assert all("side" not in text and "shape" not in text for text in words(found)), str(found)
+    assert "other sizes" in found.patches[0].varied
+
+
 def test_one_sample_is_no_factor_1(repaired):
     found, _ = repaired(ONE)
     assert words(found)[0].strip() == "d.sum(axis=0)", str(found)
@@ -294,6 +337,14 @@ def test_sizes_that_nothing_vouches_for_refuse_no_patch(repaired):
 def test_a_number_that_is_changed_is_no_constant(repaired):
     found, _ = repaired(PLATE)
     assert all("stiff" in text for text in words(found)), str(found)
+
+
+def test_a_number_that_a_case_passes_on_is_no_constant(repaired):
+    found, module = repaired(WRITTEN)
+    assert found.ok, str(found)
+    assert all("width" in text for text in words(found)), str(found)
+    assert "lift" in found.patches[0].varied[0]
+    assert 0.5 in module.loss.__code__.co_consts
 
 
 def test_samples_in_a_list_are_drawn_and_cut(repaired):

@@ -136,6 +136,23 @@ def test_an_array_that_is_mapped_from_a_file_is_changed_for_the_candidates_only(
     assert (tmp_path / "x.npy").read_bytes() == before
 
 
+def test_what_is_open_for_reading_stays_where_it_is_read(tmp_path, load):
+    (tmp_path / "notes.txt").write_text("the only copy")
+    text = source(tmp_path, "FILE.read(); os.read(PIPE, 1)")
+    opened = """LOG = open(NOTES)
+FILE = LOG
+PIPE, END = os.pipe()
+os.set_blocking(PIPE, False)
+os.write(END, b"ab")
+"""
+    module = load(tmp_path, text.replace('LOG = open(HERE + "/log.txt", "a+")\n', opened))
+    found = gradcheck.repair(module.loss, np.ones(3), module.grad, budget=Edits(300))
+    assert found.ok, str(found)
+    assert (module.FILE.read(), os.read(module.PIPE, 2)) == ("the only copy", b"ab")
+    os.close(module.PIPE)
+    os.close(module.END)
+
+
 def test_functions_that_write_files_themselves_are_not_searched(tmp_path, load):
     writing = "    open(NOTES, 'w').close()\n    surplus = 0"
     text = source(tmp_path, "pass").replace("    surplus = 0", writing)
@@ -195,3 +212,27 @@ def test_a_link_stays_a_link_and_a_mode_stays(tmp_path, patch):
     assert stat.S_IMODE(real.stat().st_mode) == 0o444
     assert path.is_symlink()
     assert real.read_bytes() == patch.changed[0].after
+
+
+WRITTEN = {
+    "latin-1": ("# coding: latin-1\n# Gr\u00f6\u00dfe\n", "latin-1", "\n"),
+    "a mark and other ends of lines": ("", "utf-8-sig", "\r\n"),
+    "a form feed": ("", "utf-8", "\n"),
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+def test_a_file_is_written_in_the_form_that_it_had(tmp_path, form):
+    head, encoding, end = WRITTEN[form]
+    feed = "\f" if form == "a form feed" else ""
+    text = f"{head}def loss(w):\n    return w @ w\n\n\n{feed}def grad(w):\n"
+    text += "    note = '\u00e9'; out = 2 * w\n    return 3 * out"
+    path = tmp_path / "work.py"
+    path.write_bytes(text.replace("\n", end).encode(encoding))
+    spec = importlib.util.spec_from_file_location(f"work_{abs(hash(str(path)))}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = gradcheck.repair(module.loss, np.arange(1.0, 4.0), module.grad, budget=Edits(300))
+    write(found.patches[0])
+    now = text.replace("return 3 * out", "return out")
+    assert path.read_bytes() == now.replace("\n", end).encode(encoding)

@@ -57,7 +57,120 @@ def grad(w):
 """
 )
 
+SMOOTHED = """
+Y = DRAWN.normal(size=9)
+START = np.array([0.35, 0.2])
+
+def loss(w):
+    level, slope, total = Y[0], Y[1] - Y[0], 0.0
+    for y in Y[2:]:
+        total += np.cosh(y - level - slope)
+        before = level
+        level = w[0] * y + (1 - w[0]) * (level + slope)
+        slope = w[1] * (level - before) + (1 - w[1]) * slope
+    return total
+
+def grad(w):
+    a, b = w
+    level, slope, g = Y[0], Y[1] - Y[0], np.zeros(2)
+    la, lb, sa, sb = 0.0, 0.0, 0.0, 0.0
+    for y in Y[2:]:
+        up = -np.sinh(y - level - slope)
+        g += np.array([up * (la + sa), up * (lb + sb)])
+        now = a * y + (1 - a) * (level + slope)
+        na = y - level - slope + (1 - a) * (la + sa)
+        nb = (1 - b + b - a) * (lb + sb)
+        sa = b * (na - la) + (1 - b) * sa
+        sb = now - level - slope + b * (nb - lb) + (1 - b) * sb
+        slope = b * (now - level) + (1 - b) * slope
+        level, la, lb = now, na, nb
+    return g
+"""
+
+RISKS = """
+X, EVENT = DRAWN.normal(size=(7, 3)), np.array([0.0, 1, 1, 0, 1, 1, 1])
+START = DRAWN.normal(size=3)
+SEEN = []
+
+def loss(w):
+    z = X @ w
+    return -np.sum(EVENT * (z - np.log2(np.cumsum(2 ** z[::-1])[::-1])))
+
+def grad(w):
+    each = 2 ** (X @ w)
+    risk = np.cumsum(each[::-1])[::-1]
+    weighted = np.cumsum((each[:, None] * X)[::-1], axis=0)[::-1]
+    made = -np.sum(EVENT[:, None] * (X - weighted / risk[:, None]), axis=0)
+    SEEN.append(made)
+    return made
+"""
+
+HOPS = """
+X, Y = DRAWN.normal(size=(5, 3)), DRAWN.normal(size=(5, 2))
+NEAR = DRAWN.normal(size=(5, 5))
+START = [DRAWN.normal(size=(3, 4)), DRAWN.normal(size=(4, 2))]
+
+def loss(p):
+    return np.sum((NEAR @ np.maximum(X @ p[0], 0) @ p[1] - Y) ** 2)
+
+def grad(p):
+    h = np.maximum(X @ p[0], 0)
+    d = 2 * (NEAR @ h @ p[1] - Y)
+    back = NEAR.T @ (d @ p[1].T)
+    back[h <= 0] = 0
+    return [X.T @ back, (NEAR @ h).T @ d]
+"""
+
 PROGRAMS = {
+    "a term taken off in a factor": (SMOOTHED, "b * (nb - lb)", "b * nb"),
+    "a square matrix": (HOPS, "NEAR.T @ (d @ p[1].T)", "d @ p[1].T"),
+    "a list that is never begun anew": (
+        VECTORS
+        + """
+MADE = []
+
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    MADE = []
+    for x, y in zip(X, Y):
+        MADE.append(np.sinh(x @ w - y) * x)
+    return np.sum(MADE, axis=0)
+""",
+        "    MADE = []\n",
+        "",
+    ),
+    "an attribute that a method adds to": (
+        VECTORS
+        + """
+class Sums:
+    def __init__(self):
+        self.g = np.zeros(4)
+
+    def add(self, x, up):
+        self.g += up * x
+
+SUMS = Sums()
+
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    SUMS.g = np.zeros(4)
+    for x, y in zip(X, Y):
+        SUMS.add(x, np.sinh(x @ w - y))
+    return SUMS.g
+""",
+        "    SUMS.g = np.zeros(4)\n",
+        "",
+    ),
+    "a running sum that goes back": (
+        RISKS,
+        "np.cumsum((each[:, None] * X)[::-1], axis=0)[::-1]",
+        "np.cumsum(each[:, None] * X, axis=0)",
+    ),
+    "a result for the sum of all": (RISKS, "return made", "return sum(SEEN)"),
     # name: (program, right text, wrong text)
     "a conjugate left out": (WAVES, "A.conj().T", "A.T"),
     "a conjugate too many": (WAVES, "@ rest", "@ np.conj(rest)"),
