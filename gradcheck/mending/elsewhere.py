@@ -45,7 +45,10 @@ class Data:
         functions: Sequence[Any],
         restore: Callable[[], None],
     ) -> None:
-        self._problem, self._untold = problem, untold(problem)
+        # following what enters an adaptive step anew in each call would tell no more of the data
+        step = problem.step
+        implied = problem if step is None else replace(problem, step=replace(step, entering=None))
+        self._problem, self._untold = implied, untold(implied)
         self._values = values
         self._restore = restore
         self._rng = np.random.default_rng(0)
