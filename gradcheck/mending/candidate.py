@@ -79,8 +79,8 @@ class Watch:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Raises after about so many seconds of computing, or many times as long of waiting."""
-        signal.signal(signal.SIGALRM, self._ring)  # another may have taken its place
+        """Raise after about `seconds` of computing, or `WAITS` times as many of waiting."""
+        signal.signal(signal.SIGALRM, self._ring)  # a candidate may have set its own handler
         self._begun, self._rings = None, int(WAITS * seconds / self._seconds) + 1
         self._most = seconds
         try:

@@ -79,10 +79,10 @@ class Composer:
     """The parts from which expressions are composed.
 
     Attributes:
-        values: the entries that are looked at, by the text of the expression.
-        factors: numbers, with what they make of a text `{}`.
-        near: texts that stand in the wrong expression, which come before shorter ones.
-        exact: by what part of their size numbers may differ that are the same.
+        values: the entries that are compared, by the text of the expression.
+        factors: known numbers, each with the text of its product with `{}`.
+        near: the texts in the wrong expression, which come before shorter ones.
+        exact: the relative difference up to which numbers are the same.
     """
 
     values: Mapping[str, Array]

@@ -89,7 +89,7 @@ class Context:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """That of the whole file."""
+        """The tree of the whole file."""
         return ast.parse(self.text.decode())
 
     @cached_property

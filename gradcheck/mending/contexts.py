@@ -22,7 +22,7 @@ def contexts_of(
     run: Callable[[], object],
     pointed: Iterable[tuple[str, int]],
 ) -> list[Context]:
-    """The functions, and those inside of them, as the texts of their files have them."""
+    """Return the functions, and those inside them, with the texts that their files have now."""
     trees = {path: ast.parse(text.decode()) for path, text in texts.items()}
     pairs = [
         (function, list(_inside(function.definition(trees[function.path]), function.code)))

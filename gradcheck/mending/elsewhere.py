@@ -26,7 +26,7 @@ from gradcheck.user.problem import Problem
 from gradcheck.words import listed
 
 TIED = 2
-"""So many times as many growths are tried where parameters grow by another number than data."""
+"""How many times more growths are tried if parameters grow by another number than the data."""
 
 MOST, SINGLE = 24, 4
 """The numbers of data that are redrawn, and of those tried alone if all together make no sense."""
@@ -76,9 +76,9 @@ class Data:
                 yield State(f"other {words}", tuple(one for pair in chosen for one in pair))
 
     def resized(self, most: int) -> tuple[Iterator[State], ...]:
-        """States with other sizes, all of them first; so many sets of axes are tried for each.
+        """Return states with other sizes, and states with sizes that are tied to others.
 
-        And those with sizes that are tied to others.
+        The first states change all sizes; `most` sets of axes are tried for each size.
         """
         parameters = self._problem.parameters
         own = [one for slot, _ in slots_of(parameters) for one in (slot.working, slot.original)]
@@ -129,7 +129,7 @@ class Data:
     def _answer(self, state: State = UNCHANGED) -> tuple[float | None, list[Array] | None]:
         """Return the loss and the gradient in a state; None for what raises or is not finite."""
         loss, gradient = None, None
-        with state.made(), suppress(Exception):  # of what is around functions, too: weights of rows
+        with state.made(), suppress(Exception):  # wrappers raise too, as weights of rows do
             problem, values = state.of(self._untold, self._values)
             loss = problem.loss([value.copy() for value in values])
             blocks = gradients_at(problem, values)
@@ -222,7 +222,7 @@ def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:
 
 
 def untold(problem: Problem) -> Problem:
-    """The problem with functions of which nobody is told what they raised, which takes long."""
+    """Return the problem without reports on what its functions raise, which take long."""
     loss, gradient = map(_untold, (problem.loss_function, problem.gradient_function))
     return replace(problem, loss_function=loss, gradient_function=gradient)
 

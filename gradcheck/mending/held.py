@@ -132,7 +132,7 @@ class Holdings:
 
 
 def passed_on(*functions: Any) -> Iterator[Held]:
-    """The numbers that functions pass on, all the same ones: `lambda w: cost(w, 0.5)`."""
+    """Yield the number that all functions pass on alike, as in `lambda w: cost(w, 0.5)`."""
     written = {_passed_by(one) for one in functions}
     for number in written.pop() if len(written) == 1 else ():
         puts = [functools.partial(_write, one, [number]) for one in functions]
@@ -147,7 +147,7 @@ def _passed_by(function: Any) -> tuple[float, ...]:
 
 
 def _write(function: FunctionType, now: list[float], new: float) -> None:
-    """Writes another number in the place of the one that is written in a function now."""
+    """Replace the number written in a function by another one."""
     code = function.__code__
     consts = (new if type(one) is float and one in now else one for one in code.co_consts)
     function.__code__ = code.replace(co_consts=tuple(consts))

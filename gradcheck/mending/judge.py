@@ -22,7 +22,7 @@ from gradcheck.user.gradients import read_gradients
 
 MOST_ENTRIES = 2000
 MOST_SETS, MOST_TIED = 100, 3
-"""So many sets of axes of one size are tried, to tell which belong together."""
+"""The maximum number of sets of axes of one size that are tried, to tell which belong together."""
 
 FURTHER_ENTRIES, ELSEWHERE_ENTRIES, LEAST_ENTRIES, MANY = 48, 24, 3, 6
 """Entries measured at another point, with other data, and per block; the number of many blocks."""

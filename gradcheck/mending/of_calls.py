@@ -102,7 +102,7 @@ def functions(context: Context) -> Iterator[Edit]:
 
 
 def wrapped(context: Context) -> Iterator[Edit]:
-    """A call left out around its argument; one put around a name; a loop or running sum backward.
+    """Yield a call left out or put around a name, and a loop or running sum reversed.
 
     The calls are known in the file. A backward loop runs over what the forward loop appended.
     """

@@ -138,7 +138,7 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """A whole expression times a slope, a square matrix, or what stands elsewhere."""
+    """Yield a whole expression times a slope, a square matrix, or a factor from elsewhere."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -194,7 +194,7 @@ def _written_slopes(context: Context) -> Iterator[str]:
 
 
 def missing_terms(context: Context) -> Iterator[Edit]:
-    """Plus or minus a value, or an item beside one; what a recursion had before; 1 in a factor."""
+    """Yield an expression plus or minus a value, a neighbouring item or its last value."""
     for node in context.wholes():
         value, text = target_value(context, node), grouped(context.source(node), node, "+")
         for term, far in _terms(context, node, value):
@@ -209,7 +209,7 @@ def missing_terms(context: Context) -> Iterator[Edit]:
 
 
 def _summed(context: Context) -> Iterator[ast.expr]:
-    """The factors of products that stand alone or in brackets, and the arguments of calls."""
+    """Yield the factors of products, alone or in brackets, and the arguments of calls."""
     for node in context.all_of(ast.expr):
         match context.parents.get(node):
             case ast.BinOp(op=ast.Mult() | ast.Div() | ast.MatMult()) | ast.Call():
@@ -225,7 +225,7 @@ def _summed(context: Context) -> Iterator[ast.expr]:
 
 
 def _terms(context: Context, node: ast.expr, value: Value | None) -> Iterator[tuple[str, float]]:
-    """What may be added to an expression, and how unlikely that is."""
+    """Yield the terms that may be added to an expression, and how unlikely each is."""
     if value is None or value.kind not in SUMMED:
         return
     own = {context.source(one) for one in ast.walk(node) if isinstance(one, ast.expr)}
@@ -239,7 +239,7 @@ def _terms(context: Context, node: ast.expr, value: Value | None) -> Iterator[tu
             numbers = [text for text, other in context.values.items() if other.kind == "int"]
             names = [text for text in numbers if text.isidentifier() and text != index]
             yield from ((f"{context.source(array)}[{text}]", 0.5) for text in names)
-        case _, ast.Assign([ast.Name(before)]):  # of a loop, in which it has a value already
+        case _, ast.Assign([ast.Name(before)]):  # in a loop, it has the value of the last pass
             for text, other in context.values.items():
                 if other.kind == "float" and text.isidentifier() and text != before:
                     yield f"{text} * {before}", 1.0

@@ -174,7 +174,7 @@ def indices(context: Context) -> Iterator[Edit]:
 
 
 def _other_ends(context: Context, index: ast.expr) -> Iterator[Edit]:
-    """A part from a place on or up to it, or to one as far from the other end."""
+    """Yield slices that begin or end at the same place, counted from either end."""
     for part in index.elts if isinstance(index, ast.Tuple) else [index]:
         match part:
             case ast.Slice(None, ast.expr() as end, None) | ast.Slice(

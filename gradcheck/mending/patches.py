@@ -22,7 +22,7 @@ KEPT = ".orig"
 
 
 def make_patch(mended: Mended, before: Texts) -> Patch:
-    """The patch that makes a candidate of the files as they were."""
+    """Return the patch that makes a candidate of the original files."""
     edits = mended.edits
     after = {
         path: text.decode().encode(encoding_of(before[path])) for path, text in mended.texts.items()

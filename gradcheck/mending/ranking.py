@@ -91,7 +91,7 @@ def _numbers_put_in(after: Texts, before: Texts) -> bool:
 
 
 def _oddity(after: bytes, before: bytes) -> int:
-    """How much a text has that nobody writes, and that was not there before."""
+    """Return how many oddities, which nobody writes, a text has that were not there before."""
     now, old = (Counter(_oddities(ast.parse(text.decode()))) for text in (after, before))
     return (now - old).total()
 
@@ -170,7 +170,7 @@ def _are_same(one: ast.expr, other: ast.expr) -> bool:
 
 
 def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:
-    """Whether a product is divided by something already."""
+    """True if a product is already divided by an expression."""
     match whole:
         case ast.BinOp(left, ast.Div(), right):
             return _are_same(right, divisor) or _divides_by(left, divisor)

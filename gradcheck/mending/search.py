@@ -132,7 +132,7 @@ class Search:
         return made
 
     def _follow(self, program: Program, helpful: list[tuple[Edit, Progress]]) -> None:
-        """Searches on from the edits that help most, each for half of what is left."""
+        """Search on from the edits that help most, each for half of the budget that is left."""
         last, likely = self._last, Changes.leading(helpful)
         for place, edit in enumerate(likely[:PARTIAL], start=1):
             if not self._mended:

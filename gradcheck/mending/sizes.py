@@ -25,7 +25,7 @@ from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
 
 STEPS = (1, 2)
-"""By how much an image may grow: an even number, where it is pooled."""
+"""How much the side of an image may grow; by an even number if it is pooled."""
 
 OTHER_BATCH, OTHER_SIZES = "another batch size", "other sizes"
 
@@ -100,9 +100,10 @@ def dimensions(
 def tied(
     left: Sequence[tuple[Axis, int]], makes_sense: Callable[[Growth], bool], most: int
 ) -> Iterator[Growth]:
-    """Growths of data of which parameters grow by another number: pixels, and a dense layer's rows.
+    """Yield growths in which a parameter grows by another number than the data it depends on.
 
-    Of axes with their sizes that are left; so many growths are tried for each of a parameter.
+    An image that is larger by one row and column gives a dense layer many more rows. `left` has
+    the axes that no other growth explains; `most` growths are tried for each of a parameter.
     """
     arrays: dict[tuple[int, int], list[Axis]] = {}
     for axis, size in left:

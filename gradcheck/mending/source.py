@@ -109,10 +109,10 @@ def read_source(path: str) -> bytes:
 
 
 def encoding_of(raw: bytes) -> str:
-    """The encoding of a file's text.
+    """Return the encoding of a file's text.
 
     Raises:
-        SyntaxError: it names one that is unknown, or ends lines as none of `ast`'s do.
+        SyntaxError: the coding line names an unknown one, or lines end with a carriage return.
     """
     if b"\r" in raw.replace(b"\r\n", b""):
         raise SyntaxError("its lines end with a carriage return")
@@ -120,7 +120,7 @@ def encoding_of(raw: bytes) -> str:
 
 
 def as_utf8(raw: bytes) -> bytes:
-    """A file's text as `ast` counts its columns."""
+    """Return a file's text in UTF-8, in whose bytes `ast` counts columns."""
     return raw.decode(encoding_of(raw)).encode()
 
 

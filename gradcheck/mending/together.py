@@ -94,7 +94,7 @@ class Changes:
 
     @staticmethod
     def leading(helpful: Sequence[tuple[Edit, Progress]]) -> list[Edit]:
-        """The edits that help most, from one for each set of blocks that is right first."""
+        """Return the edits that help most, first one for each set of blocks that becomes right."""
         alike: Counter[tuple[bool | None, ...]] = Counter()
         ranked: list[tuple[int, Edit]] = []
         for edit, progress in sorted(helpful, key=lambda pair: (-pair[1].amount, pair[0].weight)):

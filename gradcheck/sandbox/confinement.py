@@ -1,8 +1,8 @@
 """Confine the process that runs candidates, as far as the operating system can.
 
 The kernel refuses what Python's audit hooks do not see, such as a C library that writes: Landlock
-(Linux 5.13) forbids to write, create, remove or execute any file. What is already open and leads to
-others is redirected to the null device, and shared memory maps are made private.
+(Linux 5.13) forbids to write, create, remove or execute any file. Pipes, sockets and files already
+open for writing are redirected to the null device, and shared memory maps are made private.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def confine(keep: int, shared: int) -> None:
 def _share_nothing(keep: int) -> None:
     """Redirect the input, pipes, sockets and files open for writing to the null device.
 
-    All except `keep`. Files that are only read are opened anew: positions and locks are shared.
+    `keep` is excepted. Files that are only read are opened anew, since a fork shares their
+    positions and locks.
     """
     import fcntl  # missing on systems without fork, which are refused earlier
 

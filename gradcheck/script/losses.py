@@ -43,7 +43,7 @@ class Loss:
         blocks: the number of blocks that were compared.
         common: the ratio of the gradient to its slopes; None if it differs between blocks.
         middle: the median of these ratios; 0 if there are none.
-        climbed: whether it is a negative number that the steps climb: its negative is checked.
+        climbed: whether the steps climb it, a negative number, so that its negative is checked.
     """
 
     number: int
@@ -202,7 +202,7 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
 
 
 def _of_two_calls(number: int, last: Array, base: Seen, trials: list[_Trial]) -> tuple[Array, int]:
-    """Of two losses, such as one of a test set, return that which a step goes along more."""
+    """Return the slopes and count of that of two calls along which the step goes more steeply."""
     count = base.counts[number]
     first = _slopes(trials, lambda seen: seen.firsts[number][0])
     if first is None or any(trial.slope is None for trial in trials):
@@ -277,7 +277,7 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
 def _compared(loss: Loss, trials: list[_Trial], negative: bool = False) -> Loss:
     """Return the loss, with its slopes compared with the gradient in every direction.
 
-    Of one that is negative, as a log-likelihood is, its negative where the steps descend that.
+    For a negative loss, such as a log-likelihood, the steps may descend its negative instead.
     """
     if negative:
         climbed = _compared(replace(loss, slopes=-loss.slopes, climbed=True), trials)

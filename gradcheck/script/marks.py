@@ -98,12 +98,12 @@ class Seen:
     """Records of the marks: counts, numbers, and the operands of all differences.
 
     Attributes:
-        counts: how many values every mark has seen.
-        numbers: the last one.
-        firsts: the first one, and how many values the mark had seen with it.
-        differences: the operands.
-        wanted: the mark and the count of the one value that is wanted; None for all.
-        value: that value.
+        counts: the number of values seen at every mark.
+        numbers: the last number at every mark.
+        firsts: the first number at every mark, and the count at that time.
+        differences: the operands of the differences at every mark.
+        wanted: the mark and the count of the single value to record; None to record all.
+        value: the value that was wanted.
     """
 
     counts: dict[int, int] = field(default_factory=dict)

@@ -80,7 +80,7 @@ class _Drawing(MetaPathFinder, Loader):
         return _Module(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """There is nothing in it."""
+        """Leave the module empty."""
 
 
 class Playground:

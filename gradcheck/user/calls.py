@@ -81,7 +81,7 @@ class Location:
 def cell_name(file: str) -> str | None:
     """`cell [8]` for a file name under which a notebook compiles a cell; None for other files.
 
-    Of a notebook whose code is run as one script, its name.
+    For a notebook whose code runs as one script, the name of its file.
     """
     if file.endswith(SUFFIX):
         return Path(file).name

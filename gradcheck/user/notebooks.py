@@ -12,12 +12,12 @@ MAGIC = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
 
 
 def without_magics(text: str) -> str:
-    """A text with the lines that only IPython understands replaced."""
+    """Replace the lines that only IPython understands by `pass`."""
     return MAGIC.sub(r"\1pass", text)
 
 
 def code_of(text: str) -> str:
-    """The code of a notebook, given as the text of its file.
+    """Return the code of a notebook from the text of its file.
 
     Raises:
         ValueError, KeyError, TypeError: it is not a notebook in the current format.
@@ -29,7 +29,7 @@ def code_of(text: str) -> str:
 
 
 def line_of(file: str, number: int) -> str:
-    """A line of a file, counted from 1; of a notebook, of its code. "" where there is none."""
+    """Return a line of a file, or of a notebook's code, counted from 1; "" if there is none."""
     known = linecache.cache.get(file)
     if file.endswith(SUFFIX) and (known is None or len(known) < 4 or known[1] is not None):
         try:
@@ -40,5 +40,5 @@ def line_of(file: str, number: int) -> str:
 
 
 def show(file: str, code: str) -> None:
-    """Has `linecache` show the code of a notebook, for which it would read the file itself."""
+    """Put the code of a notebook into `linecache`, which would read the raw file."""
     linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
