@@ -376,7 +376,7 @@ def test_a_gradient_that_is_missing_is_beyond_an_edit(variant):
     from gradcheck.casefiles import find_cases
 
     [entry] = find_cases([f"digits_classifier:{variant}"])
-    found = repair(entry.build()[0])
+    found = repair(entry.build()[0], budget=Edits(4000))
     assert "error * do_dz" in found.patches[0].diff
     assert found.patches[0].left == ("hidden_layer.weights", "hidden_layer.biases")
     assert "which is beyond an edit" in str(found)
