@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.compare.block import Block
+from gradcheck.compare.block import SLIGHT, Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_block, judge_entries
 from gradcheck.numeric.jumps import POINTS, largest_jump
@@ -65,10 +65,16 @@ def within_jumps(point: Point, rtol: float | None, rng: np.random.Generator) -> 
 
 
 def _wrong_entries(block: Block, rtol: float | None, overall: float) -> Mask:
-    """Return which of the perturbed entries are wrong; none unless the block is slightly off."""
+    """Return which of the perturbed entries are wrong; none unless each is only slightly off.
+
+    An entry that is off by its own size is not: a mask, for one, makes jumps as well.
+    """
+    nothing = np.zeros(len(block.numeric.entries), dtype=bool)
     if block.verdict != "wrong" or not block.is_slightly_off:
-        return np.zeros(len(block.numeric.entries), dtype=bool)
-    return judge_entries(block.analytic, block.numeric, block.precision, rtol, overall).wrong
+        return nothing
+    judged = judge_entries(block.analytic, block.numeric, block.precision, rtol, overall)
+    is_large = judged.error > SLIGHT * np.abs(block.numeric.estimates.value)
+    return nothing if np.any(judged.wrong & is_large) else judged.wrong
 
 
 def _largest_jump(point: Point, wrong: Sequence[Mask], rng: np.random.Generator) -> float:

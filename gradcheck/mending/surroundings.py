@@ -38,7 +38,8 @@ class Surroundings:
                 self._arrays.append((array, array.copy()))
         own = Holdings.of(functions)  # a script's problem has functions that are not the user's
         owned = Holdings.of([problem.parameters.owner, *owners])
-        containers = [*own.containers, *owned.containers, *map(vars, owned.objects)]
+        objects = {id(one): one for one in (*held.objects, *owned.objects) if _is_users(one)}
+        containers = [*own.containers, *owned.containers, *map(vars, objects.values())]
         self._undo = [
             restorer(one) if isinstance(one, dict) else list_restorer(one)
             for one in containers
@@ -54,6 +55,10 @@ class Surroundings:
             undo()
         self._problem.restore_data()
         self._problem.parameters.restore()
+
+
+def _is_users(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] != "gradcheck"
 
 
 class Remembered:

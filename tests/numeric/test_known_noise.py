@@ -108,3 +108,14 @@ def test_jumps_along_one_entry_do_not_excuse_another():
 
     report = gradcheck.check(with_square, np.append(RATE, 0.4), slightly_wrong)
     assert report.verdict == "fail"
+
+
+def test_a_mask_makes_jumps_and_excuses_no_gradient_without_it():
+    weights, slopes = np.array([0.0008, 0.7, -0.4]), np.array([0.01, 2.0, 3.0])
+
+    def loss(w):
+        return np.sum(slopes * np.sin(w * (np.abs(w) > 0.001)))
+
+    report = gradcheck.check(loss, weights, lambda w: slopes * np.cos(w))
+    assert report.verdict == "fail"
+    assert report.blocks[0].worst.index == (0,)
