@@ -111,10 +111,10 @@ def test_jumps_along_one_entry_do_not_excuse_another():
 
 
 def test_a_mask_makes_jumps_and_excuses_no_gradient_without_it():
-    weights, slopes = np.array([0.0008, 0.7, -0.4]), np.array([0.01, 2.0, 3.0])
+    weights, slopes = np.array([0.04, 0.7, -0.4]), np.array([0.001, 2.0, -3.0])
 
     def loss(w):
-        return np.sum(slopes * np.sin(w * (np.abs(w) > 0.001)))
+        return np.sum(slopes * np.sin(w * (np.abs(w) > 0.05)))
 
     report = gradcheck.check(loss, weights, lambda w: slopes * np.cos(w))
     assert report.verdict == "fail"
