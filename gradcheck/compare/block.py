@@ -139,8 +139,8 @@ class Block:
     def is_slightly_off(self) -> bool:
         """Whether the gradient is wrong or undecided by little: the loss may be to blame."""
         error = self.max_rel_error
-        undecided = self.gradient.verdict == "ok" and self.verdict in ("wrong", "inconclusive")
-        return undecided and error is not None and error < SLIGHT
+        is_off = self.gradient.verdict == "ok" and self.verdict in ("wrong", "inconclusive")
+        return is_off and error is not None and error < SLIGHT
 
     def without_arrays(self) -> Block:
         """Return a copy with the results, but without the arrays they were computed from."""

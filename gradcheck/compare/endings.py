@@ -45,18 +45,22 @@ def within_jumps(point: Point, rtol: float | None, rng: np.random.Generator) -> 
     if not any(map(np.any, wrong)) or LINES * POINTS * point.noise.seconds > SECONDS:
         return point
     jump = _largest_jump(point, wrong, rng)
-    if not 0 < jump < SMALL * max(abs(point.center), float(np.finfo(float).tiny)):
+    if not 0 < jump < SMALL * abs(point.center):
         return point
+    is_off = [bool(mask.any()) for mask in wrong]
+    nothing = np.empty(0, dtype=np.intp)
     problem = replace(point.problem, noise=max(point.problem.noise, jump))
     noisy = replace(point, problem=problem, noise=point.noise.at_least(jump), jump=jump)
-    entries = [
-        block.numeric.entries[: len(block.numeric.entries) if mask.any() else 0]
-        for block, mask in zip(point.blocks, wrong, strict=True)
-    ]
-    numeric = noisy.perturb(entries, rng)
+    numeric = noisy.perturb(
+        [
+            block.numeric.entries if off else nothing
+            for block, off in zip(point.blocks, is_off, strict=True)
+        ],
+        rng,
+    )
     again = [
-        judge_block(replace(block, numeric=measured), rtol, point.scale) if mask.any() else block
-        for block, measured, mask in zip(point.blocks, numeric.blocks, wrong, strict=True)
+        judge_block(replace(block, numeric=measured), rtol, point.scale) if off else block
+        for block, measured, off in zip(point.blocks, numeric.blocks, is_off, strict=True)
     ]
     if numeric.interrupted or any(block.failed for block in again):
         return point

@@ -20,8 +20,11 @@ LINES = ((4e-3, 33), (2e-2, 33), (0.1, 65), (0.5, 97))
 """Half the length of each line around 0, shortest first, and how many points it has."""
 
 DEGREE = 5
-CLEAR = 8.0 * 2**DEGREE
-"""An extrapolation multiplies the noise of its values by up to 2^6; so far beyond is no noise."""
+CLEAR = 8.0
+"""A height is more than noise if it is so many times larger."""
+
+AMPLIFICATION = 2**DEGREE
+"""An extrapolation multiplies the noise of its values by up to twice as much."""
 
 ONSET = 20.0
 """Beyond a jump, the prediction is off by so many times more than before it."""
@@ -34,9 +37,6 @@ HALVINGS = 32
 POINTS = sum(points for _, points in LINES)
 """How many values a search takes that finds nothing; each bisection takes `HALVINGS` more."""
 
-PREDICTION = np.array([-1.0, 6.0, -15.0, 20.0, -15.0, 6.0])
-"""Weights of six equally spaced values that predict the next one, by a polynomial."""
-
 
 def largest_jump(function: Function, noise: float) -> float:
     """Return the height of the largest jump on the shortest line that has one; 0 without one."""
@@ -47,7 +47,7 @@ def largest_jump(function: Function, noise: float) -> float:
             _height(function, places[last - DEGREE : last + 2], values[last - DEGREE : last + 2])
             for last in _onsets(values, noise)
         ]
-        clear = [height for height in heights if height > CLEAR / 2**DEGREE * noise]
+        clear = [height for height in heights if height > CLEAR * noise]
         if clear:
             return max(clear)
     return 0.0
@@ -77,10 +77,10 @@ def _timed(function: Function, place: float) -> tuple[float, float]:
 
 def _onsets(values: Array, noise: float) -> Iterator[int]:
     """Yield the last position before each value that those before do not predict, at most a few."""
-    windows = np.lib.stride_tricks.sliding_window_view(values, DEGREE + 2)
-    missed = np.abs(windows[:, -1] - windows[:, :-1] @ PREDICTION)
+    # how far the polynomial through six values misses the next is their sixth difference
+    missed = np.abs(np.diff(values, n=DEGREE + 1))
     with np.errstate(invalid="ignore"):
-        begins = (missed[1:] > CLEAR * noise) & (missed[1:] > ONSET * missed[:-1])
+        begins = (missed[1:] > CLEAR * AMPLIFICATION * noise) & (missed[1:] > ONSET * missed[:-1])
     for window in np.flatnonzero(begins)[:MOST_JUMPS] + 1:
         yield int(window) + DEGREE
 

@@ -45,7 +45,8 @@ def read_script(path: Path) -> Script:
         except (ValueError, KeyError, TypeError):
             raise RefusedError(f"{path.name} is not a notebook in the current format") from None
         show(str(path), text)
-    text = without_magics(text)
+    else:
+        text = without_magics(text)
     try:
         return Script(path, text, ast.parse(text))
     except (SyntaxError, ValueError) as error:

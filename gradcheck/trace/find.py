@@ -77,14 +77,13 @@ def find_faults(
     is_matrix, subject = bool(subject.along), in_forward_mode(first)
     first = replace(first, subject=subject)
     followed = _follow_others(subject, first, points[1:])
-    followed = before_clips(followed, wrong, _tolerance(followed))
-    search = _prepared(followed, deadline, is_matrix)
+    search = _prepared(followed, wrong, deadline, is_matrix)
     if first.gradient.error is not None:
         return _of_raised(search, wrong)
     state = state_of(search.points, search.tolerance, wrong)
     if not state.wrong():
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
-        search = _prepared(followed, deadline, is_matrix)
+        search = _prepared(followed, wrong, deadline, is_matrix)
         state = state_of(search.points, search.tolerance, wrong)
     before = state
     faults, state, late = _one_after_the_other(search, before, judge)
@@ -132,9 +131,12 @@ def _follow_others(
     return followed
 
 
-def _prepared(points: Sequence[Point], deadline: Deadline, is_matrix: bool) -> Followed:
+def _prepared(
+    followed: Sequence[Point], wrong: Sequence[str], deadline: Deadline, is_matrix: bool
+) -> Followed:
+    tolerance = _tolerance(followed)
+    points = before_clips(followed, wrong, tolerance)
     first = points[0]
-    tolerance = _tolerance(points)
     alone = entries_read_alone(first)
     quantities = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]
     words = Words(

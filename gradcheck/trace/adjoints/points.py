@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -139,7 +138,7 @@ def trace_loss(subject: Subject, values: Sequence[Array], most: int | None = Non
 
     given = [value.copy() for value in values] if most is None else values
     with np.errstate(all="ignore"):
-        return trace_calls([of_loss], subject.pack(given), subject.users, most)
+        return trace_calls([of_loss], subject.pack(given), subject.users, most, most is None)
 
 
 def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
@@ -189,12 +188,13 @@ def _unfollowed(trace: Trace) -> str:
 
 
 def _trace_gradient(
-    subject: Subject, values: Sequence[Array], calls: int = 1, most: int | None = None
+    subject: Subject, values: Sequence[Array], calls: int = 1, with_assignments: bool = True
 ) -> Trace:
     subject.begin()
     packed = subject.pack([value.copy() for value in values])
     with np.errstate(all="ignore"):
-        return trace_calls([subject.gradient] * calls, packed, subject.users, most)
+        functions = [subject.gradient] * calls
+        return trace_calls(functions, packed, subject.users, with_assignments=with_assignments)
 
 
 def gradients_that_enter(
@@ -204,7 +204,7 @@ def gradients_that_enter(
 
     The result is ({}, None) if the update neither normalises nor clips gradients.
     """
-    trace = _trace_gradient(subject, values, most=sys.maxsize)
+    trace = _trace_gradient(subject, values, with_assignments=False)
     returned = {} if trace.error is not None else trace.indices[-1]
     implied = {name: index for name, index in returned.items() if isinstance(index, int)}
     entered = {name: entering(trace.nodes, index) for name, index in implied.items()}
@@ -217,7 +217,7 @@ def gradients_that_enter(
 
 def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
     """Return the blocks of which an update subtracts a multiple (weight decay), at a point."""
-    trace = _trace_gradient(subject, values, most=sys.maxsize)
+    trace = _trace_gradient(subject, values, with_assignments=False)
     returned = {} if trace.error is not None else trace.indices[-1]
     by_name = dict(zip(subject.names, values, strict=True))
     return frozenset(

@@ -65,17 +65,18 @@ def blame(
     state, node = view.state, view.state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]
+    names = naming(assignments)
     if not places:  # an argument of the user's function, which can only name it or use it
         given = {node.index, *node.operands}
-        name = next((one.place for one in naming(assignments) if one.node in given), None)
+        name = next((one.place for one in names if one.node in given), None)
         return _only_use(state, node.index) if name is None else Blame(name)
     if mend.unit.nodes:
-        named = [one for one in naming(assignments) if one.node == mend.unit.first]
         # a value in a dict was computed, or got its name, before it was put there
         named = [
             one
-            for one in named
-            if one.place.source != one.target or (one.returned and one.is_argument)
+            for one in names
+            if one.node == mend.unit.first
+            and (one.place.source != one.target or (one.returned and one.is_argument))
         ]
         if is_right and named:
             return Blame(named[-1].place, (places[0],))
@@ -113,7 +114,8 @@ def _blame_operand(
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     is_turned = _is_moved_wrongly(mend, view, source)  # the right value, with entries moved
     calls = () if is_turned else made.chain[: up + 1]
-    assigned = (_assigned(node, operand, call, naming(assignments)) for call in calls)
+    names = naming(assignments)
+    assigned = (_assigned(node, operand, call, names) for call in calls)
     if (assignment := next(filter(None, assigned), None)) is not None:
         return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)

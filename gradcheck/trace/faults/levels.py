@@ -21,16 +21,14 @@ def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
     state, node = view.state, view.state.tape[mend.unit.first]
     operand = mend.unit.uses[0][1]
     source = state.tape[operand]
-    is_given = _is_given(made, node, operand)
-    up = 0
-    if mend.unit.kind == CALL or (
-        is_given and not _is_chosen_here(mend, view, made, operand, words)
+    is_call, up = mend.unit.kind == CALL, 0
+    if is_call or (
+        _is_given(made, node, operand) and not _is_chosen_here(mend, view, made, operand, words)
     ):
-        up = _levels_up(source.chain, made.chain)
-        if not source.chain:
-            up = _levels_of_leaf(made, view)
-        if mend.unit.kind == CALL:
-            up = max(up, mend.unit.outer)
+        is_computed = bool(source.chain)
+        up = _levels_up(source.chain, made.chain) if is_computed else _levels_of_leaf(made, view)
+    if is_call:
+        up = max(up, mend.unit.outer)
     return _level_of_right_use(mend, state, made.chain, min(up, len(made.chain) - 1))
 
 
@@ -63,7 +61,7 @@ def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Wor
     wanted = words.nodes[mend.candidate.node]
     nows = [words.nodes[one.node] for one in view.explained.get(operand, ()) if one.kind == VALUE]
     if mend.candidate.kind == SLOPE:
-        return bool(nows) and not _serves_elsewhere(made, view)
+        return bool(nows) and not _elsewhere(made, view)
     expression = text_of_use(made, view.state.tape[mend.unit.first], operand)
     key = expression.slice if isinstance(expression, ast.Subscript) else None
     is_named = isinstance(key, ast.Constant) and isinstance(key.value, str)
@@ -74,12 +72,13 @@ def _line_of(node: Node) -> Place | None:
     return node.chain[0].place if node.chain else None
 
 
-def _serves_elsewhere(made: Node, view: View) -> bool:
-    """True if the operation of a node is done in another call of its function, too."""
-    return any(
-        other.chain[:1] == made.chain[:1] and other.chain[1:] != made.chain[1:]
+def _elsewhere(node: Node, view: View) -> list[int]:
+    """Return the values that the operation of a node makes in other calls of its function."""
+    return [
+        other.index
         for other in view.state.tape
-    )
+        if other.chain[:1] == node.chain[:1] and other.chain[1:] != node.chain[1:]
+    ]
 
 
 def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
@@ -116,14 +115,7 @@ def _levels_of_leaf(node: Node, view: View) -> int:
 
     It stands in the helper, unless the helper gives right results when it is called from elsewhere.
     """
-    if len(node.chain) < 2:
-        return 0
-    elsewhere = [
-        other.index
-        for other in view.state.tape
-        if other.chain[:1] == node.chain[:1] and other.chain[1:] != node.chain[1:]
-    ]
-    if not any(view.is_known(index) for index in elsewhere):
+    if len(node.chain) < 2 or not any(map(view.is_known, _elsewhere(node, view))):
         return 0
     up = 0
     while up < len(node.chain) - 1 and node.chain[up].code.co_name in COMPREHENSIONS:

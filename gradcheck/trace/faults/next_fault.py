@@ -33,11 +33,12 @@ def next_fault(
 ) -> tuple[tuple[Fault, State] | None, bool]:
     """Return the next fault with the mended state, or None; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
-    assignments = naming(search.points[0].gradient.tape.assignments)
+    assignments = search.points[0].gradient.tape.assignments
+    names = naming(assignments)
     special = (
         special_fault(view, wrong, search.points)
         or overwritten(view, wrong)
-        or last_pass(view, wrong, assignments)
+        or last_pass(view, wrong, names)
     )
     if special is not None:
         return of_special(search, state, special), False
@@ -55,8 +56,7 @@ def next_fault(
         place = place_of_scale(outcome.scale, state, search.known.quantities)
         inner = in_what_is_laid_out(place.mend, state, wrong, search.candidates)
         place = replace(place, mend=inner)
-        every = search.points[0].gradient.tape.assignments
-        blamed = blame(place.mend, view, every, search.words, place.is_right)
+        blamed = blame(place.mend, view, assignments, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
         if place.is_right:
@@ -65,7 +65,7 @@ def next_fault(
         if beside is not None:
             blamed = blamed.moved_to(beside)
         return _of_entry(search, state, _shared(place.mend, state, wrong), blamed), outcome.late
-    special = wrong_shape(view, wrong, assignments)
+    special = wrong_shape(view, wrong, names)
     return (None if special is None else of_special(search, state, special)), outcome.late
 
 
@@ -92,7 +92,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     cause = cause_of(mend, search, view.state)
     if cause is None:
         mend = before_right_terms(mend, trials)
-    every = search.points[0].gradient.tape.assignments
+    assignments = search.points[0].gradient.tape.assignments
     explained = view.explained.get(mend.unit.first, ())
     kinds = {one.kind for one in explained}
     wanted = mend.candidate
@@ -111,11 +111,11 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
         user, operand = taken_off.unit.uses[0]
         blamed = Blame.in_use(view.state.tape[user], operand)
         return of_mend(search, view.state, taken_off, blamed)
-    blamed = blame(mend, view, every, search.words, is_right)
+    blamed = blame(mend, view, assignments, search.words, is_right)
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
     if (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
-        blamed = _handed_on(blamed, mend, view.state, every)
+        blamed = _handed_on(blamed, mend, view.state, assignments)
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return _of_entry(search, view.state, mend, blamed)

@@ -76,7 +76,7 @@ class Choice:
         """True if no replacement of a unit could change the choice."""
         if self.held is not None and _is_far(unit, self.held.mend):
             return True
-        if self.partial is not None and _is_far(unit, self.partial) and not self.is_own:
+        if self.partial is not None and not self.is_own and _is_far(unit, self.partial):
             return True
         covers_all = bool(self.scale) and self.scale[0].outputs >= self.trials.wrong
         return self.is_scale and covers_all
@@ -156,5 +156,5 @@ def _is_simpler(mend: Mend, other: Mend) -> bool:
     )
 
 
-def _is_far(unit: Unit, mend: Mend | None) -> bool:
-    return mend is not None and unit.position > mend.unit.position + FURTHER
+def _is_far(unit: Unit, mend: Mend) -> bool:
+    return unit.position > mend.unit.position + FURTHER

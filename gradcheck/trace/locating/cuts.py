@@ -30,6 +30,8 @@ def before_clips(points: Sequence[Point], wrong: Sequence[str], tolerance: float
     """
     above = {name: _above(points[0], name, tolerance) for name in wrong}
     moved = {name: operand for name, operand in above.items() if operand is not None}
+    if not moved:
+        return list(points)
     return [replace(point, outputs={**point.outputs, **moved}) for point in points]
 
 
