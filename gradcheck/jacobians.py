@@ -10,26 +10,15 @@ from typing import Any
 import numpy as np
 
 from gradcheck.compare.block import Block
-from gradcheck.compare.columns import (
-    Judged,
-    Subject,
-    judge_matrix,
-    judge_together,
-    measured_alone,
-    rounding_share,
-)
+from gradcheck.compare.jacobian import TOGETHER, VectorPoint, judge_jacobian, within_row_jumps
 from gradcheck.diagnose.jacobians import findings_of, transposed_finding
 from gradcheck.diagnose.matrix_lines import Lines, with_lines
 from gradcheck.diagnose.rules import shape_misaligned
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
 from gradcheck.mending.matrices import repair_of_matrix
-from gradcheck.numeric.columns import Columns
 from gradcheck.numeric.estimate import Array
-from gradcheck.numeric.gradient import Claim
-from gradcheck.numeric.pattern import grouped
-from gradcheck.numeric.row_noise import RowNoise, estimate_row_noise
-from gradcheck.numeric.together import Together
+from gradcheck.numeric.row_noise import estimate_row_noise
 from gradcheck.options import Options
 from gradcheck.pictures.slope_test import of_vectors
 from gradcheck.pictures.take import Sketch
@@ -38,7 +27,7 @@ from gradcheck.report.build import accepted_blocks
 from gradcheck.report.matrix_notes import matrix_notes
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes
-from gradcheck.sampling import Coverage, choose_columns
+from gradcheck.sampling import Coverage
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Heard, UserCodeError, call
@@ -48,7 +37,6 @@ from gradcheck.user.problem import Problem
 from gradcheck.user.vectors import (
     FUNCTION,
     JACOBIAN,
-    Matrix,
     Vectors,
     WrongShapeError,
     read_matrix,
@@ -57,10 +45,6 @@ from gradcheck.user.vectors import (
 from gradcheck.words import Verdict
 
 REPEATABLE = 1e-6
-FEW_COLUMNS = 30
-"""Up to this many columns are always perturbed one by one."""
-
-TOGETHER = "moved together, along 2 random directions"
 
 
 @dataclass(frozen=True)
@@ -91,15 +75,6 @@ class JacobianProblem:
     def claimed(self, packed: Any) -> Any:
         """The user's Jacobian at a point; its exceptions are those of the user's code."""
         return call(self.returned, JACOBIAN, packed)
-
-
-@dataclass(frozen=True)
-class VectorPoint:
-    """The function at the user's point, its values there and their noise."""
-
-    vectors: Vectors
-    center: Array
-    noise: RowNoise
 
 
 def run_jacobian(problem: JacobianProblem, options: Options) -> Report:
@@ -137,7 +112,9 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
         same = len(there.values) == len(matrix.values)
         return there.values if same else matrix.values
 
-    judged, measured, reason = _judged(point, matrix, ask, options, rng)
+    result = judge_jacobian(point, matrix, ask, options, rng)
+    result = within_row_jumps(result, matrix, ask, options, rng)
+    point, judged, measured = result.point, result.judged, result.measured
     unplaced = findings_of(judged, matrix, vectors) if options.diagnose else ()
     unsearched = _unsearched(problem, vectors)
     lines = Lines(tuple(each.finding for each in unplaced))
@@ -150,11 +127,11 @@ def _stages(problem: JacobianProblem, options: Options, heard: Heard) -> Report:
 
         tried = repaired or search(replace(options, repair=FEW))
         lines = replace(lines, findings=at_patch(lines.findings, tried))
-    entries = len(matrix.values) if reason == TOGETHER else len(judged.rows)
-    coverage = Coverage(entries, len(matrix.values), reason)
+    entries = len(matrix.values) if result.reason == TOGETHER else len(judged.rows)
+    coverage = Coverage(entries, len(matrix.values), result.reason)
     report = _report(judged.blocks, lines.findings, coverage, options)
     notes = notes_of(returned, vectors, bool(judged.wrong.any()))
-    notes += (*matrix_notes(judged, matrix, measured, vectors), *heard_notes(heard))
+    notes += (*matrix_notes(result, matrix, report.findings), *heard_notes(heard))
     if unplaced and unsearched:
         notes.append(f"no line is named: {unsearched}")
     if more is not None and matrix.pattern.is_full and not more.is_full:
@@ -202,38 +179,6 @@ def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> 
     return VectorPoint(vectors, center, noise.at_least(known))
 
 
-def _judged(
-    point: VectorPoint,
-    matrix: Matrix,
-    ask: Callable[[Array], Array],
-    options: Options,
-    rng: np.random.Generator,
-) -> tuple[Judged, Columns, str | None]:
-    """Measures and judges the entries; also the reason if not each was measured by itself."""
-    vectors, pattern = point.vectors, matrix.pattern
-    vectors.outside.clear()
-    flat, box = vectors.point, vectors.box
-    noise = point.noise.of_sums(pattern, matrix.values, flat)
-    measured = Columns(vectors.moved, flat, point.center, noise.level, pattern, box)
-    subject = Subject(vectors, measured, noise, matrix, ask, options.rtol)
-    share = rounding_share(subject, rng)
-    together = Together(measured, matrix.values, share, rng)
-    screened = options.entries == "auto" and pattern.shape[1] > FEW_COLUMNS
-    agreement = together.agreement() if screened or not pattern.is_full else None
-    if screened and agreement is not None:
-        return judge_together(subject, agreement), measured, TOGETHER
-    measured.group = grouped(pattern)
-    chosen, reason = choose_columns(
-        measured.group, box, noise.seconds, options.entries, options.budget, rng
-    )
-    if agreement is None and ((screened and len(chosen) < len(flat)) or not pattern.is_full):
-        chosen = np.union1d(chosen, together.suspects())
-    claimed = matrix.values / noise.level[pattern.rows]
-    claim = Claim(claimed, share * float(np.max(np.nan_to_num(np.abs(claimed)), initial=0.0)))
-    numeric = measured_alone(subject, claim, chosen, rng)
-    return judge_matrix(subject, claim, numeric), measured, reason
-
-
 def _report(
     blocks: tuple[Block, ...], findings: tuple[Finding, ...], coverage: Coverage, options: Options
 ) -> Report:
@@ -266,8 +211,8 @@ def _misshapen(
     )
     if wrong.shape == wrong.wanted[::-1]:
         turned = read_matrix(wrong.dense().T, vectors)
-        judged, _, _ = _judged(point, turned, lambda _: turned.values, options, generator(0))
-        if not judged.wrong.any():
+        result = judge_jacobian(point, turned, lambda _: turned.values, options, generator(0))
+        if not result.judged.wrong.any():
             finding = transposed_finding(wrong.shape, wrong.wanted, vectors)
     blocks = tuple(
         Block(name, (*vectors.shape, *shape), "shape", analytic_shape=wrong.shape)

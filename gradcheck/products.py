@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.compare.jacobian import VectorPoint
 from gradcheck.diagnose.rules import forward_backward_inconsistent
 from gradcheck.finding import Finding
-from gradcheck.jacobians import JacobianProblem, VectorPoint, run_jacobian
+from gradcheck.jacobians import JacobianProblem, run_jacobian
 from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.loss_lines import random_moves
 from gradcheck.options import Options

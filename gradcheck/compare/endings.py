@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.compare.block import SLIGHT, Block
+from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_block, judge_entries
 from gradcheck.numeric.jumps import POINTS, largest_jump
@@ -25,6 +25,9 @@ Mask = NDArray[np.bool_]
 
 SECONDS = 3.0
 """A search for jumps that would take longer is left out."""
+
+OWN = 0.1
+"""Errors are slight only if none is larger than this share of its own entry."""
 
 LINES = 2
 """Along how many random directions jumps are looked for."""
@@ -77,14 +80,18 @@ def _wrong_entries(block: Block, rtol: float | None, overall: float) -> Mask:
     if block.verdict != "wrong" or not block.is_slightly_off:
         return nothing
     judged = judge_entries(block.analytic, block.numeric, block.precision, rtol, overall)
-    is_large = judged.error > SLIGHT * np.abs(block.numeric.estimates.value)
+    is_large = judged.error > OWN * np.abs(block.numeric.estimates.value)
     return nothing if np.any(judged.wrong & is_large) else judged.wrong
 
 
 def _largest_jump(point: Point, wrong: Sequence[Mask], rng: np.random.Generator) -> float:
     """Return a jump of the loss on a line along which only the wrong entries move; 0 if none."""
-    lines = (partial(_loss_along, point, _direction(point, wrong, rng)) for _ in range(LINES))
-    return next(filter(None, (largest_jump(loss, point.noise.level) for loss in lines)), 0.0)
+    for _ in range(LINES):
+        along = partial(_loss_along, point, _direction(point, wrong, rng))
+        jump = largest_jump(along, point.noise.level)
+        if jump is not None:
+            return jump.height
+    return 0.0
 
 
 def _direction(point: Point, wrong: Sequence[Mask], rng: np.random.Generator) -> list[Array]:

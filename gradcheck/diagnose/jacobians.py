@@ -29,6 +29,9 @@ from gradcheck.words import listed, verb
 SAME = 1e-6
 """The relative tolerance to which two factors are the same."""
 
+SCALED = 1e-4
+"""A factor that is closer to 1 is no scale, but an error of the entries or of the function."""
+
 MOST_LINES = 6
 """The maximum number of rows or columns that are examined one by one."""
 
@@ -88,7 +91,7 @@ def _transposed(judged: Judged, matrix: Matrix, vectors: Vectors) -> list[Findin
     if rows != columns or rows == 1:
         return []
     other = matrix.transposed()[judged.places]
-    if not np.all(_agrees(other, judged)):
+    if not np.all(_agrees(other, judged)) or np.all(_agrees(judged.analytic, judged)):
         return []
     return [transposed_finding((rows, columns), (rows, columns), vectors)]
 
@@ -199,7 +202,7 @@ def _same(judged: Judged, here: Indices, extent: _Extent, vectors: Vectors) -> F
         )
     with np.errstate(all="ignore"):
         factor = float(np.median(analytic / numeric))
-    if not np.isfinite(factor) or not np.all(_agrees(analytic / factor, judged, here)):
+    if not abs(factor - 1) > SCALED or not np.all(_agrees(analytic / factor, judged, here)):
         return None
     subject, many = extent.holding(judged, here)
     them = "them" if many else "it"
@@ -268,6 +271,8 @@ def _how(judged: Judged, here: Indices) -> str:
         return ", which is 0 and should not be"
     if numeric and abs(analytic / numeric + 1) < SAME:
         return ", which has the wrong sign"
+    if numeric and abs(analytic / numeric - 1) < SCALED:
+        return f", off by {analytic / numeric - 1:+.1e} of it"
     return f", {analytic / numeric:.6g} times what it should be" if numeric else ", and should be 0"
 
 

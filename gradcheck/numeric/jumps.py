@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,19 +39,28 @@ POINTS = sum(points for _, points in LINES)
 """How many values a search takes that finds nothing; each bisection takes `HALVINGS` more."""
 
 
-def largest_jump(function: Function, noise: float) -> float:
-    """Return the height of the largest jump on the shortest line that has one; 0 without one."""
+@dataclass(frozen=True)
+class Jump:
+    """A jump of a function: its height, and the two places beside it."""
+
+    height: float
+    before: float
+    beyond: float
+
+
+def largest_jump(function: Function, noise: float) -> Jump | None:
+    """Return the largest jump on the shortest line that has one."""
     for half, points in LINES:
         places = np.linspace(-half, half, points)
         values = _values(function, places)
-        heights = [
-            _height(function, places[last - DEGREE : last + 2], values[last - DEGREE : last + 2])
+        jumps = [
+            _bisected(function, places[last - DEGREE : last + 2], values[last - DEGREE : last + 2])
             for last in _onsets(values, noise)
         ]
-        clear = [height for height in heights if height > CLEAR * noise]
+        clear = [jump for jump in jumps if jump.height > CLEAR * noise]
         if clear:
-            return max(clear)
-    return 0.0
+            return max(clear, key=lambda jump: jump.height)
+    return None
 
 
 def _values(function: Function, places: Array) -> Array:
@@ -85,8 +95,8 @@ def _onsets(values: Array, noise: float) -> Iterator[int]:
         yield int(window) + DEGREE
 
 
-def _height(function: Function, places: Array, values: Array) -> float:
-    """Return the height of the jump between the last two places; 0 if it is none.
+def _bisected(function: Function, places: Array, values: Array) -> Jump:
+    """Return the jump between the last two places; its height is 0 if it is none.
 
     Bisects between a value that the polynomial through the first six predicts and one that it does
     not; what bends away from the polynomial vanishes as the interval shrinks, a jump stays.
@@ -102,4 +112,4 @@ def _height(function: Function, places: Array, values: Array) -> float:
         else:
             low, at_low = middle, value
     height = float(abs((at_high - at_low) - (before(high) - before(low))))
-    return height if height > missed / 2 else 0.0
+    return Jump(height if height > missed / 2 else 0.0, float(low), float(high))

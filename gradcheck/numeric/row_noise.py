@@ -56,17 +56,22 @@ class RowNoise:
     known: bool = False
     apart: Array = field(default_factory=lambda: np.zeros(1))
 
-    def at_least(self, known: float) -> RowNoise:
+    def at_least(self, known: float | Array) -> RowNoise:
         """The noise, raised to what the user states."""
         least, level = np.fmax(self.least, known), np.fmax(self.level, known)
         return replace(self, least=least, level=level, known=bool(np.any(level > self.level)))
 
     def of_sums(self, pattern: Pattern, values: Array, point: Array) -> RowNoise:
         """The noise, raised to the rounding of terms (entries times parameters) that cancel."""
-        with np.errstate(all="ignore"):
-            terms = np.nan_to_num(np.sqrt(pattern.times(values**2, point**2)), posinf=0.0)
+        terms = terms_of(pattern, values, point)
         level = np.fmin(ROUNDING * terms, MOST_MORE * self.level)  # a wrong entry may be any size
         return replace(self, level=np.fmax(self.level, level))
+
+
+def terms_of(pattern: Pattern, values: Array, point: Array) -> Array:
+    """The size of the terms (entries times parameters) of every row, (m,)."""
+    with np.errstate(all="ignore"):
+        return np.nan_to_num(np.sqrt(pattern.times(values**2, point**2)), posinf=0.0)
 
 
 def estimate_row_noise(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from gradcheck.compare.columns import Judged
-from gradcheck.numeric.columns import Columns
-from gradcheck.user.vectors import Matrix, Vectors
+from gradcheck.compare.jacobian import Result
+from gradcheck.finding import Finding
+from gradcheck.report.nearly_right import jump_notes, nearly_right_notes
+from gradcheck.user.vectors import Matrix
 from gradcheck.words import listed
 
 SYMMETRIC = 1e-9
 
 
-def matrix_notes(judged: Judged, matrix: Matrix, measured: Columns, vectors: Vectors) -> list[str]:
-    """Return notes on entries not judged, on asymmetry, and on how columns were moved."""
-    notes = []
+def matrix_notes(result: Result, matrix: Matrix, findings: Sequence[Finding]) -> list[str]:
+    """Return notes on small errors, entries not judged, asymmetry, and how columns were moved."""
+    judged, measured, vectors = result.judged, result.measured, result.point.vectors
+    notes = [
+        *nearly_right_notes(judged.blocks, findings, "function"),
+        *jump_notes(result.jump, "function"),
+    ]
     unknown = np.flatnonzero(~np.isfinite(judged.numeric))
     if len(unknown):
         names = [vectors.column_name(column) for column in np.unique(judged.columns[unknown])[:7]]

@@ -16,7 +16,9 @@ NEARLY = 0.02
 UNNAMED = {"GC105", "GC703", "GC999"}
 
 
-def nearly_right_notes(blocks: Sequence[Block], findings: Sequence[Finding]) -> Iterable[str]:
+def nearly_right_notes(
+    blocks: Sequence[Block], findings: Sequence[Finding], function: str = "loss"
+) -> Iterable[str]:
     """What a small error without a name may be: an iteration has slopes of its own, as coded."""
     wrong = [block for block in blocks if block.failed]
     errors = [np.inf if block.max_rel_error is None else block.max_rel_error for block in wrong]
@@ -25,18 +27,18 @@ def nearly_right_notes(blocks: Sequence[Block], findings: Sequence[Finding]) -> 
     if not named and error <= NEARLY:
         yield (
             f"{listed([block.name for block in wrong])}: off by no more than {error:.1e} of the "
-            "largest entry; if your loss is the result of an iteration, say how far off it is "
-            "(noise=), or accept so much (rtol=)"
+            f"largest entry; if your {function} is the result of an iteration, say how far off it "
+            "is (noise=), or accept so much (rtol=)"
         )
 
 
-def jump_notes(jump: float) -> Iterable[str]:
-    """Say that the height of a jump of the loss was taken for its noise."""
+def jump_notes(jump: float, function: str = "loss") -> Iterable[str]:
+    """Say that the height of a jump of a function was taken for its noise."""
     if jump:
         yield (
-            f"your loss jumps by {jump:.1e} near this point, as the result of an iteration that "
-            "ends early does; as coded, it has slopes of its own, and errors that so large a noise "
-            "explains were not counted (noise= sets it)"
+            f"your {function} jumps by {jump:.1e} near this point, as the result of an iteration "
+            "that ends early does; as coded, it has slopes of its own, and errors that so large a "
+            "noise explains were not counted (noise= sets it)"
         )
 
 

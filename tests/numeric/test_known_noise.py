@@ -119,3 +119,39 @@ def test_a_mask_makes_jumps_and_excuses_no_gradient_without_it():
     report = gradcheck.check(loss, weights, lambda w: slopes * np.cos(w))
     assert report.verdict == "fail"
     assert report.blocks[0].worst.index == (0,)
+
+
+COUPLED = np.random.default_rng(2).normal(size=(5, 5)) / 4
+BIASES = np.array([0.3, -0.5, 0.8, 0.1, -0.2])
+
+
+def equilibrium(biases, tolerance):
+    state, last = np.zeros(5), np.ones(5)
+    while np.linalg.norm(state - last) > tolerance:
+        state, last = np.tanh(COUPLED @ state + biases), state
+    return state
+
+
+def of_equilibrium(biases):
+    slopes = np.diag(1 - equilibrium(biases, 1e-15) ** 2)
+    return np.linalg.solve(np.eye(5) - slopes @ COUPLED, slopes)
+
+
+@pytest.mark.parametrize("tolerance", [1e-5, 1e-7, 1e-9])
+def test_a_jacobian_of_an_iteration_that_ends_early(tolerance):
+    def function(biases):
+        return equilibrium(biases, tolerance)
+
+    report = gradcheck.check_jacobian(function, BIASES, of_equilibrium)
+    assert report.ok, str(report)
+    assert any("your function jumps by" in note for note in report.notes)
+    for factor in (1.01, -1.0):
+        wrong = np.ones((5, 5))
+        wrong[3, 3] = factor
+        assert not gradcheck.check_jacobian(function, BIASES, wrong * of_equilibrium(BIASES)).ok
+
+
+def test_small_errors_of_a_jacobian_are_no_scale():
+    report = gradcheck.check_jacobian(lambda x: x**2 * (1 + 1e-7), BIASES, lambda x: np.diag(2 * x))
+    assert [one.code for one in report.findings] == ["GC999"]
+    assert any("if your function is the result of an iteration" in note for note in report.notes)
