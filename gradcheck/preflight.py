@@ -20,6 +20,7 @@ from gradcheck.user.calls import GRADIENT, LOSS, UserCodeError, call
 from gradcheck.user.forward import LARGE, asked_first, sample
 from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
 from gradcheck.user.problem import Problem
+from gradcheck.user.steps import ADAPTIVE
 
 REPEATABLE = 1e-6
 """A loss that is called twice may differ by this much, relatively."""
@@ -140,12 +141,15 @@ def _with_gradient_of_step(point: Point) -> Problem:
     What it remembers may hide what enters an update.
     """
     entered = with_what_enters(point)
-    if entered.step is None or entered.step.adaptive:
+    if entered.step is None or entered.step.update == ADAPTIVE:
         return entered
     problem = with_memory(point)
     if problem.step is not None and problem.step.anew:
         return with_what_enters(replace(point, problem=problem))
-    return problem if entered.step.entering is None else entered
+    if entered.step.entering is not None:
+        return entered
+    unsteady = problem.step is not None and problem.step.unsteady
+    return with_what_enters(point, steady=False) if unsteady else problem
 
 
 def _half(problem: Problem) -> float:

@@ -683,7 +683,8 @@ def test_a_wrong_factor_of_one_or_two_weights_is_no_decay(count, factor):
 
     def step(p, lr):
         g = few_grad(p)
-        return {"w": p["w"] - lr * factor * g["w"], "b": p["b"] - lr * g["b"]}
+        of_w = factor * g["w"]
+        return {"w": p["w"] - lr * of_w, "b": p["b"] - lr * g["b"]}
 
     report = gradcheck.check_step(step, start, loss=few_loss, learning_rate=RATE, diagnose=False)
     assert report.verdict == "fail"

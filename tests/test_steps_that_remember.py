@@ -154,8 +154,55 @@ def test_a_learning_rate_of_its_own_is_said():
         def move(self, p, name, g):
             p[name] -= (RATE if name == "A" else RATE / 7) * self.remember(name, g)
 
-    notes = checked(Groups, 5).notes
-    assert any("B moves as with the learning rate 0.00714286" in note for note in notes)
+    report = checked(Groups, 5)
+    assert report.ok, str(report)
+    assert any("the gradient that enters it was read" in note for note in report.notes)
+    assert [one.code for one in checked(Groups, 5, is_wrong=True).findings] == ["GC303"]
+
+
+def test_a_share_that_enters_the_velocity_is_no_factor_of_the_gradient():
+    class Dampened(Trainer):
+        def remember(self, name, g):
+            self.velocity[name] = MU * self.velocity[name] + (1 - 0.4) * g
+            return self.velocity[name]
+
+        def move(self, p, name, g):
+            p[name] -= RATE * self.remember(name, g)
+
+    for calls in (0, 5):
+        assert checked(Dampened, calls).ok
+        findings = checked(Dampened, calls, is_wrong=True).findings
+        assert [one.code for one in findings] == ["GC303"]
+
+
+@pytest.mark.parametrize("calls", range(4))
+def test_a_look_ahead_is_judged_by_what_enters_it(calls):
+    class LookAhead(Trainer):
+        def __init__(self, is_wrong):
+            super().__init__(is_wrong)
+            self.slow = start()
+
+        def move(self, p, name, g):
+            p[name] -= RATE * g
+            if self.count % 3 == 0:
+                self.slow[name] += 0.5 * (p[name] - self.slow[name])
+                p[name][...] = self.slow[name]
+
+    report = checked(LookAhead, calls)
+    assert report.ok, str(report)
+    assert checked(LookAhead, calls, is_wrong=True).verdict == "fail"
+
+
+def test_a_block_that_moves_without_the_rate_is_wrong():
+    class Forgotten(Trainer):
+        def move(self, p, name, g):
+            p[name] -= g if name == "B" else RATE * g
+
+    class Upwards(Trainer):
+        def move(self, p, name, g):
+            p[name] += RATE * g if name == "B" else -RATE * g
+
+    assert checked(Forgotten, 0).verdict == checked(Upwards, 0).verdict == "fail"
 
 
 @pytest.mark.parametrize("calls", [0, 5])

@@ -1,4 +1,4 @@
-"""Adaptive updates: the gradient that enters one is judged; one that hides it says nothing."""
+"""Updates that are no gradient: what enters one is judged; an adaptive one may hide it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from gradcheck.compare.point import NEAR, Point, slope_along
 from gradcheck.trace import gradients_that_enter
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
+from gradcheck.user.steps import REMEMBERED, SCALED
 
 FEWEST = 4
 """Fewer entries are of one size with some weight decay."""
@@ -21,42 +22,59 @@ ALIKE = 1e-3
 """The moves of an adaptive step differ by no more."""
 
 VARIED = 1e-2
+LINEAR = (SCALED, REMEMBERED)
 EXACT = 1e-12
 
 
-def with_what_enters(point: Point) -> Problem:
-    """The problem of a point; of an adaptive step, with the gradient that enters it for its own.
+def with_what_enters(point: Point, steady: bool = True) -> Problem:
+    """The problem of a point, with the gradient that enters its step where that hides it.
 
     That is read from the user's computation, whatever the step remembers of earlier calls. A step
     that goes up is left as it is, for what it has of the gradient may be its sign; and one along
-    whose implied gradient the loss rises as that says.
+    whose implied gradient the loss rises as that says. One that multiplies what enters it must make
+    a block wrong that is right there, and not all alike: the rate may have been given wrong. An
+    unsteady step, whose updates differ from call to call for no known reason, need not be wrong at
+    the call that is looked at.
     """
     problem, step, parameters = point.problem, point.problem.step, point.problem.parameters
     if step is None:
         return problem
     is_bare = [leaf.path for leaf in parameters.leaves] == [()]
 
-    def asked(values: Sequence[Array]) -> tuple[dict[str, Array], bool | None]:
-        return ask_trace(point, lambda one: gradients_that_enter(one, values), lambda _: ({}, None))
+    def asked(values: Sequence[Array]) -> tuple[dict[str, Array], str]:
+        return ask_trace(point, lambda one: gradients_that_enter(one, values), lambda _: ({}, ""))
 
     def entering(values: Sequence[Array]) -> dict[str, Array] | Array:
         found, _ = asked(values)
+        found = found or problem.implied_gradient(values)
         return next(iter(found.values()), found) if is_bare else found
 
-    entered, is_adaptive = asked(point.values)
-    if is_adaptive is None:
+    entered, update = asked(point.values)
+    if not update:
         return problem
-    down, is_right = 0.0, True
+    down, mended = 0.0, False
+    slopes: list[float] = []
     for index, block in enumerate(point.ask_gradient().blocks):
         one, implied = entered.get(block.name), block.gradient.value
         if one is None or implied is None or one.shape != implied.shape:
             return problem
         down += float(np.vdot(one, implied))
-        slope = slope_along(problem, point.values, index, implied) if np.any(implied) else 1.0
-        is_right &= abs(slope - 1) < NEAR
-    if is_right or down <= 0:
+        slopes.append(_slope(point, index, implied))
+        if update in LINEAR and (not steady or abs(slopes[-1] - 1) >= NEAR):
+            mended |= abs(_slope(point, index, one) - 1) < NEAR
+    if steady and all(abs(slope - 1) < NEAR for slope in slopes):
         return problem
-    return replace(problem, step=replace(step, entering=entering, adaptive=is_adaptive))
+    is_share = update == REMEMBERED and not (step.anew and 0 < min(slopes) <= 1)
+    is_one = np.ptp(slopes) < NEAR * max(slopes) and not is_share
+    if ((steady and is_one) or not mended) if update in LINEAR else down <= 0:
+        return problem
+    return replace(problem, step=replace(step, entering=entering, update=update))
+
+
+def _slope(point: Point, index: int, gradient: Array) -> float:
+    """The slope of the loss along a gradient of a block, over what that implies."""
+    is_zero = not np.any(gradient)
+    return 1.0 if is_zero else slope_along(point.problem, point.values, index, gradient)
 
 
 def undecided_if_adaptive(point: Point) -> Point:

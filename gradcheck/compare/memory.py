@@ -31,13 +31,23 @@ def with_memory(point: Point) -> Problem:
     if step is None:
         return problem
     calls = [_asked(problem) for _ in range(3)]
+    alike = _are_alike(calls)
+    if alike and step.memory is not None:
+        anew = replace(problem, step=replace(step, anew=True))
+        if _are_alike([*calls, _asked(anew)]):  # a later call may differ, as of a look-ahead
+            return anew
     momentum = _find_momentum(problem, step, calls)
-    step = _begun_anew(point, step, calls, momentum) or replace(step, momentum=momentum)
-    return replace(problem, step=step)
+    remembered = replace(step, momentum=momentum, unsteady=not alike and not momentum)
+    return replace(problem, step=_begun_anew(point, step, calls, momentum) or remembered)
 
 
 def _asked(problem: Problem) -> tuple[Gradient, ...]:
     return gradients_at(problem, problem.parameters.values)
+
+
+def _are_alike(calls: Calls) -> bool:
+    pairs = (pair for call in calls[1:] for pair in zip(call, calls[0], strict=True))
+    return all(np.array_equal(_value(one), _value(other)) for one, other in pairs)
 
 
 def _begun_anew(
@@ -47,7 +57,7 @@ def _begun_anew(
 
     Such updates differ from call to call by one number, the learning rate.
     """
-    updates = _without_velocity(point.problem, step, calls)
+    updates = _without_velocity(point.problem, step)
     if not updates or any(one.verdict != "ok" for update in updates for one in update):
         return None
     first, *others, going_on = ([_value(one) for one in update] for update in updates)
@@ -74,14 +84,12 @@ def _value(gradient: Gradient) -> Array:
     return np.zeros(0) if gradient.value is None else gradient.value
 
 
-def _without_velocity(problem: Problem, step: Step, calls: Calls) -> list[Sequence[Gradient]]:
+def _without_velocity(problem: Problem, step: Step) -> list[Sequence[Gradient]]:
     """Three updates without velocity, and one after the first that goes on with what that left.
 
-    Empty if all calls are alike anyway, or if it is not known what the step remembers.
+    Empty if it is not known what the step remembers.
     """
-    pairs = (pair for call in calls[1:] for pair in zip(call, calls[0], strict=True))
-    alike = all(np.array_equal(_value(one), _value(other)) for one, other in pairs)
-    if alike or step.memory is None:
+    if step.memory is None:
         return []
     step.memory.empty()  # what the calls have moved, which is put back next
     anew = replace(problem, step=replace(step, anew=True))

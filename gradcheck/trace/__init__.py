@@ -23,7 +23,8 @@ loss before they are used, and a mended gradient is given to the caller's judge.
 from __future__ import annotations
 
 from gradcheck.trace.adjoints.of_the_loss import without_guards
-from gradcheck.trace.adjoints.points import Subject, decayed_blocks, gradients_that_enter
+from gradcheck.trace.adjoints.of_the_step import decayed_blocks, gradients_that_enter
+from gradcheck.trace.adjoints.points import Subject
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.causes.penalties import penalised_blocks
 from gradcheck.trace.fault import Fault, Search

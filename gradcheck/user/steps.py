@@ -18,6 +18,13 @@ from gradcheck.user.structures import flatten
 LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
 
 
+ADAPTIVE, CUT, SCALED, REMEMBERED = "adaptive", "cut", "scaled", "remembered"
+"""How an update is made of the gradient that enters it: divided by its size, cut off or scaled by
+its norm, multiplied by a number of each block's own, or added to what earlier calls left."""
+
+UPDATES = ADAPTIVE, CUT, REMEMBERED, SCALED
+
+
 class Memory(Protocol):
     """What a step remembers of earlier calls."""
 
@@ -40,14 +47,15 @@ class Step:
         share: the factor of the gradient in the velocity: 1, or 1 - momentum in a moving average.
         decay: the weight decay of blocks, by index.
         moves: how many learning rates an adaptive step moves every entry, without decay; else None.
-        entering: for an adaptive step, or one that clips gradients, a function from the blocks'
-            values to the gradients that enter it, by name; None if these cannot be read.
+        entering: a function from the blocks' values to the gradients that enter the step, by name,
+            where these are judged; else None.
+        update: how the update is then made of them.
         memory: the state that the step keeps between calls, which can be restored and emptied.
         anew: whether each call begins with the state before the check, with an empty velocity.
         scales: by the names of parameters with momentum, the first update without velocity as a
             multiple of the gradient; if known, this update gives the gradient.
         varies: whether its learning rate changes between calls, so that each needs a fresh state.
-        adaptive: whether the step divides gradients by their size.
+        unsteady: whether its updates differ from call to call for no known reason.
         known: the names of the arrays that an object held at first, or None for containers; arrays
             of an object that the step adds or leaves unchanged are no parameters of it.
     """
@@ -60,11 +68,12 @@ class Step:
     decay: Mapping[int, float] = field(default_factory=dict)
     moves: float | None = None
     entering: Callable[[Sequence[Array]], Any] | None = None
-    adaptive: bool = False
+    update: str = ""
     memory: Memory | None = None
     anew: bool = False
     scales: Mapping[str, float] = field(default_factory=dict)
     varies: bool = False
+    unsteady: bool = False
     known: frozenset[str] | None = None
 
     def begin(self) -> None:

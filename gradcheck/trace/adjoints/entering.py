@@ -19,6 +19,7 @@ from gradcheck.arrays import proportion
 from gradcheck.trace.record.graph import before_moves, latest_first
 from gradcheck.trace.record.names import CONSTANT, MOVES, split_names
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, operands_of
+from gradcheck.user.steps import ADAPTIVE, CUT
 
 Array = NDArray[Any]
 
@@ -41,8 +42,8 @@ Above = Callable[[Node], Iterable[int]]
 """The operands of an operation that are followed, by index."""
 
 
-def entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
-    """Return the gradient that enters the update of one block, and whether the update is adaptive.
+def entering(nodes: Sequence[Node], output: int) -> tuple[int, str] | None:
+    """Return the gradient that enters the update of one block, and what the update does to it.
 
     The gradient is given by its node. None if the update neither normalises nor clips a gradient.
 
@@ -53,7 +54,7 @@ def entering(nodes: Sequence[Node], output: int) -> tuple[int, bool] | None:
     adaptive = _divided_by_its_size(nodes, output)
     limited = _limited(nodes, output if adaptive is None else adaptive)
     found = adaptive if limited is None else limited  # it may have been clipped before
-    return None if found is None else (found, adaptive is not None)
+    return None if found is None else (found, CUT if adaptive is None else ADAPTIVE)
 
 
 def takes_off_itself(nodes: Sequence[Node], output: int, parameter: Array) -> bool:

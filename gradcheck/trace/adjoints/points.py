@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.directional import second_adjoints
-from gradcheck.trace.adjoints.entering import entering, takes_off_itself
 from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
+from gradcheck.trace.adjoints.scaled import made_of
 from gradcheck.trace.record.calling import Trace, trace_calls
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
 from gradcheck.user.calls import LEAVING
@@ -39,8 +39,8 @@ class Subject:
             that vector alone. None for any other structure.
         along: entries of the parameters by which the derivative of every value is computed: the
             name in `blocks` and the flat index.
-        enters: whether the gradients that enter an adaptive update are followed, if it has them,
-            instead of those that the update implies.
+        enters: whether the gradients that enter an update are followed, if they are known, instead
+            of those that it implies.
         begin: runs before the gradient is followed.
         direction: in the one array of parameters, if the derivative of `loss` along it takes the
             place of the loss; else None.
@@ -172,8 +172,8 @@ def followed_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss | N
 def follow(subject: Subject, values: Sequence[Array], calls: int = 1) -> Point:
     """Follow both functions at a point, given by block, with `calls` calls of the gradient."""
     loss = follow_loss(subject, values)
-    gradient = _trace_gradient(subject, values, calls)
-    nodes, outputs = _with_outputs(gradient, subject.enters)
+    gradient = trace_gradient(subject, values, calls)
+    nodes, outputs = _with_outputs(subject, gradient, values)
     shared = {one.name: getattr(loss, one.name) for one in fields(loss)}
     starts = gradient.starts[-1]
     return Point(**shared, gradient=gradient, nodes=nodes, outputs=outputs, start=starts)
@@ -187,9 +187,10 @@ def _unfollowed(trace: Trace) -> str:
     return "the loss is not made of numpy's operations"
 
 
-def _trace_gradient(
+def trace_gradient(
     subject: Subject, values: Sequence[Array], calls: int = 1, with_assignments: bool = True
 ) -> Trace:
+    """Follow the gradient function at a point, given by block."""
     subject.begin()
     packed = subject.pack([value.copy() for value in values])
     with np.errstate(all="ignore"):
@@ -197,45 +198,17 @@ def _trace_gradient(
         return trace_calls(functions, packed, subject.users, with_assignments=with_assignments)
 
 
-def gradients_that_enter(
-    subject: Subject, values: Sequence[Array]
-) -> tuple[dict[str, Array], bool | None]:
-    """Return the gradients that enter an update at a point, by block, and whether it is adaptive.
-
-    The result is ({}, None) if the update neither normalises nor clips gradients.
-    """
-    trace = _trace_gradient(subject, values, with_assignments=False)
-    returned = {} if trace.error is not None else trace.indices[-1]
-    implied = {name: index for name, index in returned.items() if isinstance(index, int)}
-    entered = {name: entering(trace.nodes, index) for name, index in implied.items()}
-    kinds = [found[1] for found in entered.values() if found is not None]
-    if not kinds or len(implied) < len(returned):
-        return {}, None
-    made = {name: found[0] if found else implied[name] for name, found in entered.items()}
-    return {name: np.array(trace.nodes[index].value) for name, index in made.items()}, any(kinds)
-
-
-def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
-    """Return the blocks of which an update subtracts a multiple (weight decay), at a point."""
-    trace = _trace_gradient(subject, values, with_assignments=False)
-    returned = {} if trace.error is not None else trace.indices[-1]
-    by_name = dict(zip(subject.names, values, strict=True))
-    return frozenset(
-        name
-        for name, index in returned.items()
-        if isinstance(index, int) and takes_off_itself(trace.nodes, index, by_name[name])
-    )
-
-
-def _with_outputs(gradient: Trace, enters: bool) -> tuple[list[Node], dict[str, int]]:
+def _with_outputs(
+    subject: Subject, gradient: Trace, values: Sequence[Array]
+) -> tuple[list[Node], dict[str, int]]:
     nodes = list(gradient.nodes)
     outputs: dict[str, int] = {}
     returned = gradient.indices[-1] if gradient.indices and gradient.error is None else {}
-    for name, index in returned.items():
-        if not isinstance(index, int):
-            continue
-        entered = entering(nodes, index) if enters else None
-        index = index if entered is None else entered[0]
+    made_by = {name: index for name, index in returned.items() if isinstance(index, int)}
+    if subject.enters:
+        blocks = dict(zip(subject.names, values, strict=True))
+        made_by, _ = made_of(nodes, made_by, blocks)
+    for name, index in made_by.items():
         made, last = nodes[index], len(nodes)
         outputs[name] = last
         given = (Reference(index),)

@@ -1,0 +1,125 @@
+"""The gradient that a linear update multiplies with a learning rate, and adds to a velocity.
+
+Groups of parameters have rates of their own, dampening takes off a share of what enters a velocity
+(Sutskever et al. 2013), and a look-ahead moves part of the way only (Zhang et al. 2019).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.adjoints.entering import entering
+from gradcheck.trace.record.graph import constant_of
+from gradcheck.trace.record.names import CONSTANT, MOVES
+from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.user.steps import REMEMBERED, SCALED, UPDATES
+
+SUMS = ("add", "subtract")
+DEEPEST = 30
+
+
+def made_of(
+    nodes: Sequence[Node], implied: Mapping[str, int], blocks: Mapping[str, NDArray[Any]]
+) -> tuple[dict[str, int], str]:
+    """The nodes of what enters an update, or is implied by it, and how it is made of these."""
+    found = {name: entering(nodes, index) for name, index in implied.items()}
+    if not any(found.values()):
+        found = {name: _scaled(nodes, index, blocks[name]) for name, index in implied.items()}
+    kinds = {one[1] for one in found.values() if one is not None}
+    update = next((kind for kind in UPDATES if kind in kinds), "")
+    return {name: one[0] if one else implied[name] for name, one in found.items()}, update
+
+
+def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tuple[int, str] | None:
+    """The node that an update is a multiple of, and whether it has something of earlier calls too.
+
+    A number is that of the update where it stands in the line of a sum with the parameter or with
+    a velocity, or is the first that the parameter's difference is multiplied with; further ones
+    belong to the gradient. None where there is no such number, where what is remembered enters as
+    it was, and where the step goes up.
+
+    Args:
+        nodes: the tape of the step.
+        output: the node of what the step implies.
+        parameter: the block before the step.
+    """
+    index, is_scaled, is_velocity, line = _unmoved(nodes, output), False, False, None
+    plain: Counter[int] = Counter()
+    sign = 1
+    for _ in range(DEEPEST):
+        node = nodes[index]
+        place = node.place
+        if node.operation in SUMS and len(node.arguments) == 2:
+            kept = [one for one in node.operands if not _is_kept(nodes, one, parameter)]
+            if len(kept) != 1:
+                break
+            others = [_unmoved(nodes, one) for one in node.operands if one != kept[0]]
+            plain.update(one for one in others if _factor(nodes, nodes[one]) is None)
+            is_velocity |= any(_factor(nodes, nodes[one]) for one in others)
+            line = place and place.line
+            following = kept[0]
+            is_taken_off = node.operation == "subtract" and _index(node.arguments[1]) == following
+            sign = -sign if is_taken_off else sign
+        elif node.operation == "negative":
+            following = node.operands[0]
+            sign = -sign
+        elif (factor := _factor(nodes, node)) is not None:
+            is_of_update = place is None or place.line == line
+            first = not is_scaled and not is_velocity
+            if not (is_of_update and abs(factor[1]) < 1) and not first:
+                break
+            is_scaled |= place is not None
+            following = factor[0]
+            sign = -sign if factor[1] < 0 else sign
+        else:
+            break
+        index = _unmoved(nodes, following)
+    kept_once = (nodes[one].value for one, times in plain.items() if times == 1)
+    is_known = all(np.array_equal(value, parameter) for value in kept_once)
+    if not (is_scaled and is_known and sign > 0) or nodes[index].is_leaf:
+        return None
+    return index, REMEMBERED if is_velocity or len(plain) > 1 else SCALED
+
+
+def _is_kept(nodes: Sequence[Node], index: int, parameter: NDArray[Any]) -> bool:
+    """Whether a value was there before the step, or is a multiple of one that is no decay."""
+    node = nodes[_unmoved(nodes, index)]
+    factor = _factor(nodes, node)
+    is_new = node.operation not in CONSTANT and bool(node.operands)
+    if factor is None:
+        return not is_new
+    base = nodes[_unmoved(nodes, factor[0])].value
+    return not np.array_equal(base, parameter) and _is_kept(nodes, factor[0], parameter)
+
+
+def _index(argument: Any) -> int | None:
+    return argument.index if isinstance(argument, Reference) else None
+
+
+def _unmoved(nodes: Sequence[Node], index: int) -> int:
+    """A value before it was copied, or written over all entries of another."""
+    while nodes[index].operation in MOVES:
+        given, value = nodes[index].operands, nodes[index].value.ravel()
+        same = (one for one in given if np.array_equal(nodes[one].value.ravel(), value))
+        before = next(same, None)
+        if before is None:
+            break
+        index = before
+    return index
+
+
+def _factor(nodes: Sequence[Node], node: Node) -> tuple[int, float] | None:
+    """What an operation multiplies with one constant number, and that number."""
+    if node.operation not in ("multiply", "divide") or len(node.arguments) != 2:
+        return None
+    for one, other in (node.arguments, node.arguments[::-1]):
+        number = constant_of(other, nodes)
+        is_divisor = other is node.arguments[1]
+        if number and isinstance(one, Reference) and (is_divisor or node.operation == "multiply"):
+            return one.index, 1 / number if node.operation == "divide" else number
+    return None
