@@ -160,6 +160,23 @@ def test_a_learning_rate_of_its_own_is_said():
     assert [one.code for one in checked(Groups, 5, is_wrong=True).findings] == ["GC303"]
 
 
+def test_learning_rates_of_several_blocks_are_said():
+    class Groups(Trainer):
+        def move(self, p, name, g):
+            p[name] -= (RATE if name == "A" else RATE / 10) * g
+
+    [note] = checked(Groups, 0).notes
+    assert f"several learning rates: {RATE} of A and {RATE / 10} of B; the gradient" in note
+
+
+def test_a_block_that_is_multiplied_by_the_batch_size_is_wrong():
+    class Unaveraged(Trainer):
+        def move(self, p, name, g):
+            p[name] -= RATE * (len(ROWS) if name == "B" else 1) * g
+
+    assert [one.code for one in checked(Unaveraged, 0).findings] == ["GC101"]
+
+
 def test_a_share_that_enters_the_velocity_is_no_factor_of_the_gradient():
     class Dampened(Trainer):
         def remember(self, name, g):

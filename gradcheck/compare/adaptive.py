@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from gradcheck.compare.block import CLEAR, Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import NEAR, Point, slope_along
-from gradcheck.trace import gradients_that_enter
+from gradcheck.trace import Entering, gradients_that_enter
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
-from gradcheck.user.steps import REMEMBERED, SCALED
+from gradcheck.user.steps import REMEMBERED, SCALED, Step
 
 FEWEST = 4
 """Fewer entries are of one size with some weight decay."""
@@ -30,45 +30,95 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
     """The problem of a point, with the gradient that enters its step where that hides it.
 
     That is read from the user's computation, whatever the step remembers of earlier calls. A step
-    that goes up is left as it is, for what it has of the gradient may be its sign; and one along
-    whose implied gradient the loss rises as that says. One that multiplies what enters it must make
-    a block wrong that is right there, and not all alike: the rate may have been given wrong. An
-    unsteady step, whose updates differ from call to call for no known reason, need not be wrong at
-    the call that is looked at.
+    along whose implied gradient the loss rises is left as it is.
+
+    Args:
+        point: the point of a step.
+        steady: whether its updates are the same from call to call, or differ for a known reason;
+            others need not be wrong at the call that is looked at.
     """
     problem, step, parameters = point.problem, point.problem.step, point.problem.parameters
     if step is None:
         return problem
     is_bare = [leaf.path for leaf in parameters.leaves] == [()]
 
-    def asked(values: Sequence[Array]) -> tuple[dict[str, Array], str]:
-        return ask_trace(point, lambda one: gradients_that_enter(one, values), lambda _: ({}, ""))
+    def asked(values: Sequence[Array]) -> Entering:
+        return ask_trace(point, lambda one: gradients_that_enter(one, values), lambda _: Entering())
 
-    def entering(values: Sequence[Array]) -> dict[str, Array] | Array:
-        found, _ = asked(values)
-        found = found or problem.implied_gradient(values)
+    def entering(values: Sequence[Array]) -> Mapping[str, Array] | Array:
+        found = asked(values).gradients or problem.implied_gradient(values)
         return next(iter(found.values()), found) if is_bare else found
 
-    entered, update = asked(point.values)
-    if not update:
+    entered = asked(point.values)
+    moves = _moves(point, entered)
+    if not moves or (steady and all(move.is_right for move in moves)):
         return problem
-    down, mended = 0.0, False
-    slopes: list[float] = []
-    for index, block in enumerate(point.ask_gradient().blocks):
-        one, implied = entered.get(block.name), block.gradient.value
-        if one is None or implied is None or one.shape != implied.shape:
-            return problem
-        down += float(np.vdot(one, implied))
-        slopes.append(_slope(point, index, implied))
-        if update in LINEAR and (not steady or abs(slopes[-1] - 1) >= NEAR):
-            mended |= abs(_slope(point, index, one) - 1) < NEAR
-    if steady and all(abs(slope - 1) < NEAR for slope in slopes):
+    if entered.update in LINEAR:
+        hides = _hides(moves, entered, step, steady)
+    else:
+        hides = sum(move.rate * move.square for move in moves) > 0
+    if not hides:
         return problem
-    is_share = update == REMEMBERED and not (step.anew and 0 < min(slopes) <= 1)
-    is_one = np.ptp(slopes) < NEAR * max(slopes) and not is_share
-    if ((steady and is_one) or not mended) if update in LINEAR else down <= 0:
-        return problem
-    return replace(problem, step=replace(step, entering=entering, update=update))
+    rates = {move.block: move.rate * step.learning_rate for move in moves}
+    return replace(
+        problem, step=replace(step, entering=entering, update=entered.update, rates=rates)
+    )
+
+
+@dataclass(frozen=True)
+class _Move:
+    """What an update makes of the gradient that enters it, for one block.
+
+    Attributes:
+        rate: the multiple of that gradient, in learning rates, by least squares.
+        square: the square of that gradient's norm.
+        slope: the slope of the loss along the implied gradient, over what that implies.
+        entered: the same along the gradient that enters.
+    """
+
+    block: str
+    rate: float
+    square: float
+    slope: float
+    entered: float
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the implied gradient is right as far as one direction shows."""
+        return abs(self.slope - 1) < NEAR
+
+
+def _moves(point: Point, entering: Entering) -> list[_Move]:
+    """What a step makes of each gradient; nothing if that is not known of every block."""
+    moves = []
+    for index, block in enumerate(point.ask_gradient().blocks if entering.update else ()):
+        entered, implied = entering.gradients.get(block.name), block.gradient.value
+        if entered is None or implied is None or entered.shape != implied.shape:
+            return []
+        square = float(np.vdot(entered, entered))
+        rate = float(np.vdot(entered, implied)) / square if square else 0.0
+        slopes = _slope(point, index, implied), _slope(point, index, entered)
+        moves.append(_Move(block.name, rate, square, *slopes))
+    return moves
+
+
+def _hides(moves: Sequence[_Move], entering: Entering, step: Step, steady: bool) -> bool:
+    """Whether a linear update makes a gradient wrong that enters it right.
+
+    If all are off by one factor, the learning rate may have been given wrong, unless it is a share
+    that enters a velocity. A block that is off by a size of the batch is divided by it once too
+    often, or not at all.
+    """
+    slopes = [move.slope for move in moves]
+    alike = np.ptp(slopes) < NEAR * max(slopes)
+    is_share = entering.update == REMEMBERED and not (step.anew and 0 < min(slopes) <= 1)
+    if steady and alike and not is_share:
+        return False
+    factors = [factor for slope in slopes if slope for factor in (slope, 1 / slope)]
+    batch = [abs(factor / size - 1) for factor in factors for size in entering.batch_sizes]
+    if min(batch, default=np.inf) < NEAR and not alike:
+        return False
+    return any(abs(move.entered - 1) < NEAR and not (steady and move.is_right) for move in moves)
 
 
 def _slope(point: Point, index: int, gradient: Array) -> float:

@@ -8,7 +8,7 @@ from gradcheck.compare.adaptive import EXACT
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.numbers import one_ratio
-from gradcheck.user.steps import ADAPTIVE, CUT, REMEMBERED, SCALED, Step
+from gradcheck.user.steps import ADAPTIVE, CUT, REMEMBERED, Step
 from gradcheck.words import listed, shortened
 
 ITS_SIZE = "its size (Adam, RMSprop, Adagrad, Adadelta)"
@@ -17,7 +17,6 @@ MADE_OF_IT = {
     ADAPTIVE: f"is adaptive: it divides the gradient by {ITS_SIZE}",
     CUT: "clips the gradient, scales it by its norm, or takes off its mean",
     REMEMBERED: "adds the gradient to what earlier calls left, or a share of it",
-    SCALED: "multiplies the gradient by other numbers than the learning rate",
 }
 MAY_BE_THE_RATE = {"GC101", "GC102", "GC103", "GC104", "GC105", "GC999"}
 """Findings of a common factor, which may just as well belong to the learning rate."""
@@ -46,13 +45,19 @@ def _update_notes(step: Step, blocks: Sequence[str]) -> Iterable[str]:
         )
 
 
+def _rates(step: Step) -> str:
+    """The learning rates of a step, with the blocks that have them."""
+    blocks: dict[str, list[str]] = {}
+    for block, rate in step.rates.items():
+        blocks.setdefault(f"{rate:.6g}", []).append(shortened(block))
+    return listed([f"{rate} of {listed(names)}" for rate, names in blocks.items()])
+
+
 def _learning_rate_notes(step: Step, point: Point, diagnosis: Diagnosis) -> Iterable[str]:
     """Describe an adaptive step, or a learning rate that differs from the given one."""
     if step.entering is not None:
-        yield (
-            f"your step {MADE_OF_IT[step.update]}; the gradient that enters it was read from your "
-            "code and judged"
-        )
+        what = MADE_OF_IT.get(step.update) or f"has several learning rates: {_rates(step)}"
+        yield f"your step {what}; the gradient that enters it was read from your code and judged"
         return
     if step.varies:
         yield (

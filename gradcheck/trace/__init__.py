@@ -23,7 +23,7 @@ loss before they are used, and a mended gradient is given to the caller's judge.
 from __future__ import annotations
 
 from gradcheck.trace.adjoints.of_the_loss import without_guards
-from gradcheck.trace.adjoints.of_the_step import decayed_blocks, gradients_that_enter
+from gradcheck.trace.adjoints.of_the_step import Entering, decayed_blocks, gradients_that_enter
 from gradcheck.trace.adjoints.points import Subject
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.causes.penalties import penalised_blocks
@@ -33,6 +33,7 @@ from gradcheck.trace.record.calling import FORGIVEN, trace_call
 
 __all__ = [
     "FORGIVEN",
+    "Entering",
     "Fault",
     "Search",
     "Subject",

@@ -19,8 +19,8 @@ LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
 
 
 ADAPTIVE, CUT, SCALED, REMEMBERED = "adaptive", "cut", "scaled", "remembered"
-"""How an update is made of the gradient that enters it: divided by its size, cut off or scaled by
-its norm, multiplied by a number of each block's own, or added to what earlier calls left."""
+"""What an update does to the gradient that enters it: divide it by its size, clip it or scale it by
+its norm, multiply it by a number of each block's own, or add it to what earlier calls left."""
 
 UPDATES = ADAPTIVE, CUT, REMEMBERED, SCALED
 
@@ -49,7 +49,8 @@ class Step:
         moves: how many learning rates an adaptive step moves every entry, without decay; else None.
         entering: a function from the blocks' values to the gradients that enter the step, by name,
             where these are judged; else None.
-        update: how the update is then made of them.
+        update: what the step then does to them, a row of `UPDATES`.
+        rates: the multiples of them that it takes off, by the names of the blocks.
         memory: the state that the step keeps between calls, which can be restored and emptied.
         anew: whether each call begins with the state before the check, with an empty velocity.
         scales: by the names of parameters with momentum, the first update without velocity as a
@@ -69,6 +70,7 @@ class Step:
     moves: float | None = None
     entering: Callable[[Sequence[Array]], Any] | None = None
     update: str = ""
+    rates: Mapping[str, float] = field(default_factory=dict)
     memory: Memory | None = None
     anew: bool = False
     scales: Mapping[str, float] = field(default_factory=dict)
