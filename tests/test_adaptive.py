@@ -119,12 +119,20 @@ def adamax(g, name, first, second):
     return first[name] / second[name]
 
 
+def one_root(g, name, first, second):
+    """As Adadelta does, with both means under one root."""
+    second[name] = 0.95 * second[name] + 0.05 * g**2
+    change = np.sqrt((first[name] + 1e-6) / (second[name] + 1e-6)) * g
+    first[name] = 0.95 * first[name] + 0.05 * change**2
+    return change
+
+
 def without_mean(p):
     right = grad(p)
     return {"w": right["w"] * 7, "b": right["b"]}
 
 
-@pytest.mark.parametrize("update", [adam_update, centred, adamax])
+@pytest.mark.parametrize("update", [adam_update, centred, adamax, one_root])
 def test_the_gradient_that_enters_an_adaptive_step_with_a_past_is_judged(update):
     report = check(with_state(update))
     assert report.verdict == "pass", str(report)

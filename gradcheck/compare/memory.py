@@ -18,6 +18,8 @@ FEWEST_ENTRIES = 3
 ROUNDING = 1e-6
 ROUNDINGS = 10
 LARGEST_AHEAD = 0.5
+AHEAD = 0.2
+"""How far off a multiple of an update is by a gradient ahead of the parameters, at most."""
 
 Calls = Sequence[Sequence[Gradient]]
 
@@ -108,8 +110,9 @@ def _shares(
 
     None where it is no velocity: a sum of gradients that nobody sets back adds all that it was.
     Where the gradient is taken ahead of the parameters (Nesterov 1983), what is added is no
-    multiple, and the loss decides; weight decay does not enter a velocity everywhere. The updates
-    are the first two without velocity, and the second that goes on with the first.
+    multiple, only near one; further off, the loss decides. Weight decay does not enter a velocity
+    everywhere. The updates are the first two without velocity, and the second that goes on with the
+    first.
     """
     shares, slopes = [], []
     for index, (one, other, going_on) in enumerate(zip(*updates, strict=True)):
@@ -119,7 +122,8 @@ def _shares(
         near = min(abs(share - 1), abs(before - 1))
         if min(share, before) > 1 or near < ROUNDINGS * rounding:
             return None
-        if left > rounding * np.max(np.abs(one), initial=0.0):
+        near_multiple = AHEAD * share * (one.size >= FEWEST_ENTRIES)
+        if left > max(rounding, near_multiple) * np.max(np.abs(one), initial=0.0):
             slopes.append(slope_along(point.problem, point.values, index, one))
         shares.append(max(share, before))
     return shares if all(abs(slope - 1) < NEAR for slope in slopes) else None

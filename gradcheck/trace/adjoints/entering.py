@@ -81,12 +81,10 @@ def _divided_by_its_size(nodes: Sequence[Node], output: int) -> int | None:
         return () if _sized(nodes, node) else entries(node)
 
     update = list(_made_of(nodes, output, entries))
-    for divisor in map(_divisor, update):
-        if divisor is not None and nodes[divisor].value.shape == made.shape:
-            under = _made_of(nodes, divisor, unsquared)
-            sized = [base for node in under for base in _sized_in(nodes, node, unsquared)]
-            if sized:
-                return min(sized)
+    for node in update:
+        sized = list(_divided_by(nodes, node, unsquared))
+        if sized:
+            return min(sized)
     signed = [
         index
         for node in update
@@ -131,13 +129,33 @@ def _divisor(node: Node) -> int | None:
     return node.index if _exponent(node) < 0 else None
 
 
+def _divided_by(nodes: Sequence[Node], node: Node, above: Above) -> Iterator[int]:
+    """Yield the values by whose size an operation divides; the division may be under the root."""
+    divisor = _divisor(node)
+    if divisor is not None and nodes[divisor].value.shape == node.value.shape:
+        for part in _made_of(nodes, divisor, above):
+            yield from _sized_in(nodes, part, above)
+    elif _is_root(node):
+        divisors = map(_divisor, _made_of(nodes, node.operands[0], above))
+        for under in (one for one in divisors if one is not None):
+            yield from _squares_in(nodes, under, above)
+
+
 def _sized_in(nodes: Sequence[Node], node: Node, above: Above) -> Iterator[int]:
     """Yield the values that are squared under a root, or whose absolute value is taken."""
     if node.operation in SIZES:
         yield node.operands[0]
-    elif node.operation == "sqrt" or abs(_exponent(node)) == 0.5:
-        squares = (_square(nodes, one) for one in _made_of(nodes, node.operands[0], above))
-        yield from (base for base in squares if base is not None)
+    elif _is_root(node):
+        yield from _squares_in(nodes, node.operands[0], above)
+
+
+def _squares_in(nodes: Sequence[Node], start: int, above: Above) -> Iterator[int]:
+    squares = (_square(nodes, one) for one in _made_of(nodes, start, above))
+    return (base for base in squares if base is not None)
+
+
+def _is_root(node: Node) -> bool:
+    return node.operation == "sqrt" or abs(_exponent(node)) == 0.5
 
 
 def _cut(nodes: Sequence[Node], node: Node, made: Array) -> Iterator[int]:
