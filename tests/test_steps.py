@@ -767,3 +767,25 @@ def test_what_a_step_remembers_is_put_back():
     assert check(step).verdict == "pass"
     assert history == []
     assert all(np.all(moment == 1) for moment in moments.values())
+
+
+@pytest.mark.parametrize("order", [("W2", "b2", "W1", "b1"), NAMES, NAMES[::-1]])
+def test_each_block_is_updated_before_the_next_gradient_is_computed(order):
+    def in_turn(p):
+        for name in order:
+            p[name] -= RATE * grad(p)[name]
+
+    report = gradcheck.check_step(in_turn, params(), loss=loss, learning_rate=RATE)
+    assert codes(report) == [("GC404", tuple(name for name in NAMES if name != order[0]))]
+    assert any(line.startswith("the loss has these") for line in report.findings[0].evidence)
+
+
+def test_a_gradient_that_is_computed_anew_after_one_update():
+    def step(p):
+        p["W2"] -= RATE * grad(p)["W2"]
+        for name, g in grad(p).items():
+            p[name] -= RATE * g * (name != "W2")
+
+    report = gradcheck.check_step(step, params(), loss=loss, learning_rate=RATE)
+    assert {code for code, _ in codes(report)} == {"GC404"}
+    assert "the loss has these derivatives once W2 is updated" in report.findings[0].evidence

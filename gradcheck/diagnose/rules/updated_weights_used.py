@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from gradcheck.compare.point import Point
+from gradcheck.compare.point import NEAR, Point, slope_along
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
@@ -12,14 +12,63 @@ from gradcheck.trace import fault
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
-from gradcheck.user.steps import moved
-from gradcheck.words import gradient_of
+from gradcheck.user.steps import Step, moved
+from gradcheck.words import gradient_of, listed, verb
+
+CLEAR = 10.0
+"""A slope that fits is closer by at least this factor than one that does not."""
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     step = evidence.problem.step
-    if step is None or step.keyword is None:
+    if step is not None:
+        asked = _in_turn if step.keyword is None else _in_the_limit
+        yield from asked(rule, evidence, step)
+
+
+def _in_turn(rule: Rule, evidence: Evidence, step: Step) -> Iterator[Finding]:
+    """Yield the finding of blocks whose gradients are right once others are updated."""
+    blocks = evidence.blocks
+    left = [index for index, block in enumerate(blocks) if block.verdict == "wrong"]
+    wrong, updated = tuple(left), [index for index in range(len(blocks)) if index not in left]
+    if step.entering is not None or step.momentum:
         return
+    while left:
+        right = [index for index in left if _is_right_after(evidence.first, index, updated, step)]
+        left = [index for index in left if index not in right]
+        if not right:
+            return
+        before, updated = updated, [*updated, *right]
+    names = tuple(evidence.names[index] for index in wrong)
+    first = listed([evidence.names[index] for index in before])
+    yield rule.finding(
+        names,
+        f"{gradient_of(names)} made with weights that the step has already updated",
+        evidence=(
+            f"the loss has these derivatives once {first} {verb(before, 'is', 'are')} updated",
+        ),
+        fix="compute all gradients first, and update the parameters after that",
+    )
+
+
+def _is_right_after(point: Point, index: int, updated: Sequence[int], step: Step) -> bool:
+    """Whether a gradient is right at the point at which other blocks are updated."""
+    gradient = point.blocks[index].gradient.value
+    if gradient is None or not updated:
+        return False
+    mixed = list(point.values)
+    for other in updated:
+        change = point.blocks[other].gradient.value
+        mixed[other] = mixed[other] - step.learning_rate * (0.0 if change is None else change)
+    here, there = (
+        abs(slope_along(point.problem, values, index, gradient) - 1)
+        for values in (point.values, mixed)
+    )
+    return there < NEAR and here > CLEAR * there
+
+
+def _in_the_limit(rule: Rule, evidence: Evidence, step: Step) -> Iterator[Finding]:
+    """Yield the finding of blocks whose error vanishes with the learning rate."""
     wrong = [index for index, block in enumerate(evidence.blocks) if block.verdict == "wrong"]
     errors: dict[int, float] = dict.fromkeys(wrong, 0.0)
     for point in evidence.points:

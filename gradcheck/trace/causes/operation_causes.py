@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from gradcheck.trace.causes.factor_causes import FORMS
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
-from gradcheck.trace.record.graph import before_moves, carried
+from gradcheck.trace.record.graph import before_moves, carried, latest_first
 from gradcheck.trace.record.library_functions import softmax
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node
@@ -33,6 +34,8 @@ from gradcheck.trace.wording.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
+MOST_ABOVE = 100
+"""How many operations are searched for a parameter that has been updated."""
 
 
 def softmax_cause(compared: Compared) -> Cause | None:
@@ -142,6 +145,9 @@ def forward_cause(compared: Compared) -> Cause | None:
     made = compared.loss_nodes[candidate.node]
     if made.is_leaf or made.operation in MOVES:
         return None  # another part of the data, or of a parameter
+    updated = _updated_before(compared)
+    if updated is not None:
+        return _updated(compared.words, updated)
     where = f", line {made.place.line}," if made.place else ""
     words = f"the loss{where} computes it so, and the gradient otherwise"
     fix = f"compute {compared.words.name(candidate.node)} as the loss does"
@@ -214,6 +220,23 @@ def update_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
         for index in search.points[0].parameters.values():
             if same(values, [point.loss_nodes[index].value for point in search.points]):
                 return _updated(search.words, index)
+    return None
+
+
+def _updated_before(compared: Compared) -> int | None:
+    """Return the parameter that a value is computed from after its gradient step; or None."""
+    state, points = compared.state, compared.points
+    above = latest_first(state.tape, [compared.operand], lambda node: node.operands)
+    for node in islice(above, MOST_ABOVE):
+        for leaf, name in compared.parameters.items():
+            if (
+                node.value.shape != compared.loss_nodes[leaf].value.shape
+                or name not in points[0].true
+            ):
+                continue
+            moved = less(compared.values(leaf), state.at(node.index))
+            if proportion(moved, [point.true[name] for point in points], 1e-6):
+                return leaf
     return None
 
 
