@@ -31,7 +31,8 @@ def _in_turn(rule: Rule, evidence: Evidence, step: Step) -> Iterator[Finding]:
     blocks = evidence.blocks
     left = [index for index, block in enumerate(blocks) if block.verdict == "wrong"]
     wrong, updated = tuple(left), [index for index in range(len(blocks)) if index not in left]
-    if step.entering is not None or step.momentum:
+    before = updated
+    if not left or step.entering is not None or step.momentum:
         return
     while left:
         right = [index for index in left if _is_right_after(evidence.first, index, updated, step)]
