@@ -28,6 +28,18 @@ from gradcheck.script.words import RefusedError
 DRAWING = ("matplotlib", "mpl_toolkits", "pylab", "seaborn", "plotly", "IPython", "ipdb")
 """Packages that draw or stop for a human; empty modules replace them and all their parts."""
 
+DRAWN = (
+    "annotate axes axhline axis axvline bar cla clf close cm colorbar contour contourf "
+    "draw errorbar figure fill_between gca gcf grid hist hold imshow ioff ion legend "
+    "loglog matshow pause pcolor plot rc rcParams savefig scatter semilogx semilogy show "
+    "subplot subplots suptitle text tight_layout title xlabel xlim xticks ylabel ylim "
+    "yticks"
+)
+"""What `from matplotlib.pyplot import *` gives that scripts use."""
+
+BUILTIN = ("abs", "bool", "bytes", "max", "min", "pow", "round")
+"""Names of numpy that pylab leaves to Python."""
+
 WRITING = "wax+"
 SAVING = ("save", "savez", "savez_compressed", "savetxt")
 
@@ -80,7 +92,12 @@ class _Drawing(MetaPathFinder, Loader):
         return _Module(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Leave the module empty."""
+        """Leave the module empty, but for what `from pylab import *` and its kin bring."""
+        names = vars(module)
+        for package in (np, np.fft, np.linalg, np.random) if module.__name__ == "pylab" else ():
+            own = (name for name in package.__all__ if name not in BUILTIN)
+            names.update({name: getattr(package, name) for name in own})
+        names.update(dict.fromkeys(DRAWN.split(), Anything()))
 
 
 class Playground:

@@ -399,3 +399,38 @@ for turn in range(30):
     )
     assert found.script.params == ("k",)
     assert found.report.ok
+
+
+BY_DIFFERENCES = """
+def gradient(theta):
+    before, slopes = loss_of(theta), np.zeros_like(theta)
+    for place in range(len(theta)):
+        theta[place] += 1e-9
+        slopes[place] = (loss_of(theta) - before) / 1e-9
+        theta[place] -= 1e-9
+    return slopes
+
+def loss_of(theta):
+    return 0.5 * np.sum((x @ theta - t[:, 0]) ** 2)
+
+theta = np.zeros(3)
+for turn in range(9):
+    loss = loss_of(theta)
+    theta -= gradient(theta) / 20
+"""
+
+
+def test_the_step_of_a_finite_difference_is_no_update(outcome):
+    found = outcome(TABLE + BY_DIFFERENCES)
+    assert "GC404" not in causes(found)
+
+
+@pytest.mark.parametrize("rate", ["1", "0.5"])
+def test_a_rate_that_is_passed_by_name_may_be_a_whole_number(outcome, rate):
+    text = MODEL.replace("off * (1", "off / 15 * (1") + FITTING.replace(
+        "gap(y, t))", f"gap(y, t), lr={rate})"
+    )
+    text = text.replace("0.5 * (gap(y, t) ** 2).sum()", "(gap(y, t) ** 2).sum() / 30")
+    found = outcome(f"{TABLE}{text}fit(Map(), x, t, 9)\n")
+    assert f"lr = {rate}" in found.script.text()
+    assert found.report.ok
