@@ -434,3 +434,24 @@ def test_a_rate_that_is_passed_by_name_may_be_a_whole_number(outcome, rate):
     found = outcome(f"{TABLE}{text}fit(Map(), x, t, 9)\n")
     assert f"lr = {rate}" in found.script.text()
     assert found.report.ok
+
+
+SHOWN = """
+k, c = rng.normal(size=(3, 1)), np.zeros((1, 1))
+aim = (t[:, :1] > 0).astype(float)
+for turn in range(9):
+    out = 1 / (1 + np.exp(-(x @ k + c)))
+    back = out - aim
+    k -= 0.1 * x.T @ back / 15
+    c -= 0.1 * back.mean(axis=0, keepdims=True)
+    loss = np.mean((out - aim) ** 2)
+"""
+
+
+def test_the_derivative_of_a_cross_entropy_beside_a_squared_error_is_said(outcome):
+    (finding,) = outcome(TABLE + SHOWN).report.findings
+    assert finding.code == "GC601"
+    assert "derivative of the cross-entropy, and the loss is the squared error" in finding.message
+    assert (
+        "multiply by 2 times the slope of out, or let the loss be the cross-entropy" in finding.fix
+    )
