@@ -45,7 +45,7 @@ SAVING = ("save", "savez", "savez_compressed", "savetxt")
 
 
 class Anything:
-    """An object that can be called, indexed and iterated over, without any effect."""
+    """An object that can be called, indexed, iterated over and added, without any effect."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -72,6 +72,11 @@ class Anything:
 
     def __deepcopy__(self, _: Any) -> Any:
         return self
+
+    def __add__(self, _: Any) -> Any:
+        return self
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
 
 
 class _Module(types.ModuleType):
