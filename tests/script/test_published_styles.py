@@ -455,3 +455,18 @@ def test_the_derivative_of_a_cross_entropy_beside_a_squared_error_is_said(outcom
     assert (
         "multiply by 2 times the slope of out, or let the loss be the cross-entropy" in finding.fix
     )
+
+
+def test_a_constant_that_was_rounded_to_float32_is_no_bug(outcome):
+    text = """
+k = rng.normal(size=(3, 2))
+share = float(np.float32(1 / 15))
+for turn in range(9):
+    off = x @ k - t
+    loss = np.sum(off ** 2) / 30
+    k -= 0.1 * share * x.T @ off
+"""
+    found = outcome(TABLE + text)
+    assert found.report.ok, str(found.report)
+    assert "right to the precision of float32" in found.script.text()
+    assert not outcome(TABLE + text.replace("share * x", "share * (1 + 1e-7) * x")).report.ok
