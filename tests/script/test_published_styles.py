@@ -468,5 +468,5 @@ for turn in range(9):
 """
     found = outcome(TABLE + text)
     assert found.report.ok, str(found.report)
-    assert "right to the precision of float32" in found.script.text()
+    assert "errors below the precision of float32 are not counted" in found.script.text()
     assert not outcome(TABLE + text.replace("share * x", "share * (1 + 1e-7) * x")).report.ok
