@@ -103,7 +103,7 @@ class Holdings:
         if isinstance(value, NO_DATA):
             return
         if isinstance(value, np.ndarray):
-            is_traced = type(value).__module__.startswith("gradcheck.")
+            is_traced = str(type(value).__module__).startswith("gradcheck.")
             if value.dtype.kind in "fiubc" and value.size and not is_traced:
                 self._add_array(value, put, path)
         elif isinstance(value, int | float | np.number) and not isinstance(value, bool):

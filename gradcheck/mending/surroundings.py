@@ -58,7 +58,7 @@ class Surroundings:
 
 
 def _is_users(value: object) -> bool:
-    return type(value).__module__.partition(".")[0] != "gradcheck"
+    return str(type(value).__module__).partition(".")[0] != "gradcheck"
 
 
 class Remembered:

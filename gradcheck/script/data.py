@@ -17,7 +17,7 @@ CONTAINERS = (list, tuple, set, dict)
 
 def is_shared(value: Any) -> bool:
     """Whether a value is a module, a function, a class, or an object of some library."""
-    module = type(value).__module__.split(".")[0]
+    module = str(type(value).__module__).split(".")[0]
     return isinstance(value, SHARED) or not (module in COPIED or is_users_object(type(value)))
 
 

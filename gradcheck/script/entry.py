@@ -48,6 +48,9 @@ PRELUDE_SECONDS = 20.0
 MEASURED = 1e-6
 """Relative precision to which the factor between two learning rates is measured."""
 
+SINGLE = float(np.finfo(np.float32).eps) / 2
+"""Relative rounding of a number to float32, as a small framework does it to a constant."""
+
 CONFIRMING_SECONDS = 2.0
 CLIPPED = "GC412"
 """Rule accepted in a script: the update in a script is the proper place to clip a gradient."""
@@ -196,6 +199,13 @@ class _Work:
         report = taken.case().check(**data, **overrides)
         if report.verdict != "fail" and CLIPPED not in causes(report):
             return report
+        wrong = [block for block in report.blocks if block.failed]
+        if any((block.max_rel_error or 1.0) <= SINGLE for block in wrong):
+            overrides = {**overrides, "rtol": max(overrides.get("rtol") or 0.0, SINGLE)}
+            report = taken.case().check(**data, **overrides)
+            self.more_notes = ["errors below the precision of float32 are not counted"]
+            if report.verdict != "fail":
+                return report
         if taken.both and loss.family and causes(report) == {"GC604"}:
             again = taken.case(of_step=True).check(**overrides)
             if again.ok:  # the report mentions the weight decay in a note

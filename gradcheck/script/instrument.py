@@ -194,10 +194,10 @@ class _Marker(ast.NodeTransformer):
         number = self._number(Site(USE, ast.unparse(node), node.lineno, ""))
         return self._call("used", [number, node], node)
 
-    def _literal(self, node: ast.Constant) -> Any:
-        if not isinstance(node.value, float) or node.value <= 0:
+    def _literal(self, node: ast.Constant, kind: Any = float) -> Any:
+        if not isinstance(node.value, kind) or node.value <= 0:
             return node
-        site = Site(LITERAL, f"{node.value:g}", node.lineno, "", node.value)
+        site = Site(LITERAL, f"{node.value:g}", node.lineno, "", float(node.value))
         return self._call("scaled", [self._number(site), ast.Constant(node.value)], node)
 
     def visit_Return(self, node: ast.Return) -> ast.Return:
@@ -237,7 +237,7 @@ class _Marker(ast.NodeTransformer):
             ]
         for keyword in node.keywords if self._in_loop else []:
             if isinstance(keyword.value, ast.Constant) and RATE.match(keyword.arg or ""):
-                keyword.value = self._literal(keyword.value)
+                keyword.value = self._literal(keyword.value, int | float)
         self.generic_visit(node)
         if name == "dot" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
             return self._call("dot", [node.func.value, *node.args], node)

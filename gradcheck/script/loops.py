@@ -153,7 +153,7 @@ class _Trial:
         for rate in increments(self.run.marked.sites):
             left = [path for path in self.changed if path not in paths]
             more = self.frozen(rate, left)
-            if more:
+            if self._halved(rate, more):  # the step of a difference freezes, but does not scale
                 marks += rate.marks
                 paths += more
         words = "" if value == 1.0 else f"{value:g}, as you say"

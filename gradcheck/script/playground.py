@@ -28,12 +28,24 @@ from gradcheck.script.words import RefusedError
 DRAWING = ("matplotlib", "mpl_toolkits", "pylab", "seaborn", "plotly", "IPython", "ipdb")
 """Packages that draw or stop for a human; empty modules replace them and all their parts."""
 
+DRAWN = (
+    "annotate axes axhline axis axvline bar cla clf close cm colorbar contour contourf "
+    "draw errorbar figure fill_between gca gcf grid hist hold imshow ioff ion legend "
+    "loglog matshow pause pcolor plot rc rcParams savefig scatter semilogx semilogy show "
+    "subplot subplots suptitle text tight_layout title xlabel xlim xticks ylabel ylim "
+    "yticks"
+)
+"""What `from matplotlib.pyplot import *` gives that scripts use."""
+
+BUILTIN = ("abs", "bool", "bytes", "max", "min", "pow", "round")
+"""Names of numpy that pylab leaves to Python."""
+
 WRITING = "wax+"
 SAVING = ("save", "savez", "savez_compressed", "savetxt")
 
 
 class Anything:
-    """An object that can be called, indexed and iterated over, without any effect."""
+    """An object that can be called, indexed, iterated over and added, without any effect."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -61,6 +73,11 @@ class Anything:
     def __deepcopy__(self, _: Any) -> Any:
         return self
 
+    def __add__(self, _: Any) -> Any:
+        return self
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+
 
 class _Module(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
@@ -80,7 +97,12 @@ class _Drawing(MetaPathFinder, Loader):
         return _Module(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Leave the module empty."""
+        """Leave the module empty, but for what `from pylab import *` and its kin bring."""
+        names = vars(module)
+        for package in (np, np.fft, np.linalg, np.random) if module.__name__ == "pylab" else ():
+            own = (name for name in package.__all__ if name not in BUILTIN)
+            names.update({name: getattr(package, name) for name in own})
+        names.update(dict.fromkeys(DRAWN.split(), Anything()))
 
 
 class Playground:

@@ -13,7 +13,13 @@ LOSS = re.compile(
     r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?|\w*loss\w*|\w*cost\w*|\w*mse"
     r"|objective|nll|log_?list|cross_?entropy|\w+error)(_|\b|$)"
 )
-NO_LOSS = re.compile(r"(?i)acc|count|smooth|delta|prime|deriv|grad|^d(loss|cost|J)$")
+NO_LOSS = re.compile(
+    r"(?i)acc|count|smooth|delta|prime|deriv|grad|^d(loss|cost|J)$"
+    r"|^d_?(loss|cost|error|[JLE])_(d|wrt|by)?_?"
+    r"(theta|weights?\d*|bias(es)?\d*|[a-z]{1,2}\d*|(pred|out|hidden|logit|score)\w*)$"
+)
+"""Names of other numbers, such as that of a derivative, `dL_dz` or `d_loss_W2`."""
+
 RATE = re.compile(
     r"(?i)^(lr|l_rate|learn\w*_?rate|eta|alpha|step_?size|epsilon|eps|rate|a|lr_\w|gamma|lambda_?)$"
 )

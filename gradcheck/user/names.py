@@ -12,7 +12,7 @@ from gradcheck.user.objects import Position, attributes, is_object
 from gradcheck.user.tensors import is_module
 
 PREFIXES = ("d", "d_", "grad_", "g", "g_", "nabla_", "delta_", "D", "grad", "dL_d", "dJ_d")
-SUFFIXES = ("_grad", "_gradient", "_g")
+SUFFIXES = ("_grad", "_gradient", "_grads", "_gradients", "_g")
 ROLES = {
     "weight": {"w", "weight", "weights", "kernel", "ws"},
     "bias": {"b", "bias", "biases", "bs"},

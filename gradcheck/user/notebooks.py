@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import linecache
 import re
@@ -9,11 +10,24 @@ from pathlib import Path
 
 SUFFIX = ".ipynb"
 MAGIC = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
+PYLAB = re.compile(r"^%pylab\b.*$", re.MULTILINE)
+IMPORTED = "import numpy, numpy as np, matplotlib.pyplot as plt; from pylab import *"
+"""What the magic `%pylab` does."""
 
 
 def without_magics(text: str) -> str:
-    """Replace the lines that only IPython understands by `pass`."""
-    return MAGIC.sub(r"\1pass", text)
+    """Replace the lines that only IPython understands by `pass`, and `%pylab` by its imports."""
+    return MAGIC.sub(r"\1pass", PYLAB.sub(IMPORTED, text))
+
+
+def _that_parses(source: str) -> str:
+    """Return the code of a cell; `pass` for one line such as `np.dot?`, or unfinished."""
+    code = without_magics(source)
+    try:
+        ast.parse(code)
+    except SyntaxError:
+        return "pass" if len(source.strip().splitlines()) == 1 else code
+    return code
 
 
 def code_of(text: str) -> str:
@@ -24,8 +38,7 @@ def code_of(text: str) -> str:
     """
     cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
     sources = ["".join(cell["source"]) for cell in cells]
-    code = "\n".join(source for source in sources if not source.startswith("%%"))
-    return without_magics(code)
+    return "\n".join(_that_parses(source) for source in sources if not source.startswith("%%"))
 
 
 def line_of(file: str, number: int) -> str:

@@ -44,7 +44,7 @@ def _assigned(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[s
     if [leaf.path for leaf in leaves] == [()]:
         return [returned], ()
     if parameters.in_place and (returned is None or returned is parameters.owner):
-        return [_or_missing(look_beside(parameters.owner, leaf.path)) for leaf in leaves], ()
+        return [_or_missing(one) for one in _all_beside(parameters)], ()
     if isinstance(returned, Mapping):
         return _by_name(returned, parameters)
     if is_object(returned):
@@ -61,10 +61,23 @@ def _assigned(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[s
         by_shape = _by_shape([returned], parameters)
         if by_shape is not None:
             return by_shape, ()
+        if (kept := _kept(parameters)) is not None:
+            return kept, ()
     raise UsageError(
         f"your gradient returned {describe(returned)}; it must return the gradients of "
         f"{names_of(parameters)}, in a dict by these names or a list in this order"
     )
+
+
+def _all_beside(parameters: Parameters) -> list[Any]:
+    """What the object keeps beside each parameter as its gradient; None where it keeps nothing."""
+    return [look_beside(parameters.owner, leaf.path) for leaf in parameters.leaves]
+
+
+def _kept(parameters: Parameters) -> list[Any] | None:
+    """The gradients beside all parameters; what is returned, as a cost and a delta, is not them."""
+    beside = _all_beside(parameters) if parameters.in_place else [None]
+    return None if any(one is None for one in beside) else beside
 
 
 def _pieces(returned: Any, parameters: Parameters, shape: tuple[int, ...]) -> list[Any]:
@@ -172,6 +185,8 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
             for index, value in zip(places, returned, strict=True):
                 ordered[index] = value
             return ordered
+    if (kept := _kept(parameters)) is not None:
+        return kept
     raise UsageError(
         f"your gradient returned {describe(returned)} for {len(parameters.names)} parameters "
         f"({names_of(parameters)}); return one gradient for each, in this order, or a dict by name"

@@ -6,6 +6,7 @@ import pytest
 
 from gradcheck.options import Wishes
 from gradcheck.script import ScriptEntry
+from gradcheck.script.words import may_be_loss
 
 DATA = """
 import numpy as np
@@ -237,3 +238,13 @@ for turn in range(40):
     found = outcome(DATA + text.replace("FACTOR", factor))
     assert found.script.loss == "loss_of()"
     assert str(found.report).splitlines()[-1].startswith("pass") == (not factor)
+
+
+@pytest.mark.parametrize("name", ["d_loss_z2", "dL_dW1", "d_error_d_out", "dcost_dtheta"])
+def test_a_derivative_of_the_loss_is_no_loss(name):
+    assert not may_be_loss(name)
+
+
+@pytest.mark.parametrize("name", ["d_loss", "D_loss", "d_loss_real", "hidden_error", "loss_d"])
+def test_the_loss_of_a_discriminator_is_one(name):
+    assert may_be_loss(name)

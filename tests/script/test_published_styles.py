@@ -399,3 +399,74 @@ for turn in range(30):
     )
     assert found.script.params == ("k",)
     assert found.report.ok
+
+
+BY_DIFFERENCES = """
+def gradient(theta):
+    before, slopes = loss_of(theta), np.zeros_like(theta)
+    for place in range(len(theta)):
+        theta[place] += 1e-9
+        slopes[place] = (loss_of(theta) - before) / 1e-9
+        theta[place] -= 1e-9
+    return slopes
+
+def loss_of(theta):
+    return 0.5 * np.sum((x @ theta - t[:, 0]) ** 2)
+
+theta = np.zeros(3)
+for turn in range(9):
+    loss = loss_of(theta)
+    theta -= gradient(theta) / 20
+"""
+
+
+def test_the_step_of_a_finite_difference_is_no_update(outcome):
+    found = outcome(TABLE + BY_DIFFERENCES)
+    assert "GC404" not in causes(found)
+
+
+@pytest.mark.parametrize("rate", ["1", "0.5"])
+def test_a_rate_that_is_passed_by_name_may_be_a_whole_number(outcome, rate):
+    text = MODEL.replace("off * (1", "off / 15 * (1") + FITTING.replace(
+        "gap(y, t))", f"gap(y, t), lr={rate})"
+    )
+    text = text.replace("0.5 * (gap(y, t) ** 2).sum()", "(gap(y, t) ** 2).sum() / 30")
+    found = outcome(f"{TABLE}{text}fit(Map(), x, t, 9)\n")
+    assert f"lr = {rate}" in found.script.text()
+    assert found.report.ok
+
+
+SHOWN = """
+k, c = rng.normal(size=(3, 1)), np.zeros((1, 1))
+aim = (t[:, :1] > 0).astype(float)
+for turn in range(9):
+    out = 1 / (1 + np.exp(-(x @ k + c)))
+    back = out - aim
+    k -= 0.1 * x.T @ back / 15
+    c -= 0.1 * back.mean(axis=0, keepdims=True)
+    loss = np.mean((out - aim) ** 2)
+"""
+
+
+def test_the_derivative_of_a_cross_entropy_beside_a_squared_error_is_said(outcome):
+    (finding,) = outcome(TABLE + SHOWN).report.findings
+    assert finding.code == "GC601"
+    assert "derivative of the cross-entropy, and the loss is the squared error" in finding.message
+    assert (
+        "multiply by 2 times the slope of out, or let the loss be the cross-entropy" in finding.fix
+    )
+
+
+def test_a_constant_that_was_rounded_to_float32_is_no_bug(outcome):
+    text = """
+k = rng.normal(size=(3, 2))
+share = float(np.float32(1 / 15))
+for turn in range(9):
+    off = x @ k - t
+    loss = np.sum(off ** 2) / 30
+    k -= 0.1 * share * x.T @ off
+"""
+    found = outcome(TABLE + text)
+    assert found.report.ok, str(found.report)
+    assert "errors below the precision of float32 are not counted" in found.script.text()
+    assert not outcome(TABLE + text.replace("share * x", "share * (1 + 1e-7) * x")).report.ok

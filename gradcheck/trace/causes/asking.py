@@ -48,6 +48,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     axis_causes.axis_cause,
     upstream_causes.adjoint_cause,
     upstream_causes.summed_cause,
+    upstream_causes.entropy_cause,
     upstream_causes.loss_cause,
     slope_causes.other_slope_cause,
     factor_causes.term_cause,

@@ -142,7 +142,11 @@ def _of_quotient(scaled: _Scaled) -> Cause | None:
         for other in sorted(scaled.divisors | {1}):
             quotients = (size / other, other / size)
             if size != other and any(is_about(scaled.ratio, quotient) for quotient in quotients):
-                return Cause(fault.OTHER_SIZE, f"{size} stands where {other} belongs")
+                words = f"{size} stands where {other} belongs"
+                if other == 1:
+                    off = "large" if scaled.ratio > 1 else "small"
+                    words = f"it is {size} times too {off}, and {size} is the length of an axis"
+                return Cause(fault.OTHER_SIZE, words)
     return None
 
 

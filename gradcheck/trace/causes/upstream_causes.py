@@ -103,6 +103,32 @@ def weights_cause(compared: Compared) -> Cause | None:
     return None
 
 
+def entropy_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the loss is the squared error, and it is the derivative of the entropy.
+
+    The output less the target is the derivative of the cross-entropy by what the sigmoid is of.
+    """
+    for slope in (one for one, _ in compared.slopes):
+        output = compared.values(slope.node)
+        if not same(slope.values, [value * (1 - value) for value in output]):
+            continue
+        for error in _errors(compared, slope.node):
+            times = proportion(compared.expected, product(error, slope.values), 1e-6)
+            part = proportion(compared.actual, error, 1e-6)
+            if times and part and error[0].size > 2:
+                name, factor = compared.words.name(slope.node), times / part
+                scale = "" if abs(factor - 1) < 1e-6 else f"{factor:.6g} times "
+                words = (
+                    "it is the derivative of the cross-entropy, and the loss is the squared error"
+                )
+                fix = (
+                    f"multiply by {scale}the slope of {name}, or let the loss be the "
+                    "cross-entropy: the two must agree"
+                )
+                return Cause(fault.OTHER_LOSS, words, fix)
+    return None
+
+
 def loss_cause(compared: Compared) -> Cause | None:
     """Return the cause if it is the derivative of the squared or absolute error, not the loss."""
     slopes = [one for one, _ in compared.slopes]

@@ -230,6 +230,8 @@ class Trials:
         else:
             factors = self._factors(unit, values, reached)
         best: Mend | None = None
+        # of factors that add up from layer to layer, first the one of a single layer
+        factors.sort(key=lambda factor: abs(np.log(abs(factor))) if factor else 0.0)
         for factor in factors:
             replacements = tuple(
                 self.replacement(unit, values[point], point, factor) for point in self.state.points

@@ -141,6 +141,8 @@ def call_numpy(
     force: bool = False,
 ) -> Any:
     """Call a numpy function and record it; with `force`, even if no argument is traced."""
+    if function is np.average and len(arguments) < 3 and keywords.keys() <= {"axis", "keepdims"}:
+        function = np.mean
     name = function.__name__
     if name in QUESTIONS:
         return function(*plain(arguments), **plain(keywords))

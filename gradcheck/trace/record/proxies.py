@@ -134,7 +134,8 @@ def _may_be_replaced(value: FunctionType | type) -> bool:
 
 def is_jaxs(value: Any) -> bool:
     """Whether a value is a function of jax's, or one wrapped by jax."""
-    return callable(value) and type(value).__module__.partition(".")[0] in ("jax", "jaxlib")
+    module = type(value).__module__  # of Cython's functions, a descriptor
+    return callable(value) and str(module).partition(".")[0] in ("jax", "jaxlib")
 
 
 def _jax_function(function: Any, tape: Tape) -> Any:
