@@ -16,7 +16,7 @@ from itertools import pairwise
 from types import CodeType
 
 from gradcheck.mending.context import Edit
-from gradcheck.mending.marks import HOOKS
+from gradcheck.mending.marks import LEFT, RIGHT
 from gradcheck.mending.source import (
     Function,
     Piece,
@@ -239,7 +239,7 @@ def _binds_the_same(new: CodeType, old: CodeType) -> bool:
     """True if a function's variables are the same; a new one would be shared by all variants."""
 
     def bound(code: CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
-        names = [one for one in code.co_varnames + code.co_cellvars if not one.startswith(HOOKS)]
+        names = [one for one in code.co_varnames + code.co_cellvars if one not in (LEFT, RIGHT)]
         return frozenset(names), code.co_freevars
 
     def every(code: CodeType) -> list[tuple[frozenset[str], tuple[str, ...]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import sys
 import types
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.mending.marks import HOOKS, Mark
 from gradcheck.script.bodies import (
     RETURNED,
     ReturnedError,
@@ -22,7 +24,7 @@ from gradcheck.script.bodies import (
 )
 from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
-from gradcheck.script.marks import HOOKS, Seen
+from gradcheck.script.marks import Seen
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.state import (
@@ -201,6 +203,10 @@ class Run:
         elif seen.wanted == (number, count):
             seen.value = value
             raise _StopError
+
+    def marks_in(self, path: str, node: ast.AST) -> tuple[Mark, ...]:
+        """Return the marks in a function or loop that an edit of it keeps."""
+        return self.marked.kept_in(node, "" if path == str(self.script.path) else path)
 
     # replaying
 
