@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
-from gradcheck.mending.source import ONCE, Definition, Piece, offsets, span
+from gradcheck.mending.source import ONCE, Definition, Piece, apply, offsets, span
 from gradcheck.mending.written import quoted_as_in
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -122,6 +122,13 @@ class Context:
         """Return the text of a node."""
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
+
+    def rewritten(self, span: tuple[int, int], parts: Mapping[Any, str]) -> str:
+        """Return the text from one byte to another, with nodes in it replaced."""
+        first, last = span
+        changes = [(self.span(node), text.encode()) for node, text in parts.items()]
+        inside = [(start - first, end - first, text) for (start, end), text in changes]
+        return apply(self.text[first:last], inside).decode("utf-8")
 
     def indent(self, statement: ast.stmt) -> bytes:
         """Return the text before a statement on its line."""

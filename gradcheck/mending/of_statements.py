@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.of_insertions import put_in
-
-IN_PLACE = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
+from gradcheck.mending.of_insertions import IN_PLACE, put_in
 
 PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
 """The parts without biases, in arrays of one axis and of two."""
@@ -38,13 +36,9 @@ def _in_part(context: Context, node: ast.AugAssign) -> Iterator[Edit]:
         return
     inside = [one for one in ast.walk(node.value) if isinstance(one, ast.Name | ast.Subscript)]
     alike = [one for one in inside if context.value(one) == value]
-    start, end = context.span(node)
     for part in PARTS.get(len(value.shape), ()) if alike else ():
-        text = context.text[start:end].decode()
-        for one in sorted([node.target, *alike], key=context.span, reverse=True):
-            after = len(context.text[start : context.span(one)[1]].decode())
-            text = f"{text[:after]}{part}{text[after:]}"
-        yield context.replaced(node, text, 9.0)
+        parts = {one: f"{context.source(one)}{part}" for one in (node.target, *alike)}
+        yield context.replaced(node, context.rewritten(context.span(node), parts), 9.0)
 
 
 def _with_operator(

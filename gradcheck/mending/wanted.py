@@ -166,14 +166,11 @@ def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bo
     present, around = context.source(part), context.parents.get(part)
     is_factor = part is not node and isinstance(around, ast.BinOp)
     whole = around if is_factor and isinstance(around, ast.expr) else part
-    first, last = context.span(whole)
-    start, end = context.span(part)
-    before, after = context.text[first:start].decode(), context.text[end:last].decode()
     # an added factor is found as an edit of the whole product
     is_product = isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div)
     is_same = text == present or (is_factor and is_product and present in text)
-    now = f"({before}({text}){after})"
-    return not is_same and (not is_roundabout(now) or is_roundabout(f"({before}{present}{after})"))
+    before, now = context.source(whole), context.rewritten(context.span(whole), {part: f"({text})"})
+    return not is_same and (not is_roundabout(f"({now})") or is_roundabout(f"({before})"))
 
 
 def _changes(before: str, after: str) -> float:
