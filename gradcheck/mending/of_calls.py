@@ -126,16 +126,7 @@ def wrapped(context: Context) -> Iterator[Edit]:
 
 
 def comparisons(context: Context) -> Iterator[Edit]:
-    """Yield a comparison with or without equality, or reversed; or a mask for a clip."""
-    for call in context.all_of(ast.Call):
-        match call:
-            case ast.Call(ast.Attribute(attr="maximum"), [ast.Constant(0), bounded]) | ast.Call(
-                ast.Attribute(attr="maximum"), [bounded, ast.Constant(0)]
-            ):
-                text, value = grouped(context.source(bounded), bounded), context.value(bounded)
-                for atom, other in context.values.items() if value else ():
-                    if other == value and atom != text and not context.is_made_later(atom, call):
-                        yield context.replaced(call, f"{text} * ({atom} > 0)", 6.0)
+    """Yield a comparison with or without equality, or reversed."""
     for node in context.all_of(ast.Compare):
         if type(node.ops[0]) in OPPOSITE and len(node.ops) == 1:
             left, right = context.source(node.left), context.source(node.comparators[0])

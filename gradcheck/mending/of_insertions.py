@@ -10,8 +10,6 @@ from gradcheck.mending.of_factors import sizes_in
 
 IN_PLACE = {kind: f"{symbol}=" for kind, symbol in OPERATORS.items()}
 AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
-OF_BIASES = {1: ("[0]",), 2: ("[:, 0]", "[:, -1]", "[0]")}
-"""The places of biases in arrays of one axis, and of two."""
 
 NAMED = ast.Name | ast.Attribute | ast.Subscript
 
@@ -33,8 +31,6 @@ def inserted(context: Context) -> Iterator[Edit]:
             yield put_in(context, "after", statement, f"{name} /= {size}", weight + 3.5)
             yield put_in(context, "after", statement, f"{name} *= {size}", weight + 5.5)
         yield put_in(context, "after", statement, f"{name} *= -1", 9.0)
-        for part in OF_BIASES.get(len(value.shape), ()):
-            yield put_in(context, "after", statement, f"{name}{part} = 0", 12.0)
 
 
 def _reset(context: Context) -> Iterator[Edit]:
