@@ -20,8 +20,7 @@ CALLED = re.compile(rb"[\w\])]\($")
 """The opening bracket of a call, and not one around an expression."""
 
 LIBRARY_ATTRIBUTES = ("T", "shape", "size", "ndim", "dtype")
-
-
+NAMED = ast.Name | ast.Attribute | ast.Subscript
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -67,13 +66,12 @@ class Context:
     @cached_property
     def values(self) -> Values:
         """The values of the names, attributes and items in it that are arrays or numbers."""
-        atoms = ast.Name | ast.Attribute | ast.Subscript
         return {
             text: value
             for text, value in self.known.items()
             if text != ONCE
             and value.kind not in NOT_NUMBERS
-            and isinstance(ast.parse(text, mode="eval").body, atoms)
+            and isinstance(ast.parse(text, mode="eval").body, NAMED)
         }
 
     @cached_property
@@ -221,32 +219,18 @@ class Context:
     def atoms(self) -> Iterator[ast.expr]:
         """Yield the names, attributes and items that are read as arrays or numbers."""
         for node in self.nodes:
-            if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+            if not isinstance(node, NAMED) or not isinstance(node.ctx, ast.Load):
                 continue
-            value = self.value(node) if isinstance(node.ctx, ast.Load) else None
-            if value is None or value.kind in NOT_NUMBERS:
-                continue
-            if isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES:
-                continue
-            whole = getattr(node, "value", None)
-            if isinstance(node, ast.Subscript) and getattr(whole, "attr", "") == "shape":
-                continue
-            parent = self.parents.get(node)
-            inside = isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node
-            if inside and parent in self._readable:
-                continue
-            yield node
+            value, parent = self.value(node), self.parents.get(node)
+            is_number = value is not None and value.kind not in NOT_NUMBERS
+            if is_number and not _is_property(node) and not self._is_part(node, parent):
+                yield node
 
-    @cached_property
-    def _readable(self) -> frozenset[ast.AST]:
-        """Attributes and items that have a value, and are no property of arrays."""
-        return frozenset(
-            node
-            for node in self.nodes
-            if isinstance(node, ast.Attribute | ast.Subscript)
-            and self.value(node) is not None
-            and not (isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES)
-        )
+    def _is_part(self, node: ast.expr, parent: ast.AST | None) -> bool:
+        """True if a node is the owner of an attribute or item that has a value."""
+        if not isinstance(parent, ast.Attribute | ast.Subscript) or parent.value is not node:
+            return False
+        return self.value(parent) is not None and not _is_property(parent)
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
@@ -285,6 +269,13 @@ class Context:
                 block = getattr(node, name, None)
                 if isinstance(block, list) and len(block) > 1 and isinstance(block[0], ast.stmt):
                     yield block
+
+
+def _is_property(node: ast.AST) -> bool:
+    """True for a property of arrays, as `x.T`, and for an item of one, as `x.shape[0]`."""
+    if isinstance(node, ast.Subscript):
+        return getattr(node.value, "attr", "") == "shape"
+    return isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES
 
 
 def _parts(value: ast.expr) -> Iterator[ast.expr]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gradcheck.mending.context import OPERATORS, Context, Edit
+from gradcheck.mending.context import NAMED, OPERATORS, Context, Edit
 from gradcheck.mending.of_factors import sizes_in
 
 IN_PLACE = {kind: f"{symbol}=" for kind, symbol in OPERATORS.items()}
 AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
-
-NAMED = ast.Name | ast.Attribute | ast.Subscript
 
 
 def inserted(context: Context) -> Iterator[Edit]:

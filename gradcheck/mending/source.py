@@ -145,9 +145,9 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
         except UnreadableError as error:
             refused.append(str(error))
         else:
-            hooks = same[0].__globals__.get(HOOKS)  # of a script that is run
-            node = function.definition(trees[path])
-            marks = () if hooks is None else hooks.marks_in(path, node)
+            scope, node = same[0].__globals__, function.definition(trees[path])
+            run = scope.get(HOOKS)  # of a script
+            marks = () if run is None else run.marked.kept_in(node, scope)
             functions.append(replace(function, of_loss=code in of_loss, marks=marks))
     return functions, refused
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,17 +86,15 @@ class Marked:
         """Whether a name or line is the one that the user gave for the loss."""
         return self.wanted in (name, name.removesuffix("()"), str(line))
 
-    def kept_in(self, node: Any, path: str) -> tuple[marks.Mark, ...]:
-        """Return the marks in a function or loop that an edit of it keeps.
-
-        `path` is the path of an imported module, or "".
-        """
+    def kept_in(self, node: Any, scope: Mapping[str, Any]) -> tuple[marks.Mark, ...]:
+        """Return the marks in a function or loop that an edit keeps; `scope` are its globals."""
+        file = "" if scope["__name__"] == "__main__" else Path(scope["__file__"]).name
         within = range(node.lineno, node.end_lineno + 1)
         return tuple(
             marks.Mark(number, KEPT[site.kind], "" if site.kind == RETURNED else site.name)
             for number, site in enumerate(self.sites)
             if site.kind in KEPT
-            and site.file == Path(path).name
+            and site.file == file
             and (
                 site.function == node.lineno if isinstance(node, Function) else site.line in within
             )

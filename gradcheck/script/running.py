@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import sys
 import types
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.mending.marks import HOOKS, Mark
+from gradcheck.mending.marks import HOOKS
 from gradcheck.script.bodies import (
     RETURNED,
     ReturnedError,
@@ -203,10 +202,6 @@ class Run:
         elif seen.wanted == (number, count):
             seen.value = value
             raise _StopError
-
-    def marks_in(self, path: str, node: ast.AST) -> tuple[Mark, ...]:
-        """Return the marks in a function or loop that an edit of it keeps."""
-        return self.marked.kept_in(node, "" if path == str(self.script.path) else path)
 
     # replaying
 
