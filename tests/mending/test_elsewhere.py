@@ -1,11 +1,10 @@
 """A patch must hold on other data: coincidences of numbers and sizes are no mends."""
 
-import importlib.util
 import signal
-import sys
 
 import numpy as np
 import pytest
+from modules import module_of
 
 import gradcheck
 from gradcheck.mending.candidate import Mended, Watch
@@ -275,12 +274,7 @@ PARAMS = RNG.normal(size=3)
 @pytest.fixture
 def repaired(tmp_path, request):
     def repair(text, edits=700):
-        path = tmp_path / "made.py"
-        path.write_text(HEAD + text)
-        spec = importlib.util.spec_from_file_location(f"made_{abs(hash(str(path)))}", path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
+        module = module_of(HEAD + text, tmp_path, "made")
         arguments = module.loss, module.PARAMS, module.grad
         return gradcheck.repair(*arguments, budget=Edits(edits)), module
 
