@@ -19,7 +19,7 @@ from gradcheck.mending.matching import CLOSE, Told, Wanted, matched
 from gradcheck.mending.moments import Moment, moments_at
 from gradcheck.mending.pool import Pool
 from gradcheck.mending.said import last_line, nodes_near, statement_at
-from gradcheck.mending.solved import parts_of, wholes_around
+from gradcheck.mending.solved import parts_of
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_MOMENTS, MOST_RETURNED = 8, 4, 12
@@ -123,7 +123,6 @@ def _edits(context: Context, node: ast.expr, targets: Sequence[Told], exact: flo
     pool = Pool(context, moments, node, exact)
     expected = [value for _, value in targets]
     parts = list(parts_of(context, node, moments, expected))
-    parts += wholes_around(context, node, moments, expected)
     for of_three in (False, True):
         weighed = [
             (_weight(context.source(part), text), context.span(part), part, text)

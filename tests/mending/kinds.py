@@ -474,19 +474,6 @@ def grad(w):
         "up /= Y**2",
         "up *= Y**2",
     ),
-    "an operator": (
-        VECTORS
-        + """
-def loss(w):
-    return np.sum(np.sqrt(2 + (X @ w) ** 2))
-
-def grad(w):
-    z = X @ w
-    return X.T @ (z / np.sqrt(2 + z * z))
-""",
-        "z / np.sqrt",
-        "z * np.sqrt",
-    ),
     "brackets around a comparison": (
         VECTORS
         + """
@@ -554,21 +541,6 @@ def grad(w):
         TWICE,
         "np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))",
         "g[ROWS] += Y * np.cosh(w[ROWS] * Y)",
-    ),
-    "a kernel turned round": (
-        """
-X, Y = DRAWN.normal(size=9), DRAWN.normal(size=7)
-START = DRAWN.normal(size=3)
-
-def loss(k):
-    return np.sum(np.convolve(X, k, "valid") ** 3)
-
-def grad(k):
-    d = 3 * np.convolve(X, k, "valid") ** 2
-    return np.correlate(X, d, "valid")[::-1]
-""",
-        '"valid")[::-1]',
-        '"valid")',
     ),
     "another list": (
         """
@@ -711,26 +683,5 @@ def grad(table):
 """,
         "back / len(picked)",
         "back",
-    ),
-    "an accumulator that is never 0 again": (
-        VECTORS
-        + """
-class Sums:
-    def __init__(self):
-        self.total = np.zeros(4)
-
-SUMS = Sums()
-
-def loss(w):
-    return np.sum(np.cosh(X @ w - Y))
-
-def grad(w):
-    SUMS.total = np.zeros_like(SUMS.total)
-    for row, target in zip(X, Y):
-        SUMS.total += np.sinh(row @ w - target) * row
-    return SUMS.total
-""",
-        "    SUMS.total = np.zeros_like(SUMS.total)\n",
-        "",
     ),
 }
