@@ -41,8 +41,6 @@ def scaled(context: Context) -> Iterator[Edit]:
             if value is None or other.kind not in ("array", value.kind) or atom == text:
                 continue
             same = other.shape == value.shape
-            if len(value.shape) == 2 and other.shape == value.shape[:1] != value.shape[1:]:
-                atom, same = f"{atom}[:, None]", True  # a number for each row
             if same or stretches(other.shape, value.shape):
                 weight = (9.0 if same else 12.0) + far / 4
                 yield context.replaced(node, f"{text} * {atom}", weight)
