@@ -204,12 +204,12 @@ def span_of_piece(starts: Sequence[int], node: Piece) -> tuple[int, int]:
     return starts[first - 1], starts[last.end_lineno or last.lineno]
 
 
-def new_code(function: Function, definition: bytes, line: int, body: int | None = None) -> CodeType:
+def new_code(function: Function, definition: bytes, line: int, body: int | None) -> CodeType:
     """Return the code of a function, compiled from a text of its definition.
 
     The definition stands at a line of its file, from 1; its first statement, or a lambda's body, is
     at `body`. The variables of the enclosing scope are mentioned there, so that one that is no
-    longer used keeps its cell. `body` is None if all of them are used.
+    longer used keeps its cell. `body` is None if an edit moves it.
 
     Raises:
         UnreadableError: the text is no Python, or the function needs other variables of the

@@ -106,9 +106,9 @@ class Program:
         Raises:
             UnreadableError: it cannot be compiled.
         """
-        return self._compiled([edit[:4] for edit in edits], is_whole=False)
+        return self._compiled([edit[:4] for edit in edits])
 
-    def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]], is_whole: bool) -> Codes:
+    def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]]) -> Codes:
         codes: list[tuple[Function, CodeType]] = []
         for function in self.functions:
             begin, end, body, line = self._spans[function]
@@ -119,7 +119,7 @@ class Program:
             ]
             if inside:
                 edited = apply(self.texts[function.path][begin:end], inside)
-                before = None if is_whole or min(inside)[0] < body else body
+                before = None if min(inside)[0] < body else body
                 codes.append((function, new_code(function, edited, line, before)))
         return codes
 
@@ -175,7 +175,7 @@ class Program:
             (slot.path, slot.start, slot.end, self._chain(slot, texts))
             for slot, texts in slots.items()
         ]
-        codes = self._compiled(changes, is_whole=True)
+        codes = self._compiled(changes)
         if not all(_binds_the_same(code, function.code) for function, code in codes):
             raise UnreadableError("a variable of one would be that of the others")
         return codes
