@@ -9,6 +9,9 @@ from gradcheck.mending.context import NAMED, OPERATORS, Context, Edit
 from gradcheck.mending.of_factors import sizes_in
 
 IN_PLACE = {kind: f"{symbol}=" for kind, symbol in OPERATORS.items()}
+OF_BIASES = {1: ("[0]",), 2: ("[:, 0]", "[:, -1]", "[0]")}
+"""The places of biases in arrays of one axis, and of two."""
+
 AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
 
 
@@ -29,6 +32,8 @@ def inserted(context: Context) -> Iterator[Edit]:
             yield put_in(context, "after", statement, f"{name} /= {size}", weight + 3.5)
             yield put_in(context, "after", statement, f"{name} *= {size}", weight + 5.5)
         yield put_in(context, "after", statement, f"{name} *= -1", 9.0)
+        for part in OF_BIASES.get(len(value.shape), ()):
+            yield put_in(context, "after", statement, f"{name}{part} = 0", 12.0)
 
 
 def _reset(context: Context) -> Iterator[Edit]:

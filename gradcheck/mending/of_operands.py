@@ -143,6 +143,7 @@ def indices(context: Context) -> Iterator[Edit]:
     passes = {ast.unparse(one) for one in ast.walk(target)} if target else set()
     for node in context.all_of(ast.Subscript):
         index = node.slice
+        yield from _other_ends(context, index)
         if isinstance(index, ast.Slice | ast.Tuple):
             continue
         if isinstance(index, ast.Constant) and not isinstance(index.value, int):
@@ -155,12 +156,26 @@ def indices(context: Context) -> Iterator[Edit]:
             near = [str(int(text) + step) for step in (-1, 1)]
         else:
             near = [f"{text} - 1", f"{text} + 1"]
+            yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
         for one in near:
             yield context.replaced(index, one, 7.0)
         for name, value in context.values.items():
             if value.kind == "int" and name.isidentifier() and name not in {text, *passes}:
                 yield context.replaced(index, name, 8.5)
                 yield context.replaced(index, f"-{name}", 9.0)
+
+
+def _other_ends(context: Context, index: ast.expr) -> Iterator[Edit]:
+    """Yield slices that begin or end at the same place, counted from either end."""
+    for part in index.elts if isinstance(index, ast.Tuple) else [index]:
+        match part:
+            case ast.Slice(None, ast.expr() as end, None) | ast.Slice(
+                ast.expr() as end, None, None
+            ):
+                place = end.operand if isinstance(end, ast.UnaryOp) else end
+                text = grouped(context.source(place), place)
+                for other in (f":{text}", f"{text}:", f"-{text}:", f":-{text}"):
+                    yield context.replaced(part, other, 8.0)
 
 
 def _counters(context: Context, node: ast.AST) -> Iterator[str]:

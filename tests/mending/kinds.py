@@ -369,6 +369,52 @@ def grad(w):
         "bent(z) * x",
         "bent(kept) * x",
     ),
+    "a slice from the other end": (
+        """
+Y, START = DRAWN.normal(size=2), DRAWN.normal(size=4)
+
+def loss(w):
+    return np.sum(np.sinh(w[:2] * Y))
+
+def grad(w):
+    g = np.zeros_like(w)
+    g[:2] = Y * np.cosh(w[:2] * Y)
+    return g
+""",
+        "g[:2] =",
+        "g[2:] =",
+    ),
+    "an index from the end": (
+        """
+START = DRAWN.normal(size=5)
+
+def loss(w):
+    return sum(np.sin(w[i]) * np.exp(w[-i]) for i in range(1, 3))
+
+def grad(w):
+    g = np.zeros_like(w)
+    for i in range(1, 3):
+        g[i] += np.cos(w[i]) * np.exp(w[-i])
+        g[-i] += np.sin(w[i]) * np.exp(w[-i])
+    return g
+""",
+        "g[-i] +=",
+        "g[i] +=",
+    ),
+    "a penalty on a bias": (
+        VECTORS
+        + """
+def loss(w):
+    return 0.5 * np.sum((X @ w - Y) ** 2) + 0.3 * np.sum(w[1:] ** 2)
+
+def grad(w):
+    shrunk = 0.6 * w
+    shrunk[0] = 0
+    return X.T @ (X @ w - Y) + shrunk
+""",
+        "    shrunk[0] = 0\n",
+        "",
+    ),
     "a loop that goes back": (
         """
 START = [DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3))]
