@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from forked import run_forked
+from modules import module_at
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -227,9 +228,7 @@ def test_every_page_is_in_the_index():
 
 
 def test_the_pages_of_rules_are_current():
-    spec = importlib.util.spec_from_file_location("build_rules", DOCS / "build_rules.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = module_at(DOCS / "build_rules.py")
     wanted = module.pages()
     there = {"catalogue.md", *(f"rules/{path.name}" for path in DOCS.glob("rules/*"))}
     assert there == set(wanted)

@@ -1,12 +1,12 @@
 """The README's code runs, and the output that it shows is what comes out."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 import sweeps
 from forked import run_forked
+from modules import module_at
 
 from gradcheck.cli import main
 from gradcheck.diagnose.rules import RULES
@@ -75,8 +75,6 @@ def test_it_is_read_in_a_few_minutes():
 
 def test_the_picture_is_a_report():
     pytest.importorskip("jinja2")
-    spec = importlib.util.spec_from_file_location("picture", ROOT / "docs" / "build_picture.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = module_at(ROOT / "docs" / "build_picture.py")
     there = (ROOT / "docs" / "network.svg").read_text(encoding="utf-8")
     assert without_figures(there) == without_figures(module.picture() + "\n")

@@ -4,12 +4,12 @@ The published code is wrong in the blocks that its case names, the mended code i
 the parameters live in a dict, in an object with lists, in dicts of layers, or in a training loop.
 """
 
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from modules import module_at
 
 import gradcheck
 
@@ -17,18 +17,8 @@ CASES = Path(__file__).parents[1] / "cases"
 ENTRIES = 40
 
 
-def load(name):
-    specification = importlib.util.spec_from_file_location(f"source_{name}", CASES / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-dense = load("dense_article")
-digits = load("digits_classifier")
-pixels = load("overfit_pixels")
-relu = load("relu_regression")
-xor = load("xor")
+NAMES = "dense_article", "digits_classifier", "overfit_pixels", "relu_regression", "xor"
+dense, digits, pixels, relu, xor = (module_at(CASES / f"{name}.py") for name in NAMES)
 
 
 def wrong(report):

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from types import FrameType
 
 from gradcheck.mending.context import Edit
+from gradcheck.mending.silence import WAITS
 from gradcheck.mending.source import apply
 from gradcheck.mending.variants import Texts
 
-WAITS = 10
-"""The factor on the time limit of a candidate that waits instead of computing."""
+ALMOST = 0.9
+"""The share of its time limit that a candidate has computed if nothing else runs meanwhile."""
 
 
 class TooSlowError(BaseException):
@@ -62,42 +63,22 @@ def applied(texts: Texts, edits: Sequence[Edit]) -> Texts:
     return after
 
 
-class Watch:
-    """Raise TooSlowError in its block after some seconds of computing.
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raise TooSlowError after about `seconds` of computing, or `WAITS` times as many of waiting.
 
-    The time of other processes on a busy machine is not counted. The timer rings all the time,
-    after every `seconds`: setting it for each candidate would take longer than many of them do.
+    The time of other processes on a busy machine is not counted.
     """
+    computed, begun = time.thread_time(), time.monotonic()
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._rings = 0
-        self._begun: float | None = None
-        self._most: float | None = None
-        signal.signal(signal.SIGALRM, self._ring)
-        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
-
-    @contextmanager
-    def at_most(self, seconds: float) -> Iterator[None]:
-        """Raise after about `seconds` of computing, or `WAITS` times as many of waiting."""
-        signal.signal(signal.SIGALRM, self._ring)  # a candidate may have set its own handler
-        self._begun, self._rings = None, int(WAITS * seconds / self._seconds) + 1
-        self._most = seconds
-        try:
-            yield
-        finally:
-            self._most = None
-
-    def stop(self) -> None:
-        """Stop the timer, which would end a process that goes on."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-    def _ring(self, number: int, frame: FrameType | None) -> None:
-        if self._most is None:
-            return
-        if self._begun is None:  # read only now, as that is slow and seldom needed
-            self._begun = time.thread_time()
-        self._rings -= 1
-        computed = self._seconds + time.thread_time() - self._begun
-        if computed >= self._most or self._rings <= 0:
+    def ring(number: int, frame: FrameType | None) -> None:
+        is_computing = time.thread_time() - computed >= ALMOST * seconds
+        if is_computing or time.monotonic() - begun >= WAITS * seconds:
             raise TooSlowError
+
+    signal.signal(signal.SIGALRM, ring)  # the candidate before may have set its own handler
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds / 4)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
-from gradcheck.mending.source import ONCE, Definition, Piece, offsets, span
+from gradcheck.mending.source import ONCE, Definition, Piece, apply, offsets, span
 from gradcheck.mending.written import quoted_as_in
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -20,8 +20,7 @@ CALLED = re.compile(rb"[\w\])]\($")
 """The opening bracket of a call, and not one around an expression."""
 
 LIBRARY_ATTRIBUTES = ("T", "shape", "size", "ndim", "dtype")
-
-
+NAMED = ast.Name | ast.Attribute | ast.Subscript
 OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -67,13 +66,12 @@ class Context:
     @cached_property
     def values(self) -> Values:
         """The values of the names, attributes and items in it that are arrays or numbers."""
-        atoms = ast.Name | ast.Attribute | ast.Subscript
         return {
             text: value
             for text, value in self.known.items()
             if text != ONCE
             and value.kind not in NOT_NUMBERS
-            and isinstance(ast.parse(text, mode="eval").body, atoms)
+            and isinstance(ast.parse(text, mode="eval").body, NAMED)
         }
 
     @cached_property
@@ -122,6 +120,13 @@ class Context:
         """Return the text of a node."""
         start, end = self.span(node)
         return self.text[start:end].decode("utf-8")
+
+    def rewritten(self, span: tuple[int, int], parts: Mapping[Any, str]) -> str:
+        """Return the text from one byte to another, with nodes in it replaced."""
+        first, last = span
+        changes = [(self.span(node), text.encode()) for node, text in parts.items()]
+        inside = [(start - first, end - first, text) for (start, end), text in changes]
+        return apply(self.text[first:last], inside).decode("utf-8")
 
     def indent(self, statement: ast.stmt) -> bytes:
         """Return the text before a statement on its line."""
@@ -214,32 +219,18 @@ class Context:
     def atoms(self) -> Iterator[ast.expr]:
         """Yield the names, attributes and items that are read as arrays or numbers."""
         for node in self.nodes:
-            if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
+            if not isinstance(node, NAMED) or not isinstance(node.ctx, ast.Load):
                 continue
-            value = self.value(node) if isinstance(node.ctx, ast.Load) else None
-            if value is None or value.kind in NOT_NUMBERS:
-                continue
-            if isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES:
-                continue
-            whole = getattr(node, "value", None)
-            if isinstance(node, ast.Subscript) and getattr(whole, "attr", "") == "shape":
-                continue
-            parent = self.parents.get(node)
-            inside = isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node
-            if inside and parent in self._readable:
-                continue
-            yield node
+            value, parent = self.value(node), self.parents.get(node)
+            is_number = value is not None and value.kind not in NOT_NUMBERS
+            if is_number and not _is_property(node) and not self._is_part(node, parent):
+                yield node
 
-    @cached_property
-    def _readable(self) -> frozenset[ast.AST]:
-        """Attributes and items that have a value, and are no property of arrays."""
-        return frozenset(
-            node
-            for node in self.nodes
-            if isinstance(node, ast.Attribute | ast.Subscript)
-            and self.value(node) is not None
-            and not (isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES)
-        )
+    def _is_part(self, node: ast.expr, parent: ast.AST | None) -> bool:
+        """True if a node is the owner of an attribute or item that has a value."""
+        if not isinstance(parent, ast.Attribute | ast.Subscript) or parent.value is not node:
+            return False
+        return self.value(parent) is not None and not _is_property(parent)
 
     @cached_property
     def nodes(self) -> list[ast.AST]:
@@ -278,6 +269,13 @@ class Context:
                 block = getattr(node, name, None)
                 if isinstance(block, list) and len(block) > 1 and isinstance(block[0], ast.stmt):
                     yield block
+
+
+def _is_property(node: ast.AST) -> bool:
+    """True for a property of arrays, as `x.T`, and for an item of one, as `x.shape[0]`."""
+    if isinstance(node, ast.Subscript):
+        return getattr(node.value, "attr", "") == "shape"
+    return isinstance(node, ast.Attribute) and node.attr in LIBRARY_ATTRIBUTES
 
 
 def _parts(value: ast.expr) -> Iterator[ast.expr]:

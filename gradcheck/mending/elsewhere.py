@@ -20,7 +20,7 @@ from gradcheck.mending.grown import resizable, slots_of
 from gradcheck.mending.held import Held, Holdings, passed_on
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
 from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions, tied
-from gradcheck.user.calls import LEAVING, Raised, UserCodeError
+from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import gradients_at
 from gradcheck.user.problem import Problem
 from gradcheck.words import listed
@@ -48,9 +48,7 @@ class Data:
         # following what enters an adaptive step anew in each call would tell no more of the data
         step = problem.step
         implied = problem if step is None else replace(problem, step=replace(step, entering=None))
-        self._problem, self._untold = implied, untold(implied)
-        self._values = values
-        self._restore = restore
+        self._problem, self._values, self._restore = implied, values, restore
         self._rng = np.random.default_rng(0)
         self._base = self._answer()
         stepping = None if step is None else step.step
@@ -130,7 +128,7 @@ class Data:
         """Return the loss and the gradient in a state; None for what raises or is not finite."""
         loss, gradient = None, None
         with state.made(), suppress(Exception):  # wrappers raise too, as weights of rows do
-            problem, values = state.of(self._untold, self._values)
+            problem, values = state.of(self._problem, self._values)
             loss = problem.loss([value.copy() for value in values])
             blocks = gradients_at(problem, values)
             whole = [one.value for one in blocks if one.comparable and one.value is not None]
@@ -219,24 +217,3 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
 def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:
     """Return the sizes of changed data; numbers have the size 1 in common."""
     return {size for held, _ in puts for size in np.shape(held.value) or (1,)}
-
-
-def untold(problem: Problem) -> Problem:
-    """Return the problem without reports on what its functions raise, which take long."""
-    loss, gradient = map(_untold, (problem.loss_function, problem.gradient_function))
-    return replace(problem, loss_function=loss, gradient_function=gradient)
-
-
-def _untold(function: Any) -> Any:
-    if function is None:
-        return None
-
-    def called(*arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except (UserCodeError, UsageError):
-            raise
-        except LEAVING as error:
-            raise UserCodeError(Raised("", error, (), {})) from None
-
-    return called

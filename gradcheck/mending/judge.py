@@ -13,7 +13,7 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.diagnose.excuses import allowing_both
 from gradcheck.errors import UsageError
-from gradcheck.mending.elsewhere import Data, untold
+from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.sizes import State
 from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept
 from gradcheck.sampling import Indices
@@ -69,21 +69,19 @@ class Judge:
         self._missing, self._turn = missing, 0
         self._rng = np.random.default_rng(0)
         center = point.problem.loss([value.copy() for value in point.values])
-        problem = untold(point.problem)
         self._base = replace(point, center=center)
         self._largest = [block.numeric.largest for block in point.blocks]
         self._rounding = ROUNDINGS * epsilon_of(point)
-        self._unread = replace(self._base, problem=problem)
         # followed only if that is quick, or known to be needed
         soon = point.noise.seconds < SOON or any(block.excused for block in point.blocks)
         self._guarded = soon and allowing_both(point) is not point
-        self._whole = self._asked(self._unread)
+        self._whole = self._asked(self._base)
         chosen = [self._chosen(len(one.numeric.entries), MOST_ENTRIES) for one in point.blocks]
         few = [
             replace(block, numeric=block.numeric[entries])
             for block, entries in zip(point.blocks, chosen, strict=True)
         ]
-        self._few = self._asked(self._unread.with_blocks(few))
+        self._few = self._asked(self._base.with_blocks(few))
 
     def _asked(self, point: Point) -> Asked:
         if self._guarded:
@@ -215,7 +213,7 @@ class Judge:
         """Return the point in a state; None if that makes no sense."""
         before = self.raised
         with state.made():
-            problem, values = state.of(self._unread.problem, self._base.values)
+            problem, values = state.of(self._base.problem, self._base.values)
             try:
                 center = problem.loss([value.copy() for value in values])
                 if not np.isfinite(center):

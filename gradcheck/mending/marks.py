@@ -1,155 +1,94 @@
-"""The marks that show a script's loss and rate in a function; an edit keeps them."""
+"""Marks in a script's code: calls of `__gradcheck__`, which an edit of the code has to keep.
+
+`script` puts them around losses, rates and differences, to see their values.
+"""
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
-from dis import Instruction, get_instructions
-from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
-HOOKS, CALLED = "__gradcheck_", "__gradcheck__"
+HOOKS = "__gradcheck__"
+LEFT, RIGHT = "__gradcheck_left__", "__gradcheck_right__"
+"""The names of the object that has the hooks, and of the operands of a difference."""
+
 SEE, USED, DIFFERENCE = "see", "used", "difference"
-"""The beginning of the names that `script` puts into a code, and the calls of its marks."""
-
-ENDS = re.compile("POP_TOP|RETURN_VALUE|STORE")
-
-Mark = tuple[int, str, str]
-"""The number of a mark, its call, and the name whose value it shows after an assignment.
-
-The name is empty for a return; for a rate or a difference, it is the text of the expression.
-"""
 
 
-def marks_in(code: CodeType, lines: Sequence[str]) -> tuple[Mark, ...]:
-    """Return the marks in a code, as `script` puts them there, without those of printed values.
+class Mark(NamedTuple):
+    """A mark: its number, the hook that it calls, and the text of the expression that it shows.
 
-    Args:
-        code: the code.
-        lines: the lines of its file.
+    The text is the name that an assignment gives a value, or empty for a return.
     """
-    every = list(get_instructions(code))
-    starts = [index for index, one in enumerate(every) if one.argval == CALLED]
-    made = {SEE: _seen, USED: _used}
-    marks = [
-        made[every[index + 1].argval](every[index + 2 :])
-        for index in starts
-        if every[index + 1].argval in made
-    ]
-    marks += [
-        (every[index + 2].argval, DIFFERENCE, _text_at(every[index], lines))
-        for index in starts
-        if every[index + 1].argval == DIFFERENCE
-    ]
-    return tuple(one for one in marks if one is not None)
+
+    number: int
+    hook: str
+    text: str
 
 
-def _text_at(instruction: Instruction, lines: Sequence[str]) -> str:
-    """Return the expression of an instruction, as `ast` writes it; "" if it is unknown."""
-    at = instruction.positions
-    if at is None or at.lineno is None or at.lineno != at.end_lineno:
-        return ""
-    line = lines[at.lineno - 1].encode("utf-8") if at.lineno <= len(lines) else b""
-    try:
-        return ast.unparse(ast.parse(line[at.col_offset : at.end_col_offset].decode("utf-8")))
-    except (SyntaxError, ValueError):
-        return ""
+def called(hook: str, arguments: list[ast.expr], like: ast.AST) -> Any:
+    """Return a call of a hook, at the place of a node."""
+    function = ast.Attribute(ast.Name(HOOKS, ast.Load()), hook, ast.Load())
+    return placed(ast.Call(function, arguments, []), like)
 
 
-def _used(rest: Sequence[Instruction]) -> Mark | None:
-    """Return the mark of a rate, a name or an attribute; or None."""
-    number, first, *after = rest
-    end = next(index for index, one in enumerate(after) if one.opname in ("PRECALL", "CALL"))
-    parts = [first, *after[:end]]
-    if not all(one.opname.startswith("LOAD_") for one in parts):
-        return None
-    return number.argval, USED, ".".join(str(one.argval) for one in parts)
+def marked_difference(number: ast.expr, node: ast.BinOp) -> Any:
+    """Return a difference with a mark that also shows its operands."""
+    node.left, node.right = (
+        placed(ast.NamedExpr(ast.Name(name, ast.Store()), side), side)
+        for name, side in ((LEFT, node.left), (RIGHT, node.right))
+    )
+    operands: list[ast.expr] = [ast.Name(name, ast.Load()) for name in (LEFT, RIGHT)]
+    return called(DIFFERENCE, [number, node, *operands], node)
 
 
-def _seen(rest: Sequence[Instruction]) -> Mark | None:
-    """Return the mark of a loss, a name with nothing after it or a part of a return; or None."""
-    number, seen, *after = rest
-    called = next(index for index, one in enumerate(after) if one.opname == "CALL")
-    end = next((one.opname for one in after[called:] if ENDS.match(one.opname)), "")
-    if end == "RETURN_VALUE":
-        return number.argval, SEE, ""
-    is_name = seen.opname.startswith("LOAD_FAST") or seen.opname == "LOAD_DEREF"
-    alone = called <= 1 and after[called + 1].opname == "POP_TOP"
-    return (number.argval, SEE, seen.argval) if is_name and alone else None
+def placed(node: Any, like: ast.AST) -> Any:
+    """Return a new node, at the place of another."""
+    return ast.fix_missing_locations(ast.copy_location(node, like))
 
 
-def marked(text: str, marks: Sequence[Mark]) -> ast.Module:
-    """Return the tree of a text with marks in it."""
-    tree = ast.parse(text)
-    _Expressions(marks).visit(tree)
-    ast.fix_missing_locations(tree)
-    for node in list(ast.walk(tree)):
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if isinstance(block, list):
-                block[:] = [one for before in block for one in (before, *_after(before, marks))]
-        for number, called, seen in marks:
-            if (
-                called == SEE
-                and isinstance(node, ast.Return)
-                and node.value is not None
-                and not seen
-            ):
-                items = node.value.elts if isinstance(node.value, ast.Tuple) else None
-                if items:
-                    items[0] = _see(number, items[0], node)
-                else:
-                    node.value = _see(number, node.value, node)
-    return tree
-
-
-def _after(statement: ast.stmt, marks: Sequence[Mark]) -> list[ast.stmt]:
-    """Return the marks of the names that a statement assigns."""
-    targets = statement.targets if isinstance(statement, ast.Assign) else []
-    if isinstance(statement, ast.AugAssign):
-        targets = [statement.target]
-    names = {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
-    return [
-        ast.copy_location(ast.Expr(_see(number, ast.Name(name, ast.Load()), statement)), statement)
-        for number, called, name in marks
-        if called == SEE and name in names
-    ]
-
-
-class _Expressions(ast.NodeTransformer):
-    """Mark rates wherever they are read, and differences."""
+class Marker(ast.NodeTransformer):
+    """Puts marks into a tree."""
 
     def __init__(self, marks: Sequence[Mark]) -> None:
-        self._marks = {(called, text): number for number, called, text in marks}
+        self._numbers = {(one.hook, one.text): ast.Constant(one.number) for one in marks}
 
     def visit_Name(self, node: Any) -> Any:
-        """Mark a name."""
-        number = self._marks.get((USED, ast.unparse(node)))
-        is_read = number is not None and isinstance(node.ctx, ast.Load)
-        return _see(int(number or 0), node, node, USED) if is_read else self.generic_visit(node)
+        """Mark a rate that is read: a name or an attribute."""
+        number = self._numbers.get((USED, ast.unparse(node)))
+        if number is None or not isinstance(node.ctx, ast.Load):
+            return self.generic_visit(node)
+        return called(USED, [number, node], node)
 
     visit_Attribute = visit_Name  # noqa: N815
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         """Mark a difference."""
-        number = self._marks.get((DIFFERENCE, ast.unparse(node)))
+        number = self._numbers.get((DIFFERENCE, ast.unparse(node)))
         self.generic_visit(node)
-        if number is None:
-            return node
-        names = [f"{HOOKS}left__", f"{HOOKS}right__"]
-        node.left, node.right = (
-            ast.copy_location(ast.NamedExpr(ast.Name(name, ast.Store()), side), side)
-            for name, side in zip(names, (node.left, node.right), strict=True)
-        )
-        call = _see(number, node, node, DIFFERENCE)
-        call.args += [ast.copy_location(ast.Name(name, ast.Load()), node) for name in names]
-        return call
+        return node if number is None else marked_difference(number, node)
 
+    def visit_Assign(self, node: Any) -> Any:
+        """Add the marks of the names that an assignment gives a value."""
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        parts = [part for target in targets for part in ast.walk(target)]
+        names = dict.fromkeys(part.id for part in parts if isinstance(part, ast.Name))
+        seen = [
+            called(SEE, [self._numbers[SEE, name], ast.Name(name, ast.Load())], node)
+            for name in names
+            if (SEE, name) in self._numbers
+        ]
+        return [self.generic_visit(node), *(placed(ast.Expr(one), node) for one in seen)]
 
-def _see(number: int, seen: ast.expr, like: ast.AST, calls: str = SEE) -> ast.Call:
-    function = ast.Attribute(ast.Name(CALLED, ast.Load()), calls, ast.Load())
-    call = ast.Call(function, [ast.Constant(number), seen], [])
-    for node in (call, function, function.value, *call.args):
-        ast.copy_location(node, like)
-    return call
+    visit_AugAssign = visit_Assign  # noqa: N815
+
+    def visit_Return(self, node: ast.Return) -> ast.Return:
+        """Mark what is returned, the first item of a tuple."""
+        self.generic_visit(node)
+        number = self._numbers.get((SEE, ""))
+        if number is not None and isinstance(node.value, ast.Tuple) and node.value.elts:
+            node.value.elts[0] = called(SEE, [number, node.value.elts[0]], node)
+        elif number is not None and node.value is not None:
+            node.value = called(SEE, [number, node.value], node)
+        return node

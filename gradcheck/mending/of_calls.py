@@ -109,10 +109,10 @@ def wrapped(context: Context) -> Iterator[Edit]:
     yield from formed(EditKind.WRAPPED)(context)
     for call in context.all_of(ast.Call):
         if isinstance(call.func, ast.Attribute) and call.func.attr in RUNNING and call.args:
-            summed, text = call.args[0], context.source(call)
-            start, end = (one - context.span(call)[0] for one in context.span(summed))
-            own = f"{grouped(text[start:end], summed, '**')}[::-1]"
-            yield context.replaced(call, f"{text[:start]}{own}{text[end:]}[::-1]", 8.0)
+            summed = call.args[0]
+            own = f"{grouped(context.source(summed), summed, '**')}[::-1]"
+            text = context.rewritten(context.span(call), {summed: own})
+            yield context.replaced(call, f"{text}[::-1]", 8.0)
     for loop in context.all_of(ast.For):
         yield context.replaced(loop.iter, f"reversed({context.source(loop.iter)})", 8.0)
     calls = [ast.unparse(one.func) for one in ast.walk(context.tree) if isinstance(one, ast.Call)]
@@ -126,16 +126,7 @@ def wrapped(context: Context) -> Iterator[Edit]:
 
 
 def comparisons(context: Context) -> Iterator[Edit]:
-    """Yield a comparison with or without equality, or reversed; or a mask for a clip."""
-    for call in context.all_of(ast.Call):
-        match call:
-            case ast.Call(ast.Attribute(attr="maximum"), [ast.Constant(0), bounded]) | ast.Call(
-                ast.Attribute(attr="maximum"), [bounded, ast.Constant(0)]
-            ):
-                text, value = grouped(context.source(bounded), bounded), context.value(bounded)
-                for atom, other in context.values.items() if value else ():
-                    if other == value and atom != text and not context.is_made_later(atom, call):
-                        yield context.replaced(call, f"{text} * ({atom} > 0)", 6.0)
+    """Yield a comparison with or without equality, or reversed."""
     for node in context.all_of(ast.Compare):
         if type(node.ops[0]) in OPPOSITE and len(node.ops) == 1:
             left, right = context.source(node.left), context.source(node.comparators[0])

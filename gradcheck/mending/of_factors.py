@@ -41,8 +41,6 @@ def scaled(context: Context) -> Iterator[Edit]:
             if value is None or other.kind not in ("array", value.kind) or atom == text:
                 continue
             same = other.shape == value.shape
-            if len(value.shape) == 2 and other.shape == value.shape[:1] != value.shape[1:]:
-                atom, same = f"{atom}[:, None]", True  # a number for each row
             if same or stretches(other.shape, value.shape):
                 weight = (9.0 if same else 12.0) + far / 4
                 yield context.replaced(node, f"{text} * {atom}", weight)
@@ -149,11 +147,6 @@ def missing_factor(context: Context) -> Iterator[Edit]:
     written = list(dict.fromkeys(_written_slopes(context)))
     for node in context.wholes():
         target, text = target_value(context, node), grouped(context.source(node), node)
-        is_returned = isinstance(context.parents.get(node), ast.Return)
-        for called, value in context.known.items():
-            fits = value == target or (target is None and is_returned and value.kind == "array")
-            if fits and called.endswith(")"):  # `np.exp(logarithms)`
-                yield context.replaced(node, f"{text} * {called}", 9.5)
         if target is None or target.kind not in ("array", "float"):
             continue
         for factor in (*written, *_of_the_same_entry(context, node)):

@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.context import NAMED, OPERATORS, Context, Edit
 from gradcheck.mending.of_factors import sizes_in
 
-IN_PLACE = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
-AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
+IN_PLACE = {kind: f"{symbol}=" for kind, symbol in OPERATORS.items()}
 OF_BIASES = {1: ("[0]",), 2: ("[:, 0]", "[:, -1]", "[0]")}
 """The places of biases in arrays of one axis, and of two."""
 
-NAMED = ast.Name | ast.Attribute | ast.Subscript
+AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
 
 
 def inserted(context: Context) -> Iterator[Edit]:
@@ -141,10 +140,7 @@ def _copied(
     word = ast.unparse(target).replace('"]', "").replace("']", "")
     old = "old_" + "".join(letter if letter.isalnum() else "_" for letter in word).strip("_")
     start, end = context.span(statement)[0], max(context.span(node)[1] for node in reads)
-    text = context.text[start:end]
-    for node in sorted(reads, key=context.span, reverse=True):
-        first, last = (one - start for one in context.span(node))
-        text = text[:first] + old.encode() + text[last:]
+    text = context.rewritten((start, end), dict.fromkeys(reads, old)).encode()
     copy = f"{old} = {name}.copy()"
     whole = copy.encode() + context.newline + context.indent(statement) + text
     words = f"{copy}  before  {context.source(statement)}, for what reads {name} after it"

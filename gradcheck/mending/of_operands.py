@@ -44,14 +44,10 @@ def exchanged(context: Context) -> Iterator[Edit]:
         for first, second in combinations(items[:MOST_ITEMS], 2):
             values = [value for value in map(context.value, (first, second)) if value is not None]
             kinds = {(value.kind, value.shape) for value in values}
-            begin, middle = context.span(first)
-            after, stop = context.span(second)
-            if len(kinds) < 2 and context.source(first) != context.source(second):
-                between = context.text[middle:after].decode()
-                text = f"{context.source(second)}{between}{context.source(first)}"
-                edit = context.replaced(first, text, 8.0)
-                words = f"{context.text[begin:stop].decode()}  ->  {text}"
-                yield edit._replace(end=stop, words=words)
+            one, other = map(context.source, (first, second))
+            if len(kinds) < 2 and one != other:
+                both = {first: other, second: one}
+                yield context.replaced(node, context.rewritten(context.span(node), both), 8.0)
 
 
 def brackets(context: Context) -> Iterator[Edit]:
@@ -60,18 +56,18 @@ def brackets(context: Context) -> Iterator[Edit]:
         above, name = context.parents.get(call), context.source(call.func)
         match call.args, above:
             case [only], ast.BinOp(begun, ast.Add() | ast.Sub()) if begun is call:
-                rest = context.text[context.span(call)[1] : context.span(above)[1]].decode()
-                yield context.replaced(above, f"{name}({context.source(only)}{rest})", 8.0)
+                whole = {call: f"{name}({context.source(only)}"}
+                text = context.rewritten(context.span(above), whole)
+                yield context.replaced(above, f"{text})", 8.0)
         match call.args:
             case [ast.BinOp(first, ast.Add() | ast.Sub()) as only]:
-                rest = context.text[context.span(first)[1] : context.span(only)[1]].decode()
-                yield context.replaced(call, f"{name}({context.source(first)}){rest}", 9.0)
+                text = context.rewritten(context.span(only), {first: f"{context.source(first)})"})
+                yield context.replaced(call, f"{name}({text}", 9.0)
     for node in context.all_of(ast.Compare):
         if isinstance(node.left, ast.BinOp):
-            (start, _), (_, end) = context.span(node.left.right), context.span(node)
-            left, mask = context.span(node.left)[0], context.text[start:end].decode()
-            before = context.text[left:start].decode()
-            yield context.replaced(node, f"{before}({mask})", 5.0)
+            right = node.left.right
+            text = context.rewritten(context.span(node), {right: f"({context.source(right)}"})
+            yield context.replaced(node, f"{text})", 5.0)
 
 
 def names(context: Context) -> Iterator[Edit]:
@@ -93,11 +89,6 @@ def names(context: Context) -> Iterator[Edit]:
             if isinstance(parent, ast.Tuple):  # a value that is passed on is seldom wrong
                 weight += 1.0
             yield context.replaced(node, other, weight)
-    for call in context.all_of(ast.Call):
-        known, is_returned = context.value(call), isinstance(context.parents.get(call), ast.Return)
-        for other, value in context.values.items() if is_returned else ():
-            if other.isidentifier() and value.kind == "array" and known in (None, value):
-                yield context.replaced(call, other, 10.0)
 
 
 def other_names(context: Context) -> Iterator[Edit]:
@@ -123,17 +114,18 @@ def all_of_a_name(context: Context) -> Iterator[Edit]:
     """Yield a whole expression with a name replaced everywhere, by another or a function of it."""
     for node in context.wholes():
         atoms = [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
-        texts = [context.source(one) for one in atoms if context.value(one) is not None]
-        start, end = context.span(node)
-        text = context.text[start:end].decode("utf-8")
-        for replaced in {one for one in texts if texts.count(one) > 1}:
+        places: dict[str, list[ast.expr]] = {}
+        for one in atoms:
+            if context.value(one) is not None:
+                places.setdefault(context.source(one), []).append(one)
+        for replaced, same in places.items():
             value = context.values.get(replaced)
-            word = re.compile(rf"(?<![\w.]){re.escape(replaced)}(?![\w(])")
             others = [name for name, other in context.values.items() if other == value]
             calls = [f"{name}({replaced})" for name in context.functions]
-            for other in (*others, *calls):
+            for other in (*others, *calls) if len(same) > 1 else ():
                 if other != replaced:
-                    yield context.replaced(node, word.sub(other, text), 9.0)
+                    text = context.rewritten(context.span(node), dict.fromkeys(same, other))
+                    yield context.replaced(node, text, 9.0)
 
 
 def indices(context: Context) -> Iterator[Edit]:

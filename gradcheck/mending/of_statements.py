@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.of_insertions import put_in
-
-IN_PLACE = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/="}
+from gradcheck.mending.of_insertions import IN_PLACE
 
 PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
 """The parts without biases, in arrays of one axis and of two."""
@@ -28,7 +26,6 @@ def assigned_or_added(context: Context) -> Iterator[Edit]:
                 if operator != present:
                     yield _with_operator(context, node, node.target, operator)
             yield from _in_part(context, node)
-            yield context.replaced(node, "pass", 11.0)
 
 
 def _in_part(context: Context, node: ast.AugAssign) -> Iterator[Edit]:
@@ -38,13 +35,9 @@ def _in_part(context: Context, node: ast.AugAssign) -> Iterator[Edit]:
         return
     inside = [one for one in ast.walk(node.value) if isinstance(one, ast.Name | ast.Subscript)]
     alike = [one for one in inside if context.value(one) == value]
-    start, end = context.span(node)
     for part in PARTS.get(len(value.shape), ()) if alike else ():
-        text = context.text[start:end].decode()
-        for one in sorted([node.target, *alike], key=context.span, reverse=True):
-            after = len(context.text[start : context.span(one)[1]].decode())
-            text = f"{text[:after]}{part}{text[after:]}"
-        yield context.replaced(node, text, 9.0)
+        parts = {one: f"{context.source(one)}{part}" for one in (node.target, *alike)}
+        yield context.replaced(node, context.rewritten(context.span(node), parts), 9.0)
 
 
 def _with_operator(
@@ -62,12 +55,11 @@ def _with_operator(
 
 
 def moved_statements(context: Context) -> Iterator[Edit]:
-    """Yield a statement moved after its loop, into the block before, after readers; or again."""
+    """Yield a statement moved after its loop, into the block before, or after readers."""
     yield from _ends_of_blocks(context)
     for block in context.blocks():
         yield from _into_blocks(context, block)
         yield from _after_what_reads(context, block)
-        yield from _again(context, block)
 
 
 def _after_what_reads(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
@@ -138,18 +130,6 @@ def _indented(
         words = f"{context.source(statement)}  {words}"
         begin = start - len(before)
         yield Edit(context.path, begin, start, indent, weight, statement.lineno, words)
-
-
-def _again(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
-    """Yield an assignment repeated after a name that it reads is bound to something else."""
-    for place, statement in enumerate(block):
-        if not isinstance(statement, ast.Assign):
-            continue
-        read = {one.id for one in ast.walk(statement.value) if isinstance(one, ast.Name)}
-        for later in block[place + 1 :]:
-            names = [ast.unparse(one) for one in getattr(later, "targets", ())]
-            if read & {*names}:
-                yield put_in(context, "after", later, context.source(statement), 9.0)
 
 
 def _ends_of_blocks(context: Context) -> Iterator[Edit]:

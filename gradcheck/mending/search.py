@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
 
-from gradcheck.mending.candidate import Mended, TooSlowError, Watch, applied
+from gradcheck.mending.candidate import Mended, TooSlowError, applied, at_most
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import all_edits, weighed
@@ -35,9 +34,6 @@ LISTED, LISTED_PLAINER, LISTED_SINGLE = 0.03, 0.15, 0.4
 
 FASTEST, SLOWEST = 0.2, 2.0
 """The minimum and maximum seconds of computing in which a candidate makes its gradient once."""
-
-SELDOM = 0.01
-"""The seconds between two readings of the computing time."""
 
 CONSTRUCTING = 2.0
 """The seconds in which the edits for one wanted value have to be made."""
@@ -67,22 +63,18 @@ class Search:
         self._data: Callable[[], Data] | None = data
         self._program = Program(task.functions, task.texts)
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
-        self._watch = Watch(self._limit / 2)
         self._last = task.allowance.amount
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
-        self._asked, self._computed, self._begun = -math.inf, 0.0, time.process_time()
+        self._begun = time.process_time()
         self._mended = self._coincidences = self._most_right = 0
 
     def run(self) -> None:
         """Search from the user's source."""
         self._start = self._judge.right_blocks()
         self._most_right = self._start.count(True)
-        try:
-            self._level(self._program)
-        finally:
-            self._watch.stop()
+        self._level(self._program)
 
     def _level(self, program: Program) -> None:
         """Try all single edits of a program; if none is enough, search on from those that help."""
@@ -91,9 +83,8 @@ class Search:
         base = self._judge.progress(self._judge.right_blocks())
         changes = Changes(base, self._judge.read, self._judge.targets)
         self._surroundings.restore()
-        advised = [one.edits(contexts) for one in self._task.hints.said]
-        early = self._helpful(program, chain(*advised), changes)
-        self._try_each(program, () if self._mended else of_different_faults(advised))
+        advised = (edit for one in self._task.hints.said for edit in one.edits(contexts))
+        early = self._helpful(program, advised, changes)
         wanted = () if self._mended else self._task.hints.wanted
         made = [self._constructed(contexts, one) for one in wanted]
         self._try_each(program, of_different_faults(made))
@@ -125,7 +116,7 @@ class Search:
             return []
         made: list[Edit] = []
         counts[2] = 1
-        with suppress(TooSlowError), self._watch.at_most(CONSTRUCTING):
+        with suppress(TooSlowError), at_most(CONSTRUCTING):
             made = constructed(contexts, wanted, self._run_once)
         self._surroundings.restore()
         counts[2] = 0
@@ -198,7 +189,7 @@ class Search:
             except UnreadableError:
                 continue
             try:
-                with program.running(codes, choice), self._watch.at_most(self._limit):
+                with program.running(codes, choice), at_most(self._limit):
                     right = self._judge.right_blocks()
                     if self._answers.refusals.happened():
                         continue
@@ -222,7 +213,7 @@ class Search:
         if right == self._start:
             return
         self._prepare(program)
-        most = self._watch.at_most(PROOF_CALLS * self._limit)
+        most = at_most(PROOF_CALLS * self._limit)
         with program.running(program.code_of(candidate)), most:
             error = self._judge.proved()
             proof = None if error is None else self._judge.proof()
@@ -285,11 +276,8 @@ class Search:
         return self._spent() >= self._last or self._mended >= MOST_PATCHES
 
     def _spent(self) -> float:
-        now = time.monotonic()
-        if now > self._asked + SELDOM:  # reading the computing time takes as long as a candidate
-            self._asked = now
-            self._computed = time.process_time() - self._begun  # without what a script ran before
-        return self._task.allowance.spent(self._tried, self._computed)
+        computed = time.process_time() - self._begun  # without what a script ran before
+        return self._task.allowance.spent(self._tried, computed)
 
     def _run_once(self) -> None:
         values = [value.copy() for value in self._task.point.problem.parameters.values]

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 WAITS = 10
-"""The factor on the allowed silence of a process that waits instead of computing."""
+"""The factor on the time limit of what waits instead of computing."""
 
 
 class Silence:

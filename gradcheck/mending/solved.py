@@ -1,4 +1,4 @@
-"""The right values of operands while all others stay, and of the expressions around them."""
+"""The right values of operands while all others stay."""
 
 from __future__ import annotations
 
@@ -22,16 +22,6 @@ SOLVED: dict[type[ast.operator], tuple[Solve, ...]] = {
 }
 """The right value of the left and the right operand, from the whole and the other operand."""
 
-JOINED: dict[type[ast.operator], Solve] = {ast.Mult: np.multiply, ast.Div: np.divide}
-
-INVERSES: dict[str, Callable[[Array], Array]] = {
-    "exp": np.log,
-    "log": np.exp,
-    "sqrt": np.square,
-    "tanh": np.arctanh,
-}
-"""The right argument of a function, from its right value."""
-
 
 def parts_of(
     context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
@@ -41,11 +31,6 @@ def parts_of(
     match node:
         case ast.UnaryOp(ast.USub(), operand):
             yield from parts_of(context, operand, moments, [-one for one in expected])
-        case ast.Call(ast.Attribute(attr=name) | ast.Name(name), [argument]) if name in INVERSES:
-            with np.errstate(all="ignore"):
-                inverse = [np.asarray(INVERSES[name](one)) for one in expected]
-            if all(np.all(np.isfinite(one)) for one in inverse):
-                yield from parts_of(context, argument, moments, inverse)
         case ast.Call(ast.Attribute(attr="where") | ast.Name("where"), [mask, *branches]):
             masks = values_at(moments, context.source(mask))
             pairs = list(zip(masks or (), expected, strict=False))
@@ -70,25 +55,6 @@ def _solved(solve: Solve, own: Array, beside: Array, whole: Array) -> Array | No
         return None
     with np.errstate(all="ignore"):
         return _shrunk(np.asarray(solve(whole, beside)), own.shape)
-
-
-def wholes_around(
-    context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
-) -> Iterator[tuple[ast.expr, Sequence[Array]]]:
-    """Yield the products and quotients around an expression, with the right value of each."""
-    parent = context.parents.get(node)
-    if isinstance(parent, ast.BinOp) and type(parent.op) in JOINED:
-        is_left = parent.left is node
-        other = parent.right if is_left else parent.left
-        beside = values_at(moments, context.source(other))
-        join = JOINED[type(parent.op)]
-        if beside is not None:
-            whole = [
-                np.asarray(join(one, value) if is_left else join(value, one))
-                for one, value in zip(expected, beside, strict=True)
-            ]
-            yield parent, whole
-            yield from wholes_around(context, parent, moments, whole)
 
 
 def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import io
 import linecache
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dis import get_instructions
 from pathlib import Path
 from tokenize import detect_encoding
@@ -21,7 +22,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gradcheck.mending.executed import executed, functions_of
-from gradcheck.mending.marks import Mark, marked, marks_in
+from gradcheck.mending.marks import HOOKS, Mark, Marker
 from gradcheck.user.calls import cell_name
 from gradcheck.user.problem import Problem
 
@@ -138,14 +139,16 @@ def editable_functions(problem: Problem) -> tuple[list[Function], list[str]]:
         try:
             if path not in trees:
                 trees[path] = ast.parse(as_utf8(read_source(path)).decode())
-            names, occurrence = _located(code, path, trees[path])
+            function = _located(code, same, trees[path])
         except (OSError, SyntaxError, ValueError):
             refused.append(f"the source of {name} cannot be read ({path})")
         except UnreadableError as error:
             refused.append(str(error))
         else:
-            marks = marks_in(code, linecache.getlines(path))
-            functions.append(Function(tuple(same), path, names, occurrence, code in of_loss, marks))
+            scope, node = same[0].__globals__, function.definition(trees[path])
+            run = scope.get(HOOKS)  # of a script
+            marks = () if run is None else run.marked.kept_in(node, scope)
+            functions.append(replace(function, of_loss=code in of_loss, marks=marks))
     return functions, refused
 
 
@@ -159,23 +162,23 @@ def _run_by(
         problem.parameters.restore()
 
 
-def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ...], int]:
-    """Return the names and the occurrence of the definition that a code was compiled from."""
+def _located(code: CodeType, same: Sequence[FunctionType], tree: ast.Module) -> Function:
+    """Return the functions of a code, with the place of its definition in the tree of its file."""
+    path, functions = code.co_filename, tuple(same)
     if code.co_name == STEP:
         loops = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While)]
         lines = [node.lineno for node in loops]
         if code.co_firstlineno in lines and loops[lines.index(code.co_firstlineno)].body:
-            return (STEP,), lines.index(code.co_firstlineno)
+            return Function(functions, path, (STEP,), lines.index(code.co_firstlineno))
     columns = [column for _, _, column, _ in code.co_positions() if column is not None]
-    same: dict[tuple[str, ...], int] = {}
+    counts: Counter[tuple[str, ...]] = Counter()
     matching = []
     for names, node in definitions(tree):
-        occurrence = same.get(names, 0)
-        same[names] = occurrence + 1
+        counts[names] += 1
         decorators = [] if isinstance(node, ast.Lambda) else node.decorator_list
         first = min([node.lineno, *(one.lineno for one in decorators)])
         if first == code.co_firstlineno and names[-1] == code.co_name:
-            matching.append((names, occurrence, node.col_offset))
+            matching.append((names, counts[names] - 1, node.col_offset))
     if not matching:
         raise UnreadableError(
             f"{path} was changed since {code.co_name} was imported, or made it in another way"
@@ -183,7 +186,7 @@ def _located(code: CodeType, path: str, tree: ast.Module) -> tuple[tuple[str, ..
     # lambdas on one line differ in the columns of their bodies
     before = [one for one in matching if one[2] < max(columns, default=0)] or matching
     names, occurrence, _ = max(before, key=lambda one: one[2])
-    return names, occurrence
+    return Function(functions, path, names, occurrence)
 
 
 def span(starts: Sequence[int], node: ast.expr | ast.stmt) -> tuple[int, int]:
@@ -201,12 +204,12 @@ def span_of_piece(starts: Sequence[int], node: Piece) -> tuple[int, int]:
     return starts[first - 1], starts[last.end_lineno or last.lineno]
 
 
-def new_code(function: Function, definition: bytes, line: int, body: int | None = None) -> CodeType:
+def new_code(function: Function, definition: bytes, line: int, body: int | None) -> CodeType:
     """Return the code of a function, compiled from a text of its definition.
 
     The definition stands at a line of its file, from 1; its first statement, or a lambda's body, is
     at `body`. The variables of the enclosing scope are mentioned there, so that one that is no
-    longer used keeps its cell. `body` is None if all of them are used.
+    longer used keeps its cell. `body` is None if an edit moves it.
 
     Raises:
         UnreadableError: the text is no Python, or the function needs other variables of the
@@ -243,7 +246,8 @@ def new_code(function: Function, definition: bytes, line: int, body: int | None 
 def _code_in(text: str, function: Function, marks: Sequence[Mark] = ()) -> CodeType:
     """Return the code of the function that a text defines, with marks in it."""
     try:
-        whole = compile(marked(text, marks) if marks else text, function.path, "exec")
+        tree = Marker(marks).visit(ast.parse(text)) if marks else text
+        whole = compile(tree, function.path, "exec")
     except (SyntaxError, ValueError) as error:
         raise UnreadableError(str(error)) from None
     name = function.names[-1]

@@ -16,7 +16,7 @@ from itertools import pairwise
 from types import CodeType
 
 from gradcheck.mending.context import Edit
-from gradcheck.mending.marks import HOOKS
+from gradcheck.mending.marks import LEFT, RIGHT
 from gradcheck.mending.source import (
     Function,
     Piece,
@@ -106,9 +106,9 @@ class Program:
         Raises:
             UnreadableError: it cannot be compiled.
         """
-        return self._compiled([edit[:4] for edit in edits], is_whole=False)
+        return self._compiled([edit[:4] for edit in edits])
 
-    def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]], is_whole: bool) -> Codes:
+    def _compiled(self, changes: Sequence[tuple[str, int, int, bytes]]) -> Codes:
         codes: list[tuple[Function, CodeType]] = []
         for function in self.functions:
             begin, end, body, line = self._spans[function]
@@ -119,7 +119,7 @@ class Program:
             ]
             if inside:
                 edited = apply(self.texts[function.path][begin:end], inside)
-                before = None if is_whole or min(inside)[0] < body else body
+                before = None if min(inside)[0] < body else body
                 codes.append((function, new_code(function, edited, line, before)))
         return codes
 
@@ -175,7 +175,7 @@ class Program:
             (slot.path, slot.start, slot.end, self._chain(slot, texts))
             for slot, texts in slots.items()
         ]
-        codes = self._compiled(changes, is_whole=True)
+        codes = self._compiled(changes)
         if not all(_binds_the_same(code, function.code) for function, code in codes):
             raise UnreadableError("a variable of one would be that of the others")
         return codes
@@ -239,7 +239,7 @@ def _binds_the_same(new: CodeType, old: CodeType) -> bool:
     """True if a function's variables are the same; a new one would be shared by all variants."""
 
     def bound(code: CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
-        names = [one for one in code.co_varnames + code.co_cellvars if not one.startswith(HOOKS)]
+        names = [one for one in code.co_varnames + code.co_cellvars if one not in (LEFT, RIGHT)]
         return frozenset(names), code.co_freevars
 
     def every(code: CodeType) -> list[tuple[frozenset[str], tuple[str, ...]]]:

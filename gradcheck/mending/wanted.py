@@ -19,7 +19,7 @@ from gradcheck.mending.matching import CLOSE, Told, Wanted, matched
 from gradcheck.mending.moments import Moment, moments_at
 from gradcheck.mending.pool import Pool
 from gradcheck.mending.said import last_line, nodes_near, statement_at
-from gradcheck.mending.solved import parts_of, wholes_around
+from gradcheck.mending.solved import parts_of
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_MOMENTS, MOST_RETURNED = 8, 4, 12
@@ -123,7 +123,6 @@ def _edits(context: Context, node: ast.expr, targets: Sequence[Told], exact: flo
     pool = Pool(context, moments, node, exact)
     expected = [value for _, value in targets]
     parts = list(parts_of(context, node, moments, expected))
-    parts += wholes_around(context, node, moments, expected)
     for of_three in (False, True):
         weighed = [
             (_weight(context.source(part), text), context.span(part), part, text)
@@ -166,14 +165,11 @@ def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bo
     present, around = context.source(part), context.parents.get(part)
     is_factor = part is not node and isinstance(around, ast.BinOp)
     whole = around if is_factor and isinstance(around, ast.expr) else part
-    first, last = context.span(whole)
-    start, end = context.span(part)
-    before, after = context.text[first:start].decode(), context.text[end:last].decode()
     # an added factor is found as an edit of the whole product
     is_product = isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div)
     is_same = text == present or (is_factor and is_product and present in text)
-    now = f"({before}({text}){after})"
-    return not is_same and (not is_roundabout(now) or is_roundabout(f"({before}{present}{after})"))
+    before, now = context.source(whole), context.rewritten(context.span(whole), {part: f"({text})"})
+    return not is_same and (not is_roundabout(f"({now})") or is_roundabout(f"({before})"))
 
 
 def _changes(before: str, after: str) -> float:

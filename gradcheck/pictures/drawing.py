@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from gradcheck.compare.block import Block
-from gradcheck.pictures.model import LayerPicture, Pictures
+from gradcheck.pictures.model import HeatMap, LayerPicture, Pictures, Scatter
 from gradcheck.words import indexed, shortened
 
 LEAST_ERROR, LARGEST_ERROR = 1e-12, 1.0
@@ -69,13 +69,25 @@ def entry_name(block: str, index: tuple[int, ...]) -> str:
     return indexed(shortened(block), index)
 
 
-def pictured_blocks(pictures: Pictures, blocks: Iterable[Block]) -> tuple[str, ...]:
-    """Return the names of the blocks with a heat map or a scatter plot, wrong ones first."""
-    heat_maps = [heat_map.block for heat_map in pictures.heat_maps]
-    scatters = [scatter.block for scatter in pictures.scatters]
-    pictured = dict.fromkeys([*heat_maps, *scatters])
+class OfBlock(NamedTuple):
+    """The pictures of one block."""
+
+    name: str
+    failed: bool
+    heat_map: HeatMap | None
+    scatter: Scatter | None
+
+
+def by_block(pictures: Pictures, blocks: Iterable[Block]) -> list[OfBlock]:
+    """Return the pictures of every block that has one, wrong blocks first."""
+    heat_maps = {heat_map.block: heat_map for heat_map in pictures.heat_maps}
+    scatters = {scatter.block: scatter for scatter in pictures.scatters}
     failed = {block.name for block in blocks if block.failed}
-    return tuple(sorted(pictured, key=lambda name: name not in failed))
+    every = [
+        OfBlock(name, name in failed, heat_maps.get(name), scatters.get(name))
+        for name in dict.fromkeys([*heat_maps, *scatters])
+    ]
+    return sorted(every, key=lambda one: not one.failed)
 
 
 def colour_step(error: float) -> int:

@@ -51,13 +51,11 @@ def figures(pictures: Pictures, blocks: Iterable[Block]) -> dict[str, Figure]:
     by_name: dict[str, Figure] = {}
     if pictures.layers:
         by_name["network"] = _network(pictures)
-    heat_maps = {heat_map.block: heat_map for heat_map in pictures.heat_maps}
-    scatters = {scatter.block: scatter for scatter in pictures.scatters}
-    for name in drawing.pictured_blocks(pictures, blocks)[: drawing.MOST_BLOCKS]:
-        if name in heat_maps and any(heat_maps[name].errors):
-            by_name[f"heat map {printable(name)}"] = _heat_map(heat_maps[name])
-        if name in scatters:
-            by_name[f"scatter {printable(name)}"] = _chart(scatter_chart(scatters[name]))
+    for name, _, heat_map, scatter in drawing.by_block(pictures, blocks)[: drawing.MOST_BLOCKS]:
+        if heat_map is not None:
+            by_name[f"heat map {printable(name)}"] = _heat_map(heat_map)
+        if scatter is not None:
+            by_name[f"scatter {printable(name)}"] = _chart(scatter_chart(scatter))
     return by_name | {name: _chart(chart) for name, chart in charts_of(pictures).items()}
 
 

@@ -35,9 +35,15 @@ Remainder = Callable[[float], float]
 """Step h -> remainder of the Taylor expansion."""
 
 
-def slope_test(remainder: Remainder, noise: float) -> SlopeTest:
-    """Carry out the test along one line."""
-    left = np.array([remainder(step) for step in STEPS])
+def _along_a_line(problem: Problem, remainder: Remainder, noise: float) -> SlopeTest | None:
+    """Carry out the test; None if the user's functions have changed, or raise."""
+    with quietly(), problem.put_back():
+        try:
+            if not remainder(0.0) <= noise:
+                return None
+            left = np.array([remainder(step) for step in STEPS])
+        except (UserCodeError, UsageError, KeyboardInterrupt):  # leave out the picture
+            return None
     usable = np.isfinite(left) & (left > CLEAR * noise)
     end = len(left) if usable.all() else int(np.argmin(usable))
     order = None
@@ -68,13 +74,7 @@ def of_point(point: Point, seed: int) -> SlopeTest | None:
         )
         return abs(problem.loss([one.copy() for one in there]) - point.center - expected)
 
-    with quietly(), problem.put_back():
-        try:
-            if abs(problem.loss([one.copy() for one in values]) - point.center) > point.noise.level:
-                return None
-            return slope_test(remainder, point.noise.level)
-        except (UserCodeError, UsageError, KeyboardInterrupt):  # leave out the picture
-            return None
+    return _along_a_line(problem, remainder, point.noise.level)
 
 
 def of_vectors(
@@ -94,10 +94,5 @@ def of_vectors(
         expected = np.bincount(rows, change, vectors.rows)
         return float(np.linalg.norm((vectors.moved(moved) - center - expected) * weights))
 
-    with quietly(), Problem(vectors.parameters, vectors.function, None).put_back():
-        try:
-            if not np.all(np.abs(vectors.moved(vectors.point) - center) <= noise.level):
-                return None
-            return slope_test(remainder, least * float(np.sqrt(vectors.rows)))
-        except (UserCodeError, UsageError, KeyboardInterrupt):
-            return None
+    problem = Problem(vectors.parameters, vectors.function, None)
+    return _along_a_line(problem, remainder, least * float(np.sqrt(vectors.rows)))

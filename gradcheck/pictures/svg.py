@@ -41,15 +41,13 @@ def plot(chart: Chart) -> dict[str, Any]:
     }
 
 
-def cells(heat_map: HeatMap) -> dict[str, Any] | None:
-    """Return a heat map for the template, with one path for each colour; None if it is empty.
+def cells(heat_map: HeatMap) -> dict[str, Any]:
+    """Return a heat map for the template, with one path for each colour.
 
     The stroke is one cell wide; `worst` is the cell to outline, `last` the last row and column of
     the matrix.
     """
-    rows, columns = len(heat_map.errors), max(map(len, heat_map.errors), default=0)
-    if not rows or not columns:
-        return None
+    rows, columns = len(heat_map.errors), len(heat_map.errors[0])
     paths: dict[int, list[str]] = {}
     for row, errors in enumerate(heat_map.errors):
         column = 0

@@ -30,7 +30,7 @@ def _annotations(outcome: Outcome) -> Iterator[str]:
         return
     level = "error" if outcome.status == WRONG else "warning"
     if outcome.report is None:
-        yield _command(level, {"title": outcome.name}, outcome.error or "")
+        yield _command(level, {"title": outcome.name}, outcome.reason)
         return
     for finding in outcome.report.errors:
         yield _command(

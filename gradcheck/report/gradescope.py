@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gradcheck.compare.block import Block
-from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, Outcome, how_many
 from gradcheck.report.text import block_verdict, outcome_text
 from gradcheck.user.calls import place
@@ -42,7 +41,7 @@ def render(outcomes: Sequence[Outcome], hints: str = "where") -> str:
 def _tests(outcome: Outcome, hints: str) -> Iterator[dict[str, Any]]:
     report, as_expected = outcome.report, outcome.status == AS_EXPECTED
     if report is None:
-        yield _test(outcome.name, False, outcome.error or "")
+        yield _test(outcome.name, False, outcome.reason)
         return
     checked = [block for block in report.blocks if block.verdict != "not checked"]
     for block in checked:
@@ -50,7 +49,7 @@ def _tests(outcome: Outcome, hints: str) -> Iterator[dict[str, Any]]:
         output = "" if passed else _where(outcome, block)
         yield _test(f"{outcome.name} {block.name}", passed, "" if hints == "none" else output)
     if not as_expected and all(block.verdict == "ok" for block in checked):
-        yield _test(outcome.name, False, "; ".join(outcome.differences) or summary_line(report))
+        yield _test(outcome.name, False, outcome.reason)
 
 
 def _where(outcome: Outcome, block: Block) -> str:

@@ -175,19 +175,16 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
 
 def _block_pictures(report: Report) -> tuple[list[dict[str, Any]], int]:
     """Return the heat maps and scatter plots, wrong blocks first, and how many are omitted."""
-    names = drawing.pictured_blocks(report.pictures, report.blocks)
-    heat_maps = {heat_map.block: heat_map for heat_map in report.pictures.heat_maps}
-    scatters = {scatter.block: scatter for scatter in report.pictures.scatters if scatter.numeric}
-    failed = {block.name for block in report.blocks if block.failed}
+    every = drawing.by_block(report.pictures, report.blocks)
     drawn = [
         {
-            "failed": name in failed,
-            "cells": svg.cells(heat_maps[name]) if name in heat_maps else None,
-            "scatter": svg.plot(scatter_chart(scatters[name])) if name in scatters else None,
+            "failed": failed,
+            "cells": None if heat_map is None else svg.cells(heat_map),
+            "scatter": None if scatter is None else svg.plot(scatter_chart(scatter)),
         }
-        for name in names[: drawing.MOST_BLOCKS]
+        for _, failed, heat_map, scatter in every[: drawing.MOST_BLOCKS]
     ]
-    return drawn, len(names) - len(drawn)
+    return drawn, len(every) - len(drawn)
 
 
 def _unique(code: str, anchors: set[str]) -> str:

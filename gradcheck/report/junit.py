@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, WRONG, Outcome
 from gradcheck.report.text import outcome_text
 from gradcheck.words import printable_lines
@@ -44,13 +43,9 @@ def _add_case(suite: Element, outcome: Outcome) -> None:
         SubElement(properties, "property", name=key, value=printable_lines(value))
     if outcome.status == AS_EXPECTED:
         return
-    if outcome.report is None:
-        message = text = outcome.error or ""
-    else:
-        message = "; ".join(outcome.differences) or summary_line(outcome.report)
-        text = outcome_text(outcome).rstrip()
-    kind = "failure" if outcome.status == WRONG else "error"
+    kind, message = "failure" if outcome.status == WRONG else "error", outcome.reason
     problem = SubElement(case, kind, message=printable_lines(message), type=outcome.verdict)
+    text = message if outcome.report is None else outcome_text(outcome).rstrip()
     problem.text = printable_lines(text)
 
 

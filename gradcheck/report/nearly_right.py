@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from gradcheck.compare.block import Block
 from gradcheck.finding import Finding
 from gradcheck.words import listed
-
-NEARLY = 0.02
-"""The result of an iteration that ends early is no further off."""
 
 UNNAMED = {"GC105", "GC703", "GC999"}
 
@@ -21,10 +16,9 @@ def nearly_right_notes(
 ) -> Iterable[str]:
     """What a small error without a name may be: an iteration has slopes of its own, as coded."""
     wrong = [block for block in blocks if block.failed]
-    errors = [np.inf if block.max_rel_error is None else block.max_rel_error for block in wrong]
-    error = max(errors, default=np.inf)
     named = {one.code for one in findings if one.severity == "error"} - UNNAMED
-    if not named and error <= NEARLY:
+    if wrong and not named and all(block.is_slightly_off for block in wrong):
+        error = max(block.max_rel_error or 0.0 for block in wrong)
         yield (
             f"{listed([block.name for block in wrong])}: off by no more than {error:.1e} of the "
             f"largest entry; if your {function} is the result of an iteration, say how far off it "

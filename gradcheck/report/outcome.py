@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gradcheck.report.closing import summary_line
+
 if TYPE_CHECKING:
     from gradcheck.report.model import Report
     from gradcheck.report.script import TakenApart
@@ -61,6 +63,13 @@ class Outcome:
             return AS_EXPECTED
         undecided = self.report.verdict == "inconclusive" and self.expected_verdict == "pass"
         return UNDECIDED if undecided else WRONG
+
+    @property
+    def reason(self) -> str:
+        """Why it did not come out as expected, in a line."""
+        if self.report is None:
+            return self.error or ""
+        return "; ".join(self.differences) or summary_line(self.report)
 
     @property
     def verdict(self) -> str:

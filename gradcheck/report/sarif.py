@@ -42,11 +42,10 @@ def _results(outcome: Outcome) -> Iterator[dict[str, Any]]:
             "locations": [_location(finding)] if finding.location is not None else [],
         }
     if not outcome.report_or_reason.findings:
-        reason = outcome.error or "; ".join(outcome.differences)
         yield {
             "ruleId": "GC999",
             "level": "warning",
-            "message": {"text": f"{outcome.name}: {reason}"},
+            "message": {"text": f"{outcome.name}: {outcome.reason}"},
             "locations": [],
         }
 

@@ -11,17 +11,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from gradcheck.mending.marks import HOOKS, SEE, USED, called, marked_difference, placed
 from gradcheck.script.marks import (
     APPENDED,
     ASSIGNED,
     DIFFERENCE,
-    HOOKS,
     INCREMENT,
-    LEFT,
     LITERAL,
     PRINTED,
     RETURNED,
-    RIGHT,
     USE,
     Function,
     Marked,
@@ -55,13 +53,13 @@ def _updating(trees: Sequence[ast.Module]) -> set[str]:
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
     updating = {one.name for one in functions if any(map(is_update, ast.walk(one)))}
     while True:
-        more = {one.name for one in functions if _called(one) & updating} - updating
+        more = {one.name for one in functions if _calls(one) & updating} - updating
         if not more:
             return updating
         updating |= more
 
 
-def _called(node: ast.AST) -> set[str]:
+def _calls(node: ast.AST) -> set[str]:
     return {name_of(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
 
 
@@ -83,10 +81,6 @@ class _Marker(ast.NodeTransformer):
             marked += visited if isinstance(visited, list) else [visited]
         return marked
 
-    def _call(self, name: str, arguments: list[ast.expr], like: ast.AST) -> Any:
-        function = ast.Attribute(ast.Name(HOOKS, ast.Load()), name, ast.Load())
-        return _placed(ast.Call(function, arguments, []), like)
-
     def _number(self, site: Site) -> ast.Constant:
         function = self._function.lineno if self._function else 0
         self.marked.sites.append(replace(site, file=self._file, function=function))
@@ -97,7 +91,7 @@ class _Marker(ast.NodeTransformer):
         if kind == RETURNED and self._function:
             parts = local_losses(self._function, value)
         site = Site(kind, name, like.lineno, ast.unparse(value), parts=parts)
-        return self._call("see", [self._number(site), self.visit(value)], like)
+        return called(SEE, [self._number(site), self.visit(value)], like)
 
     def visit_FunctionDef(self, node: Any) -> Any:
         """Mark a function, with a scope of its own."""
@@ -121,7 +115,7 @@ class _Marker(ast.NodeTransformer):
 
     def _loop(self, node: Any) -> Any:
         candidate = any(
-            any(map(is_update, ast.walk(one))) or _called(one) & self.marked.updating
+            any(map(is_update, ast.walk(one))) or _calls(one) & self.marked.updating
             for one in node.body
         ) and not any(isinstance(part, ast.Yield | ast.Await) for part in ast.walk(node))
         if isinstance(node, ast.While):
@@ -136,9 +130,9 @@ class _Marker(ast.NodeTransformer):
             within = self._class if self._function else None
             loop = TrainingLoop(node, body, self._function, within, self._module, self._file)
             self.marked.loops.append(loop)
-            variables = _placed(ast.Call(ast.Name("locals", ast.Load()), [], []), node)
-            probe = self._call("probe", [number, variables], node)
-            node.body = [_placed(ast.Expr(probe), node), *body]
+            variables = placed(ast.Call(ast.Name("locals", ast.Load()), [], []), node)
+            probe = called("probe", [number, variables], node)
+            node.body = [placed(ast.Expr(probe), node), *body]
         return node
 
     visit_For = visit_While = _loop  # noqa: N815
@@ -166,7 +160,7 @@ class _Marker(ast.NodeTransformer):
                     text = "+=" if isinstance(node, ast.AugAssign) else ""
                     site = Site(ASSIGNED, ast.unparse(one), node.lineno, text, parts=parts)
                     number = self._number(site)
-                    seen.append(_placed(ast.Expr(self._call("see", [number, load], node)), node))
+                    seen.append(placed(ast.Expr(called(SEE, [number, load], node)), node))
         if is_update(node):
             self._update(node)
         elif any(name_of(target) in self._operands.rates for target in targets):
@@ -182,23 +176,23 @@ class _Marker(ast.NodeTransformer):
         text = ast.unparse(node.target if isinstance(node, ast.AugAssign) else node.targets[0])
         site = Site(INCREMENT, text, node.lineno, "")
         if isinstance(node, ast.AugAssign):
-            node.value = self._call("scaled", [self._number(site), node.value], node.value)
+            node.value = called("scaled", [self._number(site), node.value], node.value)
         elif isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add | ast.Sub):
             right = node.value.right
-            node.value.right = self._call("scaled", [self._number(site), right], right)
+            node.value.right = called("scaled", [self._number(site), right], right)
 
     def _of(self, body: Sequence[ast.stmt]) -> Operands:
         return Operands(self._literal, self._use, local_rates(body))
 
     def _use(self, node: Any) -> Any:
         number = self._number(Site(USE, ast.unparse(node), node.lineno, ""))
-        return self._call("used", [number, node], node)
+        return called(USED, [number, node], node)
 
     def _literal(self, node: ast.Constant, kind: Any = float) -> Any:
         if not isinstance(node.value, kind) or node.value <= 0:
             return node
         site = Site(LITERAL, f"{node.value:g}", node.lineno, "", float(node.value))
-        return self._call("scaled", [self._number(site), ast.Constant(node.value)], node)
+        return called("scaled", [self._number(site), ast.Constant(node.value)], node)
 
     def visit_Return(self, node: ast.Return) -> ast.Return:
         """Mark the return value of a function named like a loss."""
@@ -240,7 +234,7 @@ class _Marker(ast.NodeTransformer):
                 keyword.value = self._literal(keyword.value, int | float)
         self.generic_visit(node)
         if name == "dot" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
-            return self._call("dot", [node.func.value, *node.args], node)
+            return called("dot", [node.func.value, *node.args], node)
         return node
 
     def _printed(self, node: Any, text: str) -> Any:
@@ -275,17 +269,7 @@ class _Marker(ast.NodeTransformer):
         if not isinstance(node.op, ast.Sub) or is_update or of_numbers:
             return node
         number = self._number(Site(DIFFERENCE, text, node.lineno, text))
-        node.left, node.right = _kept(LEFT, node.left), _kept(RIGHT, node.right)
-        names: list[ast.expr] = [ast.Name(name, ast.Load()) for name in (LEFT, RIGHT)]
-        return self._call("difference", [number, node, *names], node)
-
-
-def _kept(name: str, value: ast.expr) -> Any:
-    return _placed(ast.NamedExpr(ast.Name(name, ast.Store()), value), value)
-
-
-def _placed(node: Any, like: ast.AST) -> Any:
-    return ast.fix_missing_locations(ast.copy_location(node, like))
+        return marked_difference(number, node)
 
 
 def _text(node: ast.AST) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-HOOKS = "__gradcheck__"
-LEFT, RIGHT = "__gradcheck_left__", "__gradcheck_right__"
+from gradcheck.mending import marks
 
 ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
 DIFFERENCE, LITERAL, INCREMENT, USE = "difference", "literal", "increment", "use"
+
+KEPT = {ASSIGNED: marks.SEE, RETURNED: marks.SEE, USE: marks.USED, DIFFERENCE: marks.DIFFERENCE}
+"""The hooks of the marks that an edit of the script keeps."""
 
 Loop = ast.For | ast.While
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -81,6 +85,20 @@ class Marked:
     def is_wanted(self, name: str, line: int) -> bool:
         """Whether a name or line is the one that the user gave for the loss."""
         return self.wanted in (name, name.removesuffix("()"), str(line))
+
+    def kept_in(self, node: Any, scope: Mapping[str, Any]) -> tuple[marks.Mark, ...]:
+        """Return the marks in a function or loop that an edit keeps; `scope` are its globals."""
+        file = "" if scope["__name__"] == "__main__" else Path(scope["__file__"]).name
+        within = range(node.lineno, node.end_lineno + 1)
+        return tuple(
+            marks.Mark(number, KEPT[site.kind], "" if site.kind == RETURNED else site.name)
+            for number, site in enumerate(self.sites)
+            if site.kind in KEPT
+            and site.file == file
+            and (
+                site.function == node.lineno if isinstance(node, Function) else site.line in within
+            )
+        )
 
     def updated(self, number: int) -> set[str]:
         """Return the variables that the statements of a loop update."""

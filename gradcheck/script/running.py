@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.mending.marks import HOOKS
 from gradcheck.script.bodies import (
     RETURNED,
     ReturnedError,
@@ -22,7 +23,7 @@ from gradcheck.script.bodies import (
 )
 from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
-from gradcheck.script.marks import HOOKS, Seen
+from gradcheck.script.marks import Seen
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.state import (

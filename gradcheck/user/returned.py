@@ -24,7 +24,7 @@ from gradcheck.user.names import (
     look_up,
 )
 from gradcheck.user.objects import Position, is_object
-from gradcheck.user.tensors import to_array
+from gradcheck.user.tensors import as_numbers, to_array
 from gradcheck.words import listed, printable
 
 
@@ -252,10 +252,7 @@ def as_array(value: Any, name: str, is_complex: bool = False) -> NDArray[Any]:
     """A returned gradient as an array."""
     if isinstance(value, np.ma.MaskedArray) and value.dtype.kind in "fiu":
         value = np.ma.filled(value.astype(np.float64), np.nan)  # masked entries have no gradient
-    try:
-        array = np.asarray(to_array(value))
-    except ValueError:
-        array = np.empty(0, dtype=object)
+    array = as_numbers(value)
     if array.dtype.kind == "c" and (is_complex or not np.any(array.imag)):
         return array if is_complex else array.real
     if array.dtype.kind == "c":

@@ -146,6 +146,14 @@ def _is_foreign(tensor: Any) -> bool:
     return str(tensor.dtype).removeprefix("torch.").startswith(("bfloat", "float8"))
 
 
+def as_numbers(value: Any) -> NDArray[Any]:
+    """A value as an array; an empty one of objects if its rows have different lengths."""
+    try:
+        return np.asarray(to_array(value))
+    except ValueError:
+        return np.empty(0, dtype=object)
+
+
 def as_data(data: Any) -> NDArray[Any] | None:
     """The user's data as an array, or None."""
     return None if data is None else np.asarray(to_array(data))

@@ -17,7 +17,7 @@ from gradcheck.user.blocks import Parameters, by_block, describe
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Raised, UserCodeError, call
 from gradcheck.user.complex_jacobians import of_both_parts
-from gradcheck.user.tensors import to_array
+from gradcheck.user.tensors import as_numbers
 from gradcheck.words import indexed
 
 FUNCTION = "your function"
@@ -102,7 +102,7 @@ class Vectors:
 
     def real(self, given: Any) -> NDArray[Any]:
         """What the function returned, real parts before imaginary ones."""
-        returned = _as_array(given)
+        returned = as_numbers(given)
         self.is_complex |= returned.dtype.kind == "c"
         return _both_parts(returned) if self.is_complex else returned
 
@@ -245,13 +245,6 @@ def _both_parts(array: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([np.atleast_1d(array.real), np.atleast_1d(array.imag)])
 
 
-def _as_array(value: Any) -> NDArray[Any]:
-    try:
-        return np.asarray(to_array(value))
-    except ValueError:  # rows of different length
-        return np.empty(0, dtype=object)
-
-
 def _dense(returned: Any, vectors: Vectors) -> Array:
     shape = vectors.rows, len(vectors.point)
     parameters = vectors.parameters
@@ -259,7 +252,7 @@ def _dense(returned: Any, vectors: Vectors) -> Array:
     if isinstance(returned, Mapping) and len(parts) < len(parameters.names):
         absent = [name for name in parameters.names if name not in returned]
         raise UsageError(f"{JACOBIAN} holds nothing for {', '.join(absent)}")
-    arrays = [_as_array(part) for part in parts]
+    arrays = [as_numbers(part) for part in parts]
     if vectors.is_complex and arrays[0].shape != shape:
         arrays = [_both_parts(array) for array in arrays]
     for part, array in zip(parts, arrays, strict=True):

@@ -1,11 +1,11 @@
 """The line of a finding, in the many ways in which people write a gradient."""
 
-import importlib.util
 import itertools
 import textwrap
 
 import numpy as np
 import pytest
+from modules import module_at
 
 import gradcheck
 
@@ -88,9 +88,7 @@ number = itertools.count()
 def module_of(text, folder):
     path = folder / f"source_{next(number)}.py"
     path.write_text(HEADER + textwrap.dedent(text), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = module_at(path)
     marked = [i for i, line in enumerate(path.read_text().split("\n"), 1) if "# here" in line]
     return module, marked
 

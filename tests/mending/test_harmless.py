@@ -2,13 +2,12 @@
 
 import ast
 import ctypes
-import importlib.util
 import os
 import stat
-import sys
 
 import numpy as np
 import pytest
+from modules import module_at, module_of
 
 import gradcheck
 from gradcheck.mending.guarded import guarded
@@ -82,13 +81,7 @@ def load():
 
 
 def imported(folder, text):
-    path = folder / "work.py"
-    path.write_text(text)
-    spec = importlib.util.spec_from_file_location(f"work_{abs(hash(str(path)))}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return module_of(text, folder, "work")
 
 
 def source(folder, harm):
@@ -229,9 +222,7 @@ def test_a_file_is_written_in_the_form_that_it_had(tmp_path, form):
     text += "    note = '\u00e9'; out = 2 * w\n    return 3 * out"
     path = tmp_path / "work.py"
     path.write_bytes(text.replace("\n", end).encode(encoding))
-    spec = importlib.util.spec_from_file_location(f"work_{abs(hash(str(path)))}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = module_at(path)
     found = gradcheck.repair(module.loss, np.arange(1.0, 4.0), module.grad, budget=Edits(300))
     write(found.patches[0])
     now = text.replace("return 3 * out", "return out")

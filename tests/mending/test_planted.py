@@ -4,13 +4,12 @@ Every program in `styles` is right. Each bug of `planted` is written into a copy
 copy is repaired within a number of edits, which take a few seconds.
 """
 
-import importlib.util
 import itertools
-import sys
 
 import numpy as np
 import pytest
 from mending.planted import PAIRS, SINGLES, UNREPAIRED, source, styles
+from modules import module_of
 from sweeps import sample, without_slow
 
 import gradcheck
@@ -30,28 +29,12 @@ TRIED = [
     *sample(PAIRS, every=20),
 ]
 
-_numbers = itertools.count()
-
 
 @pytest.fixture
 def load(tmp_path):
-    """Imports a text as a module that no other test has; it is forgotten afterwards."""
-    names = []
-
-    def imported(text):
-        name = f"planted_program_{next(_numbers)}"
-        path = tmp_path / f"{name}.py"
-        path.write_text(text, encoding="utf-8")
-        spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        names.append(name)
-        spec.loader.exec_module(module)
-        return module
-
-    yield imported
-    for name in names:
-        del sys.modules[name]
+    """Imports a text as a module."""
+    numbers = itertools.count()
+    return lambda text: module_of(text, tmp_path, f"planted_{next(numbers)}")
 
 
 def distance(one, other):

@@ -1,13 +1,12 @@
 """The edit that makes a gradient right, found in the user's own source, proved and printed."""
 
-import importlib.util
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from modules import module_of
 from sweeps import without_slow
 
 import gradcheck
@@ -68,13 +67,7 @@ BUGS = {
 
 
 def load(folder, text, name="net"):
-    path = folder / f"{name}.py"
-    path.write_text(text)
-    spec = importlib.util.spec_from_file_location(f"{name}_{abs(hash(str(path)))}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return module_of(text, folder, name)
 
 
 def repair(*arguments, budget=BUDGET):

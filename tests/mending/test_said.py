@@ -1,9 +1,9 @@
 """What the diagnosis says to write is tried first, and plain patches come before others."""
 
-import importlib.util
 import sys
 
 import pytest
+from modules import module_of
 
 import gradcheck
 import gradcheck.cli
@@ -42,16 +42,6 @@ BUGS = {
 }
 
 
-def module_of(text, folder, name):
-    path = folder / f"{name}.py"
-    path.write_text(HEAD + text, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("bug", BUGS)
 def test_what_the_diagnosis_names_is_tried_first(bug, tmp_path):
     right, wrong = BUGS[bug] or ("", "")
@@ -60,7 +50,7 @@ def test_what_the_diagnosis_names_is_tried_first(bug, tmp_path):
         program = program.replace("dgate.T @ X", "dgate.T @ X * 2").replace(
             "dcell.T @ X", "dcell.T @ X / 4"
         )
-    module = module_of(program, tmp_path, "said_" + bug.replace(" ", "_"))
+    module = module_of(HEAD + program, tmp_path, "said_" + bug.replace(" ", "_"))
     found = gradcheck.repair(module.loss, module.START, module.grad, budget=FEW)
     del sys.modules[module.__name__]
     assert found.ok, str(found)
@@ -111,7 +101,7 @@ def grad(p):
 
 
 def test_what_is_wrong_behind_another_bug_is_made_for_it_when_that_is_mended(tmp_path):
-    module = module_of(PENALISED, tmp_path, "said_penalised")
+    module = module_of(HEAD + PENALISED, tmp_path, "said_penalised")
     found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(150))
     del sys.modules[module.__name__]
     assert found.ok, str(found)
@@ -152,7 +142,7 @@ def grad(p):
 )
 def test_what_is_shown_is_what_people_write(right, wrong, plain, tmp_path):
     assert PLAIN.count(right) == 1
-    module = module_of(PLAIN.replace(right, wrong), tmp_path, "said_plain")
+    module = module_of(HEAD + PLAIN.replace(right, wrong), tmp_path, "said_plain")
     found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(1500))
     del sys.modules[module.__name__]
     assert plain in found.patches[0].changed[0].after.decode(), str(found)

@@ -1,9 +1,7 @@
 """Many candidates in one code: each runs as if it had been written there alone."""
 
-import importlib.util
-import sys
-
 import pytest
+from modules import module_at
 
 from gradcheck.mending.context import Edit
 from gradcheck.mending.source import Function, definitions
@@ -43,12 +41,7 @@ double = lambda x: x * 2
 def loaded(tmp_path):
     path = tmp_path / "made.py"
     path.write_bytes(TEXT)
-    spec = importlib.util.spec_from_file_location("made_for_variants", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module, str(path)
-    del sys.modules[spec.name]
+    return module_at(path), str(path)
 
 
 def program_of(path, **functions):

@@ -253,18 +253,16 @@ def test_what_was_not_perturbed_has_no_colour_and_a_legend():
     assert "not perturbed" in untested.text
 
 
-def test_single_entries_empty_blocks_and_nothing_at_all():
-    empty = HeatMap("W0", (0, 3), (), (1, 1), (0, 0), ())
+def test_single_entries_and_nothing_at_all():
     scalar = HeatMap("s", (1, 1), ((0.5,),), (1, 1), (0, 0), ())
     pictures = Pictures(
         layers=(LayerPicture(1, 0, None, ()),),
-        heat_maps=(empty, scalar),
-        scatters=(Scatter("s", (0.0,), (0.0,), (False,)), Scatter("W0", (), (), ())),
+        heat_maps=(scalar,),
+        scatters=(Scatter("s", (0.0,), (0.0,), (False,)),),
     )
     page = page_of(report_of(pictures=pictures))
     assert page.unbalanced == []
     assert "s: relative error of every entry" in page.text
-    assert "W0: relative error" not in page.text
     bare = page_of(
         report_of(pictures=Pictures(), blocks=(), findings=(), layers=(), notes=(), network=None)
     )

@@ -1,6 +1,5 @@
 """Training the variants of a case side by side, and the table and plot of their losses."""
 
-import importlib.util
 import math
 import os
 import subprocess
@@ -9,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from modules import module_at
 
 from gradcheck.casefiles import bundled_folder
 from gradcheck.errors import UsageError
@@ -165,9 +165,7 @@ def ends(curves):
 
 def learned(name):
     """The module of a bundled case, its first and last losses once mended, and what it learned."""
-    spec = importlib.util.spec_from_file_location(name, bundled_folder() / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = module_at(bundled_folder() / f"{name}.py")
     (first, _), *_, (last, parameters) = module.train("fixed", 0)
     return module, first, last, parameters
 

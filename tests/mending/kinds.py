@@ -1,0 +1,733 @@
+"""Right programs, each with one bug: what is right, and what stands there instead."""
+
+HEAD = "import numpy as np\n\nDRAWN = np.random.default_rng(5)\n"
+
+VECTORS = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=6)
+START = DRAWN.normal(size=4)
+"""
+
+STACKED = """
+X, Y = DRAWN.normal(size=(2, 4, 3)), DRAWN.normal(size=(2, 5, 4))
+START = DRAWN.normal(size=(3, 5))
+
+def loss(w):
+    return np.sum(np.sin(X @ w) * Y.transpose(0, 2, 1))
+
+def grad(w):
+    up = np.cos(X @ w) * Y.transpose(0, 2, 1)
+    return np.sum(X.transpose(0, 2, 1) @ up, axis=0)
+"""
+
+WAVES = """
+A, Y = DRAWN.normal(size=(2, 6, 4)), DRAWN.normal(size=(2, 6))
+A, Y = A[0] + 1j * A[1], Y[0] + 1j * Y[1]
+START = DRAWN.normal(size=4) - 0.5j
+
+def loss(z):
+    return np.sum(np.abs(A @ z - Y) ** 2)
+
+def grad(z):
+    rest = A @ z - Y
+    return 2 * A.conj().T @ rest
+"""
+
+TWICE = (
+    VECTORS
+    + """
+ROWS = np.array([0, 2, 2, 3, 0, 1])
+
+def loss(w):
+    return np.sum(np.sinh(w[ROWS] * Y))
+
+def grad(w):
+    g = np.zeros_like(w)
+    np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))
+    return g
+"""
+)
+
+SMOOTHED = """
+Y = DRAWN.normal(size=9)
+START = np.array([0.35, 0.2])
+
+def loss(w):
+    level, slope, total = Y[0], Y[1] - Y[0], 0.0
+    for y in Y[2:]:
+        total += np.cosh(y - level - slope)
+        before = level
+        level = w[0] * y + (1 - w[0]) * (level + slope)
+        slope = w[1] * (level - before) + (1 - w[1]) * slope
+    return total
+
+def grad(w):
+    a, b = w
+    level, slope, g = Y[0], Y[1] - Y[0], np.zeros(2)
+    la, lb, sa, sb = 0.0, 0.0, 0.0, 0.0
+    for y in Y[2:]:
+        up = -np.sinh(y - level - slope)
+        g += np.array([up * (la + sa), up * (lb + sb)])
+        now = a * y + (1 - a) * (level + slope)
+        na = y - level - slope + (1 - a) * (la + sa)
+        nb = (1 - b + b - a) * (lb + sb)
+        sa = b * (na - la) + (1 - b) * sa
+        sb = now - level - slope + b * (nb - lb) + (1 - b) * sb
+        slope = b * (now - level) + (1 - b) * slope
+        level, la, lb = now, na, nb
+    return g
+"""
+
+RISKS = """
+X, EVENT = DRAWN.normal(size=(7, 3)), np.array([0.0, 1, 1, 0, 1, 1, 1])
+START = DRAWN.normal(size=3)
+SEEN = []
+
+def loss(w):
+    z = X @ w
+    return -np.sum(EVENT * (z - np.log2(np.cumsum(2 ** z[::-1])[::-1])))
+
+def grad(w):
+    each = 2 ** (X @ w)
+    risk = np.cumsum(each[::-1])[::-1]
+    weighted = np.cumsum((each[:, None] * X)[::-1], axis=0)[::-1]
+    made = -np.sum(EVENT[:, None] * (X - weighted / risk[:, None]), axis=0)
+    SEEN.append(made)
+    return made
+"""
+
+HOPS = """
+X, Y = DRAWN.normal(size=(5, 3)), DRAWN.normal(size=(5, 2))
+NEAR = DRAWN.normal(size=(5, 5))
+START = [DRAWN.normal(size=(3, 4)), DRAWN.normal(size=(4, 2))]
+
+def loss(p):
+    return np.sum((NEAR @ np.maximum(X @ p[0], 0) @ p[1] - Y) ** 2)
+
+def grad(p):
+    h = np.maximum(X @ p[0], 0)
+    d = 2 * (NEAR @ h @ p[1] - Y)
+    back = NEAR.T @ (d @ p[1].T)
+    back[h <= 0] = 0
+    return [X.T @ back, (NEAR @ h).T @ d]
+"""
+
+PROGRAMS = {
+    "a term taken off in a factor": (SMOOTHED, "b * (nb - lb)", "b * nb"),
+    "a square matrix": (HOPS, "NEAR.T @ (d @ p[1].T)", "d @ p[1].T"),
+    "a list that is never begun anew": (
+        VECTORS
+        + """
+MADE = []
+
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    MADE = []
+    for x, y in zip(X, Y):
+        MADE.append(np.sinh(x @ w - y) * x)
+    return np.sum(MADE, axis=0)
+""",
+        "    MADE = []\n",
+        "",
+    ),
+    "an attribute that a method adds to": (
+        VECTORS
+        + """
+class Sums:
+    def __init__(self):
+        self.g = np.zeros(4)
+
+    def add(self, x, up):
+        self.g += up * x
+
+SUMS = Sums()
+
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    SUMS.g = np.zeros(4)
+    for x, y in zip(X, Y):
+        SUMS.add(x, np.sinh(x @ w - y))
+    return SUMS.g
+""",
+        "    SUMS.g = np.zeros(4)\n",
+        "",
+    ),
+    "a running sum that goes back": (
+        RISKS,
+        "np.cumsum((each[:, None] * X)[::-1], axis=0)[::-1]",
+        "np.cumsum(each[:, None] * X, axis=0)",
+    ),
+    "a result for the sum of all": (RISKS, "return made", "return sum(SEEN)"),
+    # name: (program, right text, wrong text)
+    "a conjugate left out": (WAVES, "A.conj().T", "A.T"),
+    "a conjugate too many": (WAVES, "@ rest", "@ np.conj(rest)"),
+    "a transpose of many axes": (STACKED, "X.transpose(0, 2, 1) @ up", "X @ up"),
+    "a transpose of many axes too many": (STACKED, "@ up,", "@ up.transpose(0, 2, 1),"),
+    "a sum that is never begun anew": (
+        VECTORS
+        + """
+TOTAL = np.zeros(4)
+
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    TOTAL[...] = 0
+    for x, y in zip(X, Y):
+        TOTAL[...] += np.sinh(x @ w - y) * x
+    return TOTAL
+""",
+        "    TOTAL[...] = 0\n",
+        "",
+    ),
+    "two indices in the wrong order": (
+        """
+START = DRAWN.normal(size=(3, 3))
+PATH = [0, 2, 2, 1, 0]
+
+def loss(a):
+    return np.sum(np.cosh(a)) - sum(a[one, two] for one, two in zip(PATH, PATH[1:]))
+
+def grad(a):
+    g = np.sinh(a)
+    for one, two in zip(PATH, PATH[1:]):
+        g[one, two] -= 1
+    return g
+""",
+        "g[one, two] -= 1",
+        "g[two, one] -= 1",
+    ),
+    "a bracket that ends too soon": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.exp(X @ w - Y))
+
+def grad(w):
+    return X.T @ np.exp(X @ w - Y)
+""",
+        "X.T @ np.exp(X @ w - Y)",
+        "X.T @ (np.exp(X @ w) - Y)",
+    ),
+    "the root of a width": (
+        """
+X, Y = DRAWN.normal(size=(6, 5)), DRAWN.normal(size=(6, 5))
+START = DRAWN.normal(size=(5, 4))
+
+def scores(w):
+    return X @ w / np.sqrt(w.shape[1])
+
+def loss(w):
+    return np.sum(np.sin(scores(w) @ w.T) * Y)
+
+def grad(w):
+    up = np.cos(scores(w) @ w.T) * Y
+    down = up @ w / np.sqrt(w.shape[1])
+    return X.T @ down + up.T @ scores(w)
+""",
+        "down = up @ w / np.sqrt(w.shape[1])",
+        "down = up @ w",
+    ),
+    "the mean of a list that each pass has": (
+        """
+START = DRAWN.normal(size=5)
+BAGS = [np.array([0, 1]), np.array([2, 2, 4]), np.array([1, 3, 4, 0])]
+
+def loss(w):
+    return sum(np.cosh(w[bag].mean()) for bag in BAGS)
+
+def grad(w):
+    g = np.zeros_like(w)
+    for bag in BAGS:
+        np.add.at(g, bag, np.sinh(w[bag].mean()) / len(bag))
+    return g
+""",
+        "np.sinh(w[bag].mean()) / len(bag))",
+        "np.sinh(w[bag].mean()))",
+    ),
+    "the sign of a weight": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y)) + 0.4 * np.sum(np.abs(w))
+
+def grad(w):
+    g = [0.0] * len(w)
+    for j in range(len(w)):
+        g[j] = np.sinh(X @ w - Y) @ X[:, j] + 0.4 * (1 if w[j] > 0 else -1)
+    return np.array(g)
+""",
+        "0.4 * (1 if w[j] > 0 else -1)",
+        "0.4 * w[j]",
+    ),
+    "a quotient of a sum in brackets": (
+        VECTORS
+        + """
+def loss(w):
+    z = X @ w
+    return np.sum(np.sqrt(2 + np.sin(z) - z * np.cos(z)))
+
+def grad(w):
+    z = X @ w
+    root = np.sqrt(2 + np.sin(z) - z * np.cos(z))
+    return X.T @ ((np.cos(z) - np.cos(z) + z * np.sin(z)) / root / 2)
+""",
+        "/ root / 2",
+        "* root / 2",
+    ),
+    "entries that come twice, and are put there": (
+        TWICE,
+        "np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))",
+        "g[ROWS] = Y * np.cosh(w[ROWS] * Y)",
+    ),
+    "a penalty whose weight is a number": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y)) + 0.03 * np.sum(w**2)
+
+def grad(w):
+    down = X.T @ np.sinh(X @ w - Y)
+    return down + 2 * 0.03 * w
+""",
+        "return down + 2 * 0.03 * w",
+        "return down",
+    ),
+    "a penalty on what is no bias": (
+        """
+X, Y, WEIGHT = DRAWN.normal(size=(7, 3)), DRAWN.normal(size=(7, 2)), 0.6
+START = DRAWN.normal(size=(2, 4))
+
+def widened():
+    return np.hstack([np.ones((len(X), 1)), X])
+
+def loss(t):
+    return np.sum(np.cosh(widened() @ t.T - Y)) + WEIGHT / 2 * np.sum(t[:, 1:] ** 2)
+
+def grad(t):
+    found = np.sinh(widened() @ t.T - Y).T @ widened()
+    found[:, 1:] += WEIGHT * t[:, 1:]
+    return found
+""",
+        "found[:, 1:] += WEIGHT * t[:, 1:]",
+        "found += WEIGHT * t",
+    ),
+    "the number of entries for that of rows": (
+        """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = DRAWN.normal(size=(4, 3))
+
+def loss(w):
+    return np.mean(np.cosh(X @ w - Y))
+
+def grad(w):
+    off = np.sinh(X @ w - Y)
+    return X.T @ off / off.size
+""",
+        "/ off.size",
+        "/ len(off)",
+    ),
+    "a factor at another entry": (
+        """
+XS, YS = [(float(a), float(b)) for a, b in DRAWN.normal(size=(9, 2))], [1.0, 0.0, 2.0] * 3
+START = [0.4, -0.3]
+
+def loss(w):
+    return sum((w[0] * x[0] + w[1] * x[1] - y) ** 2 for x, y in zip(XS, YS))
+
+def grad(w):
+    dw = [0.0, 0.0]
+    for x, y in zip(XS, YS):
+        miss = 2 * (w[0] * x[0] + w[1] * x[1] - y)
+        dw[0] += miss * x[0]
+        dw[1] += miss * x[1]
+    return dw
+""",
+        "dw[1] += miss * x[1]",
+        "dw[1] += miss",
+    ),
+    "a name of a list that a helper cannot use": (
+        VECTORS
+        + """
+def bent(z):
+    return 1 / np.exp(-z)
+
+def loss(w):
+    return np.sum(np.exp(X @ w - Y))
+
+def grad(w):
+    kept = []
+    for x, y in zip(X, Y):
+        z = x @ w - y
+        kept.append(z)
+        kept[-1] = bent(z) * x
+    return sum(kept)
+""",
+        "bent(z) * x",
+        "bent(kept) * x",
+    ),
+    "a slice from the other end": (
+        """
+Y, START = DRAWN.normal(size=2), DRAWN.normal(size=4)
+
+def loss(w):
+    return np.sum(np.sinh(w[:2] * Y))
+
+def grad(w):
+    g = np.zeros_like(w)
+    g[:2] = Y * np.cosh(w[:2] * Y)
+    return g
+""",
+        "g[:2] =",
+        "g[2:] =",
+    ),
+    "an index from the end": (
+        """
+START = DRAWN.normal(size=5)
+
+def loss(w):
+    return sum(np.sin(w[i]) * np.exp(w[-i]) for i in range(1, 3))
+
+def grad(w):
+    g = np.zeros_like(w)
+    for i in range(1, 3):
+        g[i] += np.cos(w[i]) * np.exp(w[-i])
+        g[-i] += np.sin(w[i]) * np.exp(w[-i])
+    return g
+""",
+        "g[-i] +=",
+        "g[i] +=",
+    ),
+    "a penalty on a bias": (
+        VECTORS
+        + """
+def loss(w):
+    return 0.5 * np.sum((X @ w - Y) ** 2) + 0.3 * np.sum(w[1:] ** 2)
+
+def grad(w):
+    shrunk = 0.6 * w
+    shrunk[0] = 0
+    return X.T @ (X @ w - Y) + shrunk
+""",
+        "    shrunk[0] = 0\n",
+        "",
+    ),
+    "a loop that goes back": (
+        """
+START = [DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3))]
+X = DRAWN.normal(size=3)
+
+def passed(ws):
+    values = [X]
+    for w in ws:
+        values.append(np.tanh(values[-1] @ w))
+    return values
+
+def loss(ws):
+    return np.sum(passed(ws)[-1] ** 2)
+
+def grad(ws):
+    values = passed(ws)
+    up, made = 2 * values[-1], {}
+    for i in reversed(range(3)):
+        up = up * (1 - values[i + 1] ** 2)
+        made[i] = np.outer(values[i], up)
+        up = up @ ws[i].T
+    return [made[i] for i in range(3)]
+""",
+        "in reversed(range(3)):",
+        "in range(3):",
+    ),
+    "a slope that stands beside": (
+        """
+START = {"top": DRAWN.normal(size=3), "low": DRAWN.normal(size=3)}
+X, Y = DRAWN.normal(size=3), 0.3
+
+def squash(z):
+    return 1 / (1 + np.exp(-z))
+
+def loss(p):
+    return 0.5 * (squash(p["top"] @ squash(p["low"] * X)) - Y) ** 2
+
+def grad(p):
+    h = squash(p["low"] * X)
+    out = squash(p["top"] @ h)
+    off = out - Y
+    low = off * out * (1 - out) * p["top"] * h * (1 - h) * X
+    top = off * h * out * (1 - out)
+    return {"top": top, "low": low}
+""",
+        "off * h * out * (1 - out)\n",
+        "off * h\n",
+    ),
+    "a bound for a mask": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.maximum(X @ w, 0) * Y)
+
+def grad(w):
+    z = X @ w
+    up = Y * (z > 0)
+    return X.T @ up
+""",
+        "Y * (z > 0)",
+        "np.maximum(0, Y)",
+    ),
+    "a return in a loop": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w))
+
+def grad(w):
+    total = np.zeros(4)
+    for row in X:
+        total += np.sinh(row @ w) * row
+    return total
+""",
+        "    return total",
+        "        return total",
+    ),
+    "a reversed kernel": (
+        """
+SIGNAL, START = DRAWN.normal(size=9), DRAWN.normal(size=4)
+
+def loss(k):
+    return np.sum(np.cosh(np.convolve(SIGNAL, k, mode="valid")))
+
+def grad(k):
+    up = np.sinh(np.convolve(SIGNAL, k, mode="valid"))
+    return np.correlate(SIGNAL, up, mode="valid")[::-1]
+""",
+        'up, mode="valid")[::-1]',
+        'up, mode="valid")',
+    ),
+    "an operator in place": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.sin(X @ w) / Y**2)
+
+def grad(w):
+    up = np.cos(X @ w)
+    up /= Y**2
+    return up @ X
+""",
+        "up /= Y**2",
+        "up *= Y**2",
+    ),
+    "brackets around a comparison": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.maximum(X @ w, 0) * Y)
+
+def masked(up, z):
+    return up * (z > 0)
+
+def grad(w):
+    return X.T @ masked(Y, X @ w)
+""",
+        "up * (z > 0)",
+        "up * z > 0",
+    ),
+    "a factor in a call": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(3 * (X @ w)))
+
+def grad(w):
+    triple = 3.0
+    return triple * X.T @ np.sinh(triple * (X @ w))
+""",
+        "np.sinh(triple * (X @ w))",
+        "np.sinh(X @ w)",
+    ),
+    "a strength in one term": (
+        VECTORS
+        + """
+class Ridge:
+    def __init__(self):
+        self.pull = 0.37
+
+    def loss(self, w):
+        return np.sum(np.exp(X @ w)) + self.pull * np.sum(w**4)
+
+    def grad(self, w):
+        return X.T @ np.exp(X @ w) + self.pull * (4 * w**3)
+
+ridge = Ridge()
+loss, grad = ridge.loss, ridge.grad
+""",
+        "self.pull * (4 * w**3)",
+        "4 * w**3",
+    ),
+    "a statement that is missing": (
+        VECTORS
+        + """
+def loss(w):
+    return np.mean((X @ w - Y) ** 4)
+
+def grad(w):
+    count = len(Y)
+    d = X @ w - Y
+    d = 4 * d**3
+    d /= count
+    return X.T @ d
+""",
+        "    d /= count\n",
+        "",
+    ),
+    "entries that come twice": (
+        TWICE,
+        "np.add.at(g, ROWS, Y * np.cosh(w[ROWS] * Y))",
+        "g[ROWS] += Y * np.cosh(w[ROWS] * Y)",
+    ),
+    "another list": (
+        """
+X = DRAWN.normal(size=(5, 3))
+START = [DRAWN.normal(size=(3, 3)), DRAWN.normal(size=(3, 3))]
+
+def walk(ws):
+    raw, bent = [], [X]
+    for w in ws:
+        raw.append(bent[-1] @ w)
+        bent.append(np.arctan(raw[-1]))
+    return raw, bent
+
+def loss(ws):
+    return np.sum(walk(ws)[1][-1] ** 2)
+
+def grad(ws):
+    raw, bent = walk(ws)
+    up, out = 2 * bent[-1], [None, None]
+    for i in (1, 0):
+        d = up / (1 + raw[i] ** 2)
+        out[i] = bent[i].T @ d
+        up = d @ ws[i].T
+    return out
+""",
+        "out[i] = bent[i].T",
+        "out[i] = raw[i].T",
+    ),
+    "a lambda in a table": (
+        VECTORS
+        + """
+BENDS = {"log": lambda up, z: up / (3 + z), "cos": lambda up, z: -up * np.sin(z)}
+
+def loss(w):
+    return Y @ np.cos(X @ w)
+
+def grad(w):
+    return X.T @ BENDS["cos"](Y, X @ w)
+""",
+        "-up * np.sin(z)",
+        "-np.sin(z)",
+    ),
+    "closures with default arguments": (
+        VECTORS
+        + """
+def taped(w):
+    z = X @ w
+
+    def back(up, z=z):
+        return X.T @ (up * np.exp(z))
+
+    return np.exp(z), [back]
+
+def loss(w):
+    return np.sum(taped(w)[0])
+
+def grad(w):
+    out, tape = taped(w)
+    return tape.pop()(np.ones_like(out))
+""",
+        "up * np.exp(z)",
+        "up * z",
+    ),
+    "objects that are made in the gradient": (
+        VECTORS
+        + """
+class Bend:
+    def forward(self, z):
+        self.z = z
+        return np.sin(z)
+
+    def backward(self, up):
+        return up * np.cos(self.z)
+
+def loss(w):
+    return np.sum(Bend().forward(X @ w) * Y)
+
+def grad(w):
+    bend = Bend()
+    bend.forward(X @ w)
+    return X.T @ bend.backward(Y)
+""",
+        "np.cos(self.z)",
+        "np.sin(self.z)",
+    ),
+    "a statement after the branch that it belongs into": (
+        VECTORS
+        + """
+def loss(w):
+    return sum(max(0.0, 0.4 - y * (x @ w)) for x, y in zip(X, np.sign(Y)))
+
+def grad(w):
+    dw = np.zeros(4)
+    for x, y in zip(X, np.sign(Y)):
+        for margin in [0.4 - y * (x @ w)]:
+            if margin > 0:
+                side = y
+                dw -= side * x
+    return dw
+""",
+        "                dw -=",
+        "        dw -=",
+    ),
+    "one entry of what a loop adds to": (
+        """
+SEEN = [(0, 1, 2.0), (1, 0, -1.0), (2, 1, 0.5), (0, 0, 1.5), (3, 1, 1.0), (2, 0, 0.7)]
+START = [DRAWN.normal(size=4), DRAWN.normal(size=2)]
+
+def loss(p):
+    return sum(np.cosh(p[0][i] + p[1][j] - v) for i, j, v in SEEN)
+
+def grad(p):
+    dp, dq = np.zeros(4), np.zeros(2)
+    for i, j, v in SEEN:
+        gap = np.sinh(p[0][i] + p[1][j] - v)
+        dp[i] += gap
+        dq[j] += gap
+    return [dp, dq]
+""",
+        "dp[i] += gap\n        dq[j]",
+        "dp += gap\n        dq",
+    ),
+    "the mean of the rows that a list picks": (
+        """
+TABLE = DRAWN.normal(size=(7, 3))
+PICKS = [[0, 3, 1], [2, 5, 5], [6, 1, 4]]
+START = TABLE
+
+def loss(table):
+    return sum(np.sum(np.sin(table[picked].mean(axis=0))) for picked in PICKS)
+
+def grad(table):
+    made = np.zeros(table.shape)
+    for picked in PICKS:
+        mean = table[picked].mean(axis=0)
+        back = np.cos(mean)
+        for one in picked:
+            made[one] += back / len(picked)
+    return made
+""",
+        "back / len(picked)",
+        "back",
+    ),
+}
