@@ -129,6 +129,26 @@ for turn in range(9):
     assert found.report.ok
 
 
+PROJECTED = """
+import numpy as np
+rng = np.random.default_rng(1)
+X = rng.normal(size=(12, 2))
+Q = X @ X.T
+share = rng.uniform(0.2, 0.6, size=12)
+lr = 0.05
+for iteration in range(30):
+    loss = 0.5 * share @ Q @ share - share.sum()
+    grad = 1 - Q @ share
+    share = np.clip(share + lr * grad, 0, 0.61)
+"""
+
+
+def test_a_clip_that_turns_signs_round_is_no_clip_alone(outcome):
+    """A projection on a box cuts the right update off; of a wrong one it is not to blame."""
+    assert outcome(PROJECTED).report.verdict == "pass"
+    assert outcome(PROJECTED.replace("share + lr", "share - lr")).report.verdict == "fail"
+
+
 def test_the_constant_of_an_inferred_loss_is_its_own(outcome):
     found = outcome(f"""{TABLE}
 k = np.ones((3, 2))

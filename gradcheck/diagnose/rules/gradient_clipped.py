@@ -100,8 +100,18 @@ def _norm(points: tuple[Point, ...]) -> float | None:
 
 
 def is_clip(fault: Fault) -> bool:
-    """True if the wrong expression is a call of `np.clip`."""
-    return fault.expression.startswith(("np.clip(", "numpy.clip("))
+    """True if the wrong expression is a call of `np.clip` that cuts the right value off."""
+    return fault.expression.startswith(("np.clip(", "numpy.clip(")) and cuts_off(fault)
+
+
+def cuts_off(fault: Fault) -> bool:
+    """True unless an entry has another sign than the right one, or is larger."""
+    actual, expected = fault.actual_value, fault.expected_value
+    if actual is None or expected is None or actual.shape != expected.shape:
+        return True
+    allowed = ROUNDING * np.max(np.abs(expected), initial=0.0)
+    beyond = np.abs(actual) > np.abs(expected) + allowed
+    return not np.any(beyond | (actual * expected < -(allowed**2)))
 
 
 RULE = Rule(
@@ -113,6 +123,9 @@ RULE = Rule(
     example="dW = np.clip(X.T @ delta, -1, 1)",
     instead="dW = X.T @ delta      # and clip in the update",
     detector=Direct(_find),
-    also=(Traced((fault.CLIPPED,)), Traced((fault.WRONG_VALUE, fault.OTHER_ADJOINT), is_clip)),
+    also=(
+        Traced((fault.CLIPPED,), cuts_off),
+        Traced((fault.WRONG_VALUE, fault.OTHER_ADJOINT), is_clip),
+    ),
     edits=(EditKind.FUNCTION,),
 )
