@@ -17,6 +17,7 @@ from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import Mend, in_pass
 from gradcheck.trace.record.graph import constant_of, evaluate
+from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of, numbers_in
@@ -160,7 +161,7 @@ def what_to_write(
     with np.errstate(all="ignore"):
         writings = chain(
             _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
-            _inside(sites, state, ordered),
+            _inside(sites, state, ordered, wrong),
             _fitting(CHANGED, sites, state, ordered, what),
         )
         return next(writings, Written())
@@ -207,12 +208,16 @@ def _fitting(
                 yield Written(code, value, node, at, is_slope=is_slope)
 
 
-def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[Written]:
+def _inside(
+    sites: Sequence[Site], state: State, names: Sequence[str], wrong: str
+) -> Iterator[Written]:
     """Yield the code that replaces an operand of the wrong expression by another value."""
     for text, *_ in sites[0].uses:
         forms = PLAIN if text.isidentifier() else (*PLAIN, *SLOPES)
         for words, form in forms if text else ():
             for name in names:
+                if _is_part(text, name) and _is_part(name, wrong):
+                    continue  # the rest of the expression would be in it twice
                 if all(_fits(form, site, state, name, text) for site in sites):
                     value = words.format(_in_brackets(name, words))
                     code = f"write {value} for `{text}`"
@@ -232,7 +237,8 @@ def _fits(
                 if operand
                 else form(wrong, value)
             )
-            if np.shape(made) == np.shape(wanted) and np.all(wanted[differs]):
+            is_partly = np.shape(made) == np.shape(wanted) and np.all(wanted[differs])
+            if is_partly and state.tape[site.node].operation in WRITES:
                 made = np.where(differs, made, wanted)  # entries written elsewhere are right
         except ValueError:  # the shapes do not fit
             return False
@@ -283,6 +289,12 @@ def _in_brackets(text: str, words: str) -> str:
     """Return a text as an operand, in brackets where the words around it need them."""
     is_sum = isinstance(expression_of(text), ast.BinOp | ast.UnaryOp | ast.Compare)
     return f"({text})" if is_sum and "`{0}`" not in words else text
+
+
+def _is_part(text: str, of: str) -> bool:
+    """True if a text is a part of another, whatever spaces there are."""
+    text, of = text.replace(" ", ""), of.replace(" ", "")
+    return text in of and text != of
 
 
 def _swapped(value: Array) -> Array:

@@ -68,9 +68,11 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
 def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
     """Return the cause if the derivative is by exp(theta), where theta is a parameter."""
     of, name = compared.words.name(begin), compared.words.name(end)
-    is_parameter = before_moves(compared.loss_nodes, begin) in compared.parameters
-    if not is_parameter or compared.loss_nodes[end].operation != "exp":
+    block = compared.parameters.get(before_moves(compared.loss_nodes, begin))
+    if block is None or compared.loss_nodes[end].operation != "exp":
         return None
+    if compared.blocks and block not in compared.blocks:
+        return None  # it is made for the gradient of another parameter
     return Cause(
         fault.PARAMETERISATION,
         f"this is the derivative by {name}, and the parameter is {of}: a factor {name} is missing",

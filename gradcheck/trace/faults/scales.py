@@ -54,6 +54,7 @@ def place_of_scale(
         for mend in scale
         if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
     ] or list(scale)
+    mends = [mend for mend in mends if not _is_right_elsewhere(mend, state)] or mends
     scaled = {index for mend in mends for index in mend.unit.nodes}
     for mend in mends:
         node = tape[mend.unit.first]
@@ -72,9 +73,10 @@ def place_of_scale(
     for mend in with_constant:
         if _is_of_constant(tape[mend.unit.first], mend.factor, state):
             return ScaleFault(mend)
-    differences = [mend for mend in mends if tape[mend.unit.first].operation == "subtract"]
-    if differences and abs(differences[0].factor + 1) < 1e-9:
-        return ScaleFault(differences[0])
+    for operation in ("subtract", "negative") if abs(mends[0].factor + 1) < 1e-9 else ():
+        signed = [mend for mend in mends if tape[mend.unit.first].operation == operation]
+        if signed:
+            return ScaleFault(signed[0])
     blocks = {output.block for output in state.outputs if output.name in scale[0].outputs}
     is_made_once = right is not None or len(blocks) > 1
     adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None
@@ -83,6 +85,17 @@ def place_of_scale(
     if right is not None:
         return ScaleFault(right, is_right=True)
     return ScaleFault(mends[0] if len(blocks) > 1 else mends[-1])
+
+
+def _is_right_elsewhere(mend: Mend, state: State) -> bool:
+    """True if other calls or passes of the operation, which the mend leaves alone, are right."""
+    node, right = state.tape[mend.unit.first], {output.name for output in state.outputs}
+    made = state.outputs_made_of(right - (state.wrong() - mend.outputs))
+    return bool(node.chain) and any(
+        other.chain[:1] == node.chain[:1] and other.name == node.name and made >> other.index & 1
+        for other in state.tape
+        if other.index not in mend.unit.nodes
+    )
 
 
 def beside_right_ones(mend: Mend, state: State) -> Place | None:
