@@ -14,14 +14,14 @@ from gradcheck.trace.fault import CLIPPED, Entry, Fault
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, naming, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.passes import last_pass, overwritten
-from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
+from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.locating.units import OWN, Mend
 from gradcheck.trace.locating.view import View, view_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Assignment
@@ -53,7 +53,8 @@ def next_fault(
         mend = in_what_is_laid_out(outcome.mend, state, wrong, search.candidates)
         return _of_replacement(search, trials, mend), outcome.late
     if outcome.scale:
-        place = place_of_scale(outcome.scale, state, search.known.quantities)
+        scale = beyond_right_ones(outcome.scale, trials)
+        place = place_of_scale(scale, state, search.known.quantities)
         inner = in_what_is_laid_out(place.mend, state, wrong, search.candidates)
         place = replace(place, mend=inner)
         blamed = blame(place.mend, view, assignments, search.words, place.is_right)
@@ -102,7 +103,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     )
     returned = where_returned(search, view, mend)
     is_cut_off = cause is not None and cause.name == CLIPPED
-    if not is_cut_off and (not explained or returned is not None):
+    if mend.how != OWN and not is_cut_off and (not explained or returned is not None):
         inner = factor_left_out(trials, mend)
         if inner is not None:
             return of_mend(search, view.state, inner, blame_use(inner, view, search.words), mend)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import NODE, Mend
+from gradcheck.trace.locating.trial import Trials
+from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node
@@ -54,7 +55,6 @@ def place_of_scale(
         for mend in scale
         if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
     ] or list(scale)
-    mends = [mend for mend in mends if not _is_right_elsewhere(mend, state)] or mends
     scaled = {index for mend in mends for index in mend.unit.nodes}
     for mend in mends:
         node = tape[mend.unit.first]
@@ -85,6 +85,22 @@ def place_of_scale(
     if right is not None:
         return ScaleFault(right, is_right=True)
     return ScaleFault(mends[0] if len(blocks) > 1 else mends[-1])
+
+
+def beyond_right_ones(scale: Sequence[Mend], trials: Trials) -> Sequence[Mend]:
+    """Return the places of a factor without operations that other passes or calls do rightly.
+
+    If there is no other place, one of the operands that the operation is given is off.
+    """
+    state, tape = trials.state, trials.state.tape
+    given = [index for index in tape[scale[0].unit.first].operands if not tape[index].is_leaf]
+    off = (trials.own(Unit(NODE, index, nodes=(index,))) for index in given)
+    operands = (mend for mend in off if mend is not None and mend.outputs >= scale[0].outputs)
+    for mends in (scale, operands):
+        others = [mend for mend in mends if not _is_right_elsewhere(mend, state)]
+        if others:
+            return others
+    return scale
 
 
 def _is_right_elsewhere(mend: Mend, state: State) -> bool:

@@ -46,6 +46,9 @@ def before_right_terms(mend: Mend, trials: Trials) -> Mend:
     while (step := _before(index, wanted, one.node, view)) is not None:
         (index, wanted), is_term = step
         has_term |= is_term
+        if has_term and proportion(view.state.at(index), wanted) is not None:
+            own = trials.own(Unit(NODE, index, nodes=(index,)))
+            return own if own is not None and own.outputs >= mend.outputs else mend
     if not has_term:
         return mend
     unit = Unit(NODE, index, nodes=(index,))

@@ -208,7 +208,8 @@ def _without(unit: Unit, trials: Trials) -> Mend | None:
     if not all(tape[consumer].operation in SUMS for consumer, _ in unit.uses):
         return None
     nothing = trials.attempt(unit, [np.zeros_like(one) for one in trials.actual(unit)], ZERO)
-    scaled = trials.own(unit) if nothing is None and unit.kind == USE else None
+    is_scalable = nothing is None and unit.kind == USE and unit.first in trials.view.carrying
+    scaled = trials.own(unit) if is_scalable else None
     if scaled is None or not is_meant(scaled.factor, trials.candidates.meant):
         return nothing
     return scaled
