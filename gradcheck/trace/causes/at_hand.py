@@ -15,7 +15,7 @@ from gradcheck.trace.causes.compared import Array, Arrays, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.locating.units import Mend, in_pass
+from gradcheck.trace.locating.units import Mend, Unit, in_pass
 from gradcheck.trace.record.graph import constant_of, evaluate
 from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Assignment
@@ -171,25 +171,36 @@ def _sites(
     mend: Mend, state: State, place: Place, wrong: str, assignments: Sequence[Assignment]
 ) -> Iterator[Site]:
     members, unit, count = mend.unit.replaced, mend.unit, mend.passes
+    is_made = bool(unit.nodes) or _are_made_for(unit, state, place)
     shape = state.values[0][members[0]].shape
     size = int(np.prod(shape))
     if size > LARGE or any(value.size != count * size for value in mend.expected):
         return
     for number in sorted({*np.linspace(0, count - 1, PASSES).astype(int).tolist()}):
-        node = unit.nodes[number] if unit.nodes else unit.uses[number][0]
+        node = members[number] if is_made else unit.uses[number][0]
         expected = in_pass(mend.expected, number, shape)
         # computed again: the values from earlier passes are right by now
         actual = [
-            evaluate(nodes[node], values) if unit.nodes else values[members[number]]
+            evaluate(nodes[node], values) if is_made else values[members[number]]
             for nodes, values in zip(state.nodes, state.values, strict=True)
         ]
         if np.any(expected[0]) and not same(actual, expected):
             scope = names_at(state, node, place, assignments)
-            if not unit.nodes:  # a helper that returns it has it at hand
+            if not is_made:  # a helper that returns it has it at hand
                 scope.setdefault(wrong, members[number])
-            uses = operands_of_expression(state, node, place) if unit.nodes else []
+            uses = operands_of_expression(state, node, place) if is_made else []
             differs = [~np.isclose(*pair, 1e-9, 0) for pair in zip(actual, expected, strict=True)]
             yield Site(node, scope, uses, actual, expected, differs)
+
+
+def _are_made_for(unit: Unit, state: State, place: Place) -> bool:
+    """True if the values of a unit of uses are computed at a place for these uses alone."""
+    users = {user for user, _ in unit.uses}
+    made = [state.tape[index] for index in unit.replaced]
+    return all(
+        one.place == place and not one.is_leaf and users.issuperset(state.consumers[one.index])
+        for one in made
+    )
 
 
 def _fitting(

@@ -99,12 +99,14 @@ def _left_out(compared: Compared, ways: Mapping[str, tuple[str, str]]) -> Cause 
     if candidate is None or candidate.kind != VALUE or compared.factor != 1:
         return None
     made = compared.loss_nodes[candidate.node]
-    if made.operation not in ways or len(made.operands) != 2:
+    if made.operation not in ways or len(made.arguments) != 2:
         return None
     verb, what = ways[made.operation]
-    for operand, left_out in (made.operands, made.operands[::-1]):
-        if same(compared.values(operand), compared.actual):
-            name = compared.words.name(left_out)
+    for operand, left_out in (made.arguments, made.arguments[::-1]):
+        is_one_of_two = isinstance(operand, Reference) and not isinstance(left_out, np.ndarray)
+        if is_one_of_two and same(compared.values(operand.index), compared.actual):
+            is_value = isinstance(left_out, Reference)
+            name = compared.words.name(left_out.index) if is_value else f"{left_out:.6g}"
             kind = fault.FACTOR_MISSING if what else fault.TERM_MISSING
             return Cause(kind, f"{what}{name} is left out", f"{verb} {name}")
     return None

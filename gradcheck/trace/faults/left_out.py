@@ -15,6 +15,7 @@ from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Fault
 from gradcheck.trace.faults.doubts import is_instead
 from gradcheck.trace.record.graph import grouped
+from gradcheck.trace.record.names import MOVES
 
 
 def with_left_out(search: Followed, unexplained: Fault) -> Fault:
@@ -38,12 +39,13 @@ def with_left_out(search: Followed, unexplained: Fault) -> Fault:
 def _uses(point: Point) -> Iterator[Sequence[Edge]]:
     """Yield by expression the uses of values with several uses; those nearest to the loss first.
 
-    A penalty is left out as a whole: its expression is that of the number that the loss adds.
+    A penalty of parts of a parameter is left out as a whole, as the number that the loss adds.
     """
     nodes, users, terms = point.loss_nodes, point.derivatives.users, penalty_terms([point])
 
     def expression(user: int, used: int) -> object:
-        end = nodes[whole_term(point, terms, user) if user in terms else user]
+        is_of_part = user in terms and nodes[user].operation in MOVES
+        end = nodes[whole_term(point, terms, user) if is_of_part else user]
         return end.chain[0], end.name, end is nodes[user] and end.operands.index(used)
 
     by_expression = grouped(
