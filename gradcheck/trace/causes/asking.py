@@ -36,6 +36,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.weights_cause,
     index_causes.place_cause,
     index_causes.other_index_cause,
+    index_causes.loss_index_cause,
     path_causes.written_cause,
     axis_causes.sample_cause,
     slope_causes.slope_cause,
@@ -56,6 +57,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     operation_causes.forward_cause,
     slope_causes.derivative_cause,
     factor_causes.factor_left_out_cause,
+    operation_causes.operand_cause,
 )
 """The causes in the order in which they are tried; the first that applies is taken."""
 

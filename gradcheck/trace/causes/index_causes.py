@@ -7,11 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.causes.compared import Array, Compared, agrees, made_of, same
+from gradcheck.trace.adjoints.quantities import VALUE
+from gradcheck.trace.causes.compared import (
+    Array,
+    Compared,
+    agrees,
+    agrees_with,
+    made_of,
+    same,
+)
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.nodes import Node
@@ -27,17 +36,23 @@ WRITTEN = 4000
 
 
 def index_cause(compared: Compared) -> Cause | None:
-    """Return the cause if an entry is read with two of its indices exchanged."""
+    """Return the cause if entries are read or written with two of their indices exchanged."""
     if not np.any(compared.expected[0]):
         return None  # any entry that is 0 would fit
     for node in made_of(compared):
-        key = node.arguments[1] if node.operation == "getitem" else None
+        key = node.arguments[1] if node.name in ("getitem", "setitem") else None
         if not isinstance(key, tuple) or node.place is None:
             continue
         for pair in combinations(range(len(key)), 2):
             order = list(range(len(key)))
             order[pair[0]], order[pair[1]] = reversed(pair)
-            if agrees(compared, node, partial(_read_in, order)):
+            change = partial(_read_in if node.name == "getitem" else _written_in, order)
+            passes = [
+                one.index
+                for one in compared.state.tape
+                if (one.chain, one.name) == (node.chain, "setitem")
+            ] or [node.index]
+            if agrees_with(compared, lambda nodes: {i: change(nodes[i]) for i in passes}):
                 source = node.place.source
                 right = _reordered(source, order)
                 fix = f"write `{right}`" if right else "exchange them"
@@ -59,6 +74,21 @@ def other_index_cause(compared: Compared) -> Cause | None:
                 fix = f"write `{_text(subscript, indices)}`"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
+
+
+def loss_index_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the loss reads other entries of the same array."""
+    node, wanted = compared.state.tape[compared.operand], compared.candidate
+    if compared.is_use or node.operation != "getitem" or wanted is None or wanted.kind != VALUE:
+        return None
+    read = compared.loss_nodes[wanted.node]
+    if read.operation != "getitem" or read.place is None or compared.factor != 1:
+        return None
+    if not same(compared.state.at(node.operands[0]), compared.values(read.operands[0])):
+        return None
+    source = f"`{read.place.source}`"
+    words = f"`{node.source}` is read where the loss, line {read.place.line}, reads {source}"
+    return Cause(fault.OTHER_INDEX, words, f"read {source}", node.index)
 
 
 def _with_other_numbers(node: Node, compared: Compared) -> Iterator[tuple[ast.Subscript, int, int]]:
@@ -97,6 +127,15 @@ def _read_at(axis: int, other: int, node: Node) -> Node:
 def _read_in(order: Sequence[int], node: Node) -> Node:
     array, key = node.arguments
     return replace(node, arguments=(array, tuple(key[i] for i in order)))
+
+
+def _written_in(order: Sequence[int], node: Node) -> Node:
+    def written(before: Array, key: tuple[Any, ...], value: Array) -> Array:
+        changed = np.array(before, dtype=float)
+        changed[tuple(key[i] for i in order)] += value - before[key]
+        return changed
+
+    return replace(node, function=written)
 
 
 def _reordered(source: str, order: Sequence[int]) -> str:

@@ -21,9 +21,9 @@ from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import OWN, Mend
+from gradcheck.trace.locating.units import NODE, OWN, Mend
 from gradcheck.trace.locating.view import View, view_of
-from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.names import MOVES, WRITES
 from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.wording.parts import place_of_element
 
@@ -188,12 +188,16 @@ def _freer(strict: Outcome, free: Outcome) -> Outcome:
 
 
 def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
-    """True if only (a part of) the block's gradient replaces a value that has a wrong operand."""
-    if mend.candidate is None or mend.candidate.node not in search.candidates.parameters:
-        return False
-    if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
+    """True if only (a part of) the block's gradient replaces a value that has a wrong operand.
+
+    Or if the derivative by another value replaces all of a buffer.
+    """
+    if mend.candidate is None or mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
         return False
     node = view.state.tape[mend.unit.first]
+    is_own = mend.candidate.node in search.candidates.parameters
+    if not is_own and (node.operation not in WRITES or mend.unit.kind != NODE):
+        return False
     if node.operation in MOVES or view.carrying.isdisjoint(node.operands):
         return True
     return any(
