@@ -54,6 +54,9 @@ CHANGED: tuple[Form, ...] = (
     ("add `{0}` to {1}", lambda wrong, value: wrong + value),
     ("subtract `{0}` from {1}", lambda wrong, value: wrong - value),
 )
+INNER = (CHANGED[0], *CHANGED[-3:])
+"""What an operand of a wrong expression may lack."""
+
 SAYS = {
     "multiply": (fault.FACTOR_MISSING, "the factor `{0}` is missing"),
     "divide": (fault.FACTOR_MISSING, "the division by `{0}` is missing"),
@@ -106,6 +109,9 @@ class Written:
         if name == fault.OTHER_OPERAND and made is not None and self.node in made.operands:
             too_much = TOO_MUCH.get(made.operation)
             return None if too_much is None else Cause(fault.WRONG_FACTOR, too_much)
+        if self.operand and name != fault.OTHER_OPERAND:
+            name = fault.TERM_MISSING if name == fault.PATH_MISSING else name
+            return Cause(name, f"{words.format(self.value)}, at `{self.operand}`")
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
             return Cause(fault.TRANSPOSED, words)
@@ -161,8 +167,9 @@ def what_to_write(
     with np.errstate(all="ignore"):
         writings = chain(
             _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
-            _inside(sites, state, ordered, wrong),
+            _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
             _fitting(CHANGED, sites, state, ordered, what),
+            _inside(INNER, sites, state, ordered, wrong),
         )
         return next(writings, Written())
 
@@ -220,19 +227,22 @@ def _fitting(
 
 
 def _inside(
-    sites: Sequence[Site], state: State, names: Sequence[str], wrong: str
+    forms: Sequence[Form], sites: Sequence[Site], state: State, names: Sequence[str], wrong: str
 ) -> Iterator[Written]:
-    """Yield the code that replaces an operand of the wrong expression by another value."""
+    """Yield the code that changes an operand of the wrong expression, or replaces it."""
     for text, *_ in sites[0].uses:
-        forms = PLAIN if text.isidentifier() else (*PLAIN, *SLOPES)
         for words, form in forms if text else ():
+            if text.isidentifier() and (words, form) in SLOPES:
+                continue
             for name in names:
                 if _is_part(text, name) and _is_part(name, wrong):
                     continue  # the rest of the expression would be in it twice
                 if all(_fits(form, site, state, name, text) for site in sites):
-                    value = words.format(_in_brackets(name, words))
-                    code = f"write {value} for `{text}`"
-                    yield Written(code, value.strip("`"), sites[0].scope[name], None, text)
+                    written = words if "{1}" in words else f"write {words} for {{1}}"
+                    operand = _in_brackets(name, words)
+                    value = words.split("`")[1].format(operand)
+                    code = written.format(operand, f"`{text}`")
+                    yield Written(code, value, sites[0].scope[name], None, text)
 
 
 def _fits(
@@ -244,7 +254,7 @@ def _fits(
         differs = site.differs[point]
         try:
             made = (
-                _redone(state, point, site, operand, form(wrong, value))
+                _redone(state, point, site, operand, form, value)
                 if operand
                 else form(wrong, value)
             )
@@ -258,9 +268,18 @@ def _fits(
     return True
 
 
-def _redone(state: State, point: int, site: Site, operand: str, other: Array) -> Array:
-    """Return the wrong expression, evaluated with another value for an operand; nan if it fails."""
+def _redone(
+    state: State,
+    point: int,
+    site: Site,
+    operand: str,
+    form: Callable[[Array, Array], Array],
+    value: Array,
+) -> Array:
+    """Return the wrong expression, evaluated with a form of an operand and a value; nan if it fails.
+    """
     _, consumer, used = next(one for one in site.uses if one[0] == operand)
+    other = form(state.values[point][used], value)
     if other.shape != state.tape[used].value.shape:
         return np.asarray(np.nan)
     order = sorted({at for _, at, _ in site.uses if at >= consumer})
