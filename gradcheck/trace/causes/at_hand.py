@@ -115,6 +115,8 @@ class Written:
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
             return Cause(fault.TRANSPOSED, words)
+        if name == fault.OTHER_OPERAND and _is_factor(self.value, self.operand):
+            return Cause(fault.WRONG_FACTOR, f"`{self.operand}` has a factor too many")
         if name == fault.OTHER_OPERAND:
             values = state.at(self.node)
             kinds = {one.kind for one in known.explaining(values)}
@@ -319,6 +321,16 @@ def _in_brackets(text: str, words: str) -> str:
     """Return a text as an operand, in brackets where the words around it need them."""
     is_sum = isinstance(expression_of(text), ast.BinOp | ast.UnaryOp | ast.Compare)
     return f"({text})" if is_sum and "`{0}`" not in words else text
+
+
+def _is_factor(text: str, of: str) -> bool:
+    """True if a text is the first factor of a product."""
+    product = expression_of(of)
+    while isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult | ast.Div):
+        product = product.left
+        if ast.unparse(product) == ast.unparse(expression_of(text) or product.op):
+            return True
+    return False
 
 
 def _is_part(text: str, of: str) -> bool:

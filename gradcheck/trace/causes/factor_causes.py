@@ -37,6 +37,8 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
         return None
     if first.operation in ("multiply", "divide", "where"):
         for index in set(first.operands) - {begin}:
+            if compared.loss_nodes[index].value.size == compared.loss_nodes[begin].value.size > 1:
+                continue  # a gate, and no scale
             if before_moves(compared.loss_nodes, index) in compared.parameters:
                 name = compared.words.name(index)
                 words = f"the factor {name} is missing"

@@ -191,7 +191,11 @@ def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
 def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
     if same(slope.used, [-value for value in slope.right]):
         return None  # the sign is wrong, and another layer's slope the same by chance
+    whole = compared.loss_nodes[slope.end].place
     for quantity in compared.known.of_kind(SLOPE):
+        part = compared.loss_nodes[quantity.node].place
+        if part is not None and whole is not None and whole != part and whole.covers(part):
+            continue  # of the same function, in this or another pass
         if (
             quantity.other not in (slope.begin, slope.end)
             and quantity.node != slope.end

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
-from gradcheck.trace.fault import CLIPPED, Entry, Fault
+from gradcheck.trace.fault import CLIPPED, PATH_MISSING, Entry, Fault
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, naming, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.passes import last_pass, overwritten
@@ -91,7 +91,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     """Return the fault that a quantity mends, or that of a factor left out of its operands."""
     view = trials.view
     cause = cause_of(mend, search, view.state)
-    if cause is None:
+    if cause is None or cause.name == PATH_MISSING:
         mend = before_right_terms(mend, trials)
     assignments = search.points[0].gradient.tape.assignments
     explained = view.explained.get(mend.unit.first, ())

@@ -215,8 +215,10 @@ def _without(unit: Unit, trials: Trials) -> Mend | None:
     return scaled
 
 
-def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:
+def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool, int]:
     """Rank by the outputs, then by the simplest factor, then by values that functions return."""
     one = mend.candidate
     is_handed = one is not None and one.kind == VALUE and one.node in candidates.handed
-    return len(mend.outputs), -complexity(mend.factor), is_handed
+    # of derivatives that do the same, the one that arrives first on the way back
+    position = one.node if one is not None and one.kind == ADJOINT else 0
+    return len(mend.outputs), -complexity(mend.factor), is_handed, position
