@@ -66,11 +66,11 @@ def other_index_cause(compared: Compared) -> Cause | None:
     if not np.any(compared.expected[0]):
         return None
     for node in made_of(compared):
-        for subscript, axis, other in _with_other_numbers(node, compared):
+        for subscript, axis, other, text in _with_other_numbers(node, compared):
             if agrees(compared, node, partial(_read_at, axis, other)):
                 indices = [ast.unparse(index) for index in indices_in(subscript)]
-                wrong, indices[axis] = indices[axis], str(other)
-                words = f"`{node.source}` is read at {wrong}, and {other} belongs there"
+                wrong, indices[axis] = indices[axis], text
+                words = f"`{node.source}` is read at {wrong}, and {text} belongs there"
                 fix = f"write `{_text(subscript, indices)}`"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
@@ -91,8 +91,10 @@ def loss_index_cause(compared: Compared) -> Cause | None:
     return Cause(fault.OTHER_INDEX, words, f"read {source}", node.index)
 
 
-def _with_other_numbers(node: Node, compared: Compared) -> Iterator[tuple[ast.Subscript, int, int]]:
-    """Yield the subscript of a node, the axis of a number in it, and other numbers to try."""
+def _with_other_numbers(
+    node: Node, compared: Compared
+) -> Iterator[tuple[ast.Subscript, int, int | slice, str]]:
+    """Yield the subscript of a node, the axis of a number or slice in it, and others to try."""
     subscript = expression_of(node.source)
     if node.operation != "getitem" or not isinstance(subscript, ast.Subscript):
         return
@@ -100,9 +102,14 @@ def _with_other_numbers(node: Node, compared: Compared) -> Iterator[tuple[ast.Su
     key = key if isinstance(key, tuple) else (key,)
     written = indices_in(subscript)
     for axis, index in enumerate(key if len(written) == len(key) else ()):
+        length = _length_along(key, axis, array)
         if type(index) is int and _is_number(written[axis]):
-            for other in range(min(_length_along(key, axis, array), MOST_PARTS)):
-                yield subscript, axis, other
+            yield from ((subscript, axis, at, str(at)) for at in range(min(length, MOST_PARTS)))
+        elif isinstance(index, slice) and index.step is None:
+            first, end, _ = index.indices(length)
+            for start in range(min(length - (end - first) + 1, MOST_PARTS)):
+                stop = start + end - first
+                yield subscript, axis, slice(start, stop), f"{start}:{stop}"
 
 
 def _is_number(index: ast.expr) -> bool:
@@ -117,7 +124,7 @@ def _length_along(key: tuple[object, ...], axis: int, array: Array) -> int:
     return array.shape[axis] if plain and axis < array.ndim else 0
 
 
-def _read_at(axis: int, other: int, node: Node) -> Node:
+def _read_at(axis: int, other: int | slice, node: Node) -> Node:
     array, key = node.arguments
     if not isinstance(key, tuple):
         return replace(node, arguments=(array, other))

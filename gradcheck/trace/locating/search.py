@@ -155,7 +155,7 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
             continue
         if mend.factor != 1 and values[0].size > 1 and not any(map(np.ptp, values)):
             continue  # all entries are equal: almost any quantity fits
-        if best is None or _rank(mend, candidates) > _rank(best, candidates):
+        if best is None or _comes_before(mend, best, candidates):
             best = mend
         if trials.is_late:
             break
@@ -215,10 +215,18 @@ def _without(unit: Unit, trials: Trials) -> Mend | None:
     return scaled
 
 
-def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool, int]:
+def _comes_before(mend: Mend, other: Mend, candidates: Candidates) -> bool:
+    """True if a mend ranks higher, or puts in the derivative that arrives before the other's."""
+    ranks = [_rank(one, candidates) for one in (mend, other)]
+    wanted = [one.candidate for one in (mend, other) if one.candidate is not None]
+    arrives = len(wanted) == 2 and wanted[0].kind == wanted[1].kind == ADJOINT
+    return ranks[0] > ranks[1] or (
+        arrives and ranks[0] == ranks[1] and wanted[0].node > wanted[1].node
+    )
+
+
+def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:
     """Rank by the outputs, then by the simplest factor, then by values that functions return."""
     one = mend.candidate
     is_handed = one is not None and one.kind == VALUE and one.node in candidates.handed
-    # of derivatives that do the same, the one that arrives first on the way back
-    position = one.node if one is not None and one.kind == ADJOINT else 0
-    return len(mend.outputs), -complexity(mend.factor), is_handed, position
+    return len(mend.outputs), -complexity(mend.factor), is_handed
