@@ -52,7 +52,6 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.loss_cause,
     slope_causes.other_slope_cause,
     factor_causes.term_cause,
-    factor_causes.inner_sign_cause,
     axis_causes.size_cause,
     operation_causes.forward_cause,
     slope_causes.derivative_cause,
@@ -65,7 +64,6 @@ DONE_IN_ALL = (
     factor_causes.again_cause,
     factor_causes.habit_cause,
     factor_causes.term_cause,
-    factor_causes.inner_sign_cause,
 )
 """Causes that change a right value in all passes of a loop; they fit single numbers by chance."""
 

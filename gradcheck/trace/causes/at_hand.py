@@ -30,7 +30,9 @@ PASSES, LARGE = 4, 50_000
 
 DROP = "leave the"
 
-Form = tuple[str, Callable[[Array, Array], Array]]
+Changing = Callable[[Array, Array], Array]
+
+Form = tuple[str, Changing]
 
 PLAIN: tuple[Form, ...] = (
     ("`{0}`", lambda wrong, value: value),
@@ -61,7 +63,7 @@ SAYS = {
     "multiply": (fault.FACTOR_MISSING, "the factor `{0}` is missing"),
     "divide": (fault.FACTOR_MISSING, "the division by `{0}` is missing"),
     "add": (fault.PATH_MISSING, "`{0}` is to be added"),
-    "subtract": (fault.EXTRA_TERM, "`{0}` is one term too many"),
+    "subtract": (fault.TERM_MISSING, "`{0}` is to be subtracted"),
     "write": (fault.OTHER_OPERAND, "`{0}` belongs here"),
 }
 """The cause of a wrong value, by the first word of the advice."""
@@ -110,12 +112,13 @@ class Written:
             too_much = TOO_MUCH.get(made.operation)
             return None if too_much is None else Cause(fault.WRONG_FACTOR, too_much)
         if self.operand and name != fault.OTHER_OPERAND:
-            name = fault.TERM_MISSING if name == fault.PATH_MISSING else name
-            return Cause(name, f"{words.format(self.value)}, at `{self.operand}`")
+            name = name if name == fault.FACTOR_MISSING else fault.TERM_MISSING
+            return Cause(name, f"`{self.operand}` lacks `{self.value}`")
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
             return Cause(fault.TRANSPOSED, words)
-        if name == fault.OTHER_OPERAND and _is_factor(self.value, self.operand):
+        is_product = isinstance(expression_of(self.operand), ast.BinOp) and "*" in self.operand
+        if name == fault.OTHER_OPERAND and is_product and _is_part(self.value, self.operand):
             return Cause(fault.WRONG_FACTOR, f"`{self.operand}` has a factor too many")
         if name == fault.OTHER_OPERAND:
             values = state.at(self.node)
@@ -213,19 +216,24 @@ def _are_made_for(unit: Unit, state: State, place: Place) -> bool:
 
 
 def _fitting(
-    forms: Sequence[Form], sites: Sequence[Site], state: State, names: Sequence[str], what: str
+    forms: Sequence[Form],
+    sites: Sequence[Site],
+    state: State,
+    names: Sequence[str],
+    what: str,
+    operand: str = "",
 ) -> Iterator[Written]:
-    """Yield the code that makes every wrong value right, with one of the names in it."""
+    """Yield the code that makes every wrong value, or an operand in it, right with one name."""
     for words, form in forms:
         for name in names:
-            if all(_fits(form, site, state, name) for site in sites):
+            if all(_fits(form, site, state, name, operand) for site in sites):
                 text = words if "{1}" in words else f"write {words} for {{1}}"
-                operand = _in_brackets(name, words)
-                at = sites[0].node if sites[0].uses else None
-                value = words.split("`")[1].format(operand)
+                used = _in_brackets(name, words)
+                at = sites[0].node if sites[0].uses and not operand else None
+                value = words.split("`")[1].format(used)
                 is_slope = any(of in words for of, _ in OF_OUTPUTS)
-                code, node = text.format(operand, what), sites[0].scope[name]
-                yield Written(code, value, node, at, is_slope=is_slope)
+                code, node = text.format(used, what), sites[0].scope[name]
+                yield Written(code, value, node, at, operand, is_slope)
 
 
 def _inside(
@@ -233,32 +241,20 @@ def _inside(
 ) -> Iterator[Written]:
     """Yield the code that changes an operand of the wrong expression, or replaces it."""
     for text, *_ in sites[0].uses:
-        for words, form in forms if text else ():
-            if text.isidentifier() and (words, form) in SLOPES:
-                continue
-            for name in names:
-                if _is_part(text, name) and _is_part(name, wrong):
-                    continue  # the rest of the expression would be in it twice
-                if all(_fits(form, site, state, name, text) for site in sites):
-                    written = words if "{1}" in words else f"write {words} for {{1}}"
-                    operand = _in_brackets(name, words)
-                    value = words.split("`")[1].format(operand)
-                    code = written.format(operand, f"`{text}`")
-                    yield Written(code, value, sites[0].scope[name], None, text)
+        if text:
+            # with a part of the expression, the rest would be in it twice
+            others = [one for one in names if not (_is_part(text, one) and _is_part(one, wrong))]
+            plain = [one for one in forms if not (text.isidentifier() and one in SLOPES)]
+            yield from _fitting(plain, sites, state, others, f"`{text}`", text)
 
 
-def _fits(
-    form: Callable[[Array, Array], Array], site: Site, state: State, name: str, operand: str = ""
-) -> bool:
+def _fits(form: Changing, site: Site, state: State, name: str, operand: str) -> bool:
     """True if a form of a value makes the wrong one right, alone or in place of an operand."""
     for point, (wrong, wanted) in enumerate(zip(site.actual, site.expected, strict=True)):
-        value = state.values[point][site.scope[name]]
-        differs = site.differs[point]
+        value, differs = state.values[point][site.scope[name]], site.differs[point]
         try:
             made = (
-                _redone(state, point, site, operand, form, value)
-                if operand
-                else form(wrong, value)
+                _redone(state, point, site, operand, form, value) if operand else form(wrong, value)
             )
             is_partly = np.shape(made) == np.shape(wanted) and np.all(wanted[differs])
             if is_partly and state.tape[site.node].operation in WRITES:
@@ -271,15 +267,9 @@ def _fits(
 
 
 def _redone(
-    state: State,
-    point: int,
-    site: Site,
-    operand: str,
-    form: Callable[[Array, Array], Array],
-    value: Array,
+    state: State, point: int, site: Site, operand: str, form: Changing, value: Array
 ) -> Array:
-    """Return the wrong expression, evaluated with a form of an operand and a value; nan if it fails.
-    """
+    """Return the wrong expression with a form of an operand and a value; nan if it fails."""
     _, consumer, used = next(one for one in site.uses if one[0] == operand)
     other = form(state.values[point][used], value)
     if other.shape != state.tape[used].value.shape:
@@ -321,16 +311,6 @@ def _in_brackets(text: str, words: str) -> str:
     """Return a text as an operand, in brackets where the words around it need them."""
     is_sum = isinstance(expression_of(text), ast.BinOp | ast.UnaryOp | ast.Compare)
     return f"({text})" if is_sum and "`{0}`" not in words else text
-
-
-def _is_factor(text: str, of: str) -> bool:
-    """True if a text is the first factor of a product."""
-    product = expression_of(of)
-    while isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult | ast.Div):
-        product = product.left
-        if ast.unparse(product) == ast.unparse(expression_of(text) or product.op):
-            return True
-    return False
 
 
 def _is_part(text: str, of: str) -> bool:

@@ -103,14 +103,6 @@ class Compared:
         """The names of the blocks, by the index of their values in the loss."""
         return {index: name for name, index in self.points[0].parameters.items()}
 
-    @property
-    def blocks(self) -> set[str]:
-        """The arrays of parameters whose gradients are made of the value; none if a vector is cut.
-        """
-        state, names = self.state, self.parameters.values()
-        made = {one.block for one in state.outputs if state.above[one.node] >> self.node & 1}
-        return made.intersection(names)
-
     def values(self, node: int) -> Arrays:
         """Return a value of the loss, by point."""
         return [point.loss_nodes[node].value for point in self.points]

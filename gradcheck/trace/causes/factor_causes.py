@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,6 @@ from gradcheck.trace.causes.compared import (
     FEWEST,
     Array,
     Compared,
-    agrees,
-    made_of,
     product,
     quotient,
     same,
@@ -73,7 +70,9 @@ def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
     block = compared.parameters.get(before_moves(compared.loss_nodes, begin))
     if block is None or compared.loss_nodes[end].operation != "exp":
         return None
-    if compared.blocks and block not in compared.blocks:
+    state = compared.state
+    made = {one.block for one in state.outputs if state.above[one.node] >> compared.node & 1}
+    if block not in made and not made.isdisjoint(compared.parameters.values()):
         return None  # it is made for the gradient of another parameter
     return Cause(
         fault.PARAMETERISATION,
@@ -256,29 +255,6 @@ def term_cause(compared: Compared) -> Cause | None:
             words = f"`{name}` is one {inverse.part} too many"
             return Cause(inverse.surplus, words, f"leave `{name}` out")
     return None
-
-
-def inner_sign_cause(compared: Compared) -> Cause | None:
-    """Return the cause if a term has the wrong sign inside the expression of the wrong value."""
-    node = compared.state.tape[compared.node]
-    if compared.is_use or node.place is None:
-        return None
-    for inner in made_of(compared):
-        place, inverse = inner.place, INVERSES.get(inner.operation)
-        if place is None or inverse is None or inverse.part != "term" or inner is node:
-            continue
-        changed = replace(inner, function=inverse.function, keywords={})
-        if place.line == node.place.line and agrees(compared, changed, partial(_as, changed)):
-            words = f"in `{place.source}` the second term has the wrong sign"
-            return Cause(
-                fault.SIGN, words, f"change the sign of the second term of `{place.source}`"
-            )
-    return None
-
-
-def _as(other: Node, node: Node) -> Node:
-    """Return an operation with the function of another."""
-    return replace(node, function=other.function, keywords=other.keywords)
 
 
 def _sign_of_use(compared: Compared, node: Node) -> Cause | None:

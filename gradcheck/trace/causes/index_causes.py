@@ -46,19 +46,22 @@ def index_cause(compared: Compared) -> Cause | None:
         for pair in combinations(range(len(key)), 2):
             order = list(range(len(key)))
             order[pair[0]], order[pair[1]] = reversed(pair)
-            change = partial(_read_in if node.name == "getitem" else _written_in, order)
-            passes = [
-                one.index
-                for one in compared.state.tape
-                if (one.chain, one.name) == (node.chain, "setitem")
-            ] or [node.index]
-            if agrees_with(compared, lambda nodes: {i: change(nodes[i]) for i in passes}):
+            if _agrees_in(order, node, compared):
                 source = node.place.source
                 right = _reordered(source, order)
                 fix = f"write `{right}`" if right else "exchange them"
                 words = f"two indices of `{source}` are exchanged"
                 return Cause(fault.TRANSPOSED, words, fix, node.index)
     return None
+
+
+def _agrees_in(order: Sequence[int], node: Node, compared: Compared) -> bool:
+    """True if the value is right with the indices of a read, or of all writes, in an order."""
+    if node.name == "getitem":
+        return agrees(compared, node, partial(_read_in, order))
+    tape = compared.state.tape
+    passes = [one.index for one in tape if (one.chain, one.name) == (node.chain, node.name)]
+    return agrees_with(compared, lambda nodes: {i: _written_in(order, nodes[i]) for i in passes})
 
 
 def other_index_cause(compared: Compared) -> Cause | None:

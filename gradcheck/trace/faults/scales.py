@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.arrays import proportion
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, Quantity
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.record.graph import constant_of
-from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node
-from gradcheck.trace.record.places import Place
-from gradcheck.trace.wording.parts import returned_place
-
-PRODUCTS = ("multiply", "divide", "matmul", "dot")
 
 
 @dataclass(frozen=True)
@@ -45,9 +36,9 @@ def place_of_scale(
 ) -> ScaleFault:
     """Return the place to blame among those where a constant factor mends the same.
 
-    An operand that is off by just that factor comes first, then an operation with that constant,
-    then the first place: after values right as they stand, the first that the factor makes a
-    derivative. If only one block is wrong, it is the last, where the block's gradient is made.
+    An operation with that constant comes first, then the first place: after values right as they
+    stand, the first that the factor makes a derivative. If only one block is wrong, it is the last,
+    where the block's gradient is made.
     """
     tape = state.tape
     mends = [
@@ -55,12 +46,6 @@ def place_of_scale(
         for mend in scale
         if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
     ] or list(scale)
-    scaled = {index for mend in mends for index in mend.unit.nodes}
-    for mend in mends:
-        node = tape[mend.unit.first]
-        operands = [index for index in node.operands if index not in scaled]
-        if _operand_is_off(node, operands, mend.factor, state, quantities):
-            return ScaleFault(mend)
     right = _last_right(mends, state, quantities)
     joined = _sign_where_joined(mends, state)
     if joined is not None:
@@ -112,20 +97,6 @@ def _is_right_elsewhere(mend: Mend, state: State) -> bool:
         for other in state.tape
         if other.index not in mend.unit.nodes
     )
-
-
-def beside_right_ones(mend: Mend, state: State) -> Place | None:
-    """Return the part of a returned structure that lacks the constant of others in its line."""
-    block = next(one.block for one in state.outputs if one.name in mend.outputs)
-    for output in state.outputs:
-        node = state.tape[output.node]
-        while node.operands and (node.name == OUTPUT or node.operation in MOVES):
-            node = state.tape[node.operands[0]]
-        if output.name not in mend.outputs and _is_of_constant(node, mend.factor, state):
-            place = returned_place(node.chain, block)
-            if place is not None and node.place is not None and place.line == node.place.line:
-                return place
-    return None
 
 
 def _is_of_constant(node: Node, factor: float, state: State) -> bool:
@@ -190,42 +161,3 @@ def _constants(node: Node, state: State) -> list[float]:
         return []
     constants = (constant_of(argument, state.tape) for argument in node.arguments)
     return [constant for constant in constants if constant is not None]
-
-
-def _operand_is_off(
-    node: Node,
-    indices: Sequence[int],
-    factor: float,
-    state: State,
-    quantities: Sequence[Quantity],
-) -> bool:
-    """True if an operand, or a constant array, is a value of the loss times the factor.
-
-    An operand that is right as it stands, also as an adjoint, is not off.
-    """
-    if node.operation not in PRODUCTS:
-        return False
-    operands: list[list[NDArray[Any]]] = [
-        state.at(index) for index in indices if state.tape[index].value.size > 1
-    ]
-    operands += [
-        [argument] * len(state.values)
-        for argument in node.arguments
-        if isinstance(argument, np.ndarray) and argument.size > 1
-    ]
-    for values in operands:
-        ratios = [
-            ratio
-            for quantity in quantities
-            if quantity.kind != CONTRIBUTION and quantity.values[0].size == values[0].size
-            for ratio in [proportion(quantity.values, values)]
-            if ratio and (quantity.kind in (VALUE, SLOPE) or abs(ratio - 1) < 1e-9)
-        ]
-        if any(abs(ratio - 1) < 1e-9 for ratio in ratios):
-            continue
-        if any(
-            abs(ratio - factor) < 1e-6 * abs(factor) or abs(1 / ratio - factor) < 1e-6 * abs(factor)
-            for ratio in ratios
-        ):
-            return True
-    return False

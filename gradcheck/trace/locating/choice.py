@@ -45,15 +45,10 @@ class _Held:
         """True if a later replacement is to blame instead of this one."""
         if later.spoils or not later.mend.outputs >= self.mend.outputs:
             return False
-        if later.mend.outputs > self.mend.outputs and not self._reaches(later.mend.unit, view):
-            return True  # what it cannot reach is right with this one left as it is
+        reached = view.state.below(self.mend.unit.replaced)
+        if later.mend.outputs > self.mend.outputs and later.mend.unit.first not in reached:
+            return True  # it mends more, with this one left as it is
         return self.spoils or is_better(later.mend, self.mend, view, self.right_for, self.is_part)
-
-
-    def _reaches(self, unit: Unit, view: View) -> bool:
-        """True if a later unit depends on a replaced value."""
-        below = view.state.below([self.mend.unit.first])
-        return unit.first in below
 
 
 @dataclass

@@ -216,13 +216,10 @@ def _without(unit: Unit, trials: Trials) -> Mend | None:
 
 
 def _comes_before(mend: Mend, other: Mend, candidates: Candidates) -> bool:
-    """True if a mend ranks higher, or puts in the derivative that arrives before the other's."""
+    """True if a mend ranks higher, or puts in a derivative that arrives before the other's."""
     ranks = [_rank(one, candidates) for one in (mend, other)]
-    wanted = [one.candidate for one in (mend, other) if one.candidate is not None]
-    arrives = len(wanted) == 2 and wanted[0].kind == wanted[1].kind == ADJOINT
-    return ranks[0] > ranks[1] or (
-        arrives and ranks[0] == ranks[1] and wanted[0].node > wanted[1].node
-    )
+    kinds = [one.candidate and one.candidate.kind for one in (mend, other)]
+    return ranks[0] > ranks[1] or (ranks[0] == ranks[1] and kinds == [ADJOINT, ADJOINT])
 
 
 def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:
