@@ -14,7 +14,7 @@ from gradcheck.trace.fault import CLIPPED, PATH_MISSING, Entry, Fault
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, naming, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.passes import last_pass, overwritten
-from gradcheck.trace.faults.scales import beyond_right_ones, place_of_scale
+from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
@@ -62,6 +62,9 @@ def next_fault(
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
         if place.is_right:
             blamed = outside_helper(blamed, place.mend, state)
+        beside = beside_right_ones(place.mend, state)
+        if beside is not None:
+            blamed = blamed.moved_to(beside)
         return _of_entry(search, state, _shared(place.mend, state, wrong), blamed), outcome.late
     special = wrong_shape(view, wrong, names)
     return (None if special is None else of_special(search, state, special)), outcome.late

@@ -11,7 +11,10 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.record.graph import constant_of
+from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.wording.parts import returned_place
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,20 @@ def _is_right_elsewhere(mend: Mend, state: State) -> bool:
         for other in state.tape
         if other.index not in mend.unit.nodes
     )
+
+
+def beside_right_ones(mend: Mend, state: State) -> Place | None:
+    """Return the part of a returned structure that lacks the constant of others in its line."""
+    block = next(one.block for one in state.outputs if one.name in mend.outputs)
+    for output in state.outputs:
+        node = state.tape[output.node]
+        while node.operands and (node.name == OUTPUT or node.operation in MOVES):
+            node = state.tape[node.operands[0]]
+        if output.name not in mend.outputs and _is_of_constant(node, mend.factor, state):
+            place = returned_place(node.chain, block)
+            if place is not None and node.place is not None and place.line == node.place.line:
+                return place
+    return None
 
 
 def _is_of_constant(node: Node, factor: float, state: State) -> bool:
