@@ -218,8 +218,9 @@ def _without(unit: Unit, trials: Trials) -> Mend | None:
 def _comes_before(mend: Mend, other: Mend, candidates: Candidates) -> bool:
     """True if a mend ranks higher, or puts in a derivative that arrives before the other's."""
     ranks = [_rank(one, candidates) for one in (mend, other)]
-    kinds = [one.candidate and one.candidate.kind for one in (mend, other)]
-    return ranks[0] > ranks[1] or (ranks[0] == ranks[1] and kinds == [ADJOINT, ADJOINT])
+    wanted = [one.candidate for one in (mend, other)]
+    nodes = [one.node if one and one.kind == ADJOINT else -1 for one in wanted]
+    return ranks[0] > ranks[1] or (ranks[0] == ranks[1] and -1 < nodes[1] < nodes[0])
 
 
 def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:
