@@ -36,6 +36,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.weights_cause,
     index_causes.place_cause,
     index_causes.other_index_cause,
+    index_causes.loss_index_cause,
     path_causes.written_cause,
     axis_causes.sample_cause,
     slope_causes.slope_cause,
@@ -52,11 +53,11 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.loss_cause,
     slope_causes.other_slope_cause,
     factor_causes.term_cause,
-    factor_causes.inner_sign_cause,
     axis_causes.size_cause,
     operation_causes.forward_cause,
     slope_causes.derivative_cause,
     factor_causes.factor_left_out_cause,
+    operation_causes.operand_cause,
 )
 """The causes in the order in which they are tried; the first that applies is taken."""
 
@@ -64,7 +65,6 @@ DONE_IN_ALL = (
     factor_causes.again_cause,
     factor_causes.habit_cause,
     factor_causes.term_cause,
-    factor_causes.inner_sign_cause,
 )
 """Causes that change a right value in all passes of a loop; they fit single numbers by chance."""
 

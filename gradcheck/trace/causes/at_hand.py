@@ -15,8 +15,9 @@ from gradcheck.trace.causes.compared import Array, Arrays, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.locating.units import Mend, in_pass
+from gradcheck.trace.locating.units import Mend, Unit, in_pass
 from gradcheck.trace.record.graph import constant_of, evaluate
+from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of, numbers_in
@@ -29,7 +30,9 @@ PASSES, LARGE = 4, 50_000
 
 DROP = "leave the"
 
-Form = tuple[str, Callable[[Array, Array], Array]]
+Changing = Callable[[Array, Array], Array]
+
+Form = tuple[str, Changing]
 
 PLAIN: tuple[Form, ...] = (
     ("`{0}`", lambda wrong, value: value),
@@ -53,11 +56,14 @@ CHANGED: tuple[Form, ...] = (
     ("add `{0}` to {1}", lambda wrong, value: wrong + value),
     ("subtract `{0}` from {1}", lambda wrong, value: wrong - value),
 )
+INNER = (CHANGED[0], *CHANGED[-3:])
+"""What an operand of a wrong expression may lack."""
+
 SAYS = {
     "multiply": (fault.FACTOR_MISSING, "the factor `{0}` is missing"),
     "divide": (fault.FACTOR_MISSING, "the division by `{0}` is missing"),
     "add": (fault.PATH_MISSING, "`{0}` is to be added"),
-    "subtract": (fault.EXTRA_TERM, "`{0}` is one term too many"),
+    "subtract": (fault.TERM_MISSING, "`{0}` is to be subtracted"),
     "write": (fault.OTHER_OPERAND, "`{0}` belongs here"),
 }
 """The cause of a wrong value, by the first word of the advice."""
@@ -105,9 +111,15 @@ class Written:
         if name == fault.OTHER_OPERAND and made is not None and self.node in made.operands:
             too_much = TOO_MUCH.get(made.operation)
             return None if too_much is None else Cause(fault.WRONG_FACTOR, too_much)
+        if self.operand and name != fault.OTHER_OPERAND:
+            name = name if name == fault.FACTOR_MISSING else fault.TERM_MISSING
+            return Cause(name, f"`{self.operand}` lacks `{self.value}`")
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
             return Cause(fault.TRANSPOSED, words)
+        is_product = isinstance(expression_of(self.operand), ast.BinOp) and "*" in self.operand
+        if name == fault.OTHER_OPERAND and is_product and _is_part(self.value, self.operand):
+            return Cause(fault.WRONG_FACTOR, f"`{self.operand}` has a factor too many")
         if name == fault.OTHER_OPERAND:
             values = state.at(self.node)
             kinds = {one.kind for one in known.explaining(values)}
@@ -160,8 +172,9 @@ def what_to_write(
     with np.errstate(all="ignore"):
         writings = chain(
             _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
-            _inside(sites, state, ordered),
+            _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
             _fitting(CHANGED, sites, state, ordered, what),
+            _inside(INNER, sites, state, ordered, wrong),
         )
         return next(writings, Written())
 
@@ -170,69 +183,81 @@ def _sites(
     mend: Mend, state: State, place: Place, wrong: str, assignments: Sequence[Assignment]
 ) -> Iterator[Site]:
     members, unit, count = mend.unit.replaced, mend.unit, mend.passes
+    is_made = bool(unit.nodes) or _are_made_for(unit, state, place)
     shape = state.values[0][members[0]].shape
     size = int(np.prod(shape))
     if size > LARGE or any(value.size != count * size for value in mend.expected):
         return
     for number in sorted({*np.linspace(0, count - 1, PASSES).astype(int).tolist()}):
-        node = unit.nodes[number] if unit.nodes else unit.uses[number][0]
+        node = members[number] if is_made else unit.uses[number][0]
         expected = in_pass(mend.expected, number, shape)
         # computed again: the values from earlier passes are right by now
         actual = [
-            evaluate(nodes[node], values) if unit.nodes else values[members[number]]
+            evaluate(nodes[node], values) if is_made else values[members[number]]
             for nodes, values in zip(state.nodes, state.values, strict=True)
         ]
         if np.any(expected[0]) and not same(actual, expected):
             scope = names_at(state, node, place, assignments)
-            if not unit.nodes:  # a helper that returns it has it at hand
+            if not is_made:  # a helper that returns it has it at hand
                 scope.setdefault(wrong, members[number])
-            uses = operands_of_expression(state, node, place) if unit.nodes else []
+            uses = operands_of_expression(state, node, place) if is_made else []
             differs = [~np.isclose(*pair, 1e-9, 0) for pair in zip(actual, expected, strict=True)]
             yield Site(node, scope, uses, actual, expected, differs)
 
 
+def _are_made_for(unit: Unit, state: State, place: Place) -> bool:
+    """True if the values of a unit of uses are computed at a place for these uses alone."""
+    users = {user for user, _ in unit.uses}
+    made = [state.tape[index] for index in unit.replaced]
+    return all(
+        one.place == place and not one.is_leaf and users.issuperset(state.consumers[one.index])
+        for one in made
+    )
+
+
 def _fitting(
-    forms: Sequence[Form], sites: Sequence[Site], state: State, names: Sequence[str], what: str
+    forms: Sequence[Form],
+    sites: Sequence[Site],
+    state: State,
+    names: Sequence[str],
+    what: str,
+    operand: str = "",
 ) -> Iterator[Written]:
-    """Yield the code that makes every wrong value right, with one of the names in it."""
+    """Yield the code that makes every wrong value, or an operand in it, right with one name."""
     for words, form in forms:
         for name in names:
-            if all(_fits(form, site, state, name) for site in sites):
+            if all(_fits(form, site, state, name, operand) for site in sites):
                 text = words if "{1}" in words else f"write {words} for {{1}}"
-                operand = _in_brackets(name, words)
-                at = sites[0].node if sites[0].uses else None
-                value = words.split("`")[1].format(operand)
+                used = _in_brackets(name, words)
+                at = sites[0].node if sites[0].uses and not operand else None
+                value = words.split("`")[1].format(used)
                 is_slope = any(of in words for of, _ in OF_OUTPUTS)
-                code, node = text.format(operand, what), sites[0].scope[name]
-                yield Written(code, value, node, at, is_slope=is_slope)
+                code, node = text.format(used, what), sites[0].scope[name]
+                yield Written(code, value, node, at, operand, is_slope)
 
 
-def _inside(sites: Sequence[Site], state: State, names: Sequence[str]) -> Iterator[Written]:
-    """Yield the code that replaces an operand of the wrong expression by another value."""
+def _inside(
+    forms: Sequence[Form], sites: Sequence[Site], state: State, names: Sequence[str], wrong: str
+) -> Iterator[Written]:
+    """Yield the code that changes an operand of the wrong expression, or replaces it."""
     for text, *_ in sites[0].uses:
-        forms = PLAIN if text.isidentifier() else (*PLAIN, *SLOPES)
-        for words, form in forms if text else ():
-            for name in names:
-                if all(_fits(form, site, state, name, text) for site in sites):
-                    value = words.format(_in_brackets(name, words))
-                    code = f"write {value} for `{text}`"
-                    yield Written(code, value.strip("`"), sites[0].scope[name], None, text)
+        if text:
+            # with a part of the expression, the rest would be in it twice
+            others = [one for one in names if not (_is_part(text, one) and _is_part(one, wrong))]
+            plain = [one for one in forms if not (text.isidentifier() and one in SLOPES)]
+            yield from _fitting(plain, sites, state, others, f"`{text}`", text)
 
 
-def _fits(
-    form: Callable[[Array, Array], Array], site: Site, state: State, name: str, operand: str = ""
-) -> bool:
+def _fits(form: Changing, site: Site, state: State, name: str, operand: str) -> bool:
     """True if a form of a value makes the wrong one right, alone or in place of an operand."""
     for point, (wrong, wanted) in enumerate(zip(site.actual, site.expected, strict=True)):
-        value = state.values[point][site.scope[name]]
-        differs = site.differs[point]
+        value, differs = state.values[point][site.scope[name]], site.differs[point]
         try:
             made = (
-                _redone(state, point, site, operand, form(wrong, value))
-                if operand
-                else form(wrong, value)
+                _redone(state, point, site, operand, form, value) if operand else form(wrong, value)
             )
-            if np.shape(made) == np.shape(wanted) and np.all(wanted[differs]):
+            is_partly = np.shape(made) == np.shape(wanted) and np.all(wanted[differs])
+            if is_partly and state.tape[site.node].operation in WRITES:
                 made = np.where(differs, made, wanted)  # entries written elsewhere are right
         except ValueError:  # the shapes do not fit
             return False
@@ -241,9 +266,12 @@ def _fits(
     return True
 
 
-def _redone(state: State, point: int, site: Site, operand: str, other: Array) -> Array:
-    """Return the wrong expression, evaluated with another value for an operand; nan if it fails."""
+def _redone(
+    state: State, point: int, site: Site, operand: str, form: Changing, value: Array
+) -> Array:
+    """Return the wrong expression with a form of an operand and a value; nan if it fails."""
     _, consumer, used = next(one for one in site.uses if one[0] == operand)
+    other = form(state.values[point][used], value)
     if other.shape != state.tape[used].value.shape:
         return np.asarray(np.nan)
     order = sorted({at for _, at, _ in site.uses if at >= consumer})
@@ -283,6 +311,12 @@ def _in_brackets(text: str, words: str) -> str:
     """Return a text as an operand, in brackets where the words around it need them."""
     is_sum = isinstance(expression_of(text), ast.BinOp | ast.UnaryOp | ast.Compare)
     return f"({text})" if is_sum and "`{0}`" not in words else text
+
+
+def _is_part(text: str, of: str) -> bool:
+    """True if a text is a part of another, whatever spaces there are."""
+    text, of = text.replace(" ", ""), of.replace(" ", "")
+    return text in of and text != of
 
 
 def _swapped(value: Array) -> Array:

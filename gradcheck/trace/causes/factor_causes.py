@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,6 @@ from gradcheck.trace.causes.compared import (
     FEWEST,
     Array,
     Compared,
-    agrees,
-    made_of,
     product,
     quotient,
     same,
@@ -37,6 +34,8 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
         return None
     if first.operation in ("multiply", "divide", "where"):
         for index in set(first.operands) - {begin}:
+            if compared.loss_nodes[index].value.size == compared.loss_nodes[begin].value.size > 1:
+                continue  # a gate, and no scale
             if before_moves(compared.loss_nodes, index) in compared.parameters:
                 name = compared.words.name(index)
                 words = f"the factor {name} is missing"
@@ -68,9 +67,13 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
 def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
     """Return the cause if the derivative is by exp(theta), where theta is a parameter."""
     of, name = compared.words.name(begin), compared.words.name(end)
-    is_parameter = before_moves(compared.loss_nodes, begin) in compared.parameters
-    if not is_parameter or compared.loss_nodes[end].operation != "exp":
+    block = compared.parameters.get(before_moves(compared.loss_nodes, begin))
+    if block is None or compared.loss_nodes[end].operation != "exp":
         return None
+    state = compared.state
+    made = {one.block for one in state.outputs if state.above[one.node] >> compared.node & 1}
+    if block not in made and not made.isdisjoint(compared.parameters.values()):
+        return None  # it is made for the gradient of another parameter
     return Cause(
         fault.PARAMETERISATION,
         f"this is the derivative by {name}, and the parameter is {of}: a factor {name} is missing",
@@ -97,12 +100,14 @@ def _left_out(compared: Compared, ways: Mapping[str, tuple[str, str]]) -> Cause 
     if candidate is None or candidate.kind != VALUE or compared.factor != 1:
         return None
     made = compared.loss_nodes[candidate.node]
-    if made.operation not in ways or len(made.operands) != 2:
+    if made.operation not in ways or len(made.arguments) != 2:
         return None
     verb, what = ways[made.operation]
-    for operand, left_out in (made.operands, made.operands[::-1]):
-        if same(compared.values(operand), compared.actual):
-            name = compared.words.name(left_out)
+    for operand, left_out in (made.arguments, made.arguments[::-1]):
+        is_one_of_two = isinstance(operand, Reference) and not isinstance(left_out, np.ndarray)
+        if is_one_of_two and same(compared.values(operand.index), compared.actual):
+            is_value = isinstance(left_out, Reference)
+            name = compared.words.name(left_out.index) if is_value else f"{left_out:.6g}"
             kind = fault.FACTOR_MISSING if what else fault.TERM_MISSING
             return Cause(kind, f"{what}{name} is left out", f"{verb} {name}")
     return None
@@ -250,29 +255,6 @@ def term_cause(compared: Compared) -> Cause | None:
             words = f"`{name}` is one {inverse.part} too many"
             return Cause(inverse.surplus, words, f"leave `{name}` out")
     return None
-
-
-def inner_sign_cause(compared: Compared) -> Cause | None:
-    """Return the cause if a term has the wrong sign inside the expression of the wrong value."""
-    node = compared.state.tape[compared.node]
-    if compared.is_use or node.place is None:
-        return None
-    for inner in made_of(compared):
-        place, inverse = inner.place, INVERSES.get(inner.operation)
-        if place is None or inverse is None or inverse.part != "term" or inner is node:
-            continue
-        changed = replace(inner, function=inverse.function, keywords={})
-        if place.line == node.place.line and agrees(compared, changed, partial(_as, changed)):
-            words = f"in `{place.source}` the second term has the wrong sign"
-            return Cause(
-                fault.SIGN, words, f"change the sign of the second term of `{place.source}`"
-            )
-    return None
-
-
-def _as(other: Node, node: Node) -> Node:
-    """Return an operation with the function of another."""
-    return replace(node, function=other.function, keywords=other.keywords)
 
 
 def _sign_of_use(compared: Compared, node: Node) -> Cause | None:

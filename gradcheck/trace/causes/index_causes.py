@@ -7,11 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.causes.compared import Array, Compared, agrees, made_of, same
+from gradcheck.trace.adjoints.quantities import VALUE
+from gradcheck.trace.causes.compared import (
+    Array,
+    Compared,
+    agrees,
+    agrees_with,
+    made_of,
+    same,
+)
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.nodes import Node
@@ -27,17 +36,17 @@ WRITTEN = 4000
 
 
 def index_cause(compared: Compared) -> Cause | None:
-    """Return the cause if an entry is read with two of its indices exchanged."""
+    """Return the cause if entries are read or written with two of their indices exchanged."""
     if not np.any(compared.expected[0]):
         return None  # any entry that is 0 would fit
     for node in made_of(compared):
-        key = node.arguments[1] if node.operation == "getitem" else None
+        key = node.arguments[1] if node.name in ("getitem", "setitem") else None
         if not isinstance(key, tuple) or node.place is None:
             continue
         for pair in combinations(range(len(key)), 2):
             order = list(range(len(key)))
             order[pair[0]], order[pair[1]] = reversed(pair)
-            if agrees(compared, node, partial(_read_in, order)):
+            if _agrees_in(order, node, compared):
                 source = node.place.source
                 right = _reordered(source, order)
                 fix = f"write `{right}`" if right else "exchange them"
@@ -46,23 +55,49 @@ def index_cause(compared: Compared) -> Cause | None:
     return None
 
 
+def _agrees_in(order: Sequence[int], node: Node, compared: Compared) -> bool:
+    """True if the value is right with the indices of a read, or of all writes, in an order."""
+    if node.name == "getitem":
+        return agrees(compared, node, partial(_read_in, order))
+    tape = compared.state.tape
+    passes = [one.index for one in tape if (one.chain, one.name) == (node.chain, node.name)]
+    return agrees_with(compared, lambda nodes: {i: _written_in(order, nodes[i]) for i in passes})
+
+
 def other_index_cause(compared: Compared) -> Cause | None:
     """Return the cause if a part, such as a column, is read at a wrong number."""
     if not np.any(compared.expected[0]):
         return None
     for node in made_of(compared):
-        for subscript, axis, other in _with_other_numbers(node, compared):
+        for subscript, axis, other, text in _with_other_numbers(node, compared):
             if agrees(compared, node, partial(_read_at, axis, other)):
                 indices = [ast.unparse(index) for index in indices_in(subscript)]
-                wrong, indices[axis] = indices[axis], str(other)
-                words = f"`{node.source}` is read at {wrong}, and {other} belongs there"
+                wrong, indices[axis] = indices[axis], text
+                words = f"`{node.source}` is read at {wrong}, and {text} belongs there"
                 fix = f"write `{_text(subscript, indices)}`"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
 
 
-def _with_other_numbers(node: Node, compared: Compared) -> Iterator[tuple[ast.Subscript, int, int]]:
-    """Yield the subscript of a node, the axis of a number in it, and other numbers to try."""
+def loss_index_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the loss reads other entries of the same array."""
+    node, wanted = compared.state.tape[compared.operand], compared.candidate
+    if compared.is_use or node.operation != "getitem" or wanted is None or wanted.kind != VALUE:
+        return None
+    read = compared.loss_nodes[wanted.node]
+    if read.operation != "getitem" or read.place is None or compared.factor != 1:
+        return None
+    if not same(compared.state.at(node.operands[0]), compared.values(read.operands[0])):
+        return None
+    source = f"`{read.place.source}`"
+    words = f"`{node.source}` is read where the loss, line {read.place.line}, reads {source}"
+    return Cause(fault.OTHER_INDEX, words, f"read {source}", node.index)
+
+
+def _with_other_numbers(
+    node: Node, compared: Compared
+) -> Iterator[tuple[ast.Subscript, int, int | slice, str]]:
+    """Yield the subscript of a node, the axis of a number or slice in it, and others to try."""
     subscript = expression_of(node.source)
     if node.operation != "getitem" or not isinstance(subscript, ast.Subscript):
         return
@@ -70,9 +105,14 @@ def _with_other_numbers(node: Node, compared: Compared) -> Iterator[tuple[ast.Su
     key = key if isinstance(key, tuple) else (key,)
     written = indices_in(subscript)
     for axis, index in enumerate(key if len(written) == len(key) else ()):
+        length = _length_along(key, axis, array)
         if type(index) is int and _is_number(written[axis]):
-            for other in range(min(_length_along(key, axis, array), MOST_PARTS)):
-                yield subscript, axis, other
+            yield from ((subscript, axis, at, str(at)) for at in range(min(length, MOST_PARTS)))
+        elif isinstance(index, slice) and index.step is None:
+            first, end, _ = index.indices(length)
+            for start in range(min(length - (end - first) + 1, MOST_PARTS)):
+                stop = start + end - first
+                yield subscript, axis, slice(start, stop), f"{start}:{stop}"
 
 
 def _is_number(index: ast.expr) -> bool:
@@ -87,7 +127,7 @@ def _length_along(key: tuple[object, ...], axis: int, array: Array) -> int:
     return array.shape[axis] if plain and axis < array.ndim else 0
 
 
-def _read_at(axis: int, other: int, node: Node) -> Node:
+def _read_at(axis: int, other: int | slice, node: Node) -> Node:
     array, key = node.arguments
     if not isinstance(key, tuple):
         return replace(node, arguments=(array, other))
@@ -97,6 +137,15 @@ def _read_at(axis: int, other: int, node: Node) -> Node:
 def _read_in(order: Sequence[int], node: Node) -> Node:
     array, key = node.arguments
     return replace(node, arguments=(array, tuple(key[i] for i in order)))
+
+
+def _written_in(order: Sequence[int], node: Node) -> Node:
+    def written(before: Array, key: tuple[Any, ...], value: Array) -> Array:
+        changed = np.array(before, dtype=float)
+        changed[tuple(key[i] for i in order)] += value - before[key]
+        return changed
+
+    return replace(node, function=written)
 
 
 def _reordered(source: str, order: Sequence[int]) -> str:

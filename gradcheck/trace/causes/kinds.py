@@ -36,7 +36,9 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
     number = _worst_pass(mend, first.size)
     actual = in_pass(mend.actual, number, first.shape)
     explained = known.explaining(actual)
-    in_order = [other for other in explained if multiple_of(actual, other.values, LOOSE)]
+    in_order = [other for other in explained if same(actual, other.values)] or [
+        other for other in explained if multiple_of(actual, other.values, LOOSE)
+    ]
     is_now = named(in_order, words) or expression
     if mend.how == ZERO:
         return fault.EXTRA_TERM, is_now, "nothing"

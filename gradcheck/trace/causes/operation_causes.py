@@ -212,6 +212,19 @@ def value_cause(compared: Compared) -> Cause | None:
     return None
 
 
+def operand_cause(compared: Compared) -> Cause | None:
+    """Return the cause if a value of the loss is used in the place of another one."""
+    candidate = compared.candidate
+    if candidate is None or candidate.kind != VALUE or compared.factor != 1 or not compared.is_use:
+        return None
+    if not any(same(compared.actual, one.values) for one in compared.known.of_kind(VALUE)):
+        return None
+    name = compared.words.name(candidate.node)
+    is_mask = user_of(compared).value.dtype == bool
+    kind = fault.SLOPE_ELSEWHERE if is_mask else fault.OTHER_OPERAND
+    return Cause(kind, f"{name} belongs here", f"use {name}")
+
+
 def update_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
     """Return the cause if a parameter belongs here, without the update subtracted from it."""
     consumer, operand = mend.unit.uses[0]

@@ -15,6 +15,7 @@ from gradcheck.trace.adjoints.points import (
     Subject,
     followed_loss,
 )
+from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import before_moves
@@ -87,13 +88,20 @@ def penalty_derivatives(points: Sequence[FollowedLoss]) -> Iterator[Derivative]:
     """Yield for every parameter, and every part cut out of one, the derivative of its penalties."""
     terms = penalty_terms(points)
     nodes, parameters = points[0].loss_nodes, set(points[0].parameters.values())
+    ends = terms - {one for term in terms for one in nodes[term].operands}
+    of_penalties = [
+        adjoints(
+            point.loss_nodes,
+            [node.value for node in point.loss_nodes],
+            {end: point.derivatives.of_nodes[end] for end in ends},
+            within=terms,
+        ).of_nodes
+        for point in (points if ends else ())
+    ]
     for node in [*parameters, *(one for one in terms if nodes[one].operation in MOVES)]:
-        if before_moves(nodes, node) not in parameters:
-            continue
-        uses = [one for one in points[0].derivatives.users.get(node, []) if one in terms]
-        if uses:
-            parts = [[p.derivatives.of_edges[one, node] for one in uses] for p in points]
-            yield node, [np.asarray(sum(map(np.asarray, part))) for part in parts]
+        is_of_parameter = before_moves(nodes, node) in parameters
+        if is_of_parameter and of_penalties and node in of_penalties[0]:
+            yield node, [np.asarray(by_node[node]) for by_node in of_penalties]
 
 
 def whole_term(loss: FollowedLoss, terms: frozenset[int], index: int) -> int:
@@ -131,13 +139,11 @@ def penalty_cause(compared: Compared) -> Cause | None:
         cause = _other_penalty(compared, node, user)
         if cause is not None:
             return cause
-    for node, right in penalty_derivatives(compared.points):
+    of_penalties = dict(penalty_derivatives(compared.points))
+    for node in set(compared.derived_by) & set(compared.parameters) - set(of_penalties):
+        of_penalties[node] = [np.zeros_like(value) for value in compared.values(node)]
+    for node, right in of_penalties.items():
         cause = _other_multiple(compared, node, right)
-        if cause is not None:
-            return cause
-    for node in set(compared.derived_by) & set(compared.parameters):
-        zeros = [np.zeros_like(value) for value in compared.values(node)]
-        cause = _other_multiple(compared, node, zeros)
         if cause is not None:
             return cause
     return None

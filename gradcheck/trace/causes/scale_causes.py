@@ -71,8 +71,11 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause:
 
 
 def _of_sign(scaled: _Scaled) -> Cause | None:
-    is_opposite = abs(scaled.ratio + 1) < CLOSE
-    return Cause(fault.SIGN, "its sign is wrong", "change its sign") if is_opposite else None
+    if abs(scaled.ratio + 1) >= CLOSE:
+        return None
+    is_negated = scaled.node.operation == "negative"
+    fix = "leave the minus out" if is_negated else "change its sign"
+    return Cause(fault.SIGN, "its sign is wrong", fix)
 
 
 def _of_written_number(scaled: _Scaled) -> Cause | None:

@@ -118,11 +118,20 @@ def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
     for quantity in compared.known.of_kind(SLOPE):
         if not same(slope.used, quantity.values):
             continue
-        if quantity.other == slope.begin and quantity.node < slope.end:
+        if quantity.other == slope.begin and _is_through(compared, slope, quantity.node):
             return missing_cause(compared, quantity.node, slope.end)
-        if quantity.node == slope.end and quantity.other > slope.begin:
+        if quantity.node == slope.end and _is_through(compared, slope, quantity.other):
             return missing_cause(compared, slope.begin, quantity.other)
     return None
+
+
+def _is_through(compared: Compared, slope: _Slope, middle: int) -> bool:
+    """True if the function of the loss depends on its input only by a value between the two."""
+    past = {slope.begin}
+    for node in compared.loss_nodes[slope.begin + 1 : slope.end + 1]:
+        if node.index != middle and past.intersection(node.operands):
+            past.add(node.index)
+    return slope.begin < middle < slope.end and slope.end not in past
 
 
 def _slopes(compared: Compared) -> Iterator[_Slope]:
@@ -182,7 +191,11 @@ def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
 def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
     if same(slope.used, [-value for value in slope.right]):
         return None  # the sign is wrong, and another layer's slope the same by chance
+    whole = compared.loss_nodes[slope.end].place
     for quantity in compared.known.of_kind(SLOPE):
+        part = compared.loss_nodes[quantity.node].place
+        if part is not None and whole is not None and whole != part and whole.covers(part):
+            continue  # of the same function, in this or another pass
         if (
             quantity.other not in (slope.begin, slope.end)
             and quantity.node != slope.end

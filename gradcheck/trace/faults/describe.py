@@ -100,7 +100,7 @@ def of_mend(
     passes = passes_at(state, node)
     if mend.unit.kind == NODE and len(passes) > 1 and blamed.place == state.tape[node].place:
         written = Written()  # it may be wrong in the other passes
-    if cause is None and mend.how == QUANTITY:
+    if cause is None and mend.how in (QUANTITY, REST):
         parameters = [
             [point.loss_nodes[index].value for point in search.points]
             for index in search.points[0].parameters.values()

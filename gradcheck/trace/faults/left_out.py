@@ -11,9 +11,11 @@ from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge, adjoints
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.causes.path_causes import missing_uses
+from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Fault
 from gradcheck.trace.faults.doubts import is_instead
 from gradcheck.trace.record.graph import grouped
+from gradcheck.trace.record.names import MOVES
 
 
 def with_left_out(search: Followed, unexplained: Fault) -> Fault:
@@ -35,10 +37,19 @@ def with_left_out(search: Followed, unexplained: Fault) -> Fault:
 
 
 def _uses(point: Point) -> Iterator[Sequence[Edge]]:
-    """Yield by expression the uses of values with several uses; those nearest to the loss first."""
-    nodes, users = point.loss_nodes, point.derivatives.users
+    """Yield by expression the uses of values with several uses; those nearest to the loss first.
+
+    A penalty of parts of a parameter is left out as a whole, as the number that the loss adds.
+    """
+    nodes, users, terms = point.loss_nodes, point.derivatives.users, penalty_terms([point])
+
+    def expression(user: int, used: int) -> object:
+        is_of_part = user in terms and nodes[user].operation in MOVES
+        end = nodes[whole_term(point, terms, user) if is_of_part else user]
+        return end.chain[0], end.name, end is nodes[user] and end.operands.index(used)
+
     by_expression = grouped(
-        ((nodes[user].chain[0], nodes[user].name, nodes[user].operands.index(used)), (user, used))
+        (expression(user, used), (user, used))
         for user, used in sorted(point.derivatives.of_edges)
         if len(users[used]) > 1 and nodes[user].chain
     )

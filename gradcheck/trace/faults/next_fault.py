@@ -10,20 +10,20 @@ import numpy as np
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
-from gradcheck.trace.fault import CLIPPED, Entry, Fault
+from gradcheck.trace.fault import CLIPPED, PATH_MISSING, Entry, Fault
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, naming, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.passes import last_pass, overwritten
-from gradcheck.trace.faults.scales import beside_right_ones, place_of_scale
+from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.locating.units import NODE, OWN, Mend
 from gradcheck.trace.locating.view import View, view_of
-from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.names import MOVES, WRITES
 from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.wording.parts import place_of_element
 
@@ -53,7 +53,8 @@ def next_fault(
         mend = in_what_is_laid_out(outcome.mend, state, wrong, search.candidates)
         return _of_replacement(search, trials, mend), outcome.late
     if outcome.scale:
-        place = place_of_scale(outcome.scale, state, search.known.quantities)
+        scale = beyond_right_ones(outcome.scale, trials)
+        place = place_of_scale(scale, state, search.known.quantities)
         inner = in_what_is_laid_out(place.mend, state, wrong, search.candidates)
         place = replace(place, mend=inner)
         blamed = blame(place.mend, view, assignments, search.words, place.is_right)
@@ -90,7 +91,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     """Return the fault that a quantity mends, or that of a factor left out of its operands."""
     view = trials.view
     cause = cause_of(mend, search, view.state)
-    if cause is None:
+    if cause is None or cause.name == PATH_MISSING:
         mend = before_right_terms(mend, trials)
     assignments = search.points[0].gradient.tape.assignments
     explained = view.explained.get(mend.unit.first, ())
@@ -102,7 +103,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     )
     returned = where_returned(search, view, mend)
     is_cut_off = cause is not None and cause.name == CLIPPED
-    if not is_cut_off and (not explained or returned is not None):
+    if mend.how != OWN and not is_cut_off and (not explained or returned is not None):
         inner = factor_left_out(trials, mend)
         if inner is not None:
             return of_mend(search, view.state, inner, blame_use(inner, view, search.words), mend)
@@ -187,12 +188,16 @@ def _freer(strict: Outcome, free: Outcome) -> Outcome:
 
 
 def _is_trivial(mend: Mend, search: Followed, view: View) -> bool:
-    """True if only (a part of) the block's gradient replaces a value that has a wrong operand."""
-    if mend.candidate is None or mend.candidate.node not in search.candidates.parameters:
-        return False
-    if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
+    """True if only (a part of) the block's gradient replaces a value that has a wrong operand.
+
+    Or if the derivative by another value replaces all of a buffer.
+    """
+    if mend.candidate is None or mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
         return False
     node = view.state.tape[mend.unit.first]
+    is_own = mend.candidate.node in search.candidates.parameters
+    if not is_own and (node.operation not in WRITES or mend.unit.kind != NODE):
+        return False
     if node.operation in MOVES or view.carrying.isdisjoint(node.operands):
         return True
     return any(

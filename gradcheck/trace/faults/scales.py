@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.arrays import proportion
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE, Quantity
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, Quantity
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import NODE, Mend
+from gradcheck.trace.locating.trial import Trials
+from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.parts import returned_place
-
-PRODUCTS = ("multiply", "divide", "matmul", "dot")
 
 
 @dataclass(frozen=True)
@@ -44,9 +39,9 @@ def place_of_scale(
 ) -> ScaleFault:
     """Return the place to blame among those where a constant factor mends the same.
 
-    An operand that is off by just that factor comes first, then an operation with that constant,
-    then the first place: after values right as they stand, the first that the factor makes a
-    derivative. If only one block is wrong, it is the last, where the block's gradient is made.
+    An operation with that constant comes first, then the first place: after values right as they
+    stand, the first that the factor makes a derivative. If only one block is wrong, it is the last,
+    where the block's gradient is made.
     """
     tape = state.tape
     mends = [
@@ -54,12 +49,6 @@ def place_of_scale(
         for mend in scale
         if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
     ] or list(scale)
-    scaled = {index for mend in mends for index in mend.unit.nodes}
-    for mend in mends:
-        node = tape[mend.unit.first]
-        operands = [index for index in node.operands if index not in scaled]
-        if _operand_is_off(node, operands, mend.factor, state, quantities):
-            return ScaleFault(mend)
     right = _last_right(mends, state, quantities)
     joined = _sign_where_joined(mends, state)
     if joined is not None:
@@ -72,9 +61,10 @@ def place_of_scale(
     for mend in with_constant:
         if _is_of_constant(tape[mend.unit.first], mend.factor, state):
             return ScaleFault(mend)
-    differences = [mend for mend in mends if tape[mend.unit.first].operation == "subtract"]
-    if differences and abs(differences[0].factor + 1) < 1e-9:
-        return ScaleFault(differences[0])
+    for operation in ("subtract", "negative") if abs(mends[0].factor + 1) < 1e-9 else ():
+        signed = [mend for mend in mends if tape[mend.unit.first].operation == operation]
+        if signed:
+            return ScaleFault(signed[0])
     blocks = {output.block for output in state.outputs if output.name in scale[0].outputs}
     is_made_once = right is not None or len(blocks) > 1
     adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None
@@ -83,6 +73,33 @@ def place_of_scale(
     if right is not None:
         return ScaleFault(right, is_right=True)
     return ScaleFault(mends[0] if len(blocks) > 1 else mends[-1])
+
+
+def beyond_right_ones(scale: Sequence[Mend], trials: Trials) -> Sequence[Mend]:
+    """Return the places of a factor without operations that other passes or calls do rightly.
+
+    If there is no other place, one of the operands that the operation is given is off.
+    """
+    state, tape = trials.state, trials.state.tape
+    given = [index for index in tape[scale[0].unit.first].operands if not tape[index].is_leaf]
+    off = (trials.own(Unit(NODE, index, nodes=(index,))) for index in given)
+    operands = (mend for mend in off if mend is not None and mend.outputs >= scale[0].outputs)
+    for mends in (scale, operands):
+        others = [mend for mend in mends if not _is_right_elsewhere(mend, state)]
+        if others:
+            return others
+    return scale
+
+
+def _is_right_elsewhere(mend: Mend, state: State) -> bool:
+    """True if other calls or passes of the operation, which the mend leaves alone, are right."""
+    node, right = state.tape[mend.unit.first], {output.name for output in state.outputs}
+    made = state.outputs_made_of(right - (state.wrong() - mend.outputs))
+    return bool(node.chain) and any(
+        other.chain[:1] == node.chain[:1] and other.name == node.name and made >> other.index & 1
+        for other in state.tape
+        if other.index not in mend.unit.nodes
+    )
 
 
 def beside_right_ones(mend: Mend, state: State) -> Place | None:
@@ -161,42 +178,3 @@ def _constants(node: Node, state: State) -> list[float]:
         return []
     constants = (constant_of(argument, state.tape) for argument in node.arguments)
     return [constant for constant in constants if constant is not None]
-
-
-def _operand_is_off(
-    node: Node,
-    indices: Sequence[int],
-    factor: float,
-    state: State,
-    quantities: Sequence[Quantity],
-) -> bool:
-    """True if an operand, or a constant array, is a value of the loss times the factor.
-
-    An operand that is right as it stands, also as an adjoint, is not off.
-    """
-    if node.operation not in PRODUCTS:
-        return False
-    operands: list[list[NDArray[Any]]] = [
-        state.at(index) for index in indices if state.tape[index].value.size > 1
-    ]
-    operands += [
-        [argument] * len(state.values)
-        for argument in node.arguments
-        if isinstance(argument, np.ndarray) and argument.size > 1
-    ]
-    for values in operands:
-        ratios = [
-            ratio
-            for quantity in quantities
-            if quantity.kind != CONTRIBUTION and quantity.values[0].size == values[0].size
-            for ratio in [proportion(quantity.values, values)]
-            if ratio and (quantity.kind in (VALUE, SLOPE) or abs(ratio - 1) < 1e-9)
-        ]
-        if any(abs(ratio - 1) < 1e-9 for ratio in ratios):
-            continue
-        if any(
-            abs(ratio - factor) < 1e-6 * abs(factor) or abs(1 / ratio - factor) < 1e-6 * abs(factor)
-            for ratio in ratios
-        ):
-            return True
-    return False

@@ -45,6 +45,9 @@ class _Held:
         """True if a later replacement is to blame instead of this one."""
         if later.spoils or not later.mend.outputs >= self.mend.outputs:
             return False
+        reached = view.state.below(self.mend.unit.replaced)
+        if later.mend.outputs > self.mend.outputs and later.mend.unit.first not in reached:
+            return True  # it mends more, with this one left as it is
         return self.spoils or is_better(later.mend, self.mend, view, self.right_for, self.is_part)
 
 

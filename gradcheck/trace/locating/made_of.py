@@ -46,6 +46,9 @@ def before_right_terms(mend: Mend, trials: Trials) -> Mend:
     while (step := _before(index, wanted, one.node, view)) is not None:
         (index, wanted), is_term = step
         has_term |= is_term
+        if has_term and proportion(view.state.at(index), wanted) is not None:
+            own = trials.own(Unit(NODE, index, nodes=(index,)))
+            return own if own is not None and own.outputs >= mend.outputs else mend
     if not has_term:
         return mend
     unit = Unit(NODE, index, nodes=(index,))
@@ -69,19 +72,23 @@ def _before(
             return (node.operands[0], [factor * value for value in wanted]), False
     if name != "add" or len(node.operands) != 2:
         return None
-    for term, other in (node.operands, node.operands[::-1]):
-        explained = view.explained.get(term, ())
-        is_right = any(
+    right = [
+        any(
             quantity.kind == CONTRIBUTION
             and quantity.node == block
             and np.allclose(state.values[0][term], quantity.values[0], 1e-6, 0)
-            for quantity in explained
+            for quantity in view.explained.get(term, ())
         )
-        made = state.tape[other]
-        if is_right and not made.is_leaf and made.value.shape == node.value.shape:
-            terms = (values[term] for values in state.values)
-            return (other, [value - own for value, own in zip(wanted, terms, strict=True)]), True
-    return None
+        for term in node.operands
+    ]
+    if sum(right) != 1:
+        return None  # if both terms are right, another one is missing
+    term, other = node.operands if right[0] else node.operands[::-1]
+    made = state.tape[other]
+    if made.is_leaf or made.value.shape != node.value.shape:
+        return None
+    terms = (values[term] for values in state.values)
+    return (other, [value - own for value, own in zip(wanted, terms, strict=True)]), True
 
 
 def factor_left_out(trials: Trials, mend: Mend) -> Mend | None:

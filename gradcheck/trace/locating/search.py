@@ -19,7 +19,7 @@ from gradcheck.trace.locating.choice import Choice
 from gradcheck.trace.locating.constants import complexity, is_meant
 from gradcheck.trace.locating.cuts import cut_at
 from gradcheck.trace.locating.preferences import carries
-from gradcheck.trace.locating.replaceable import units_of
+from gradcheck.trace.locating.replaceable import SUMS, units_of
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import (
     CALL,
@@ -91,7 +91,8 @@ def _with_own(unit: Unit, trials: Trials, scale: tuple[Mend, ...]) -> tuple[Mend
     A factor that nobody can have meant counts for an adjoint only; elsewhere it fits by chance.
     """
     view, candidates = trials.view, trials.candidates
-    if not unit.nodes or not (candidates.of_matrix or carries(unit, view)):
+    may_be = candidates.of_matrix or carries(unit, view) or _is_added_up(unit, view)
+    if not unit.nodes or not may_be:
         return scale
     mend = trials.own(unit)
     if mend is None or abs(mend.factor - 1) <= 1e-9:
@@ -106,6 +107,14 @@ def _with_own(unit: Unit, trials: Trials, scale: tuple[Mend, ...]) -> tuple[Mend
         return (mend,)
     is_same = abs(mend.factor - scale[0].factor) < 1e-9 * abs(mend.factor)
     return (*scale, mend) if is_same and mend.outputs == scale[0].outputs else scale
+
+
+def _is_added_up(unit: Unit, view: View) -> bool:
+    """True if the passes of a loop only add their values to something."""
+    tape, consumers = view.state.tape, view.state.consumers
+    return unit.is_series and all(
+        tape[user].operation in SUMS for index in unit.nodes for user in consumers[index]
+    )
 
 
 def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
@@ -146,7 +155,7 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
             continue
         if mend.factor != 1 and values[0].size > 1 and not any(map(np.ptp, values)):
             continue  # all entries are equal: almost any quantity fits
-        if best is None or _rank(mend, candidates) > _rank(best, candidates):
+        if best is None or _comes_before(mend, best, candidates):
             best = mend
         if trials.is_late:
             break
@@ -192,13 +201,26 @@ def _is_other_mean(unit: Unit, view: View) -> bool:
 
 
 def _without(unit: Unit, trials: Trials) -> Mend | None:
-    """Return the mend that leaves terms out of a sum, or None."""
+    """Return the mend that leaves terms out of a sum, or multiplies them by a constant, or None."""
     if unit.kind not in (USE, CALL):
         return None
     tape = trials.state.tape
-    if not all(tape[consumer].operation in ("add", "subtract") for consumer, _ in unit.uses):
+    if not all(tape[consumer].operation in SUMS for consumer, _ in unit.uses):
         return None
-    return trials.attempt(unit, [np.zeros_like(one) for one in trials.actual(unit)], ZERO)
+    nothing = trials.attempt(unit, [np.zeros_like(one) for one in trials.actual(unit)], ZERO)
+    is_scalable = nothing is None and unit.kind == USE and unit.first in trials.view.carrying
+    scaled = trials.own(unit) if is_scalable else None
+    if scaled is None or not is_meant(scaled.factor, trials.candidates.meant):
+        return nothing
+    return scaled
+
+
+def _comes_before(mend: Mend, other: Mend, candidates: Candidates) -> bool:
+    """True if a mend ranks higher, or puts in a derivative that arrives before the other's."""
+    ranks = [_rank(one, candidates) for one in (mend, other)]
+    wanted = [one.candidate for one in (mend, other)]
+    nodes = [one.node if one and one.kind == ADJOINT else -1 for one in wanted]
+    return ranks[0] > ranks[1] or (ranks[0] == ranks[1] and -1 < nodes[1] < nodes[0])
 
 
 def _rank(mend: Mend, candidates: Candidates) -> tuple[int, int, bool]:

@@ -94,9 +94,12 @@ class State:
         """The values that any output depends on, as bits."""
         return self.outputs_made_of({output.name for output in self.outputs})
 
-    def below(self, starts: Iterable[int]) -> list[int]:
-        """Return the starts and all values between them and an output, in order."""
-        live = self.live
+    def below(self, starts: Iterable[int], unused: bool = False) -> list[int]:
+        """Return the starts and all values between them and an output, in order.
+
+        With `unused`, also return the values made of them that no output depends on.
+        """
+        live = -1 if unused else self.live
         reached = set(starts)
         pending = list(reached)
         while pending:
@@ -168,9 +171,15 @@ class State:
         )
 
     def mend(self, replacements: Sequence[Replacement]) -> State:
-        """Return the state with the replacements, one for each point, made permanent."""
-        order = self.below(replacements[0].starts)
-        values = tuple(self._run(point, each, order) for point, each in enumerate(replacements))
+        """Return the state with the replacements, one for each point, made permanent.
+
+        Values that no output depends on may be what belongs in a wrong place: they change as well.
+        """
+        order, every = (self.below(replacements[0].starts, unused) for unused in (False, True))
+        values = tuple(
+            self.run(point, each, every) or self._run(point, each, order)
+            for point, each in enumerate(replacements)
+        )
         fixed = frozenset(replacements[0].starts)
         nodes = tuple(
             [
