@@ -188,8 +188,9 @@ def test_a_share_that_enters_the_velocity_is_no_factor_of_the_gradient():
         assert [one.code for one in findings] == ["GC303"]
 
 
+@pytest.mark.parametrize("every", [3, 6])
 @pytest.mark.parametrize("calls", range(4))
-def test_a_look_ahead_is_judged_by_what_enters_it(calls):
+def test_a_look_ahead_is_judged_by_what_enters_it(calls, every):
     class LookAhead(Trainer):
         def __init__(self, is_wrong):
             super().__init__(is_wrong)
@@ -197,7 +198,7 @@ def test_a_look_ahead_is_judged_by_what_enters_it(calls):
 
         def move(self, p, name, g):
             p[name] -= RATE * g
-            if self.count % 3 == 0:
+            if self.count % every == 0:
                 self.slow[name] += 0.5 * (p[name] - self.slow[name])
                 p[name][...] = self.slow[name]
 

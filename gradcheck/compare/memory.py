@@ -32,11 +32,16 @@ def with_memory(point: Point) -> Problem:
     problem, step = point.problem, point.problem.step
     if step is None:
         return problem
-    calls = [_asked(problem) for _ in range(3)]
+    calls, counts = [], []
+    for _ in range(3):
+        calls.append(_asked(problem))
+        counts.append([] if step.memory is None else step.memory.numbers())
     alike = _are_alike(calls)
-    if alike and step.memory is not None:
+    if alike and counts[1] == counts[2]:
+        return problem
+    if alike:  # but it counts them: a later one may differ, as of a look-ahead
         anew = replace(problem, step=replace(step, anew=True))
-        if _are_alike([*calls, _asked(anew)]):  # a later call may differ, as of a look-ahead
+        if _are_alike([*calls, _asked(anew)]):
             return anew
     momentum = _find_momentum(problem, step, calls)
     remembered = replace(step, momentum=momentum, unsteady=not alike and not momentum)

@@ -18,7 +18,7 @@ from gradcheck.diagnose.rule import Rule, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search
-from gradcheck.trace.causes.at_hand import DROP
+from gradcheck.trace.causes.surplus_constants import DROP
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     MEAN_MISSING,

@@ -87,6 +87,11 @@ class Remembered:
             if one.path in moving and self._is_shaped(one.value):
                 one.put_back(np.zeros_like(one.value)[()])
 
+    def numbers(self) -> list[float]:
+        """The numbers that the step and its object hold at present."""
+        values = (one.value for one in Holdings.of(self._holders).held)
+        return [float(value) for value in values if isinstance(value, int | float)]
+
     @cached_property
     def _moving(self) -> frozenset[tuple[str, ...]]:
         now, before = (

@@ -34,6 +34,9 @@ class Memory(Protocol):
     def empty(self) -> None:
         """Sets what it has of the shape of a parameter, and has changed since, to 0."""
 
+    def numbers(self) -> list[float]:
+        """The numbers that it holds at present, such as counts of its calls."""
+
 
 @dataclass(frozen=True)
 class Step:

@@ -9,26 +9,20 @@ from itertools import chain
 
 import numpy as np
 
-from gradcheck.trace import fault
-from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
 from gradcheck.trace.causes.compared import Array, Arrays, same
-from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.explain import Known
+from gradcheck.trace.causes.written import Written, is_part
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import Mend, Unit, in_pass
-from gradcheck.trace.record.graph import constant_of, evaluate
+from gradcheck.trace.record.graph import evaluate
 from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.record.places import Place
-from gradcheck.trace.record.sources import expression_of, numbers_in
-from gradcheck.trace.wording.operand_text import operand_text
+from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.scope import Operand, names_at, operands_of_expression
 from gradcheck.trace.wording.words import SHORT
 
 PASSES, LARGE = 4, 50_000
 """The maximum number of passes of a loop in which it must fit, and of entries of an array."""
-
-DROP = "leave the"
 
 Changing = Callable[[Array, Array], Array]
 
@@ -59,76 +53,6 @@ CHANGED: tuple[Form, ...] = (
 INNER = (CHANGED[0], *CHANGED[-3:])
 """What an operand of a wrong expression may lack."""
 
-SAYS = {
-    "multiply": (fault.FACTOR_MISSING, "the factor `{0}` is missing"),
-    "divide": (fault.FACTOR_MISSING, "the division by `{0}` is missing"),
-    "add": (fault.PATH_MISSING, "`{0}` is to be added"),
-    "subtract": (fault.TERM_MISSING, "`{0}` is to be subtracted"),
-    "write": (fault.OTHER_OPERAND, "`{0}` belongs here"),
-}
-"""The cause of a wrong value, by the first word of the advice."""
-
-TOO_MUCH = {
-    "multiply": "what it is multiplied by is one factor too many",
-    "divide": "what it is divided by is one factor too many",
-    "power": "it is not to be raised to a power",
-    "square": "it is not to be squared",
-}
-"""The cause if the operand of an operation belongs in place of its result."""
-
-TURNS = ("T", "swapaxes(-1, -2)")
-"""The attributes and calls that transpose a value."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """The code to write in place of a wrong value.
-
-    Attributes:
-        code: what to write, in words; empty if nothing at hand makes the value right.
-        value: the text of the value at hand.
-        node: the index of that value, in a loop that of one pass.
-        at: the operation that makes the whole wrong value, if the code replaces that.
-        operand: the operand of the wrong expression to replace; empty for the whole expression.
-        is_slope: whether the value is the slope of a usual activation, written for its output.
-    """
-
-    code: str = ""
-    value: str = ""
-    node: int = -1
-    at: int | None = None
-    operand: str = ""
-    is_slope: bool = False
-
-    def cause(self, known: Known, state: State, parameters: Sequence[Arrays]) -> Cause | None:
-        """Return why the value is wrong, judging from what makes it right."""
-        if not self.code:
-            return None
-        name, words = SAYS[self.code.partition(" ")[0]]
-        if self.is_slope and name == fault.FACTOR_MISSING:
-            return Cause(fault.SLOPE_MISSING, f"the slope `{self.value}` is missing")
-        made = None if self.at is None else state.tape[self.at]
-        if name == fault.OTHER_OPERAND and made is not None and self.node in made.operands:
-            too_much = TOO_MUCH.get(made.operation)
-            return None if too_much is None else Cause(fault.WRONG_FACTOR, too_much)
-        if self.operand and name != fault.OTHER_OPERAND:
-            name = name if name == fault.FACTOR_MISSING else fault.TERM_MISSING
-            return Cause(name, f"`{self.operand}` lacks `{self.value}`")
-        words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
-        if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
-            return Cause(fault.TRANSPOSED, words)
-        is_product = isinstance(expression_of(self.operand), ast.BinOp) and "*" in self.operand
-        if name == fault.OTHER_OPERAND and is_product and _is_part(self.value, self.operand):
-            return Cause(fault.WRONG_FACTOR, f"`{self.operand}` has a factor too many")
-        if name == fault.OTHER_OPERAND:
-            values = state.at(self.node)
-            kinds = {one.kind for one in known.explaining(values)}
-            if ADJOINT in kinds and VALUE not in kinds:
-                name = fault.OTHER_ADJOINT
-            elif any(same(values, one) for one in parameters):
-                name = fault.OTHER_WEIGHTS
-        return Cause(name, words)
-
 
 @dataclass(frozen=True)
 class Site:
@@ -156,9 +80,17 @@ def what_to_write(
     if mend.candidate is None or place is None or not wrong:
         return Written()
     named = [one for one in assignments if not one.returned]
-    sites = list(_sites(mend, state, place, wrong, named))
-    if not sites:
-        return Written()
+    ways = [] if mend.unit.nodes else [False]
+    ways += [True] if mend.unit.nodes or _are_made_for(mend.unit, state, place) else []
+    of_sites = (list(_sites(mend, state, place, wrong, named, is_made)) for is_made in ways)
+    with np.errstate(all="ignore"):
+        written = (_written(mend, state, wrong, named, sites) for sites in of_sites if sites)
+        return next(filter(None, written), Written())
+
+
+def _written(
+    mend: Mend, state: State, wrong: str, named: Sequence[Assignment], sites: Sequence[Site]
+) -> Written | None:
     common = set.intersection(*(set(site.scope) for site in sites))
     common -= set() if mend.unit.uses else {wrong}
     names = [one for one in common if not wrong.startswith(f"{one}[")]
@@ -169,21 +101,25 @@ def what_to_write(
         key=lambda text: (not text.isidentifier(), text in copies, made[text], len(text), text),
     )
     what = f"`{wrong}`" if len(wrong) <= SHORT else "it"
-    with np.errstate(all="ignore"):
-        writings = chain(
-            _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
-            _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
-            _fitting(CHANGED, sites, state, ordered, what),
-            _inside(INNER, sites, state, ordered, wrong),
-        )
-        return next(writings, Written())
+    writings = chain(
+        _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
+        _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
+        _fitting(CHANGED, sites, state, ordered, what),
+        _inside(INNER, sites, state, ordered, wrong),
+    )
+    return next(writings, None)
 
 
 def _sites(
-    mend: Mend, state: State, place: Place, wrong: str, assignments: Sequence[Assignment]
+    mend: Mend,
+    state: State,
+    place: Place,
+    wrong: str,
+    assignments: Sequence[Assignment],
+    is_made: bool,
 ) -> Iterator[Site]:
+    """Yield a site for some passes: where the values are made, or where they are used."""
     members, unit, count = mend.unit.replaced, mend.unit, mend.passes
-    is_made = bool(unit.nodes) or _are_made_for(unit, state, place)
     shape = state.values[0][members[0]].shape
     size = int(np.prod(shape))
     if size > LARGE or any(value.size != count * size for value in mend.expected):
@@ -243,7 +179,7 @@ def _inside(
     for text, *_ in sites[0].uses:
         if text:
             # with a part of the expression, the rest would be in it twice
-            others = [one for one in names if not (_is_part(text, one) and _is_part(one, wrong))]
+            others = [one for one in names if not (is_part(text, one) and is_part(one, wrong))]
             plain = [one for one in forms if not (text.isidentifier() and one in SLOPES)]
             yield from _fitting(plain, sites, state, others, f"`{text}`", text)
 
@@ -279,44 +215,10 @@ def _redone(
     return np.asarray(np.nan if values is None else values[site.node])
 
 
-def constant_to_drop(mend: Mend, state: State, place: Place) -> str:
-    """Return how to drop the size or number that an expression has as a surplus constant."""
-    made = state.tape[mend.unit.first]
-    name = made.operation
-    is_made_here = bool(mend.unit.nodes) and made.place == place
-    for position, argument in enumerate(made.arguments if is_made_here else ()):
-        constant, text = constant_of(argument, state.tape), operand_text(place.source, position)
-        divides = name == "divide" and position == 1
-        if not constant or text is None or not (divides or name == "multiply"):
-            continue
-        if np.isclose(constant if divides else 1 / constant, mend.factor, 1e-9):
-            return _dropped(divides, ast.unparse(text), place.source)
-    return _number_to_drop(place.source, mend.factor)
-
-
-def _dropped(divides: bool, constant: str, expression: str) -> str:
-    what = "division by" if divides else "factor"
-    constant = constant if constant.replace(".", "").isdigit() else f"`{constant}`"
-    return f"{DROP} {what} {constant} out of `{expression}`"
-
-
-def _number_to_drop(expression: str, factor: float) -> str:
-    for product, number, divides in numbers_in(expression):
-        if np.isclose(number if divides else 1 / (number or np.nan), factor, 1e-9):
-            return _dropped(divides, str(number), ast.unparse(product))
-    return ""
-
-
 def _in_brackets(text: str, words: str) -> str:
     """Return a text as an operand, in brackets where the words around it need them."""
     is_sum = isinstance(expression_of(text), ast.BinOp | ast.UnaryOp | ast.Compare)
     return f"({text})" if is_sum and "`{0}`" not in words else text
-
-
-def _is_part(text: str, of: str) -> bool:
-    """True if a text is a part of another, whatever spaces there are."""
-    text, of = text.replace(" ", ""), of.replace(" ", "")
-    return text in of and text != of
 
 
 def _swapped(value: Array) -> Array:

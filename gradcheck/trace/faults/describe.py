@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.asking import cause_of
-from gradcheck.trace.causes.at_hand import Written, constant_to_drop, what_to_write
+from gradcheck.trace.causes.at_hand import what_to_write
 from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.causes.kinds import kind_of, named
+from gradcheck.trace.causes.surplus_constants import constant_to_drop
+from gradcheck.trace.causes.written import Written
 from gradcheck.trace.fault import Cause, Entry, Fault, Step
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.passes import passes_at, return_too_early
