@@ -50,7 +50,7 @@ SCRIPTS = {
     "closure": Wanted(14, "W1 W2", 17, 0.1),
     "columns_dict": Wanted(43, COLUMNS, 45, 1.2),
     "columns_dict_bias": Wanted(43, COLUMNS, 45, 1.2, ("GC502",)),
-    "convolution_turned": Wanted(20, "kernel bias", 21, 0.02, ("GC999",)),
+    "convolution_turned": Wanted(20, "kernel bias", 21, 0.02, ("GC416",)),
     "deep_adam_batches": Wanted(62, DEEP, 64, None),
     "deep_adam_penalty": Wanted(62, DEEP, 64, None, ("GC604",)),
     "descending_halves": Wanted(8, "w1 w2", 13, 0.02),

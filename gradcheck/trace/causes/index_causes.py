@@ -75,6 +75,8 @@ def other_index_cause(compared: Compared) -> Cause | None:
                 wrong, indices[axis] = indices[axis], text
                 words = f"`{node.source}` is read at {wrong}, and {text} belongs there"
                 fix = f"write `{_text(subscript, indices)}`"
+                if not _is_one(node, compared):
+                    words, fix = f"{words} in that pass", f"let it read {text} in that pass"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
 
@@ -113,6 +115,13 @@ def _with_other_numbers(
             for start in range(min(length - (end - first) + 1, MOST_PARTS)):
                 stop = start + end - first
                 yield subscript, axis, slice(start, stop), f"{start}:{stop}"
+
+
+def _is_one(node: Node, compared: Compared) -> bool:
+    """True if all passes of a loop read the same part: a number then belongs in all of them."""
+    passes = (one for one in compared.state.tape if one.place == node.place)
+    keys = (one.arguments[1] for one in passes if one.operation == "getitem")
+    return len(set(map(repr, keys))) == 1
 
 
 def _is_number(index: ast.expr) -> bool:
