@@ -13,7 +13,7 @@ from gradcheck.compare.point import NEAR, Point, slope_along
 from gradcheck.trace import Entering, gradients_that_enter
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
-from gradcheck.user.steps import REMEMBERED, SCALED, Step
+from gradcheck.user.steps import REMEMBERED, SCALED
 
 FEWEST = 4
 """Fewer entries are of one size with some weight decay."""
@@ -54,7 +54,7 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
     if not moves or (steady and all(move.is_right for move in moves)):
         return problem
     if entered.update in LINEAR:
-        hides = _hides(moves, entered, step, steady)
+        hides = _hides(point, moves, entered, step.anew, steady)
     else:
         hides = sum(move.rate * move.square for move in moves) > 0
     if not hides:
@@ -73,14 +73,12 @@ class _Move:
         rate: the multiple of that gradient, in learning rates, by least squares.
         square: the square of that gradient's norm.
         slope: the slope of the loss along the implied gradient, over what that implies.
-        entered: the same along the gradient that enters.
     """
 
     block: str
     rate: float
     square: float
     slope: float
-    entered: float
 
     @property
     def is_right(self) -> bool:
@@ -97,12 +95,13 @@ def _moves(point: Point, entering: Entering) -> list[_Move]:
             return []
         square = float(np.vdot(entered, entered))
         rate = float(np.vdot(entered, implied)) / square if square else 0.0
-        slopes = _slope(point, index, implied), _slope(point, index, entered)
-        moves.append(_Move(block.name, rate, square, *slopes))
+        moves.append(_Move(block.name, rate, square, _slope(point, index, implied)))
     return moves
 
 
-def _hides(moves: Sequence[_Move], entering: Entering, step: Step, steady: bool) -> bool:
+def _hides(
+    point: Point, moves: Sequence[_Move], entering: Entering, anew: bool, steady: bool
+) -> bool:
     """Whether a linear update makes a gradient wrong that enters it right.
 
     If all are off by one factor, the learning rate may have been given wrong, unless it is a share
@@ -111,14 +110,18 @@ def _hides(moves: Sequence[_Move], entering: Entering, step: Step, steady: bool)
     """
     slopes = [move.slope for move in moves]
     alike = np.ptp(slopes) < NEAR * max(slopes)
-    is_share = entering.update == REMEMBERED and not (step.anew and 0 < min(slopes) <= 1)
+    is_share = entering.update == REMEMBERED and not (anew and 0 < min(slopes) <= 1)
     if steady and alike and not is_share:
         return False
     factors = [factor for slope in slopes if slope for factor in (slope, 1 / slope)]
     batch = [abs(factor / size - 1) for factor in factors for size in entering.batch_sizes]
     if min(batch, default=np.inf) < NEAR and not alike:
         return False
-    return any(abs(move.entered - 1) < NEAR and not (steady and move.is_right) for move in moves)
+    return any(
+        abs(_slope(point, index, entering.gradients[move.block]) - 1) < NEAR
+        for index, move in enumerate(moves)
+        if not (steady and move.is_right)
+    )
 
 
 def _slope(point: Point, index: int, gradient: Array) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.entering import takes_off_itself
 from gradcheck.trace.adjoints.points import Subject, trace_gradient
 from gradcheck.trace.adjoints.scaled import made_of
+from gradcheck.trace.record.nodes import Node
 
 Array = NDArray[Any]
 
@@ -33,27 +34,31 @@ class Entering:
 
 def gradients_that_enter(subject: Subject, values: Sequence[Array]) -> Entering:
     """Return the gradients that enter an update at a point."""
-    trace = trace_gradient(subject, values, with_assignments=False)
-    returned = {} if trace.error is not None else trace.indices[-1]
-    implied = {name: index for name, index in returned.items() if isinstance(index, int)}
+    nodes, implied, is_whole = _followed(subject, values)
     blocks = dict(zip(subject.names, values, strict=True))
-    entered, update = made_of(trace.nodes, implied, blocks)
-    if not update or len(implied) < len(returned):
+    entered, update = made_of(nodes, implied, blocks)
+    if not update or not is_whole:
         return Entering()
-    gradients = {name: np.array(trace.nodes[index].value) for name, index in entered.items()}
-    shapes = (node.value.shape for node in trace.nodes if node.is_leaf)
-    sizes = {size for shape in shapes for size in shape}
+    gradients = {name: np.array(nodes[index].value) for name, index in entered.items()}
+    sizes = {size for node in nodes if node.is_leaf for size in node.value.shape}
     own = {size for value in values for size in value.shape}
     return Entering(gradients, update, frozenset(sizes - own - {1}))
 
 
 def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
     """Return the blocks of which an update subtracts a multiple (weight decay), at a point."""
+    nodes, implied, _ = _followed(subject, values)
+    blocks = dict(zip(subject.names, values, strict=True))
+    return frozenset(
+        name for name, index in implied.items() if takes_off_itself(nodes, index, blocks[name])
+    )
+
+
+def _followed(
+    subject: Subject, values: Sequence[Array]
+) -> tuple[Sequence[Node], dict[str, int], bool]:
+    """Return the tape of a step, what it implies by block, and whether that is all it returns."""
     trace = trace_gradient(subject, values, with_assignments=False)
     returned = {} if trace.error is not None else trace.indices[-1]
-    by_name = dict(zip(subject.names, values, strict=True))
-    return frozenset(
-        name
-        for name, index in returned.items()
-        if isinstance(index, int) and takes_off_itself(trace.nodes, index, by_name[name])
-    )
+    implied = {name: index for name, index in returned.items() if isinstance(index, int)}
+    return trace.nodes, implied, len(implied) == len(returned)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.entering import entering
 from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.names import CONSTANT, MOVES
-from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.record.nodes import Node, Reference, operands_of
 from gradcheck.user.steps import REMEMBERED, SCALED, UPDATES
 
 SUMS = ("add", "subtract")
@@ -63,7 +63,7 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
             is_velocity |= any(_factor(nodes, nodes[one]) for one in others)
             line = place and place.line
             following = kept[0]
-            is_taken_off = node.operation == "subtract" and _index(node.arguments[1]) == following
+            is_taken_off = node.operation == "subtract" and operands_of(node.arguments[1]) == kept
             sign = -sign if is_taken_off else sign
         elif node.operation == "negative":
             following = node.operands[0]
@@ -95,10 +95,6 @@ def _is_kept(nodes: Sequence[Node], index: int, parameter: NDArray[Any]) -> bool
         return not is_new
     base = nodes[_unmoved(nodes, factor[0])].value
     return not np.array_equal(base, parameter) and _is_kept(nodes, factor[0], parameter)
-
-
-def _index(argument: Any) -> int | None:
-    return argument.index if isinstance(argument, Reference) else None
 
 
 def _unmoved(nodes: Sequence[Node], index: int) -> int:
