@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.compare.endings import within_jumps
+from gradcheck.compare.first_call import beside_the_first
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
@@ -86,7 +87,14 @@ def carried_out(
     return replace(report, seconds=time.perf_counter() - start, printed=heard.text)
 
 
-def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> Report:
+def _stages(
+    problem: Problem,
+    options: Options,
+    heard: Heard,
+    begin: Begin,
+    kept: bool = False,
+) -> Report:
+    """All stages; with `kept` the gradient is known to be right where it was asked first."""
     rng = generator(options.seed)
     problem, first = with_gradients_only(replace(problem, noise=options.noise or 0.0))
     if has_complex(problem):
@@ -110,6 +118,11 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
         effort=Effort(literal, options.workers, begin),
     )
     point = compare(point, plan, rng)
+    if preflight.unmoved and not kept and not boxed:
+        stale = beside_the_first(point, preflight.unmoved, rng)
+        if stale is not None:
+            return _stages(stale, options, heard, begin, kept=True)
+    preflight = replace(preflight, kept=kept)
     if point.tie is not None:
         selection = all_entries(problem.parameters)
     try:

@@ -17,7 +17,7 @@ from gradcheck.numeric.noise import estimate_noise
 from gradcheck.numeric.storage import epsilon_of
 from gradcheck.user.blocks import Array, with_noise
 from gradcheck.user.calls import GRADIENT, LOSS, UserCodeError, call
-from gradcheck.user.forward import LARGE, asked_first, sample
+from gradcheck.user.forward import LARGE, asked_first, sample, samples
 from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
 from gradcheck.user.problem import Problem
 from gradcheck.user.steps import ADAPTIVE
@@ -56,6 +56,8 @@ class Preflight:
         changes: what each function changed.
         aliased: the names of blocks whose returned gradient shares memory with the parameters.
         overwritten: the names of blocks whose returned gradient the next call changed.
+        unmoved: the names of blocks whose gradient was the same, bit for bit, at another point.
+        kept: whether the gradient is known to be right only at the point where it was asked first.
         ignored: the names of blocks that the loss does not depend on, however far they are moved.
         without_upstream: the gradients of a layer that are nonzero for a zero upstream gradient.
         noise: the error of the values of the loss, if the user stated it.
@@ -66,6 +68,8 @@ class Preflight:
     changes: tuple[Change, ...] = ()
     aliased: tuple[str, ...] = ()
     overwritten: tuple[str, ...] = ()
+    unmoved: tuple[str, ...] = ()
+    kept: bool = False
     ignored: tuple[str, ...] = ()
     without_upstream: Mapping[str, Array] = field(default_factory=dict)
     evaluations: int = 1
@@ -206,6 +210,7 @@ def _with_gradient(
         problem = replace(problem, fresh_data=problem.fresh_data or bool(change.data))
     large = sum(value.size for value in parameters.values) > LARGE
     gradients = read_gradients(returned, parameters, copy=not large)
+    here = samples(gradients)
     arrays = returned_arrays(returned, parameters)
     before = {name: sample(array) for name, array in arrays.items()}
     held = parameters.held(given)
@@ -215,9 +220,12 @@ def _with_gradient(
         if any(np.may_share_memory(array, parameter) for parameter in held)
     )
     del given, held
-    with contextlib.suppress(UserCodeError):
+    there = []
+    with contextlib.suppress(UserCodeError, UsageError):
         elsewhere = [with_noise(value, ELSEWHERE, rng) for value in parameters.values]
-        problem.gradient(elsewhere, keep=True)
+        moved = problem.gradient(elsewhere, keep=True)
+        there = samples(read_gradients(moved, parameters, copy=False))
+        del moved
     overwritten = tuple(
         name
         for name, array in arrays.items()
@@ -231,9 +239,25 @@ def _with_gradient(
         changes=(*preflight.changes, *(() if change is None else (change,))),
         aliased=aliased,
         overwritten=overwritten,
+        unmoved=_unmoved(parameters.names, gradients, here, there),
         without_upstream=_without_upstream(problem),
     )
     return learnt, gradients
+
+
+def _unmoved(
+    names: Sequence[str], gradients: Gradients, here: Sequence[Array], there: Sequence[Array]
+) -> tuple[str, ...]:
+    """The names of blocks whose gradient, of which there are samples at two points, is the same."""
+    if len(here) != len(there):
+        return ()
+    pairs = zip(names, gradients.blocks, strict=True)
+    returned = [name for name, gradient in pairs if gradient.value is not None]
+    return tuple(
+        name
+        for name, one, other in zip(returned, here, there, strict=True)
+        if one.shape == other.shape and np.any(one) and same_numbers(one, other)
+    )
 
 
 def _without_upstream(problem: Problem) -> Mapping[str, Array]:

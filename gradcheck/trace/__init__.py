@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from gradcheck.trace.adjoints.of_the_loss import without_guards
 from gradcheck.trace.adjoints.of_the_step import Entering, decayed_blocks, gradients_that_enter
-from gradcheck.trace.adjoints.points import Subject
+from gradcheck.trace.adjoints.points import Subject, computed_blocks
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.causes.penalties import penalised_blocks
 from gradcheck.trace.fault import Fault, Search
@@ -37,6 +37,7 @@ __all__ = [
     "Fault",
     "Search",
     "Subject",
+    "computed_blocks",
     "decayed_blocks",
     "find_faults",
     "gradients_that_enter",

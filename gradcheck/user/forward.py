@@ -34,21 +34,22 @@ def asked_first(problem: Problem) -> tuple[Problem, Gradients | None, int]:
     large = sum(value.size for value in at) > LARGE
     forward = replace(problem, reads_forward=True)
     first = read_gradients(problem.gradient(at), parameters, copy=not large)
-    before, small = _samples(first), None if large else first
+    before, small = samples(first), None if large else first
     del first
-    here = _samples(read_gradients(forward.gradient(at), parameters, copy=False))
+    here = samples(read_gradients(forward.gradient(at), parameters, copy=False))
     if same_arrays(before, here):
         return problem, small, 1
     away = [value * ELSEWHERE + ELSEWHERE - 1 for value in at]
     problem.loss(away)
-    there = _samples(read_gradients(problem.gradient(at), parameters, copy=False))
+    there = samples(read_gradients(problem.gradient(at), parameters, copy=False))
     last = read_gradients(forward.gradient(at), parameters, copy=not large)
-    if same_arrays(here, there) or not same_arrays(here, _samples(last)):
+    if same_arrays(here, there) or not same_arrays(here, samples(last)):
         return problem, small, 3
     return forward, None if large else last, 3
 
 
-def _samples(gradients: Gradients) -> list[Array]:
+def samples(gradients: Gradients) -> list[Array]:
+    """Samples of the gradients of all blocks that have one."""
     return [sample(block.value) for block in gradients.blocks if block.value is not None]
 
 

@@ -165,6 +165,34 @@ def step(p):
     return p
 """
 
+SHARED = """
+X, OTHER, Y = rng.normal(size=(9, 3)), rng.normal(size=(9, 3)), rng.integers(0, 2, 9)
+BEFORE = rng.normal(size=3)
+
+def params():
+    return {"w": rng.normal(size=3)}
+
+def chances(w, x=X, heat=1.0):
+    z = x @ w
+    return 1 / (1 + np.exp(-z / heat))
+
+def loss(p):
+    c = chances(p["w"])
+    return -np.mean(Y * np.log(c) + (1 - Y) * np.log(1 - c))
+
+def grad(p):
+    w = p["w"]
+    return {"w": X.T @ (CALL - Y) / len(Y)}  # WRONG
+"""
+
+CALLS = {
+    "chances(BEFORE)": ("GC403", "chances(BEFORE)"),
+    "chances(w, OTHER)": ("GC406", "chances(w, OTHER)"),
+    "chances(1.5 * w)": ("GC418", "1.5 * w"),
+    "chances(-w)": ("GC106", "-w"),
+    "chances(w, heat=2.0)": ("GC606", "chances(w, heat=2.0)"),
+}
+
 CASES = {
     "a term that is wrong in every pass": (GATED, None, "through"),
     "a term too many": (CENTRED, None, None),
@@ -189,6 +217,13 @@ def test_the_expression_that_is_wrong_is_blamed(name, tmp_path):
     assert [one.location.line for one in errors] == [line]
     assert code is None or errors[0].code == code
     assert expression is None or errors[0].expression == expression
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_code_that_the_loss_runs_too_is_not_blamed_but_what_it_is_given(call, tmp_path):
+    module, line = made(SHARED.replace("CALL", call), tmp_path)
+    (found,) = gradcheck.check(module.loss, module.params(), module.grad).errors
+    assert (found.location.line, found.code, found.expression) == (line, *CALLS[call])
 
 
 def test_an_update_is_not_blamed_for_what_enters_it(tmp_path):

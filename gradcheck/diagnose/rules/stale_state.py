@@ -1,4 +1,4 @@
-"""GC801: a second call at the same point gives another gradient."""
+"""GC801: the gradient depends on what earlier calls left behind."""
 
 from __future__ import annotations
 
@@ -24,15 +24,32 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def _kept(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+    names = [block.name for block in evidence.blocks if block.failed]
+    if evidence.preflight.kept and names:
+        yield rule.finding(
+            names,
+            f"{gradient_of(names)} right for your parameters, where your gradient was asked first, "
+            "and for no others: it uses what was computed for these",
+            evidence=("the verdicts above are for parameters that are moved a little from yours",),
+            fix="read the parameters that the function is given, and compute anew in every call "
+            "what depends on them",
+        )
+
+
 RULE = Rule(
     code="GC801",
     name="stale-state",
     what="The gradient function keeps something from call to call: gradients that are accumulated "
     "and never cleared, a cache of an earlier forward pass, a random mask.",
-    shows="two calls at the same parameters give different gradients.",
+    shows="two calls at the same parameters give different gradients; or the gradient is right "
+    "where it was asked first, and the same at other parameters, where it is wrong.",
     example="self.dW += X.T @ delta      # and nothing sets it to 0",
     instead="self.dW = X.T @ delta",
     detector=Direct(_find, always=True),
-    also=(Traced((fault.EARLIER_CALL,)),),
+    also=(
+        Direct(_kept),
+        Traced((fault.EARLIER_CALL,)),
+    ),
     edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT, EditKind.INSERTED),
 )

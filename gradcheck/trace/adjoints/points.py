@@ -14,6 +14,8 @@ from gradcheck.trace.adjoints.directional import second_adjoints
 from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
 from gradcheck.trace.adjoints.scaled import made_of
 from gradcheck.trace.record.calling import Trace, trace_calls
+from gradcheck.trace.record.graph import masks_of
+from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
 from gradcheck.user.calls import LEAVING
 
@@ -196,6 +198,23 @@ def trace_gradient(
     with np.errstate(all="ignore"):
         functions = [subject.gradient] * calls
         return trace_calls(functions, packed, subject.users, with_assignments=with_assignments)
+
+
+def computed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
+    """Return the blocks whose gradient is computed in a call, and not only held and returned."""
+    trace = trace_gradient(subject, values, with_assignments=False)
+    returned = {} if trace.error is not None else trace.indices[-1]
+    computing = sum(
+        1 << node.index
+        for node in trace.nodes
+        if node.chain and not node.is_leaf and node.operation not in MOVES
+    )
+    above = masks_of(trace.nodes)
+    return frozenset(
+        name
+        for name, index in returned.items()
+        if isinstance(index, int) and above[index] & computing
+    )
 
 
 def _with_outputs(

@@ -16,6 +16,7 @@ from gradcheck.trace.causes import (
     operation_causes,
     path_causes,
     penalties,
+    same_code,
     slope_causes,
     upstream_causes,
 )
@@ -26,6 +27,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
+    same_code.same_code_cause,
     factor_causes.clip_cause,
     axis_causes.turned_cause,
     index_causes.index_cause,

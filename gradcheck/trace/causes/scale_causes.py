@@ -25,7 +25,7 @@ from gradcheck.trace.causes.penalties import penalty_derivatives
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.locating.units import OWN, Mend
 from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.nodes import Node
 
@@ -198,7 +198,7 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
     mend, search, state = scaled.mend, scaled.search, scaled.state
     index, points = mend.unit.replaced[0], search.points
     actual, parameters = state.at(index), points[0].parameters
-    is_parameter = any(
+    is_parameter = mend.how == OWN and any(
         quantity.kind == VALUE and quantity.node in parameters.values()
         for quantity in search.known.explaining(actual)
     )

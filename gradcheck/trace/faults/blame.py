@@ -7,6 +7,7 @@ import linecache
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
 from gradcheck.trace.faults.levels import COMPREHENSIONS, levels_up
@@ -21,15 +22,24 @@ from gradcheck.trace.wording.words import Words
 
 @dataclass(frozen=True)
 class Blame:
-    """A place to change, and other places that belong to it."""
+    """A place to change, other places that belong to it, and the one that makes the wrong value.
+
+    The last is None if it is the place itself.
+    """
 
     place: Place | None
     also: tuple[Place, ...] = ()
+    inside: Place | None = None
 
     @property
     def expression(self) -> str:
         """The text of the place."""
         return "" if self.place is None else self.place.source
+
+    @property
+    def value(self) -> str:
+        """The text of the wrong value."""
+        return self.expression if self.inside is None else self.inside.source
 
     @classmethod
     def at(cls, chain: Chain) -> Blame:
@@ -60,8 +70,25 @@ def blame(
     A wrong value is blamed where it is computed. A value that is right for something else is blamed
     at the plain assignment that gave it a wrong name. For a wrong operand, the innermost function
     that both computes and uses it is blamed, because the operand was chosen there, or the plain
-    assignment that gave it the name under which it is used.
+    assignment that gave it the name under which it is used. An operation that the loss runs too is
+    right; the call that gave it something else is not.
     """
+    made = with_place(view.state, view.state.tape[mend.unit.first])
+    return _outside_the_loss(_blame(mend, view, assignments, words, is_right), made.chain, words)
+
+
+def _outside_the_loss(blamed: Blame, chain: Chain, words: Words) -> Blame:
+    """Blame the innermost call that the loss does not run, if a place inside of it is blamed."""
+    shared = list(takewhile(words.calls.__contains__, chain))
+    if len(shared) == len(chain) or blamed.place not in [call.place for call in shared]:
+        return blamed
+    outside = [call.place for call in chain[len(shared) :]]
+    return Blame(outside[0], (*outside[1:2], *filter(None, [blamed.place])), blamed.place)
+
+
+def _blame(
+    mend: Mend, view: View, assignments: Sequence[Assignment], words: Words, is_right: bool
+) -> Blame:
     state, node = view.state, view.state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]

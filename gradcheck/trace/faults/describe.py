@@ -81,8 +81,8 @@ def of_mend(
     mended = state.mend(mend.replacements)
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     operand = name_of_operand(mend, state, blamed.place)
-    text = assigned_value(blamed.expression) if operand is None else operand
-    kind, is_now, should_be = kind_of(mend, search, state, blamed.expression)
+    text = assigned_value(blamed.value) if operand is None else operand
+    kind, is_now, should_be = kind_of(mend, search, state, blamed.value)
     causes = (cause_of(each, search, state) for each in (outer, mend) if each is not None)
     cause = next(filter(None, causes), None)
     early = return_too_early(mend, blamed, state, search.words)

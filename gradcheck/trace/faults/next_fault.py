@@ -16,6 +16,7 @@ from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.passes import last_pass, overwritten
 from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
+from gradcheck.trace.locating.given import given_wrongly
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
 from gradcheck.trace.locating.search import Outcome, first_mend
@@ -90,6 +91,7 @@ def _shared(mend: Mend, state: State, wrong: frozenset[str]) -> Mend:
 def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault, State]:
     """Return the fault that a quantity mends, or that of a factor left out of its operands."""
     view = trials.view
+    mend = given_wrongly(mend, trials, [point.loss_nodes for point in search.points])
     cause = cause_of(mend, search, view.state)
     if cause is None or cause.name == PATH_MISSING:
         mend = before_right_terms(mend, trials)

@@ -17,10 +17,10 @@ from gradcheck.trace.adjoints.quantities import (
     SLOPE,
     TANGENT,
 )
-from gradcheck.trace.record.graph import never_leaves, users_of
+from gradcheck.trace.record.graph import masks_of, never_leaves, users_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference
-from gradcheck.trace.record.places import Place
+from gradcheck.trace.record.places import Call, Place
 from gradcheck.trace.record.sources import parsed, text_of
 from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.user.blocks import BARE
@@ -54,6 +54,14 @@ class Words:
     nodes: Sequence[Node]
     loss: int
     parameters: dict[int, str]
+
+    @cached_property
+    def calls(self) -> frozenset[Call]:
+        """The calls in which values are computed that the loss is made of."""
+        made_of = masks_of(self.nodes)[self.loss]
+        return frozenset(
+            call for node in self.nodes if made_of >> node.index & 1 for call in node.chain
+        )
 
     def name(self, index: int) -> str:
         """Return the user's name of a value, or a description if it has none."""
