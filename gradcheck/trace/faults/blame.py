@@ -70,25 +70,8 @@ def blame(
     A wrong value is blamed where it is computed. A value that is right for something else is blamed
     at the plain assignment that gave it a wrong name. For a wrong operand, the innermost function
     that both computes and uses it is blamed, because the operand was chosen there, or the plain
-    assignment that gave it the name under which it is used. An operation that the loss runs too is
-    right; the call that gave it something else is not.
+    assignment that gave it the name under which it is used.
     """
-    made = with_place(view.state, view.state.tape[mend.unit.first])
-    return _outside_the_loss(_blame(mend, view, assignments, words, is_right), made.chain, words)
-
-
-def _outside_the_loss(blamed: Blame, chain: Chain, words: Words) -> Blame:
-    """Blame the innermost call that the loss does not run, if a place inside of it is blamed."""
-    shared = list(takewhile(words.calls.__contains__, chain))
-    if len(shared) == len(chain) or blamed.place not in [call.place for call in shared]:
-        return blamed
-    outside = [call.place for call in chain[len(shared) :]]
-    return Blame(outside[0], (*outside[1:2], *filter(None, [blamed.place])), blamed.place)
-
-
-def _blame(
-    mend: Mend, view: View, assignments: Sequence[Assignment], words: Words, is_right: bool
-) -> Blame:
     state, node = view.state, view.state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]
@@ -269,6 +252,22 @@ def _assigned(
         ):
             latest = assignment
     return latest
+
+
+def outside_the_loss(blamed: Blame, node: Node, state: State, words: Words) -> Blame:
+    """Blame the innermost call that the loss does not run, if a place inside of it is blamed.
+
+    An operation that the loss runs too is right; the call that gave it something else is not.
+    """
+    chain = with_place(state, node).chain
+    shared = list(takewhile(words.calls.__contains__, chain))
+    inside = blamed.place
+    if inside is None or len(shared) == len(chain):
+        return blamed
+    if not any(call.place.covers(inside) for call in shared):
+        return blamed
+    outside = [call.place for call in chain[len(shared) :]]
+    return Blame(outside[0], (*outside[1:2], inside), inside)
 
 
 def outside_helper(blamed: Blame, mend: Mend, state: State) -> Blame:

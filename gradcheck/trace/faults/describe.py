@@ -17,7 +17,7 @@ from gradcheck.trace.causes.kinds import kind_of, named
 from gradcheck.trace.causes.surplus_constants import constant_to_drop
 from gradcheck.trace.causes.written import Written
 from gradcheck.trace.fault import Cause, Entry, Fault, Step
-from gradcheck.trace.faults.blame import Blame
+from gradcheck.trace.faults.blame import Blame, outside_the_loss
 from gradcheck.trace.faults.passes import passes_at, return_too_early
 from gradcheck.trace.faults.special import Special
 from gradcheck.trace.locating.state import State
@@ -80,6 +80,7 @@ def of_mend(
     mend = in_order(mend, state)
     mended = state.mend(mend.replacements)
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
+    blamed = outside_the_loss(blamed, state.tape[node], state, search.words)
     operand = name_of_operand(mend, state, blamed.place)
     text = assigned_value(blamed.value) if operand is None else operand
     kind, is_now, should_be = kind_of(mend, search, state, blamed.value)
@@ -94,6 +95,7 @@ def of_mend(
         blamed = blamed.moved_to(statement)
     elif cause is not None and outer is None:
         before, blamed = blamed, _of_cause(search, cause, blamed, state, node, blocks[0])
+        blamed = outside_the_loss(blamed, state.tape[node], state, search.words)
         if is_now == before.expression:
             is_now = blamed.expression
     right = replace(state, values=mended.values)

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 
 from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import NO_OTHER, VALUE
+from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.candidates import Candidate
 from gradcheck.trace.locating.constants import in_a_row
+from gradcheck.trace.locating.made_of import wrong_uses
+from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, QUANTITY, USE, Mend, Unit
 from gradcheck.trace.record.nodes import Node
@@ -25,31 +28,44 @@ def given_wrongly(mend: Mend, trials: Trials, losses: Sequence[Sequence[Node]]) 
     one, state = mend.candidate, trials.state
     if mend.passes > 1 or one is None or one.kind != VALUE:
         return mend
-    index, wanted = mend.unit.replaced[0], one.node
-    user = None if mend.unit.nodes else mend.unit.first
-    while _is_run_alike(state.tape[index], losses[0][wanted]):
-        operands = zip(state.tape[index].operands, losses[0][wanted].operands, strict=True)
-        differing = [
-            (operand, right)
-            for operand, right in operands
-            if not same_arrays(state.at(operand), [nodes[right].value for nodes in losses])
-        ]
-        if not differing:
-            break  # it was given another constant
-        if len(differing) > 1:
-            return mend
-        user = index
-        ((index, wanted),) = differing
-    if user is None or wanted == one.node:
+    begin = mend.unit.replaced[0], one.node
+    given = _differing_from_outside(begin, state, losses)
+    if len(given) != 1 or given == {begin}:
         return mend
-    is_leaf = state.tape[index].is_leaf
-    unit = Unit(USE, user, uses=((user, index),)) if is_leaf else Unit(NODE, index, nodes=(index,))
+    ((index, wanted),) = given
+    is_leaf, users = state.tape[index].is_leaf, wrong_uses(index, trials.view)
+    unit = Unit(USE, index, uses=users) if is_leaf else Unit(NODE, index, nodes=(index,))
     values = [in_a_row([nodes[wanted].value]) for nodes in losses]
     outer = trials.attempt(unit, values, QUANTITY, Candidate(VALUE, wanted, NO_OTHER, 0))
     return mend if outer is None or not outer.outputs >= mend.outputs else outer
 
 
+def _differing_from_outside(
+    begin: Edge, state: State, losses: Sequence[Sequence[Node]]
+) -> set[Edge]:
+    """Return the pairs (value, value of the loss) that differ, and from which others follow.
+
+    They come from outside of what both functions run, or are given another constant there.
+    """
+    outside: set[Edge] = set()
+    seen, pending = {begin}, [begin]
+    while pending:
+        index, wanted = pair = pending.pop()
+        node, right = state.tape[index], losses[0][wanted]
+        differing = {
+            (one, other)
+            for one, other in zip(node.operands, right.operands, strict=False)
+            if not same_arrays(state.at(one), [nodes[other].value for nodes in losses])
+        }
+        if not differing or not _is_run_alike(node, right):
+            outside.add(pair)
+        else:
+            pending += differing - seen
+            seen |= differing
+    return outside
+
+
 def _is_run_alike(node: Node, other: Node) -> bool:
     """True if two values were computed by the same instruction, each from as many others."""
     is_same = node.chain[:1] == other.chain[:1] and node.name == other.name
-    return is_same and bool(node.chain) and len(node.operands) == len(other.operands) > 0
+    return is_same and bool(node.chain) and len(node.operands) == len(other.operands)
