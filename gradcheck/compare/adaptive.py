@@ -115,7 +115,7 @@ def _hides(
         return False
     factors = [factor for slope in slopes if slope for factor in (slope, 1 / slope)]
     batch = [abs(factor / size - 1) for factor in factors for size in entering.batch_sizes]
-    if min(batch, default=np.inf) < NEAR and not alike:
+    if steady and min(batch, default=np.inf) < NEAR and not alike:
         return False
     return any(
         abs(_slope(point, index, entering.gradients[move.block]) - 1) < NEAR

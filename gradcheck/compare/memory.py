@@ -17,6 +17,9 @@ from gradcheck.user.steps import Step
 FEWEST_ENTRIES = 3
 ROUNDING = 1e-6
 ROUNDINGS = 10
+ALIKE = 1e-3
+"""Momenta of two blocks differ by no more if they are one number."""
+
 LARGEST_AHEAD = 0.5
 AHEAD = 0.2
 """How far off a multiple of an update is by a gradient ahead of the parameters, at most."""
@@ -76,7 +79,7 @@ def _begun_anew(
     tolerance = ROUNDING + ROUNDINGS * max(roundings) / largest
     rates = [proportion(other, first, tolerance) for other in others]
     known = [rate for rate in rates if rate is not None and rate > 0]
-    shares = _shares(point, (first, others[0], going_on), tolerance)
+    shares = _shares(point, (first, others[0], going_on), tolerance, bool(momentum))
     if len(known) < len(rates) or shares is None:
         return None
     if any(abs(rate - 1) > tolerance for rate in known):
@@ -109,15 +112,18 @@ def _without_velocity(problem: Problem, step: Step) -> list[Sequence[Gradient]]:
 
 
 def _shares(
-    point: Point, updates: tuple[Sequence[Array], Sequence[Array], Sequence[Array]], rounding: float
+    point: Point,
+    updates: tuple[Sequence[Array], Sequence[Array], Sequence[Array]],
+    rounding: float,
+    has_momentum: bool,
 ) -> list[float] | None:
     """The share of an update that what it leaves adds to the next, as a velocity does, by block.
 
     None where it is no velocity: a sum of gradients that nobody sets back adds all that it was.
     Where the gradient is taken ahead of the parameters (Nesterov 1983), what is added is no
-    multiple, only near one; further off, the loss decides. Weight decay does not enter a velocity
-    everywhere. The updates are the first two without velocity, and the second that goes on with the
-    first.
+    multiple, only near one; further off, the loss decides if a momentum explains the calls as well.
+    Weight decay does not enter a velocity everywhere. The updates are the first two without
+    velocity, and the second that goes on with the first.
     """
     shares, slopes = [], []
     for index, (one, other, going_on) in enumerate(zip(*updates, strict=True)):
@@ -128,7 +134,7 @@ def _shares(
         if min(share, before) > 1 or near < ROUNDINGS * rounding:
             return None
         near_multiple = AHEAD * share * (one.size >= FEWEST_ENTRIES)
-        if left > max(rounding, near_multiple) * np.max(np.abs(one), initial=0.0):
+        if has_momentum and left > max(rounding, near_multiple) * np.max(np.abs(one), initial=0.0):
             slopes.append(slope_along(point.problem, point.values, index, one))
         shares.append(max(share, before))
     return shares if all(abs(slope - 1) < NEAR for slope in slopes) else None
@@ -172,10 +178,11 @@ def _find_momentum(problem: Problem, step: Step, calls: Calls) -> dict[str, floa
 
     At one point, what a step with momentum implies is i_(t+1) = mu i_t + g, so that the
     differences from call to call shrink by mu, whatever the velocity was at first; Nesterov's form
-    does the same (Sutskever et al. 2013).
+    does the same (Sutskever et al. 2013). Any single number does so once: a block of one entry has
+    the momentum of a larger one, if there is a larger one.
     """
     parameters = problem.parameters
-    momenta = {}
+    momenta, firm = {}, []
     for index, gradients in enumerate(zip(*calls, strict=True)):
         values = [gradient.value for gradient in gradients if gradient.verdict == "ok"]
         if len(values) < len(calls):
@@ -184,10 +191,17 @@ def _find_momentum(problem: Problem, step: Step, calls: Calls) -> dict[str, floa
         rounding = step.cancellation(parameters.values[index], epsilon)
         momentum = _momentum([value for value in values if value is not None], rounding)
         if momentum is not None:
+            firm += [momentum] * (parameters.values[index].size > 1)
             leaf = next(leaf for leaf in parameters.leaves if leaf.block == index)
             momenta[path_name(leaf.path)] = momentum
     if parameters.vector is not None and momenta:
         return {BARE: next(iter(momenta.values()))}
+    if max(parameters.values, key=np.size).size > 1:
+        momenta = {
+            name: value
+            for name, value in momenta.items()
+            if any(abs(value - other) <= ALIKE for other in firm)
+        }
     common = float(np.median(list(momenta.values()))) if momenta else 0.0
     return {
         name: common if abs(value - common) <= ROUNDING else value

@@ -7,7 +7,7 @@ Groups of parameters have rates of their own, dampening takes off a share of wha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,13 +49,20 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
         parameter: the block before the step.
     """
     index, is_scaled, is_velocity, line = _unmoved(nodes, output), False, False, None
+    before = _before_the_step(nodes, index)
+
+    def is_parameter(one: int) -> bool:  # a velocity and a bias may both be zeros
+        return _unmoved(nodes, one) == before or (
+            bool(np.any(parameter)) and np.array_equal(nodes[one].value, parameter)
+        )
+
     plain: Counter[int] = Counter()
     sign = 1
     for _ in range(DEEPEST):
         node = nodes[index]
         place = node.place
         if node.operation in SUMS and len(node.arguments) == 2:
-            kept = [one for one in node.operands if not _is_kept(nodes, one, parameter)]
+            kept = [one for one in node.operands if not _is_kept(nodes, one, is_parameter)]
             if len(kept) != 1:
                 break
             others = [_unmoved(nodes, one) for one in node.operands if one != kept[0]]
@@ -79,22 +86,29 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
         else:
             break
         index = _unmoved(nodes, following)
-    kept_once = (nodes[one].value for one, times in plain.items() if times == 1)
-    is_known = all(np.array_equal(value, parameter) for value in kept_once)
+    is_known = all(is_parameter(one) for one, times in plain.items() if times == 1)
     if not (is_scaled and is_known and sign > 0) or nodes[index].is_leaf:
         return None
     return index, REMEMBERED if is_velocity or len(plain) > 1 else SCALED
 
 
-def _is_kept(nodes: Sequence[Node], index: int, parameter: NDArray[Any]) -> bool:
+def _before_the_step(nodes: Sequence[Node], implied: int) -> int | None:
+    """The parameter that a step was given, from (old - new) / learning_rate."""
+    if not nodes[implied].operands:
+        return None
+    difference = nodes[_unmoved(nodes, nodes[implied].operands[0])]
+    is_difference = difference.operation == "subtract" and difference.place is None
+    return _unmoved(nodes, difference.operands[0]) if is_difference else None
+
+
+def _is_kept(nodes: Sequence[Node], index: int, is_parameter: Callable[[int], bool]) -> bool:
     """Whether a value was there before the step, or is a multiple of one that is no decay."""
     node = nodes[_unmoved(nodes, index)]
     factor = _factor(nodes, node)
     is_new = node.operation not in CONSTANT and bool(node.operands)
     if factor is None:
         return not is_new
-    base = nodes[_unmoved(nodes, factor[0])].value
-    return not np.array_equal(base, parameter) and _is_kept(nodes, factor[0], parameter)
+    return not is_parameter(factor[0]) and _is_kept(nodes, factor[0], is_parameter)
 
 
 def _unmoved(nodes: Sequence[Node], index: int) -> int:
