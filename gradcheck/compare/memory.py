@@ -126,15 +126,18 @@ def _shares(
     velocity, and the second that goes on with the first.
     """
     shares, slopes = [], []
+    has_larger = any(one.size > 1 for one in updates[0])
     for index, (one, other, going_on) in enumerate(zip(*updates, strict=True)):
         share, left = _share(going_on - other, one, point.values[index])
         rate, _ = _share(other, one, point.values[index])
         before = share / (rate or 1.0)
+        size = np.max(np.abs(one), initial=0.0)
+        is_multiple = left <= rounding * size and (one.size > 1 or not has_larger)
         near = min(abs(share - 1), abs(before - 1))
-        if min(share, before) > 1 or near < ROUNDINGS * rounding:
+        if near < ROUNDINGS * rounding or (is_multiple and min(share, before) > 1):
             return None
         near_multiple = AHEAD * share * (one.size >= FEWEST_ENTRIES)
-        if has_momentum and left > max(rounding, near_multiple) * np.max(np.abs(one), initial=0.0):
+        if has_momentum and left > max(rounding, near_multiple) * size:
             slopes.append(slope_along(point.problem, point.values, index, one))
         shares.append(max(share, before))
     return shares if all(abs(slope - 1) < NEAR for slope in slopes) else None

@@ -60,8 +60,8 @@ def _find_share(step: Step, point: Point) -> float:
         return sum(_agrees(block, share) for block in point.blocks)
 
     if step.varies:
-        ratios = (ratio for block in point.blocks for ratio in _ratios(block))
-        shares = sorted((ratio for ratio in ratios if 0 < ratio <= 1), reverse=True)
+        finest = sorted(point.blocks, key=_coarseness)  # of equal ones, `max` takes the first
+        shares = [ratio for block in finest for ratio in _ratios(block) if 0 < ratio <= 1]
         share = max(shares, key=agreeing, default=1.0)
     else:
         share = 1 - momentum
@@ -75,6 +75,12 @@ def _agrees(block: Block, share: float) -> bool:
     off = _Off.of(0, block.divided(share))
     decay = None if off is None or len(off.weights) < FEWEST_ENTRIES else off.decay
     return off is None or (decay is not None and decay > 0 and off.is_decayed_by(decay))
+
+
+def _coarseness(block: Block) -> float:
+    """The error bound of the numeric gradient of a block, relative to its largest entry."""
+    bound = float(np.max(block.numeric.estimates.bound, initial=0.0))
+    return bound / block.numeric.largest if block.numeric.largest else np.inf
 
 
 def _ratios(block: Block) -> list[float]:
