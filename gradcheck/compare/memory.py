@@ -84,7 +84,9 @@ def _begun_anew(
         return None
     if any(abs(rate - 1) > tolerance for rate in known):
         leaves = [leaf for leaf in point.problem.parameters.leaves if leaf.block is not None]
-        scales = {path_name(leaf.path): _ahead(shares[leaf.block or 0]) for leaf in leaves}
+        scales = dict.fromkeys(
+            (path_name(leaf.path) for leaf in leaves), _ahead(float(np.median(shares)))
+        )
         return replace(step, anew=True, varies=True, scales=scales)
     scales = _scales(point.problem, calls, first, momentum)
     return replace(step, anew=True, momentum=momentum, scales=scales)
@@ -132,9 +134,11 @@ def _shares(
         rate, _ = _share(other, one, point.values[index])
         before = share / (rate or 1.0)
         size = np.max(np.abs(one), initial=0.0)
-        is_multiple = left <= rounding * size and (one.size > 1 or not has_larger)
         near = min(abs(share - 1), abs(before - 1))
-        if near < ROUNDINGS * rounding or (is_multiple and min(share, before) > 1):
+        grows = min(share, before) > 1 and (one.size > 1 or not has_larger)
+        if near < ROUNDINGS * rounding or (
+            grows and proportion([going_on - other], [one], rounding) is not None
+        ):
             return None
         near_multiple = AHEAD * share * (one.size >= FEWEST_ENTRIES)
         if has_momentum and left > max(rounding, near_multiple) * size:

@@ -211,6 +211,7 @@ def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
         (item, put, (name,)) for (item, put, _), name in zip(every, names_given, strict=False)
     )
     yield function.__kwdefaults__ or {}, None, ()
+    yield vars(function), None, ()
     scope, names = function.__globals__, names_in(function.__code__)
     for name in names & scope.keys():
         value = scope[name]
