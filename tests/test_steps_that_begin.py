@@ -1,4 +1,4 @@
-"""Steps that make their velocity in the first call: zeros that are a bias's as well, look-aheads."""
+"""Steps that make their velocity in the first call; it is zeros, as a bias may be."""
 
 import numpy as np
 import pytest
