@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 
 from gradcheck.user.blocks import Leaf, Parameters, path_name
 from gradcheck.user.calls import LEAVING, hand_over
-from gradcheck.user.names import follow, has_role
+from gradcheck.user.names import derived_names, follow, has_role
 from gradcheck.user.objects import is_object
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_module, to_array
@@ -36,6 +38,43 @@ def gradients_of(owner: Any, returned: Any) -> Any:
     if any(not isinstance(gradient, np.ndarray) for gradient in returned[1]):
         return returned
     return (returned[0], *returned[1]) if returned[1] else returned[0]
+
+
+def of_its_owner(
+    returned: Sequence[Any], count: int, owned: Sequence[Leaf], backward: Callable[..., Any] | None
+) -> dict[str, Any]:
+    """The gradients after the first `count`, by the names of the arrays in the layer's object.
+
+    They are told by the names that the source returns them under (`return dx, dgamma`), and
+    weights and biases by their shapes as well.
+    """
+    named: dict[str, Any] = {}
+    free = list(owned)
+    written = _returned_names(backward, len(returned))
+    for item, name in list(zip(returned, written, strict=True))[count:]:
+        if isinstance(item, Mapping):
+            named |= item
+            continue
+        fitting = [leaf for leaf in free if leaf.shape == np.shape(to_array(item))]
+        called = [leaf for leaf in fitting if name in derived_names(leaf.name)]
+        chosen = next(iter([*called, *(leaf for leaf in fitting if has_role(leaf.name))]), None)
+        if chosen is not None:
+            named[chosen.name] = item
+            free.remove(chosen)
+    return named
+
+
+def _returned_names(function: Any, count: int) -> list[str]:
+    """The names of the `count` items of a tuple that a function returns; "" for an expression."""
+    try:
+        source = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return [""] * count
+    for node in ast.walk(source):
+        items = node.value if isinstance(node, ast.Return) else None
+        if isinstance(items, ast.Tuple) and len(items.elts) == count:
+            return [one.id if isinstance(one, ast.Name) else "" for one in items.elts]
+    return [""] * count
 
 
 def asked_with_rate(

@@ -19,10 +19,11 @@ from gradcheck.user.held import (
     at_its_default,
     gradients_of,
     kept_in,
+    of_its_owner,
     owner_of,
     with_owner,
 )
-from gradcheck.user.names import has_role, look_beside
+from gradcheck.user.names import look_beside
 from gradcheck.user.outputs import (
     Reading,
     inner,
@@ -123,17 +124,8 @@ class CheckedLayer:
         count = len(self.names) - len(self.fixed)
         if not isinstance(returned, tuple | list) or len(returned) <= count:
             return dict(self._by_name(returned))
-        named = dict(self._by_name(returned[:count]))
-        free = [leaf for leaf in self.owned if has_role(leaf.name)]
-        for item in returned[count:]:
-            if isinstance(item, Mapping):
-                named |= item
-                continue
-            fitting = [leaf for leaf in free if leaf.shape == np.shape(to_array(item))]
-            if fitting:
-                named[fitting[0].name] = item
-                free.remove(fitting[0])
-        return named
+        following = of_its_owner(returned, count, self.owned, self.backward)
+        return {**self._by_name(returned[:count]), **following}
 
     def _by_name(self, returned: Any) -> Any:
         checked = [name for name in self.names if name not in self.fixed]

@@ -28,6 +28,9 @@ SIBLINGS = {
 }
 """The usual names of gradients beside a container, or beside a number of a small engine."""
 
+CONTAINERS = ("grads", "gradients", "grad", "dparams")
+"""The usual names of a dict with the gradients of the arrays beside it, by their names."""
+
 ABSENT = object()
 """Marks a leaf for which no gradient was returned."""
 
@@ -120,7 +123,8 @@ def follow(value: Any, path: Path) -> Any:
 def look_beside(owner: Any, path: Path) -> Any | None:
     """The gradient stored beside the parameter at `path`: `layer.dW` beside `layer.W`.
 
-    One name of the path is replaced by a derived one, the last name first; None if none exists.
+    One name of the path is replaced by a derived one, the last name first, or looked up in a dict
+    beside it (`layer.grads["W"]`); None if none exists.
     """
     match = found_beside(owner, path)
     return None if match is None else match[2]
@@ -140,7 +144,15 @@ def found_beside(owner: Any, path: Path) -> tuple[Any, str, Any] | None:
             gradient = follow(others[key], path[depth + 1 :])
             if gradient is not ABSENT and gradient is not None:
                 return holder, key, gradient
+        for key in CONTAINERS:
+            held = look_up(others[key], path[depth:]) if _is_mapping(others.get(key)) else None
+            if held is not None and held[0] is not None:
+                return holder, key, held[0]
     return None
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping)
 
 
 def kept_gradients(paths: Sequence[Path]) -> set[Path]:
