@@ -16,6 +16,7 @@ Standing = Literal[
 ]
 """The verdict on a block."""
 
+FEW_NAMES = 12
 NEAREST = 2
 """How many similar names are suggested for an unknown one."""
 
@@ -71,11 +72,13 @@ def gradient_of(names: Sequence[str]) -> str:
 
 
 def with_nearest(sentence: str, name: str, known: Iterable[str], then: str = "") -> str:
-    """A sentence about an unknown name, with the nearest known names as suggestions.
+    """A sentence about an unknown name, with the nearest known names as suggestions, or a few all.
 
     `then` says what else the reader can do. Upper and lower case count as the same.
     """
     spelled = {each.lower(): each for each in known}
     near = [spelled[key] for key in difflib.get_close_matches(name.lower(), spelled, NEAREST)]
-    hint = f"did you mean {' or '.join(near)}?" if near else ""
+    is_few = not then and 1 < len(spelled) <= FEW_NAMES
+    few = f"there are {', '.join(spelled.values())}" if is_few else ""
+    hint = f"did you mean {' or '.join(near)}?" if near else few
     return "; ".join(filter(None, (sentence, " ".join(filter(None, (hint, then))))))

@@ -1,4 +1,4 @@
-"""Where objects and layers keep their gradients: in a dict beside the arrays, or in what returns."""
+"""Gradients that objects and layers keep in a dict, or return by the names of their arrays."""
 
 import numpy as np
 import pytest
