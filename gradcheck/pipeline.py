@@ -100,6 +100,7 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
     if problem.bounds is not None:
         selection = selection.within(problem.bounds)
     (own,) = rng.spawn(1)  # so that the recognition changes no point that is drawn later
+    allowed = options.budget / max(seconds, 1e-9) if options.entries == "auto" else np.inf
     literal = options.budget if options.entries == "all" else min(options.budget, LITERAL_SECONDS)
     identity = identify(point.problem, point.noise.relative, seconds, own)
     plan = Plan(
@@ -107,11 +108,13 @@ def _stages(problem: Problem, options: Options, heard: Heard, begin: Begin) -> R
         options.rtol,
         screening=options.entries == "auto" and not selection.coverage.complete and not boxed,
         identity=identity if options.entries in ("all", "auto") and not boxed else None,
-        effort=Effort(literal, options.workers, begin),
+        effort=Effort(literal, options.workers, begin, allowed),
     )
     point = compare(point, plan, rng)
     if point.tie is not None:
         selection = all_entries(problem.parameters)
+    elif not point.interrupted:
+        selection = selection.measured([block.numeric.entries for block in point.blocks])
     try:
         preflight = still_repeatable(with_ignored(preflight, point), point)
         if not preflight.usable:

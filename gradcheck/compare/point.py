@@ -161,6 +161,7 @@ class Point:
             entries,
             [block.claim for block in self.blocks],
             rng,
+            effort.evaluations,
         )
         edges = {}
         for (block, entry), error in refused.items():

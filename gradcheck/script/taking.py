@@ -97,8 +97,9 @@ class Taking:
         assert self.step is not None
         snapshots = self.run.snapshots
         more = [further_paths(self.run, self.step, one) for one in snapshots]
-        for paths in more:
-            self.step.paths += [path for path in paths if path not in self.step.paths]
+        for one, paths in zip(snapshots, more, strict=True):
+            known = one.state.places(self.step.paths)  # an array may have another path by now
+            self.step.paths += [path for path in paths if not one.state.places([path]) & known]
         if self.wishes.params is not None:
             self.step.paths = self._wanted(self.wishes.params)
         most = max(map(len, more))

@@ -35,6 +35,28 @@ def measure(function, derivative, point=POINT, claimed=None):
     return measured.blocks[0].estimates, truth, measured, noise
 
 
+def test_wrong_entries_are_sampled_where_the_evaluations_do_not_suffice():
+    rng = np.random.default_rng(0)
+    point = rng.normal(size=2000)
+    claim = np.where(np.arange(2000) % 2, 2.0, 1.0) * np.cos(point)
+    calls = 0
+
+    def losses(block, entries, moved):
+        nonlocal calls
+        calls += len(entries)
+        return np.sin(point).sum() + np.sin(moved) - np.sin(point[entries])
+
+    center = float(np.sin(point).sum())
+    noise = estimate_noise(lambda p: float(np.sin(p[0]).sum()), [point], center, 0.0, rng)
+    entries, claims = [np.arange(2000)], [Claim(claim, 1e-15)]
+    (block,) = numeric_gradient(losses, [point], center, noise, entries, claims, rng, 4000).blocks
+    off = np.abs(block.estimates.value - claim[block.entries]) > 3 * block.estimates.bound
+    assert calls < 10000
+    assert 256 < np.count_nonzero(off) < 1000 == np.count_nonzero(~off)
+    (whole,) = numeric_gradient(losses, [point], center, noise, entries, claims, rng).blocks
+    assert len(whole.entries) == 2000
+
+
 SMOOTH = {
     "exponential": (np.exp, np.exp),
     "sine of a million": (lambda x: 1e6 * np.sin(x), lambda x: 1e6 * np.cos(x)),

@@ -544,3 +544,23 @@ def test_a_module_may_be_imported_by_its_name(outcome):
     text = f"{TABLE}import importlib\nkind = importlib.import_module('model')\nm = kind.Map()\n"
     text += "for i in range(9):\n    y = m.ahead(x)\n    m.back(y, y - t)\n"
     assert outcome(text, model=MODEL).report.ok
+
+
+KEPT_TOO = """
+class Model:
+    def __init__(self):
+        self.w = rng.normal(size=(3, 2))
+
+earlier, model = [], Model()
+for turn in range(9):
+    out = x @ model.w
+    loss = 0.5 * np.sum((out - t) ** 2)
+    model.w = model.w - 0.02 * x.T @ (out - t)
+    earlier = earlier + [model]
+"""
+
+
+def test_a_parameter_that_is_kept_under_another_name_as_well_is_one(outcome):
+    found = outcome(TABLE + KEPT_TOO)
+    assert found.script.params == ("model.w",)
+    assert found.report.ok
