@@ -38,16 +38,13 @@ def numeric_gradient(
     entries: Sequence[Indices],
     claims: Sequence[Claim],
     rng: np.random.Generator,
-    allowed: float = np.inf,
 ) -> NumericGradient:
     """Central differences with error bounds for the given entries of every block.
 
     The arrays of `point` have the types in which the loss sees them; moved entries are rounded to
-    these types. There is one array of entries and one claim per block. If that takes more than the
-    `allowed` evaluations, a sample of the entries that disagree stands for all of these.
+    these types. There is one array of entries and one claim per block.
     """
     counter = _Counter(losses)
-    each = allowed / max(sum(map(len, entries)), 1)
     largest = [(claim.gradient, claim.largest) for claim in claims]
     sizes = [abs(float(claimed[index])) for claimed, index in largest if index is not None]
     reference = max(sizes, default=0.0)
@@ -62,7 +59,7 @@ def numeric_gradient(
         gradient = BlockGradient.of_nothing(limit)
         if len(chosen) and not interrupted:
             try:
-                gradient = differentiate(along, chosen, each)
+                gradient = differentiate(along, chosen)
             except KeyboardInterrupt:
                 interrupted = True
         blocks.append(gradient)

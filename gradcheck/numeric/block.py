@@ -38,10 +38,10 @@ AT_ONCE = 2**12
 """How many entries climb the ladder together; their losses take a few MiB."""
 
 
-def differentiate(along: Along, entries: Indices, each: float = np.inf) -> BlockGradient:
+def differentiate(along: Along, entries: Indices) -> BlockGradient:
     """The numeric gradient of the given entries of a block, at least one.
 
-    `each` is how many evaluations an entry may take on average.
+    If these take more evaluations than they may, a sample stands for those that disagree.
     """
     first = first_step(along, entries)
     estimates, claimed = first.estimates, along.claim.gradient[entries]
@@ -63,7 +63,7 @@ def differentiate(along: Along, entries: Indices, each: float = np.inf) -> Block
     open_ = np.flatnonzero(~(agrees & (estimates.bound <= limit)))
     if not np.any(claimed) and first.pair.is_flat(along.center).all() and not on_stairs.any():
         open_ = open_[:0]
-    left_out = _too_many(open_[~agrees[open_]], len(entries) * each, along.rng)
+    left_out = _too_many(open_[~agrees[open_]], len(entries) * along.claim.each, along.rng)
     open_ = np.setdiff1d(open_, left_out)
     asked = Asked(
         claimed,

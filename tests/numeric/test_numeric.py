@@ -48,11 +48,12 @@ def test_wrong_entries_are_sampled_where_the_evaluations_do_not_suffice():
 
     center = float(np.sin(point).sum())
     noise = estimate_noise(lambda p: float(np.sin(p[0]).sum()), [point], center, 0.0, rng)
-    entries, claims = [np.arange(2000)], [Claim(claim, 1e-15)]
-    (block,) = numeric_gradient(losses, [point], center, noise, entries, claims, rng, 4000).blocks
+    entries, claims = [np.arange(2000)], [Claim(claim, 1e-15, each=2.0)]
+    (block,) = numeric_gradient(losses, [point], center, noise, entries, claims, rng).blocks
     off = np.abs(block.estimates.value - claim[block.entries]) > 3 * block.estimates.bound
     assert calls < 10000
     assert 256 < np.count_nonzero(off) < 1000 == np.count_nonzero(~off)
+    claims = [Claim(claim, 1e-15)]
     (whole,) = numeric_gradient(losses, [point], center, noise, entries, claims, rng).blocks
     assert len(whole.entries) == 2000
 
