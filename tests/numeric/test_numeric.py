@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import gradcheck
 from gradcheck.numeric.blackbox import numeric_gradient
 from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.noise import estimate_noise
@@ -141,3 +142,29 @@ def test_the_noise_is_measured_near_the_point_and_not_at_it(shape):
 def test_a_stencil_that_has_not_the_order_it_claims_is_refused():
     with pytest.raises(ValueError, match="moment 2"):
         Stencil((0, 1), (-1.0, 1.0), order=2)
+
+
+@pytest.mark.parametrize("seed", [8, 14])
+def test_small_weights_whose_kinks_are_near_are_wrong_and_not_coarsely_rounded(seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(10, 3)), rng.integers(0, 2, size=(10, 1))
+    point = {"W1": rng.normal(size=(3, 20)) * 0.01, "b1": rng.normal(size=20) * 1e-9}
+    point.update(W2=rng.normal(size=(20, 1)) * 0.01, b2=np.zeros(1))
+
+    def forward(p):
+        z = x @ p["W1"] + p["b1"]
+        return z, 1 / (1 + np.exp(-(np.maximum(z, 0) @ p["W2"] + p["b2"])))
+
+    def loss(p):
+        a = forward(p)[1]
+        return -np.mean(y * np.log(a) + (1 - y) * np.log(1 - a))
+
+    def grad(p):
+        z, a = forward(p)
+        d = (a - y) / 10
+        below = d @ p["W2"].T * (z > 0) / 10
+        gradients = x.T @ below, below.sum(axis=0), np.maximum(z, 0).T @ d, d.sum(axis=0)
+        return dict(zip(("W1", "b1", "W2", "b2"), gradients, strict=True))
+
+    report = gradcheck.check(loss, point, grad, diagnose=False)
+    assert [block.verdict for block in report.blocks] == ["wrong", "wrong", "ok", "ok"]
