@@ -248,3 +248,19 @@ def test_a_derivative_of_the_loss_is_no_loss(name):
 @pytest.mark.parametrize("name", ["d_loss", "D_loss", "d_loss_real", "hidden_error", "loss_d"])
 def test_the_loss_of_a_discriminator_is_one(name):
     assert may_be_loss(name)
+
+
+SHOWN_LATER = """
+for turn in range(400):
+    off = x @ w - t
+    w = w - 0.02 * (2 * x.T @ off / len(t)SHRINK)
+    if (turn + 1) % 50 == 0:
+        print("loss", np.mean((x @ w - t) ** 2) + 0.1 * np.sum(w ** 2))
+"""
+
+
+@pytest.mark.parametrize(("shrink", "ok"), [(" + 0.2 * w", True), ("", False)])
+def test_a_loss_that_only_later_passes_show_is_the_loss(outcome, shrink, ok):
+    found = outcome(SHOWN_LATER.replace("SHRINK", shrink))
+    assert "inferred" not in " ".join(found.script.loss_words)
+    assert found.report.ok is ok
