@@ -173,7 +173,8 @@ class Taking:
         if inferred and self.step.loop < len(loops) and may_report(loops[self.step.loop]):
             self.run.reports = True
             reporting = self._as_it_is(snapshot)
-            if reporting is not None and reporting.found.loss.family is None:
+            found = None if reporting is None else reporting.found
+            if found and (found.loss.family is None or found.instead):
                 return reporting
             self.run.reports = False
         return taken
