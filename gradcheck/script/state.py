@@ -170,6 +170,8 @@ def take_snapshot(state: State) -> Snapshot:
     """Return a copy of all variables except modules, functions and classes."""
     memo: dict[int, Any] = {}
     keep_memory_shared(views(leaves(state).values()), memo)
+    parts = [state.module, state.local or {}, state.imported]
+    memo.update((id(plain), copy.copy(plain)) for plain in plain_containers(parts))
     local = state.local
     copied = State(
         _copied(state.module, memo),
@@ -234,7 +236,7 @@ def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]
                 yield from _below((*path, index if len(index) > 1 else index[0]), item, seen)
     elif isinstance(value, list) and value and all(map(is_number, value)):
         yield path, value
-    elif len(path) < DEPTH:
+    elif len(path) < DEPTH and not (type(value) is list and set(map(type, value)) <= {int, str}):
         for step, item in steps_into(value):
             yield from _below((*path, step), item, seen)
 
