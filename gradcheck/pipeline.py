@@ -108,6 +108,7 @@ def _stages(
     if problem.bounds is not None:
         selection = selection.within(problem.bounds)
     (own,) = rng.spawn(1)  # so that the recognition changes no point that is drawn later
+    allowed = options.budget / max(seconds, 1e-9) if options.entries == "auto" else np.inf
     literal = options.budget if options.entries == "all" else min(options.budget, LITERAL_SECONDS)
     identity = identify(point.problem, point.noise.relative, seconds, own)
     plan = Plan(
@@ -115,7 +116,7 @@ def _stages(
         options.rtol,
         screening=options.entries == "auto" and not selection.coverage.complete and not boxed,
         identity=identity if options.entries in ("all", "auto") and not boxed else None,
-        effort=Effort(literal, options.workers, begin),
+        effort=Effort(literal, options.workers, begin, allowed),
     )
     point = compare(point, plan, rng)
     if preflight.unmoved and not kept and not boxed:
@@ -125,6 +126,8 @@ def _stages(
     preflight = replace(preflight, kept=kept)
     if point.tie is not None:
         selection = all_entries(problem.parameters)
+    elif not point.interrupted:
+        selection = selection.measured([block.numeric.entries for block in point.blocks])
     try:
         preflight = still_repeatable(with_ignored(preflight, point), point)
         if not preflight.usable:

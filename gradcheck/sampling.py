@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ Indices = NDArray[np.intp]
 
 BLACK_BOX = "black box"
 HELD = "the others are held by their bounds"
+ENOUGH = "of the wrong ones, as many as the budget allows"
 
 EVALUATIONS_PER_ENTRY = 2.2
 """Two, and the average share of pilot steps and repetitions when a gradient is right."""
@@ -67,6 +69,14 @@ class Selection:
 
     entries: tuple[Indices, ...]
     coverage: Coverage
+
+    def measured(self, entries: Sequence[Indices]) -> Selection:
+        """The selection if only these entries were measured in the end."""
+        count = sum(map(len, entries))
+        if count >= self.coverage.entries:
+            return self
+        coverage = replace(self.coverage, entries=count, reason=self.coverage.reason or ENOUGH)
+        return Selection(tuple(entries), coverage)
 
     def within(self, bounds: Bounds) -> Selection:
         """The entries of the selection that the bounds leave free to move."""

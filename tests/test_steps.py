@@ -493,6 +493,33 @@ def test_two_learning_rates_tell_weights_that_are_updated_too_early(rate):
     assert not any("momentum" in note for note in report.notes)
 
 
+def test_weights_are_updated_too_early_layer_for_layer():
+    values = {name: np.sin(np.arange(9.0) + k).reshape(3, 3) for k, name in enumerate("abc")}
+    values.update(d=np.ones((3, 1)), e=np.full(3, 0.1), f=np.full(3, 0.2))
+    x, y = np.cos(np.arange(15.0)).reshape(5, 3), np.sin(np.arange(5.0)).reshape(5, 1)
+
+    def ahead(p):
+        outputs = [x]
+        for name, bias in zip("abcd", (p["e"], p["f"], 0.0, 0.0), strict=True):
+            outputs.append(np.maximum(outputs[-1] @ p[name] + bias, 0.0))
+        return outputs
+
+    def step(p, lr):
+        outputs = ahead(p)
+        off, along = outputs[-1] - y, [np.ones((5, 1))]
+        for name in "dcba":
+            along[-1] = along[-1] * (outputs.pop() > 0)
+            p[name] -= lr * outputs[-1].T @ (off * along[-1])
+            along.append(along[-1] @ p[name].T)
+        p["f"] -= lr * (off * along[2]).sum(axis=0)
+        p["e"] -= lr * (off * along[3]).sum(axis=0)
+
+    report = gradcheck.check_step(
+        step, values, loss=lambda p: 0.5 * np.sum((ahead(p)[-1] - y) ** 2), learning_rate=0.01
+    )
+    assert codes(report) == [("GC404", ("a", "b", "c", "e", "f"))]
+
+
 def test_weights_that_are_updated_too_early_under_momentum_leave_the_others_right():
     velocity = start(True)
 

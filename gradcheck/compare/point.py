@@ -150,7 +150,8 @@ class Point:
         self, entries: Sequence[Indices], rng: np.random.Generator, effort: Effort = ALONE
     ) -> NumericGradient:
         """Finite differences of the user's own loss, for some entries of every block."""
-        expected = EVALUATIONS_PER_ENTRY * sum(map(len, entries))
+        count = sum(map(len, entries))
+        expected, each = EVALUATIONS_PER_ENTRY * count, effort.evaluations / max(count, 1)
         refused: Refused = {}
         seconds = self.noise.seconds
         numeric = numeric_gradient(
@@ -159,7 +160,7 @@ class Point:
             self.center,
             self.noise,
             entries,
-            [block.claim for block in self.blocks],
+            [replace(block.claim, each=each) for block in self.blocks],
             rng,
         )
         edges = {}

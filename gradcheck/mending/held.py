@@ -22,7 +22,7 @@ from gradcheck.user.contracted import Moves, Weighted
 from gradcheck.user.objects import Place, Position, is_object, steps_from
 
 DEPTH = 7
-MOST_ITEMS = 500
+MOST_ITEMS, MOST_NUMBERS = 500, 64
 
 NO_DATA = (Parameters, Bounds, Weighted, Moves)
 """Holders of gradcheck's own functions around the user's, which have no data of the user's."""
@@ -118,6 +118,8 @@ class Holdings:
             is_inside = "*" in path  # of another list, whose items are the samples
             if isinstance(value, list) and value and not is_inside:
                 self.lists += [value] if all(isinstance(one, SAMPLE) for one in value) else []
+            if is_inside and type(value) is list and _are_many_numbers(value):
+                return
             for inner, inner_put, step in _inside(value, put):
                 self._visit(inner, inner_put, (*path, *step), depth - 1)
 
@@ -129,6 +131,11 @@ class Holdings:
         else:
             before = self.held[index]
             self.held[index] = Held(array, before.path, before.puts + puts)
+
+
+def _are_many_numbers(items: list[Any]) -> bool:
+    """Whether a sample is a long list of Python's numbers, which are not drawn one by one."""
+    return len(items) > MOST_NUMBERS and set(map(type, items)) <= {int, float}
 
 
 def passed_on(*functions: Any) -> Iterator[Held]:

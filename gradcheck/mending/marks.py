@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 HOOKS = "__gradcheck__"
 LEFT, RIGHT = "__gradcheck_left__", "__gradcheck_right__"
-"""The names of the object that has the hooks, and of the operands of a difference."""
+"""The name of the object that has the hooks, and what those of the operands of differences begin
+with; the number of the mark follows, as an operand may hold another difference."""
 
 SEE, USED, DIFFERENCE = "see", "used", "difference"
 
@@ -33,13 +34,14 @@ def called(hook: str, arguments: list[ast.expr], like: ast.AST) -> Any:
     return placed(ast.Call(function, arguments, []), like)
 
 
-def marked_difference(number: ast.expr, node: ast.BinOp) -> Any:
+def marked_difference(number: ast.Constant, node: ast.BinOp) -> Any:
     """Return a difference with a mark that also shows its operands."""
+    names = [f"{side}{number.value!r}" for side in (LEFT, RIGHT)]
     node.left, node.right = (
         placed(ast.NamedExpr(ast.Name(name, ast.Store()), side), side)
-        for name, side in ((LEFT, node.left), (RIGHT, node.right))
+        for name, side in zip(names, (node.left, node.right), strict=True)
     )
-    operands: list[ast.expr] = [ast.Name(name, ast.Load()) for name in (LEFT, RIGHT)]
+    operands: list[ast.expr] = [ast.Name(name, ast.Load()) for name in names]
     return called(DIFFERENCE, [number, node, *operands], node)
 
 

@@ -239,8 +239,9 @@ def _binds_the_same(new: CodeType, old: CodeType) -> bool:
     """True if a function's variables are the same; a new one would be shared by all variants."""
 
     def bound(code: CodeType) -> tuple[frozenset[str], tuple[str, ...]]:
-        names = [one for one in code.co_varnames + code.co_cellvars if one not in (LEFT, RIGHT)]
-        return frozenset(names), code.co_freevars
+        names = code.co_varnames + code.co_cellvars
+        own = frozenset(one for one in names if not one.startswith((LEFT, RIGHT)))
+        return own, code.co_freevars
 
     def every(code: CodeType) -> list[tuple[frozenset[str], tuple[str, ...]]]:
         return [bound(code), *(bound(c) for c in inner_codes(code) if c.co_name[0] != "<")]

@@ -30,13 +30,19 @@ SPECIAL = 4
 SHOWN = 10.0
 SHORTEST = 1e-9
 
+FEW_WRONG, EVALUATIONS_IF_WRONG = 256, 6
+"""Of a block, so many wrong entries are always measured; each takes about so many evaluations."""
+
 FLAT_SAMPLE = 16
 AT_ONCE = 2**12
 """How many entries climb the ladder together; their losses take a few MiB."""
 
 
 def differentiate(along: Along, entries: Indices) -> BlockGradient:
-    """The numeric gradient of the given entries of a block, at least one."""
+    """The numeric gradient of the given entries of a block, at least one.
+
+    If these take more evaluations than they may, a sample stands for those that disagree.
+    """
     first = first_step(along, entries)
     estimates, claimed = first.estimates, along.claim.gradient[entries]
     outside = _largest_outside(along, entries, first)
@@ -57,6 +63,8 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     open_ = np.flatnonzero(~(agrees & (estimates.bound <= limit)))
     if not np.any(claimed) and first.pair.is_flat(along.center).all() and not on_stairs.any():
         open_ = open_[:0]
+    left_out = _too_many(open_[~agrees[open_]], len(entries) * along.claim.each, along.rng)
+    open_ = np.setdiff1d(open_, left_out)
     asked = Asked(
         claimed,
         precision,
@@ -72,13 +80,13 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
         levels = _levels(along, entries, first, rows, exact)
         estimates = estimates.put(rows, escalate(levels, asked[rows], along.limit))
         coarse |= levels.coarse
-    settled = np.delete(np.arange(len(entries)), open_)
+    settled = np.delete(np.arange(len(entries)), np.append(open_, left_out))
     estimates = _at_special(along, entries, first, settled, limit, estimates)
     if len(open_):
         share = _shares(first.sizes, estimates, estimates.bound, outside, lines)
         if np.all(np.abs(estimates.value) <= estimates.bound):  # the loss changed by jumps only
             reference = max(reference, abs(along.center) / length_of(first.sizes))
-    return BlockGradient(
+    gradient = BlockGradient(
         entries,
         estimates,
         first.step,
@@ -89,6 +97,13 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
         first.quantum or jump,
         coarse,
     )
+    return gradient[np.delete(np.arange(len(entries)), left_out)] if len(left_out) else gradient
+
+
+def _too_many(rows: Indices, allowed: float, rng: np.random.Generator) -> Indices:
+    """A random part of the rows that disagree: those for which no evaluations are left."""
+    most = max(FEW_WRONG, allowed / EVALUATIONS_IF_WRONG)
+    return rows[:0] if len(rows) <= most else np.sort(rng.permutation(rows)[int(most) :])
 
 
 @dataclass(frozen=True)

@@ -83,10 +83,12 @@ def confirm(
         bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
     rounded = wrong & on_plateau(levels, rows, at) if levels.exact else wrong
-    far = np.flatnonzero(rounded)[: 0 if levels.coarse else FEW]
-    levels.coarse |= _has_coarse_term(
-        levels, asked, rows[far], value[far], distance[far], most[far]
-    )
+    far = np.flatnonzero(rounded)[:FEW]
+    if len(far) > levels.examined and not levels.coarse:  # a few rows may agree by chance
+        levels.examined = len(far)
+        levels.coarse = _has_coarse_term(
+            levels, asked, rows[far], value[far], distance[far], most[far]
+        )
     wrong &= not levels.coarse
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, rows[zero], value[zero])]] = False

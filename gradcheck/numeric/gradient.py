@@ -109,10 +109,12 @@ class Claim:
     Attributes:
         gradient: the analytic gradient, flat; nan where there is none.
         precision: its rounding error in the user's code.
+        each: how many evaluations of the loss an entry may take on average.
     """
 
     gradient: Array
     precision: float
+    each: float = np.inf
 
     @cached_property
     def largest(self) -> int | None:

@@ -86,6 +86,7 @@ class Levels:
         exact: whether the moving entries are known not to be rounded coarsely.
         ends_in_kink: whether a plateau is known to be no step of a staircase, (n,).
         coarse: whether a term of the loss is rounded so coarsely that small steps say nothing.
+        examined: how many rows have been asked whether there is such a term.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Levels:
         exact: bool = False,
     ) -> None:
         self.center, self.sizes, self.exact, self.coarse = center, sizes, exact, False
+        self.examined = 0
         self.plateaus = plateaus
         self.ends_in_kink = np.zeros(len(entries), dtype=bool)
         self._measure, self._entries = measure, entries

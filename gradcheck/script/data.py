@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gradcheck.trace.record.ownership import ATOMS, is_users_object
@@ -31,11 +31,16 @@ def plain_containers(value: Any, seen: set[int] | None = None) -> Iterator[Any]:
         return
     seen.add(id(value))
     items = _items(value)
-    if type(value) in CONTAINERS and all(isinstance(item, ATOMS) for item in items):
+    if type(value) in CONTAINERS and are_atoms(items):
         yield value
         return
     for item in items:
         yield from plain_containers(item, seen)
+
+
+def are_atoms(items: Iterable[Any]) -> bool:
+    """Whether all items are immutable values; the types are compared, as there may be many."""
+    return all(issubclass(kind, ATOMS) for kind in set(map(type, items)))
 
 
 def _items(value: Any) -> list[Any]:

@@ -25,7 +25,7 @@ from gradcheck.script.playground import Playground
 from gradcheck.script.process import in_process
 from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import read_script
-from gradcheck.script.refusals import loops_tried, no_loop
+from gradcheck.script.refusals import loops_tried, no_loop, places
 from gradcheck.script.saying import described
 from gradcheck.script.state import label
 from gradcheck.script.taking import Taking
@@ -148,6 +148,7 @@ class _Work:
 
         signal.signal(signal.SIGALRM, late)
         signal.setitimer(signal.ITIMER_REAL, PRELUDE_SECONDS)
+        place = ""
         try:
             taking.execute()
         except SystemExit as exit_:
@@ -156,11 +157,12 @@ class _Work:
                     f"the script ends itself before it trains: sys.exit({exit_.code!r})"
                 ) from None
         except Exception as error:
+            place = f" ({places(taking.run, error)})"
             return error
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             if playground.refusals.happened() and taking.step is None:
-                raise RefusedError(playground.refusals.last)
+                raise RefusedError(playground.refusals.last + place)
         return None
 
     def checked(self, taken: Taken | Minimised, overrides: dict[str, Any]) -> Report:

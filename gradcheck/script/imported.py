@@ -12,6 +12,7 @@ from typing import Any
 
 from gradcheck.script.instrument import mark_more
 from gradcheck.script.marks import Marked
+from gradcheck.script.words import name_of
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.places import is_users_file
 from gradcheck.trace.record.sources import parsed
@@ -49,7 +50,7 @@ class _Loader(SourceFileLoader):
         self._imported = imported
 
     def get_code(self, fullname: str) -> CodeType:
-        tree = ast.parse(self.get_data(self.path))
+        tree = ast.parse(self.get_data(self.path), self.path)
         mark_more(tree, self._imported.marked, fullname, Path(self.path).name)
         return compile(tree, self.path, "exec", dont_inherit=True)
 
@@ -86,7 +87,11 @@ def defined(names: dict[str, Any]) -> list[Any]:
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
+    """Yield the modules that a tree imports; all texts, if it imports by `import_module(name)`."""
+    by_text = any(name_of(node) == "import_module" for node in ast.walk(tree))
     for node in ast.walk(tree):
+        if by_text and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (node.value,) if node.value.isidentifier() else ()
         if isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
         elif isinstance(node, ast.Import | ast.ImportFrom):

@@ -244,7 +244,7 @@ class _Marker(ast.NodeTransformer):
             for part in node.values:
                 if isinstance(part, ast.FormattedValue):
                     part.value = self._printed(part.value, text)
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.Add):
+        elif isinstance(node, ast.BinOp) and _is_text(node):
             node.left = self._printed(node.left, text)
             node.right = self._printed(node.right, text)
         elif isinstance(node, ast.Tuple):
@@ -270,6 +270,12 @@ class _Marker(ast.NodeTransformer):
             return node
         number = self._number(Site(DIFFERENCE, text, node.lineno, text))
         return marked_difference(number, node)
+
+
+def _is_text(node: ast.BinOp) -> bool:
+    """Whether a printed expression puts texts together, and is no sum of numbers."""
+    joins = isinstance(node.op, ast.Mod | ast.Add)
+    return joins and bool(_text(node) or {"str", "format"} & _calls(node))
 
 
 def _text(node: ast.AST) -> str:

@@ -15,7 +15,17 @@ import numpy as np
 from gradcheck.script.memory import views
 from gradcheck.script.rates import Rate, candidates, increments
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State, alike, label, leaves, movement
+from gradcheck.script.state import (
+    Path,
+    Snapshot,
+    State,
+    alike,
+    label,
+    last_name,
+    leaves,
+    movement,
+)
+from gradcheck.script.words import may_be_loss
 from gradcheck.user.blocks import Array
 
 MOST_PARAMETERS = 400
@@ -63,7 +73,7 @@ def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
     trial = _Trial(run, number, snapshot, after, changed)
     best = trial.rate(given)
     if best is None:
-        no_rate = "no learning rate and no update W -= ... was found in it"
+        no_rate = "no learning rate, and no update W -= ..., was found that moves nothing at 0"
         passes.why = _ruined(after, changed) or no_rate
         return None
     rate, paths = trial.as_used(*best)
@@ -165,14 +175,19 @@ class _Trial:
         return self.run.replayed(self.number, self.snapshot, values, rate, scale)
 
     def frozen(self, rate: Rate, paths: list[Path]) -> list[Path]:
-        """Return the paths whose numbers an iteration leaves unchanged at a rate of 0."""
+        """Return the paths whose numbers an iteration leaves unchanged at a rate of 0.
+
+        A sum of losses is none: it is added to, but is no parameter.
+        """
         after = self._replayed(rate, 0.0)
         if after is None:
             return []
         return [
             path
             for path in paths
-            if path != rate.path and alike(after.number(path), self.changed[path])
+            if path != rate.path
+            and not (may_be_loss(last_name(path)) and self.changed[path].ndim == 0)
+            and alike(after.number(path), self.changed[path])
         ]
 
     def _halved(self, rate: Rate, paths: list[Path]) -> int:

@@ -7,6 +7,7 @@ malicious code.
 
 from __future__ import annotations
 
+import argparse
 import builtins
 import io
 import os
@@ -124,6 +125,7 @@ class Playground:
         if find_spec("tqdm") is None:
             self._without_tqdm()
         time.sleep = lambda _: None
+        argparse.ArgumentParser.error = _without_arguments  # type: ignore[method-assign,assignment]
         names = vars(builtins)
         names.update(
             get_ipython=Anything, display=Anything(), xrange=range, input=_asked, open=self._open
@@ -163,6 +165,10 @@ def _asked(prompt: Any = "") -> str:
     raise RefusedError(
         f"the script asks a question, input({str(prompt)!r}); write the answer into the script"
     )
+
+
+def _without_arguments(_: Any, message: str) -> None:
+    raise RefusedError(f"it is run without arguments, and {message}; give these defaults in it")
 
 
 def _seeded() -> None:

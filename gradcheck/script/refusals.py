@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path as File
 
 from gradcheck.casefiles import what_to_write
@@ -59,7 +59,7 @@ def it_raised(run: Run, error: Exception, in_loop: bool) -> str:
     if by_framework:
         return by_framework
     where = "in its loop" if in_loop else "before any training loop"
-    description = f"{type(error).__name__}: {short(error, 160)} ({_places(run, error)})"
+    description = f"{type(error).__name__}: {short(error, 160)} ({places(run, error)})"
     hint = "; install it in the environment of gradcheck, or leave it out" if missing else ""
     return f"it raises {description}, {where}{hint}"
 
@@ -74,12 +74,12 @@ def _made_by_a_framework(run: Run) -> str:
     )
 
 
-def _places(run: Run, error: Exception) -> str:
+def places(run: Run, error: Exception) -> str:
     """Return the innermost place in the user's files, and the line of the script that led there."""
     script = run.script.path
     frames = [
         frame
-        for frame in traceback.extract_tb(error.__traceback__)
+        for frame in [*traceback.extract_tb(error.__traceback__), *_of_syntax(error)]
         if File(frame.filename).is_relative_to(script.parent)
     ]
     lines = [frame.lineno for frame in frames if File(frame.filename) == script]
@@ -88,6 +88,12 @@ def _places(run: Run, error: Exception) -> str:
         inner = File(frames[-1].filename).relative_to(script.parent)
         return f"{inner}:{frames[-1].lineno}, from {place}"
     return place
+
+
+def _of_syntax(error: Exception) -> Iterator[traceback.FrameSummary]:
+    """Yield the place at which a file does not parse."""
+    if isinstance(error, SyntaxError) and error.filename:
+        yield traceback.FrameSummary(error.filename, error.lineno or 1, "")
 
 
 def _uncalled(tree: ast.Module, updating: set[str]) -> str:

@@ -73,6 +73,7 @@ class Run:
         passes: the passes of every loop.
         found: the number of the training loop; None until it is found.
         snapshots: the snapshots of the training loop's first iterations.
+        reports: whether a replay does what the script does in every tenth pass, say.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Run:
         self.passes: list[Passes] = []
         self.found: int | None = None
         self.snapshots: list[Snapshot] = []
+        self.reports = False
         self._test = test
         self._patience = MOST_PASSES
         self._seen: Seen | None = None
@@ -214,14 +216,15 @@ class Run:
         """Return a function that carries out one pass of a loop."""
         local = snapshot.state.local
         names = None if local is None else frozenset({**snapshot.shared, **local})
-        if (number, names) not in self._bodies:
+        key = number, names, self.reports
+        if key not in self._bodies:
             loop = self.marked.loops[number]
             module = self._imported.names[loop.module] if loop.module else self.names
-            function = body_function(loop, module["__file__"], names, module)
+            function = body_function(loop, module["__file__"], names, module, self.reports)
             if local is not None and "self" in local:
                 fill_class(function, local["self"], loop.class_name)
-            self._bodies[number, names] = function
-        return self._bodies[number, names]
+            self._bodies[key] = function
+        return self._bodies[key]
 
     def own_body(self, number: int, snapshot: Snapshot) -> types.FunctionType:
         """Return a copy of the loop's function that can be edited on its own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -70,6 +70,11 @@ class State:
             return np.array(self.get(path), dtype=np.float64)
         except (LookupError, AttributeError, TypeError, ValueError):
             return None
+
+    def places(self, paths: Iterable[Path]) -> set[Any]:
+        """Return what tells places apart: the identity of an array, else the path."""
+        there = ((path, self.get(path) if self.number(path) is not None else 0) for path in paths)
+        return {id(one) if isinstance(one, np.ndarray) else path for path, one in there}
 
     def put(self, path: Path, value: Any) -> None:
         """Set the attribute or the item at a path."""
@@ -165,6 +170,8 @@ def take_snapshot(state: State) -> Snapshot:
     """Return a copy of all variables except modules, functions and classes."""
     memo: dict[int, Any] = {}
     keep_memory_shared(views(leaves(state).values()), memo)
+    parts = [state.module, state.local or {}, state.imported]
+    memo.update((id(plain), copy.copy(plain)) for plain in plain_containers(parts))
     local = state.local
     copied = State(
         _copied(state.module, memo),
@@ -229,7 +236,7 @@ def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]
                 yield from _below((*path, index if len(index) > 1 else index[0]), item, seen)
     elif isinstance(value, list) and value and all(map(is_number, value)):
         yield path, value
-    elif len(path) < DEPTH:
+    elif len(path) < DEPTH and not (type(value) is list and set(map(type, value)) <= {int, str}):
         for step, item in steps_into(value):
             yield from _below((*path, step), item, seen)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcheck.options import Wishes
+from gradcheck.script.bodies import may_report
 from gradcheck.script.choice import Found, choose, proportional
 from gradcheck.script.gradients import (
     implied_gradients,
@@ -97,8 +98,9 @@ class Taking:
         assert self.step is not None
         snapshots = self.run.snapshots
         more = [further_paths(self.run, self.step, one) for one in snapshots]
-        for paths in more:
-            self.step.paths += [path for path in paths if path not in self.step.paths]
+        for one, paths in zip(snapshots, more, strict=True):
+            known = one.state.places(self.step.paths)  # an array may have another path by now
+            self.step.paths += [path for path in paths if not one.state.places([path]) & known]
         if self.wishes.params is not None:
             self.step.paths = self._wanted(self.wishes.params)
         most = max(map(len, more))
@@ -160,7 +162,24 @@ class Taking:
         return paths
 
     def _at(self, snapshot: Snapshot) -> Taken | None:
-        """Take one iteration apart; None if there is no loss in it."""
+        """Take one iteration apart; None if there is no loss in it.
+
+        If the script computes its loss in other iterations only, this one is made to do so.
+        """
+        assert self.step is not None
+        taken = self._as_it_is(snapshot)
+        inferred = taken is None or taken.found.loss.family is not None
+        loops = self.run.marked.loops
+        if inferred and self.step.loop < len(loops) and may_report(loops[self.step.loop]):
+            self.run.reports = True
+            reporting = self._as_it_is(snapshot)
+            found = None if reporting is None else reporting.found
+            if found and (found.loss.family is None or found.instead):
+                return reporting
+            self.run.reports = False
+        return taken
+
+    def _as_it_is(self, snapshot: Snapshot) -> Taken | None:
         assert self.step is not None
         step = replace(
             self.step,

@@ -38,11 +38,15 @@ SAME = 1e-9
 
 @dataclass(frozen=True)
 class Effort:
-    """Seconds for a recognised network's literal tier, the number of processes, a progress bar."""
+    """Seconds for a recognised network's literal tier, the number of processes, a progress bar.
+
+    `evaluations` is how many evaluations of the loss the budget allows.
+    """
 
     budget: float = 0.0
     workers: int = 1
     begin: Begin = no_bar
+    evaluations: float = np.inf
 
 
 ALONE = Effort()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.errors import UsageError
+from gradcheck.user.blocks import Parameters
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradient, Gradients, gradients_at
 from gradcheck.user.layers import TARGETS
@@ -38,11 +39,15 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         narrowed = parameters.narrowed(named) if named else parameters
         return replace(problem, parameters=narrowed), None
     moving = problem.step is not None or problem.layer is not None
-    center = problem.loss(parameters.values) if moving else np.nan
+    doubted = [moving or _is_replaced(parameters, block) for block in range(len(gradients))]
+    center = problem.loss(parameters.values) if any(doubted) else np.nan
     chosen = [
         block
         for block, gradient in enumerate(gradients)
-        if (gradient.verdict != "missing" and (not moving or problem.depends_on(block, center)))
+        if (
+            gradient.verdict != "missing"
+            and (not doubted[block] or problem.depends_on(block, center))
+        )
         or not _may_be_none(problem, block)
         or (parameters.names[block].lower() in TARGETS and _is_something(gradient))
     ]
@@ -53,6 +58,13 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         )
     first = Gradients(tuple(gradients[block] for block in chosen))
     return replace(problem, parameters=parameters.narrowed(chosen)), first
+
+
+def _is_replaced(parameters: Parameters, block: int) -> bool:
+    """Whether the last call put something else in all places of a block, as into a cache."""
+    working = parameters.working[block]
+    own = [slot for slot, _ in parameters.origin if slot.working is working is not None]
+    return bool(own) and all(slot.is_replaced for slot in own)
 
 
 def _is_something(gradient: Gradient) -> bool:

@@ -138,6 +138,11 @@ class Slot:
             thawed(self.working)[...] = value
         self.place.hold(self.original if self.itself else self.working)
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the user's functions have put something else in its place."""
+        return self.place.get() is not (self.original if self.itself else self.working)
+
     def holds(self, value: Array) -> bool:
         """Whether the original is in its place and has this value."""
         there = self.place.get()

@@ -533,3 +533,11 @@ def test_what_people_write_comes_first(plain, odd):
 def test_patches_that_say_the_same_are_one():
     texts = ("a * b / m", "b / m * a", "(a * b) / m", "a * b * m", "m / b * a * b")
     assert ranked_texts("a * b\n", *texts) == ["a * b / m", "a * b * m", "m / b * a * b"]
+
+
+def test_long_samples_of_numbers_are_not_held_one_by_one():
+    short, long = [[1, 2.0]], [[0] * 99] * 2
+    assert len(Holdings.of([lambda: short]).held) == 2
+    holdings = Holdings.of([lambda: long])
+    assert not holdings.held
+    assert long[0] in holdings.containers

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import gradcheck
 from gradcheck.numeric.blackbox import numeric_gradient
 from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.noise import estimate_noise
@@ -33,6 +34,29 @@ def measure(function, derivative, point=POINT, claimed=None):
     entries = [np.arange(point.size)]
     measured = numeric_gradient(entry_losses, [point], center, noise, entries, [claim], rng)
     return measured.blocks[0].estimates, truth, measured, noise
+
+
+def test_wrong_entries_are_sampled_where_the_evaluations_do_not_suffice():
+    rng = np.random.default_rng(0)
+    point = rng.normal(size=2000)
+    claim = np.where(np.arange(2000) % 2, 2.0, 1.0) * np.cos(point)
+    calls = 0
+
+    def losses(block, entries, moved):
+        nonlocal calls
+        calls += len(entries)
+        return np.sin(point).sum() + np.sin(moved) - np.sin(point[entries])
+
+    center = float(np.sin(point).sum())
+    noise = estimate_noise(lambda p: float(np.sin(p[0]).sum()), [point], center, 0.0, rng)
+    entries, claims = [np.arange(2000)], [Claim(claim, 1e-15, each=2.0)]
+    (block,) = numeric_gradient(losses, [point], center, noise, entries, claims, rng).blocks
+    off = np.abs(block.estimates.value - claim[block.entries]) > 3 * block.estimates.bound
+    assert calls < 10000
+    assert 256 < np.count_nonzero(off) < 1000 == np.count_nonzero(~off)
+    claims = [Claim(claim, 1e-15)]
+    (whole,) = numeric_gradient(losses, [point], center, noise, entries, claims, rng).blocks
+    assert len(whole.entries) == 2000
 
 
 SMOOTH = {
@@ -118,3 +142,29 @@ def test_the_noise_is_measured_near_the_point_and_not_at_it(shape):
 def test_a_stencil_that_has_not_the_order_it_claims_is_refused():
     with pytest.raises(ValueError, match="moment 2"):
         Stencil((0, 1), (-1.0, 1.0), order=2)
+
+
+@pytest.mark.parametrize("seed", [8, 14])
+def test_small_weights_whose_kinks_are_near_are_wrong_and_not_coarsely_rounded(seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(10, 3)), rng.integers(0, 2, size=(10, 1))
+    point = {"W1": rng.normal(size=(3, 20)) * 0.01, "b1": rng.normal(size=20) * 1e-9}
+    point.update(W2=rng.normal(size=(20, 1)) * 0.01, b2=np.zeros(1))
+
+    def forward(p):
+        z = x @ p["W1"] + p["b1"]
+        return z, 1 / (1 + np.exp(-(np.maximum(z, 0) @ p["W2"] + p["b2"])))
+
+    def loss(p):
+        a = forward(p)[1]
+        return -np.mean(y * np.log(a) + (1 - y) * np.log(1 - a))
+
+    def grad(p):
+        z, a = forward(p)
+        d = (a - y) / 10
+        below = d @ p["W2"].T * (z > 0) / 10
+        gradients = x.T @ below, below.sum(axis=0), np.maximum(z, 0).T @ d, d.sum(axis=0)
+        return dict(zip(("W1", "b1", "W2", "b2"), gradients, strict=True))
+
+    report = gradcheck.check(loss, point, grad, diagnose=False)
+    assert [block.verdict for block in report.blocks] == ["wrong", "wrong", "ok", "ok"]

@@ -248,3 +248,31 @@ def test_a_derivative_of_the_loss_is_no_loss(name):
 @pytest.mark.parametrize("name", ["d_loss", "D_loss", "d_loss_real", "hidden_error", "loss_d"])
 def test_the_loss_of_a_discriminator_is_one(name):
     assert may_be_loss(name)
+
+
+SHOWN_LATER = """
+def cost(w):
+    return np.mean((x @ w - t) ** 2) + 0.1 * np.sum(w ** 2)
+
+
+for turn in range(400):
+    off = x @ w - t
+    w = w - 0.02 * (2 * x.T @ off / len(t)SHRINK)
+    if (turn + 1) % 50 == 0:
+        print("now", SHOWN)
+"""
+
+
+@pytest.mark.parametrize(("shrink", "ok"), [(" + 0.2 * w", True), ("", False)])
+def test_a_loss_that_only_later_passes_show_is_the_loss(outcome, shrink, ok):
+    found = outcome(SHOWN_LATER.replace("SHRINK", shrink).replace("SHOWN", "cost(w)"))
+    assert found.script.loss == "cost()"
+    assert found.report.ok is ok
+
+
+def test_a_printed_sum_of_numbers_is_one_number(outcome):
+    shown = "'loss', np.mean((x @ w - t) ** 2) + 0.1 * np.sum(w ** 2)"
+    text = SHOWN_LATER.replace("SHRINK", " + 0.2 * w").replace("SHOWN", shown)
+    found = outcome(text)
+    assert found.script.loss == shown.partition(", ")[2]
+    assert found.report.ok

@@ -490,3 +490,77 @@ for turn in range(9):
     assert found.report.ok, str(found.report)
     assert "errors below the precision of float32 are not counted" in found.script.text()
     assert not outcome(TABLE + text.replace("share * x", "share * (1 + 1e-7) * x")).report.ok
+
+
+SUMMED = """
+def step(w, v, lr=0.02):
+    out = [x[i] @ w @ v for i in range(len(x))]
+    back = np.zeros(2)
+    dw, dv = np.zeros_like(w), np.zeros_like(v)
+    loss = np.sum((out[-1] - t[-1]) ** 2)
+    for i in range(len(x) - 1, -1, -1):
+        off = 2 * (out[i] - t[i])
+        back += off
+        dv += np.outer(x[i] @ w, off)
+        dw += np.outer(x[i], v @ OFF)
+        if i < len(x) - 1:
+            loss += np.sum((out[i] - t[i]) ** 2)
+    w -= lr * dw
+    v -= lr * dv
+    return loss
+
+w, v = rng.normal(size=(3, 2)), rng.normal(size=(2, 2))
+for turn in range(9):
+    loss = step(w, v)
+"""
+
+
+@pytest.mark.parametrize(("off", "ok"), [("off", True), ("back", False)])
+def test_sums_of_gradients_and_of_losses_are_no_parameters(outcome, off, ok):
+    found = outcome(TABLE + SUMMED.replace("OFF", off))
+    assert found.script.params == ("w", "v")
+    assert [block.failed for block in found.report.blocks] == [not ok, False]
+
+
+FROM_THE_END = """
+w = rng.normal(size=(3, 2))
+for turn in range(9):
+    out = x @ w
+    g = np.zeros_like(w)
+    for back in range(len(x)):
+        off = out[len(x) - back - 1] - t[len(x) - back - 1]
+        g += np.outer(x[len(x) - back - 1], off)
+    w -= 0.02 * g
+"""
+
+
+def test_an_error_may_have_differences_in_its_indices(outcome):
+    found = outcome(TABLE + FROM_THE_END)
+    assert "half the sum of squares of out[len(x) - back - 1]" in found.script.loss_words[0]
+    assert found.report.ok
+
+
+def test_a_module_may_be_imported_by_its_name(outcome):
+    text = f"{TABLE}import importlib\nkind = importlib.import_module('model')\nm = kind.Map()\n"
+    text += "for i in range(9):\n    y = m.ahead(x)\n    m.back(y, y - t)\n"
+    assert outcome(text, model=MODEL).report.ok
+
+
+KEPT_TOO = """
+class Model:
+    def __init__(self):
+        self.w = rng.normal(size=(3, 2))
+
+earlier, model = [], Model()
+for turn in range(9):
+    out = x @ model.w
+    loss = 0.5 * np.sum((out - t) ** 2)
+    model.w = model.w - 0.02 * x.T @ (out - t)
+    earlier = earlier + [model]
+"""
+
+
+def test_a_parameter_that_is_kept_under_another_name_as_well_is_one(outcome):
+    found = outcome(TABLE + KEPT_TOO)
+    assert found.script.params == ("model.w",)
+    assert found.report.ok

@@ -37,7 +37,12 @@ REFUSED = {
     "exit": ("import sys\nsys.exit('later')\n", "ends itself before it trains: sys.exit('later')"),
     "hard exit": ("import os\nos._exit(3)\n", "may not call os._exit"),
     "process": ("import subprocess\nsubprocess.run(['true'])\n", "may not call subprocess.Popen"),
-    "removal": ("import os\nos.remove('kept.txt')\n", "may not call os.remove"),
+    "removal": ("import os\nos.remove('kept.txt')\n", "may not call os.remove (script.py:2)"),
+    "arguments": (
+        "import argparse\nasked = argparse.ArgumentParser()\n"
+        "asked.add_argument('--rows', required=True)\nasked.parse_args()\n",
+        "run without arguments, and the following arguments are required: --rows",
+    ),
     "caught": (
         "import shutil\ntry:\n    shutil.rmtree('folder')\nexcept Exception:\n    pass\n",
         "the script may not call os.rmdir",
@@ -93,6 +98,9 @@ def test_it_is_said_where_in_the_users_files_a_script_raises(tmp_path):
     (tmp_path / "script.py").write_text(text)
     error = ScriptEntry(tmp_path / "script.py").outcome({}).error
     assert "(ahead.py:2, from script.py:3), before any training loop" in error
+    (tmp_path / "ahead.py").write_text("def ahead(x):\n    return (x\n")
+    error = ScriptEntry(tmp_path / "script.py").outcome({}).error
+    assert "(ahead.py:2, from script.py:2), before any training loop" in error
 
 
 def test_one_of_two_losses_is_checked_when_it_is_named(tmp_path):

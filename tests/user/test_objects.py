@@ -259,3 +259,31 @@ def test_the_list_of_gradients_beside_the_list_of_parameters_may_be_returned():
         "cells[0].params[1]",
         "cells[1].params[0]",
     ]
+
+
+class Remembers:
+    """A layer that keeps its inputs, and the derivative by them beside the parameter's."""
+
+    def __init__(self):
+        self.weights = np.random.default_rng(0).normal(size=(3, 2))
+        self.inputs = np.zeros((4, 3))
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs @ self.weights
+
+    def backward(self, dvalues):
+        self.dweights = self.inputs.T @ dvalues
+        self.dinputs = dvalues @ self.weights.T
+
+
+@pytest.mark.parametrize("factor", [1.0, 2.0])
+def test_what_an_object_remembers_of_its_last_call_is_no_parameter(factor):
+    layer, x = Remembers(), np.random.default_rng(1).normal(size=(4, 3))
+
+    def grad(_):
+        layer.backward(factor * layer.forward(x))
+
+    report = gradcheck.check(lambda _: 0.5 * np.sum(layer.forward(x) ** 2), layer, grad)
+    assert "not checked, as no gradient belongs to them: inputs" in str(report)
+    assert report.ok is (factor == 1.0)

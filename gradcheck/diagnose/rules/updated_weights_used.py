@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from gradcheck.compare.point import NEAR, Point, slope_along
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
@@ -14,6 +16,9 @@ from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.steps import Step, moved
 from gradcheck.words import gradient_of, listed, verb
+
+SHARES = (1.0, 0.5, 0.25, 0.125)
+"""The shares of the learning rate from whose steps that at a rate of 0 is told."""
 
 CLEAR = 10.0
 """A slope that fits is closer by at least this factor than one that does not."""
@@ -73,60 +78,78 @@ def _in_the_limit(rule: Rule, evidence: Evidence, step: Step) -> Iterator[Findin
     wrong = [index for index, block in enumerate(evidence.blocks) if block.verdict == "wrong"]
     errors: dict[int, float] = dict.fromkeys(wrong, 0.0)
     for point in evidence.points:
-        limits = _at_no_learning_rate(evidence, point)
+        limits = list(_at_no_learning_rate(evidence, point, step))
         for index in list(errors):
-            error = None
-            limit = None if limits is None else limits[index]
-            for decay in (0.0, *set(step.decay.values())):
-                if limit is None or error is not None:
-                    break
-                less = limit - decay * moved(point.values[index], limit)
-                error = error_if_right(point, index, less, gain=4.0)
+            value = point.values[index]
+            tried = (
+                error_if_right(point, index, limit - decay * moved(value, limit), gain)
+                for gain, gradients in limits
+                for limit in gradients[index : index + 1]
+                for decay in (0.0, *set(step.decay.values()))
+                if limit is not None
+            )
+            error = next((one for one in tried if one is not None), None)
             if error is None:
                 del errors[index]
             else:
                 errors[index] = max(errors[index], error)
     if errors:
         names = tuple(evidence.names[index] for index in errors)
-        rate = step.learning_rate
+        rates = listed([f"{share * step.learning_rate:g}" for share in SHARES[:2]])
         yield rule.finding(
             names,
             f"{gradient_of(names)} made with weights that the step has already updated",
             evidence=(
-                f"the error is proportional to the learning rate: from steps at {rate:g} and "
-                f"{rate / 2:g} it goes to {max(errors.values()):.1e} at 0",
+                f"the error vanishes with the learning rate: from steps at {rates} and less it "
+                f"goes to {max(errors.values()):.1e} at 0",
             ),
             fix="compute all gradients first, and update the parameters after that",
             error_after_fix=max(errors.values()),
         )
 
 
-def _at_no_learning_rate(evidence: Evidence, point: Point) -> list[Array | None] | None:
-    """Return the implied gradients in the limit of a learning rate of 0: 2 g(lr / 2) - g(lr)."""
+def _at_no_learning_rate(
+    evidence: Evidence, point: Point, step: Step
+) -> Iterator[tuple[float, list[Array | None]]]:
+    """Yield the implied gradients in the limit of a learning rate of 0, and their gain of rounding.
+
+    They are polynomials in the rate: linear in the layer below weights that are updated too early,
+    and of one degree more in each layer further down.
+    """
     problem = evidence.problem
-    if problem.step is None:
+    known = [[block.gradient.value for block in point.blocks]]
+    for degree in range(1, len(SHARES)):
+        step.begin()
+        try:
+            less = problem.implied_gradient(point.values, step.learning_rate * SHARES[degree])
+            known.append([one.value for one in read_gradients(less, problem.parameters).blocks])
+        except UserCodeError:
+            return
+        shares = np.array(SHARES[: degree + 1])
+        weights = [float(np.prod(others / (others - x))) for x, others in _each(shares)]
+        gain = float(np.sum(np.abs(weights) / shares))
+        yield gain, [_weighted(weights, of_block) for of_block in zip(*known, strict=True)]
+
+
+def _each(values: Array) -> Iterator[tuple[float, Array]]:
+    """Yield every value, and the others."""
+    for index, value in enumerate(values):
+        yield float(value), np.delete(values, index)
+
+
+def _weighted(weights: Sequence[float], gradients: Sequence[Array | None]) -> Array | None:
+    """Return the weighted sum of gradients; None if one of them is missing."""
+    there = [one for one in gradients if one is not None]
+    if len(there) < len(weights):
         return None
-    problem.step.begin()
-    try:
-        half = read_gradients(
-            problem.implied_gradient(point.values, problem.step.learning_rate / 2),
-            problem.parameters,
-        )
-    except UserCodeError:
-        return None
-    return [
-        None
-        if one.value is None or block.gradient.value is None
-        else 2 * one.value - block.gradient.value
-        for one, block in zip(half.blocks, point.blocks, strict=True)
-    ]
+    return np.sum([w * one for w, one in zip(weights, there, strict=True)], axis=0)  # type: ignore[no-any-return]
 
 
 RULE = Rule(
     code="GC404",
     name="updated-weights-used",
     what="The step updates a layer's weights and then sends delta back through the new ones.",
-    shows="the error is proportional to the learning rate, and vanishes with it.",
+    shows="the error vanishes with the learning rate.",
     example="W2 -= lr * dW2;  delta1 = delta2 @ W2.T * slope",
     instead="delta1 = delta2 @ W2.T * slope;  W2 -= lr * dW2",
     detector=Direct(_find),

@@ -114,7 +114,8 @@ def _with_other_numbers(
             first, end, _ = index.indices(length)
             for start in range(min(length - (end - first) + 1, MOST_PARTS)):
                 stop = start + end - first
-                yield subscript, axis, slice(start, stop), f"{start}:{stop}"
+                ends = str(start or ""), str(stop if stop < length else "")
+                yield subscript, axis, slice(start, stop), ":".join(ends)
 
 
 def _is_one(node: Node, compared: Compared) -> bool:
