@@ -16,8 +16,8 @@ import numpy as np
 from gradcheck.trace.record.array import TracedArray
 from gradcheck.trace.record.functions import OPERATORS
 from gradcheck.trace.record.library_functions import PLACING, TORCHS, Placed, words_for
-from gradcheck.trace.record.places import is_users_file
 from gradcheck.trace.record.recording import apply, open_tape
+from gradcheck.user.calls import is_users_file
 from gradcheck.user.objects import attributes, is_object
 from gradcheck.user.outputs import leaves
 from gradcheck.user.tensors import is_jax, is_module, is_tensor, is_torch, to_array
