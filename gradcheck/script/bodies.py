@@ -8,7 +8,7 @@ import copy
 import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -144,16 +144,16 @@ def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:
 @contextlib.contextmanager
 def closures(local: Mapping[str, Any]) -> Iterator[None]:
     """Let functions defined around the loop see the variables in `local`, within this context."""
-    before = {}
+    undo: list[tuple[CellType, Any]] = []
     for function in (one for one in local.values() if isinstance(one, FunctionType)):
         for name, cell, value in cells_of(function):
             if name in local and not isinstance(local[name], FunctionType):
-                before.setdefault(id(cell), (cell, value))
+                undo.append((cell, value))
                 cell.cell_contents = local[name]
     try:
         yield
     finally:
-        for cell, value in before.values():
+        for cell, value in reversed(undo):
             cell.cell_contents = value
 
 

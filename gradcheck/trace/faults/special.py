@@ -30,14 +30,14 @@ class Special:
     """A fault of a special kind: its place, what mends it, and the outputs that it makes wrong.
 
     `actual` and `expected` are the wrong and the right value, if known. An empty `fix` means that
-    the kind says what to write.
+    the kind says what to write. One that is still to be tried has no outputs.
     """
 
     kind: str
     blame: Blame
     node: int
     replacements: tuple[Replacement, ...]
-    outputs: frozenset[str]
+    outputs: frozenset[str] = frozenset()
     actual: NDArray[Any] | None = None
     expected: NDArray[Any] | None = None
     fix: str = ""
