@@ -13,7 +13,7 @@ from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import CLIPPED, PATH_MISSING, Entry, Fault
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, naming, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
-from gradcheck.trace.faults.passes import last_pass, overwritten
+from gradcheck.trace.faults.passes import lost_passes
 from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
@@ -35,11 +35,7 @@ def next_fault(
     view = view_of(state, wrong, search.known)
     assignments = search.points[0].gradient.tape.assignments
     names = naming(assignments)
-    special = (
-        special_fault(view, wrong, search.points)
-        or overwritten(view, wrong)
-        or last_pass(view, wrong, names)
-    )
+    special = special_fault(view, wrong, search.points) or lost_passes(view, wrong, names)
     if special is not None:
         return of_special(search, state, special), False
     trials = Trials(view, wrong, search.candidates, search.deadline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -31,24 +31,17 @@ INNER = (1, 2, 3, 4, 6)
 """Possible numbers of passes of an inner loop, if each pass computes another gradient."""
 
 
-def last_pass(
+def lost_passes(
     view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
 ) -> Special | None:
-    """Return the operation or assignment whose values, summed over its loop, mend outputs."""
-    return _that_mends(
-        view.state, wrong, chain(_of_operations(view), _of_assignments(view.state, assignments))
-    )
-
-
-def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
-    """Return the statement that mends outputs if it adds in each pass instead of assigning."""
+    """Return the statement that mends outputs if what its passes make is added up, or None."""
     state = view.state
-    return _that_mends(state, wrong, chain(_of_writes(state, wrong), _of_names(state, wrong)))
-
-
-def _that_mends(state: State, wrong: frozenset[str], tried: Iterable[Special]) -> Special | None:
-    """Return the first that mends wrong outputs, with these."""
-    for special in tried:
+    for special in chain(
+        _of_writes(state, wrong),
+        _of_names(state, wrong),
+        _of_operations(view),
+        _of_assignments(state, assignments),
+    ):
         mended = state.mended_by(special.replacements, wrong)
         if mended:
             return replace(special, outputs=mended)
