@@ -34,8 +34,9 @@ def next_fault(
     """Return the next fault with the mended state, or None; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
     assignments = search.points[0].gradient.tape.assignments
-    names = naming(assignments)
-    special = special_fault(view, wrong, search.points) or lost_passes(view, wrong, names)
+    special = special_fault(view, wrong, search.points) or lost_passes(
+        view, wrong, naming(assignments)
+    )
     if special is not None:
         return of_special(search, state, special), False
     trials = Trials(view, wrong, search.candidates, search.deadline)
@@ -62,7 +63,7 @@ def next_fault(
         if beside is not None:
             blamed = blamed.moved_to(beside)
         return _of_entry(search, state, _shared(place.mend, state, wrong), blamed), outcome.late
-    special = wrong_shape(view, wrong, names)
+    special = wrong_shape(view, wrong)
     return (None if special is None else of_special(search, state, special)), outcome.late
 
 
