@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,16 @@ def copied(value: Any, depth: int) -> Any:
     if depth and type(value) in (list, tuple):
         return type(value)(copied(item, depth - 1) for item in value)
     return value
+
+
+def mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """A structure of lists, tuples and dicts with all else in it changed."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind([mapped(change, item) for item in value])
+    if kind is dict:
+        return {key: mapped(change, item) for key, item in value.items()}
+    return change(value)
 
 
 def groups_of(several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[list[list[NDArray[Any]]]]:

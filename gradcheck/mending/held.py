@@ -19,7 +19,14 @@ from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
 from gradcheck.user.contracted import Moves, Weighted
-from gradcheck.user.objects import Place, Position, is_object, steps_from
+from gradcheck.user.objects import (
+    Place,
+    Position,
+    cells_of,
+    defaults_of,
+    is_object,
+    steps_from,
+)
 
 DEPTH = 7
 MOST_ITEMS, MOST_NUMBERS = 500, 64
@@ -206,17 +213,13 @@ def _inside_tuple(
 
 
 def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield cell.cell_contents, functools.partial(setattr, cell, "cell_contents"), (name,)
-        except ValueError:  # the cell is still empty
-            continue
-    given, code = function.__defaults__ or (), function.__code__
-    names_given = code.co_varnames[: code.co_argcount][code.co_argcount - len(given) :]
-    every = _inside_tuple(given, functools.partial(setattr, function, "__defaults__"))
-    yield from (
-        (item, put, (name,)) for (item, put, _), name in zip(every, names_given, strict=False)
+    for name, cell, value in cells_of(function):
+        yield value, functools.partial(setattr, cell, "cell_contents"), (name,)
+    every = _inside_tuple(
+        function.__defaults__ or (), functools.partial(setattr, function, "__defaults__")
     )
+    for (name, _), (item, put, _) in zip(defaults_of(function), every, strict=False):
+        yield item, put, (name,)
     yield function.__kwdefaults__ or {}, None, ()
     yield vars(function), None, ()
     scope, names = function.__globals__, names_in(function.__code__)

@@ -7,8 +7,8 @@ import contextlib
 import copy
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import FunctionType
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,10 @@ import numpy as np
 from gradcheck.mending.marks import SEE
 from gradcheck.mending.source import ONCE, STEP
 from gradcheck.script.marks import TrainingLoop
-from gradcheck.script.state import random_states, restore_random
 from gradcheck.script.words import is_update
 from gradcheck.trace.record.ownership import restorer
+from gradcheck.user.objects import cells_of
+from gradcheck.user.tensors import random_states
 
 RETURNED = "__gradcheck_returned__"
 
@@ -171,18 +172,16 @@ def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:
 @contextlib.contextmanager
 def closures(local: Mapping[str, Any]) -> Iterator[None]:
     """Let functions defined around the loop see the variables in `local`, within this context."""
-    before = {}
-    for function in local.values():
-        if isinstance(function, FunctionType):
-            names = function.__code__.co_freevars
-            for name, cell in zip(names, function.__closure__ or (), strict=True):
-                if name in local and not isinstance(local[name], FunctionType):
-                    before[id(cell)] = (cell, cell.cell_contents)
-                    cell.cell_contents = local[name]
+    undo: list[tuple[CellType, Any]] = []
+    for function in (one for one in local.values() if isinstance(one, FunctionType)):
+        for name, cell, value in cells_of(function):
+            if name in local and not isinstance(local[name], FunctionType):
+                undo.append((cell, value))
+                cell.cell_contents = local[name]
     try:
         yield
     finally:
-        for cell, value in before.values():
+        for cell, value in reversed(undo):
             cell.cell_contents = value
 
 
@@ -201,16 +200,15 @@ def silence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_at(
-    scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], random_state: tuple[Any, Any]
+    scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], set_random: Callable[[], None]
 ) -> Iterator[None]:
     """Set variables and random generators, and restore them when the context ends."""
-    undo, states = [restorer(names) for names, _ in scopes], random_states()
+    undo = [*(restorer(names) for names, _ in scopes), random_states()]
     for names, values in scopes:
         names.update(values)
-    restore_random(*random_state)
+    set_random()
     try:
         yield
     finally:
         for restore in undo:
             restore()
-        restore_random(*states)

@@ -82,18 +82,18 @@ def is_of_other_data(
     If so, the loss is computed from all data, but the step from one sample or a batch.
     """
     values = {path: plain(value) for path, value in point.start.items()}
-    base = point.seen({}).numbers.get(loss.number)
+    base = point.seen({}).last(loss.number)
     for snapshot in snapshots:
         there = replace(point, snapshot=snapshot)
-        if snapshot is point.snapshot or base is None:
+        if snapshot is point.snapshot:
             continue
         try:
-            value = there.seen(values).numbers.get(loss.number)
+            value = there.seen(values).last(loss.number)
             after = point.run.replay(point.step.loop, snapshot, values)
             other = implied_gradients(point, after)
         except Exception:
             continue
-        if value is not None and abs(value - base) <= 1e-12 * abs(base):
+        if abs(value - base) <= 1e-12 * abs(base):
             pairs = [(other[path], own) for path, own in implied.items() if path in other]
             return not all(proportional(*pair) for pair in pairs if any(map(np.any, pair)))
     return False
@@ -108,7 +108,7 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
             continue
         width = 1e-4 / max(float(np.max(np.abs(gradient))), 1e-9)
         sides = point.on_both_sides(path, width * gradient)
-        ahead, behind = (seen.numbers.get(loss.number, np.nan) for seen in sides)
+        ahead, behind = (seen.last(loss.number) for seen in sides)
         if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
             descending.append(path)
     return descending

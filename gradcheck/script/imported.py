@@ -14,8 +14,8 @@ from gradcheck.script.instrument import mark_more
 from gradcheck.script.marks import Marked
 from gradcheck.script.words import name_of
 from gradcheck.trace.record.ownership import is_users_object
-from gradcheck.trace.record.places import is_users_file
 from gradcheck.trace.record.sources import parsed
+from gradcheck.user.calls import is_users_file
 
 MOST_FOLDERS = 50
 

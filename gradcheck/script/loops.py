@@ -174,20 +174,24 @@ class _Trial:
     ) -> State | None:
         return self.run.replayed(self.number, self.snapshot, values, rate, scale)
 
-    def frozen(self, rate: Rate, paths: list[Path]) -> list[Path]:
+    def frozen(
+        self, rate: Rate, paths: list[Path], moved: dict[Path, Array] | None = None
+    ) -> list[Path]:
         """Return the paths whose numbers an iteration leaves unchanged at a rate of 0.
 
-        A sum of losses is none: it is added to, but is no parameter.
+        `moved` puts other numbers there beforehand. A sum of losses is none: it is added to, but is
+        no parameter.
         """
-        after = self._replayed(rate, 0.0)
+        values = {} if moved is None else {path: plain(moved[path]) for path in paths}
+        after, before = self._replayed(rate, 0.0, values), moved or self.changed
         if after is None:
             return []
         return [
             path
             for path in paths
             if path != rate.path
-            and not (may_be_loss(last_name(path)) and self.changed[path].ndim == 0)
-            and alike(after.number(path), self.changed[path])
+            and not (may_be_loss(last_name(path)) and before[path].ndim == 0)
+            and alike(after.number(path), before[path])
         ]
 
     def _halved(self, rate: Rate, paths: list[Path]) -> int:
@@ -212,18 +216,11 @@ class _Trial:
     def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
         """Return the paths whose numbers stay put at a rate of 0, even if nudged beforehand."""
         moved = self.nudged(paths)
-        staying = self.stay(rate, moved, paths)
+        staying = self.frozen(rate, paths, moved)
         if len(staying) < len(paths) <= MOST_ALONE:  # one nudge may move others, as velocities do
-            alone = [path for path in paths if self.stay(rate, moved, [path])]
-            staying = self.stay(rate, moved, alone)
+            alone = [path for path in paths if self.frozen(rate, [path], moved)]
+            staying = self.frozen(rate, alone, moved)
         return staying
-
-    def stay(self, rate: Rate, moved: dict[Path, Array], paths: list[Path]) -> list[Path]:
-        """Return the paths whose numbers stay where `moved` puts them, at a rate of 0."""
-        after = self._replayed(rate, 0.0, {path: plain(moved[path]) for path in paths})
-        if after is None:
-            return []
-        return [path for path in paths if alike(after.number(path), moved[path])]
 
     def depends(self, paths: list[Path]) -> bool:
         """Whether the step depends on the parameters; a loop that only applies updates does not."""
@@ -267,4 +264,4 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
         return []
     trial = _Trial(run, step.loop, snapshot, after, _changed(snapshot, after))
     paths = trial.frozen(step.rate, list(trial.changed))
-    return trial.stay(step.rate, trial.nudged(paths), paths)
+    return trial.frozen(step.rate, paths, trial.nudged(paths))

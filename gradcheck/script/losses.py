@@ -72,9 +72,11 @@ class Loss:
 
     def value(self, seen: Seen) -> Any:
         """Return the loss of a replay that was stopped at its mark."""
+        records = seen.records.get(self.number, [])
         if self.family:
-            return self.of(seen.differences[self.number])
-        return -seen.value if self.climbed else seen.value
+            return self.of(records)
+        value: Any = records[-1] if len(records) == self.count else None
+        return -value if self.climbed else value
 
     def of(self, pairs: Sequence[tuple[Any, Any]]) -> Any:
         """Return the inferred loss of the operands of a difference."""
@@ -165,7 +167,7 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
     losses = list(_numbers(point.run.marked.sites, base, trials))
     wholes = _with_wholes(losses, base)
-    return [_compared(one, trials, base.numbers.get(one.number, 0.0) < 0) for one in wholes]
+    return [_compared(one, trials, not one.family and base.last(one.number) < 0) for one in wholes]
 
 
 @dataclass(frozen=True)
@@ -180,39 +182,38 @@ class _Trial:
 
 
 def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterator[Loss]:
-    pairs = [pair for own in base.differences.values() for pair in own if np.size(pair[0]) == 1]
-    errors = {abs(float(np.ravel(one)[0] - np.ravel(other)[0])) for one, other in pairs}
-    for order, (number, count) in enumerate(base.counts.items()):
-        site = sites[number]
+    errors = {
+        abs(float(np.ravel(one)[0] - np.ravel(other)[0]))
+        for number, pairs in base.records.items()
+        if sites[number].kind == DIFFERENCE
+        for one, other in pairs
+        if np.size(one) == 1
+    }
+    for order, (number, records) in enumerate(base.records.items()):
+        site, count = sites[number], len(records)
         if site.kind == DIFFERENCE:
             yield from _inferred(number, site, base, trials)
             continue
         strong = site.kind != PRINTED and bool(STRONG.search(site.name))
-        if number not in base.numbers:
-            continue
         believed = strong and (site.kind != RETURNED or "abs" in site.text)
-        if not believed and abs(base.numbers[number]) in errors:
+        if not believed and abs(records[-1]) in errors:
             continue  # a signed error, or the derivative that a loss function returns on request
-        slopes = _slopes(trials, lambda seen, number=number: seen.numbers[number])
+        slopes = _slopes(trials, lambda seen, number=number: seen.records[number][-1])
         if slopes is not None:
             strong = strong and not ELSEWHERE.search(site.name)
             if count == TWICE:
-                slopes, count = _of_two_calls(number, slopes, base, trials)
+                slopes, count = _of_two_calls(number, slopes, trials)
             yield Loss(number, count, site, slopes, strong, order)
 
 
-def _of_two_calls(number: int, last: Array, base: Seen, trials: list[_Trial]) -> tuple[Array, int]:
+def _of_two_calls(number: int, last: Array, trials: list[_Trial]) -> tuple[Array, int]:
     """Return the slopes and count of that of two calls along which the step goes more steeply."""
-    count = base.counts[number]
-    first = _slopes(trials, lambda seen: seen.firsts[number][0])
+    first = _slopes(trials, lambda seen: seen.records[number][0])
     if first is None or any(trial.slope is None for trial in trials):
-        return last, count
+        return last, TWICE
     step = np.array([trial.slope for trial in trials], dtype=np.float64)
-
-    def along(slopes: Array) -> float:
-        return abs(float(slopes @ step)) / float(np.linalg.norm(slopes))
-
-    return (first, base.firsts[number][1]) if along(first) > along(last) else (last, count)
+    of_first, of_last = (abs(one @ step) / np.linalg.norm(one) for one in (first, last))
+    return (first, 1) if of_first > of_last else (last, TWICE)
 
 
 def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
@@ -232,9 +233,9 @@ def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
                 is_part = local and part.name in whole.parts and part.file == whole.file
             else:
                 named = part.name in whole.parts or not whole.parts & returned
-                often = base.counts[other.number] > 2 * base.counts[loss.number]
+                often = len(base.records[other.number]) > 2 * len(base.records[loss.number])
                 is_part = bool(whole.parts) and part.kind == RETURNED and named and often
-            if is_part and base.numbers[loss.number] != base.numbers[other.number]:
+            if is_part and base.last(loss.number) != base.last(other.number):
                 believed[loss.number], believed[other.number] = True, False
     return [replace(one, strong=believed.get(one.number, one.strong)) for one in losses]
 
@@ -250,15 +251,14 @@ def _slopes(trials: list[_Trial], of: Any) -> Array | None:
 
 def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iterator[Loss]:
     """Yield the losses that a difference may stand for, if one operand depends on parameters."""
-    pairs = base.differences.get(number, [])
-    others = [seen.differences.get(number) for one in trials for seen in (one.ahead, one.behind)]
-    if not pairs or any(other is None or len(other) != len(pairs) for other in others):
+    pairs = base.records[number]
+    others = [seen.records.get(number, []) for one in trials for seen in (one.ahead, one.behind)]
+    if any(len(other) != len(pairs) for other in others):
         return
     moves = [
         any(
             not np.array_equal(a[side], b[side])
             for other in others
-            if other
             for a, b in zip(pairs, other, strict=True)
         )
         for side in (0, 1)
@@ -268,8 +268,8 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
     side = 0 if moves[0] else 1
     oriented = [(pair[side], pair[1 - side]) for pair in pairs]
     for family in families(oriented):
-        loss = Loss(number, base.counts[number], site, np.empty(0), family=family, side=side)
-        slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.differences[number])))
+        loss = Loss(number, len(pairs), site, np.empty(0), family=family, side=side)
+        slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.records[number])))
         if slopes is not None:
             yield replace(loss, slopes=slopes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,28 +114,19 @@ class Marked:
 
 @dataclass
 class Seen:
-    """Records of the marks: counts, numbers, and the operands of all differences.
+    """What the marks see in an iteration.
 
     Attributes:
-        counts: the number of values seen at every mark.
-        numbers: the last number at every mark.
-        firsts: the first number at every mark, and the count at that time.
-        differences: the operands of the differences at every mark.
-        wanted: the mark and the count of the single value to record; None to record all.
-        value: the value that was wanted.
+        records: at every mark, the numbers, or the operands of the differences, in order.
+        wanted: the mark and the count of the value with which the iteration ends; None to go on.
     """
 
-    counts: dict[int, int] = field(default_factory=dict)
-    numbers: dict[int, float] = field(default_factory=dict)
-    firsts: dict[int, tuple[float, int]] = field(default_factory=dict)
-    differences: dict[int, list[tuple[Any, Any]]] = field(default_factory=dict)
+    records: dict[int, list[Any]] = field(default_factory=dict)
     wanted: tuple[int, int] | None = None
-    value: Any = None
 
-    def forget(self) -> None:
-        """Clear the records before another attempt."""
-        for records in (self.counts, self.numbers, self.firsts, self.differences):
-            records.clear()
+    def last(self, number: int) -> Any:
+        """Return the last number that a mark has seen; nan if there is none."""
+        return self.records.get(number, [math.nan])[-1]
 
 
 def _place(line: int, file: str) -> str:

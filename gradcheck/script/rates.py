@@ -25,6 +25,7 @@ from gradcheck.script.state import (
 )
 from gradcheck.script.words import RATE
 from gradcheck.trace.record.ownership import is_users_object
+from gradcheck.user.objects import defaults_of
 
 DEPTH, MOST_ITEMS = 7, 50
 
@@ -167,12 +168,9 @@ def _is_rate(value: Any) -> bool:
 
 
 def _defaults(function: types.FunctionType) -> list[Rate]:
-    defaults = function.__defaults__ or ()
-    code = function.__code__
-    names = code.co_varnames[: code.co_argcount][code.co_argcount - len(defaults) :]
     return [
         Rate(float(value), f"{name}={value!r} of {function.__name__}", holder=function, key=place)
-        for place, (name, value) in enumerate(zip(names, defaults, strict=True))
+        for place, (name, value) in enumerate(defaults_of(function))
         if RATE.match(name) and _is_rate(value)
     ]
 

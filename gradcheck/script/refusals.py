@@ -111,19 +111,15 @@ def _uncalled(tree: ast.Module, updating: set[str]) -> str:
             if isinstance(one, Function) and one.name in updating - called:
                 if not isinstance(node, ast.ClassDef):
                     return f"{one.name}({_needed(one, 0)})"
-                constructor = next((m for m in inner if _name(m) == "__init__"), None)
+                methods = {method.name: method for method in inner if isinstance(method, Function)}
+                constructor = methods.get("__init__")
                 return f"{node.name}({_needed(constructor, 1)}).{one.name}({_needed(one, 1)})"
     return ""
 
 
-def _name(node: ast.AST) -> str:
-    """Return the name of a function, "" for other statements."""
-    return node.name if isinstance(node, Function) else ""
-
-
-def _needed(function: ast.stmt | None, bound: int) -> str:
+def _needed(function: Function | None, bound: int) -> str:
     """Return the required arguments, without the first `bound` ones."""
-    if not isinstance(function, Function):
+    if function is None:
         return ""
     names = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
     return ", ".join(names[bound : len(names) - len(function.args.defaults)])

@@ -158,7 +158,7 @@ class Run:
         if self._seen is not None:
             first = value[0] if isinstance(value, tuple) and value else value
             if isinstance(first, float | np.ndarray | np.floating) and np.size(first) == 1:
-                self._note(number, first)
+                self._note(number, first if self._seen.wanted else float(np.ravel(first)[0]))
         return value
 
     def difference(self, number: int, result: Any, left: Any, right: Any) -> Any:
@@ -170,8 +170,7 @@ class Run:
             pair = (left, right)
             if seen.wanted is None:
                 pair = (np.array(left, dtype=float), np.array(right, dtype=float))
-            seen.differences.setdefault(number, []).append(pair)
-            self._note(number, None)
+            self._note(number, pair)
         return result
 
     def dot(self, left: Any, right: Any) -> Any:
@@ -194,15 +193,10 @@ class Run:
         return {mark: next(iter(used)) for mark, used in self._used.items() if len(used) == 1}
 
     def _note(self, number: int, value: Any) -> None:
-        seen = self._seen
-        assert seen is not None
-        count = seen.counts[number] = seen.counts.get(number, 0) + 1
-        if seen.wanted is None:
-            if value is not None:
-                seen.numbers[number] = float(np.ravel(value)[0])
-                seen.firsts.setdefault(number, (seen.numbers[number], count))
-        elif seen.wanted == (number, count):
-            seen.value = value
+        assert self._seen is not None
+        records = self._seen.records.setdefault(number, [])
+        records.append(value)
+        if self._seen.wanted == (number, len(records)):
             raise _StopError
 
     # replaying
@@ -260,7 +254,7 @@ class Run:
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
         scopes.append((self.names, state.module))
         try:
-            with as_at(scopes, snapshot.random), silence():
+            with as_at(scopes, snapshot.restore_random), silence():
                 begun = replace(state, module=self.names, local=local)
                 scaled: Any = contextlib.nullcontext()
                 if rate is not None:
@@ -273,7 +267,7 @@ class Run:
             if not snapshot.is_shared_no_more(error):
                 raise
             if seen is not None:
-                seen.forget()
+                seen.records.clear()
             return self.replay(number, snapshot, values, rate, scale, seen, body)
         if is_plain:  # a rate scaled to 0 would leave every array unchanged
             snapshot.share(arrays)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import random
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from gradcheck.script.memory import keep_memory_shared, views
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
+from gradcheck.user.tensors import random_states
 
 DEPTH, MOST_ITEMS = 7, 200
 WORTH_SHARING = 2000
@@ -92,14 +92,14 @@ class Snapshot:
     Attributes:
         state: the variables that are copied for every replay.
         shared: the function's variables that are not copied.
-        random: the states of the random generators of numpy and Python.
+        restore_random: restores the states of the random generators.
         constant: read-only views of arrays that no iteration changes, by id; these are not copied.
         written: the ids of arrays that turned out to be changed after all.
     """
 
     state: State
     shared: dict[str, Any]
-    random: tuple[Any, Any]
+    restore_random: Callable[[], None]
     constant: dict[int, Any] = field(default_factory=dict)
     written: set[int] = field(default_factory=set)
 
@@ -180,17 +180,6 @@ def take_snapshot(state: State) -> Snapshot:
     )
     shared = {n: v for n, v in (local or {}).items() if n not in (copied.local or {})}
     return Snapshot(copied, shared, random_states())
-
-
-def random_states() -> tuple[Any, Any]:
-    """Return the states of the random generators of numpy and Python."""
-    return np.random.get_state(), random.getstate()  # noqa: NPY002  # what the script uses
-
-
-def restore_random(numpy_state: Any, python_state: Any) -> None:
-    """Restore the states of the random generators of numpy and Python."""
-    np.random.set_state(numpy_state)  # noqa: NPY002  # what the script uses
-    random.setstate(python_state)
 
 
 def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import random
 import re
 import sys
 import traceback
@@ -23,7 +22,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.files import from_here
 from gradcheck.user.notebooks import SUFFIX, line_of
-from gradcheck.user.tensors import random_state
+from gradcheck.user.tensors import random_states
 
 LOSS = "your loss"
 GRADIENT = "your gradient"
@@ -31,6 +30,9 @@ STEP = "your step"
 
 OWN_FOLDER = Path(__file__).resolve().parent.parent
 STANDARD_LIBRARY = Path(traceback.__file__).resolve().parent
+NUMPY = Path(np.__file__).resolve().parent
+GENERATED = ("<frozen", "<__array_function__", "<attrs")
+"""Names of code without a file that is not the user's."""
 
 _CELL = re.compile(r"[/\\]ipykernel_\d+[/\\][^/\\]+$|^<ipython-input-")
 
@@ -202,14 +204,14 @@ class Owner(Enum):
 @lru_cache(maxsize=4096)  # called for every frame of a warning, and slow
 def _owner(filename: str) -> Owner:
     if filename.startswith("<"):
-        typed = filename.startswith(("<stdin>", "<ipython", "<string>"))
-        return Owner.USER if typed else Owner.OTHERS
+        return Owner.OTHERS if filename.startswith(GENERATED) else Owner.USER
     path = Path(filename).resolve()
     if OWN_FOLDER in path.parents:
         bundled = path.relative_to(OWN_FOLDER).parts[0] == "cases"
         return Owner.USER if bundled else Owner.GRADCHECK
     installed = {"site-packages", "dist-packages"} & set(path.parts)
-    return Owner.OTHERS if installed or STANDARD_LIBRARY in path.parents else Owner.USER
+    is_others = installed or not {NUMPY, STANDARD_LIBRARY}.isdisjoint(path.parents)
+    return Owner.OTHERS if is_others else Owner.USER
 
 
 def hand_over(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
@@ -278,10 +280,7 @@ def quietly() -> Iterator[Heard]:
     numpy, Python and torch are restored, also after an exception.
     """
     heard = Heard()
-    # the user's code may use numpy's global generator, whose state needs the legacy functions
-    numpy_state = np.random.get_state()  # noqa: NPY002  # see above
-    python_state = random.getstate()
-    restore_torch = random_state()
+    restore_random = random_states()
     try:
         with (
             contextlib.redirect_stdout(_CountingStream(heard)),
@@ -294,6 +293,4 @@ def quietly() -> Iterator[Heard]:
             )
             yield heard
     finally:
-        restore_torch()
-        np.random.set_state(numpy_state)  # noqa: NPY002  # see above
-        random.setstate(python_state)
+        restore_random()

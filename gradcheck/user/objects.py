@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -176,12 +177,34 @@ def is_object(value: Any) -> bool:
 def attributes(value: Any) -> dict[str, Any]:
     """The attributes of an object by name, in the order in which they were set."""
     named = dict(vars(value)) if hasattr(value, "__dict__") else {}
-    for kind in type(value).__mro__:
-        slots = vars(kind).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__") and hasattr(value, name):
-                named.setdefault(name, getattr(value, name))
+    for name in slots_of(type(value)):
+        if hasattr(value, name):
+            named.setdefault(name, getattr(value, name))
     return named
+
+
+def slots_of(kind: type) -> Iterator[str]:
+    """Yields the names of the slots of a class."""
+    for base in kind.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name not in ("__dict__", "__weakref__"):
+                yield name
+
+
+def cells_of(function: FunctionType) -> Iterator[tuple[str, CellType, Any]]:
+    """Yields the names of the variables in a function's closure, their cells and their values."""
+    names = function.__code__.co_freevars
+    for name, cell in zip(names, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # the cell is still empty
+            yield name, cell, cell.cell_contents
+
+
+def defaults_of(function: FunctionType) -> list[tuple[str, Any]]:
+    """The positional arguments with a default value, and these values."""
+    defaults, code = function.__defaults__ or (), function.__code__
+    first = code.co_argcount - len(defaults)
+    return list(zip(code.co_varnames[first : code.co_argcount], defaults, strict=True))
 
 
 @dataclass(frozen=True)

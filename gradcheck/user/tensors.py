@@ -6,6 +6,7 @@ libraries are in `automatic`.
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -132,13 +133,20 @@ def saved_state(holder: Any) -> Callable[[], None]:
     return restore
 
 
-def random_state() -> Callable[[], None]:
-    """A function that restores torch's random state, if torch is loaded."""
-    torch = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "get_rng_state"):
-        return lambda: None
-    state = torch.get_rng_state()
-    return lambda: torch.set_rng_state(state)
+def random_states() -> Callable[[], None]:
+    """A function that restores the global random states of numpy, Python, and torch if loaded."""
+    numpys = np.random.get_state()  # noqa: NPY002  # the user's code may use this generator
+    pythons = random.getstate()
+    torch: Any = sys.modules.get("torch")
+    torchs = torch.get_rng_state() if hasattr(torch, "get_rng_state") else None
+
+    def restore() -> None:
+        np.random.set_state(numpys)  # noqa: NPY002  # as above
+        random.setstate(pythons)
+        if torchs is not None:
+            torch.set_rng_state(torchs)
+
+    return restore
 
 
 def _is_foreign(tensor: Any) -> bool:

@@ -9,7 +9,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import CALL, Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import Node
-from gradcheck.trace.record.places import Chain, Place, arguments_of
+from gradcheck.trace.record.places import Chain, arguments_of
 from gradcheck.trace.wording.operand_text import text_of_use
 from gradcheck.trace.wording.words import Words
 
@@ -65,11 +65,7 @@ def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Wor
     expression = text_of_use(made, view.state.tape[mend.unit.first], operand)
     key = expression.slice if isinstance(expression, ast.Subscript) else None
     is_named = isinstance(key, ast.Constant) and isinstance(key.value, str)
-    return is_named and bool(nows) and all(_line_of(one) != _line_of(wanted) for one in nows)
-
-
-def _line_of(node: Node) -> Place | None:
-    return node.chain[0].place if node.chain else None
+    return is_named and bool(nows) and all(one.place != wanted.place for one in nows)
 
 
 def _elsewhere(node: Node, view: View) -> list[int]:
@@ -98,8 +94,6 @@ def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
 
 def _levels_up(made: Chain, used: Chain) -> int:
     """Return how many calls above the use the innermost common function stands."""
-    if not made or not used:
-        return 0
     depth = 0
     for one, other in zip(reversed(made), reversed(used), strict=False):
         if one.code is not other.code:

@@ -13,7 +13,7 @@ from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import CLIPPED, PATH_MISSING, Entry, Fault
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, naming, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
-from gradcheck.trace.faults.passes import last_pass, overwritten
+from gradcheck.trace.faults.passes import lost_passes
 from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.given import given_wrongly
@@ -35,11 +35,8 @@ def next_fault(
     """Return the next fault with the mended state, or None; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
     assignments = search.points[0].gradient.tape.assignments
-    names = naming(assignments)
-    special = (
-        special_fault(view, wrong, search.points)
-        or overwritten(view, wrong)
-        or last_pass(view, wrong, names)
+    special = special_fault(view, wrong, search.points) or lost_passes(
+        view, wrong, naming(assignments)
     )
     if special is not None:
         return of_special(search, state, special), False
@@ -67,7 +64,7 @@ def next_fault(
         if beside is not None:
             blamed = blamed.moved_to(beside)
         return _of_entry(search, state, _shared(place.mend, state, wrong), blamed), outcome.late
-    special = wrong_shape(view, wrong, names)
+    special = wrong_shape(view, wrong)
     return (None if special is None else of_special(search, state, special)), outcome.late
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -29,11 +31,21 @@ INNER = (1, 2, 3, 4, 6)
 """Possible numbers of passes of an inner loop, if each pass computes another gradient."""
 
 
-def last_pass(
+def lost_passes(
     view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
 ) -> Special | None:
-    """Return the operation or assignment whose values, summed over its loop, mend outputs."""
-    return _of_operations(view, wrong) or _of_assignments(view, wrong, assignments)
+    """Return the statement that mends outputs if what its passes make is added up, or None."""
+    state = view.state
+    for special in chain(
+        _of_writes(state, wrong),
+        _of_names(state, wrong),
+        _of_operations(view),
+        _of_assignments(state, assignments),
+    ):
+        mended = state.mended_by(special.replacements, wrong)
+        if mended:
+            return replace(special, outputs=mended)
+    return None
 
 
 def passes_at(state: State, node: int) -> list[int]:
@@ -42,7 +54,7 @@ def passes_at(state: State, node: int) -> list[int]:
     return [other.index for other in state.tape if (other.chain, other.name) == key]
 
 
-def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:
+def _of_operations(view: View) -> Iterator[Special]:
     state = view.state
     for members in _kept(view):
         for inner in INNER:
@@ -53,17 +65,12 @@ def _of_operations(view: View, wrong: frozenset[str]) -> Special | None:
                 Replacement(nodes={passes[-1]: _total(values, passes) for passes in series})
                 for values in state.values
             )
-            mended = state.mended_by(replacements, wrong)
-            if mended:
-                last, blame = series[0][-1], Blame(state.tape[series[0][-1]].place)
-                return Special(fault.LAST_PASS, blame, last, replacements, mended, fix=ADD)
-    return None
+            last = series[0][-1]
+            blame = Blame(state.tape[last].place)
+            yield Special(fault.LAST_PASS, blame, last, replacements, fix=ADD)
 
 
-def _of_assignments(
-    view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
-) -> Special | None:
-    state = view.state
+def _of_assignments(state: State, assignments: Sequence[Assignment]) -> Iterator[Special]:
     named = grouped((assignment.place, assignment.node) for assignment in assignments)
     counts = Counter((node.chain, node.name) for node in state.tape)
     for place, nodes in named.items():
@@ -78,10 +85,7 @@ def _of_assignments(
         replacements = tuple(
             Replacement(uses=dict.fromkeys(uses, _total(values, nodes))) for values in state.values
         )
-        mended = state.mended_by(replacements, wrong)
-        if mended:
-            return Special(fault.LAST_PASS, Blame(place), uses[0][0], replacements, mended, fix=ADD)
-    return None
+        yield Special(fault.LAST_PASS, Blame(place), uses[0][0], replacements, fix=ADD)
 
 
 def _total(values: Values, indices: Sequence[int]) -> NDArray[Any]:
@@ -110,14 +114,13 @@ def _are_one(view: View, members: Sequence[int]) -> bool:
     return all(same_arrays(view.state.at(index), first) for index in members[1:])
 
 
-def overwritten(view: View, wrong: frozenset[str]) -> Special | None:
-    """Return the statement that mends outputs if it adds in each pass instead of assigning."""
-    return _of_writes(view.state, wrong) or _of_names(view.state, wrong)
-
-
-def _of_writes(state: State, wrong: frozenset[str]) -> Special | None:
-    for writes in _in_loops(state, wrong):
+def _of_writes(state: State, wrong: frozenset[str]) -> Iterator[Special]:
+    """Yield the statements that ran more than once, and write what wrong outputs depend on."""
+    made = (node for node in state.writes_to(wrong) if node.is_float and node.index >= state.start)
+    for writes in grouped((node.chain, node.index) for node in made).values():
         last = writes[-1]
+        if len(writes) == 1:
+            continue
         try:
             summed = [
                 carried(nodes, values, {i: adding(nodes[i]) for i in writes}, last)
@@ -125,26 +128,24 @@ def _of_writes(state: State, wrong: frozenset[str]) -> Special | None:
             ]
         except Exception:  # the user's functions may be among them
             continue
-        replacements = tuple(Replacement({i: values[i] for i in writes}) for values in summed)
-        mended = state.mended_by(replacements, wrong)
-        if mended:
-            made, wanted = state.values[0][last], summed[0][last]
-            blame = Blame(state.tape[last].place)
-            return Special(fault.OVERWRITTEN, blame, last, replacements, mended, made, wanted, ADD)
-    return None
+        yield _added_up(state, last, [{i: values[i] for i in writes} for values in summed])
 
 
-def _in_loops(state: State, wrong: frozenset[str]) -> Iterator[list[int]]:
-    """Yield the writes of a statement that ran more than once and that wrong outputs depend on."""
-    writes = (
-        node for node in state.writes_to(wrong) if node.is_float and node.index >= state.start
+def _added_up(state: State, last: int, sums: Sequence[Mapping[int, NDArray[Any]]]) -> Special:
+    """Return the fault of values that the sums over all passes replace, by point."""
+    return Special(
+        fault.OVERWRITTEN,
+        Blame(state.tape[last].place),
+        last,
+        tuple(map(Replacement, sums)),
+        actual=state.values[0][last],
+        expected=sums[0][last],
+        fix=ADD,
     )
-    groups = grouped((node.chain, node.index) for node in writes)
-    yield from (writes for writes in groups.values() if len(writes) > 1)
 
 
-def _of_names(state: State, wrong: frozenset[str]) -> Special | None:
-    """Return the expression of which only the last results are used, and all should be added."""
+def _of_names(state: State, wrong: frozenset[str]) -> Iterator[Special]:
+    """Yield the expressions of which only the last results are used, and all should be added."""
     above = state.outputs_made_of(wrong)
     made = grouped(
         (node.chain, node)
@@ -165,19 +166,11 @@ def _of_names(state: State, wrong: frozenset[str]) -> Special | None:
         shapes = {state.tape[index].value.shape for index in indices}
         if len(shapes) != 1:
             continue
-        replacements = tuple(
-            Replacement({last: _total(values, [*rest, last]) for last, rest in used.items()})
+        sums = [
+            {last: _total(values, [*rest, last]) for last, rest in used.items()}
             for values in state.values
-        )
-        mended = state.mended_by(replacements, wrong)
-        if mended:
-            last = max(used)
-            actual, expected = state.values[0][last], replacements[0].nodes[last]
-            blame = Blame(state.tape[last].place)
-            return Special(
-                fault.OVERWRITTEN, blame, last, replacements, mended, actual, expected, ADD
-            )
-    return None
+        ]
+        yield _added_up(state, max(used), sums)
 
 
 def return_too_early(

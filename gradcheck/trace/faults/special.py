@@ -19,7 +19,7 @@ from gradcheck.trace.locating.outputs import Output, provenance
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
 from gradcheck.trace.wording.operand_text import with_place
 from gradcheck.trace.wording.parts import returned_place
@@ -30,14 +30,14 @@ class Special:
     """A fault of a special kind: its place, what mends it, and the outputs that it makes wrong.
 
     `actual` and `expected` are the wrong and the right value, if known. An empty `fix` means that
-    the kind says what to write.
+    the kind says what to write. One that is still to be tried has no outputs.
     """
 
     kind: str
     blame: Blame
     node: int
     replacements: tuple[Replacement, ...]
-    outputs: frozenset[str]
+    outputs: frozenset[str] = frozenset()
     actual: NDArray[Any] | None = None
     expected: NDArray[Any] | None = None
     fix: str = ""
@@ -188,9 +188,7 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
     return None
 
 
-def wrong_shape(
-    view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
-) -> Special | None:
+def wrong_shape(view: View, wrong: frozenset[str]) -> Special | None:
     """Find the operation that made an output of another shape than its block."""
     state, tape = view.state, view.state.tape
     for output in _chosen(state, wrong):
@@ -198,7 +196,6 @@ def wrong_shape(
         if output.part(value).shape == output.true[0].shape:
             continue
         node = with_place(state, tape[output.node])
-        named = [one for one in assignments if one.node == node.index]
         while node.operation in MOVES and len(node.operands) == 1:
             above = tape[node.operands[0]]
             if above.value.shape != value.shape or above.is_leaf:
@@ -206,8 +203,7 @@ def wrong_shape(
             node = above
         place = node.place
         if view.explained.get(node.index):  # right for something else: returning it is wrong
-            returned = returned_place(node.chain, output.block)
-            place = named[-1].place if named else returned or place
+            place = returned_place(node.chain, output.block) or place
         special = _put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)
         return replace(special, actual=value, expected=output.true[0])
     return None

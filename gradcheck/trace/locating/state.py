@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gradcheck.trace.adjoints.differences import Replaced
 from gradcheck.trace.adjoints.operations import Movements
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
@@ -126,22 +127,14 @@ class State:
         nodes = self.nodes[point]
         for index, value in replacement.nodes.items():
             values[index] = value
-        uses: dict[int, list[tuple[int, NDArray[Any]]]] = {}
+        uses: dict[int, dict[int, NDArray[Any]]] = {}
         for (consumer, operand), value in replacement.uses.items():
-            uses.setdefault(consumer, []).append((operand, value))
+            uses.setdefault(consumer, {})[operand] = value
         for index in order:
             node = nodes[index]
-            if index in replacement.nodes or node.is_leaf:
-                continue
-            if index not in uses:
-                values[index] = evaluate(node, values)
-                continue
-            saved = [(operand, values[operand]) for operand, _ in uses[index]]
-            for operand, value in uses[index]:
-                values[operand] = value
-            values[index] = evaluate(node, values)
-            for operand, value in saved:
-                values[operand] = value
+            if index not in replacement.nodes and not node.is_leaf:
+                used = Replaced(values, uses[index]) if index in uses else values
+                values[index] = evaluate(node, used)
         return values
 
     def mended_by(

@@ -17,10 +17,11 @@ from typing import Any
 
 from gradcheck.trace.record.graph import grouped
 from gradcheck.trace.record.nodes import Assignment, Tape
-from gradcheck.trace.record.places import Place, is_users_file
+from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.recording import node_of
 from gradcheck.trace.record.sources import parsed, text_of
 from gradcheck.trace.record.storage import Traced
+from gradcheck.user.calls import is_users_file
 
 
 @contextmanager

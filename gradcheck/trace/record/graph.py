@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import mapped
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Altered, Node, Reference
 
@@ -63,13 +64,7 @@ def is_inside(nodes: Sequence[Node], user: int, operand: int) -> bool:
 
 def resolve(argument: Any, values: Any) -> Any:
     """Replace the references in an argument by their values."""
-    if isinstance(argument, Reference):
-        return values[argument.index]
-    if type(argument) in (list, tuple):
-        return type(argument)(resolve(item, values) for item in argument)
-    if type(argument) is dict:
-        return {key: resolve(item, values) for key, item in argument.items()}
-    return argument
+    return mapped(lambda one: values[one.index] if type(one) is Reference else one, argument)
 
 
 def evaluate(node: Node, values: Any) -> NDArray[Any]:
@@ -78,10 +73,11 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
         return node.value
     if isinstance(node.function, Altered):
         return np.asarray(node.function.value(values))
-    arguments = [resolve(argument, values) for argument in node.arguments]
-    if node.keywords:
-        return np.asarray(node.function(*arguments, **resolve(dict(node.keywords), values)))
-    return np.asarray(node.function(*arguments))
+    arguments = [
+        values[argument.index] if type(argument) is Reference else resolve(argument, values)
+        for argument in node.arguments
+    ]
+    return np.asarray(node.function(*arguments, **resolve(node.keywords, values)))
 
 
 def adding(node: Node) -> Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 from functools import partial
 from threading import Thread
 from types import CodeType, FunctionType, SimpleNamespace
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.record.places import PACKAGE, is_followed
+from gradcheck.trace.record.places import TRACE, is_followed
+from gradcheck.user.calls import OWN_FOLDER
 
 ADAPTERS = "gradcheck.user"
 LIMIT = 50_000
@@ -38,15 +39,6 @@ def given_others(
     settable: Any = value  # the type stubs lack partial.__setstate__
     settable.__setstate__((value.func, arguments, keywords, value.__dict__ or None))
     return lambda: settable.__setstate__(before)
-
-
-def slots(kind: type) -> Iterator[str]:
-    """Yield the names of the slots of a class."""
-    for base in kind.__mro__:
-        slots = vars(base).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            if name not in ("__dict__", "__weakref__"):
-                yield name
 
 
 def is_users_object(kind: type) -> bool:
@@ -82,7 +74,7 @@ def is_users_function(function: FunctionType) -> bool:
 def is_adapter(function: FunctionType) -> bool:
     """Whether a function is gradcheck's wrapper around a user's function."""
     file = function.__code__.co_filename
-    return file.startswith(str(PACKAGE)) and not file.startswith(str(PACKAGE / "trace"))
+    return file.startswith(str(OWN_FOLDER)) and not file.startswith(TRACE)
 
 
 def names_in(code: CodeType) -> set[str]:

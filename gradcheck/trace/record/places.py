@@ -5,24 +5,13 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
-import sysconfig
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from types import CodeType, FrameType
 
-import numpy as np
+from gradcheck.user.calls import NUMPY, OWN_FOLDER, Location, is_users_file
 
-from gradcheck.user.calls import Location
-
-PACKAGE = Path(__file__).resolve().parents[2]
-NETWORK = str(PACKAGE / "network")
-TRACE = str(PACKAGE / "trace")
-NOT_USERS = (
-    str(Path(np.__file__).resolve().parent),
-    str(Path(sysconfig.get_paths()["stdlib"]).resolve()),
-)
-INSTALLED = {"site-packages", "dist-packages"}
+NETWORK, TRACE = str(OWN_FOLDER / "network"), str(OWN_FOLDER / "trace")
 
 
 @dataclass(frozen=True)
@@ -115,17 +104,6 @@ def _positions(
     return tuple(code.co_positions())
 
 
-@lru_cache(maxsize=4096)
-def is_users_file(filename: str) -> bool:
-    """Whether a file is the user's, not gradcheck's, Python's or an installed package's."""
-    if filename.startswith("<"):
-        return not filename.startswith(("<frozen", "<__array_function__", "<attrs"))
-    path = Path(filename).resolve()
-    if PACKAGE in path.parents:
-        return "cases" in path.relative_to(PACKAGE).parts
-    return not INSTALLED & set(path.parts) and not str(path).startswith(NOT_USERS)
-
-
 def is_followed(filename: str) -> bool:
     """Whether the functions of a file are traced: the user's, and those of `gradcheck.MLP`."""
     return is_users_file(filename) or filename.startswith(NETWORK)
@@ -155,7 +133,7 @@ def _call(code: CodeType, instruction: int) -> Call | None:
 @lru_cache(maxsize=4096)
 def _is_library(filename: str) -> bool:
     """Whether a file, known not to be the user's, belongs to a library other than numpy."""
-    return not filename.startswith((TRACE, NOT_USERS[0], "<"))
+    return not filename.startswith((TRACE, str(NUMPY), "<"))
 
 
 def chain_of_calls() -> tuple[Chain, int, tuple[int, ...]]:

@@ -14,9 +14,9 @@ from gradcheck.trace.record.array import call_numpy
 from gradcheck.trace.record.library_functions import ACTIVATIONS, FOLLOWED, form_of
 from gradcheck.trace.record.names import split_names
 from gradcheck.trace.record.nodes import Tape
-from gradcheck.trace.record.places import is_users_file
 from gradcheck.trace.record.recording import apply, open_tape, plain
 from gradcheck.trace.record.sparse import sparse_form
+from gradcheck.user.calls import is_users_file
 
 UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
 """Standard names of functions of `math` for which numpy has another name."""

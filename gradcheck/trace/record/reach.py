@@ -28,12 +28,12 @@ from gradcheck.trace.record.ownership import (
     list_restorer,
     names_in,
     restorer,
-    slots,
 )
 from gradcheck.trace.record.places import is_followed
 from gradcheck.trace.record.proxies import is_jaxs, proxy_of
 from gradcheck.trace.record.sparse import Sparse, is_sparse
 from gradcheck.trace.record.storage import Storage
+from gradcheck.user.objects import cells_of, slots_of
 from gradcheck.user.tensors import is_jax, is_real_tensor, is_tensor, to_array
 
 ANY = frozenset(("eval", "exec", "globals"))
@@ -216,7 +216,7 @@ class Reach:
             wrapped = getattr(function, "__wrapped__", None)
             if wrapped is not None:
                 self.traced(wrapped, name)
-            if function.__closure__ and is_adapter(function):
+            if is_adapter(function):
                 self._cells(function)
             return
         names = function.__globals__
@@ -233,16 +233,7 @@ class Reach:
         self.traced(function.__dict__, name)
 
     def _cells(self, function: FunctionType) -> None:
-        names = function.__code__.co_freevars
-        for name, cell in zip(names, function.__closure__ or (), strict=True):
-            try:
-                value = cell.cell_contents
-            except ValueError:  # the cell is still empty
-                continue
-            if id(cell) in self.seen:
-                continue
-            self.seen.add(id(cell))
-            self.kept.append(cell)
+        for name, cell, value in cells_of(function):
             put = partial(setattr, cell, "cell_contents")
             self.undo.append(partial(put, value))
             self._exchange(value, name, put)
@@ -288,7 +279,7 @@ class Reach:
             for key, item in list(attributes.items()):
                 label = f"{name}.{key}" if name and not is_dataclass(value) else key
                 self._exchange(item, label, partial(attributes.__setitem__, key), numbers)
-        for key in slots(kind):
+        for key in slots_of(kind):
             item = getattr(value, key, UNSEEN)
             if item is not UNSEEN:
                 put = partial(object.__setattr__, value, key)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import mapped
 from gradcheck.trace.record.floats import Float
 from gradcheck.trace.record.functions import one_of
 from gradcheck.trace.record.nodes import RAISED, Reference, Tape
@@ -19,19 +20,16 @@ DEPTH = 4
 
 
 def plain(value: Any) -> Any:
-    """Return a value without tracing; arrays keep their memory."""
+    """Return a value without tracing, as those in lists, tuples and dicts; arrays keep memory."""
+    return mapped(_plain, value)
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, Traced):
         return np.ndarray.view(value, np.ndarray) if value.scalar is None else value.scalar
-    kind = type(value)
-    if kind in (list, tuple):
-        return kind([plain(item) for item in value]) if kind is list else tuple(map(plain, value))
-    if kind is dict:
-        return {key: plain(item) for key, item in value.items()}
-    if kind is slice:
-        return slice(*(plain(part) for part in (value.start, value.stop, value.step)))
-    if value is Float:
-        return float
-    return value
+    if type(value) is slice:
+        return slice(*plain((value.start, value.stop, value.step)))
+    return float if value is Float else value
 
 
 def open_tape(value: Any, depth: int = 0) -> Tape | None:
@@ -49,15 +47,13 @@ def open_tape(value: Any, depth: int = 0) -> Tape | None:
 
 
 def reference(tape: Tape, value: Any) -> Any:
-    """Return a value as an argument of a node, with references for arrays."""
+    """Return a value as an argument of a node, with references for the arrays in it."""
+    return mapped(partial(_reference, tape), value)
+
+
+def _reference(tape: Tape, value: Any) -> Any:
     if isinstance(value, Traced):
         return Reference(node_of(tape, value))
-    kind = type(value)
-    if kind in (list, tuple):
-        items = [reference(tape, item) for item in value]
-        return items if kind is list else tuple(items)
-    if kind is dict:
-        return {key: reference(tape, item) for key, item in value.items()}
     if value is Float:
         return float
     if isinstance(value, np.ndarray):

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import mapped
 from gradcheck.trace.record.array import TracedArray
 from gradcheck.trace.record.functions import OPERATORS
 from gradcheck.trace.record.library_functions import PLACING, TORCHS, Placed, words_for
-from gradcheck.trace.record.places import is_users_file
 from gradcheck.trace.record.recording import apply, open_tape
+from gradcheck.user.calls import is_users_file
 from gradcheck.user.objects import attributes, is_object
 from gradcheck.user.outputs import leaves
 from gradcheck.user.tensors import is_jax, is_module, is_tensor, is_torch, to_array
@@ -140,17 +141,12 @@ def kind_for(value: Any, depth: int = 0) -> type[TracedArray]:
 
 def as_arrays(value: Any) -> Any:
     """Replace tensors by numpy arrays."""
-    if is_tensor(value):
-        return to_array(value)
-    if type(value) in (list, tuple):
-        return type(value)(as_arrays(item) for item in value)
-    return value
+    return mapped(lambda one: to_array(one) if is_tensor(one) else one, value)
 
 
 def call_torch(name: str, function: Any, arguments: Any, keywords: Mapping[str, Any]) -> Any:
     """Call a function or method of torch's, by its numpy equivalent if there is one."""
-    positional = as_arrays(tuple(arguments))
-    named = {key: as_arrays(item) for key, item in keywords.items()}
+    positional, named = as_arrays((tuple(arguments), dict(keywords)))
     if name in TORCHS:
         return TORCHS[name](*positional, **words_for(name, named))
     result = apply(open_tape((positional, named)), Native(function), positional, named, name)
@@ -170,8 +166,6 @@ class Native:
         kinds = {one.dtype for one in arrays if _is_float(one)}
 
         def tensor(value: Any) -> Any:
-            if type(value) in (list, tuple):
-                return type(value)(map(tensor, value))
             if not isinstance(value, np.ndarray | np.generic):
                 return value
             return torch.from_numpy(
@@ -179,8 +173,7 @@ class Native:
             )
 
         with torch.no_grad():
-            named = {key: tensor(value) for key, value in keywords.items()}
-            result = self.function(*map(tensor, arguments), **named)
+            result = self.function(*mapped(tensor, arguments), **mapped(tensor, keywords))
         return as_arrays(tuple(result) if isinstance(result, tuple) else result)
 
 
