@@ -14,7 +14,7 @@ from gradcheck.trace.faults.levels import COMPREHENSIONS, levels_up
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import Assignment, Node
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Call, Chain, Place
 from gradcheck.trace.wording.operand_text import place_of_use, text_of_use, with_place
 from gradcheck.trace.wording.words import Words
@@ -125,7 +125,7 @@ def _blame_operand(
     is_turned = _is_moved_wrongly(mend, view, source)  # the right value, with entries moved
     calls = () if is_turned else made.chain[: up + 1]
     names = naming(assignments)
-    assigned = (_assigned(operand, call, names) for call in calls)
+    assigned = (_assigned(node, operand, call, names) for call in calls)
     if (assignment := next(filter(None, assigned), None)) is not None:
         return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
@@ -234,18 +234,24 @@ def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | Non
     return next((call.place for call in source.chain if call.code is used.code), None)
 
 
-def _assigned(operand: int, used: Call, assignments: Sequence[Assignment]) -> Assignment | None:
-    """Return the last assignment that names an operand, above the line that uses the name."""
-    text = linecache.getline(used.place.file, used.place.line)
-    latest = (
-        one
-        for one in reversed(assignments)
-        if one.node == operand
-        and one.code is used.code
-        and one.place.line < used.place.line
-        and re.search(rf"\b{re.escape(one.target)}\b", text)
-    )
-    return next(latest, None)
+def _assigned(
+    consumer: Node, operand: int, used: Call, assignments: Sequence[Assignment]
+) -> Assignment | None:
+    latest = None
+    for assignment in assignments:
+        if assignment.node != operand:
+            continue
+        if consumer.name == OUTPUT:
+            latest = assignment
+            continue
+        text = linecache.getline(used.place.file, used.place.line)
+        if (
+            assignment.code is used.code
+            and assignment.place.line < used.place.line
+            and re.search(rf"\b{re.escape(assignment.target)}\b", text)
+        ):
+            latest = assignment
+    return latest
 
 
 def outside_the_loss(blamed: Blame, node: Node, state: State, words: Words) -> Blame:

@@ -118,6 +118,8 @@ def _is_of(point: Point, own: Mapping[str, Array], members: Sequence[int], chang
         for index, value in carried(nodes, values, changed, last).items():
             nodes[index] = changed.get(index, nodes[index])
             values[index] = value
+            if value.shape != nodes[index].value.shape:
+                return False
         if not np.all(np.isfinite(values[last])):
             return False  # nobody means a loss that is no number
         gradients = point.gradients(adjoints(nodes, values, {last: np.ones(values[last].shape)}))

@@ -35,9 +35,8 @@ def next_fault(
     """Return the next fault with the mended state, or None; and whether the time ran out."""
     view = view_of(state, wrong, search.known)
     assignments = search.points[0].gradient.tape.assignments
-    special = special_fault(view, wrong, search.points) or lost_passes(
-        view, wrong, naming(assignments)
-    )
+    names = naming(assignments)
+    special = special_fault(view, wrong, search.points) or lost_passes(view, wrong, names)
     if special is not None:
         return of_special(search, state, special), False
     trials = Trials(view, wrong, search.candidates, search.deadline)
@@ -64,7 +63,7 @@ def next_fault(
         if beside is not None:
             blamed = blamed.moved_to(beside)
         return _of_entry(search, state, _shared(place.mend, state, wrong), blamed), outcome.late
-    special = wrong_shape(view, wrong)
+    special = wrong_shape(view, wrong, names)
     return (None if special is None else of_special(search, state, special)), outcome.late
 
 

@@ -22,7 +22,6 @@ from gradcheck.trace.causes.kinds import named
 from gradcheck.trace.fault import Cause, Fault, Step
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.record.nodes import RAISED, Node, Reference
-from gradcheck.trace.record.sources import parsed
 from gradcheck.trace.wording.loops import loop_of_index
 from gradcheck.trace.wording.misfits import Misfit, Operand, products_of, with_a_line_less
 from gradcheck.trace.wording.operand_text import operand_text
@@ -124,7 +123,7 @@ def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
         fitting, words = _fitting(search, operands)
     return Misfit(
         node.operation.removeprefix(f"{RAISED} "),
-        ast.unparse(parsed(source)) or source,
+        _unparsed(source),
         tuple(operands),
         node.value.shape if has_value else None,
         fitting,
@@ -160,6 +159,13 @@ def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
                 ):
                     return code, named([quantity], search.words)
     return "", ""
+
+
+def _unparsed(source: str) -> str:
+    try:
+        return ast.unparse(ast.parse(source))
+    except SyntaxError:
+        return source
 
 
 def _first_unexplained(search: Followed, failed: Node) -> int | None:

@@ -49,12 +49,11 @@ def place_of_scale(
         for mend in scale
         if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
     ] or list(scale)
+    right = _last_right(mends, state, quantities)
     joined = _sign_where_joined(mends, state)
     if joined is not None:
         return joined
-    as_they_stand = [one for one in mends if _is_adjoint(one, 1.0, state, quantities)]
-    right = as_they_stand[-1] if as_they_stand else None
-    if right is mends[-1]:
+    if right is not None and right is mends[-1]:
         return ScaleFault(right, is_right=True)
     if right is not None:
         mends = mends[mends.index(right) + 1 :]
@@ -68,9 +67,7 @@ def place_of_scale(
             return ScaleFault(signed[0])
     blocks = {output.block for output in state.outputs if output.name in scale[0].outputs}
     is_made_once = right is not None or len(blocks) > 1
-    kinds = (ADJOINT, CONTRIBUTION)
-    made = (one for one in mends if _is_adjoint(one, 1 / one.factor, state, quantities, kinds))
-    adjoint = next(made, None) if is_made_once else None
+    adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None
     if adjoint is not None or with_constant:
         return ScaleFault(adjoint or with_constant[0])
     if right is not None:
@@ -138,6 +135,21 @@ def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None
     if len(users) != 1 or state.tape[users[0]].operation not in ("add", "subtract"):
         return None
     return ScaleFault(last, joined=users[0])
+
+
+def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:
+    """Return the last mend of a value that is an adjoint of the loss as it stands, or None."""
+    right = (mend for mend in reversed(mends) if _is_adjoint(mend, 1.0, state, quantities))
+    return next(right, None)
+
+
+def _first_adjoint(
+    mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]
+) -> Mend | None:
+    """Return the first mend that makes a value an adjoint of the loss, or None."""
+    kinds = (ADJOINT, CONTRIBUTION)
+    adjoints = (m for m in mends if _is_adjoint(m, 1 / m.factor, state, quantities, kinds))
+    return next(adjoints, None)
 
 
 def _is_adjoint(

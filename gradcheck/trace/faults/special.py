@@ -19,7 +19,7 @@ from gradcheck.trace.locating.outputs import Output, provenance
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Node
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
 from gradcheck.trace.wording.operand_text import with_place
 from gradcheck.trace.wording.parts import returned_place
@@ -188,7 +188,9 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
     return None
 
 
-def wrong_shape(view: View, wrong: frozenset[str]) -> Special | None:
+def wrong_shape(
+    view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
+) -> Special | None:
     """Find the operation that made an output of another shape than its block."""
     state, tape = view.state, view.state.tape
     for output in _chosen(state, wrong):
@@ -196,6 +198,7 @@ def wrong_shape(view: View, wrong: frozenset[str]) -> Special | None:
         if output.part(value).shape == output.true[0].shape:
             continue
         node = with_place(state, tape[output.node])
+        named = [one for one in assignments if one.node == node.index]
         while node.operation in MOVES and len(node.operands) == 1:
             above = tape[node.operands[0]]
             if above.value.shape != value.shape or above.is_leaf:
@@ -203,7 +206,8 @@ def wrong_shape(view: View, wrong: frozenset[str]) -> Special | None:
             node = above
         place = node.place
         if view.explained.get(node.index):  # right for something else: returning it is wrong
-            place = returned_place(node.chain, output.block) or place
+            returned = returned_place(node.chain, output.block)
+            place = named[-1].place if named else returned or place
         special = _put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)
         return replace(special, actual=value, expected=output.true[0])
     return None

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, NO_OTHER, TANGENT
 from gradcheck.trace.locating.candidates import Candidates
-from gradcheck.trace.locating.constants import is_odd
+from gradcheck.trace.locating.constants import complexity, is_odd
 from gradcheck.trace.locating.preferences import already_right, is_better, spoils
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import QUANTITY, Mend, Unit
@@ -45,6 +45,9 @@ class _Held:
         """True if a later replacement is to blame instead of this one."""
         if later.spoils or not later.mend.outputs >= self.mend.outputs:
             return False
+        reached = view.state.below(self.mend.unit.replaced)
+        if later.mend.outputs > self.mend.outputs and later.mend.unit.first not in reached:
+            return True  # it mends more, with this one left as it is
         return self.spoils or is_better(later.mend, self.mend, view, self.right_for, self.is_part)
 
 
@@ -126,9 +129,10 @@ def _is_own(mend: Mend, candidates: Candidates) -> bool:
 
 def _comes_first(scale: Mend, mend: Mend) -> bool:
     """True if a constant factor has to be mended before a replacement."""
-    is_of_others = scale.outputs.isdisjoint(mend.outputs)
+    earlier = scale.unit.position < mend.unit.position
+    is_another = scale.outputs.isdisjoint(mend.outputs)
     return scale.outputs >= mend.outputs or (
-        is_of_others and scale.unit.position < mend.unit.position
+        earlier and (is_another or complexity(mend.factor) > 0)
     )
 
 

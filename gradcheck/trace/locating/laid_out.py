@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.operations import LAID_OUT, positions_through
 from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidates
@@ -178,6 +179,8 @@ def _with_all_entries(mend: Mend, state: State, candidates: Candidates) -> Itera
             np.allclose(value[off], wanted[off], rtol=CLOSE, atol=0)
             for value, wanted in zip(values, mend.expected, strict=True)
         ):
+            if is_own and proportion(mend.actual, values) is not None:
+                yield _with(mend, index, operand, state, whole)
             by_quantity = replace(mend, how=QUANTITY, factor=1.0, candidate=candidate)
             yield _with(by_quantity, index, operand, state, [one.reshape(shape) for one in values])
 

@@ -39,11 +39,16 @@ def before_right_terms(mend: Mend, trials: Trials) -> Mend:
     if mend.unit.kind != NODE or mend.how != QUANTITY or one is None or one.kind != ADJOINT:
         return mend
     shape = view.state.tape[mend.unit.first].value.shape
+    if mend.unit.is_series or mend.expected[0].size != np.prod(shape):
+        return mend
     index, has_term = mend.unit.first, False
     wanted: Wanted = [np.reshape(value, shape) for value in mend.expected]
     while (step := _before(index, wanted, one.node, view)) is not None:
         (index, wanted), is_term = step
         has_term |= is_term
+        if has_term and proportion(view.state.at(index), wanted) is not None:
+            own = trials.own(Unit(NODE, index, nodes=(index,)))
+            return own if own is not None and own.outputs >= mend.outputs else mend
     if not has_term:
         return mend
     unit = Unit(NODE, index, nodes=(index,))
@@ -121,9 +126,9 @@ def _with_factor(unit: Unit, trials: Trials, factors: Sequence[Quantity]) -> Men
     view, index = trials.view, unit.replaced[0]
     shape = view.state.values[0][index].shape
     chosen = [one for one in factors if shape and _fits(one.values[0].shape, shape)]
-    if not chosen:
+    quantity = next(iter(view.explained.get(index, ())), None)
+    if not chosen or quantity is None:
         return None
-    quantity = view.explained[index][0]
     entries = tuple(
         in_rows([values[index] * one.values[point] for one in chosen])
         for point, values in enumerate(view.state.values)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
+from gradcheck.trace.locating.constants import is_odd
 from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.locating.view import View
 
@@ -81,6 +83,11 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
         return False
     below = frozenset(view.state.below([held.unit.first]))
     explained = [bool(view.explained.get(index)) for index in unit.replaced]
+    is_wanted_of_both = held.candidate is not None and held.candidate.key == candidate.key
+    if is_wanted_of_both and unit.nodes and unit.first in below and candidate.kind != ADJOINT:
+        return not all(explained)
+    if is_wanted_of_both and unit.first not in below and same_arrays(held.actual, mend.actual):
+        return True  # the later of two equal values is the copy
     if candidate.kind in (VALUE, SLOPE):
         if carries(unit, view):
             return False
@@ -94,6 +101,8 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
+        if is_odd(held.factor) and abs(mend.factor - 1) <= 1e-9:
+            return True  # an exact adjoint is more plausible than an odd constant
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope in place of a slope is more specific than the adjoint after it
         places = {view.state.tape[index].chain for index in held.unit.replaced}

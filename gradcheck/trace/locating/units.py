@@ -103,7 +103,8 @@ class Mend:
     @property
     def passes(self) -> int:
         """The number of replaced values: one in each pass of a loop, or one."""
-        return len(self.unit.replaced) if self.unit.is_series else 1
+        is_several = self.unit.is_series or len(self.unit.nodes) > 1
+        return len(self.unit.replaced) if is_several else 1
 
 
 def in_pass(values: ByPoint, number: int, shape: tuple[int, ...]) -> list[NDArray[np.float64]]:
