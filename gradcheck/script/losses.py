@@ -212,11 +212,8 @@ def _of_two_calls(number: int, last: Array, trials: list[_Trial]) -> tuple[Array
     if first is None or any(trial.slope is None for trial in trials):
         return last, TWICE
     step = np.array([trial.slope for trial in trials], dtype=np.float64)
-
-    def along(slopes: Array) -> float:
-        return abs(float(slopes @ step)) / float(np.linalg.norm(slopes))
-
-    return (first, 1) if along(first) > along(last) else (last, TWICE)
+    of_first, of_last = (abs(one @ step) / np.linalg.norm(one) for one in (first, last))
+    return (first, 1) if of_first > of_last else (last, TWICE)
 
 
 def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
