@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import combinations_with_replacement, pairwise, product
 
 import numpy as np
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
-from gradcheck.mending.items import INDEX, items_of
+from gradcheck.mending.items import INDEX, PLACE, items_of
 from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
 from gradcheck.mending.scope import expressions, inside, value_of
@@ -20,7 +20,7 @@ from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 24, 800
-MOST_ALIKE, MOST_CALLED, MOST_EQUAL, LONGEST = 12, 6, 2, 30
+MOST_ALIKE, MOST_CALLED, MOST_EQUAL, MOST_PROJECTED, LONGEST = 12, 6, 2, 6, 30
 FORMS = (
     "1 - {0}",
     "1 - {0}**2",
@@ -63,8 +63,14 @@ class Pool:
         ]
         key = repr([one.shape for one in expected]).encode() + chosen.tobytes()
         if key not in self._composers:
-            near = self._near()
-            self._composers[key] = Composer(self._rows(), self._factors, near, self._exact)
+            known = self._with_columns()
+            self._composers[key] = Composer(
+                self._distinct((*known.items(), *self._made(known))),
+                self._factors,
+                self._near(),
+                self._exact,
+                self._distinct(self._projected()),
+            )
         return self._composers[key].having(self._entries(expected), of_three, own)
 
     def _entries(self, values: Sequence[Array]) -> Array:
@@ -74,8 +80,8 @@ class Pool:
         return np.concatenate([one.reshape(-1)[picked] for one, picked in pairs])
 
     def _near(self) -> frozenset[str]:
-        parts = [one for one in ast.walk(self._node) if isinstance(one, ast.expr)]
-        return frozenset(map(self._text, parts))
+        texts = [self._text(one) for one in ast.walk(self._node) if isinstance(one, ast.expr)]
+        return frozenset((*texts, *(f"{text}**2" for text in texts)))
 
     def _text(self, node: ast.expr) -> str:
         """Return the text of an expression in one line."""
@@ -119,16 +125,20 @@ class Pool:
             for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
                 yield f"{text}.shape[{axis}]" if axis else f"len({text})"
 
-    def _rows(self) -> dict[str, Array]:
+    def _with_columns(self) -> dict[str, list[Array]]:
+        """Return the known values, those of functions, and values of fewer axes as columns."""
+        known, shape = {**self._known, **self._called()}, self._expected[0].shape
+        column = "[:, None]" if len(shape) == 2 else "[..., None]"
+        for text, values in list(known.items()) if len(shape) > 1 else ():
+            if values[0].shape == shape[:-1]:
+                known[f"{text}{column}"] = [value[..., None] for value in values]
+        return known
+
+    def _distinct(self, made: Iterable[tuple[str, list[Array]]]) -> dict[str, Array]:
         """Return the entries of all values of the wanted shape; of equal values, two."""
-        known = {**self._known, **self._called()}
-        length = self._expected[0].shape[:1]
-        for text, values in list(known.items()) if self._expected[0].ndim == 2 else ():
-            if values[0].shape == length:
-                known[f"{text}[:, None]"] = [value[:, None] for value in values]
         rows: dict[str, Array] = {}
         seen: Counter[bytes] = Counter()
-        for text, values in (*known.items(), *self._made(known)):
+        for text, values in made:
             try:
                 row = self._entries(values)
             except ValueError:  # it has another shape
@@ -199,11 +209,14 @@ class Pool:
         """Yield slopes, transposes, sums and products of known values."""
         shape = self._expected[0].shape
         library = self._context.library or "np"
+        near = self._near()
         for text, values in known.items():
             is_own = text == self._context.source(self._node)
             if values[0].shape == shape and (is_own or len(text) < LONGEST):
                 for form in FORMS:
                     yield from self._asked(form.format(operand(text, "**"), library))
+            elif f"{text}**2" in near and values[0].size < self._expected[0].size:
+                yield f"{operand(text, '**')}**2", [value**2 for value in values]
             if values[0].ndim == 2 and values[0].shape[::-1] == shape:
                 yield f"{text}.T", [value.T for value in values]
             if values[0].ndim > len(shape) or (values[0].ndim == 2 and 1 in shape):
@@ -212,6 +225,40 @@ class Pool:
                 if not shape:
                     yield f"{library}.sum({text})", [np.asarray(np.sum(value)) for value in values]
         yield from self._products(known)
+
+    def _projected(self) -> Iterator[tuple[str, list[Array]]]:
+        """Yield sums of products of two values along an axis, summed as the file sums others."""
+        shape = self._expected[0].shape
+        alike = [text for text, values in self._known.items() if values[0].shape == shape]
+        names = sorted((one for one in alike if PLACE.fullmatch(one)), key=self._remoteness)
+        forms = list(self._sums()) if len(shape) > 1 else ["{0} @ {1}"] if shape else []
+        for one, other in combinations_with_replacement(names[:MOST_PROJECTED], 2):
+            for form in forms:
+                text = form.format(one, other)
+                values = values_at(self._moments, text)
+                if values is not None:
+                    yield text, values
+
+    def _remoteness(self, text: str) -> tuple[bool, int]:
+        return text not in self._near(), len(text)
+
+    def _sums(self) -> Iterator[str]:
+        """Yield the sums and means along an axis in the file, of a product `{0} * {1}`."""
+        library = self._context.library or "np"
+        for node in ast.walk(self._context.tree):
+            match node:
+                case ast.Call(ast.Attribute(owner, "sum" | "mean" as name), arguments, keywords):
+                    is_function = ast.unparse(owner) == library
+                    rest = [*arguments[is_function:], *keywords]
+                    how = ", ".join(map(ast.unparse, rest))
+                    if how and "{" not in how:
+                        of_both = (
+                            f"{library}.{name}({{0}} * {{1}}, "
+                            if is_function
+                            else f"({{0}} * {{1}}).{name}("
+                        )
+                        yield f"{of_both}{how})"
+        yield f"{library}.sum({{0}} * {{1}}, axis=-1, keepdims=True)"
 
     def _asked(self, text: str) -> Iterator[tuple[str, list[Array]]]:
         values = values_at(self._moments, text)

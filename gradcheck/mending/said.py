@@ -17,6 +17,7 @@ CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
 """Code, and a number that is a surplus factor."""
 OTHER_NUMBER = re.compile(r"put (\d[\w.]*) in the place of (\d[\w.]*)")
 JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
+"""The ways to join code to what stands there; the operator is the fifth character."""
 SAID = 0.3
 """The weight of an edit that follows advice."""
 
@@ -86,7 +87,8 @@ def _edits(
         for form in JOINED:
             for one in chosen:
                 if ast.unparse(one) != text:
-                    present, more = grouped(context.source(one), one), grouped(code, codes[code])
+                    present = grouped(context.source(one), one)
+                    more = grouped(code, codes[code], form[4])
                     yield context.fitted(one, form.format(present, more), SAID)
 
 

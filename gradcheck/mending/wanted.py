@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from gradcheck.mending.composed import is_roundabout
+from gradcheck.mending.composed import is_product_of, is_roundabout
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.items import lost_index
 from gradcheck.mending.matching import CLOSE, Told, Wanted, matched
@@ -31,17 +31,19 @@ def constructed(
 ) -> list[Edit]:
     """Return edits after which an expression has the wanted value, the nearest first."""
     edits: list[Edit] = []
+    done: list[ast.AST] = []
     for context in contexts:
         statement = statement_at(context, wanted.place)
         if statement is not None:
+            done.append(statement)
             edits = _constructed_in(context, statement, wanted, run)
             calls = any(isinstance(one, ast.Call) for one in ast.walk(statement))
             if not calls or (edits and edits[0].weight < UNNATURAL):
                 return edits
-    called = [(one, node) for one in contexts for node in _returned(one)][:MOST_RETURNED]
+    called = [(one, node) for one in contexts for node in _returned(one) if node not in done]
     returned = [
         edit
-        for context, node in called
+        for context, node in called[:MOST_RETURNED]
         for edit in _constructed_in(context, node, wanted, run, whole=True)
     ]
     return sorted([*edits, *returned], key=lambda edit: edit.weight)
@@ -167,7 +169,7 @@ def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bo
     whole = around if is_factor and isinstance(around, ast.expr) else part
     # an added factor is found as an edit of the whole product
     is_product = isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div)
-    is_same = text == present or (is_factor and is_product and present in text)
+    is_same = text == present or (is_factor and is_product and is_product_of(present, text))
     before, now = context.source(whole), context.rewritten(context.span(whole), {part: f"({text})"})
     return not is_same and (not is_roundabout(f"({now})") or is_roundabout(f"({before})"))
 

@@ -123,6 +123,58 @@ def grad(p):
     return {"W": DATA.T @ back, "V": (h * MASK / KEEP).T @ d}
 """
 
+NORMED = """
+MASK = np.array([True, True, False, True, True, False])
+B = rng.normal(size=(6, 5))
+
+def params():
+    return {"W": rng.normal(size=(4, 3)), "V": rng.normal(size=(5, 3))}
+
+def normed(z):
+    length = np.sqrt((z * z).sum(axis=1, keepdims=True))
+    return z / length, length
+
+def loss(p):
+    (u, _), (v, _) = normed(X @ p["W"]), normed(B @ p["V"])
+    return np.sum(MASK[:, None] * (u * v - Y) ** 2) + np.sum((u * v).sum(axis=1) ** 2)
+
+def grad(p):
+    (u, of_u), (v, of_v) = normed(X @ p["W"]), normed(B @ p["V"])
+    c = (u * v).sum(axis=1, keepdims=True)
+    de = 2 * MASK[:, None] * (u * v - Y)
+    du, dv = (de + 2 * c) * v, (de + 2 * c) * u
+    dz = (du - u * np.sum(du * u, axis=1, keepdims=True)) / of_u
+    dq = (dv - v * np.sum(dv * v, axis=1, keepdims=True)) / of_v
+    return {"W": X.T @ dz, "V": B.T @ dq}
+"""
+
+GATED = """
+def params():
+    return {name: 0.5 * rng.normal(size=(4, 4)) for name in ("A", "B")}
+
+def grad_and_loss(p):
+    h, kept = np.zeros((2, 4)), []
+    for t in range(3):
+        x = X[2 * t : 2 * t + 2]
+        gate = 1 / (1 + np.exp(-x @ p["A"]))
+        new = np.tanh(x + gate * (h @ p["B"]))
+        kept.append((x, h, gate, new))
+        h = new
+    g, dh = {name: np.zeros_like(value) for name, value in p.items()}, 2 * h
+    for x, before, gate, new in reversed(kept):
+        inner = dh * (1 - new**2)
+        g["A"] += x.T @ (inner * (before @ p["B"]) * gate * (1 - gate))
+        g["B"] += before.T @ (inner * gate)
+        dh = (inner * gate) @ p["B"].T
+    return g, np.sum(h**2)
+
+def loss(p):
+    return grad_and_loss(p)[1]
+
+def grad(p):
+    return grad_and_loss(p)[0]
+"""
+
 CASES = {
     "a product": (CARRIED, "dh * (1 - z) + ", "", ("dh * (1 - z)",)),
     "a product of a stack": (BATCHES, ' + db @ p["B"].T', "", ('db @ p["B"].T',)),
@@ -131,6 +183,19 @@ CASES = {
         '"T"] + e[t] - of_all',
         '"T"] - of_all',
         ("+ e[t]",),
+    ),
+    "a projection": (
+        NORMED,
+        "(du - u * np.sum(du * u, axis=1, keepdims=True))",
+        "du",
+        ("du  ->  du - u * (du * u).sum(axis=1, keepdims=True)",),
+    ),
+    "a column of a mask": (NORMED, "2 * MASK[:, None] * (u", "2 * (u", ("MASK[:, None]",)),
+    "a product for one of its factors": (
+        GATED,
+        '(before @ p["B"]) * gate * (1',
+        "before * gate * (1",
+        ('before  ->  before @ p["B"]',),
     ),
     "what is written": (LEAKY, "= SLOPE * back[z <= 0]", "= 0", ("SLOPE * back[z <= 0]",)),
     "single precision": (SINGLE, "MASK / KEEP * (1", "MASK * (1", ("/ KEEP",)),
