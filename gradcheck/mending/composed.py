@@ -146,7 +146,7 @@ class Composer:
             form, text = self._form(factor, len(wanted)), rows.text(index)
             if form is not None and form != "{}":
                 yield form.format(operand(text))
-            if form is not None or len(wanted) >= FEW_ENTRIES:
+            if form is not None or len(wanted) > FEW_ENTRIES:
                 yield text
 
     def _sums(self, wanted: Array, rows: Rows) -> Iterator[str]:
@@ -155,7 +155,8 @@ class Composer:
         A multiple of the wanted row itself is no term.
         """
         multiples = {index for index, _ in _aligned(rows, wanted[None, :], self.exact)[0]}
-        for outer, form in list(self.factors.items())[:MOST_OUTER]:
+        most = MOST_OUTER if len(wanted) >= FEW_ENTRIES else 1
+        for outer, form in list(self.factors.items())[:most]:
             if outer < 0:
                 continue
             rest = wanted[None, :] / outer - rows.values
@@ -184,11 +185,17 @@ class Composer:
 
     def _form(self, factor: float, count: int) -> str | None:
         """Return the text of the product with a factor; None if the factor is not known."""
-        for number, form in self.factors.items():
-            known = number == 1 or count >= FEW_ENTRIES
-            if known and abs(factor - number) <= self.exact * abs(number):
-                return form
-        return None
+        known = self._numbers if count >= FEW_ENTRIES else self._numbers[:1]
+        near = np.flatnonzero(np.abs(factor - known) <= self.exact * np.abs(known))
+        return self._forms[near[0]] if len(near) else None
+
+    @cached_property
+    def _numbers(self) -> Array:
+        return np.array([*self.factors])
+
+    @cached_property
+    def _forms(self) -> list[str]:
+        return list(self.factors.values())
 
 
 def _length(text: str) -> int:

@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import combinations_with_replacement, pairwise, product
+from itertools import combinations_with_replacement, pairwise, permutations, product
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 24, 800
-MOST_ALIKE, MOST_CALLED, MOST_EQUAL, MOST_PROJECTED, LONGEST = 12, 6, 2, 6, 30
+MOST_ALIKE, MOST_CALLED, MOST_EQUAL, MOST_PROJECTED, MOST_SCALARS, LONGEST = 12, 6, 2, 6, 12, 30
 FORMS = (
     "1 - {0}",
     "1 - {0}**2",
@@ -96,14 +96,25 @@ class Pool:
             value = self._moments[0].value(text)
             if value is not None and value.size == 1 and value:
                 numbers.setdefault(float(value), text)
-        for number, text in numbers.items():
+        scalars = dict(self._scalars())
+        for one, other in permutations(list(scalars)[:MOST_SCALARS], 2):
+            scalars.setdefault(one / other, f"{scalars[one]} / {operand(scalars[other], '/')}")
+            scalars.setdefault(one * other, f"{scalars[one]} * {operand(scalars[other], '*')}")
+        for number, text in {**scalars, **numbers}.items():
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
-                factors.setdefault(times / number, f"{form}{{}} / {text}")
+                factors.setdefault(times / number, f"{form}{{}} / {operand(text, '/')}")
                 factors.setdefault(times * number, f"{form}{text} * {{}}")
         for number in self._written():
             factors.setdefault(number, f"{number!r} * {{}}")
             factors.setdefault(2 * number, f"2 * {number!r} * {{}}")
         return factors
+
+    def _scalars(self) -> Iterator[tuple[float, str]]:
+        """Yield the known numbers that are the same at all moments, with their texts."""
+        for text, values in self._known.items():
+            numbers = {float(value) for value in values if not value.ndim}
+            if len(numbers) == 1 and not values[-1].ndim and numbers - {0.0, 1.0, -1.0}:
+                yield numbers.pop(), operand(text, "*")
 
     def _written(self) -> Iterator[float]:
         """Yield the numbers of the file that belong to no formula, such as weights of penalties."""
@@ -166,8 +177,8 @@ class Pool:
         known = {}
         whole = self._context.source(self._node)
         moved = set(INDEX.findall(whole))
-        texts.sort(key=lambda one: (one != whole, not moved & set(INDEX.findall(one)), len(one)))
-        for text in dict.fromkeys(texts):
+        texts.sort(key=lambda one: (not moved & set(INDEX.findall(one)), len(one)))
+        for text in dict.fromkeys([whole, *texts]):
             is_old = not text.isidentifier() and self._context.is_made_later(text, self._node)
             values = None if is_old else values_at(self._moments, text)
             if values is not None:
@@ -202,7 +213,9 @@ class Pool:
         own = [name for name in self._context.functions if name in calls or DERIVATIVE.search(name)]
         own = [name for name in own if name != around]
         own.sort(key=lambda name: not DERIVATIVE.search(name))
-        library = [name for name in calls if name.startswith(f"{self._context.library}.")]
+        prefix = f"{self._context.library}."
+        copies = {f"{prefix}{name}" for name in ("array", "asarray", "copy")}
+        library = [name for name in calls if name.startswith(prefix) and name not in copies]
         return list(dict.fromkeys([*own[:MOST_CALLED], *library[:MOST_CALLED]]))
 
     def _made(self, known: dict[str, list[Array]]) -> Iterator[tuple[str, list[Array]]]:

@@ -125,6 +125,11 @@ def last_line(statement: ast.stmt | ast.expr) -> int:
     return statement.end_lineno or statement.lineno
 
 
+def span_of(statement: ast.stmt | ast.expr) -> tuple[int, int]:
+    """Return the first and the last line of a statement."""
+    return statement.lineno, last_line(statement)
+
+
 def nodes_near(statement: ast.stmt | ast.expr, place: Location) -> list[ast.expr]:
     """Return the expressions of a statement: that at a place first, then those around it."""
     span = (place.line, place.column, place.end_line or place.line, place.end_column)
@@ -133,7 +138,7 @@ def nodes_near(statement: ast.stmt | ast.expr, place: Location) -> list[ast.expr
         own = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
         return sum(abs((one or 0) - (other or 0)) for one, other in zip(own, span, strict=True))
 
-    first, last = statement.lineno, last_line(statement)
+    first, last = span_of(statement)
     nodes = [
         node
         for node in ast.walk(statement)

@@ -56,11 +56,15 @@ def parts_of(
 
 
 def _solved(solve: Solve, own: Array, beside: Array, whole: Array) -> Array | None:
-    """Return the right value of an operand beside the other; None if no array has its shape."""
+    """Return the right value of an operand beside the other; None if no array is.
+
+    Where the other is 0, any value will do, or none.
+    """
     if np.broadcast(own, beside).shape != whole.shape:
         return None
     with np.errstate(all="ignore"):
-        return _shrunk(np.asarray(solve(whole, beside)), own.shape)
+        value = np.asarray(solve(whole, beside))
+        return None if np.any(np.isinf(value)) else _shrunk(value, own.shape)
 
 
 def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:

@@ -175,6 +175,58 @@ def grad(p):
     return grad_and_loss(p)[0]
 """
 
+FILTERED = """
+SEEN = np.cumsum(rng.normal(size=7))
+
+def params():
+    return np.array([0.7, -0.3, 0.2])
+
+def loss(p):
+    a, q, s = p[0], np.exp(p[1]), np.exp(p[2])
+    mean, var, total = 0.0, 1.0, 0.0
+    for seen in SEEN:
+        mean, var = a * mean, a * a * var + q
+        whole, error = var + s, seen - mean
+        total += 0.5 * (np.log(whole) + error**2 / whole)
+        mean, var = mean + var / whole * error, var - var**2 / whole
+    return total
+
+def grad(p):
+    a, q, s = p[0], np.exp(p[1]), np.exp(p[2])
+    mean, var = 0.0, 1.0
+    by_a, by_q, by_s = np.diag([1.0, q, s])
+    dmean, dvar, g = np.zeros(3), np.zeros(3), np.zeros(3)
+    for seen in SEEN:
+        dmean = a * dmean + mean * by_a
+        dvar = a * a * dvar + 2 * a * var * by_a + by_q
+        mean, var = a * mean, a * a * var + q
+        whole, error = var + s, seen - mean
+        dwhole = dvar + by_s
+        g += 0.5 * (dwhole / whole - 2 * error * dmean / whole - error**2 * dwhole / whole**2)
+        gain = var / whole
+        dgain = dvar / whole - gain * dwhole / whole
+        dmean = dmean + dgain * error - gain * dmean
+        dvar = (1 - gain) * dvar - dgain * var
+        mean, var = mean + gain * error, var - gain * var
+    return g
+"""
+
+ROBUST = """
+TARGET, LIMIT = 2 * rng.normal(size=6), 0.7
+
+def params():
+    return rng.normal(size=4)
+
+def loss(p):
+    far = np.abs(X @ p - TARGET)
+    return np.sum(np.where(far < LIMIT, far**2 / 2, LIMIT * (far - LIMIT / 2)))
+
+def grad(p):
+    e = X @ p - TARGET
+    slope = np.where(np.abs(e) < LIMIT, e, LIMIT * np.sign(e))
+    return X.T @ slope
+"""
+
 CASES = {
     "a product": (CARRIED, "dh * (1 - z) + ", "", ("dh * (1 - z)",)),
     "a product of a stack": (BATCHES, ' + db @ p["B"].T', "", ('db @ p["B"].T',)),
@@ -197,6 +249,14 @@ CASES = {
         "before * gate * (1",
         ('before  ->  before @ p["B"]',),
     ),
+    "a term of what is carried on": (FILTERED, " + mean * by_a", "", ("a * dmean + mean * by_a",)),
+    "a product of three": (
+        FILTERED,
+        " - error**2 * dwhole / whole**2",
+        "",
+        ("error * dwhole / whole", "error**2 * dwhole / whole"),
+    ),
+    "a sign where a value is used": (ROBUST, "LIMIT * np.sign(e)", "LIMIT", ("* np.sign(e)",)),
     "what is written": (LEAKY, "= SLOPE * back[z <= 0]", "= 0", ("SLOPE * back[z <= 0]",)),
     "single precision": (SINGLE, "MASK / KEEP * (1", "MASK * (1", ("/ KEEP",)),
 }
