@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from gradcheck.errors import UsageError
 from gradcheck.mending.grown import resizable, slots_of
 from gradcheck.mending.held import Held, Holdings, passed_on
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
-from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions, tied
+from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions, summed, tied
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import gradients_at
 from gradcheck.user.problem import Problem
@@ -97,7 +98,7 @@ class Data:
         found = list(dimensions(every, makes_sense, most))
         used = {axis for _, _, axes in found for axis in axes}
         left = [(axis, size) for size, axes in every.items() for axis in axes if axis not in used]
-        ties = tied(left, makes_sense, TIED * most)
+        ties = chain(tied(left, makes_sense, TIED * most), summed(left, makes_sense, most))
         return tuple(filter(None, map(sizes.grown, growths)) for growths in (apart(found), ties))
 
     def _is_sound(self, state: State, is_single: bool) -> bool:
