@@ -232,6 +232,7 @@ class Sizes:
         self._arrays, self._lists = arrays, lists
         self._values, self._numbers = values, numbers
 
+    @cached_property
     def axes(self) -> dict[int, list[Axis]]:
         """Return all axes by their sizes, the most frequent size first."""
         by_size: dict[int, list[Axis]] = {}
@@ -273,7 +274,7 @@ class Sizes:
         of_blocks = any(axis.of_block for axis in growth)
         puts += self._counting(growth)
         words = OTHER_SIZES if of_blocks else OTHER_BATCH
-        kept = {size for size, axes in self.axes().items() if size > 1 and set(axes) - set(growth)}
+        kept = {size for size, axes in self.axes.items() if size > 1 and set(axes) - set(growth)}
         given = values if of_blocks else None
         return State(words, tuple(puts), tuple(lists), given, frozenset(kept))
 
