@@ -17,6 +17,7 @@ from gradcheck.mending.matching import Told
 from gradcheck.mending.moments import moments_at
 from gradcheck.mending.said import span_of
 from gradcheck.mending.solved import parts_of
+from gradcheck.user.blocks import Array
 
 Part = tuple[ast.expr, Sequence[Told]]
 """An expression, and the right values that it has at some moments."""
@@ -65,11 +66,15 @@ def followed(
             maker, text, made_of = places[index]
             yield (made_of, _given(maker, text, values)), maker
 
-    for operand, expected in parts_of(context, node, moments, wanted):
-        text = ast.unparse(operand)
+    operands = [
+        (ast.unparse(one), value) for one, value in parts_of(context, node, moments, wanted)
+    ]
+    if isinstance(statement, ast.AugAssign) and statement.value is node:
+        operands.append((ast.unparse(statement.target), _before(context, statement, targets)))
+    for text, expected in operands:
         makers = [one for one in made if one[1] == text]
         told = list(zip(moments, expected, strict=True))
-        if makers and around_wrong(context.source(operand), told)[0]:
+        if makers and around_wrong(text, told)[0]:
             yield from reached(makers, told, -1)
     for text in [text for one, text, value in made if one is statement and value is node]:
         users = [one for one in made if text in map(ast.unparse, _expressions(one[2]))]
@@ -101,6 +106,15 @@ def _made_by(statement: ast.stmt) -> Iterator[Made]:
             yield statement, ast.unparse(target), value
         case ast.Return(ast.expr() as value):
             yield statement, "", value
+
+
+def _before(context: Context, statement: ast.AugAssign, targets: Sequence[Told]) -> list[Array]:
+    """Return the right values of what a statement adds to, if what it adds is right."""
+    sign = -1 if isinstance(statement.op, ast.Sub) else 1
+    target, value = context.source(statement.target), context.source(statement.value)
+    return [
+        moment.value(target) + sign * (wanted - moment.value(value)) for moment, wanted in targets
+    ]
 
 
 def _given(statement: ast.stmt, text: str, told: Sequence[Told]) -> Sequence[Told]:

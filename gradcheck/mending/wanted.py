@@ -137,23 +137,30 @@ def _written(
     """Return the value that makes an array wrong by a write, with the right one; or None."""
     match statement:
         case ast.Assign([ast.Subscript(array) as target], value):
-            name = context.source(array)
+            sign, kept = 1, 0
+        case ast.AugAssign(target, ast.Add() | ast.Sub() as op, value):
+            array, sign, kept = target, 1 if isinstance(op, ast.Add) else -1, 1
         case _:
             return None
-    afterwards, places = [], {}
+    name = context.source(array)
+    afterwards, places, starts = [], dict[int, Array](), dict[int, Array]()
     for moment in moments:
         before, written = moment.value(name), moment.value(context.source(value))
         at = None if before is None else moment.places(context.source(target), name, before)
         if before is not None and written is not None and at is not None:
-            after = before.copy()
-            after.flat[at.reshape(-1)] = np.broadcast_to(written, at.shape).reshape(-1)
+            after, start = before.copy(), kept * before.reshape(-1)[at]
+            given = np.broadcast_to(start + sign * written, at.shape)
+            after.flat[at.reshape(-1)] = given.reshape(-1)
             afterwards.append((moment, after))
-            places[id(moment)] = at
+            places[id(moment)], starts[id(moment)] = at, start
     matching = matched(afterwards, wanted)
     if matching is None:
         return None
     wholes, exact = matching
-    targets = [(moment, whole.reshape(-1)[places[id(moment)]]) for moment, whole in wholes]
+    targets = [
+        (moment, sign * (whole.reshape(-1)[places[id(moment)]] - starts[id(moment)]))
+        for moment, whole in wholes
+    ]
     return value, targets, exact
 
 

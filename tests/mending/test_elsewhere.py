@@ -325,6 +325,12 @@ def test_the_sizes_that_stay_are_told(repaired, right, other, kept):
     assert "other sizes" + kept in found.patches[0].varied, str(found)
 
 
+def test_sizes_that_are_written_in_the_code_stay(repaired):
+    text = BESIDE.replace("UP * np", "1 / 5 * UP * np").replace("both.T @ (", "both.T / 5 @ (")
+    found, _ = repaired(text)
+    assert "other sizes (but 5)" in found.patches[0].varied, str(found)
+
+
 def test_two_outputs_are_no_factor_2(repaired):
     found, module = repaired(WIDTHS)
     assert found.ok, str(found)

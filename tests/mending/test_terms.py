@@ -227,6 +227,23 @@ def grad(p):
     return X.T @ slope
 """
 
+ADDED = """
+GAIN = rng.normal(size=6)
+
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def loss(p):
+    z = X @ p["W"]
+    return np.sum(GAIN[:, None] * np.sin(z)) + np.sum(np.cosh(SLOPE * z))
+
+def grad(p):
+    z = X @ p["W"]
+    dz = GAIN[:, None] * np.cos(z)
+    dz += SLOPE * np.sinh(SLOPE * z)
+    return {"W": X.T @ dz}
+"""
+
 CASES = {
     "a product": (CARRIED, "dh * (1 - z) + ", "", ("dh * (1 - z)",)),
     "a product of a stack": (BATCHES, ' + db @ p["B"].T', "", ('db @ p["B"].T',)),
@@ -257,6 +274,13 @@ CASES = {
         ("error * dwhole / whole", "error**2 * dwhole / whole"),
     ),
     "a sign where a value is used": (ROBUST, "LIMIT * np.sign(e)", "LIMIT", ("* np.sign(e)",)),
+    "a column, before something is added": (
+        ADDED,
+        "dz = GAIN[:, None] * np.cos(z)",
+        "dz = np.cos(z)",
+        ("* GAIN[:, None]",),
+    ),
+    "what is added": (ADDED, "dz += SLOPE * np.sinh", "dz += np.sinh", ("SLOPE",)),
     "what is written": (LEAKY, "= SLOPE * back[z <= 0]", "= 0", ("SLOPE * back[z <= 0]",)),
     "single precision": (SINGLE, "MASK / KEEP * (1", "MASK * (1", ("/ KEEP",)),
 }
