@@ -20,7 +20,6 @@ BASE = re.compile(r"(?:(?<![\w.])|log)(\d+)(?=\(| ?\*\* ?[A-Za-z(-])")
 
 MOST_SLOPES = 12
 MOST_FACTORS = 4
-SUMMED = ("array", "float")
 
 
 def scaled(context: Context) -> Iterator[Edit]:
@@ -187,55 +186,19 @@ def _written_slopes(context: Context) -> Iterator[str]:
 
 
 def missing_terms(context: Context) -> Iterator[Edit]:
-    """Yield an expression plus or minus a value, a neighbouring item or its last value."""
+    """Yield an expression plus or minus a value."""
     for node in context.wholes():
         value, text = target_value(context, node), grouped(context.source(node), node, "+")
-        for term, far in _terms(context, node, value):
-            yield context.replaced(node, f"{text} + {term}", 13.0 + far)
-            yield context.replaced(node, f"{text} - {term}", 13.5 + far)
-    for node in _summed(context):
-        text = context.source(node)
-        for term, far in _terms(context, node, context.value(node)):
-            for now in (f"({text} + {term})", f"({text} - {term})"):
-                yield context.whole_replaced(node, now, 14.0 + far)
-        yield context.whole_replaced(node, f"(1 + {text})", 13.0)
-
-
-def _summed(context: Context) -> Iterator[ast.expr]:
-    """Yield the factors of products, alone or in brackets, and the arguments of calls."""
-    for node in context.all_of(ast.expr):
-        match context.parents.get(node):
-            case ast.BinOp(op=ast.Mult() | ast.Div() | ast.MatMult()) | ast.Call():
-                pass
-            case _:
-                continue
-        value = context.value(node)
-        start, end = context.span(node)
-        around = context.text[start - 1 : start] + context.text[end : end + 1]
-        is_whole = not isinstance(node, ast.BinOp | ast.UnaryOp) or around == b"()"
-        if is_whole and value is not None and value.kind in SUMMED:
-            yield node
-
-
-def _terms(context: Context, node: ast.expr, value: Value | None) -> Iterator[tuple[str, float]]:
-    """Yield the terms that may be added to an expression, and how unlikely each is."""
-    if value is None or value.kind not in SUMMED:
-        return
-    own = {context.source(one) for one in ast.walk(node) if isinstance(one, ast.expr)}
-    for text, other in context.values.items():
-        same = other.shape == value.shape
-        fits = (same or stretches(other.shape, value.shape)) and other.kind == value.kind
-        if fits and text not in own and not context.is_made_later(text, node):
-            yield text, 0.0 if same else 0.5
-    match node, context.parents.get(node):
-        case ast.Subscript(array, ast.Name(index)), _:
-            numbers = [text for text, other in context.values.items() if other.kind == "int"]
-            names = [text for text in numbers if text.isidentifier() and text != index]
-            yield from ((f"{context.source(array)}[{text}]", 0.5) for text in names)
-        case _, ast.Assign([ast.Name(before)]):  # in a loop, it has the value of the last pass
-            for text, other in context.values.items():
-                if other.kind == "float" and text.isidentifier() and text != before:
-                    yield f"{text} * {before}", 1.0
+        if value is None or value.kind not in ("array", "float"):
+            continue
+        own = {context.source(one) for one in ast.walk(node) if isinstance(one, ast.expr)}
+        for term, other in context.values.items():
+            same = other.shape == value.shape
+            fits = (same or stretches(other.shape, value.shape)) and other.kind == value.kind
+            if fits and term not in own and not context.is_made_later(term, node):
+                far = 0.0 if same else 0.5
+                yield context.replaced(node, f"{text} + {term}", 13.0 + far)
+                yield context.replaced(node, f"{text} - {term}", 13.5 + far)
 
 
 def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:

@@ -243,7 +243,11 @@ class Pool:
         """Yield sums of products of two values along an axis, summed as the file sums others."""
         shape = self._expected[0].shape
         alike = [text for text, values in self._known.items() if values[0].shape == shape]
-        names = sorted((one for one in alike if PLACE.fullmatch(one)), key=self._remoteness)
+        near = self._near()
+        names = sorted(
+            (one for one in alike if PLACE.fullmatch(one)),
+            key=lambda one: (one not in near, len(one)),
+        )
         forms = list(self._sums()) if len(shape) > 1 else ["{0} @ {1}"] if shape else []
         for one, other in combinations_with_replacement(names[:MOST_PROJECTED], 2):
             for form in forms:
@@ -252,9 +256,6 @@ class Pool:
                 if values is not None:
                     yield text, values
 
-    def _remoteness(self, text: str) -> tuple[bool, int]:
-        return text not in self._near(), len(text)
-
     def _sums(self) -> Iterator[str]:
         """Yield the sums and means along an axis in the file, of a product `{0} * {1}`."""
         library = self._context.library or "np"
@@ -262,15 +263,11 @@ class Pool:
             match node:
                 case ast.Call(ast.Attribute(owner, "sum" | "mean" as name), arguments, keywords):
                     is_function = ast.unparse(owner) == library
-                    rest = [*arguments[is_function:], *keywords]
-                    how = ", ".join(map(ast.unparse, rest))
+                    how = ", ".join(map(ast.unparse, [*arguments[is_function:], *keywords]))
+                    of_both = "({0} * {1})", f"{library}.{name}({{0}} * {{1}}, "
+                    called = of_both[1] if is_function else f"{of_both[0]}.{name}("
                     if how and "{" not in how:
-                        of_both = (
-                            f"{library}.{name}({{0}} * {{1}}, "
-                            if is_function
-                            else f"({{0}} * {{1}}).{name}("
-                        )
-                        yield f"{of_both}{how})"
+                        yield f"{called}{how})"
         yield f"{library}.sum({{0}} * {{1}}, axis=-1, keepdims=True)"
 
     def _asked(self, text: str) -> Iterator[tuple[str, list[Array]]]:
