@@ -172,14 +172,14 @@ class Composer:
                     yield inner if form == "{}" else form.format(f"({inner})")
 
     def _with_term(self, wanted: Array, own: str, of: Iterable[Rows]) -> Iterator[str]:
-        """Yield `own + s a b`, for a present expression that lacks a term."""
+        """Yield `own + s a b`, for a present expression that lacks a term; not `own - own a`."""
         if own not in self.values or len(wanted) < FEW_ENTRIES:
             return
         rest = wanted - self.values[own]
         for rows in of:
             for index, factor in _aligned(rows, rest[None, :], self.exact)[0]:
                 form = self._form(abs(factor), len(wanted))
-                if form is not None:
+                if form is not None and not is_product_of(own, rows.text(index)):
                     sign, term = "-" if factor < 0 else "+", form.format(operand(rows.text(index)))
                     yield f"{own} {sign} {operand(term, sign)}"
 

@@ -47,6 +47,12 @@ def test_what_a_sum_lacks_may_have_three_factors():
     assert found == "up - mask * np.sum(up * mask) / slope"
 
 
+def test_a_factor_is_no_term_of_what_stands_there():
+    rows = {"up": ROWS["up"], "h": DRAWN.normal(size=9), "h**2": ROWS["mask"]}
+    found = Composer(rows, FACTORS).having(rows["up"] - rows["up"] * rows["h**2"], own="up")
+    assert not found
+
+
 def test_a_factor_that_nobody_knows_is_left_out():
     assert Composer(ROWS, FACTORS).having(0.7 * ROWS["up"]) == ["up"]
     assert Composer({"n": np.array([2.0])}, FACTORS).having(np.array([1.4])) == []
