@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.scope import Value
@@ -19,7 +19,6 @@ BASE = re.compile(r"(?:(?<![\w.])|log)(\d+)(?=\(| ?\*\* ?[A-Za-z(-])")
 """The base of a power or of a logarithm."""
 
 MOST_SLOPES = 12
-MOST_FACTORS = 4
 
 
 def scaled(context: Context) -> Iterator[Edit]:
@@ -99,17 +98,6 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
             yield text, 7.0
 
 
-def several_left_out(context: Context) -> Iterator[Edit]:
-    """Yield products with several factors left out together."""
-    for node in context.all_of(ast.BinOp):
-        parts = _chain(node)
-        if 2 < len(parts) <= MOST_FACTORS and not isinstance(context.parents.get(node), ast.BinOp):
-            for count in range(1, len(parts) - 1):
-                for remaining in combinations(parts, count):
-                    rest = " * ".join(grouped(context.source(part), part) for part in remaining)
-                    yield context.replaced(node, rest, 6.5)
-
-
 def _chain(node: ast.expr) -> list[ast.expr]:
     """Return the factors of a product of products."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
@@ -135,7 +123,7 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """Yield a whole expression times a slope, a square matrix, or a factor from elsewhere."""
+    """Yield a whole expression times a slope, a square matrix, or a value."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -148,7 +136,7 @@ def missing_factor(context: Context) -> Iterator[Edit]:
         target, text = target_value(context, node), grouped(context.source(node), node)
         if target is None or target.kind not in ("array", "float"):
             continue
-        for factor in (*written, *_of_the_same_entry(context, node)):
+        for factor in written:
             yield context.replaced(node, f"{text} * {factor}", 5.0)
         for atom, value in context.values.items():
             if value.kind == "array" and value.shape == target.shape[:1] * 2:
@@ -159,16 +147,6 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             yield context.replaced(node, f"{text} * {atom}", 8.5)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
-
-
-def _of_the_same_entry(context: Context, node: ast.expr) -> Iterator[str]:
-    """Yield values read at another entry, at the entry that is written: `x[1]` for `x[0]`."""
-    match context.parents.get(node):
-        case ast.AugAssign(ast.Subscript(_, ast.Constant(index))) if isinstance(index, int):
-            read = [one for one in context.all_of(ast.Subscript) if isinstance(one.ctx, ast.Load)]
-            for one in read:
-                if isinstance(one.slice, ast.Constant) and isinstance(one.slice.value, int):
-                    yield f"{context.source(one.value)}[{index}]"
 
 
 def _written_slopes(context: Context) -> Iterator[str]:

@@ -6,21 +6,22 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import combinations_with_replacement, pairwise, permutations, product
+from itertools import pairwise, permutations, product
 
 import numpy as np
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
-from gradcheck.mending.items import INDEX, PLACE, items_of
+from gradcheck.mending.items import INDEX, items_of
 from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
+from gradcheck.mending.reductions import projected
 from gradcheck.mending.scope import expressions, inside, value_of
 from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 24, 800
-MOST_ALIKE, MOST_CALLED, MOST_EQUAL, MOST_PROJECTED, MOST_SCALARS, LONGEST = 12, 6, 2, 6, 12, 30
+MOST_ALIKE, MOST_CALLED, MOST_EQUAL, MOST_SCALARS, LONGEST = 12, 6, 2, 12, 30
 FORMS = (
     "1 - {0}",
     "1 - {0}**2",
@@ -63,13 +64,18 @@ class Pool:
         ]
         key = repr([one.shape for one in expected]).encode() + chosen.tobytes()
         if key not in self._composers:
-            known = self._with_columns()
+            known, near = self._with_columns(), self._near()
+            shape = expected[0].shape
+            names = sorted(
+                (one for one, values in self._known.items() if values[0].shape == shape),
+                key=lambda one: (one not in near, len(one)),
+            )
             self._composers[key] = Composer(
                 self._distinct((*known.items(), *self._made(known))),
                 self._factors,
-                self._near(),
+                near,
                 self._exact,
-                self._distinct(self._projected()),
+                self._distinct(projected(self._context, self._moments, names)),
             )
         return self._composers[key].having(self._entries(expected), of_three, own)
 
@@ -238,37 +244,6 @@ class Pool:
                 if not shape:
                     yield f"{library}.sum({text})", [np.asarray(np.sum(value)) for value in values]
         yield from self._products(known)
-
-    def _projected(self) -> Iterator[tuple[str, list[Array]]]:
-        """Yield sums of products of two values along an axis, summed as the file sums others."""
-        shape = self._expected[0].shape
-        alike = [text for text, values in self._known.items() if values[0].shape == shape]
-        near = self._near()
-        names = sorted(
-            (one for one in alike if PLACE.fullmatch(one)),
-            key=lambda one: (one not in near, len(one)),
-        )
-        forms = list(self._sums()) if len(shape) > 1 else ["{0} @ {1}"] if shape else []
-        for one, other in combinations_with_replacement(names[:MOST_PROJECTED], 2):
-            for form in forms:
-                text = form.format(one, other)
-                values = values_at(self._moments, text)
-                if values is not None:
-                    yield text, values
-
-    def _sums(self) -> Iterator[str]:
-        """Yield the sums and means along an axis in the file, of a product `{0} * {1}`."""
-        library = self._context.library or "np"
-        for node in ast.walk(self._context.tree):
-            match node:
-                case ast.Call(ast.Attribute(owner, "sum" | "mean" as name), arguments, keywords):
-                    is_function = ast.unparse(owner) == library
-                    how = ", ".join(map(ast.unparse, [*arguments[is_function:], *keywords]))
-                    of_both = "({0} * {1})", f"{library}.{name}({{0}} * {{1}}, "
-                    called = of_both[1] if is_function else f"{of_both[0]}.{name}("
-                    if how and "{" not in how:
-                        yield f"{called}{how})"
-        yield f"{library}.sum({{0}} * {{1}}, axis=-1, keepdims=True)"
 
     def _asked(self, text: str) -> Iterator[tuple[str, list[Array]]]:
         values = values_at(self._moments, text)
