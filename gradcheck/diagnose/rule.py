@@ -131,7 +131,6 @@ class EditKind(Enum):
     MISSING_FACTOR = auto()
     MOVED_STATEMENT = auto()
     WRAPPED = auto()
-    ALL_OF_A_NAME = auto()
     OTHER_NAME = auto()
     KEPT_RESULT = auto()
     OPERATOR = auto()

@@ -1,17 +1,18 @@
 """Expressions that have a wanted value, made of others whose values are known.
 
-With the entries of every value as a row, `r a`, `r a b`, `r a / b`, `k (a + s b)`, or `r a b c` and
-`r (a + s b) c` are compared with the wanted entries as directions; the factors r and k have to be
-known as well.
+With the entries of every value as a row, `r a`, `r a b`, `r a / b`, `k (a + s b)`, or `r a b c`,
+`r a b / c`, `r (a + s b) c` and `r a p / b`, with a projection p, are compared with the wanted
+entries as directions; the factors r and k have to be known as well.
 """
 
 from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property
+from itertools import combinations_with_replacement
 
 import numpy as np
 
@@ -34,13 +35,22 @@ class Rows:
     text: Callable[[int], str]
 
     @cached_property
-    def squares(self) -> Array:
-        """The squared lengths of the rows."""
-        return np.asarray(np.sum(self.values**2, axis=1))
+    def directions(self) -> Array:
+        """The rows, divided by their lengths."""
+        return _directions(self.values)
 
     def first(self, most: int) -> Rows:
         """Return the first rows, at most `most`."""
         return Rows(self.values[:most], self.text)
+
+    def of_three(self) -> Rows:
+        """Return all products of three rows; the first stand in front."""
+        count = len(self.values)
+        triples = np.array([*combinations_with_replacement(range(count), 3)]).reshape(-1, 3)
+        values = np.prod(self.values[triples], axis=1)
+        return Rows(
+            values, lambda at: " * ".join(operand(self.text(one), "*") for one in triples[at])
+        )
 
     def times(self, other: Rows) -> Rows:
         """Return all products with other rows."""
@@ -83,16 +93,18 @@ class Composer:
         factors: known numbers, each with the text of its product with `{}`.
         near: the texts in the wrong expression, which come before shorter ones.
         exact: the relative difference up to which numbers are the same.
+        projections: sums of products along an axis, by their texts.
     """
 
     values: Mapping[str, Array]
     factors: Mapping[float, str]
     near: frozenset[str] = frozenset()
     exact: float = EXACT
+    projections: Mapping[str, Array] = field(default_factory=dict)
 
     @cached_property
     def _every(self) -> Rows:
-        texts = sorted(self.values, key=lambda text: (text not in self.near, len(text)))
+        texts = sorted(self.values, key=lambda text: (text not in self.near, _length(text)))
         return Rows(np.array([self.values[text] for text in texts]), texts.__getitem__)
 
     @cached_property
@@ -103,27 +115,26 @@ class Composer:
     @cached_property
     def _of_three(self) -> tuple[Rows, ...]:
         few = self._every.first(MOST_OF_THREE)
-        return few.times(few).times(few), few.plus().times(few)
+        rows = (few.of_three(), few.times(few).by(few), few.plus().times(few))
+        if not self.projections:
+            return rows
+        texts = list(self.projections)
+        few = few.first(MOST_OUTER)
+        projected = few.times(Rows(np.array([*self.projections.values()]), texts.__getitem__))
+        return (*rows, projected, projected.by(few))
 
     def having(self, wanted: Array, of_three: bool = False, own: str = "") -> list[str]:
         """Return expressions of one or two values, or of three, that have these entries.
 
-        If there are none, return the present expression, `own`, plus such a product.
+        Among them is the present expression, `own`, plus such a product.
         """
         if not self.values or not np.any(wanted):
             return []
         with np.errstate(all="ignore"):
-            if of_three:
-                texts = [text for rows in self._of_three for text in self._multiples(wanted, rows)]
-            else:
-                rows, products, quotients = self._of_two
-                texts = [
-                    *self._multiples(wanted, self._every),
-                    *self._sums(wanted, rows),
-                    *self._multiples(wanted, products),
-                    *self._multiples(wanted, quotients),
-                ]
-                texts = texts or [*self._with_term(wanted, own, (self._every, products, quotients))]
+            every = self._of_three if of_three else (self._every, *self._of_two[1:])
+            texts = [text for rows in every for text in self._multiples(wanted, rows)]
+            texts += () if of_three else self._sums(wanted, self._of_two[0])
+            texts += self._with_term(wanted, own, every)
         return list(dict.fromkeys(texts))
 
     def _multiples(self, wanted: Array, rows: Rows) -> Iterator[str]:
@@ -135,7 +146,7 @@ class Composer:
             form, text = self._form(factor, len(wanted)), rows.text(index)
             if form is not None and form != "{}":
                 yield form.format(operand(text))
-            if form is not None or len(wanted) >= FEW_ENTRIES:
+            if form is not None or len(wanted) > FEW_ENTRIES:
                 yield text
 
     def _sums(self, wanted: Array, rows: Rows) -> Iterator[str]:
@@ -144,7 +155,8 @@ class Composer:
         A multiple of the wanted row itself is no term.
         """
         multiples = {index for index, _ in _aligned(rows, wanted[None, :], self.exact)[0]}
-        for outer, form in list(self.factors.items())[:MOST_OUTER]:
+        most = MOST_OUTER if len(wanted) >= FEW_ENTRIES else 1
+        for outer, form in list(self.factors.items())[:most]:
             if outer < 0:
                 continue
             rest = wanted[None, :] / outer - rows.values
@@ -160,40 +172,55 @@ class Composer:
                     yield inner if form == "{}" else form.format(f"({inner})")
 
     def _with_term(self, wanted: Array, own: str, of: Iterable[Rows]) -> Iterator[str]:
-        """Yield `own + s a b`, for a present expression that lacks a term."""
+        """Yield `own + s a b`, for a present expression that lacks a term; not `own - own a`."""
         if own not in self.values or len(wanted) < FEW_ENTRIES:
             return
         rest = wanted - self.values[own]
         for rows in of:
             for index, factor in _aligned(rows, rest[None, :], self.exact)[0]:
                 form = self._form(abs(factor), len(wanted))
-                if form is not None:
+                if form is not None and not is_product_of(own, rows.text(index)):
                     sign, term = "-" if factor < 0 else "+", form.format(operand(rows.text(index)))
                     yield f"{own} {sign} {operand(term, sign)}"
 
     def _form(self, factor: float, count: int) -> str | None:
         """Return the text of the product with a factor; None if the factor is not known."""
-        for number, form in self.factors.items():
-            known = number == 1 or count >= FEW_ENTRIES
-            if known and abs(factor - number) <= self.exact * abs(number):
-                return form
-        return None
+        known = self._numbers if count >= FEW_ENTRIES else self._numbers[:1]
+        near = np.flatnonzero(np.abs(factor - known) <= self.exact * np.abs(known))
+        return self._forms[near[0]] if len(near) else None
+
+    @cached_property
+    def _numbers(self) -> Array:
+        return np.array([*self.factors])
+
+    @cached_property
+    def _forms(self) -> list[str]:
+        return list(self.factors.values())
+
+
+def _length(text: str) -> int:
+    """Return the length of a text, without what makes a column of it."""
+    return len(text.removesuffix("[:, None]").removesuffix("[..., None]"))
 
 
 def _aligned(rows: Rows, wanted: Array, exact: float) -> list[list[tuple[int, float]]]:
     """Return for every wanted row the rows that it is a multiple of, with the factors."""
-    dots = wanted @ rows.values.T
     multiples: list[list[tuple[int, float]]] = [[] for _ in wanted]
-    bounds = (1 - 1e-9) * rows.squares[None, :] * np.sum(wanted**2, axis=1)[:, None]
-    ones, others = np.nonzero((dots**2 >= bounds) & (bounds > 0))
-    factors = dots[ones, others] / rows.squares[others]
-    left = np.abs(wanted[ones] - factors[:, None] * rows.values[others]).max(axis=1, initial=0.0)
+    cosines = _directions(wanted) @ rows.directions.T
+    ones, others = np.nonzero(np.abs(cosines) >= 1 - 1e-9)
+    found = rows.values[others]
+    factors = np.sum(wanted[ones] * found, axis=1) / np.sum(found**2, axis=1)
+    left = np.abs(wanted[ones] - factors[:, None] * found).max(axis=1, initial=0.0)
     near = left <= exact * np.abs(wanted[ones]).max(axis=1, initial=0.0)
     if wanted.shape[1] < FEW_ENTRIES:
         near &= np.abs(np.abs(factors) - 1) <= exact
     for one, other, factor in zip(ones[near], others[near], factors[near], strict=True):
         multiples[one].append((int(other), float(factor)))
     return multiples
+
+
+def _directions(values: Array) -> Array:
+    return np.asarray(values / np.sqrt(np.sum(values**2, axis=1, keepdims=True)))
 
 
 @cache
@@ -204,13 +231,28 @@ def is_roundabout(text: str) -> bool:
         if over & under or any(count > 1 and ")" in one for one, count in (over + under).items()):
             return True
         terms = list(_terms(node))
-        bases = [{*_factors(term), *_factors(term, False)} for term in terms]
-        rests = {f"1 - {base}" for one in bases for base in one}
         constants = sum(isinstance(term, ast.Constant) for term in terms)
         twice = len(terms) > len(set(map(ast.unparse, terms)))
-        if len(terms) > 1 and (constants > 1 or twice or any(rests & one for one in bases)):
+        if len(terms) > 1 and (constants > 1 or twice or _add_up(terms)):
             return True
     return False
+
+
+def _add_up(terms: Sequence[ast.AST]) -> bool:
+    """True if two of the terms are parts of one product, as `a * b` and `a * (1 - b)`."""
+    products = [{*_factors(term), *_factors(term, False)} for term in terms]
+    pairs = ((one, other) for one in products for other in products)
+    return any(
+        f"1 - {base}" in other and other - {f"1 - {base}"} <= one
+        for one, other in pairs
+        for base in one
+    )
+
+
+def is_product_of(factor: str, text: str) -> bool:
+    """True if an expression is a product or quotient that has a factor."""
+    tree = ast.parse(text, mode="eval").body
+    return ast.unparse(ast.parse(factor, mode="eval")) in {*_factors(tree), *_factors(tree, False)}
 
 
 def _factors(node: ast.AST, over: bool = True) -> Iterator[str]:

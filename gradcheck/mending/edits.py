@@ -41,7 +41,6 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.MISSING_FACTOR: of_factors.missing_factor,
     EditKind.MOVED_STATEMENT: of_statements.moved_statements,
     EditKind.WRAPPED: of_calls.wrapped,
-    EditKind.ALL_OF_A_NAME: of_operands.all_of_a_name,
     EditKind.OTHER_NAME: of_operands.other_names,
     EditKind.KEPT_RESULT: of_statements.kept_results,
     EditKind.OPERATOR: of_operands.operators,

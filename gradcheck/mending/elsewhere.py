@@ -7,9 +7,11 @@ nothing new, and what was right is still right. Data that the gradient reads and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,8 @@ from gradcheck.errors import UsageError
 from gradcheck.mending.grown import resizable, slots_of
 from gradcheck.mending.held import Held, Holdings, passed_on
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
-from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions, tied
+from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions, summed, tied
+from gradcheck.mending.source import Function
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import gradients_at
 from gradcheck.user.problem import Problem
@@ -36,6 +39,7 @@ class Data:
     """The data that the user's functions hold, and which of them may be changed.
 
     The functions are called with the parameters `values`; `restore` undoes what calls leave behind.
+    Axes of the sizes in `fixed` stay as they are.
     """
 
     def __init__(
@@ -44,11 +48,13 @@ class Data:
         values: Sequence[Array],
         functions: Sequence[Any],
         restore: Callable[[], None],
+        fixed: frozenset[int] = frozenset(),
     ) -> None:
         # following what enters an adaptive step anew in each call would tell no more of the data
         step = problem.step
         implied = problem if step is None else replace(problem, step=replace(step, entering=None))
         self._problem, self._values, self._restore = implied, values, restore
+        self._fixed = fixed
         self._rng = np.random.default_rng(0)
         self._base = self._answer()
         stepping = None if step is None else step.step
@@ -57,6 +63,9 @@ class Data:
         self._holders = [one for one in (*own, *functions, owner) if one is not None]
         self._found = self._holdings()
         self._staying, self._kept = self._after_a_call()
+        idle = {id(one) for one in self._kept if len(self._kept) > MOST and self._is_idle(one)}
+        self._staying = [one for one in self._staying if id(one) not in idle]
+        self._kept = [one for one in self._kept if id(one) not in idle]
 
     def _holdings(self) -> Holdings:
         found, problem = Holdings.of(self._holders), self._problem
@@ -93,11 +102,11 @@ class Data:
             state = sizes.grown(growth)
             return state is not None and self._is_sound(state, 1 in map(sizes.size, growth))
 
-        every = sizes.axes()
+        every = {size: axes for size, axes in sizes.axes.items() if size not in self._fixed}
         found = list(dimensions(every, makes_sense, most))
         used = {axis for _, _, axes in found for axis in axes}
         left = [(axis, size) for size, axes in every.items() for axis in axes if axis not in used]
-        ties = tied(left, makes_sense, TIED * most)
+        ties = chain(tied(left, makes_sense, TIED * most), summed(left, makes_sense, most))
         return tuple(filter(None, map(sizes.grown, growths)) for growths in (apart(found), ties))
 
     def _is_sound(self, state: State, is_single: bool) -> bool:
@@ -106,6 +115,14 @@ class Data:
         before, known = self._base
         as_many = len(gradient or ()) == len(known or ()) and (gradient is None) == (known is None)
         return loss is not None and as_many and (is_single or loss != before)
+
+    def _is_idle(self, held: Held) -> bool:
+        """True if nothing reads an array, such as one that an earlier call has left behind."""
+        if not held.is_array or held.value.dtype.kind != "f":
+            return False
+        new = held.value + 1
+        loss, gradient = self._answer(State("", ((held, new),)))
+        return loss == self._base[0] and same_arrays(gradient or (), self._base[1] or ())
 
     def _independent(self) -> list[list[tuple[Held, Any]]]:
         """Return the data that can be changed on their own, with other values for them."""
@@ -155,6 +172,29 @@ class Data:
                 unchanged.append(held)
         self._restore()
         return in_place, unchanged
+
+
+def sizes_written(functions: Sequence[Function], texts: Mapping[str, bytes]) -> frozenset[int]:
+    """Return numbers in the place of sizes: those of `np.zeros((3, 2))`, `x[:4]`, `sum(x) / 10`.
+
+    A right gradient is wrong with other sizes then.
+    """
+    found: set[int] = set()
+    for function in functions:
+        for node in ast.walk(function.definition(ast.parse(texts[function.path]))):
+            least, parts = 3, list[ast.expr | None]()
+            match node:
+                case ast.Call(args=[ast.Tuple(items), *_]):
+                    least, parts = 2, [*items]
+                case ast.Call(ast.Name("range"), items):
+                    parts = [*items]
+                case ast.Slice(first, last):
+                    parts = [first, last]
+                case ast.BinOp(_, ast.Div(), divisor) | ast.AugAssign(_, ast.Div(), divisor):
+                    parts = [divisor]
+            numbers = [one.value for one in parts if isinstance(one, ast.Constant)]
+            found |= {one for one in numbers if type(one) is int and one >= least}
+    return frozenset(found)
 
 
 def _groups(data: Sequence[Held]) -> list[list[Held]]:

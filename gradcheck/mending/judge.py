@@ -14,7 +14,7 @@ from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.diagnose.excuses import allowing_both
 from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data
-from gradcheck.mending.sizes import State
+from gradcheck.mending.sizes import State, changed_by
 from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept
 from gradcheck.sampling import Indices
 from gradcheck.user.calls import UserCodeError
@@ -190,12 +190,12 @@ class Judge:
             with one.state.made():
                 is_right = self._largest_error((one.asked,)) is not None
             if is_right:
-                varied.append(one.state.words)
+                varied.append(one.state)
             elif one.vouched:
                 return 1, (one.state.words,), False, False
         points = 1 + len(self.further) + len(varied)
         doubtful = len(varied) < len(self.elsewhere)
-        return points, tuple(dict.fromkeys(varied)), True, doubtful
+        return points, changed_by(varied), True, doubtful
 
     def _largest_error(self, points: Sequence[Asked]) -> float | None:
         errors = [0.0]

@@ -55,7 +55,8 @@ class Patch:
         data = f"with {listed(self.varied)} too" if self.varied else "with the same data"
         sizes = {OTHER_SIZES: "", OTHER_BATCH: ", otherwise of the same sizes"}
         same = ", of the same sizes" if self.varied else ""
-        left = next((text for words, text in sizes.items() if words in self.varied), same)
+        every = " ".join(self.varied)
+        left = next((text for words, text in sizes.items() if words in every), same)
         return f"agrees to {self.error:.1e} at {self.points} points, {data}{left}"
 
 

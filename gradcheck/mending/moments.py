@@ -27,11 +27,16 @@ INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 class Moment:
     """One time that a statement was reached: the names of its function, and the scope around it.
 
-    `returned` holds what the statement has returned, if anything.
+    `index` counts the moments of one statement, and `number` those of all that were asked for;
+    `frame` tells the calls of a function apart. `returned` holds what the statement has returned,
+    if anything.
     """
 
     names: dict[str, Any]
     scope: dict[str, Any]
+    index: int = 0
+    number: int = 0
+    frame: int = 0
     returned: list[Any] = field(default_factory=list)
 
     def value(self, text: str) -> Any:
@@ -68,26 +73,35 @@ def _compiled(text: str) -> CodeType:
     return compile(text, "<expression>", "eval")
 
 
-def moments_at(path: str, first: int, last: int, run: Callable[[], object]) -> list[Moment]:
-    """Return the moments just before the lines of a statement run."""
-    moments: list[Moment] = []
-    inside: dict[int, int] = {}
+def moments_at(
+    path: str, spans: Sequence[tuple[int, int]], run: Callable[[], object]
+) -> list[list[Moment]]:
+    """Return the moments just before statements run, each given by its first and last line."""
+    moments: list[list[Moment]] = [[] for _ in spans]
+    inside: dict[int, tuple[int | None, int]] = {}
     around: dict[CodeType, FrameType] = {}
-
     latest: dict[int, Moment] = {}
+    last = max(end for _, end in spans)
+
+    def span_at(line: int) -> int | None:
+        return next((i for i, (start, end) in enumerate(spans) if start <= line <= end), None)
 
     def at_line(frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "return" and inside.get(id(frame)) and id(frame) in latest:
-            latest.pop(id(frame)).returned.append(copied(argument, DEPTH))
-        is_inside = event == "line" and first <= frame.f_lineno <= last
-        before = inside.get(id(frame), 0)
-        if is_inside and (not before or frame.f_lineno <= before) and len(moments) < MOST_MOMENTS:
+        at, line = id(frame), frame.f_lineno
+        before, last_line = inside.get(at, (None, 0))
+        if event == "return" and before is not None and at in latest:
+            latest.pop(at).returned.append(copied(argument, DEPTH))
+        span = span_at(line) if event == "line" else None
+        begins = span != before or line <= last_line
+        if span is not None and begins and len(moments[span]) < MOST_MOMENTS:
             outer = around.get(frame.f_code)
             names = {**(outer.f_locals if outer else {}), **_names(frame)}
             names.pop(ONCE, None)
-            moments.append(Moment(copied(names, DEPTH), frame.f_globals))
-            latest[id(frame)] = moments[-1]
-        inside[id(frame)] = frame.f_lineno if is_inside else 0
+            number = sum(map(len, moments))
+            kept = copied(names, DEPTH)
+            latest[at] = Moment(kept, frame.f_globals, len(moments[span]), number, at)
+            moments[span].append(latest[at])
+        inside[at] = span, line
         return at_line
 
     def at_call(frame: FrameType, event: str, argument: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.scope import Value
@@ -19,8 +19,6 @@ BASE = re.compile(r"(?:(?<![\w.])|log)(\d+)(?=\(| ?\*\* ?[A-Za-z(-])")
 """The base of a power or of a logarithm."""
 
 MOST_SLOPES = 12
-MOST_FACTORS = 4
-SUMMED = ("array", "float")
 
 
 def scaled(context: Context) -> Iterator[Edit]:
@@ -100,17 +98,6 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
             yield text, 7.0
 
 
-def several_left_out(context: Context) -> Iterator[Edit]:
-    """Yield products with several factors left out together."""
-    for node in context.all_of(ast.BinOp):
-        parts = _chain(node)
-        if 2 < len(parts) <= MOST_FACTORS and not isinstance(context.parents.get(node), ast.BinOp):
-            for count in range(1, len(parts) - 1):
-                for remaining in combinations(parts, count):
-                    rest = " * ".join(grouped(context.source(part), part) for part in remaining)
-                    yield context.replaced(node, rest, 6.5)
-
-
 def _chain(node: ast.expr) -> list[ast.expr]:
     """Return the factors of a product of products."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
@@ -136,7 +123,7 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """Yield a whole expression times a slope, a square matrix, or a factor from elsewhere."""
+    """Yield a whole expression times a slope, a square matrix, or a value."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -149,7 +136,7 @@ def missing_factor(context: Context) -> Iterator[Edit]:
         target, text = target_value(context, node), grouped(context.source(node), node)
         if target is None or target.kind not in ("array", "float"):
             continue
-        for factor in (*written, *_of_the_same_entry(context, node)):
+        for factor in written:
             yield context.replaced(node, f"{text} * {factor}", 5.0)
         for atom, value in context.values.items():
             if value.kind == "array" and value.shape == target.shape[:1] * 2:
@@ -160,16 +147,6 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             yield context.replaced(node, f"{text} * {atom}", 8.5)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
-
-
-def _of_the_same_entry(context: Context, node: ast.expr) -> Iterator[str]:
-    """Yield values read at another entry, at the entry that is written: `x[1]` for `x[0]`."""
-    match context.parents.get(node):
-        case ast.AugAssign(ast.Subscript(_, ast.Constant(index))) if isinstance(index, int):
-            read = [one for one in context.all_of(ast.Subscript) if isinstance(one.ctx, ast.Load)]
-            for one in read:
-                if isinstance(one.slice, ast.Constant) and isinstance(one.slice.value, int):
-                    yield f"{context.source(one.value)}[{index}]"
 
 
 def _written_slopes(context: Context) -> Iterator[str]:
@@ -187,55 +164,19 @@ def _written_slopes(context: Context) -> Iterator[str]:
 
 
 def missing_terms(context: Context) -> Iterator[Edit]:
-    """Yield an expression plus or minus a value, a neighbouring item or its last value."""
+    """Yield an expression plus or minus a value."""
     for node in context.wholes():
         value, text = target_value(context, node), grouped(context.source(node), node, "+")
-        for term, far in _terms(context, node, value):
-            yield context.replaced(node, f"{text} + {term}", 13.0 + far)
-            yield context.replaced(node, f"{text} - {term}", 13.5 + far)
-    for node in _summed(context):
-        text = context.source(node)
-        for term, far in _terms(context, node, context.value(node)):
-            for now in (f"({text} + {term})", f"({text} - {term})"):
-                yield context.whole_replaced(node, now, 14.0 + far)
-        yield context.whole_replaced(node, f"(1 + {text})", 13.0)
-
-
-def _summed(context: Context) -> Iterator[ast.expr]:
-    """Yield the factors of products, alone or in brackets, and the arguments of calls."""
-    for node in context.all_of(ast.expr):
-        match context.parents.get(node):
-            case ast.BinOp(op=ast.Mult() | ast.Div() | ast.MatMult()) | ast.Call():
-                pass
-            case _:
-                continue
-        value = context.value(node)
-        start, end = context.span(node)
-        around = context.text[start - 1 : start] + context.text[end : end + 1]
-        is_whole = not isinstance(node, ast.BinOp | ast.UnaryOp) or around == b"()"
-        if is_whole and value is not None and value.kind in SUMMED:
-            yield node
-
-
-def _terms(context: Context, node: ast.expr, value: Value | None) -> Iterator[tuple[str, float]]:
-    """Yield the terms that may be added to an expression, and how unlikely each is."""
-    if value is None or value.kind not in SUMMED:
-        return
-    own = {context.source(one) for one in ast.walk(node) if isinstance(one, ast.expr)}
-    for text, other in context.values.items():
-        same = other.shape == value.shape
-        fits = (same or stretches(other.shape, value.shape)) and other.kind == value.kind
-        if fits and text not in own and not context.is_made_later(text, node):
-            yield text, 0.0 if same else 0.5
-    match node, context.parents.get(node):
-        case ast.Subscript(array, ast.Name(index)), _:
-            numbers = [text for text, other in context.values.items() if other.kind == "int"]
-            names = [text for text in numbers if text.isidentifier() and text != index]
-            yield from ((f"{context.source(array)}[{text}]", 0.5) for text in names)
-        case _, ast.Assign([ast.Name(before)]):  # in a loop, it has the value of the last pass
-            for text, other in context.values.items():
-                if other.kind == "float" and text.isidentifier() and text != before:
-                    yield f"{text} * {before}", 1.0
+        if value is None or value.kind not in ("array", "float"):
+            continue
+        own = {context.source(one) for one in ast.walk(node) if isinstance(one, ast.expr)}
+        for term, other in context.values.items():
+            same = other.shape == value.shape
+            fits = (same or stretches(other.shape, value.shape)) and other.kind == value.kind
+            if fits and term not in own and not context.is_made_later(term, node):
+                far = 0.0 if same else 0.5
+                yield context.replaced(node, f"{text} + {term}", 13.0 + far)
+                yield context.replaced(node, f"{text} - {term}", 13.5 + far)
 
 
 def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:

@@ -110,24 +110,6 @@ def other_names(context: Context) -> Iterator[Edit]:
                 yield context.replaced(node, other, (6.0 if value is None else 9.0) + far)
 
 
-def all_of_a_name(context: Context) -> Iterator[Edit]:
-    """Yield a whole expression with a name replaced everywhere, by another or a function of it."""
-    for node in context.wholes():
-        atoms = [one for one in ast.walk(node) if isinstance(one, ast.Name | ast.Attribute)]
-        places: dict[str, list[ast.expr]] = {}
-        for one in atoms:
-            if context.value(one) is not None:
-                places.setdefault(context.source(one), []).append(one)
-        for replaced, same in places.items():
-            value = context.values.get(replaced)
-            others = [name for name, other in context.values.items() if other == value]
-            calls = [f"{name}({replaced})" for name in context.functions]
-            for other in (*others, *calls) if len(same) > 1 else ():
-                if other != replaced:
-                    text = context.rewritten(context.span(node), dict.fromkeys(same, other))
-                    yield context.replaced(node, text, 9.0)
-
-
 def indices(context: Context) -> Iterator[Edit]:
     """Yield an index one more or less, another one, or one for a whole array in a loop."""
     for whole in (one for kind in (ast.Name, ast.Attribute) for one in context.all_of(kind)):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import pairwise, permutations, product
 
 import numpy as np
 
@@ -15,12 +15,13 @@ from gradcheck.mending.context import Context
 from gradcheck.mending.items import INDEX, items_of
 from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
+from gradcheck.mending.reductions import projected
 from gradcheck.mending.scope import expressions, inside, value_of
 from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 24, 800
-MOST_ALIKE, MOST_CALLED, MOST_EQUAL, LONGEST = 12, 6, 2, 30
+MOST_ALIKE, MOST_CALLED, MOST_EQUAL, MOST_SCALARS, LONGEST = 12, 6, 2, 12, 30
 FORMS = (
     "1 - {0}",
     "1 - {0}**2",
@@ -63,8 +64,19 @@ class Pool:
         ]
         key = repr([one.shape for one in expected]).encode() + chosen.tobytes()
         if key not in self._composers:
-            near = self._near()
-            self._composers[key] = Composer(self._rows(), self._factors, near, self._exact)
+            known, near = self._with_columns(), self._near()
+            shape = expected[0].shape
+            names = sorted(
+                (one for one, values in self._known.items() if values[0].shape == shape),
+                key=lambda one: (one not in near, len(one)),
+            )
+            self._composers[key] = Composer(
+                self._distinct((*known.items(), *self._made(known))),
+                self._factors,
+                near,
+                self._exact,
+                self._distinct(projected(self._context, self._moments, names)),
+            )
         return self._composers[key].having(self._entries(expected), of_three, own)
 
     def _entries(self, values: Sequence[Array]) -> Array:
@@ -74,8 +86,8 @@ class Pool:
         return np.concatenate([one.reshape(-1)[picked] for one, picked in pairs])
 
     def _near(self) -> frozenset[str]:
-        parts = [one for one in ast.walk(self._node) if isinstance(one, ast.expr)]
-        return frozenset(map(self._text, parts))
+        texts = [self._text(one) for one in ast.walk(self._node) if isinstance(one, ast.expr)]
+        return frozenset((*texts, *(f"{text}**2" for text in texts)))
 
     def _text(self, node: ast.expr) -> str:
         """Return the text of an expression in one line."""
@@ -90,14 +102,25 @@ class Pool:
             value = self._moments[0].value(text)
             if value is not None and value.size == 1 and value:
                 numbers.setdefault(float(value), text)
-        for number, text in numbers.items():
+        scalars = dict(self._scalars())
+        for one, other in permutations(list(scalars)[:MOST_SCALARS], 2):
+            scalars.setdefault(one / other, f"{scalars[one]} / {operand(scalars[other], '/')}")
+            scalars.setdefault(one * other, f"{scalars[one]} * {operand(scalars[other], '*')}")
+        for number, text in {**scalars, **numbers}.items():
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
-                factors.setdefault(times / number, f"{form}{{}} / {text}")
+                factors.setdefault(times / number, f"{form}{{}} / {operand(text, '/')}")
                 factors.setdefault(times * number, f"{form}{text} * {{}}")
         for number in self._written():
             factors.setdefault(number, f"{number!r} * {{}}")
             factors.setdefault(2 * number, f"2 * {number!r} * {{}}")
         return factors
+
+    def _scalars(self) -> Iterator[tuple[float, str]]:
+        """Yield the known numbers that are the same at all moments, with their texts."""
+        for text, values in self._known.items():
+            numbers = {float(value) for value in values if not value.ndim}
+            if len(numbers) == 1 and not values[-1].ndim and numbers - {0.0, 1.0, -1.0}:
+                yield numbers.pop(), operand(text, "*")
 
     def _written(self) -> Iterator[float]:
         """Yield the numbers of the file that belong to no formula, such as weights of penalties."""
@@ -119,16 +142,20 @@ class Pool:
             for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
                 yield f"{text}.shape[{axis}]" if axis else f"len({text})"
 
-    def _rows(self) -> dict[str, Array]:
+    def _with_columns(self) -> dict[str, list[Array]]:
+        """Return the known values, those of functions, and values of fewer axes as columns."""
+        known, shape = {**self._known, **self._called()}, self._expected[0].shape
+        column = "[:, None]" if len(shape) == 2 else "[..., None]"
+        for text, values in list(known.items()) if len(shape) > 1 else ():
+            if values[0].shape == shape[:-1]:
+                known[f"{text}{column}"] = [value[..., None] for value in values]
+        return known
+
+    def _distinct(self, made: Iterable[tuple[str, list[Array]]]) -> dict[str, Array]:
         """Return the entries of all values of the wanted shape; of equal values, two."""
-        known = {**self._known, **self._called()}
-        length = self._expected[0].shape[:1]
-        for text, values in list(known.items()) if self._expected[0].ndim == 2 else ():
-            if values[0].shape == length:
-                known[f"{text}[:, None]"] = [value[:, None] for value in values]
         rows: dict[str, Array] = {}
         seen: Counter[bytes] = Counter()
-        for text, values in (*known.items(), *self._made(known)):
+        for text, values in made:
             try:
                 row = self._entries(values)
             except ValueError:  # it has another shape
@@ -156,8 +183,8 @@ class Pool:
         known = {}
         whole = self._context.source(self._node)
         moved = set(INDEX.findall(whole))
-        texts.sort(key=lambda one: (one != whole, not moved & set(INDEX.findall(one)), len(one)))
-        for text in dict.fromkeys(texts):
+        texts.sort(key=lambda one: (not moved & set(INDEX.findall(one)), len(one)))
+        for text in dict.fromkeys([whole, *texts]):
             is_old = not text.isidentifier() and self._context.is_made_later(text, self._node)
             values = None if is_old else values_at(self._moments, text)
             if values is not None:
@@ -192,18 +219,23 @@ class Pool:
         own = [name for name in self._context.functions if name in calls or DERIVATIVE.search(name)]
         own = [name for name in own if name != around]
         own.sort(key=lambda name: not DERIVATIVE.search(name))
-        library = [name for name in calls if name.startswith(f"{self._context.library}.")]
+        prefix = f"{self._context.library}."
+        copies = {f"{prefix}{name}" for name in ("array", "asarray", "copy")}
+        library = [name for name in calls if name.startswith(prefix) and name not in copies]
         return list(dict.fromkeys([*own[:MOST_CALLED], *library[:MOST_CALLED]]))
 
     def _made(self, known: dict[str, list[Array]]) -> Iterator[tuple[str, list[Array]]]:
         """Yield slopes, transposes, sums and products of known values."""
         shape = self._expected[0].shape
         library = self._context.library or "np"
+        near = self._near()
         for text, values in known.items():
             is_own = text == self._context.source(self._node)
             if values[0].shape == shape and (is_own or len(text) < LONGEST):
                 for form in FORMS:
                     yield from self._asked(form.format(operand(text, "**"), library))
+            elif f"{text}**2" in near and values[0].size < self._expected[0].size:
+                yield f"{operand(text, '**')}**2", [value**2 for value in values]
             if values[0].ndim == 2 and values[0].shape[::-1] == shape:
                 yield f"{text}.T", [value.T for value in values]
             if values[0].ndim > len(shape) or (values[0].ndim == 2 and 1 in shape):

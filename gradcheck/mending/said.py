@@ -17,6 +17,7 @@ CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
 """Code, and a number that is a surplus factor."""
 OTHER_NUMBER = re.compile(r"put (\d[\w.]*) in the place of (\d[\w.]*)")
 JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
+"""The ways to join code to what stands there; the operator is the fifth character."""
 SAID = 0.3
 """The weight of an edit that follows advice."""
 
@@ -86,7 +87,8 @@ def _edits(
         for form in JOINED:
             for one in chosen:
                 if ast.unparse(one) != text:
-                    present, more = grouped(context.source(one), one), grouped(code, codes[code])
+                    present = grouped(context.source(one), one)
+                    more = grouped(code, codes[code], form[4])
                     yield context.fitted(one, form.format(present, more), SAID)
 
 
@@ -123,6 +125,11 @@ def last_line(statement: ast.stmt | ast.expr) -> int:
     return statement.end_lineno or statement.lineno
 
 
+def span_of(statement: ast.stmt | ast.expr) -> tuple[int, int]:
+    """Return the first and the last line of a statement."""
+    return statement.lineno, last_line(statement)
+
+
 def nodes_near(statement: ast.stmt | ast.expr, place: Location) -> list[ast.expr]:
     """Return the expressions of a statement: that at a place first, then those around it."""
     span = (place.line, place.column, place.end_line or place.line, place.end_column)
@@ -131,7 +138,7 @@ def nodes_near(statement: ast.stmt | ast.expr, place: Location) -> list[ast.expr
         own = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
         return sum(abs((one or 0) - (other or 0)) for one, other in zip(own, span, strict=True))
 
-    first, last = statement.lineno, last_line(statement)
+    first, last = span_of(statement)
     nodes = [
         node
         for node in ast.walk(statement)

@@ -21,7 +21,7 @@ from gradcheck.mending.targets import Progress, Standing
 from gradcheck.mending.task import Answers, Task
 from gradcheck.mending.together import Changes, batches, likely_pairs, of_different_faults, united
 from gradcheck.mending.variants import Candidate, Program, Texts
-from gradcheck.mending.wanted import constructed
+from gradcheck.mending.wanted import CONSTRUCTORS, Constructor
 
 DEPTH = 3
 MOST_PATCHES, PLAIN, FEW = 12, 3, 2
@@ -85,28 +85,33 @@ class Search:
         self._surroundings.restore()
         advised = (edit for one in self._task.hints.said for edit in one.edits(contexts))
         early = self._helpful(program, advised, changes)
-        wanted = () if self._mended else self._task.hints.wanted
-        made = [self._constructed(contexts, one) for one in wanted]
-        self._try_each(program, of_different_faults(made))
-        first = weighed(list(chain(*made)))
-        early += self._helpful(program, first, changes)
+        first: list[Edit] = []
+        for construct in CONSTRUCTORS:
+            wanted = () if self._mended else self._task.hints.wanted
+            made = [self._constructed(contexts, one, construct) for one in wanted]
+            self._try_each(program, of_different_faults(made))
+            edits = weighed(list(chain(*made)))
+            early += self._helpful(program, edits, changes)
+            first += edits
         goes_on = len(program.edits) < DEPTH
         if goes_on and not self._mended:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
             self._follow(program, [one for one in early if one[1].is_clear(base)])
             self._last = self._last if self._mended else last
-        edits = all_edits(contexts, self._task.hints)
-        helpful = self._helpful(program, edits, changes)
+        every = all_edits(contexts, self._task.hints)
+        helpful = self._helpful(program, every, changes)
         self._try_each(program, () if self._mended else changes.pairs())
         if self._mended or not goes_on or self._is_over():
             return
         self._follow(program, [*early, *helpful])
         if not program.edits:
-            edits = all_edits(contexts, self._task.hints)
-            self._try_each(program, likely_pairs([*first, *edits]))
+            every = all_edits(contexts, self._task.hints)
+            self._try_each(program, likely_pairs([*first, *every]))
 
-    def _constructed(self, contexts: Sequence[Context], wanted: Wanted) -> list[Edit]:
+    def _constructed(
+        self, contexts: Sequence[Context], wanted: Wanted, construct: Constructor
+    ) -> list[Edit]:
         """Return edits that give an expression the wanted value, unless they take too long.
 
         None if an earlier process ended while it made some: what it called may end this one too.
@@ -117,7 +122,7 @@ class Search:
         made: list[Edit] = []
         counts[2] = 1
         with suppress(TooSlowError), at_most(CONSTRUCTING):
-            made = constructed(contexts, wanted, self._run_once)
+            made = construct(contexts, wanted, self._run_once)
         self._surroundings.restore()
         counts[2] = 0
         return made

@@ -23,6 +23,7 @@ from gradcheck.mending.grown import extended, repeated, resized
 from gradcheck.mending.held import Held
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
+from gradcheck.words import listed
 
 STEPS = (1, 2)
 """How much the side of an image may grow; by an even number if it is pooled."""
@@ -118,6 +119,28 @@ def tied(
         yield from islice(filter(makes_sense, islice(tries, most)), 1)
 
 
+def summed(
+    left: Sequence[tuple[Axis, int]], makes_sense: Callable[[Growth], bool], most: int
+) -> Iterator[Growth]:
+    """Yield growths of axes with those that they are parts of: a state beside an input, gates.
+
+    `left` has the axes that no other growth explains; `most` sets are tried for each two sizes.
+    """
+    by_size: dict[int, list[Axis]] = {}
+    for axis, size in left:
+        by_size.setdefault(size, []).append(axis)
+    for (part, axes), (whole, others) in product(by_size.items(), repeat=2):
+        if 1 < part < whole and (whole - part in by_size or not whole % part):
+            sets = (one for n in range(1, len(axes) + 1) for one in combinations(axes, n))
+            counts = {1, whole // part}
+            tries = (
+                {**dict.fromkeys(chosen, 1), **dict.fromkeys(others, count)}
+                for chosen in islice(sets, most)
+                for count in counts
+            )
+            yield from islice(filter(makes_sense, tries), len(counts))
+
+
 def _single(axes: Sequence[Axis]) -> list[list[Axis]]:
     """Return the sets of axes of size 1 that may be one thing; their size cannot tell which are."""
     firsts = [one for one in axes if one.number == 0]
@@ -146,12 +169,14 @@ class State:
         puts: the data to replace, with the new values.
         lists: the lists of samples, with the number of first items to repeat at the end.
         values: the parameters, if they have other sizes.
+        kept: the sizes that stay, if others do not.
     """
 
     words: str
     puts: tuple[tuple[Held, Any], ...]
     lists: tuple[tuple[list[Any], int], ...] = ()
     values: tuple[Array, ...] | None = None
+    kept: frozenset[int] = frozenset()
 
     def of(self, problem: Problem, values: Sequence[Array]) -> tuple[Problem, Sequence[Array]]:
         """Return the problem and parameters inside of `made`, with the data that it has then."""
@@ -179,6 +204,15 @@ class State:
                 held.put_back(value)
 
 
+def changed_by(states: Sequence[State]) -> tuple[str, ...]:
+    """Return what some states change, in words, with the sizes that none of them does."""
+    kept = [one.kept for one in states if one.words in (OTHER_BATCH, OTHER_SIZES)]
+    left = sorted(frozenset.intersection(*kept)) if kept else []
+    but = f" (but {listed(list(map(str, left)))})" if left else ""
+    words = dict.fromkeys(one.words for one in states)
+    return tuple(one + but * (one == OTHER_SIZES) for one in words)
+
+
 UNCHANGED = State("", ())
 
 
@@ -198,6 +232,7 @@ class Sizes:
         self._arrays, self._lists = arrays, lists
         self._values, self._numbers = values, numbers
 
+    @cached_property
     def axes(self) -> dict[int, list[Axis]]:
         """Return all axes by their sizes, the most frequent size first."""
         by_size: dict[int, list[Axis]] = {}
@@ -239,7 +274,9 @@ class Sizes:
         of_blocks = any(axis.of_block for axis in growth)
         puts += self._counting(growth)
         words = OTHER_SIZES if of_blocks else OTHER_BATCH
-        return State(words, tuple(puts), tuple(lists), values if of_blocks else None)
+        kept = {size for size, axes in self.axes.items() if size > 1 and set(axes) - set(growth)}
+        given = values if of_blocks else None
+        return State(words, tuple(puts), tuple(lists), given, frozenset(kept))
 
     def _counting(self, growth: Growth) -> Iterator[tuple[Held, Any]]:
         """Yield the numbers that count grown axes, with their new values."""

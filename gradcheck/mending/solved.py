@@ -22,6 +22,9 @@ SOLVED: dict[type[ast.operator], tuple[Solve, ...]] = {
 }
 """The right value of the left and the right operand, from the whole and the other operand."""
 
+INVERSES: dict[str, Callable[[Array], Array]] = {"exp": np.log, "log": np.exp, "sqrt": np.square}
+"""The right value of an argument, from that of the call."""
+
 
 def parts_of(
     context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
@@ -31,6 +34,9 @@ def parts_of(
     match node:
         case ast.UnaryOp(ast.USub(), operand):
             yield from parts_of(context, operand, moments, [-one for one in expected])
+        case ast.Call(ast.Attribute(attr=name) | ast.Name(name), [argument]) if name in INVERSES:
+            with np.errstate(all="ignore"):
+                yield from parts_of(context, argument, moments, [*map(INVERSES[name], expected)])
         case ast.Call(ast.Attribute(attr="where") | ast.Name("where"), [mask, *branches]):
             masks = values_at(moments, context.source(mask))
             pairs = list(zip(masks or (), expected, strict=False))
@@ -50,11 +56,15 @@ def parts_of(
 
 
 def _solved(solve: Solve, own: Array, beside: Array, whole: Array) -> Array | None:
-    """Return the right value of an operand beside the other; None if no array has its shape."""
+    """Return the right value of an operand beside the other; None if no array is.
+
+    Where the other is 0, any value will do, or none.
+    """
     if np.broadcast(own, beside).shape != whole.shape:
         return None
     with np.errstate(all="ignore"):
-        return _shrunk(np.asarray(solve(whole, beside)), own.shape)
+        value = np.asarray(solve(whole, beside))
+        return None if np.any(np.isinf(value)) else _shrunk(value, own.shape)
 
 
 def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:

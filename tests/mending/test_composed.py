@@ -20,7 +20,7 @@ WANTED = {
     "mask - up": ROWS["mask"] - ROWS["up"],
     "2 * (up - mask) / m": 0.4 * (ROWS["up"] - ROWS["mask"]),
     "up + 2 * mask / m": ROWS["up"] + 0.4 * ROWS["mask"],
-    "up * slope * mask": ROWS["up"] * ROWS["slope"] * ROWS["mask"],
+    "up * mask * slope": ROWS["up"] * ROWS["slope"] * ROWS["mask"],
     "(up - slope) * mask": (ROWS["up"] - ROWS["slope"]) * ROWS["mask"],
 }
 
@@ -37,6 +37,20 @@ def test_what_has_the_value_is_found(text):
         value = eval(one.replace("n + k", "nk"), {**names, "nk": ROWS["n + k"], "m": 5})
         factor = value @ WANTED[text] / (value @ value)
         np.testing.assert_allclose(factor * value, WANTED[text], rtol=1e-7)
+
+
+def test_what_a_sum_lacks_may_have_three_factors():
+    projection = {"np.sum(up * mask)": np.repeat([0.4, 1.3, -0.7], 3)}
+    composer = Composer(ROWS, FACTORS, projections=projection)
+    term = ROWS["mask"] * projection["np.sum(up * mask)"] / ROWS["slope"]
+    (found,) = composer.having(ROWS["up"] - term, of_three=True, own="up")
+    assert found == "up - mask * np.sum(up * mask) / slope"
+
+
+def test_a_factor_is_no_term_of_what_stands_there():
+    rows = {"up": ROWS["up"], "h": DRAWN.normal(size=9), "h**2": ROWS["mask"]}
+    found = Composer(rows, FACTORS).having(rows["up"] - rows["up"] * rows["h**2"], own="up")
+    assert not found
 
 
 def test_a_factor_that_nobody_knows_is_left_out():

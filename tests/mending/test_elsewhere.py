@@ -44,6 +44,20 @@ def grad(p):
 PARAMS = {"V": RNG.normal(size=(5, 3)), "c": RNG.normal(size=3)}
 """
 
+BESIDE = """
+STATE, X, UP = RNG.normal(size=(5, 3)), RNG.normal(size=(5, 4)), RNG.normal(size=(5, 2))
+
+def loss(p):
+    return np.sum(UP * np.tanh(np.concatenate([STATE, X], 1) @ p["W"]))
+
+def grad(p):
+    both = np.concatenate([STATE, X], 1)
+    t = np.tanh(both @ p["W"])
+    return {"W": both.T @ (UP * (1 - t))}
+
+PARAMS = {"W": RNG.normal(size=(7, 2))}
+"""
+
 WRITTEN = """
 X = RNG.normal(size=(6, 3))
 
@@ -297,6 +311,24 @@ def test_as_many_outputs_as_samples_are_told_apart(repaired):
     assert words(found)[0].strip() == "X.T @ t / rows"
     assert all("width" not in text for text in words(found))
     assert "other sizes" in found.patches[0].varied
+
+
+@pytest.mark.parametrize(
+    ("right", "other", "kept"),
+    [
+        ("np.concatenate([STATE, X], 1)", "np.concatenate([STATE, X], 1)", ""),
+        ("np.concatenate([STATE, X], 1)", "np.concatenate([STATE[:, :3], X], 1)", " (but 3)"),
+    ],
+)
+def test_the_sizes_that_stay_are_told(repaired, right, other, kept):
+    found, _ = repaired(BESIDE.replace(right, other))
+    assert "other sizes" + kept in found.patches[0].varied, str(found)
+
+
+def test_sizes_that_are_written_in_the_code_stay(repaired):
+    text = BESIDE.replace("UP * np", "1 / 5 * UP * np").replace("both.T @ (", "both.T / 5 @ (")
+    found, _ = repaired(text)
+    assert "other sizes (but 5)" in found.patches[0].varied, str(found)
 
 
 def test_two_outputs_are_no_factor_2(repaired):

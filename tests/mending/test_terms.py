@@ -123,6 +123,127 @@ def grad(p):
     return {"W": DATA.T @ back, "V": (h * MASK / KEEP).T @ d}
 """
 
+NORMED = """
+MASK = np.array([True, True, False, True, True, False])
+B = rng.normal(size=(6, 5))
+
+def params():
+    return {"W": rng.normal(size=(4, 3)), "V": rng.normal(size=(5, 3))}
+
+def normed(z):
+    length = np.sqrt((z * z).sum(axis=1, keepdims=True))
+    return z / length, length
+
+def loss(p):
+    (u, _), (v, _) = normed(X @ p["W"]), normed(B @ p["V"])
+    return np.sum(MASK[:, None] * (u * v - Y) ** 2) + np.sum((u * v).sum(axis=1) ** 2)
+
+def grad(p):
+    (u, of_u), (v, of_v) = normed(X @ p["W"]), normed(B @ p["V"])
+    c = (u * v).sum(axis=1, keepdims=True)
+    de = 2 * MASK[:, None] * (u * v - Y)
+    du, dv = (de + 2 * c) * v, (de + 2 * c) * u
+    dz = (du - u * np.sum(du * u, axis=1, keepdims=True)) / of_u
+    dq = (dv - v * np.sum(dv * v, axis=1, keepdims=True)) / of_v
+    return {"W": X.T @ dz, "V": B.T @ dq}
+"""
+
+GATED = """
+def params():
+    return {name: 0.5 * rng.normal(size=(4, 4)) for name in ("A", "B")}
+
+def grad_and_loss(p):
+    h, kept = np.zeros((2, 4)), []
+    for t in range(3):
+        x = X[2 * t : 2 * t + 2]
+        gate = 1 / (1 + np.exp(-x @ p["A"]))
+        new = np.tanh(x + gate * (h @ p["B"]))
+        kept.append((x, h, gate, new))
+        h = new
+    g, dh = {name: np.zeros_like(value) for name, value in p.items()}, 2 * h
+    for x, before, gate, new in reversed(kept):
+        inner = dh * (1 - new**2)
+        g["A"] += x.T @ (inner * (before @ p["B"]) * gate * (1 - gate))
+        g["B"] += before.T @ (inner * gate)
+        dh = (inner * gate) @ p["B"].T
+    return g, np.sum(h**2)
+
+def loss(p):
+    return grad_and_loss(p)[1]
+
+def grad(p):
+    return grad_and_loss(p)[0]
+"""
+
+FILTERED = """
+SEEN = np.cumsum(rng.normal(size=7))
+
+def params():
+    return np.array([0.7, -0.3, 0.2])
+
+def loss(p):
+    a, q, s = p[0], np.exp(p[1]), np.exp(p[2])
+    mean, var, total = 0.0, 1.0, 0.0
+    for seen in SEEN:
+        mean, var = a * mean, a * a * var + q
+        whole, error = var + s, seen - mean
+        total += 0.5 * (np.log(whole) + error**2 / whole)
+        mean, var = mean + var / whole * error, var - var**2 / whole
+    return total
+
+def grad(p):
+    a, q, s = p[0], np.exp(p[1]), np.exp(p[2])
+    mean, var = 0.0, 1.0
+    by_a, by_q, by_s = np.diag([1.0, q, s])
+    dmean, dvar, g = np.zeros(3), np.zeros(3), np.zeros(3)
+    for seen in SEEN:
+        dmean = a * dmean + mean * by_a
+        dvar = a * a * dvar + 2 * a * var * by_a + by_q
+        mean, var = a * mean, a * a * var + q
+        whole, error = var + s, seen - mean
+        dwhole = dvar + by_s
+        g += 0.5 * (dwhole / whole - 2 * error * dmean / whole - error**2 * dwhole / whole**2)
+        gain = var / whole
+        dgain = dvar / whole - gain * dwhole / whole
+        dmean = dmean + dgain * error - gain * dmean
+        dvar = (1 - gain) * dvar - dgain * var
+        mean, var = mean + gain * error, var - gain * var
+    return g
+"""
+
+ROBUST = """
+TARGET, LIMIT = 2 * rng.normal(size=6), 0.7
+
+def params():
+    return rng.normal(size=4)
+
+def loss(p):
+    far = np.abs(X @ p - TARGET)
+    return np.sum(np.where(far < LIMIT, far**2 / 2, LIMIT * (far - LIMIT / 2)))
+
+def grad(p):
+    e = X @ p - TARGET
+    slope = np.where(np.abs(e) < LIMIT, e, LIMIT * np.sign(e))
+    return X.T @ slope
+"""
+
+ADDED = """
+GAIN = rng.normal(size=6)
+
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def loss(p):
+    z = X @ p["W"]
+    return np.sum(GAIN[:, None] * np.sin(z)) + np.sum(np.cosh(SLOPE * z))
+
+def grad(p):
+    z = X @ p["W"]
+    dz = GAIN[:, None] * np.cos(z)
+    dz += SLOPE * np.sinh(SLOPE * z)
+    return {"W": X.T @ dz}
+"""
+
 CASES = {
     "a product": (CARRIED, "dh * (1 - z) + ", "", ("dh * (1 - z)",)),
     "a product of a stack": (BATCHES, ' + db @ p["B"].T', "", ('db @ p["B"].T',)),
@@ -132,6 +253,34 @@ CASES = {
         '"T"] - of_all',
         ("+ e[t]",),
     ),
+    "a projection": (
+        NORMED,
+        "(du - u * np.sum(du * u, axis=1, keepdims=True))",
+        "du",
+        ("du  ->  du - u * (du * u).sum(axis=1, keepdims=True)",),
+    ),
+    "a column of a mask": (NORMED, "2 * MASK[:, None] * (u", "2 * (u", ("MASK[:, None]",)),
+    "a product for one of its factors": (
+        GATED,
+        '(before @ p["B"]) * gate * (1',
+        "before * gate * (1",
+        ('before  ->  before @ p["B"]',),
+    ),
+    "a term of what is carried on": (FILTERED, " + mean * by_a", "", ("a * dmean + mean * by_a",)),
+    "a product of three": (
+        FILTERED,
+        " - error**2 * dwhole / whole**2",
+        "",
+        ("error * dwhole / whole", "error**2 * dwhole / whole"),
+    ),
+    "a sign where a value is used": (ROBUST, "LIMIT * np.sign(e)", "LIMIT", ("* np.sign(e)",)),
+    "a column, before something is added": (
+        ADDED,
+        "dz = GAIN[:, None] * np.cos(z)",
+        "dz = np.cos(z)",
+        ("* GAIN[:, None]",),
+    ),
+    "what is added": (ADDED, "dz += SLOPE * np.sinh", "dz += np.sinh", ("SLOPE",)),
     "what is written": (LEAKY, "= SLOPE * back[z <= 0]", "= 0", ("SLOPE * back[z <= 0]",)),
     "single precision": (SINGLE, "MASK / KEEP * (1", "MASK * (1", ("/ KEEP",)),
 }

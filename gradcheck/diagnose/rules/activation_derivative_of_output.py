@@ -20,6 +20,5 @@ RULE = Rule(
         EditKind.FLAG,
         EditKind.FUNCTION,
         EditKind.WRAPPED,
-        EditKind.ALL_OF_A_NAME,
     ),
 )

@@ -14,5 +14,5 @@ RULE = Rule(
     example="delta1 = error1 * sigmoid_prime(error1)",
     instead="delta1 = error1 * sigmoid_prime(z1)",
     detector=Traced((fault.SLOPE_ELSEWHERE,)),
-    edits=(EditKind.NAME, EditKind.INDEX, EditKind.ALL_OF_A_NAME),
+    edits=(EditKind.NAME, EditKind.INDEX),
 )

@@ -14,5 +14,5 @@ RULE = Rule(
     example="delta1 = delta2 @ W2.T * (z2 > 0)",
     instead="delta1 = delta2 @ W2.T * (z1 > 0)",
     detector=Traced((fault.SLOPE_OF_ANOTHER,)),
-    edits=(EditKind.NAME, EditKind.INDEX, EditKind.OTHER_NAME, EditKind.ALL_OF_A_NAME),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.OTHER_NAME),
 )
