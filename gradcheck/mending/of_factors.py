@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.scope import Value
@@ -19,6 +19,7 @@ BASE = re.compile(r"(?:(?<![\w.])|log)(\d+)(?=\(| ?\*\* ?[A-Za-z(-])")
 """The base of a power or of a logarithm."""
 
 MOST_SLOPES = 12
+MOST_FACTORS = 4
 
 
 def scaled(context: Context) -> Iterator[Edit]:
@@ -96,6 +97,17 @@ def sizes_in(context: Context) -> Iterator[tuple[str, float]]:
     for text, value in context.values.items():
         if value.kind == "float" and value.number not in (0.0, 1.0):
             yield text, 7.0
+
+
+def several_left_out(context: Context) -> Iterator[Edit]:
+    """Yield products with several factors left out together."""
+    for node in context.all_of(ast.BinOp):
+        parts = _chain(node)
+        if 2 < len(parts) <= MOST_FACTORS and not isinstance(context.parents.get(node), ast.BinOp):
+            for count in range(1, len(parts) - 1):
+                for remaining in combinations(parts, count):
+                    rest = " * ".join(grouped(context.source(part), part) for part in remaining)
+                    yield context.replaced(node, rest, 6.5)
 
 
 def _chain(node: ast.expr) -> list[ast.expr]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import LIBRARY_ATTRIBUTES, Context, Edit
+from gradcheck.mending.of_factors import several_left_out
 from gradcheck.mending.scope import Value
 from gradcheck.mending.written import grouped
 
@@ -54,6 +55,8 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
     """Return the maker of edits of a kind that put something around a part, or leave it out."""
 
     def make(context: Context) -> Iterator[Edit]:
+        if kind is EditKind.REMOVED_FACTOR:
+            yield from several_left_out(context)
         for node in context.all_of(ast.expr):
             for part, part_kind, weight in _inside(node):
                 if part_kind is kind:
