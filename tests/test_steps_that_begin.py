@@ -107,3 +107,29 @@ def test_what_a_step_keeps_as_its_own_attributes_is_put_back():
     report = gradcheck.check_step(step, network.start, loss=network.loss, learning_rate=0.05)
     assert report.verdict == "pass"
     assert not hasattr(step, "velocity")
+
+
+def test_several_updates_in_one_step_are_no_gradient():
+    network = Network(0.05, 0.0)
+
+    def passes(p):
+        for _ in range(3):
+            g = network.gradients(p)
+            p = {name: p[name] - 0.05 * g[name] for name in p}
+        return p
+
+    report = gradcheck.check_step(passes, network.start, loss=network.loss, learning_rate=0.05)
+    assert report.verdict == "inconclusive"
+    assert any("makes 3 updates" in note for note in report.notes)
+
+
+def test_the_same_gradient_taken_twice_is_wrong():
+    network = Network(0.05, 0.0)
+
+    def twice(p):
+        g = network.gradients(p)
+        p = {name: p[name] - 0.05 * g[name] for name in p}
+        return {**p, "V": p["V"] - 0.05 * g["V"]}
+
+    report = gradcheck.check_step(twice, network.start, loss=network.loss, learning_rate=0.05)
+    assert [one.name for one in report.blocks if one.failed] == ["V"]

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.compare.block import CLEAR, Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import NEAR, Point, slope_along
-from gradcheck.trace import Entering, gradients_that_enter
+from gradcheck.trace import Entering, gradients_that_enter, most_updates
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
 from gradcheck.user.steps import REMEMBERED, SCALED
@@ -130,15 +130,18 @@ def _slope(point: Point, index: int, gradient: Array) -> float:
     return 1.0 if is_zero else slope_along(point.problem, point.values, index, gradient)
 
 
-def undecided_if_adaptive(point: Point) -> Point:
+def undecided_if_no_gradient(point: Point) -> Point:
     """The point of a step; where that is adaptive, it says nothing of the size of a gradient.
 
     Every entry then moves by the same, whatever its derivative is, and in the right direction, but
-    for weight decay.
+    for weight decay. Several updates in a row are not one gradient either.
     """
     step = point.problem.step
-    moves = None if step is None else _moved_alike(point.blocks)
-    if step is None or step.entering is not None or moves is None:
+    if step is None or step.entering is not None:
+        return point
+    moves = _moved_alike(point.blocks)
+    several = _several_updates(point) if moves is None and point.failed else 0
+    if moves is None and not several:
         return point
     # what it remembers of earlier calls is no defect of a gradient
     undecided = point.with_blocks(
@@ -147,7 +150,14 @@ def undecided_if_adaptive(point: Point) -> Point:
         else block
         for block in point.blocks
     )
-    return replace(undecided, problem=replace(point.problem, step=replace(step, moves=moves)))
+    step = replace(step, moves=moves, several=several)
+    return replace(undecided, problem=replace(point.problem, step=step))
+
+
+def _several_updates(point: Point) -> int:
+    """How many updates a step makes, if it is more than one."""
+    most = ask_trace(point, lambda subject: most_updates(subject, point.values), lambda _: 0)
+    return most if most > 1 else 0
 
 
 def _moved_alike(blocks: tuple[Block, ...]) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.compare.adaptive import undecided_if_adaptive
+from gradcheck.compare.adaptive import undecided_if_no_gradient
 from gradcheck.compare.block import Block
 from gradcheck.compare.kinks import beside_kinks
 from gradcheck.compare.point import Point
@@ -58,7 +58,7 @@ def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
         # entries that differed by the decay alone were only measured well enough to show that
         point = _measured(lessened, plan, rng)
     point, scale = _on_the_scale_of_both_parts(point), point.scale
-    return undecided_if_adaptive(
+    return undecided_if_no_gradient(
         point.with_blocks(judge_block(block, plan.rtol, scale) for block in point.blocks)
     )
 

@@ -101,7 +101,7 @@ def _edge_notes(point: Point) -> Iterable[str]:
 def _precision_notes(point: Point) -> Iterable[str]:
     """Say why blocks could not be decided, one sentence for each reason."""
     step = point.problem.step
-    is_adaptive = step is not None and step.moves is not None  # has its own note
+    is_adaptive = step is not None and (step.moves is not None or step.several)  # own note
     blocks_by_reason: dict[str, list[Block]] = {}
     for block in point.blocks:
         if block.verdict == "inconclusive" and not is_adaptive:

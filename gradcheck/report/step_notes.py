@@ -64,6 +64,13 @@ def _learning_rate_notes(step: Step, point: Point, diagnosis: Diagnosis) -> Iter
             "the learning rate of your step changes from call to call: the gradient was computed "
             f"from its first call alone, with {step.learning_rate * step.share:.6g}"
         )
+    if step.several:
+        yield (
+            f"your step makes {step.several} updates, each with a gradient where the last one left "
+            "the parameters (batches, or iterations): what it implies is no gradient of your loss; "
+            "check a step that makes one"
+        )
+        return
     if step.moves is not None:
         is_sign = abs(step.moves - 1) < EXACT
         name = "its size (it takes the sign, or is the first step of Adam)" if is_sign else ITS_SIZE

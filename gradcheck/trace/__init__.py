@@ -23,7 +23,12 @@ loss before they are used, and a mended gradient is given to the caller's judge.
 from __future__ import annotations
 
 from gradcheck.trace.adjoints.of_the_loss import without_guards
-from gradcheck.trace.adjoints.of_the_step import Entering, decayed_blocks, gradients_that_enter
+from gradcheck.trace.adjoints.of_the_step import (
+    Entering,
+    decayed_blocks,
+    gradients_that_enter,
+    most_updates,
+)
 from gradcheck.trace.adjoints.points import Subject, computed_blocks
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.causes.penalties import penalised_blocks
@@ -41,6 +46,7 @@ __all__ = [
     "decayed_blocks",
     "find_faults",
     "gradients_that_enter",
+    "most_updates",
     "penalised_blocks",
     "subject_of_problem",
     "trace_call",

@@ -50,6 +50,7 @@ class Step:
         share: the factor of the gradient in the velocity: 1, or 1 - momentum in a moving average.
         decay: the weight decay of blocks, by index.
         moves: how many learning rates an adaptive step moves every entry, without decay; else None.
+        several: how many updates it makes, each with a gradient where the last one left; else 0.
         entering: a function from the blocks' values to the gradients that enter the step, by name,
             where these are judged; else None.
         update: what the step then does to them, a row of `UPDATES`.
@@ -71,6 +72,7 @@ class Step:
     share: float = 1.0
     decay: Mapping[int, float] = field(default_factory=dict)
     moves: float | None = None
+    several: int = 0
     entering: Callable[[Sequence[Array]], Any] | None = None
     update: str = ""
     rates: Mapping[str, float] = field(default_factory=dict)

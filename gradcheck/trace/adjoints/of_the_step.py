@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.entering import takes_off_itself
 from gradcheck.trace.adjoints.points import Subject, trace_gradient
-from gradcheck.trace.adjoints.scaled import made_of
+from gradcheck.trace.adjoints.scaled import made_of, updates_in_a_row
 from gradcheck.trace.record.nodes import Node
 
 Array = NDArray[Any]
@@ -52,6 +52,12 @@ def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
     return frozenset(
         name for name, index in implied.items() if takes_off_itself(nodes, index, blocks[name])
     )
+
+
+def most_updates(subject: Subject, values: Sequence[Array]) -> int:
+    """Return how many gradients a step moves a block by, one after the other, at most."""
+    nodes, implied, _ = _followed(subject, values)
+    return max((updates_in_a_row(nodes, index) for index in implied.values()), default=0)
 
 
 def _followed(

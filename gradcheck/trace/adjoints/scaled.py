@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.entering import entering
-from gradcheck.trace.record.graph import constant_of
+from gradcheck.trace.record.graph import constant_of, masks_of
 from gradcheck.trace.record.names import CONSTANT, MOVES
 from gradcheck.trace.record.nodes import Node, Reference, operands_of
 from gradcheck.user.steps import REMEMBERED, SCALED, UPDATES
@@ -90,6 +90,26 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
     if not (is_scaled and is_known and sign > 0) or nodes[index].is_leaf:
         return None
     return index, REMEMBERED if is_velocity or len(plain) > 1 else SCALED
+
+
+def updates_in_a_row(nodes: Sequence[Node], output: int) -> int:
+    """The number of gradients that a block is moved by, each taken where the last one left it."""
+    index = _unmoved(nodes, output)
+    before = _before_the_step(nodes, index)
+    if before is None:
+        return 0
+    difference = nodes[_unmoved(nodes, nodes[index].operands[0])]
+    last, count, made_of = _unmoved(nodes, difference.operands[1]), 0, masks_of(nodes)
+    while last != before:
+        node = nodes[last]
+        if node.operation not in SUMS or len(node.operands) != 2:
+            return 0
+        base, taken = (_unmoved(nodes, one) for one in node.operands)
+        while (factor := _factor(nodes, nodes[taken])) is not None:
+            taken = _unmoved(nodes, factor[0])
+        count += taken != base and bool(made_of[taken] >> base & 1)
+        last = base
+    return count
 
 
 def _before_the_step(nodes: Sequence[Node], implied: int) -> int | None:
