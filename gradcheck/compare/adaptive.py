@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.compare.block import CLEAR, Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import NEAR, Point, slope_along
-from gradcheck.trace import Entering, gradients_that_enter, most_updates
+from gradcheck.trace import Entering, fewest_updates, gradients_that_enter
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
 from gradcheck.user.steps import REMEMBERED, SCALED
@@ -156,8 +156,8 @@ def undecided_if_no_gradient(point: Point) -> Point:
 
 def _several_updates(point: Point) -> int:
     """How many updates a step makes, if it is more than one."""
-    most = ask_trace(point, lambda subject: most_updates(subject, point.values), lambda _: 0)
-    return most if most > 1 else 0
+    count = ask_trace(point, lambda subject: fewest_updates(subject, point.values), lambda _: 0)
+    return count if count > 1 else 0
 
 
 def _moved_alike(blocks: tuple[Block, ...]) -> float | None:

@@ -26,8 +26,8 @@ from gradcheck.trace.adjoints.of_the_loss import without_guards
 from gradcheck.trace.adjoints.of_the_step import (
     Entering,
     decayed_blocks,
+    fewest_updates,
     gradients_that_enter,
-    most_updates,
 )
 from gradcheck.trace.adjoints.points import Subject, computed_blocks
 from gradcheck.trace.adjoints.subjects import subject_of_problem
@@ -44,9 +44,9 @@ __all__ = [
     "Subject",
     "computed_blocks",
     "decayed_blocks",
+    "fewest_updates",
     "find_faults",
     "gradients_that_enter",
-    "most_updates",
     "penalised_blocks",
     "subject_of_problem",
     "trace_call",

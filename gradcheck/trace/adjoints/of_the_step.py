@@ -54,10 +54,10 @@ def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
     )
 
 
-def most_updates(subject: Subject, values: Sequence[Array]) -> int:
-    """Return how many gradients a step moves a block by, one after the other, at most."""
+def fewest_updates(subject: Subject, values: Sequence[Array]) -> int:
+    """Return how many gradients a step moves every block by, one after the other, at least."""
     nodes, implied, _ = _followed(subject, values)
-    return max((updates_in_a_row(nodes, index) for index in implied.values()), default=0)
+    return min((updates_in_a_row(nodes, index) for index in implied.values()), default=0)
 
 
 def _followed(
