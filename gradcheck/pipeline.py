@@ -88,11 +88,7 @@ def carried_out(
 
 
 def _stages(
-    problem: Problem,
-    options: Options,
-    heard: Heard,
-    begin: Begin,
-    kept: bool = False,
+    problem: Problem, options: Options, heard: Heard, begin: Begin, kept: bool = False
 ) -> Report:
     """All stages; with `kept` the gradient is known to be right where it was asked first."""
     rng = generator(options.seed)
@@ -121,8 +117,9 @@ def _stages(
     point = compare(point, plan, rng)
     if preflight.unmoved and not kept and not boxed:
         stale = beside_the_first(point, preflight.unmoved, rng)
-        if stale is not None:
-            return _stages(stale, options, heard, begin, kept=True)
+        report = None if stale is None else _stages(stale, options, heard, begin, kept=True)
+        if report is not None and report.verdict == "fail":
+            return report
     preflight = replace(preflight, kept=kept)
     if point.tie is not None:
         selection = all_entries(problem.parameters)

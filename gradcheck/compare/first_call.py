@@ -41,6 +41,7 @@ def beside_the_first(
     problem = point.problem
     if point.failed or point.interrupted or problem.step is not None or problem.layer is not None:
         return None
+    unmoved = [one.name for one in point.blocks if one.name in unmoved and one.verdict == "ok"]
     computed = ask_trace(
         point, lambda subject: computed_blocks(subject, point.values), lambda _: frozenset()
     )
