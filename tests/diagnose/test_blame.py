@@ -185,6 +185,25 @@ def grad(p):
     return {"w": X.T @ (CALL - Y) / len(Y)}  # WRONG
 """
 
+LABELS = """
+X, Y = rng.normal(size=(9, 3)), rng.integers(0, 4, 9)
+
+def params():
+    return {"w": rng.normal(size=(3, 4))}
+
+def shares(p):
+    e = np.exp(X @ p["w"])
+    return e / e.sum(axis=1, keepdims=True)
+
+def loss(p):
+    return -np.mean(np.log(shares(p)[np.arange(len(Y)), Y]))
+
+def grad(p):
+    delta = shares(p)
+    delta[:, Y] -= 1  # WRONG
+    return {"w": X.T @ (delta / len(Y))}
+"""
+
 CALLS = {
     "chances(BEFORE)": ("GC403", "chances(BEFORE)"),
     "chances(w, OTHER)": ("GC406", "chances(w, OTHER)"),
@@ -199,6 +218,7 @@ CASES = {
     "a return in a loop": (EARLY, "GC407", 'return {"w": found}'),
     "an index for a value": (TABLE, None, None),
     "an output where the input belongs": (STABLE, "GC301", "bend(a)"),
+    "labels taken off everywhere": (LABELS, "GC416", "delta[:, Y]"),
     "a number of the text": (TWICE, "GC105", "3.0 * (X.T @ slope)"),
 }
 

@@ -23,6 +23,7 @@ from gradcheck.trace.causes.compared import (
     transposed,
 )
 from gradcheck.trace.causes.factor_causes import FORMS
+from gradcheck.trace.causes.labels import is_of_other_targets
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
@@ -60,6 +61,10 @@ def softmax_cause(compared: Compared) -> Cause | None:
             if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):
                 goes = f"the softmax that makes {name} goes along axis {axis}"
                 return Cause(fault.SOFTMAX_AXIS, f"{goes}, and this along {other}", fix)
+        if is_of_other_targets(compared, p, axis):
+            words = f"{name} less 1 at the label of each sample is wanted, and less 0 elsewhere"
+            fix = "subtract 1 at one entry of each sample: `[np.arange(len(labels)), labels] -= 1`"
+            return Cause(fault.OTHER_INDEX, words, fix)
         sums = [np.sum(value, axis=axis) for value in compared.actual]
         size = float(np.max(np.abs(compared.actual[0])))
         if compared.actual[0].shape == p[0].shape and np.max(np.abs(sums[0])) > 1e-6 * size:
