@@ -17,6 +17,8 @@ Standing = Literal[
 """The verdict on a block."""
 
 FEW_NAMES = 12
+"""So many names are all listed for an unknown one that resembles none of them."""
+
 NEAREST = 2
 """How many similar names are suggested for an unknown one."""
 

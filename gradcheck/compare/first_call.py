@@ -47,11 +47,11 @@ def beside_the_first(
     )
     if computed.isdisjoint(unmoved):
         return None
+    (own,) = rng.spawn(1)  # so that what is drawn later does not depend on this
     entries = [
-        np.sort(rng.permutation(block.size)[: FEW if block.name in unmoved else 0])
+        np.sort(own.permutation(block.size)[: FEW if block.name in unmoved else 0])
         for block in point.blocks
     ]
-    (own,) = rng.spawn(1)
     nearby = point.beside(NEARBY, own, entries)
     if nearby is None or not any(
         judge_block(one, None, nearby.scale).failed for one in nearby.blocks

@@ -128,7 +128,7 @@ def _shares(
     velocity, and the second that goes on with the first.
     """
     shares, slopes = [], []
-    has_larger = any(one.size > 1 for one in updates[0])
+    has_larger = _has_larger(updates[0])
     for index, (one, other, going_on) in enumerate(zip(*updates, strict=True)):
         share, left = _share(going_on - other, one, point.values[index])
         rate, _ = _share(other, one, point.values[index])
@@ -145,6 +145,11 @@ def _shares(
             slopes.append(slope_along(point.problem, point.values, index, one))
         shares.append(max(share, before))
     return shares if all(abs(slope - 1) < NEAR for slope in slopes) else None
+
+
+def _has_larger(blocks: Sequence[Array]) -> bool:
+    """Whether a block has several entries: one entry is a multiple of any other."""
+    return any(block.size > 1 for block in blocks)
 
 
 def _share(value: Array, update: Array, weights: Array) -> tuple[float, float]:
@@ -198,12 +203,13 @@ def _find_momentum(problem: Problem, step: Step, calls: Calls) -> dict[str, floa
         rounding = step.cancellation(parameters.values[index], epsilon)
         momentum = _momentum([value for value in values if value is not None], rounding)
         if momentum is not None:
-            firm += [momentum] * (parameters.values[index].size > 1)
+            if parameters.values[index].size > 1:
+                firm.append(momentum)
             leaf = next(leaf for leaf in parameters.leaves if leaf.block == index)
             momenta[path_name(leaf.path)] = momentum
     if parameters.vector is not None and momenta:
         return {BARE: next(iter(momenta.values()))}
-    if max(parameters.values, key=np.size).size > 1:
+    if _has_larger(parameters.values):
         momenta = {
             name: value
             for name, value in momenta.items()

@@ -101,10 +101,10 @@ def _edge_notes(point: Point) -> Iterable[str]:
 def _precision_notes(point: Point) -> Iterable[str]:
     """Say why blocks could not be decided, one sentence for each reason."""
     step = point.problem.step
-    is_adaptive = step is not None and (step.moves is not None or step.several)  # own note
+    has_own_note = step is not None and step.implies_no_gradient
     blocks_by_reason: dict[str, list[Block]] = {}
     for block in point.blocks:
-        if block.verdict == "inconclusive" and not is_adaptive:
+        if block.verdict == "inconclusive" and not has_own_note:
             reason = _reason(block, block.numeric.quantum or point.noise.quantum)
             blocks_by_reason.setdefault(reason, []).append(block)
     for reason, blocks in blocks_by_reason.items():

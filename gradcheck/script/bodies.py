@@ -66,7 +66,8 @@ def body_function(
     namespace: dict[str, Any] = {}
     exec(compile(tree, file, "exec"), module, namespace)
     members = vars(namespace[loop.class_name]) if loop.class_name else namespace
-    return members[STEP]  # type: ignore[no-any-return]
+    body: FunctionType = members[STEP]
+    return body
 
 
 def fill_class(function: FunctionType, owner: Any, class_name: str | None) -> None:

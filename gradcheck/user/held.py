@@ -41,17 +41,17 @@ def gradients_of(owner: Any, returned: Any) -> Any:
 
 
 def of_its_owner(
-    returned: Sequence[Any], count: int, owned: Sequence[Leaf], backward: Callable[..., Any] | None
+    returned: Sequence[Any], count: int, owned: Sequence[Leaf], written: Sequence[Sequence[str]]
 ) -> dict[str, Any]:
     """The gradients after the first `count`, by the names of the arrays in the layer's object.
 
-    They are told by the names that the source returns them under (`return dx, dgamma`), and
-    weights and biases by their shapes as well.
+    They are told by the names that the source returns them under (`return dx, dgamma`), as in
+    `written`, and weights and biases by their shapes as well.
     """
     named: dict[str, Any] = {}
-    free = list(owned)
-    written = _returned_names(backward, len(returned))
-    for item, name in list(zip(returned, written, strict=True))[count:]:
+    free, size = list(owned), len(returned)
+    names = next((one for one in written if len(one) == size), [""] * size)
+    for item, name in list(zip(returned, names, strict=True))[count:]:
         if isinstance(item, Mapping):
             named |= item
             continue
@@ -64,17 +64,18 @@ def of_its_owner(
     return named
 
 
-def _returned_names(function: Any, count: int) -> list[str]:
-    """The names of the `count` items of a tuple that a function returns; "" for an expression."""
+def returned_names(function: Any) -> list[list[str]]:
+    """The names in each tuple that the source of a function returns; "" for an expression."""
     try:
         source = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
-        return [""] * count
-    for node in ast.walk(source):
-        items = node.value if isinstance(node, ast.Return) else None
-        if isinstance(items, ast.Tuple) and len(items.elts) == count:
-            return [one.id if isinstance(one, ast.Name) else "" for one in items.elts]
-    return [""] * count
+        return []
+    returned = (node.value for node in ast.walk(source) if isinstance(node, ast.Return))
+    return [
+        [one.id if isinstance(one, ast.Name) else "" for one in items.elts]
+        for items in returned
+        if isinstance(items, ast.Tuple)
+    ]
 
 
 def asked_with_rate(

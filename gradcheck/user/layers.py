@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from gradcheck.user.held import (
     kept_in,
     of_its_owner,
     owner_of,
+    returned_names,
     with_owner,
 )
 from gradcheck.user.names import look_beside
@@ -124,8 +126,12 @@ class CheckedLayer:
         count = len(self.names) - len(self.fixed)
         if not isinstance(returned, tuple | list) or len(returned) <= count:
             return dict(self._by_name(returned))
-        following = of_its_owner(returned, count, self.owned, self.backward)
+        following = of_its_owner(returned, count, self.owned, self._written)
         return {**self._by_name(returned[:count]), **following}
+
+    @cached_property
+    def _written(self) -> list[list[str]]:
+        return returned_names(self.backward)
 
     def _by_name(self, returned: Any) -> Any:
         checked = [name for name in self.names if name not in self.fixed]

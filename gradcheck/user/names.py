@@ -145,14 +145,11 @@ def found_beside(owner: Any, path: Path) -> tuple[Any, str, Any] | None:
             if gradient is not ABSENT and gradient is not None:
                 return holder, key, gradient
         for key in CONTAINERS:
-            held = look_up(others[key], path[depth:]) if _is_mapping(others.get(key)) else None
-            if held is not None and held[0] is not None:
-                return holder, key, held[0]
+            beside = others.get(key)
+            match = look_up(beside, path[depth:]) if isinstance(beside, Mapping) else None
+            if match is not None and match[0] is not None:
+                return holder, key, match[0]
     return None
-
-
-def _is_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping)
 
 
 def kept_gradients(paths: Sequence[Path]) -> set[Path]:

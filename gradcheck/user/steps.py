@@ -90,6 +90,11 @@ class Step:
             self.memory.empty()
 
     @property
+    def implies_no_gradient(self) -> bool:
+        """Whether what it implies is of no gradient's size: it is adaptive, or several updates."""
+        return self.moves is not None or self.several > 0
+
+    @property
     def roundings(self) -> int:
         """The number of roundings of new parameters that a gradient holds at most."""
         return 4 if self.momentum and not self.anew else 2

@@ -126,15 +126,10 @@ def _at_no_learning_rate(
         except UserCodeError:
             return
         shares = np.array(SHARES[: degree + 1])
-        weights = [float(np.prod(others / (others - x))) for x, others in _each(shares)]
+        every = ((share, np.delete(shares, index)) for index, share in enumerate(shares))
+        weights = [float(np.prod(others / (others - share))) for share, others in every]
         gain = float(np.sum(np.abs(weights) / shares))
         yield gain, [_weighted(weights, of_block) for of_block in zip(*known, strict=True)]
-
-
-def _each(values: Array) -> Iterator[tuple[float, Array]]:
-    """Yield every value, and the others."""
-    for index, value in enumerate(values):
-        yield float(value), np.delete(values, index)
 
 
 def _weighted(weights: Sequence[float], gradients: Sequence[Array | None]) -> Array | None:
@@ -142,7 +137,7 @@ def _weighted(weights: Sequence[float], gradients: Sequence[Array | None]) -> Ar
     there = [one for one in gradients if one is not None]
     if len(there) < len(weights):
         return None
-    return np.sum([w * one for w, one in zip(weights, there, strict=True)], axis=0)  # type: ignore[no-any-return]
+    return np.asarray(np.sum([w * one for w, one in zip(weights, there, strict=True)], axis=0))
 
 
 RULE = Rule(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.entering import takes_off_itself
-from gradcheck.trace.adjoints.points import Subject, trace_gradient
+from gradcheck.trace.adjoints.points import Subject, returned_nodes, trace_gradient
 from gradcheck.trace.adjoints.scaled import made_of, updates_in_a_row
 from gradcheck.trace.record.nodes import Node
 
@@ -65,6 +65,4 @@ def _followed(
 ) -> tuple[Sequence[Node], dict[str, int], bool]:
     """Return the tape of a step, what it implies by block, and whether that is all it returns."""
     trace = trace_gradient(subject, values, with_assignments=False)
-    returned = {} if trace.error is not None else trace.indices[-1]
-    implied = {name: index for name, index in returned.items() if isinstance(index, int)}
-    return trace.nodes, implied, len(implied) == len(returned)
+    return (trace.nodes, *returned_nodes(trace))

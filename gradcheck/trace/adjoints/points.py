@@ -203,18 +203,21 @@ def trace_gradient(
 def computed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
     """Return the blocks whose gradient is computed in a call, and not only held and returned."""
     trace = trace_gradient(subject, values, with_assignments=False)
-    returned = {} if trace.error is not None else trace.indices[-1]
+    returned, _ = returned_nodes(trace)
     computing = sum(
         1 << node.index
         for node in trace.nodes
         if node.chain and not node.is_leaf and node.operation not in MOVES
     )
     above = masks_of(trace.nodes)
-    return frozenset(
-        name
-        for name, index in returned.items()
-        if isinstance(index, int) and above[index] & computing
-    )
+    return frozenset(name for name, index in returned.items() if above[index] & computing)
+
+
+def returned_nodes(trace: Trace) -> tuple[dict[str, int], bool]:
+    """Return the nodes that the last call returned, by block, and whether that is all of it."""
+    returned = trace.indices[-1] if trace.indices and trace.error is None else {}
+    nodes = {name: index for name, index in returned.items() if isinstance(index, int)}
+    return nodes, len(nodes) == len(returned)
 
 
 def _with_outputs(
@@ -222,8 +225,7 @@ def _with_outputs(
 ) -> tuple[list[Node], dict[str, int]]:
     nodes = list(gradient.nodes)
     outputs: dict[str, int] = {}
-    returned = gradient.indices[-1] if gradient.indices and gradient.error is None else {}
-    made_by = {name: index for name, index in returned.items() if isinstance(index, int)}
+    made_by, _ = returned_nodes(gradient)
     if subject.enters:
         blocks = dict(zip(subject.names, values, strict=True))
         made_by, _ = made_of(nodes, made_by, blocks)

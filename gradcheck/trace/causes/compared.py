@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.points import Point
-from gradcheck.trace.adjoints.quantities import CONTRIBUTION, SLOPE, Quantity, slopes_around
+from gradcheck.trace.adjoints.quantities import CONTRIBUTION, SLOPE, VALUE, Quantity, slopes_around
 from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
@@ -102,6 +102,13 @@ class Compared:
     def parameters(self) -> Mapping[int, str]:
         """The names of the blocks, by the index of their values in the loss."""
         return {index: name for name, index in self.points[0].parameters.items()}
+
+    @property
+    def computed_by_the_loss(self) -> Node | None:
+        """The value of the loss that is wanted as it is where the gradient computes another."""
+        one = self.candidate
+        is_other = one is None or one.kind != VALUE or self.is_use or self.factor != 1
+        return None if one is None or is_other else self.loss_nodes[one.node]
 
     def values(self, node: int) -> Arrays:
         """Return a value of the loss, by point."""

@@ -144,18 +144,15 @@ def _is_matrix_product(left: Arrays, right: Arrays, expected: Arrays) -> bool:
 
 def forward_cause(compared: Compared) -> Cause | None:
     """Return the cause if the gradient computes a value itself, and not as the loss does."""
-    candidate = compared.candidate
-    if candidate is None or candidate.kind != VALUE or compared.is_use or compared.factor != 1:
-        return None
-    made = compared.loss_nodes[candidate.node]
-    if made.is_leaf or made.operation in MOVES:
+    made = compared.computed_by_the_loss
+    if made is None or made.is_leaf or made.operation in MOVES:
         return None  # another part of the data, or of a parameter
     updated = _updated_before(compared)
     if updated is not None:
         return _updated(compared.words, updated)
     where = f", line {made.place.line}," if made.place else ""
     words = f"the loss{where} computes it so, and the gradient otherwise"
-    fix = f"compute {compared.words.name(candidate.node)} as the loss does"
+    fix = f"compute {compared.words.name(made.index)} as the loss does"
     return Cause(fault.OTHER_FORMULA, words, fix)
 
 

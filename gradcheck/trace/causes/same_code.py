@@ -7,7 +7,6 @@ import ast
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import Compared
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.wording.operand_text import operand_text
@@ -15,11 +14,8 @@ from gradcheck.trace.wording.operand_text import operand_text
 
 def same_code_cause(compared: Compared) -> Cause | None:
     """Return the cause if the loss runs the same instruction with another number."""
-    candidate = compared.candidate
-    if candidate is None or candidate.kind != VALUE or compared.is_use or compared.factor != 1:
-        return None
-    node, made = compared.state.tape[compared.node], compared.loss_nodes[candidate.node]
-    if not node.chain or node.chain[:1] != made.chain[:1]:
+    node, made = compared.state.tape[compared.node], compared.computed_by_the_loss
+    if made is None or not node.chain or node.chain[:1] != made.chain[:1]:
         return None
     for position, pair in enumerate(zip(node.arguments, made.arguments, strict=False)):
         here, there = pair
