@@ -164,10 +164,21 @@ def _elementwise(
     ]
     out = np.asarray(out, dtype=np.float64)
     return [
-        (argument.index, summed_to(rule(g, out, *real), operand.shape, int(several)))
+        (argument.index, summed_to(_passed_on(rule, g, out, real), operand.shape, int(several)))
         for argument, rule, operand in zip(node.arguments, rules, operands, strict=True)
         if isinstance(argument, Reference) and operand.dtype.kind == "f"
     ]
+
+
+def _passed_on(
+    rule: Elementwise, g: NDArray[Any], out: NDArray[Any], operands: Sequence[NDArray[Any]]
+) -> NDArray[Any]:
+    """Return what a rule passes on: nothing of an adjoint of 0, however steep the operation is.
+
+    A sigmoid is flat at -inf, though the exponential in it is not.
+    """
+    part = np.asarray(rule(g, out, *operands))
+    return part if np.isfinite(np.sum(part)) else np.where(g == 0, 0.0, part)
 
 
 def moved(

@@ -18,12 +18,12 @@ from gradcheck.trace.causes.surplus_constants import constant_to_drop
 from gradcheck.trace.causes.written import Written
 from gradcheck.trace.fault import Cause, Entry, Fault, Step
 from gradcheck.trace.faults.blame import Blame, outside_the_loss
-from gradcheck.trace.faults.passes import passes_at, return_too_early
+from gradcheck.trace.faults.passes import kept_by, passes_at, return_too_early
 from gradcheck.trace.faults.special import Special
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.graph import latest_first
+from gradcheck.trace.record.graph import before_moves, latest_first
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand
@@ -94,7 +94,7 @@ def of_mend(
         cause = Cause(fault.PASS_MISSING, words, fix, node)
         blamed = blamed.moved_to(statement)
     elif cause is not None and outer is None:
-        before, blamed = blamed, _of_cause(search, cause, blamed, state, node, blocks[0])
+        before, blamed = blamed, _of_cause(search, cause, blamed, state, mend, blocks[0])
         blamed = outside_the_loss(blamed, state.tape[node], state, search.words)
         if is_now == before.expression:
             is_now = blamed.expression
@@ -154,9 +154,10 @@ def _fix(
 
 
 def _of_cause(
-    search: Followed, cause: Cause, blamed: Blame, state: State, node: int, block: str
+    search: Followed, cause: Cause, blamed: Blame, state: State, mend: Mend, block: str
 ) -> Blame:
     """Return the place that a cause blames, if it is another than that of the wrong value."""
+    node = mend.unit.first
     if cause.taken_at is not None and _is_handed_over(search, cause.taken_at, state, node):
         return blamed.moved_to(state.tape[node].chain[1].place)
     if cause.node is not None and state.tape[cause.node].place is not None:
@@ -172,6 +173,10 @@ def _of_cause(
         head = loop_that_ran_once(state.tape, place) if once else loop_around(place)
         if head is not None:
             return Blame(head, (blamed.place,))
+        value = before_moves(state.tape, mend.unit.replaced[0])
+        assignments = search.points[0].gradient.tape.assignments
+        kept = kept_by(state, value, assignments) if once else None
+        return blamed if kept is None else blamed.moved_to(kept)
     return blamed
 
 

@@ -19,6 +19,7 @@ from gradcheck.trace.locating.state import Replacement, State, Values
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import adding, carried, grouped
+from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once
@@ -44,7 +45,10 @@ def lost_passes(
     ):
         mended = state.mended_by(special.replacements, wrong)
         if mended:
-            return replace(special, outputs=mended)
+            is_write = state.tape[special.node].operation in WRITES
+            kept = None if is_write else kept_by(state, special.node, assignments)
+            blamed = special.blame if kept is None else special.blame.moved_to(kept)
+            return replace(special, outputs=mended, blame=blamed)
     return None
 
 
@@ -52,6 +56,19 @@ def passes_at(state: State, node: int) -> list[int]:
     """Return an operation and its repetitions by the same calls at the same place, in a loop."""
     key = state.tape[node].chain, state.tape[node].name
     return [other.index for other in state.tape if (other.chain, other.name) == key]
+
+
+def kept_by(state: State, node: int, assignments: Sequence[Assignment]) -> Place | None:
+    """Return the last plain assignment that keeps what each pass makes, over that of the last."""
+    passes = passes_at(state, node)
+    if len(passes) < 2:
+        return None
+    before = passes[passes.index(node) - 1]
+    places = [
+        [one.place for one in assignments if one.node == index and not one.returned]
+        for index in (before, node)
+    ]
+    return next((one for one in reversed(places[1]) if one in places[0]), None)
 
 
 def _of_operations(view: View) -> Iterator[Special]:

@@ -105,7 +105,10 @@ def plain_assignments(text: str) -> Statements:
 
 
 def _named(statement: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, bool]]:
-    """Yield the names that a statement or dict gives to values, their places, and if it returns."""
+    """Yield the names that values have after a statement, their places, and if it returns.
+
+    A value that is put into a dict or a list has the name that it had.
+    """
     if isinstance(statement, ast.Dict):
         yield from ((one.id, one, False) for one in statement.values if isinstance(one, ast.Name))
     elif isinstance(statement, ast.Return) and statement.value is not None:
@@ -113,6 +116,8 @@ def _named(statement: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, bool]
             yield text, statement.value, True
     elif isinstance(statement, ast.Assign):
         for target in statement.targets:
+            if isinstance(target, ast.Subscript) and isinstance(statement.value, ast.Name):
+                yield statement.value.id, statement.value, False
             for name, value in _pairs(target, statement.value):
                 if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
                     yield name.id, statement, False
