@@ -78,6 +78,73 @@ def grad(p):
     return total
 """
 
+PARTIAL_LIKELIHOOD = """
+import numpy as np
+
+rng = np.random.default_rng(4)
+Z = rng.normal(size=(10, 3))
+event = (rng.random(10) < 0.7).astype(float)
+
+
+def params():
+    return rng.normal(size=3)
+
+
+def loss(beta):
+    eta = Z @ beta
+    risk = np.log(np.cumsum(np.exp(eta)))
+    return -np.sum(event * (eta - risk)) / len(Z) + 0.1 * beta @ beta
+
+
+def grad(beta):
+    w = np.exp(Z @ beta)
+    total = np.cumsum(w)
+    weighted = np.cumsum(w[:, None] * Z, axis=0)
+    mean = weighted / total[:, None]
+    score = (event[:, None] * (Z - mean)).sum(axis=0)
+    return -score / len(Z) + 0.2 * beta
+"""
+
+CHAIN = """
+import numpy as np
+
+rng = np.random.default_rng(5)
+N = 7
+X = rng.normal(size=(N, 4))
+
+
+def params():
+    return {"emit": rng.normal(size=(4, 3)), "move": rng.normal(size=(3, 3))}
+
+
+def alphas(p):
+    unary = X @ p["emit"]
+    alpha = [unary[0]]
+    for t in range(1, N):
+        alpha.append(np.log(np.exp(alpha[-1][:, None] + p["move"]).sum(axis=0)) + unary[t])
+    return unary, np.array(alpha)
+
+
+def loss(p):
+    unary, alpha = alphas(p)
+    return np.log(np.exp(alpha[-1]).sum()) - unary[:, 1].sum() - (N - 1) * p["move"][1, 1]
+
+
+def grad(p):
+    unary, alpha = alphas(p)
+    beta = np.zeros((N, 3))
+    for t in range(N - 2, -1, -1):
+        beta[t] = np.log(np.exp(p["move"] + unary[t + 1] + beta[t + 1]).sum(axis=1))
+    log_z = np.log(np.exp(alpha[-1]).sum())
+    node = np.exp(alpha + beta - log_z)
+    node[:, 1] -= 1
+    d_move = np.zeros((3, 3))
+    for t in range(N - 1):
+        d_move += np.exp(alpha[t][:, None] + p["move"] + (unary + beta)[t + 1] - log_z)
+    d_move[1, 1] -= N - 1
+    return {"emit": X.T @ node, "move": d_move}
+"""
+
 
 @pytest.mark.parametrize(
     ("program", "right", "wrong", "code"),
@@ -86,6 +153,13 @@ def grad(p):
         (ORDERED, "lower * (1 - lower) / mass", "lower * (1 + lower) / mass", "GC415"),
         (SEQUENCE, 'total["W"] += dW', 'total["W"] = dW', "GC701"),
         (SEQUENCE, "db += da", "db = da", "GC701"),
+        (PARTIAL_LIKELIHOOD, "w[:, None] * Z", "Z", "GC413"),
+        (PARTIAL_LIKELIHOOD, "* Z, axis=0", "* Z, axis=1", "GC204"),
+        (PARTIAL_LIKELIHOOD, "Z - mean", "Z + mean", "GC106"),
+        (PARTIAL_LIKELIHOOD, "+ 0.2 * beta", "+ 0.2", "GC604"),
+        (CHAIN, "alpha + beta - log_z", "alpha - beta - log_z", "GC106"),
+        (CHAIN, "alpha + beta - log_z", "alpha + log_z - log_z", "GC415"),
+        (CHAIN, "+ (unary + beta)[t + 1] - log_z", "+ (unary - beta)[t + 1] - log_z", "GC106"),
     ],
 )
 def test_the_bug_is_found_where_it_is(program, right, wrong, code, tmp_path):

@@ -21,6 +21,7 @@ from gradcheck.trace.causes import (
     upstream_causes,
 )
 from gradcheck.trace.causes.compared import Compared, Followed, same
+from gradcheck.trace.causes.redone import redone_cause
 from gradcheck.trace.causes.scale_causes import scale_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
@@ -98,6 +99,15 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
     return None if cause.name == fault.SCALE else cause
 
 
+def redone_cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
+    """Return the cause if one operation before the wrong value is to be done otherwise, or None."""
+    if mend.how in (ZERO, OWN) or mend.actual[0].size != mend.expected[0].size:
+        return None
+    with np.errstate(all="ignore"):
+        passes = list(_members(mend, search, state))
+        return redone_cause(passes) if passes else None
+
+
 def _pass_alone(mend: Mend) -> Cause | None:
     """Return the cause if one pass of a loop is wrong and all others are right."""
     count = len(mend.unit.replaced)
@@ -135,6 +145,7 @@ def _members(mend: Mend, search: Followed, state: State) -> Iterator[Compared]:
             mend.factor,
             in_pass(mend.actual, number, shape),
             in_pass(mend.expected, number, shape),
+            search.deadline,
         )
         if not same(compared.actual, compared.expected):
             yield compared

@@ -34,7 +34,7 @@ REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 def axis_cause(compared: Compared) -> Cause | None:
     """Return the cause if a sum or mean goes over a wrong axis."""
     for node in made_of(compared):
-        if node.operation not in REDUCTIONS or not node.place:
+        if not node.place or not (node.operation in REDUCTIONS or "axis" in node.keywords):
             continue
         for axis, keywords in _other_axes(node, compared):
             if agrees(compared, node, partial(_with, keywords)):
@@ -116,7 +116,9 @@ def _axes(axis: Any) -> str:
 def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, dict[str, Any]]]:
     operand = compared.state.tape[node.operands[0]].value
     for axis in (None, *range(operand.ndim)):
-        if axis != axis_of(node):
+        if axis != axis_of(node) and node.operation not in REDUCTIONS:
+            yield axis, {"axis": axis}
+        elif axis != axis_of(node):
             present = bool(node.keywords.get("keepdims", False))
             for keepdims in (present, True):
                 yield axis, {"axis": axis, "keepdims": keepdims}

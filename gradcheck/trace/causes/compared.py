@@ -79,6 +79,7 @@ class Compared:
         factor: the constant by which the right quantity is multiplied.
         actual: the wrong value, by point.
         expected: the right value, by point.
+        deadline: the end of the search.
     """
 
     points: Sequence[Point]
@@ -92,6 +93,7 @@ class Compared:
     factor: float
     actual: Arrays
     expected: Arrays
+    deadline: Deadline
 
     @property
     def loss_nodes(self) -> Sequence[Node]:

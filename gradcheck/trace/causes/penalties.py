@@ -143,7 +143,8 @@ def penalty_cause(compared: Compared) -> Cause | None:
     for node in set(compared.derived_by) & set(compared.parameters) - set(of_penalties):
         of_penalties[node] = [np.zeros_like(value) for value in compared.values(node)]
     for node, right in of_penalties.items():
-        cause = _other_multiple(compared, node, right)
+        right = [compared.factor * one for one in right]
+        cause = _other_multiple(compared, node, right) or _number_for_it(compared, node, right)
         if cause is not None:
             return cause
     return None
@@ -151,7 +152,6 @@ def penalty_cause(compared: Compared) -> Cause | None:
 
 def _other_multiple(compared: Compared, node: int, right: Arrays) -> Cause | None:
     """Return the cause if it is off by a multiple of a parameter or its penalty's derivative."""
-    right = [compared.factor * one for one in right]
     values, name = compared.values(node), compared.words.name(node)
     is_penalty = same(compared.expected, right)
     if not is_penalty and node not in compared.derived_by:
@@ -207,16 +207,20 @@ def _other_penalty(compared: Compared, node: int, user: Node) -> Cause | None:
         words = f"the penalty of the loss is {penalty}, and this the derivative of a sum of squares"
         fix = f"let the loss have the squares of {name}, or differentiate {penalty}"
         return Cause(fault.PENALTY_WRONG, words, fix)
+    return _number_for_it(compared, node, right)
+
+
+def _number_for_it(compared: Compared, node: int, right: Arrays) -> Cause | None:
+    """Return the cause if a number is added where the derivative of a penalty belongs."""
     made = compared.state.tape[compared.operand]
     numbers = [one for one in made.arguments if isinstance(one, int | float)]
-    left = less(compared.actual, less(compared.expected, right))
-    times = proportion(right, values, 1e-6)
-    if made.operation not in ("add", "subtract") or len(numbers) != 1 or times is None:
+    is_sum = made.operation in ("add", "subtract") and len(numbers) == 1
+    if not is_sum or right[0].shape != compared.expected[0].shape:
         return None
+    left = less(compared.actual, less(compared.expected, right))
     if not same(left, [np.full(one.shape, np.ravel(left[0])[0]) for one in left]):
         return None
-    words = (
-        f"the number {abs(numbers[0]):.6g} stands in it where {times:.6g} * {name} belongs, the "
-    )
-    words += f"derivative of {penalty}"
-    return Cause(fault.PENALTY_WRONG, words, f"let {times:.6g} * {name} be the penalty's part")
+    name, times = compared.words.name(node), proportion(right, compared.values(node), 1e-6)
+    part = f"the derivative of {name}'s penalty" if times is None else f"{times:.6g} * {name}"
+    words = f"the number {abs(numbers[0]):.6g} stands in it where {part} belongs"
+    return Cause(fault.PENALTY_WRONG, words, f"let {part} be the penalty's part")

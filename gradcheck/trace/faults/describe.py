@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT
-from gradcheck.trace.causes.asking import cause_of
+from gradcheck.trace.causes.asking import cause_of, redone_cause_of
 from gradcheck.trace.causes.at_hand import what_to_write
 from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.causes.kinds import kind_of, named
@@ -99,17 +99,17 @@ def of_mend(
         if is_now == before.expression:
             is_now = blamed.expression
     right = replace(state, values=mended.values)
-    assignments = search.points[0].gradient.tape.assignments
-    written = what_to_write(mend, right, blamed.place, text, assignments)
-    passes = passes_at(state, node)
-    if mend.unit.kind == NODE and len(passes) > 1 and blamed.place == state.tape[node].place:
-        written = Written()  # it may be wrong in the other passes
+    written = _written(search, right, mend, blamed.place, text)
     if cause is None and mend.how in (QUANTITY, REST):
         parameters = [
             [point.loss_nodes[index].value for point in search.points]
             for index in search.points[0].parameters.values()
         ]
         cause = written.cause(search.known, right, parameters)
+    if cause is None and not written.code:
+        cause = redone_cause_of(mend, search, state)
+        if cause is not None:
+            blamed = _of_cause(search, cause, blamed, state, mend, blocks[0])
     present = state.values[0][mend.unit.replaced[0]]
     values = (np.asarray(by_point[0]) for by_point in (mend.actual, mend.expected))
     actual, expected = (
@@ -130,6 +130,16 @@ def of_mend(
         fix=_fix(mend, search, state, blamed.place, written.code, cause),
     )
     return _completed(bare, search, state, mended, node, text, present.shape), mended
+
+
+def _written(search: Followed, right: State, mend: Mend, place: Place | None, text: str) -> Written:
+    """Return the code to write at a place; nothing for one pass of several that may be wrong."""
+    node = mend.unit.first
+    passes = passes_at(right, node)
+    if mend.unit.kind == NODE and len(passes) > 1 and place == right.tape[node].place:
+        return Written()
+    assignments = search.points[0].gradient.tape.assignments
+    return what_to_write(mend, right, place, text, assignments)
 
 
 def _fix(

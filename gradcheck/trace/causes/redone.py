@@ -1,0 +1,259 @@
+"""Causes further back: one operation before the wrong value, done otherwise, makes it right.
+
+The right value of an operation further back is often unknown: nothing in the loss is equal to it.
+Operations of the gradient's own are therefore done in the ways that people confuse, and with
+values that are in scope there; the wrong value, which they lead to, must be right at all points.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.causes.compared import Array, Compared, agrees_with
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.graph import grouped, latest_first
+from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.wording.operand_text import operand_text
+from gradcheck.trace.wording.scope import names_at
+from gradcheck.trace.wording.words import SHORT
+
+FURTHEST, LONGEST = 150, 3000
+"""The most operations before the wrong value that are done otherwise, and that are executed."""
+
+PASSES = 8
+"""The most passes of a loop in which values in scope are tried."""
+
+Way = tuple[str, str, str, Callable[..., Any]]
+"""A fault, what is wrong, what to write, and the function on the operands instead."""
+
+ARITHMETIC: dict[str, tuple[Way, ...]] = {
+    "add": (
+        (fault.SIGN, "`{1}` has the wrong sign in `{all}`", "write `{0} - {1}`", np.subtract),
+        (
+            fault.SIGN,
+            "`{0}` has the wrong sign in `{all}`",
+            "write `{1} - {0}`",
+            lambda a, b: b - a,
+        ),
+        (fault.EXTRA_TERM, "`{1}` is one term too many in `{all}`", "", lambda a, b: a),
+        (fault.EXTRA_TERM, "`{0}` is one term too many in `{all}`", "", lambda a, b: b),
+    ),
+    "subtract": (
+        (fault.SIGN, "`{1}` has the wrong sign in `{all}`", "write `{0} + {1}`", np.add),
+        (fault.SIGN, "`{all}` has the wrong sign", "write `{1} - {0}`", lambda a, b: b - a),
+        (fault.EXTRA_TERM, "`{1}` is one term too many in `{all}`", "", lambda a, b: a),
+    ),
+    "multiply": (
+        (fault.WRONG_FACTOR, "`{all}` is to be divided by `{1}`", "write `{0} / {1}`", np.divide),
+        (fault.WRONG_FACTOR, "`{1}` is one factor too many in `{all}`", "", lambda a, b: a),
+        (fault.WRONG_FACTOR, "`{0}` is one factor too many in `{all}`", "", lambda a, b: b),
+    ),
+    "divide": (
+        (
+            fault.WRONG_FACTOR,
+            "`{0}` is to be multiplied by `{1}`",
+            "write `{0} * {1}`",
+            np.multiply,
+        ),
+        (fault.WRONG_FACTOR, "`{0}` is not to be divided by `{1}`", "", lambda a, b: a),
+    ),
+}
+NEGATED: Way = (fault.SIGN, "`{0}` has the wrong sign in `{all}`", "", np.negative)
+TURNED: tuple[Way, ...] = (
+    (fault.TRANSPOSED, "`{0}` is to be transposed in `{all}`", "transpose `{0}`", np.transpose),
+    (fault.TRANSPOSED, "`{1}` is to be transposed in `{all}`", "transpose `{1}`", np.transpose),
+)
+"""In the texts, {0} and {1} are the operands, and {all} is the operation."""
+
+PRODUCTS = ("matmul", "dot")
+LACKING: tuple[Way, ...] = (
+    (fault.FACTOR_MISSING, "{0} lacks the factor `{1}`", "multiply {0} by `{1}`", np.multiply),
+    (fault.FACTOR_MISSING, "{0} is not divided by `{1}`", "divide {0} by `{1}`", np.divide),
+    (fault.TERM_MISSING, "{0} lacks the term `{1}`", "add `{1}` to {0}", np.add),
+    (fault.TERM_MISSING, "{0} lacks the term `-{1}`", "subtract `{1}` from {0}", np.subtract),
+)
+"""In the texts, {0} is an operation or an operand, and {1} a value in scope."""
+
+RESULT = -1
+"""The position of an operation's result, beside those of its operands."""
+
+LAYOUTS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("{}", lambda value: value),
+    ("{}[:, None]", lambda value: value[:, None] if value.ndim == 1 else np.zeros(0)),
+)
+"""How a value in scope may be laid out; an empty array where it cannot be."""
+
+Change = Callable[[Node], Node]
+Trial = tuple[Cause, Mapping[int, Change]]
+"""A cause, and by index the change of an operation: one in each pass of a loop."""
+
+
+def redone_cause(passes: Sequence[Compared]) -> Cause | None:
+    """Return the cause if one operation, done otherwise, makes the wrong value right.
+
+    Of a loop, it must be right in all of several passes.
+    """
+    compared = passes[0]
+    if compared.is_use or compared.operand - compared.state.start > LONGEST:
+        return None
+    places = list(_own_operations(compared))
+    for ways in (_done_otherwise, _with_values_in_scope):
+        for nodes in places:
+            for cause, changes in ways(nodes, compared):
+                if compared.deadline.has_passed:
+                    return None
+                if all(_is_right(one, changes) for one in passes):
+                    return cause
+    return None
+
+
+def _is_right(compared: Compared, changes: Mapping[int, Change]) -> bool:
+    return agrees_with(
+        compared, lambda nodes: {index: change(nodes[index]) for index, change in changes.items()}
+    )
+
+
+def _own_operations(compared: Compared) -> Iterator[list[Node]]:
+    """Yield the gradient's own operations behind the wrong value, each in all passes of its loop.
+
+    What the loss does as well is right, and so is what has a known value.
+    """
+    of_the_loss = {node.place for node in compared.loss_nodes}
+    above = (
+        node
+        for node in latest_first(compared.state.tape, [compared.operand])
+        if node.operands and node.is_float and node.place and node.place not in of_the_loss
+    )
+    made = list(islice(above, FURTHEST))
+    explained = compared.known.explaining_each([compared.state.at(one.index) for one in made])
+    unknown = [one for one, known in zip(made, explained, strict=True) if not known]
+    in_passes = grouped(((one.chain, one.name), one) for one in compared.state.tape)
+    for key in dict.fromkeys((one.chain, one.name) for one in unknown):
+        yield [one for one in in_passes[key] if one.operands]
+
+
+def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
+    first = nodes[0]
+    texts = [_text(first, position) for position in range(2)]
+    ways = [(way, partial(_with_function, way[-1])) for way in ARITHMETIC.get(first.operation, ())]
+    if len(first.arguments) == 1:
+        ways.append((NEGATED, partial(_on_operand, np.negative, 0)))
+    for position, way in enumerate(TURNED if first.operation in PRODUCTS else ()):
+        ways.append((way, partial(_on_operand, np.transpose, position)))
+    for (kind, words, fix, _), change in ways:
+        words, fix = (one.format(*texts, all=first.source) for one in (words, fix))
+        yield Cause(kind, words, fix, first.index), {one.index: change for one in nodes}
+
+
+def _with_values_in_scope(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
+    """Yield what is made with a factor, term or operand that has a name there."""
+    if len(nodes) > PASSES:
+        return
+    first = nodes[0]
+    scopes = [_scope(one, compared) for one in nodes]
+    names = set.intersection(*map(set, scopes)) - {first.source}
+    for name in sorted(names, key=lambda text: (not text.isidentifier(), len(text), text)):
+        value = compared.state.tape[scopes[0][name]].value
+        for cause, change in _ways_with(name, value, first, compared):
+            at = zip(nodes, scopes, strict=True)
+            yield cause, {one.index: change(scope[name]) for one, scope in at}
+
+
+def _ways_with(
+    name: str, value: Array, node: Node, compared: Compared
+) -> Iterator[tuple[Cause, Callable[[int], Change]]]:
+    """Yield how a value in scope may be taken into an operation, as a function of its index."""
+    whole = f"`{node.source}`"
+    parts = [
+        (position, compared.state.tape[argument.index].value, f"`{_text(node, position)}`")
+        for position, argument in enumerate(node.arguments[:2])
+        if isinstance(argument, Reference)
+    ]
+    for text, layout in LAYOUTS:
+        laid, named = layout(value), text.format(name)
+        for position, present, what in ((RESULT, node.value, whole), *parts):
+            for kind, words, fix, combine in LACKING if _fits(laid, present) else ():
+                where = "" if position == RESULT else f" in {whole}"
+                words, fix = (one.format(what, named) + where for one in (words, fix))
+                change = partial(partial, _together, combine, layout, position)
+                yield Cause(kind, words, fix, node.index), change
+    for position, present, what in parts:
+        is_elementwise = node.operation in ARITHMETIC and _fits(value, node.value)
+        if is_elementwise or present.shape == value.shape:
+            words = f"`{name}` belongs in the place of {what} in {whole}"
+            change = partial(partial, _taking, position)
+            yield Cause(fault.OTHER_OPERAND, words, f"write `{name}`", node.index), change
+
+
+def _text(node: Node, position: int) -> str:
+    part = operand_text(node.source, position)
+    return "..." if part is None else ast.unparse(part)
+
+
+def _scope(node: Node, compared: Compared) -> dict[str, int]:
+    if node.place is None:
+        return {}
+    named = [one for one in compared.points[0].gradient.tape.assignments if not one.returned]
+    scope = names_at(compared.state, node.index, node.place, named)
+    return {name: at for name, at in scope.items() if at < node.index and len(name) <= SHORT}
+
+
+def _fits(value: Array, made: Array) -> bool:
+    """True if an array can be a factor of another without making it larger."""
+    try:
+        return value.size > 0 and np.broadcast_shapes(value.shape, made.shape) == made.shape
+    except ValueError:
+        return False
+
+
+def _with_function(function: Callable[..., Any], node: Node) -> Node:
+    return replace(node, function=function, keywords={})
+
+
+def _on_operand(change: Callable[[Any], Any], position: int, node: Node) -> Node:
+    """Return the operation on one operand changed."""
+    function = node.function
+
+    def done(*operands: Any, **keywords: Any) -> Any:
+        changed = [change(one) if at == position else one for at, one in enumerate(operands)]
+        return None if function is None else function(*changed, **keywords)
+
+    return replace(node, function=done)
+
+
+def _together(
+    combine: Callable[..., Any],
+    layout: Callable[[Array], Array],
+    position: int,
+    other: int,
+    node: Node,
+) -> Node:
+    """Return the operation with an operand, or its result, combined with another value."""
+    function = node.function
+
+    def done(*operands: Any, **keywords: Any) -> Any:
+        *own, last = operands
+        if function is None:
+            return None
+        if position == RESULT:
+            return combine(function(*own, **keywords), layout(last))
+        own[position] = combine(own[position], layout(last))
+        return function(*own, **keywords)
+
+    arguments, operands = (*node.arguments, Reference(other)), (*node.operands, other)
+    return replace(node, function=done, arguments=arguments, operands=operands)
+
+
+def _taking(position: int, other: int, node: Node) -> Node:
+    """Return the operation with another value as an operand."""
+    arguments = list(node.arguments)
+    arguments[position] = Reference(other)
+    return replace(node, arguments=tuple(arguments), operands=(*node.operands, other))
