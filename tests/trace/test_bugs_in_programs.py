@@ -157,6 +157,13 @@ def grad(p):
         (PARTIAL_LIKELIHOOD, "* Z, axis=0", "* Z, axis=1", "GC204"),
         (PARTIAL_LIKELIHOOD, "Z - mean", "Z + mean", "GC106"),
         (PARTIAL_LIKELIHOOD, "+ 0.2 * beta", "+ 0.2", "GC604"),
+        (
+            PARTIAL_LIKELIHOOD,
+            "(event[:, None] * (Z - mean)).sum",
+            "event[:, None] * (Z - mean).sum",
+            "GC202",
+        ),
+        (PARTIAL_LIKELIHOOD, "return -score / len(Z) + 0.2 * beta", "return weighted", "GC202"),
         (CHAIN, "alpha + beta - log_z", "alpha - beta - log_z", "GC106"),
         (CHAIN, "alpha + beta - log_z", "alpha + log_z - log_z", "GC415"),
         (CHAIN, "+ (unary + beta)[t + 1] - log_z", "+ (unary - beta)[t + 1] - log_z", "GC106"),

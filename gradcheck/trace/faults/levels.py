@@ -21,13 +21,12 @@ def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
     state, node = view.state, view.state.tape[mend.unit.first]
     operand = mend.unit.uses[0][1]
     source = state.tape[operand]
-    is_call, up = mend.unit.kind == CALL, 0
+    is_call, is_computed, up = mend.unit.kind == CALL, bool(source.chain), 0
     if is_call or (
         _is_given(made, node, operand) and not _is_chosen_here(mend, view, made, operand, words)
     ):
-        is_computed = bool(source.chain)
         up = _levels_up(source.chain, made.chain) if is_computed else _levels_of_leaf(made, view)
-    if is_call:
+    if is_call and (up or not is_computed):  # what the call itself makes, nobody gave it
         up = max(up, mend.unit.outer)
     return _level_of_right_use(mend, state, made.chain, min(up, len(made.chain) - 1))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
+from gradcheck.trace.adjoints.operations import ELEMENTWISE
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Fault
@@ -188,6 +189,15 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
     return None
 
 
+def _of_that_shape(node: Node, tape: Sequence[Node]) -> Node | None:
+    """Return the computed operand from which an operation on entries has its shape; or None."""
+    if not (node.operation in ELEMENTWISE or (node.operation in MOVES and len(node.operands) == 1)):
+        return None
+    operands = (tape[index] for index in node.operands)
+    alike = [one for one in operands if one.value.shape == node.value.shape and not one.is_leaf]
+    return alike[0] if len(alike) == 1 else None
+
+
 def wrong_shape(
     view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
 ) -> Special | None:
@@ -199,13 +209,12 @@ def wrong_shape(
             continue
         node = with_place(state, tape[output.node])
         named = [one for one in assignments if one.node == node.index]
-        while node.operation in MOVES and len(node.operands) == 1:
-            above = tape[node.operands[0]]
-            if above.value.shape != value.shape or above.is_leaf:
-                break
+        users = (tape[one] for one in state.consumers[node.index])
+        is_of_use = any(one.chain for one in users)
+        while not is_of_use and (above := _of_that_shape(node, tape)) is not None:
             node = above
         place = node.place
-        if view.explained.get(node.index):  # right for something else: returning it is wrong
+        if is_of_use or view.explained.get(node.index):  # returning it is wrong
             returned = returned_place(node.chain, output.block)
             place = named[-1].place if named else returned or place
         special = _put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)
