@@ -209,8 +209,7 @@ def wrong_shape(
             continue
         node = with_place(state, tape[output.node])
         named = [one for one in assignments if one.node == node.index]
-        users = (tape[one] for one in state.consumers[node.index])
-        is_of_use = any(one.chain for one in users)
+        is_of_use = any(node.index in one.operands and one.chain for one in tape)
         while not is_of_use and (above := _of_that_shape(node, tape)) is not None:
             node = above
         place = node.place
