@@ -20,7 +20,7 @@ from gradcheck.trace.locating.outputs import Output, provenance
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node, operands_of
 from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
 from gradcheck.trace.wording.operand_text import with_place
 from gradcheck.trace.wording.parts import returned_place
@@ -208,8 +208,9 @@ def wrong_shape(
         if output.part(value).shape == output.true[0].shape:
             continue
         node = with_place(state, tape[output.node])
+        node = tape[node.operands[0]] if node.name == OUTPUT and node.operands else node
         named = [one for one in assignments if one.node == node.index]
-        is_of_use = any(node.index in one.operands and one.chain for one in tape)
+        is_of_use = any(node.index in operands_of(one.arguments) for one in tape if one.chain)
         while not is_of_use and (above := _of_that_shape(node, tape)) is not None:
             node = above
         place = node.place
