@@ -248,6 +248,11 @@ def _with_upstream(
         )
     if upstream is not None:
         require_fit(upstream, output)
+        upstream = mapped(
+            lambda _, along: np.asarray(along) if isinstance(along, tuple | list) else along,
+            output,
+            upstream,
+        )
     return replace(layer, upstream=drawn if upstream is None else upstream)
 
 

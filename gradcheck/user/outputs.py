@@ -67,6 +67,8 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
         return [Reading(0, 1)]
     needed = _needed(backward)
     count = len(needed) if needed is not None else 2
+    if isinstance(returned, list) and list(map(is_output, returned)) == [True, False]:
+        returned = tuple(returned)  # an output and its cache
     if not isinstance(returned, tuple) or hasattr(returned, "_fields") or not returned:
         rate = needed is not None and count == 2 and bool(RATE.match(needed[1]))
         return [Reading(0, count, rate=rate)]
