@@ -68,7 +68,7 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
 
 
 def _chosen(point: Point, choices: Mapping[str, Sequence[Array]]) -> dict[str, int]:
-    """Which choice is the gradient of a block: of those the step goes down, the one of best size."""
+    """Which choice is the gradient of a block: the one of best size, that the step goes down."""
     chosen = {}
     for index, block in enumerate(point.ask_gradient().blocks if any(choices.values()) else ()):
         implied = block.gradient.value
