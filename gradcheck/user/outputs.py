@@ -189,8 +189,8 @@ def random_like(output: Any, rng: np.random.Generator) -> Any:
     return mapped(chosen, output)
 
 
-def require_fit(upstream: Any, output: Any) -> None:
-    """Raises UsageError unless the upstream gradient has the structure and shapes of the output."""
+def fitted(upstream: Any, output: Any) -> Any:
+    """The upstream gradient, in arrays, which must have the structure and shapes of the output."""
     try:
         pairs = list(leaves(output, upstream))
     except (TypeError, KeyError, ValueError, IndexError):
@@ -204,6 +204,11 @@ def require_fit(upstream: Any, output: Any) -> None:
                 f"upstream has shape {np.shape(to_array(along))}, and forward's output has "
                 f"{np.shape(to_array(value))}; they must be the same"
             )
+    return mapped(
+        lambda _, along: np.asarray(along) if isinstance(along, tuple | list) else along,
+        output,
+        upstream,
+    )
 
 
 def like_output(upstream: Any, output: Any) -> Any:
