@@ -49,6 +49,39 @@ def test_a_step_by_the_sign_of_what_cannot_be_read_is_undecided_and_told():
     assert not any("low-precision" in note for note in report.notes)
 
 
+def undivided(p):
+    """Seven times the gradients of w and b."""
+    d = np.tanh(ROWS @ p["w"] + p["b"] - TARGET)
+    return ROWS.T @ d, d.sum()
+
+
+@pytest.mark.parametrize(
+    ("of_w", "of_b"),
+    [
+        (lambda g: g / 7, lambda g: g / 7),
+        (lambda g: -(-g / 7), lambda g: g / 7),
+        (lambda g: g / 7, lambda g: -(-g / 7)),
+    ],
+    ids=["divided", "w turned", "b turned"],
+)
+@pytest.mark.parametrize("share", [1.0, 0.1])
+def test_a_sign_says_nothing_of_the_size_of_what_it_is_taken_of(of_w, of_b, share):
+    def step(p, lr):
+        w, b = undivided(p)
+        gradients = {"w": of_w(w), "b": np.array(of_b(b))}
+        return {name: p[name] - lr * np.sign(share * g) for name, g in gradients.items()}
+
+    assert check(step).verdict == "pass", str(check(step))
+
+
+def test_a_sign_of_the_negative_of_a_gradient_fails():
+    def step(p, lr):
+        w, b = undivided(p)
+        return {"w": p["w"] + lr * np.sign(w / 7), "b": p["b"] - lr * np.sign(b / 7)}
+
+    assert check(step).verdict == "fail", str(check(step))
+
+
 def test_an_adaptive_step_that_climbs_fails():
     assert check(adagrad(-1.0)).verdict == "fail"
 

@@ -263,6 +263,26 @@ def test_weight_decay_of_any_size_is_told(amount):
     assert any(f"weight decay {amount:g} on W1 and W2" in note for note in report.notes)
 
 
+def test_decay_is_measured_where_it_is_told_best():
+    """One weight whose derivative is known better than that of the others."""
+    rng = np.random.default_rng(4)
+    rows, target = rng.normal(size=(7, 3)), rng.normal(size=7)
+
+    def bent(p):
+        return np.sum((np.arctan(rows @ p[0]) @ p[1] - target) ** 2) / 7
+
+    def step(p, lr):
+        z = rows @ p[0]
+        d = 2 * (np.arctan(z) @ p[1] - target) / 7
+        gradients = rows.T @ (np.outer(d, p[1]) / (1 + z * z)), np.arctan(z).T @ d
+        return [value - lr * (g + 0.02 * value) for value, g in zip(p, gradients, strict=True)]
+
+    for seed in range(8):
+        start = [*map(np.random.default_rng(seed).normal, (0.0, 0.0), (1.0, 1.0), ((3, 1), 1))]
+        report = gradcheck.check_step(step, start, loss=bent, learning_rate=0.1)
+        assert report.verdict == "pass", str(report)
+
+
 def test_what_grows_the_weights_is_no_decay():
     assert check(decay_step({"W1": -DECAY, "W2": -DECAY}), diagnose=False).verdict == "fail"
 

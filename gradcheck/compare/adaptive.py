@@ -46,10 +46,12 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
         return ask_trace(point, lambda one: gradients_that_enter(one, values), lambda _: Entering())
 
     def entering(values: Sequence[Array]) -> Mapping[str, Array] | Array:
-        found = asked(values).gradients or problem.implied_gradient(values)
+        found = asked(values).choosing(chosen).gradients or problem.implied_gradient(values)
         return next(iter(found.values()), found) if is_bare else found
 
     entered = asked(point.values)
+    chosen = _chosen(point, entered.choices)
+    entered = entered.choosing(chosen)
     moves = _moves(point, entered)
     if not moves or (steady and all(move.is_right for move in moves)):
         return problem
@@ -63,6 +65,21 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
     return replace(
         problem, step=replace(step, entering=entering, update=entered.update, rates=rates)
     )
+
+
+def _chosen(point: Point, choices: Mapping[str, Sequence[Array]]) -> dict[str, int]:
+    """Which choice is the gradient of a block: the one of best size, that the step goes down."""
+    chosen = {}
+    for index, block in enumerate(point.ask_gradient().blocks if any(choices.values()) else ()):
+        implied = block.gradient.value
+        off = {
+            number: abs(abs(_slope(point, index, choice)) - 1)
+            for number, choice in enumerate(choices.get(block.name, ()))
+            if implied is not None and float(np.vdot(choice, implied)) > 0
+        }
+        if off:
+            chosen[block.name] = min(off, key=lambda number: off[number])
+    return chosen
 
 
 @dataclass(frozen=True)

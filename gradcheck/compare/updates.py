@@ -100,15 +100,16 @@ def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, .
     """
     offs = [_Off.of(index, block) for index, block in enumerate(point.blocks)]
     wrong = [off for off in offs if off is not None]
-    best: tuple[float, tuple[int, ...]] | None = None
+    found = []
     for off in wrong:
         decay = off.decay
         if decay is None or not 0 < decay * learning_rate < 1:
             continue
-        blocks = tuple(other.index for other in wrong if other.is_decayed_by(decay))
-        if off.index in blocks and (best is None or len(blocks) > len(best[1])):
-            best = decay, blocks
-    return best
+        blocks = [other for other in wrong if other.is_decayed_by(decay)]
+        if off in blocks:  # of those that explain as many, the one that leaves least
+            left = max(other.left_by(decay) for other in blocks)
+            found.append((-len(blocks), left, decay, tuple(other.index for other in blocks)))
+    return min(found)[2:] if found else None
 
 
 def _is_decay(
@@ -171,7 +172,7 @@ def _decays_nearby(
     return True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Off:
     """A block that is not the numeric gradient, by its perturbed entries.
 
@@ -215,7 +216,11 @@ class _Off:
 
     def is_decayed_by(self, decay: float) -> bool:
         """Whether c W is all that the block is off by."""
-        return bool(np.all(np.abs(self.difference - decay * self.weights) <= self.bound))
+        return self.left_by(decay) <= 1
+
+    def left_by(self, decay: float) -> float:
+        """What c W leaves of what the block is off by, in bounds."""
+        return float(np.max(np.abs(self.difference - decay * self.weights) / self.bound))
 
 
 def _without_decay(block: Block, decay: float) -> Block:

@@ -51,8 +51,12 @@ def _reset(context: Context) -> Iterator[Edit]:
     for target in filter(None, [*added, *read, *appended]):
         name, known = context.source(target), context.value(target)
         kind = known.kind if first is not None and name not in bound and known else ""
-        zero = {"array": f"{context.library}.zeros_like({name})", "list": "[]"}.get(kind)
-        if first is not None and zero and (context.library or kind == "list"):
+        zero = {
+            "array": f"{context.library}.zeros_like({name})" if context.library else "",
+            "list": "[]",
+            "dict": f"{{key: 0 * value for key, value in {name}.items()}}",
+        }.get(kind)
+        if first is not None and zero:
             weight = 8.0 if target in added else 10.0
             yield put_in(context, "before", first, f"{name} = {zero}", weight)
 

@@ -28,7 +28,7 @@ PURE = re.compile(
 """Functions of numpy and methods of arrays that change nothing."""
 
 OF_COMPREHENSION = "[{"
-NOT_NUMBERS = ("list", "other")
+NOT_NUMBERS = ("list", "dict", "other")
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Value:
     """The kind of value that an expression had.
 
     Attributes:
-        kind: "array", "int", "float", "list" or "other", as for a global that the function does not
-            use; numpy's scalars are floats, and a tuple is a list.
+        kind: "array", "int", "float", "list", "dict" or "other", as for a global that the function
+            does not use; numpy's scalars are floats, and a tuple is a list.
         shape: the shape of an array, or the length of a list.
         number: the value of an int or float.
         is_complex: whether an array is complex.
@@ -109,6 +109,8 @@ def value_of(result: Any) -> Value | None:
         return Value("float", (), float(result))
     if isinstance(result, list | tuple):
         return Value("list", (len(result),))
+    if isinstance(result, dict):
+        return Value("dict")
     return None
 
 

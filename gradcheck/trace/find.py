@@ -29,7 +29,7 @@ from gradcheck.trace.faults.left_out import with_left_out
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.raising import raising_fault
 from gradcheck.trace.faults.special import never_made
-from gradcheck.trace.locating.candidates import Candidates
+from gradcheck.trace.locating.candidates import Candidates, masked_values
 from gradcheck.trace.locating.constants import meant_by
 from gradcheck.trace.locating.cuts import before_clips
 from gradcheck.trace.locating.explain import known_quantities
@@ -160,6 +160,7 @@ def _prepared(
             frozenset((*first.parameters.values(), *alone.values())),
             is_matrix,
             frozenset(node.place for node in first.loss_nodes if node.place),
+            masked_values(first.loss_nodes, first.parameters.values()),
         ),
         words,
         tolerance,

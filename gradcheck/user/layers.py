@@ -28,13 +28,13 @@ from gradcheck.user.held import (
 from gradcheck.user.names import look_beside
 from gradcheck.user.outputs import (
     Reading,
+    fitted,
     inner,
     is_output,
     like_output,
     mapped,
     random_like,
     readings,
-    require_fit,
 )
 from gradcheck.user.own_backward import argument_names, taken_apart
 from gradcheck.user.structures import flatten
@@ -247,7 +247,7 @@ def _with_upstream(
             "the cache: def backward(dout1, dout2, cache) where forward returns out1, out2, cache"
         )
     if upstream is not None:
-        require_fit(upstream, output)
+        upstream = fitted(upstream, output)
     return replace(layer, upstream=drawn if upstream is None else upstream)
 
 

@@ -67,6 +67,8 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
         return [Reading(0, 1)]
     needed = _needed(backward)
     count = len(needed) if needed is not None else 2
+    if isinstance(returned, list) and list(map(is_output, returned)) == [True, False]:
+        returned = tuple(returned)  # an output and its cache
     if not isinstance(returned, tuple) or hasattr(returned, "_fields") or not returned:
         rate = needed is not None and count == 2 and bool(RATE.match(needed[1]))
         return [Reading(0, count, rate=rate)]
@@ -187,8 +189,8 @@ def random_like(output: Any, rng: np.random.Generator) -> Any:
     return mapped(chosen, output)
 
 
-def require_fit(upstream: Any, output: Any) -> None:
-    """Raises UsageError unless the upstream gradient has the structure and shapes of the output."""
+def fitted(upstream: Any, output: Any) -> Any:
+    """The upstream gradient, in arrays, which must have the structure and shapes of the output."""
     try:
         pairs = list(leaves(output, upstream))
     except (TypeError, KeyError, ValueError, IndexError):
@@ -202,6 +204,11 @@ def require_fit(upstream: Any, output: Any) -> None:
                 f"upstream has shape {np.shape(to_array(along))}, and forward's output has "
                 f"{np.shape(to_array(value))}; they must be the same"
             )
+    return mapped(
+        lambda _, along: np.asarray(along) if isinstance(along, tuple | list) else along,
+        output,
+        upstream,
+    )
 
 
 def like_output(upstream: Any, output: Any) -> Any:

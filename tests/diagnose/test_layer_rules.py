@@ -228,3 +228,20 @@ def test_a_zero_upstream_gradient_must_give_zero():
     report = gradcheck.check_layer(lambda x: x, backward, (X,))
     assert report.verdict == "fail"
     assert "upstream gradient of zero" in str(report)
+
+
+def test_a_relu_of_what_arrives_is_a_mask_of_the_wrong_quantity():
+    report = gradcheck.check_layer(
+        lambda x: (x * (x > 0), x), lambda up, x: np.maximum(up, 0), (X - 2,)
+    )
+    assert [finding.code for finding in report.findings] == ["GC307"], str(report)
+
+
+def test_a_bias_of_columns_is_not_reduced():
+    report = gradcheck.check_layer(
+        lambda x, w, b: (w @ x + b, (x, w)),
+        lambda up, kept: (kept[1].T @ up, up @ kept[0].T, up),
+        (X.T, RNG.normal(size=(3, 4)), RNG.normal(size=(3, 1))),
+    )
+    assert [finding.code for finding in report.findings] == ["GC203"], str(report)
+    assert "one column per sample" in report.findings[0].message

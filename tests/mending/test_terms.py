@@ -244,6 +244,28 @@ def grad(p):
     return {"W": X.T @ dz}
 """
 
+KEPT = """
+def params():
+    return {"w": 0.3 * rng.normal(size=4), "c": np.array(0.2)}
+
+class Sums:
+    def __init__(self):
+        self.sums = {"w": np.zeros(4), "c": 0.0}
+
+    def grad(self, p):
+        self.sums = {name: 0.0 for name in p}
+        for row, goal in zip(X, Y[:, 0]):
+            d = np.sinh(row @ p["w"] + p["c"] - goal)
+            self.sums["w"] = self.sums["w"] + d * row
+            self.sums["c"] += d
+        return self.sums
+
+def loss(p):
+    return np.sum(np.cosh(X @ p["w"] + p["c"] - Y[:, 0]))
+
+grad = Sums().grad
+"""
+
 CASES = {
     "a product": (CARRIED, "dh * (1 - z) + ", "", ("dh * (1 - z)",)),
     "a product of a stack": (BATCHES, ' + db @ p["B"].T', "", ('db @ p["B"].T',)),
@@ -282,6 +304,12 @@ CASES = {
     ),
     "what is added": (ADDED, "dz += SLOPE * np.sinh", "dz += np.sinh", ("SLOPE",)),
     "what is written": (LEAKY, "= SLOPE * back[z <= 0]", "= 0", ("SLOPE * back[z <= 0]",)),
+    "sums that begin at 0, in a dict": (
+        KEPT,
+        "        self.sums = {name: 0.0 for name in p}\n",
+        "",
+        ("self.sums = {key: 0 * value",),
+    ),
     "single precision": (SINGLE, "MASK / KEEP * (1", "MASK * (1", ("/ KEEP",)),
 }
 

@@ -201,3 +201,95 @@ def layers_grad(p):
 def test_what_a_function_was_given_rightly_is_handed_on_there():
     found, message, source = first_of(gradcheck.check(layers_loss, NET, layers_grad))
     assert (found, source.endswith("# here")) == ("GC307", True), message
+
+
+# What comes back through the next state of a differential equation, which is used often.
+
+STEP, START = 0.2, np.array([0.9, -0.4])
+OBSERVED = np.random.default_rng(31).normal(size=(5, 2))
+
+
+def moved(p, s):
+    push = p[0] * s[1] - p[1] * s[0] * s[0]
+    pull = -p[2] * np.sin(s[0]) - p[0] * s[1]
+    return s + STEP * np.array([push, pull])
+
+
+def trajectory(p):
+    s, total = START, 0.0
+    for seen in OBSERVED:
+        s = moved(p, s)
+        total += np.sum((s - seen) ** 2)
+    return total
+
+
+def swept(p, back):
+    states = [START]
+    for _ in OBSERVED:
+        states.append(moved(p, states[-1]))
+    carried, g = np.zeros(2), np.zeros(3)
+    for n in reversed(range(len(OBSERVED))):
+        s = states[n]
+        carried = carried + 2 * (states[n + 1] - OBSERVED[n])
+        g[0] += STEP * (carried[0] * s[1] - carried[1] * s[1])
+        g[1] += STEP * carried[0] * -s[0] * s[0]
+        g[2] += STEP * carried[1] * -np.sin(s[0])
+        slopes = np.array([[-2 * p[1] * s[0], p[0]], [-p[2] * np.cos(s[0]), -p[0]]])
+        carried = back(slopes, carried)
+    return g
+
+
+def whole_sweep(p):
+    return swept(p, lambda slopes, carried: carried + STEP * (slopes.T @ carried))
+
+
+def turned_sweep(p):
+    return swept(p, lambda slopes, carried: carried + STEP * (slopes @ carried))  # here
+
+
+def short_sweep(p):
+    return swept(p, lambda slopes, carried: STEP * (slopes.T @ carried))  # here
+
+
+def test_what_a_state_brings_back_through_the_next_one():
+    start = np.array([0.7, 0.5, 1.1])
+    assert gradcheck.check(trajectory, start, whole_sweep).ok
+    for sweep, code in ((turned_sweep, "GC201"), (short_sweep, "GC407")):
+        found, message, source = first_of(gradcheck.check(trajectory, start, sweep))
+        assert (found, source.endswith("# here")) == (code, True), message
+
+
+# Dropout after a relu: `a > 0` would tell of the mask as well.
+
+UNITS_KEPT = (RNG.random((9, 6)) < 0.6) * 1.0
+UNITS_KEPT[0] = 0.0
+ROWS, GOALS = RNG.normal(size=(9, 4)), RNG.normal(size=(9, 2))
+
+
+def dropped_out(p):
+    a = np.maximum(ROWS @ p["A"], 0) * UNITS_KEPT / 0.6
+    return np.sum((np.maximum(a @ p["B"], 0) @ p["C"] - GOALS) ** 2)
+
+
+def kept_grad(p, mask):
+    z = ROWS @ p["A"]
+    a = np.maximum(z, 0) * UNITS_KEPT / 0.6
+    y = a @ p["B"]
+    d = 2 * (np.maximum(y, 0) @ p["C"] - GOALS)
+    dy = d @ p["C"].T * (y > 0)
+    da = mask(dy @ p["B"].T)
+    dz = da * (z > 0)
+    return {"A": ROWS.T @ dz, "B": a.T @ dy, "C": np.maximum(y, 0).T @ d}
+
+
+def test_a_mask_that_is_forgotten_before_a_relu():
+    shapes = {"A": (4, 6), "B": (6, 5), "C": (5, 2)}
+    params = {name: np.random.default_rng(6).normal(size=shape) for name, shape in shapes.items()}
+    right = gradcheck.check(
+        dropped_out, params, lambda p: kept_grad(p, lambda g: g * UNITS_KEPT / 0.6)
+    )
+    assert right.ok, str(right)
+    report = gradcheck.check(dropped_out, params, lambda p: kept_grad(p, lambda g: g / 0.6))
+    found, message, _ = first_of(report)
+    assert found == "GC851", message
+    assert "UNITS_KEPT" in message or "mask" in message

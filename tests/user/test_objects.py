@@ -287,3 +287,31 @@ def test_what_an_object_remembers_of_its_last_call_is_no_parameter(factor):
     report = gradcheck.check(lambda _: 0.5 * np.sum(layer.forward(x) ** 2), layer, grad)
     assert "not checked, as no gradient belongs to them: inputs" in str(report)
     assert report.ok is (factor == 1.0)
+
+
+class Stages:
+    """A list of dicts, one for every stage."""
+
+    def __init__(self):
+        rng = np.random.default_rng(8)
+        self.stages = [
+            {"W": rng.normal(size=(3, 4))},
+            {"W": rng.normal(size=(4, 2)), "b": rng.normal(size=2)},
+        ]
+
+    def loss(self):
+        first, last = self.stages
+        return 0.5 * np.sum((np.sin(X @ first["W"]) @ last["W"] + last["b"] - Y) ** 2)
+
+    def gradients(self, factor=1.0):
+        first, last = self.stages
+        z = X @ first["W"]
+        d = np.sin(z) @ last["W"] + last["b"] - Y
+        dz = d @ last["W"].T * np.cos(z)
+        return [{"W": factor * X.T @ dz}, {"W": np.sin(z).T @ d, "b": d.sum(axis=0)}]
+
+
+def test_gradients_in_the_structure_of_the_one_container():
+    assert gradcheck.check(Stages.loss, Stages(), Stages.gradients).ok
+    report = gradcheck.check(Stages.loss, Stages(), lambda net: net.gradients(2.0))
+    assert [block.name for block in report.blocks if block.failed] == ["stages[0].W"]

@@ -198,3 +198,15 @@ def test_a_number_after_outputs_is_one_of_them_where_that_makes_the_layer_right(
         return a * np.cos(kept["x"]) - b * np.sin(kept["x"]) + c
 
     assert check_layer(forward, backward, (np.linspace(0.2, 1, 6),)).ok
+
+
+def test_an_output_and_its_cache_in_a_list():
+    report = check_layer(lambda x: [x**3, (x, 3)], lambda up, kept: 3 * up * kept[0] ** 2, (X,))
+    assert report.verdict == "pass", str(report)
+
+
+def test_an_upstream_gradient_in_lists_arrives_as_an_array():
+    report = check_layer(
+        lambda x: (x**3, x), lambda up, x: 3 * up * x**2, (X,), upstream=X[::-1].tolist()
+    )
+    assert report.verdict == "pass", str(report)

@@ -625,3 +625,10 @@ def test_a_wrong_gradient_that_the_loss_left_behind_is_found_where_it_is_made():
     report = gradcheck.check(kept.loss, params(), kept.grad)
     assert codes(report) == ["GC305"]
     assert report.findings[0].location.line == line_of(Kept, "delta =")
+
+
+def test_a_share_of_few_numbers_depends_on_them():
+    for seed in range(20):
+        values = np.random.default_rng(seed).normal(size=6)
+        report = gradcheck.check(lambda w: np.mean(w > 0), values, np.zeros_like)
+        assert codes(report) == [], f"{seed}: {report}"

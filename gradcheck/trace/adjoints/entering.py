@@ -57,6 +57,23 @@ def entering(nodes: Sequence[Node], output: int) -> tuple[int, str] | None:
     return None if found is None else (found, CUT if adaptive is None else ADAPTIVE)
 
 
+def signs(nodes: Sequence[Node], output: int, entered: int) -> list[int]:
+    """Return all that the gradient of an update may be which takes the sign of it.
+
+    A sign tells nothing of size: what enters may be the value found, or what is made of it alone,
+    entry by entry, before the sign is taken.
+    """
+    entries = _entry_by_entry(nodes, nodes[output].value.shape)
+    made = [
+        part.index
+        for node in _made_of(nodes, output, entries)
+        if node.operation == SIGN
+        for part in _made_of(nodes, node.operands[0], entries)
+        if part.index >= entered
+    ]
+    return sorted(set(made))
+
+
 def takes_off_itself(nodes: Sequence[Node], output: int, parameter: Array) -> bool:
     """True if the update of a block contains a multiple of the block itself, as decay does."""
     entries = _entry_by_entry(nodes, nodes[output].value.shape)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.entering import takes_off_itself
+from gradcheck.trace.adjoints.entering import signs, takes_off_itself
 from gradcheck.trace.adjoints.points import Subject, returned_nodes, trace_gradient
 from gradcheck.trace.adjoints.scaled import made_of, updates_in_a_row
 from gradcheck.trace.record.nodes import Node
@@ -25,11 +25,22 @@ class Entering:
         update: what the update does to them: a row of `UPDATES`, or "" if that is known of no
             block; there are no gradients then.
         batch_sizes: the sizes of the data that no parameter has.
+        choices: by block, all that a gradient may be of which the update takes the sign.
     """
 
     gradients: Mapping[str, Array] = field(default_factory=dict)
     update: str = ""
     batch_sizes: frozenset[int] = frozenset()
+    choices: Mapping[str, Sequence[Array]] = field(default_factory=dict)
+
+    def choosing(self, chosen: Mapping[str, int]) -> Entering:
+        """Return this with some of the choices as the gradients of their blocks."""
+        of_blocks = {
+            name: self.choices[name][index]
+            for name, index in chosen.items()
+            if index < len(self.choices.get(name, ()))
+        }
+        return replace(self, gradients={**self.gradients, **of_blocks})
 
 
 def gradients_that_enter(subject: Subject, values: Sequence[Array]) -> Entering:
@@ -42,7 +53,11 @@ def gradients_that_enter(subject: Subject, values: Sequence[Array]) -> Entering:
     gradients = {name: np.array(nodes[index].value) for name, index in entered.items()}
     sizes = {size for node in nodes if node.is_leaf for size in node.value.shape}
     own = {size for value in values for size in value.shape}
-    return Entering(gradients, update, frozenset(sizes - own - {1}))
+    choices = {
+        name: [np.array(nodes[one].value) for one in signs(nodes, implied[name], index)]
+        for name, index in entered.items()
+    }
+    return Entering(gradients, update, frozenset(sizes - own - {1}), choices)
 
 
 def decayed_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:

@@ -63,7 +63,10 @@ TWO_OPERANDS: dict[str, tuple[Elementwise, Elementwise]] = {
         lambda g, out, a, b: g * b * np.power(a, b - 1.0),
         lambda g, out, a, b: g * out * np.log(a),
     ),
-    "maximum": (lambda g, out, a, b: g * (a >= b), lambda g, out, a, b: g * (b > a)),
+    "maximum": (
+        lambda g, out, a, b: g * ((a > b) | ((a == b) & (b != 0))),  # a relu has no slope at 0
+        lambda g, out, a, b: g * (b > a),
+    ),
     "minimum": (lambda g, out, a, b: g * (a <= b), lambda g, out, a, b: g * (b < a)),
     "logaddexp": (
         lambda g, out, a, b: g * np.exp(a - out),

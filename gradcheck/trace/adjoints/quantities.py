@@ -34,6 +34,9 @@ PRODUCT = "product"
 PATHS = 40
 """The single contributions of a value with more uses than this are not quantities."""
 
+STATE_USES = 12
+"""The contributions of all uses but one are quantities of values with fewer uses."""
+
 NO_OTHER = -1
 
 
@@ -125,6 +128,7 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
         yield Quantity(VALUE, index, NO_OTHER, values)
     yield from contributions_of(points)
     yield from contributions_of_calls(points)
+    yield from (rest for _, rest in contributions_of_others(points))
     yield from _slopes(points)
     yield from _bends(points, used)
     for index, by, along in tangents_of(points):
@@ -177,6 +181,19 @@ def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
         )
         for within in {tuple(uses) for uses in calls.values() if 1 < len(uses) < len(consumers)}:
             yield Quantity(CONTRIBUTION, operand, within[-1], _part(points, operand, within))
+
+
+def contributions_of_others(points: Sequence[Point]) -> Iterator[tuple[int, Quantity]]:
+    """Yield a use of a value and the contributions of all its other uses, as a state has in a loop.
+
+    A loop brings back what comes through the next state; the loss of each pass is added there.
+    """
+    nodes = points[0].loss_nodes
+    for operand, consumers in points[0].derivatives.users.items():
+        is_state = 2 < len(consumers) < STATE_USES and not nodes[operand].is_leaf
+        for left in consumers if is_state else ():
+            others = [one for one in consumers if one != left]
+            yield left, Quantity(CONTRIBUTION, operand, others[-1], _part(points, operand, others))
 
 
 def _part(points: Sequence[Point], operand: int, users: Sequence[int]) -> tuple[NDArray[Any], ...]:

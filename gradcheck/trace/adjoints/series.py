@@ -20,6 +20,7 @@ from gradcheck.trace.adjoints.quantities import (
     Quantity,
     What,
     contributions_of,
+    contributions_of_others,
     used_values,
 )
 from gradcheck.trace.record.graph import grouped, leaves_its_line, users_of
@@ -77,9 +78,13 @@ def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
     for members in groups.values():
         if len(members) > 1:
             yield _series(members)
+    others = (
+        (nodes[rest.node], nodes[left], rest) for left, rest in contributions_of_others(points)
+    )
     carried = grouped(
-        ((made.chain, made.name, user.chain, user.name), one)
-        for made, user, one in parts
+        ((made.chain, made.name, user.chain, user.name, are_others), one)
+        for are_others, some in enumerate((parts, others))
+        for made, user, one in some
         if made.chain
     )
     for members in carried.values():

@@ -81,7 +81,8 @@ class Written:
             if ADJOINT in kinds and VALUE not in kinds:
                 name = fault.OTHER_ADJOINT
             elif any(same(values, one) for one in parameters):
-                name = fault.OTHER_WEIGHTS
+                is_its_own = is_part(self.value, self.operand)  # `np.sign(w)` for `w`
+                name = name if is_its_own else fault.OTHER_WEIGHTS
         return Cause(name, words)
 
 

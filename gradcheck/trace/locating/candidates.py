@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from gradcheck.trace.adjoints.quantities import (
 )
 from gradcheck.trace.adjoints.series import Series
 from gradcheck.trace.locating.constants import in_rows
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Place
 
 TURNED = 7
@@ -68,6 +69,8 @@ class Candidates:
         parameters: the values of the loss that are blocks.
         of_matrix: whether the gradient is a row of a matrix, so that its values carry no adjoint.
         forward: the places where the loss computes; the gradient's values there are no bug.
+        masked: the values of the loss that a mask has set to 0 in places; a comparison tells of the
+            mask as well, which is to be multiplied in.
     """
 
     quantities: Sequence[Quantity]
@@ -77,6 +80,7 @@ class Candidates:
     parameters: frozenset[int] = frozenset()
     of_matrix: bool = False
     forward: frozenset[Place] = frozenset()
+    masked: frozenset[int] = frozenset()
     _tables: dict[Any, Table] = field(default_factory=dict)
 
     def of_shape(self, shape: Shape) -> Table:
@@ -138,6 +142,22 @@ class Candidates:
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
                         yield quantity, laid
+
+
+def masked_values(nodes: Sequence[Node], parameters: Iterable[int]) -> frozenset[int]:
+    """Return the values of a loss that are multiplied by 0 and a number, and multiples of them."""
+    moving, masked = set(parameters), set[int]()
+    for node in nodes:
+        given = set(node.operands)
+        if not moving.isdisjoint(given):
+            moving.add(node.index)
+        if node.operation not in ("multiply", "divide") or moving.isdisjoint(given):
+            continue
+        others = [np.unique(nodes[one].value) for one in given - moving]
+        is_mask = any(len(levels) == 2 and levels[0] == 0 for levels in others)
+        if is_mask or (not masked.isdisjoint(given) and all(len(one) == 1 for one in others)):
+            masked.add(node.index)
+    return frozenset(masked)
 
 
 def _from_nothing(

@@ -13,7 +13,7 @@ from gradcheck.arrays import is_within
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.record.graph import before_moves, evaluate
 from gradcheck.trace.record.names import CUTS
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, Reference
 
 
 def cut_at(nodes: Sequence[Node], output: int) -> Node | None:
@@ -38,7 +38,7 @@ def before_clips(points: Sequence[Point], wrong: Sequence[str], tolerance: float
 def _above(point: Point, name: str, tolerance: float) -> int | None:
     """Return the gradient of a block before its clip, if a fault lies above that."""
     cut = cut_at(point.nodes, point.outputs[name]) if name in point.outputs else None
-    if cut is None:
+    if cut is None or _is_at_zero(cut):
         return None
     true = point.true[name]
     allowed = tolerance * float(np.max(np.abs(true), initial=0.0))
@@ -50,6 +50,12 @@ def _above(point: Point, name: str, tolerance: float) -> int | None:
         if is_beyond and not is_within(clipped, cut.value, allowed):
             return operand
     return None
+
+
+def _is_at_zero(cut: Node) -> bool:
+    """True if one sign is cut off, as an activation does; that is no bound of a gradient."""
+    numbers = (one for one in cut.arguments if not isinstance(one, Reference))
+    return any(np.ndim(one) == 0 and one == 0 for one in numbers)
 
 
 def _clipped(point: Point, cut: Node, operand: int, true: NDArray[Any]) -> NDArray[Any]:

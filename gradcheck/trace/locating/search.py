@@ -127,7 +127,8 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
     if unit.uses and not view.may_be_replaced_in_use(used):
         return best
     is_forward = _is_of_the_loss(unit, view, candidates)
-    if is_forward and any(view.state.tape[user].value.dtype == bool for user, _ in unit.uses):
+    is_compared = any(view.state.tape[user].value.dtype == bool for user, _ in unit.uses)
+    if is_forward and is_compared:
         return best
     is_carrying = carries(unit, view)
     shape = view.state.values[0][unit.replaced[0]].shape
@@ -144,6 +145,8 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
         if proportion(actual, values) is not None and not is_other:
             continue
         if is_forward and candidate.kind != VALUE:
+            continue
+        if is_compared and candidate.node in candidates.masked:
             continue
         if _decides_nothing(unit, values, view) or _is_elsewhere(candidate, actual, values):
             continue
