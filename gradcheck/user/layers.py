@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.automatic import automatic_product, product_of, require_order
 from gradcheck.user.blocks import Leaf, Parameters, describe
+from gradcheck.user.by_input import by_input
 from gradcheck.user.calls import LEAVING, call, hand_over
 from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
 from gradcheck.user.held import (
@@ -30,6 +31,7 @@ from gradcheck.user.outputs import (
     Reading,
     inner,
     is_output,
+    leaves,
     like_output,
     mapped,
     random_like,
@@ -39,9 +41,6 @@ from gradcheck.user.outputs import (
 from gradcheck.user.own_backward import argument_names, taken_apart
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_real_tensor, is_torch, to_array
-
-TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
-"""The usual names of those inputs of a loss layer that need no gradient."""
 
 ROUGH = 1e-5
 """The step and the relative error of the test that decides between two readings."""
@@ -62,6 +61,7 @@ class CheckedLayer:
         upstream: dL/d output, in the structure of the output.
         owner: the object whose methods they are; its parameters are checked with the inputs.
         owned: the places of the arrays in the owner.
+        checked: the other inputs, by name, as they were given.
         convention: the convention of the upstream gradient of complex outputs.
         possible: the conventions that are possible; one if the library fixes it.
     """
@@ -75,6 +75,7 @@ class CheckedLayer:
     reading: Reading
     owner: Any = None
     owned: tuple[Leaf, ...] = ()
+    checked: Mapping[str, Any] = field(default_factory=dict)
     convention: Convention = TORCH
     possible: tuple[Convention, ...] = CONVENTIONS
 
@@ -123,7 +124,7 @@ class CheckedLayer:
 
     def _with_owned(self, returned: Any) -> dict[str, Any]:
         """The gradients by name; those of the owner's parameters may follow those of the inputs."""
-        count = len(self.names) - len(self.fixed)
+        count = len(self.checked)
         if not isinstance(returned, tuple | list) or len(returned) <= count:
             return dict(self._by_name(returned))
         following = of_its_owner(returned, count, self.owned, self._written)
@@ -133,24 +134,8 @@ class CheckedLayer:
     def _written(self) -> list[list[str]]:
         return returned_names(self.backward)
 
-    def _by_name(self, returned: Any) -> Any:
-        checked = [name for name in self.names if name not in self.fixed]
-        if isinstance(returned, Mapping):
-            fixed = {alias for name in self.fixed for alias in (name, f"d{name}")}
-            return {name: value for name, value in returned.items() if name not in fixed}
-        if isinstance(returned, tuple | list):
-            for names in (self.names, checked):
-                if len(returned) == len(names):
-                    pairs = zip(names, returned, strict=True)
-                    return {name: value for name, value in pairs if name in checked}
-        else:
-            needed = [name for name in checked if name.lower() not in TARGETS]
-            if len(needed) == 1:
-                return {needed[0]: returned}
-        raise UsageError(
-            f"backward returned {describe(returned)}; it must return one gradient for each of "
-            f"{', '.join(checked)}, in this order or by name"
-        )
+    def _by_name(self, returned: Any) -> Mapping[str, Any]:
+        return by_input(returned, self.names, self.checked)
 
 
 def _require_something_to_check(
@@ -192,7 +177,9 @@ def make_layer(
         forward, named = call(product_of, "your forward", forward, named, positional, rng)
         positional, upstream = False, None
     differentiable = _is_differentiable if backward is not None else _holds_tensors
-    params = {name: value for name, value in named.items() if differentiable(value)}
+    found = {name: value for name, value in named.items() if differentiable(value)}
+    settings = [name for name in found if backward and isinstance(found[name], Mapping)]
+    params = {name: at for name, at in found.items() if name not in settings} or found
     _require_something_to_check(backward, params)
     fixed = {name: value for name, value in named.items() if name not in params}
     owner = owner_of(forward, backward)
@@ -207,6 +194,7 @@ def make_layer(
         Reading(0, 1),
         owner,
         tuple(leaf for leaf in parameters.leaves if leaf.in_object),
+        params,
     )
     if backward is None:
         layer = replace(layer, possible=(TORCH if any(map(is_torch, params.values())) else JAX,))
@@ -248,7 +236,13 @@ def _with_upstream(
         )
     if upstream is not None:
         require_fit(upstream, output)
-    return replace(layer, upstream=drawn if upstream is None else upstream)
+        drawn = mapped(_or_zeros, drawn, upstream)
+    return replace(layer, upstream=drawn)
+
+
+def _or_zeros(drawn: Any, given: Any) -> Any:
+    """The user's upstream gradient of an output; None stands for zero."""
+    return given if given is not None or drawn is None else np.zeros_like(drawn)
 
 
 def _chosen(
@@ -284,13 +278,18 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
 
 
 def _is_differentiable(value: Any) -> bool:
+    """Whether an input is a floating-point number or array, or holds such arrays alone.
+
+    A dict of arrays beside other inputs is none, as the running means of a layer are kept in one.
+    """
     is_number = isinstance(value, complex | float | np.inexact)
-    return (
-        is_number or _holds_tensors(value) or (isinstance(value, np.ndarray) and is_output(value))
-    )
+    held = [each for (each,) in leaves(value)]
+    return is_number or _holds_tensors(value) or (bool(held) and all(map(_is_array, held)))
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and is_output(value)
 
 
 def _holds_tensors(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return any(map(_holds_tensors, value))
-    return is_real_tensor(value)
+    return any(is_real_tensor(each) for (each,) in leaves(value))

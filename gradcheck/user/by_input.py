@@ -1,0 +1,61 @@
+"""The gradients that a layer's backward pass returned, by the names of the layer's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import describe
+
+TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
+"""The usual names of those inputs of a loss layer that need no gradient."""
+
+
+def by_input(returned: Any, names: Sequence[str], checked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The gradients by input, of what `backward` returned.
+
+    `names` are those of all inputs, and `checked` holds the ones that have a gradient. Those of an
+    input that is a list may be in a list too, or stand one by one in the place of it.
+    """
+    if isinstance(returned, Mapping):
+        return _of_mapping(returned, names, checked)
+    if isinstance(returned, tuple | list):
+        for those in (names, list(checked)):
+            if len(returned) == len(those):
+                pairs = zip(those, returned, strict=True)
+                return {name: value for name, value in pairs if name in checked}
+        sizes = [len(at) if isinstance(at, tuple | list) else 1 for at in checked.values()]
+        if len(returned) == sum(sizes):
+            parts = [
+                returned[end - size : end]
+                for end, size in zip(accumulate(sizes), sizes, strict=True)
+            ]
+            return {
+                name: part if isinstance(at, tuple | list) else part[0]
+                for (name, at), part in zip(checked.items(), parts, strict=True)
+            }
+    else:
+        needed = [name for name in checked if name.lower() not in TARGETS]
+        if len(needed) == 1:
+            return {needed[0]: returned}
+    raise UsageError(
+        f"backward returned {describe(returned)}; it must return one gradient for each of "
+        f"{', '.join(checked)}, in this order or by name"
+    )
+
+
+def _of_mapping(
+    returned: Mapping[str, Any], names: Sequence[str], checked: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """A dict of gradients without those of fixed inputs; it may be that of an input's own keys."""
+    only = next(iter(checked)) if len(checked) == 1 else None
+    if (
+        only is not None
+        and isinstance(checked[only], Mapping)
+        and set(returned) <= set(checked[only])
+    ):
+        return {only: returned}
+    fixed = {alias for name in names if name not in checked for alias in (name, f"d{name}")}
+    return {name: value for name, value in returned.items() if name not in fixed}
