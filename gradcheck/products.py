@@ -51,7 +51,10 @@ def check_products(
         raise WrongShapeError(tuple(operator.shape), wanted, lambda: np.zeros(wanted))
     sizes = np.where(vectors.point == 0, 1.0, np.abs(vectors.point))
     along = random_moves(sizes, rng)
-    weights = random_moves(float(np.min(point.noise.level)) / point.noise.level, rng)
+    # differences of a loss have an error that falls with the parameter; their weights must not
+    # change with the step of these differences, so that two steps can be compared
+    precise = sizes if problem.loss is not None else np.min(point.noise.level) / point.noise.level
+    weights = random_moves(precise, rng)
     ahead = _product(operator.matvec, along)
     # for differences of a loss, the adjoint product, which is the same function, is diagnosed
     undiagnosed: Any = {"diagnose": False, "repair": None} if problem.loss is not None else {}

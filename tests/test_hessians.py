@@ -87,6 +87,21 @@ def test_a_hessian_of_blocks():
     assert verdicts(report) == {"a": "ok", "b": "wrong"}
 
 
+@pytest.mark.parametrize("factor", [1.001, 2.0])
+def test_a_product_without_a_gradient_is_refuted(factor):
+    def loss(x):
+        return np.sum(x**3 * np.roll(x, 1))
+
+    def product(x, v):
+        before = np.roll(x, 1)
+        cross = 3 * x**2
+        return 6 * x * before * v + cross * np.roll(v, 1) + np.roll(cross * v, -1)
+
+    at = np.array([1.0, 2.0, 3.0])
+    assert check_hessian(loss, at, product).ok
+    assert check_hessian(loss, at, lambda x, v: factor * product(x, v)).verdict == "fail"
+
+
 def test_a_loss_that_bends_fast_and_one_at_its_edge():
     def fast(x):
         return np.exp(60 * x[0]) * x[1]
