@@ -577,3 +577,16 @@ def test_what_is_searched_waits_for_no_thread_of_this_process():
     report = gradcheck.check_layer(SparseProduct.apply, None, (values, dense))
     [finding] = report.findings
     assert finding.fix == "write `matrix.T` for `matrix`"
+
+
+def test_a_product_of_torch_is_given_tensors():
+    def loss(x):
+        return (x[0] * x[1]).sin() + x[2] ** 3
+
+    at = torch.tensor([0.3, -1.2, 2.0], dtype=torch.float64)
+
+    def product(x, v):
+        return torch.autograd.functional.hvp(loss, x, v)[1]
+
+    assert gradcheck.check_hessian(loss, at, product).ok
+    assert gradcheck.check_hessian(loss, at, lambda x, v: 1.01 * product(x, v)).verdict == "fail"
