@@ -123,3 +123,23 @@ def test_none_stands_for_an_upstream_gradient_of_zero():
         upstream=(np.ones((2, 3)), None),
     )
     assert report.ok
+
+
+@pytest.mark.parametrize(("slope", "right"), [(0.0, "pass"), (1.0, "fail")])
+def test_a_layer_may_be_constant(slope, right):
+    report = gradcheck.check_layer(np.ones_like, lambda up: slope * up, A)
+    assert report.verdict == right
+
+
+@pytest.mark.parametrize(
+    ("function", "at"), [(lambda x: x > 0, 0.0), (np.floor, 3.0), (np.sign, 0.0), (np.round, 0.5)]
+)
+def test_where_the_loss_jumps_no_gradient_is_right(function, at):
+    """On either side of the jump, 0 is right."""
+    for away, right in ((0.0, "inconclusive"), (0.2, "pass")):
+        report = gradcheck.check(
+            lambda x: np.sum(x**2) + np.sum(function(x)),
+            np.array([at + away, 0.7]),
+            lambda x: 2 * x,
+        )
+        assert report.verdict == right
