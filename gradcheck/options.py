@@ -44,7 +44,10 @@ ELSEWHERE = (
         "check_batched_grad check_batched_forward_grad",
         "a batched function is checked as what it is, check_layer(torch.vmap(f), None, inputs)",
     ),
-    ("check_undefined_grad", "undefined upstream gradients are tried without it"),
+    (
+        "check_undefined_grad",
+        "a layer of several outputs is asked for each alone without it, the others undefined",
+    ),
     ("check_sparse_nnz masked", "sparse inputs are not taken: make them sparse inside"),
     (
         "fast_mode direction",
