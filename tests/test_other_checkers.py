@@ -143,3 +143,18 @@ def test_where_the_loss_jumps_no_gradient_is_right(function, at):
             lambda x: 2 * x,
         )
         assert report.verdict == right
+
+
+def test_whole_numbers_as_parameters_are_numbers():
+    assert gradcheck.check(lambda x: x**3, 2, lambda x: 3 * x**2).ok
+    assert gradcheck.check(lambda x: x[0] ** 3 * x[1], [2, 1], lambda x: [12, 8]).ok
+    assert gradcheck.check_jacobian(np.sinh, 1, np.cosh).ok
+    assert gradcheck.check_hessian(lambda x: x**4, 2, lambda x: 12 * x**2).ok
+
+
+@pytest.mark.parametrize("returned", [False, np.bool_(True)])
+def test_a_function_that_says_whether_it_could_is_none(returned):
+    with pytest.raises(UsageError, match="must return one number"):
+        gradcheck.check(lambda x: returned, A, lambda x: 2 * x)
+    with pytest.raises(UsageError, match="must return numbers"):
+        gradcheck.check_jacobian(lambda x: returned, A, lambda x: np.zeros((1, 6)))

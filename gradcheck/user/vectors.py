@@ -91,7 +91,7 @@ class Vectors:
         """Calls the function at flat parameters; the values in their shape, complex ones split."""
         given = call(self.function, FUNCTION, self.parameters.pack_flat(flat))
         returned = self.real(given)
-        if returned.dtype.kind not in "fiub":
+        if returned.dtype.kind not in "fiu":
             raise UsageError(f"{FUNCTION} returned {describe(given)}; it must return numbers")
         if self.shape and returned.shape != self.shape:
             raise UsageError(
