@@ -154,7 +154,9 @@ def check_layer(
     with quietly():
         rng = generator(chosen.seed)
         layer, params = make_layer(forward, backward, inputs, upstream, rng, order)
-    return run(Problem(params, layer.loss, layer.gradient, layered=False, layer=layer), chosen)
+    still = own_arrays(**layer.fixed)
+    problem = Problem(params, layer.loss, layer.gradient, layered=False, layer=layer, data=still)
+    return run(problem, chosen)
 
 
 @polite

@@ -1,4 +1,4 @@
-"""The gradients that a layer's backward pass returned, by the names of the layer's inputs."""
+"""The inputs of a layer that have a gradient, and the gradients that its backward pass returns."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
+
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
+from gradcheck.user.outputs import is_output, leaves
+from gradcheck.user.tensors import is_real_tensor
 
 TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
 """The usual names of those inputs of a loss layer that need no gradient."""
@@ -59,3 +63,28 @@ def _of_mapping(
         return {only: returned}
     fixed = {alias for name in names if name not in checked for alias in (name, f"d{name}")}
     return {name: value for name, value in returned.items() if name not in fixed}
+
+
+def differentiable(inputs: Mapping[str, Any], by_hand: bool) -> dict[str, Any]:
+    """The inputs that have a gradient: floating-point numbers, arrays of them and lists of these.
+
+    Without a backward pass by hand, tensors and whatever holds them. A dict of arrays counts only
+    where it is all there is, as the running means of a layer are kept in one.
+    """
+    found = {
+        name: value
+        for name, value in inputs.items()
+        if _holds_tensors(value) or (by_hand and _is_number(value))
+    }
+    others = {name: at for name, at in found.items() if not isinstance(at, Mapping)}
+    return others or found if by_hand else found
+
+
+def _is_number(value: Any) -> bool:
+    held = [each for (each,) in leaves(value)]
+    arrays = bool(held) and all(isinstance(each, np.ndarray) and is_output(each) for each in held)
+    return arrays or isinstance(value, complex | float | np.inexact)
+
+
+def _holds_tensors(value: Any) -> bool:
+    return any(is_real_tensor(each) for (each,) in leaves(value))

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import own_arrays
 from gradcheck.errors import UsageError
 from gradcheck.user.automatic import automatic_product, product_of, require_order
 from gradcheck.user.blocks import Leaf, Parameters, describe
-from gradcheck.user.by_input import by_input
+from gradcheck.user.by_input import by_input, differentiable
 from gradcheck.user.calls import LEAVING, call, hand_over
 from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
 from gradcheck.user.held import (
@@ -30,8 +31,6 @@ from gradcheck.user.names import look_beside
 from gradcheck.user.outputs import (
     Reading,
     inner,
-    is_output,
-    leaves,
     like_output,
     mapped,
     random_like,
@@ -40,7 +39,7 @@ from gradcheck.user.outputs import (
 )
 from gradcheck.user.own_backward import argument_names, taken_apart
 from gradcheck.user.structures import flatten
-from gradcheck.user.tensors import is_real_tensor, is_torch, to_array
+from gradcheck.user.tensors import is_torch, to_array
 
 ROUGH = 1e-5
 """The step and the relative error of the test that decides between two readings."""
@@ -166,22 +165,15 @@ def make_layer(
             f"forward is {describe(forward)}, which cannot be called; give its methods, as in "
             "check_layer(layer.forward, layer.backward, inputs)"
         )
-    positional = not isinstance(inputs, Mapping)
-    if positional:
-        values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-        named = dict(zip(argument_names(forward, len(values)), values, strict=True))
-    else:
-        named = dict(inputs)
+    positional, named = not isinstance(inputs, Mapping), _named(forward, inputs)
     require_order(order, backward)
     if order == 2:
         forward, named = call(product_of, "your forward", forward, named, positional, rng)
         positional, upstream = False, None
-    differentiable = _is_differentiable if backward is not None else _holds_tensors
-    found = {name: value for name, value in named.items() if differentiable(value)}
-    settings = [name for name in found if backward and isinstance(found[name], Mapping)]
-    params = {name: at for name, at in found.items() if name not in settings} or found
+    params = differentiable(named, backward is not None)
     _require_something_to_check(backward, params)
     fixed = {name: value for name, value in named.items() if name not in params}
+    still = own_arrays(**fixed)
     owner = owner_of(forward, backward)
     parameters = flatten(params) if owner is None else with_owner(params, owner)
     layer = CheckedLayer(
@@ -212,6 +204,16 @@ def make_layer(
         return chosen if upstream is not None else at_its_default(chosen, start), parameters
     finally:
         parameters.restore()
+        for array, before in still.values():
+            array[...] = before
+
+
+def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
+    """The inputs by the names of the arguments."""
+    if isinstance(inputs, Mapping):
+        return dict(inputs)
+    values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+    return dict(zip(argument_names(forward, len(values)), values, strict=True))
 
 
 def _with_upstream(
@@ -275,21 +277,3 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
         return False
     numeric, analytic = (up - down) / (2 * ROUGH), float(np.sum(slopes))
     return bool(abs(numeric - analytic) <= ROUGH * (abs(numeric) + np.abs(slopes).sum()))
-
-
-def _is_differentiable(value: Any) -> bool:
-    """Whether an input is a floating-point number or array, or holds such arrays alone.
-
-    A dict of arrays beside other inputs is none, as the running means of a layer are kept in one.
-    """
-    is_number = isinstance(value, complex | float | np.inexact)
-    held = [each for (each,) in leaves(value)]
-    return is_number or _holds_tensors(value) or (bool(held) and all(map(_is_array, held)))
-
-
-def _is_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and is_output(value)
-
-
-def _holds_tensors(value: Any) -> bool:
-    return any(is_real_tensor(each) for (each,) in leaves(value))
