@@ -158,3 +158,24 @@ def test_the_edge_of_a_domain_is_no_jump(at, low, factor):
             diagnose=False,
         )
         assert report.verdict == right
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_fit_that_ends_at_its_bounds_is_decided(seed):
+    """The noise of the residuals is measured on lines that go inwards."""
+    t = np.linspace(77, 760, 14)
+
+    def model(x):
+        return x[0] * (1 - np.exp(-x[1] * t))
+
+    def jacobian(x):
+        decay = np.exp(-x[1] * t)
+        return np.column_stack([1 - decay, x[0] * t * decay])
+
+    at = np.array([500.0, 1e-4])
+    data = model(at) * (1 + 0.02 * np.random.default_rng(seed).normal(size=14))
+    for bounds in ([(500, None), (None, None)], [(500, None), (1e-4, None)], [(None, 500)] * 2):
+        report = gradcheck.check_jacobian(
+            lambda x: model(x) - data, at, jacobian, bounds=bounds, seed=seed
+        )
+        assert report.ok
