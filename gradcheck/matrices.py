@@ -49,8 +49,8 @@ def check_jacobian(
         args: further positional arguments of `function` and `jacobian`, after the parameters.
         kwargs: keyword arguments of `function` and `jacobian`.
         bounds: as in `check`.
-        sparsity: an array that is nonzero where the Jacobian may have entries; a sparse Jacobian
-            needs none. Columns that share no row are perturbed at once.
+        sparsity: an array that is nonzero where the Jacobian may have entries, with scipy's groups
+            or without; a sparse Jacobian needs none. Columns that share no row move at once.
         options: entries (columns per block), budget, rtol, seed, allow, diagnose, as in `check`.
 
     Raises:

@@ -54,6 +54,11 @@ ELSEWHERE = (
         "many entries are moved together along random directions first; entries= says how many "
         "are moved one by one",
     ),
+    (
+        "directions",
+        "check has it, for gradients; write a Jacobian or Hessian on a manifold as one of the "
+        "coordinates v of a tangent, at v = 0: check_hessian(lambda v: loss(retract(x, v)), ...)",
+    ),
     ("method scheme", "differences are central, and one-sided at bounds and edges: none to choose"),
     ("raise_exception", "check and check_layer return the report; the assert_ functions raise"),
     ("rng random_state key generator", "it is called seed, and is a whole number"),
