@@ -158,3 +158,16 @@ def test_a_function_that_says_whether_it_could_is_none(returned):
         gradcheck.check(lambda x: returned, A, lambda x: 2 * x)
     with pytest.raises(UsageError, match="must return numbers"):
         gradcheck.check_jacobian(lambda x: returned, A, lambda x: np.zeros((1, 6)))
+
+
+@pytest.mark.parametrize("noisy", [np.floor, lambda x: 0.3 * np.sin(1e9 * x)])
+@pytest.mark.parametrize("factor", [1.0, 2.0, -1.0])
+def test_a_noisy_row_beside_a_precise_one_is_undecided_and_says_why(noisy, factor):
+    def function(x):
+        return np.array([noisy(x[0]) + x[0] ** 2, x[1] ** 2])
+
+    report = gradcheck.check_jacobian(
+        function, np.array([2.0, 0.4]), lambda x: np.diag([factor * 2 * x[0], 2 * x[1]])
+    )
+    assert report.verdict == "inconclusive"
+    assert any("do not settle" in note for note in report.notes)
