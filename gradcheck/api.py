@@ -73,7 +73,8 @@ def check(
             the loss, unless it is compiled or slow.
         targets: the targets, in the form in which your code uses them.
         network: the `MLP` that the loss computes, if you know it.
-        bounds: pairs (low, high), None for no bound, `scipy.optimize.Bounds`, or a dict by block.
+        bounds: pairs (low, high), None for no bound; a tuple of two arrays, all low ones and all
+            high ones; `scipy.optimize.Bounds`; or a dict by block.
         entries: "all", "auto" (as many as the budget allows), or a number per block, at random.
         budget: seconds that "auto" may take.
         rtol: a relative error that you accept on top of the error bound.
@@ -142,8 +143,9 @@ def check_layer(
         inputs: a tuple or list (passed by position), a dict (passed by name), or one array. If
             `forward` and `backward` are methods, the parameters of their object are checked too;
             their gradients are stored (`layer.dW` beside `layer.W`) or returned after those of the
-            inputs. Arrays of integers are taken as indices and not perturbed.
-        upstream: dL/d output; random if left out.
+            inputs. Arrays of integers are taken as indices and not perturbed. Lists of arrays are
+            inputs too.
+        upstream: dL/d output; random if left out; None stands for zero among several.
         order: 2 for the derivative of the backward pass (double backward) of such a function.
         options: entries, budget, rtol, seed, allow, diagnose, as in `check`.
 
@@ -154,7 +156,9 @@ def check_layer(
     with quietly():
         rng = generator(chosen.seed)
         layer, params = make_layer(forward, backward, inputs, upstream, rng, order)
-    return run(Problem(params, layer.loss, layer.gradient, layered=False, layer=layer), chosen)
+    still = own_arrays(**layer.fixed)
+    problem = Problem(params, layer.loss, layer.gradient, layered=False, layer=layer, data=still)
+    return run(problem, chosen)
 
 
 @polite

@@ -171,7 +171,9 @@ def _asked(problem: JacobianProblem, known: float, rng: np.random.Generator) -> 
     if not np.all(np.isfinite(center)):
         row = vectors.row_name(int(np.flatnonzero(~np.isfinite(center))[0]))
         raise NothingToCompareError(f"{FUNCTION} gives no finite {row}")
-    noise = estimate_row_noise(lambda x: vectors.moved(vectors.inside(x)), flat, center, rng)
+    noise = estimate_row_noise(
+        lambda x: vectors.moved(vectors.inside(x)), flat, center, rng, vectors.box
+    )
     if not np.all(noise.apart <= np.fmax(REPEATABLE * np.abs(center), 2 * known)):
         raise NothingToCompareError(
             f"{FUNCTION} gives another value when it is called again at the same parameters"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, Unpack
 
 from gradcheck.api import Function, check
@@ -13,7 +12,8 @@ from gradcheck.options import Options, Thoroughness
 from gradcheck.report.merge import merged
 from gradcheck.report.model import Report
 from gradcheck.user.bounds import read_bounds
-from gradcheck.user.forms import More, more_of, of_parameters, takes
+from gradcheck.user.forms import More, more_of, of_parameters
+from gradcheck.user.hessian_products import products_of
 from gradcheck.user.politeness import polite
 from gradcheck.user.structures import flatten, flatten_real
 
@@ -49,8 +49,8 @@ def check_jacobian(
         args: further positional arguments of `function` and `jacobian`, after the parameters.
         kwargs: keyword arguments of `function` and `jacobian`.
         bounds: as in `check`.
-        sparsity: an array that is nonzero where the Jacobian may have entries; a sparse Jacobian
-            needs none. Columns that share no row are perturbed at once.
+        sparsity: an array that is nonzero where the Jacobian may have entries, with scipy's groups
+            or without; a sparse Jacobian needs none. Columns that share no row move at once.
         options: entries (columns per block), budget, rtol, seed, allow, diagnose, as in `check`.
 
     Raises:
@@ -94,7 +94,8 @@ def check_hessian(
         params: as in `check`.
         hessian: takes the parameters, returns the Hessian, a row and a column for each parameter:
             dense, a scipy sparse matrix, or a `LinearOperator`. Or takes the parameters and a
-            vector, and returns the product of the Hessian with it. Or the matrix itself.
+            vector in their structure, and returns the product of the Hessian with it. Or the
+            matrix itself.
         grad: as in `check`; it is checked first, and the Hessian is compared with its differences.
             If left out, with second differences of the loss, which are less precise.
         args: further positional arguments of the functions, after the parameters (and the vector).
@@ -124,24 +125,10 @@ def hessian_report(
 ) -> Report:
     """The report of a Hessian alone, compared with differences of the gradient if there is one."""
     parameters = flatten_real(params, "check_hessian")
-    product, box = _is_product(hessian, more), read_bounds(bounds, parameters)
-
-    def products(packed: Any) -> Any:
-        return lambda vector: hessian(packed, vector, *more.args, **more.kwargs)
-
-    claimed = products if product else of_parameters(hessian, parameters, more)
+    products, box = products_of(hessian, parameters, more), read_bounds(bounds, parameters)
+    claimed = of_parameters(hessian, parameters, more) if products is None else products
     loss, grad = of_parameters(loss, parameters, more), of_parameters(grad, parameters, more)
     problem = JacobianProblem(parameters, loss, claimed, box, of_loss=True)
     if grad is None:
-        return of_loss(problem, product, options)
-    return of_gradient(problem, grad, product, options)
-
-
-def _is_product(hessian: Any, more: More) -> bool:
-    """Whether a function takes a vector after the parameters."""
-    count = 1 + len(more.args)
-    return (
-        callable(hessian)
-        and not takes(partial(hessian, **more.kwargs), count)
-        and takes(partial(hessian, **more.kwargs), count + 1)
-    )
+        return of_loss(problem, products is not None, options)
+    return of_gradient(problem, grad, products is not None, options)

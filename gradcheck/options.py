@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from gradcheck.errors import UsageError
@@ -17,6 +18,55 @@ Entries = Literal["all", "auto"] | int
 
 REPAIR_SECONDS = 10.0
 """What a search for a repair takes at most, where no other number is given."""
+
+
+ELSEWHERE = (
+    (
+        "eps epsilon h delta step step_size stepsize abs_step rel_step diff_step",
+        "every entry has a step of its own, with an error bound: there is none to choose",
+    ),
+    (
+        "atol tol tolerance abs_tol absolute_tolerance",
+        "every difference has an error bound: no tolerance is needed; rtol=1e-3 accepts a relative "
+        "error, on top of it",
+    ),
+    (
+        "rel_tol relative_tolerance max_err",
+        "it is called rtol, and is none but for errors to accept",
+    ),
+    ("nondet_tol", "a gradient that differs from call to call is told without it"),
+    (
+        "check_forward_ad check_backward_ad mode modes",
+        "check_layer checks reverse mode; forward mode is checked as a Jacobian, "
+        "check_jacobian(f, x, torch.func.jacfwd(f)) or jax.jacfwd(f)",
+    ),
+    (
+        "check_batched_grad check_batched_forward_grad",
+        "a batched function is checked as what it is, check_layer(torch.vmap(f), None, inputs)",
+    ),
+    (
+        "check_undefined_grad",
+        "a layer of several outputs is asked for each alone without it, the others undefined",
+    ),
+    ("check_sparse_nnz masked", "sparse inputs are not taken: make them sparse inside"),
+    (
+        "fast_mode direction",
+        "many entries are moved together along random directions first; entries= says how many "
+        "are moved one by one",
+    ),
+    (
+        "directions",
+        "check has it, for gradients; write a Jacobian or Hessian on a manifold as one of the "
+        "coordinates v of a tangent, at v = 0: check_hessian(lambda v: loss(retract(x, v)), ...)",
+    ),
+    ("method scheme", "differences are central, and one-sided at bounds and edges: none to choose"),
+    ("raise_exception", "check and check_layer return the report; the assert_ functions raise"),
+    ("rng random_state key generator", "it is called seed, and is a whole number"),
+    ("grad_outputs y_grad gy", "check_layer calls it upstream"),
+    ("no_grads", "leave what is not to be checked out of the parameters"),
+    ("fprime gradient jac", "check calls it grad"),
+)
+"""Arguments of other checkers, and what stands for them here."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +100,7 @@ class Options:
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:
-                raise UsageError(with_nearest(f"there is no argument {name!r}", name, known))
+                raise unknown_argument(f"there is no argument {name!r}", name, known)
         return cls(**{**given, "allow": tuple(given.get("allow", ()))})
 
     def __post_init__(self) -> None:
@@ -75,6 +125,14 @@ class Options:
             raise UsageError(f"noise is {self.noise!r}; it must be a number, at least 0")
         if not isinstance(self.workers, int) or self.workers < 1:
             raise UsageError(f"workers is {self.workers!r}; it must be at least 1")
+        if not isinstance(self.seed, Integral) or self.seed < 0:
+            raise UsageError(f"seed is {self.seed!r}; it must be a whole number, at least 0")
+
+
+def unknown_argument(sentence: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for an argument that a function does not have, which another checker may have."""
+    there = next((what for names, what in ELSEWHERE if name in names.split()), "")
+    return UsageError(f"{sentence}: {there}" if there else with_nearest(sentence, name, known))
 
 
 @dataclass(frozen=True)

@@ -175,9 +175,9 @@ def with_ignored(preflight: Preflight, point: Point) -> Preflight:
         for index in flat
         if not point.problem.depends_on(index, preflight.center)
     )
-    layer = point.problem.layer
-    if layer is not None and layer.backward is None and len(ignored) == len(point.blocks):
-        ignored = ()  # a layer of torch or jax that is constant
+    are_zero = not any(np.any(block.gradient.value) for block in point.blocks)
+    if point.problem.layer is not None and len(ignored) == len(point.blocks) and are_zero:
+        ignored = ()  # a layer that is constant, as its backward pass says
     evaluations = preflight.evaluations + len(flat)
     return replace(preflight, ignored=ignored, evaluations=evaluations)
 

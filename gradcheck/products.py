@@ -33,8 +33,8 @@ FORWARD = "forward product"
 NO_ADJOINT = (
     "your operator has no adjoint product (rmatvec), so that only the forward one was checked"
 )
-TOGETHER = 1e-8
-"""Forward and adjoint products with a larger relative difference belong to different matrices."""
+SMALLEST_WEIGHT = 1e-20
+"""A row that is exactly 0 has no noise; the others still need weights that float32 can hold."""
 
 
 def check_products(
@@ -49,10 +49,8 @@ def check_products(
     wanted = vectors.rows, len(vectors.point)
     if tuple(operator.shape) != wanted:
         raise WrongShapeError(tuple(operator.shape), wanted, lambda: np.zeros(wanted))
-    sizes = np.where(vectors.point == 0, 1.0, np.abs(vectors.point))
-    along = random_moves(sizes, rng)
-    weights = random_moves(float(np.min(point.noise.level)) / point.noise.level, rng)
-    ahead = _product(operator.matvec, along)
+    along, weights, rounding = _drawn(problem, point, rng)
+    ahead, roughly = _product(operator.matvec, along)
     # for differences of a loss, the adjoint product, which is the same function, is diagnosed
     undiagnosed: Any = {"diagnose": False, "repair": None} if problem.loss is not None else {}
     function, derivative = _along(problem, vectors, along)
@@ -66,7 +64,7 @@ def check_products(
         replace(options, entries="all", **undiagnosed),
     )
     try:
-        back = _product(operator.rmatvec, weights)
+        back, as_roughly = _product(operator.rmatvec, weights)
     except UserCodeError as error:
         if not isinstance(error.raised.error, NotImplementedError):
             raise
@@ -77,7 +75,8 @@ def check_products(
     scale = float(np.abs(weights) @ np.abs(ahead) + np.abs(back) @ np.abs(along))
     findings = _one_each((*forward.findings, *adjoint.findings))
     verdicts = [forward.verdict, adjoint.verdict]
-    if abs(float(weights @ ahead - back @ along)) > TOGETHER * scale:
+    rounding = max(roughly, as_roughly, rounding)
+    if abs(float(weights @ ahead - back @ along)) > np.sqrt(rounding) * scale:
         findings = (_apart(problem, forward, adjoint), *findings)
         verdicts.append("fail")
     return replace(
@@ -95,6 +94,24 @@ def check_products(
         unsearched=forward.unsearched,
         repair=forward.repair if adjoint.ok else adjoint.repair,
     )
+
+
+def _drawn(
+    problem: JacobianProblem, point: VectorPoint, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    """A random vector along the parameters, one of weights, and the relative noise of the values.
+
+    Differences of a loss have weights that do not change with the step of these differences, so
+    that two steps can be compared; their noise is none of the user's product.
+    """
+    at, level = point.vectors.point, point.noise.level
+    sizes = np.where(at == 0, 1.0, np.abs(at))
+    along = random_moves(sizes, rng)
+    if problem.loss is not None:
+        return along, random_moves(sizes, rng), 0.0
+    level = np.fmax(level, SMALLEST_WEIGHT * np.max(level))
+    noise = float(np.max(level) / (np.max(np.abs(point.center)) or 1.0))
+    return along, random_moves(np.min(level) / level, rng), noise
 
 
 def _one_each(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -144,5 +161,8 @@ def _apart(problem: JacobianProblem, forward: Report, adjoint: Report) -> Findin
     )
 
 
-def _product(multiply: Callable[[Array], Any], vector: Array) -> Array:
-    return np.asarray(call(multiply, JACOBIAN, vector.copy()), dtype=np.float64).reshape(-1)
+def _product(multiply: Callable[[Array], Any], vector: Array) -> tuple[Array, float]:
+    """A product with a vector, and the relative rounding error of its type."""
+    product = np.asarray(call(multiply, JACOBIAN, vector.copy())).reshape(-1)
+    kind = product.dtype if product.dtype.kind == "f" else np.dtype(np.float64)
+    return product.astype(np.float64), float(np.finfo(kind).eps)

@@ -87,6 +87,72 @@ def test_a_hessian_of_blocks():
     assert verdicts(report) == {"a": "ok", "b": "wrong"}
 
 
+@pytest.mark.parametrize("factor", [1.001, 2.0])
+def test_a_product_without_a_gradient_is_refuted(factor):
+    def loss(x):
+        return np.sum(x**3 * np.roll(x, 1))
+
+    def product(x, v):
+        before = np.roll(x, 1)
+        cross = 3 * x**2
+        return 6 * x * before * v + cross * np.roll(v, 1) + np.roll(cross * v, -1)
+
+    at = np.array([1.0, 2.0, 3.0])
+    assert check_hessian(loss, at, product).ok
+    assert check_hessian(loss, at, lambda x, v: factor * product(x, v)).verdict == "fail"
+
+
+PARTS = {"a": np.array([[1.0, 2.0], [0.5, -1.0]]), "b": np.array([3.0, 0.4])}
+
+
+def cubes(p):
+    return np.sum(p["a"] ** 3 * p["b"])
+
+
+def slopes_of_cubes(p):
+    return {"a": 3 * p["a"] ** 2 * p["b"], "b": np.sum(p["a"] ** 3, axis=0)}
+
+
+def times(p, v):
+    cross = 3 * p["a"] ** 2
+    return {
+        "a": 6 * p["a"] * p["b"] * v["a"] + cross * v["b"],
+        "b": np.sum(cross * v["a"], axis=0),
+    }
+
+
+def times_flat(p, v):
+    parts = times(p, {"a": v[:4].reshape(2, 2), "b": v[4:]})
+    return np.concatenate([parts["a"].ravel(), parts["b"]])
+
+
+def times_with_anything(p, *vectors, **settings):
+    return times(p, vectors[0])
+
+
+@pytest.mark.parametrize("product", [times, times_flat, times_with_anything])
+def test_the_vector_of_a_product_is_like_the_parameters(product):
+    assert check_hessian(cubes, PARTS, product, grad=slopes_of_cubes).ok
+    wrong = check_hessian(cubes, PARTS, lambda p, v: twice(product(p, v)), grad=slopes_of_cubes)
+    assert wrong.verdict == "fail"
+
+
+def twice(returned):
+    return (
+        {key: 2 * part for key, part in returned.items()}
+        if isinstance(returned, dict)
+        else (2 * returned)
+    )
+
+
+def test_the_vector_of_a_product_has_the_shape_of_a_matrix():
+    at = PARTS["a"]
+    right = check_hessian(
+        lambda x: np.sum(x @ x), at, lambda x, v: np.ones((2, 2)) @ v.T + v.T @ np.ones((2, 2))
+    )
+    assert right.ok
+
+
 def test_a_loss_that_bends_fast_and_one_at_its_edge():
     def fast(x):
         return np.exp(60 * x[0]) * x[1]

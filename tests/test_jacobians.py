@@ -649,3 +649,22 @@ def test_one_entry_in_each_row_is_no_factor_of_the_row():
     assert finding.message.startswith("9 entries in the rows of ")
     assert "and 4 more are wrong" in finding.message
     assert finding.expression == "np.diag(3 * x)"
+
+
+@pytest.mark.parametrize("factor", [1, 1.1])
+def test_products_in_float32_are_of_one_matrix_as_far_as_they_show(factor):
+    scales = np.array([0.3, -1.7, 0.0], dtype=np.float32)
+
+    def function(x):
+        return np.sin(x.astype(np.float32)) * scales
+
+    def operator(x):
+        slope = np.cos(x.astype(np.float32)) * scales
+        return LinearOperator(
+            (3, 3),
+            matvec=lambda v: slope * np.ravel(v).astype(np.float32),
+            rmatvec=lambda u: np.float32(factor) * slope * np.ravel(u).astype(np.float32),
+        )
+
+    report = gradcheck.check_jacobian(function, np.array([0.3, 1.1, 0.7]), operator)
+    assert report.verdict == ("pass" if factor == 1 else "fail")

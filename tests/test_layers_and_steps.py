@@ -445,3 +445,15 @@ def test_a_gradient_that_is_never_made_has_the_line_where_it_is_missing(backward
     [finding] = report.findings
     assert (finding.code, finding.expression) == (code, expression)
     assert finding.location.line == backward.__code__.co_firstlineno + 1
+
+
+def test_an_index_that_a_layer_changes_is_told_and_put_back():
+    def forward(x, rows):
+        rows += 1
+        return x * rows.sum()
+
+    rows = np.array([0, 1])
+    report = gradcheck.check_layer(forward, lambda up: 3 * up, (np.ones(3), rows))
+    assert report.ok
+    assert {finding.code for finding in report.findings} == {"GC802"}
+    assert rows.tolist() == [0, 1]

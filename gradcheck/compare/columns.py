@@ -28,6 +28,9 @@ EPSILON = float(np.finfo(np.float64).eps)
 MOST_ALONE = 64
 """At most this many columns are moved alone because others of their group may have interfered."""
 
+NOISY = 1e4
+"""A value with more than this multiple of the noise that its rounding makes is noisy."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -73,7 +76,22 @@ def measured_alone(
         return BlockGradient.of_nothing()
     numeric = differentiate_columns(subject.measured, subject.noise, claim, entries, rng)
     numeric = _again_alone(subject, claim, numeric, rng)
-    return _beside_kinks(subject, claim, numeric, rng)
+    return _beside_kinks(subject, claim, _seen(subject, claim, numeric), rng)
+
+
+def _seen(subject: Subject, claim: Claim, numeric: BlockGradient) -> BlockGradient:
+    """The numeric derivatives without those of rows so noisy that none of their claims is seen.
+
+    Beside precise rows, they would count as zero.
+    """
+    claimed, bound = claim.gradient[numeric.entries], numeric.estimates.bound
+    rows, largest = subject.matrix.pattern.rows[numeric.entries], np.zeros(len(subject.noise.level))
+    np.maximum.at(largest, rows, np.abs(claimed))
+    noisy = subject.noise.level > NOISY * subject.noise.least
+    unseen = noisy[rows] & (largest[rows] > 0) & (numeric.limit * largest[rows] < bound)
+    unseen &= numeric.estimates.distance(claimed) <= bound
+    bound = np.where(unseen, np.inf, bound)
+    return replace(numeric, estimates=replace(numeric.estimates, bound=bound))
 
 
 def judge_matrix(subject: Subject, claim: Claim, numeric: BlockGradient) -> Judged:

@@ -108,11 +108,12 @@ def _measure(
         rows, start = entries[edge], start[edge]
         near, far = (rounded(start + sides[edge] * size * steps[edge]) for size in ONE_SIDED)
         at_near, at_far = losses(block, rows, near), losses(block, rows, far)
-        return pair.put(
+        pair.put(
             edge,
             one_sided(
                 pair.step[edge], near - start, at_near - center, far - start, at_far - center
             ).shifted(center),
         )
+        return replace(pair, edge=sides != 0)
 
     return measure

@@ -9,7 +9,7 @@ the noise level 1 and the centre 0.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,7 @@ class Columns:
         self._keys: Keys = np.empty(0, dtype=np.complex128)
         self._places = np.empty(0, dtype=np.intp)
         self._sizes = np.empty(0)
+        self._edges = np.empty(0, dtype=bool)
         self._together = np.full(len(self.point), -1, dtype=np.intp)
 
     def measure(self, entries: Indices, steps: Array) -> Pair:
@@ -94,14 +95,15 @@ class Columns:
         self._evaluate(keys[~self._has(keys)])
         at = np.searchsorted(self._keys, keys)[runs]
         at = np.repeat(at, np.diff(np.append(starts, len(wanted))))
-        return self._pair(entries, self._places[at], self._sizes[at])
+        pair = self._pair(entries, self._places[at], self._sizes[at])
+        return replace(pair, edge=self._edges[at])
 
     def alone(self, column: int) -> None:
         """Gives a column a group of its own, so that it is moved alone from now on."""
         self.group[column] = self.group.max() + 1
         others = self._keys.real != column
         self._keys, self._places = self._keys[others], self._places[others]
-        self._sizes = self._sizes[others]
+        self._sizes, self._edges = self._sizes[others], self._edges[others]
 
     def not_alone(self, entries: Indices, slopes: Array) -> Mask:
         """Where moving a column with others gave a different slope than `slopes`, (n,)."""
@@ -162,12 +164,12 @@ class Columns:
         columns, steps = keys.real.astype(np.intp), keys.imag
         start = self.point[columns]
         sizes = ((start + steps) - (start - steps)) / 2
-        places = np.empty(len(keys), dtype=np.intp)
+        places, edges = np.empty(len(keys), dtype=np.intp), np.zeros(len(keys), dtype=bool)
         for batch in self._batches(columns):
             moved, by = columns[batch], steps[batch]
             plus, minus = self._side(moved, by), self._side(moved, -by)
             edge = self._put_edges(moved, by, plus, minus)
-            sizes[batch[edge]] = by[edge]
+            sizes[batch[edge]], edges[batch[edge]] = by[edge], True
             places[batch] = len(self._kept)
             if len(batch) > 1:
                 self._note_together(moved, by)
@@ -177,6 +179,7 @@ class Columns:
         self._keys = every[order]
         self._places = np.append(self._places, places)[order]
         self._sizes = np.append(self._sizes, sizes)[order]
+        self._edges = np.append(self._edges, edges)[order]
 
     def _note_together(self, columns: Indices, steps: Array) -> None:
         """Records the evaluation that moves the most columns together at the smallest steps."""

@@ -39,11 +39,14 @@ class Pair:
         step: the effective step, half the distance of the two floating-point points, (n,).
         plus: the loss at x + step, (n,).
         minus: the loss at x - step, (n,).
+        edge: whether one of the two is extrapolated, as only the other side can be evaluated, in
+            pairs that have just been measured, (n,).
     """
 
     step: Array
     plus: Array
     minus: Array
+    edge: Mask | None = None
 
     def central(self) -> Array:
         """D(h), (n,)."""

@@ -135,8 +135,8 @@ def _pair_of(
     steps: Sequence[tuple[Indices, GroupStep]],
 ) -> tuple[Pair, Array]:
     """The losses on both sides of all entries, and the truncation; pilots are not repeated."""
-    pair = Pair(*(np.empty(len(entries)) for _ in range(3)))
-    truncation, step = np.empty(len(entries)), np.empty(len(entries))
+    step, plus, minus, truncation = (np.empty(len(entries)) for _ in range(4))
+    pair = Pair(step.copy(), plus, minus)
     measured = [(rows, chosen.pair) for rows, chosen in steps]
     rest = np.ones(len(entries), dtype=bool)
     for group, (rows, chosen) in zip(groups, steps, strict=True):

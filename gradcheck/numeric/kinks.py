@@ -19,6 +19,8 @@ SEEN = 2.0
 TELLS = 4.0
 NOT_SMOOTH = 0.5
 NOT_NOISE = 20.0
+STAYS = 0.9
+"""A move that does not shrink below this share over sixteenfold steps is a jump."""
 
 
 def kinks_of(levels: Levels, asked: Asked, rows: Indices) -> Estimates:
@@ -54,6 +56,23 @@ def bent(levels: Levels, asked: Asked, rows: Indices) -> Mask:
         size = np.fmax(np.abs(gap[:, :-1]), np.abs(gap[:, 1:]))
         noise = NOT_NOISE * asked.rough[rows][:, None] / pair.step[:, :-1]
         return np.asarray(np.any((off > NOT_SMOOTH * size) & (off > noise), axis=1))
+
+
+def jumps_at(levels: Levels, asked: Asked, rows: Indices) -> Mask:
+    """Where the loss jumps at the point itself: to one side it moves by the same at any step.
+
+    There is no slope there, and that on either side says nothing about it.
+    """
+    pair, found = levels.known(rows), np.zeros(len(rows), dtype=bool)
+    for side in (pair.plus, pair.minus):
+        with np.errstate(all="ignore"):
+            move = np.abs(side - levels.center)
+        for row, moves in enumerate(move):
+            least = moves[np.isfinite(moves)][:ALIKE]
+            noise = NOT_NOISE * asked.rough[rows[row]]
+            if len(least) == ALIKE and least.min() > max(noise, STAYS * least.max()):
+                found[row] = True
+    return found
 
 
 def _lasting(gap: Array, error: Array) -> Mask:

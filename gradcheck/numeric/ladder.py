@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.numeric.confirm import SMALLEST, confirm
 from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
 from gradcheck.numeric.first import STATED
-from gradcheck.numeric.kinks import bent, kinks_of
+from gradcheck.numeric.kinks import bent, jumps_at, kinks_of
 from gradcheck.numeric.levels import FIRST, TOP, Asked, Levels, best_of
 from gradcheck.numeric.noise import ROUNDING
 from gradcheck.numeric.staircases import on_plateau, on_step
@@ -208,5 +208,6 @@ def _result(levels: Levels, asked: Asked, search: _Search) -> Estimates:
         kinks = kinks_of(levels, asked, rest)
         estimates = estimates.put(rest[kinks.kink], kinks[kinks.kink])
         estimates.kink[rest] |= bent(levels, asked, rest)
+        estimates.kink[rest] &= ~jumps_at(levels, asked, rest)
     estimates.bound[~np.isfinite(estimates.value)] = np.inf
     return estimates

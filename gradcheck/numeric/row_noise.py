@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.loss_lines import POINTS, SPACINGS, Lines, half_turned, random_signs
@@ -34,6 +35,9 @@ STEADY = 8.0
 
 MOST_MORE = 64.0
 """The noise may be larger by up to this factor than the few points of a line show."""
+
+NEAR_BOUND = 1e-3
+"""A bound nearer than this share of a parameter is where lines through the point would end."""
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -75,12 +79,19 @@ def terms_of(pattern: Pattern, values: Array, point: Array) -> Array:
 
 
 def estimate_row_noise(
-    function: Vector, point: Array, center: Array, rng: np.random.Generator
+    function: Vector,
+    point: Array,
+    center: Array,
+    rng: np.random.Generator,
+    box: tuple[Array, Array] | None = None,
 ) -> RowNoise:
     """Measures the noise of every value on short lines through the point.
 
     The function takes a flat vector, (n,) -> (m,), and returns nan where it cannot be evaluated.
+    Of a point at the edge of its `box` the lines go inwards from it.
     """
+    inward = _inward(point, box)
+    first = 0 if inward.any() else -(POINTS // 2)
     evaluated: list[Array] = []
 
     def recorded(values: Sequence[Array]) -> float:
@@ -88,13 +99,13 @@ def estimate_row_noise(
         return 0.0
 
     lines = Lines(recorded, [point])
-    sign = random_signs(point.shape, rng)
+    sign = np.where(inward, inward, random_signs(point.shape, rng))
     size, sigma = np.abs(center), np.zeros(len(center))
     for _ in range(LINES):
         open_, loud = np.ones(len(center), dtype=bool), np.full(len(center), np.nan)
         quiet, most = np.zeros(len(center)), LARGEST * size
         for spacing in SPACINGS:
-            lines.along([sign], spacing)
+            lines.along([sign], spacing, first)
             values = np.array(evaluated[-POINTS:])
             with np.errstate(all="ignore"):
                 finite = np.isfinite(values).all(axis=0)
@@ -121,16 +132,31 @@ def estimate_row_noise(
         if calm:
             sigma = np.fmax(sigma, float(np.median(quiet / np.fmax(size, TINY))) * size)
             break
-        sign = half_turned(sign, rng)
-    least, level, apart = _levels(np.array(evaluated), center, size, sigma)
+        sign = np.where(inward, inward, half_turned(sign, rng))
+    least, level, apart = _levels(np.array(evaluated), center, size, sigma, -first)
     seconds = float(np.median(lines.seconds))
     return RowNoise(least, level, seconds, len(lines.seconds), apart=apart)
 
 
-def _levels(values: Array, center: Array, size: Array, sigma: Array) -> tuple[Array, Array, Array]:
-    """The least noise of every value, the level of noise, and the differences of repeats."""
+def _inward(point: Array, box: tuple[Array, Array] | None) -> NDArray[np.int8]:
+    """The sign of the way from a bound that is near, 0 where none is, (n,)."""
+    inward = np.zeros(len(point), dtype=np.int8)
+    if box is not None:
+        below, above = point - box[0], box[1] - point
+        near = np.fmin(below, above) < NEAR_BOUND * np.where(point == 0, 1.0, np.abs(point))
+        inward[near] = np.where(below < above, 1, -1)[near]
+    return inward
+
+
+def _levels(
+    values: Array, center: Array, size: Array, sigma: Array, at_point: int
+) -> tuple[Array, Array, Array]:
+    """The least noise of every value, the level of noise, and the differences of repeats.
+
+    In each line of `values`, those at the place `at_point` are of the point itself.
+    """
     size = np.where(np.isfinite(size), size, np.abs(center))
-    again = values[POINTS // 2 :: POINTS]
+    again = values[at_point::POINTS]
     apart = np.max(np.abs(again - center), axis=0)
     least = np.fmax(np.fmax(ROUNDING * size, NOISE_FACTOR * apart), TINY)
     if np.any(size) and all(np.array_equal(each.astype(np.float32), each) for each in values):

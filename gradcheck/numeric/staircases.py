@@ -72,6 +72,7 @@ def jumps_beside(levels: Levels, row: int, slope: float, missing: float, noise: 
     """Whether the loss jumps on both sides of an entry, within the rounding of a float16.
 
     A term rounded to float16 is flat between its jumps, so that small steps do not see its slope.
+    Beyond the edge of what can be evaluated, where losses are extrapolated, nothing is seen.
     `slope` is the slope at small steps, and `missing` is the part of it that may be missing.
     """
     size = float(levels.sizes[row])
@@ -93,7 +94,10 @@ def jumps_beside(levels: Levels, row: int, slope: float, missing: float, noise: 
         return False
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        half = np.diag([missing_at(levels.at_steps(rows, middle[[side]])) for side in (0, 1)])
+        pairs = [levels.at_steps(rows, middle[[side]]) for side in (0, 1)]
+        if any(each.edge is not None and each.edge.any() for each in pairs):
+            return False
+        half = np.diag([missing_at(each) for each in pairs])
         first = np.abs(half - at_low) >= np.abs(at_high - half)
         low, at_low = np.where(first, low, middle), np.where(first, at_low, half)
         high, at_high = np.where(first, middle, high), np.where(first, half, at_high)

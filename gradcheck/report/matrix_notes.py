@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.compare.jacobian import Result
 from gradcheck.finding import Finding
-from gradcheck.report.nearly_right import jump_notes, nearly_right_notes
+from gradcheck.report.nearly_right import jump_notes, nearly_right_notes, undecided_notes
 from gradcheck.user.vectors import Matrix
 from gradcheck.words import listed
 
@@ -30,6 +30,8 @@ def matrix_notes(result: Result, matrix: Matrix, findings: Sequence[Finding]) ->
             raised = vectors.outside[0].summary_and_place
             why = f"your function raises when they are moved: {raised}"
         notes.append(f"not judged: {listed(names)}, as {why}; bounds= says where it may be asked")
+    else:
+        notes += undecided_notes(judged.blocks, function="function")
     pattern, (rows, columns) = matrix.pattern, matrix.pattern.shape
     if vectors.of_loss:
         asymmetry = np.abs(matrix.values - matrix.transposed())

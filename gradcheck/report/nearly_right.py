@@ -1,8 +1,10 @@
-"""What is said of small errors: without a name, accepted, or excused."""
+"""What is said of small errors: without a name, accepted, or excused; and of undecided ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from gradcheck.compare.block import Block
 from gradcheck.finding import Finding
@@ -24,6 +26,45 @@ def nearly_right_notes(
             f"largest entry; if your {function} is the result of an iteration, say how far off it "
             "is (noise=), or accept so much (rtol=)"
         )
+
+
+def undecided_notes(
+    blocks: Sequence[Block], quantum: float = 0.0, function: str = "loss"
+) -> Iterable[str]:
+    """Say why blocks could not be decided, one sentence for each reason."""
+    blocks_by_reason: dict[str, list[Block]] = {}
+    for block in blocks:
+        if block.verdict == "inconclusive":
+            reason = _reason(block, block.numeric.quantum or quantum, function)
+            blocks_by_reason.setdefault(reason, []).append(block)
+    for reason, those in blocks_by_reason.items():
+        names = ", ".join(block.name for block in those[:6])
+        seen = max(block.resolution or 0.0 for block in those)
+        yield reason.format(names=names, seen=seen)
+
+
+def _reason(block: Block, quantum: float, function: str) -> str:
+    """The sentence, with placeholders for the names of the blocks."""
+    if not np.all(np.isfinite(block.numeric.estimates.value)):
+        return (
+            f"{{names}}: the {function} is not finite near this point, so no derivative can be "
+            "taken"
+        )
+    if quantum:
+        return (
+            f"{{names}}: your {function} moves in steps of {quantum:.1e} (is it counted, rounded "
+            "to a few digits, or computed in float16?), and differences say little about its "
+            "derivative"
+        )
+    if block.resolution is None or not np.isfinite(block.resolution):
+        return (
+            f"{{names}}: the difference quotients do not settle at any step that your {function} "
+            "resolves: a kink, a jump or the edge of its domain is too near; move the point"
+        )
+    return (
+        "[GC902] low-precision: {names}: relative errors below {seen:.1e} cannot be seen here; "
+        "compute in float64, or move to a point where the gradient is larger"
+    )
 
 
 def jump_notes(jump: float, function: str = "loss") -> Iterable[str]:

@@ -6,11 +6,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.preflight import Preflight
-from gradcheck.report.nearly_right import excuse_notes, jump_notes, nearly_right_notes
+from gradcheck.report.nearly_right import (
+    excuse_notes,
+    jump_notes,
+    nearly_right_notes,
+    undecided_notes,
+)
 from gradcheck.report.step_notes import step_notes
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.complexes import has_complex
@@ -102,35 +106,8 @@ def _precision_notes(point: Point) -> Iterable[str]:
     """Say why blocks could not be decided, one sentence for each reason."""
     step = point.problem.step
     has_own_note = step is not None and step.implies_no_gradient
-    blocks_by_reason: dict[str, list[Block]] = {}
-    for block in point.blocks:
-        if block.verdict == "inconclusive" and not has_own_note:
-            reason = _reason(block, block.numeric.quantum or point.noise.quantum)
-            blocks_by_reason.setdefault(reason, []).append(block)
-    for reason, blocks in blocks_by_reason.items():
-        names = ", ".join(block.name for block in blocks[:6])
-        seen = max(block.resolution or 0.0 for block in blocks)
-        yield reason.format(names=names, seen=seen)
-
-
-def _reason(block: Block, quantum: float) -> str:
-    """Return the sentence, with placeholders for the names of the blocks."""
-    if not np.all(np.isfinite(block.numeric.estimates.value)):
-        return "{names}: the loss is not finite near this point, so no derivative can be taken"
-    if quantum:
-        return (
-            f"{{names}}: your loss moves in steps of {quantum:.1e} (is it counted, rounded to a "
-            "few digits, or computed in float16?), and differences say little about its derivative"
-        )
-    if block.resolution is None or not np.isfinite(block.resolution):
-        return (
-            "{names}: the difference quotients do not settle at any step that your loss resolves: "
-            "a kink, a jump or the edge of its domain is too near; move the point"
-        )
-    return (
-        "[GC902] low-precision: {names}: relative errors below {seen:.1e} cannot be seen here; "
-        "compute in float64, or move to a point where the gradient is larger"
-    )
+    if not has_own_note:
+        yield from undecided_notes(point.blocks, point.noise.quantum)
 
 
 def _structure_notes(problem: Problem) -> Iterable[str]:

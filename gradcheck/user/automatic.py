@@ -6,7 +6,7 @@ A gradient of None, which torch gives for tensors that do not affect the loss, c
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Parameters, Path
+from gradcheck.user.calls import LEAVING
 from gradcheck.user.names import follow
 from gradcheck.user.outputs import leaves, mapped, random_like
 from gradcheck.user.tensors import (
@@ -109,26 +110,72 @@ def _torch_product(
         for output, along in leaves(outputs, upstream)
         if is_torch(output) and output.requires_grad and along is not None
     ]
-    if not pairs and not again:
+    if not pairs and not again and any(is_real_tensor(output) for (output,) in leaves(outputs)):
         raise UsageError(
             "your forward returned tensors without a graph; return what the function's apply gave"
         )
     gradients = [None] * len(values)
     if pairs:
         try:
-            gradients = sys.modules["torch"].autograd.grad(
-                [output for output, _ in pairs],
-                values,
-                [_as(output, along) for output, along in pairs],
-                allow_unused=True,
-                create_graph=again,
-            )
+            gradients = _torch_gradients(pairs, values, again, not again and len(pairs) > 1)
         except RuntimeError as error:
             if "is not implemented" not in str(error):
                 raise
             raise UsageError(f"torch cannot differentiate this: {error}") from None
-    pairs = list(zip(gradients, values, strict=True))
-    return [_in_graph(*pair) if again else _or_zero(*pair) for pair in pairs]
+    if len(pairs) > 1 and not again:
+        _require_each_alone(pairs, values, gradients)
+    both = zip(gradients, values, strict=True)
+    return [_in_graph(*pair) if again else _or_zero(*pair) for pair in both]
+
+
+def _torch_gradients(
+    pairs: Sequence[tuple[Any, Any]], values: list[Any], again: bool, kept: bool
+) -> list[Any]:
+    """The gradients of the values from outputs and what arrives at them; the graph may be kept."""
+    return list(
+        sys.modules["torch"].autograd.grad(
+            [output for output, _ in pairs],
+            values,
+            [_as(output, along) for output, along in pairs],
+            allow_unused=True,
+            create_graph=again,
+            retain_graph=again or kept,
+        )
+    )
+
+
+def _require_each_alone(
+    pairs: Sequence[tuple[Any, Any]], values: list[Any], gradients: Sequence[Any]
+) -> None:
+    """Raises ValueError unless the gradients are the sums of those of each output alone.
+
+    Then torch may give a backward pass None for what arrives at the others.
+    """
+    sums: list[Any] = [0.0 for _ in values]
+    for number, (output, along) in enumerate(pairs):
+        where = f"with an upstream gradient for output {number} alone, and None for the others"
+        try:
+            alone = _torch_gradients([(output, _copied(along))], values, False, True)
+        except LEAVING as error:
+            raised = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{where}, backward raised {raised}; test each for None") from None
+        sums = [
+            total if part is None else total + to_array(part)
+            for total, part in zip(sums, alone, strict=True)
+        ]
+    for total, gradient in zip(sums, gradients, strict=True):
+        together = 0.0 if gradient is None else to_array(gradient)
+        size = np.max(np.abs(together), initial=0.0) + np.max(np.abs(total), initial=0.0)
+        epsilon = np.finfo(np.result_type(together, np.float16)).eps
+        if np.any(np.abs(total - together) > np.sqrt(epsilon) * size):
+            raise ValueError(
+                "asked for each output alone, with None for the others, backward gives gradients "
+                "whose sum is not what it gives for all of them"
+            )
+
+
+def _copied(along: Any) -> Any:
+    return along.clone() if is_torch(along) else np.array(along)
 
 
 def _in_graph(gradient: Any, tensor: Any) -> Any:

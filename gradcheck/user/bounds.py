@@ -54,10 +54,13 @@ def read_bounds(given: Any, parameters: Parameters) -> Bounds | None:
         outside = (value < bounds.lower[block]) | (value > bounds.upper[block])
         if outside.any():
             entry = int(np.flatnonzero(outside)[0])
-            ends = [f"{side[block].flat[entry]:g}" for side in (bounds.lower, bounds.upper)]
+            there = [side.flat[entry] for side in (value, bounds.lower[block], bounds.upper[block])]
+            at, *ends = (f"{number:g}" for number in there)
+            if at in ends:  # too near to be told apart in so few digits
+                at, *ends = (f"{number:.17g}" for number in there)
             raise UsageError(
-                f"{parameters.entry_name(block, entry)} is {value.flat[entry]:g}, outside of its "
-                f"bounds {' and '.join(ends)}"
+                f"{parameters.entry_name(block, entry)} is {at}, outside of its bounds "
+                f"{' and '.join(ends)}"
             )
     return bounds
 
@@ -76,11 +79,18 @@ def box_of(given: Any, parameters: Parameters) -> Bounds | None:
 
 
 def _of_block(given: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
-    """Lower and upper bounds from an object with `lb` and `ub`, a pair per entry, or one pair."""
+    """Lower and upper bounds from an object with `lb` and `ub`, a pair per entry, or one pair.
+
+    A tuple of two arrays is one pair: of all lower and all upper bounds.
+    """
     try:
         if hasattr(given, "lb") and hasattr(given, "ub"):
             sides: Any = given.lb, given.ub
-        elif len(given) == math.prod(shape) and all(np.size(pair) == 2 for pair in given):
+        elif (
+            len(given) == math.prod(shape)
+            and all(np.size(pair) == 2 for pair in given)
+            and not (isinstance(given, tuple) and isinstance(given[0], np.ndarray))
+        ):
             sides = [
                 np.reshape(np.array(side, dtype=object), shape) for side in zip(*given, strict=True)
             ]

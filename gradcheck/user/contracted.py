@@ -135,7 +135,8 @@ def contracted(
             parts = cut(parts[0], parameters.shapes)
         named = zip(parts, parameters.shapes, strict=True)
         shaped = [np.reshape(part, shape) for part, shape in named]
-        return shaped[0] if len(shaped) == 1 else tuple(shaped)
+        is_bare = len(shaped) == 1 and parameters.vector is None
+        return shaped[0] if is_bare else tuple(shaped)
 
     count = sum(value.size for value in parameters.values)
     slope = None if loss_of is None else (loss_of, np.asarray(how.weights(count)))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import own_arrays
 from gradcheck.errors import UsageError
 from gradcheck.user.automatic import automatic_product, product_of, require_order
 from gradcheck.user.blocks import Leaf, Parameters, describe
+from gradcheck.user.by_input import by_input, differentiable
 from gradcheck.user.calls import LEAVING, call, hand_over
 from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
 from gradcheck.user.held import (
@@ -30,7 +32,6 @@ from gradcheck.user.outputs import (
     Reading,
     fitted,
     inner,
-    is_output,
     like_output,
     mapped,
     random_like,
@@ -38,10 +39,7 @@ from gradcheck.user.outputs import (
 )
 from gradcheck.user.own_backward import argument_names, taken_apart
 from gradcheck.user.structures import flatten
-from gradcheck.user.tensors import is_real_tensor, is_torch, to_array
-
-TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
-"""The usual names of those inputs of a loss layer that need no gradient."""
+from gradcheck.user.tensors import is_torch, to_array
 
 ROUGH = 1e-5
 """The step and the relative error of the test that decides between two readings."""
@@ -62,6 +60,7 @@ class CheckedLayer:
         upstream: dL/d output, in the structure of the output.
         owner: the object whose methods they are; its parameters are checked with the inputs.
         owned: the places of the arrays in the owner.
+        checked: the other inputs, by name, as they were given.
         convention: the convention of the upstream gradient of complex outputs.
         possible: the conventions that are possible; one if the library fixes it.
     """
@@ -75,6 +74,7 @@ class CheckedLayer:
     reading: Reading
     owner: Any = None
     owned: tuple[Leaf, ...] = ()
+    checked: Mapping[str, Any] = field(default_factory=dict)
     convention: Convention = TORCH
     possible: tuple[Convention, ...] = CONVENTIONS
 
@@ -123,7 +123,7 @@ class CheckedLayer:
 
     def _with_owned(self, returned: Any) -> dict[str, Any]:
         """The gradients by name; those of the owner's parameters may follow those of the inputs."""
-        count = len(self.names) - len(self.fixed)
+        count = len(self.checked)
         if not isinstance(returned, tuple | list) or len(returned) <= count:
             return dict(self._by_name(returned))
         following = of_its_owner(returned, count, self.owned, self._written)
@@ -133,24 +133,8 @@ class CheckedLayer:
     def _written(self) -> list[list[str]]:
         return returned_names(self.backward)
 
-    def _by_name(self, returned: Any) -> Any:
-        checked = [name for name in self.names if name not in self.fixed]
-        if isinstance(returned, Mapping):
-            fixed = {alias for name in self.fixed for alias in (name, f"d{name}")}
-            return {name: value for name, value in returned.items() if name not in fixed}
-        if isinstance(returned, tuple | list):
-            for names in (self.names, checked):
-                if len(returned) == len(names):
-                    pairs = zip(names, returned, strict=True)
-                    return {name: value for name, value in pairs if name in checked}
-        else:
-            needed = [name for name in checked if name.lower() not in TARGETS]
-            if len(needed) == 1:
-                return {needed[0]: returned}
-        raise UsageError(
-            f"backward returned {describe(returned)}; it must return one gradient for each of "
-            f"{', '.join(checked)}, in this order or by name"
-        )
+    def _by_name(self, returned: Any) -> Mapping[str, Any]:
+        return by_input(returned, self.names, self.checked)
 
 
 def _require_something_to_check(
@@ -181,20 +165,15 @@ def make_layer(
             f"forward is {describe(forward)}, which cannot be called; give its methods, as in "
             "check_layer(layer.forward, layer.backward, inputs)"
         )
-    positional = not isinstance(inputs, Mapping)
-    if positional:
-        values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-        named = dict(zip(argument_names(forward, len(values)), values, strict=True))
-    else:
-        named = dict(inputs)
+    positional, named = not isinstance(inputs, Mapping), _named(forward, inputs)
     require_order(order, backward)
     if order == 2:
         forward, named = call(product_of, "your forward", forward, named, positional, rng)
         positional, upstream = False, None
-    differentiable = _is_differentiable if backward is not None else _holds_tensors
-    params = {name: value for name, value in named.items() if differentiable(value)}
+    params = differentiable(named, backward is not None)
     _require_something_to_check(backward, params)
     fixed = {name: value for name, value in named.items() if name not in params}
+    still = own_arrays(**fixed)
     owner = owner_of(forward, backward)
     parameters = flatten(params) if owner is None else with_owner(params, owner)
     layer = CheckedLayer(
@@ -207,6 +186,7 @@ def make_layer(
         Reading(0, 1),
         owner,
         tuple(leaf for leaf in parameters.leaves if leaf.in_object),
+        params,
     )
     if backward is None:
         layer = replace(layer, possible=(TORCH if any(map(is_torch, params.values())) else JAX,))
@@ -224,6 +204,16 @@ def make_layer(
         return chosen if upstream is not None else at_its_default(chosen, start), parameters
     finally:
         parameters.restore()
+        for array, before in still.values():
+            array[...] = before
+
+
+def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
+    """The inputs by the names of the arguments."""
+    if isinstance(inputs, Mapping):
+        return dict(inputs)
+    values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
+    return dict(zip(argument_names(forward, len(values)), values, strict=True))
 
 
 def _with_upstream(
@@ -247,8 +237,13 @@ def _with_upstream(
             "the cache: def backward(dout1, dout2, cache) where forward returns out1, out2, cache"
         )
     if upstream is not None:
-        upstream = fitted(upstream, output)
-    return replace(layer, upstream=drawn if upstream is None else upstream)
+        drawn = mapped(_or_zeros, drawn, fitted(upstream, output))
+    return replace(layer, upstream=drawn)
+
+
+def _or_zeros(drawn: Any, given: Any) -> Any:
+    """The user's upstream gradient of an output; None stands for zero."""
+    return given if given is not None or drawn is None else np.zeros_like(drawn)
 
 
 def _chosen(
@@ -281,16 +276,3 @@ def _is_right(layer: CheckedLayer, params: Mapping[str, Any], rng: np.random.Gen
         return False
     numeric, analytic = (up - down) / (2 * ROUGH), float(np.sum(slopes))
     return bool(abs(numeric - analytic) <= ROUGH * (abs(numeric) + np.abs(slopes).sum()))
-
-
-def _is_differentiable(value: Any) -> bool:
-    is_number = isinstance(value, complex | float | np.inexact)
-    return (
-        is_number or _holds_tensors(value) or (isinstance(value, np.ndarray) and is_output(value))
-    )
-
-
-def _holds_tensors(value: Any) -> bool:
-    if isinstance(value, tuple | list):
-        return any(map(_holds_tensors, value))
-    return is_real_tensor(value)

@@ -8,9 +8,9 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Parameters
+from gradcheck.user.by_input import TARGETS
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradient, Gradients, gradients_at
-from gradcheck.user.layers import TARGETS
 from gradcheck.user.names import has_role
 from gradcheck.user.problem import Problem
 from gradcheck.user.returned import names_of

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
 from gradcheck.user.objects import is_object
-from gradcheck.user.tensors import to_array
+from gradcheck.user.tensors import is_tensor, to_array
 
 NUMBER = float | int | np.floating | np.ndarray
 ROUNDED = 1e-9
@@ -41,8 +41,8 @@ def as_number(returned: Any) -> float:
                 "its real part, or np.abs(...) ** 2"
             )
         array = array.real
-    if array.dtype.kind not in "fiub" or array.size != 1:
-        hint = "; sum or mean it" if array.size > 1 and array.dtype.kind in "fiub" else ""
+    if array.dtype.kind not in "fiu" or array.size != 1:
+        hint = "; sum or mean it" if array.size > 1 and array.dtype.kind in "fiu" else ""
         raise UsageError(
             f"your loss returned {describe(returned)}; it must return one number{hint}"
         )
@@ -53,6 +53,11 @@ def as_pair(returned: Any) -> tuple[Any, Any]:
     """The loss and the gradients, from a function that returns both."""
     if isinstance(returned, tuple | list) and len(returned) == 2:
         return returned[0], returned[1]
+    if is_tensor(returned):
+        raise UsageError(
+            f"your loss returned {describe(returned)}; sum or mean it, or check the function as "
+            "what it is: check_layer(function, None, inputs)"
+        )
     raise UsageError(
         f"without grad, your loss must return a pair (loss, gradients); it returned "
         f"{describe(returned)}"

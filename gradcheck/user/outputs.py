@@ -82,7 +82,7 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
         all_outputs = is_number and not CACHE.match((needed or [""])[-1])
         return [Reading(arrays, count), *([Reading(length, count)] if all_outputs else [])]
     leading = len(list(takewhile(_is_upstream, needed or [])))
-    if 1 < leading <= length:
+    if 1 < leading <= length and not any(map(callable, returned[:leading])):
         return [Reading(leading, count)]
     usual = Reading(1, count)
     if length == 1 or not all(is_output(item) for item in returned[: max(2, count)]):

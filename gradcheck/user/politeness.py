@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from gradcheck.errors import UsageError
+from gradcheck.options import unknown_argument
 from gradcheck.sandbox.harmless import Refusals
 from gradcheck.user.calls import LEAVING, Raised, UserCodeError
-from gradcheck.words import with_nearest
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -33,8 +33,7 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
             raise UsageError("an edit that is tried may not check gradients")
         unknown = next((name for name in named if name not in names and not takes_any), None)
         if unknown is not None:
-            what = f"{door.__name__} has no argument {unknown!r}"
-            raise UsageError(with_nearest(what, unknown, names, ""))
+            raise unknown_argument(f"{door.__name__} has no argument {unknown!r}", unknown, names)
         try:
             signature.bind(*given, **named)
         except TypeError as error:  # "missing a required argument: 'inputs'"

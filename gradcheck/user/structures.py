@@ -59,12 +59,22 @@ def flatten_real(params: Any, what: str) -> Parameters:
     return parameters
 
 
+def _as_floats(params: Any) -> Any:
+    """Parameters that are a whole number, or a list of such alone (`x0=[1, 1]`), as floats."""
+    if type(params) is int:
+        return float(params)
+    if type(params) in (list, tuple) and params and all(type(each) is int for each in params):
+        return type(params)(map(float, params))
+    return params
+
+
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
     """Reads the blocks of a structure; with `in_place` arrays in containers are not copied."""
     if holds_itself(params):
         raise UsageError(
             f"params is {describe(params)} that contains itself, or is nested too deeply"
         )
+    params = _as_floats(params)
     reader = _Reader(Walk(in_place))
     pack = reader.read(params, ())
     if not reader.items and callable(params):

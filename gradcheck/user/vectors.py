@@ -91,7 +91,7 @@ class Vectors:
         """Calls the function at flat parameters; the values in their shape, complex ones split."""
         given = call(self.function, FUNCTION, self.parameters.pack_flat(flat))
         returned = self.real(given)
-        if returned.dtype.kind not in "fiub":
+        if returned.dtype.kind not in "fiu":
             raise UsageError(f"{FUNCTION} returned {describe(given)}; it must return numbers")
         if self.shape and returned.shape != self.shape:
             raise UsageError(
@@ -208,12 +208,16 @@ class WrongShapeError(UsageError):
 
 
 def read_pattern(given: Any, shape: tuple[int, int]) -> Pattern | None:
-    """The pattern of `sparsity`, an array or a sparse matrix that is nonzero at the entries."""
+    """The pattern of `sparsity`, an array or a sparse matrix that is nonzero at the entries.
+
+    Of a pair (pattern, groups of columns), as scipy takes it, the groups are found anew.
+    """
     if given is None:
         return None
     from scipy.sparse import csc_matrix
 
-    pattern = csc_matrix(given)
+    with_groups = isinstance(given, tuple) and len(given) == 2 and np.ndim(given[1]) == 1
+    pattern = csc_matrix(given[0] if with_groups else given)
     if pattern.shape != shape:
         raise UsageError(f"sparsity has shape {pattern.shape}; the Jacobian has {shape}")
     pattern.eliminate_zeros()

@@ -207,3 +207,24 @@ def test_a_complex_rule_of_jax_is_read_as_jax_reads_it():
     z = jnp.array([0.3 + 0.2j, 1 - 0.5j])
     assert gradcheck.check_layer(rule(lambda z: z), None, z).ok
     assert not gradcheck.check_layer(rule(jnp.conj), None, z).ok  # it would be right in torch
+
+
+def test_a_product_of_jax_is_given_a_tree():
+    def loss(p):
+        return jnp.sum(jnp.sin(p["a"]) * p["b"][0])
+
+    at = {"a": jnp.array([0.3, -1.2]), "b": jnp.array([0.7, 2.0])}
+
+    def product(p, v):
+        return jax.jvp(jax.grad(loss), (p,), (v,))[1]
+
+    assert gradcheck.check_hessian(loss, at, product, grad=jax.grad(loss)).ok
+
+
+def test_an_input_may_be_a_tree():
+    at = {"a": jnp.array([0.3, -1.2]), "b": jnp.array([0.7, 2.0])}
+    assert gradcheck.check_layer(lambda p: p["a"] * jnp.sin(p["b"]), None, (at,)).ok
+    pulled = gradcheck.check_layer(
+        lambda p: jax.vjp(lambda q: q["a"] * q["b"], p), lambda g, v: v(g), (at,)
+    )
+    assert pulled.ok

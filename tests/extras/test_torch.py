@@ -577,3 +577,48 @@ def test_what_is_searched_waits_for_no_thread_of_this_process():
     report = gradcheck.check_layer(SparseProduct.apply, None, (values, dense))
     [finding] = report.findings
     assert finding.fix == "write `matrix.T` for `matrix`"
+
+
+def test_a_product_of_torch_is_given_tensors():
+    def loss(x):
+        return (x[0] * x[1]).sin() + x[2] ** 3
+
+    at = torch.tensor([0.3, -1.2, 2.0], dtype=torch.float64)
+
+    def product(x, v):
+        return torch.autograd.functional.hvp(loss, x, v)[1]
+
+    assert gradcheck.check_hessian(loss, at, product).ok
+    assert gradcheck.check_hessian(loss, at, lambda x, v: 1.01 * product(x, v)).verdict == "fail"
+
+
+def swap(is_careful):
+    class Both(torch.autograd.Function):
+        @staticmethod
+        def forward(context, x):
+            context.set_materialize_grads(False)
+            return 2 * x, 3 * x
+
+        @staticmethod
+        def backward(context, first, second):
+            if is_careful and first is None:
+                return None if second is None else 3 * second
+            if is_careful and second is None:
+                return 2 * first
+            return 2 * first + 3 * second
+
+    return Both.apply
+
+
+@pytest.mark.parametrize("is_careful", [True, False])
+def test_a_backward_is_asked_for_each_output_alone(is_careful):
+    x = torch.tensor([0.3, -1.2], dtype=torch.float64, requires_grad=True)
+    report = gradcheck.check_layer(swap(is_careful), None, x)
+    assert report.ok == is_careful
+    if not is_careful:
+        assert "output 0 alone, and None for the others" in report.findings[0].message
+
+
+def test_whole_numbers_have_no_derivative():
+    x = torch.tensor([0.3, -1.2], dtype=torch.float64, requires_grad=True)
+    assert gradcheck.check_layer(lambda x: x.argmax(), None, x).ok

@@ -128,3 +128,54 @@ def test_a_loss_that_raises_once_is_no_domain():
     report = gradcheck.check(loss, np.arange(1.0, 9.0), lambda x: 2 * x)
     assert report.verdict == "inconclusive"
     assert "OSError: gone" in report.could_not_check
+
+
+@pytest.mark.parametrize(
+    ("at", "low"), [([900.0, 9.0], 0.0), ([100.0, 9.0], 0.9), ([9.0, 9.0], 0.9)]
+)
+@pytest.mark.parametrize("factor", [0.5, -2.0, 0.999])
+def test_the_edge_of_a_domain_is_no_jump(at, low, factor):
+    """Beside bounds losses are extrapolated, which does not look like a rounded term."""
+
+    def loss(z):
+        return np.sum(1 / (1 + z))
+
+    def values(z):
+        return np.array([np.sum(1 / (1 + z)), np.sum(np.log(z))])
+
+    at = np.array(at)
+    bounds = [(low * each, None) for each in at]
+    for given, right in ((1.0, "pass"), (factor, "fail")):
+        report = gradcheck.check(
+            loss, at, lambda z, by=given: -by / (1 + z) ** 2, bounds=bounds, diagnose=False
+        )
+        assert report.verdict == right
+        report = gradcheck.check_jacobian(
+            values,
+            at,
+            lambda z, by=given: np.array([-by / (1 + z) ** 2, 1 / z]),
+            bounds=bounds,
+            diagnose=False,
+        )
+        assert report.verdict == right
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_fit_that_ends_at_its_bounds_is_decided(seed):
+    """The noise of the residuals is measured on lines that go inwards."""
+    t = np.linspace(77, 760, 14)
+
+    def model(x):
+        return x[0] * (1 - np.exp(-x[1] * t))
+
+    def jacobian(x):
+        decay = np.exp(-x[1] * t)
+        return np.column_stack([1 - decay, x[0] * t * decay])
+
+    at = np.array([500.0, 1e-4])
+    data = model(at) * (1 + 0.02 * np.random.default_rng(seed).normal(size=14))
+    for bounds in ([(500, None), (None, None)], [(500, None), (1e-4, None)], [(None, 500)] * 2):
+        report = gradcheck.check_jacobian(
+            lambda x: model(x) - data, at, jacobian, bounds=bounds, seed=seed
+        )
+        assert report.ok

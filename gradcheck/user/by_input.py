@@ -1,0 +1,90 @@
+"""The inputs of a layer that have a gradient, and the gradients that its backward pass returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from gradcheck.errors import UsageError
+from gradcheck.user.blocks import describe
+from gradcheck.user.outputs import is_output, leaves
+from gradcheck.user.tensors import is_real_tensor
+
+TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
+"""The usual names of those inputs of a loss layer that need no gradient."""
+
+
+def by_input(returned: Any, names: Sequence[str], checked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The gradients by input, of what `backward` returned.
+
+    `names` are those of all inputs, and `checked` holds the ones that have a gradient. Those of an
+    input that is a list may be in a list too, or stand one by one in the place of it.
+    """
+    if isinstance(returned, Mapping):
+        return _of_mapping(returned, names, checked)
+    if isinstance(returned, tuple | list):
+        for those in (names, list(checked)):
+            if len(returned) == len(those):
+                pairs = zip(those, returned, strict=True)
+                return {name: value for name, value in pairs if name in checked}
+        sizes = [len(at) if isinstance(at, tuple | list) else 1 for at in checked.values()]
+        if len(returned) == sum(sizes):
+            parts = [
+                returned[end - size : end]
+                for end, size in zip(accumulate(sizes), sizes, strict=True)
+            ]
+            return {
+                name: part if isinstance(at, tuple | list) else part[0]
+                for (name, at), part in zip(checked.items(), parts, strict=True)
+            }
+    else:
+        needed = [name for name in checked if name.lower() not in TARGETS]
+        if len(needed) == 1:
+            return {needed[0]: returned}
+    raise UsageError(
+        f"backward returned {describe(returned)}; it must return one gradient for each of "
+        f"{', '.join(checked)}, in this order or by name"
+    )
+
+
+def _of_mapping(
+    returned: Mapping[str, Any], names: Sequence[str], checked: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """A dict of gradients without those of fixed inputs; it may be that of an input's own keys."""
+    only = next(iter(checked)) if len(checked) == 1 else None
+    if (
+        only is not None
+        and isinstance(checked[only], Mapping)
+        and set(returned) <= set(checked[only])
+    ):
+        return {only: returned}
+    fixed = {alias for name in names if name not in checked for alias in (name, f"d{name}")}
+    return {name: value for name, value in returned.items() if name not in fixed}
+
+
+def differentiable(inputs: Mapping[str, Any], by_hand: bool) -> dict[str, Any]:
+    """The inputs that have a gradient: floating-point numbers, arrays of them and lists of these.
+
+    Without a backward pass by hand, tensors and whatever holds them. A dict of arrays counts only
+    where it is all there is, as the running means of a layer are kept in one.
+    """
+    found = {
+        name: value
+        for name, value in inputs.items()
+        if _holds_tensors(value) or (by_hand and _is_number(value))
+    }
+    others = {name: at for name, at in found.items() if not isinstance(at, Mapping)}
+    return others or found if by_hand else found
+
+
+def _is_number(value: Any) -> bool:
+    held = [each for (each,) in leaves(value)]
+    arrays = bool(held) and all(isinstance(each, np.ndarray) and is_output(each) for each in held)
+    return arrays or isinstance(value, complex | float | np.inexact)
+
+
+def _holds_tensors(value: Any) -> bool:
+    return any(is_real_tensor(each) for (each,) in leaves(value))
