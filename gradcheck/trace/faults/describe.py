@@ -144,8 +144,9 @@ def _fix(
         return code if factor in code else f"{code}, {factor}"
     if code.startswith("add ") and advice.startswith("add "):
         return f"{code}, {advice.removeprefix('add ')}"
-    needs_code = cause is not None and cause.name in (fault.TERM_MISSING, fault.TRANSPOSED)
-    if advice and not (code and (needs_code or advice.startswith("use "))):
+    kind = None if cause is None else cause.name
+    says_it = kind in (fault.TERM_MISSING, fault.TRANSPOSED) or advice.startswith("use ")
+    if advice and (kind == fault.UPDATED_WEIGHTS or not (code and says_it)):
         return advice
     wanted = None if mend.how == REST else mend.candidate
     if code or wanted is None:
