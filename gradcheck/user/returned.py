@@ -16,13 +16,13 @@ from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Leaf, Parameters, Path, cut, describe
 from gradcheck.user.names import (
     ABSENT,
-    PARAMETERS,
     follow,
     is_intermediate,
     kept_gradients,
     look_beside,
     look_up,
 )
+from gradcheck.user.nodes import PARAMETERS
 from gradcheck.user.objects import Position, is_object
 from gradcheck.user.tensors import as_numbers, to_array
 from gradcheck.words import listed, printable

@@ -155,3 +155,34 @@ def test_a_value_that_a_later_run_has_replaced_is_one_of_another_run():
     assert finding.code == "GC406"
     assert "dV = self.hidden.T @ up" in finding.location.source
     assert "self.hidden of another pass" in finding.message
+
+
+class Node:
+    """A number of a small engine, with its gradient; a bias begins as a whole number."""
+
+    def __init__(self, data):
+        self.data, self.grad = data, 0.0
+
+
+class Line:
+    def __init__(self):
+        self.slope, self.bias, self.order = Node(0.5), Node(0), 3
+
+    def loss(self):
+        return sum((self.slope.data * x**self.order + self.bias.data - 1) ** 2 for x in (1, 2))
+
+    def backward(self, gain=1.0):
+        off = {x: 2 * (self.slope.data * x**3 + self.bias.data - 1) for x in (1, 2)}
+        self.slope.grad = sum(one * x**3 for x, one in off.items())
+        self.bias.grad = gain * sum(off.values())
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(1.0, "ok"), (0.5, "wrong")])
+def test_a_node_that_holds_a_whole_number_is_a_parameter(gain, verdict):
+    line = Line()
+    report = gradcheck.check(Line.loss, line, lambda line: line.backward(gain))
+    assert {one.name: one.verdict for one in report.blocks if one.verdict != "not checked"} == {
+        "slope.data": "ok",
+        "bias.data": verdict,
+    }
+    assert type(line.bias.data) is int
