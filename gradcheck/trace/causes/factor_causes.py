@@ -256,7 +256,8 @@ def term_cause(compared: Compared) -> Cause | None:
         return Cause(inverse.surplus, f"it is {done} what it is to be {meant}")
     for sign, which in ((1, "second"), (-1, "first")) if inverse.part == "term" else ():
         if same([sign * value for value in inverted], compared.expected):
-            return Cause(fault.SIGN, f"the {which} term has the wrong sign")
+            term = f"the {which} term"
+            return Cause(fault.SIGN, f"{term} has the wrong sign", f"change the sign of {term}")
     first, second = node.arguments
     neutral = np.array(inverse.neutral)  # makes an array of a list beside it
     for position, rest in enumerate(((neutral, second), (first, neutral))):

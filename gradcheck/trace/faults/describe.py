@@ -145,7 +145,8 @@ def _fix(
         return code if says_all else f"{code}, {factor}"
     if code.startswith("add ") and advice.startswith("add "):
         return f"{code}, {advice.removeprefix('add ')}"
-    says_it = kind in (fault.TERM_MISSING, fault.TRANSPOSED) or advice.startswith("use ")
+    in_code = fault.TERM_MISSING, fault.TRANSPOSED, fault.SIGN
+    says_it = kind in in_code or advice.startswith("use ")
     if advice and (kind == fault.UPDATED_WEIGHTS or not (code and says_it)):
         return advice
     wanted = None if mend.how == REST else mend.candidate
