@@ -10,7 +10,8 @@ import numpy as np
 
 from gradcheck.script.state import Attribute, Path, State, bare, last_name, leaves
 from gradcheck.user.blocks import Array
-from gradcheck.user.names import SIBLINGS, derived_names
+from gradcheck.user.names import derived_names
+from gradcheck.user.nodes import SIBLINGS
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
 """Names for the gradient of the only parameter."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Leaf, Parameters, path_name
-from gradcheck.user.calls import LEAVING, hand_over
-from gradcheck.user.names import derived_names, follow, has_role
-from gradcheck.user.objects import is_object
+from gradcheck.user.calls import LEAVING
+from gradcheck.user.forms import signature_of
+from gradcheck.user.names import derived_names, follow, has_role, look_beside
+from gradcheck.user.objects import Place, attributes, is_object
+from gradcheck.user.outputs import RATE, mapped
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_module, to_array
 
@@ -38,6 +42,18 @@ def gradients_of(owner: Any, returned: Any) -> Any:
     if any(not isinstance(gradient, np.ndarray) for gradient in returned[1]):
         return returned
     return (returned[0], *returned[1]) if returned[1] else returned[0]
+
+
+def zero_gradients(owner: Any, owned: Sequence[Leaf]) -> None:
+    """Sets to 0 what an object keeps as its gradients, to which a backward pass may add."""
+    for kept in _beside(owner, owned).values():
+        if isinstance(kept, np.ndarray) and kept.flags.writeable:
+            kept[...] = 0
+
+
+def _beside(owner: Any, owned: Sequence[Leaf]) -> dict[str, Any]:
+    beside = {leaf.name: look_beside(owner, leaf.path[1:]) for leaf in owned}
+    return {name: kept for name, kept in beside.items() if kept is not None}
 
 
 def of_its_owner(
@@ -78,25 +94,75 @@ def returned_names(function: Any) -> list[list[str]]:
     ]
 
 
-def asked_with_rate(
-    backward: Callable[..., Any], upstream: Any, owner: Any, owned: Sequence[Leaf]
+def asked_of(
+    ask: Callable[[], Any], owner: Any, owned: Sequence[Leaf], rate: float = 0.0
 ) -> tuple[Any, dict[str, Any]]:
-    """The returned value of a backward pass that updates its object, and the implied gradients.
+    """What a backward pass returned, and the gradients that it left beside its object's parameters.
 
-    It is called with a learning rate of 1; the object's arrays are restored.
+    With a learning rate, those that its update implies come before them, and what it changed in
+    the object is put back.
     """
-    arrays = {leaf: follow(owner, leaf.path[1:]) for leaf in owned}
-    before = {leaf: np.array(array) for leaf, array in arrays.items()}
+    places = [
+        Place(follow(owner, leaf.path[1:-1]), leaf.path[-1], follow(owner, leaf.path[1:]))
+        for leaf in (owned if rate else ())
+    ]
+    before = [np.array(place.original) for place in places]
     attributes = dict(getattr(owner, "__dict__", {}))
-    returned = hand_over(backward, upstream, 1.0)
-    implied = {leaf.name: before[leaf] - follow(owner, leaf.path[1:]) for leaf in owned}
-    getattr(owner, "__dict__", {}).update(attributes)
-    for leaf, array in arrays.items():
-        if isinstance(array, np.ndarray):
-            array[...] = before[leaf]
-    return returned, {
-        name: gradient for name, gradient in implied.items() if has_role(name) or np.any(gradient)
-    }
+    returned = gradients_of(owner, ask())
+    left = {name: copy.copy(kept) for name, kept in _beside(owner, owned).items()}
+    for leaf, place, value in zip(owned, places, before, strict=False):
+        implied = (value - place.get()) / rate if np.shape(place.get()) == value.shape else 0.0
+        if np.any(implied) or (has_role(leaf.name) and leaf.name not in left):
+            left[leaf.name] = implied
+    if rate:
+        getattr(owner, "__dict__", {}).update(attributes)
+    for place, value in zip(places, before, strict=True):
+        if not np.array_equal(place.original, value):
+            place.original[...] = value
+        place.hold(place.original)
+    return returned, left
+
+
+def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
+    """The layer with the learning rate by which its backward pass updates the layer's object.
+
+    It is an argument of `backward`, that argument's default, or an attribute of the object.
+
+    Raises:
+        UsageError: there is none, or the update is no rate times a gradient.
+    """
+    if not layer.owned or layer.reading.rate:
+        return replace(layer, rate=float(bool(layer.owned)))
+    try:
+        once, again = layer.loss(params), layer.loss(params)
+        layer.gradient(params)
+        if once != again or layer.loss(params) == once:
+            return layer
+        rate = _rate_of(layer.backward, layer.owner)
+        updating = replace(layer, rate=rate)
+        twice = replace(updating, upstream=mapped(_doubled, layer.upstream))
+        single, double = (one.gradient(params) if rate else {} for one in (updating, twice))
+    except LEAVING:  # the check reports it
+        return layer
+    moved = [name for name, value in single.items() if has_role(name) and np.any(value)]
+    if moved and all(np.allclose(double[name], 2 * single[name]) for name in moved):
+        return updating
+    raise UsageError(
+        "backward changes the parameters of its object by what is no learning rate times their "
+        "gradients; let it return the gradients, or keep them beside the parameters (self.dW)"
+    )
+
+
+def _doubled(upstream: Any) -> Any:
+    return None if upstream is None else 2 * upstream
+
+
+def _rate_of(backward: Callable[..., Any], owner: Any) -> float:
+    """The learning rate among a function's defaults and an object's attributes; 0 without one."""
+    arguments = getattr(signature_of(backward), "parameters", {}).values()
+    named = [(one.name, one.default) for one in arguments] + list(attributes(owner).items())
+    rates = [(name, value) for name, value in named if RATE.match(name) and type(value) is float]
+    return min(rates, key=lambda pair: pair[0] == "alpha", default=("", 0.0))[1]
 
 
 def owner_of(forward: Any, backward: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from gradcheck.user.calls import LEAVING, call, hand_over
 from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
 from gradcheck.user.held import (
     OUTPUTS,
-    asked_with_rate,
+    asked_of,
     at_its_default,
     gradients_of,
     kept_in,
@@ -26,8 +26,9 @@ from gradcheck.user.held import (
     owner_of,
     returned_names,
     with_owner,
+    with_rate,
+    zero_gradients,
 )
-from gradcheck.user.names import look_beside
 from gradcheck.user.outputs import (
     Reading,
     fitted,
@@ -61,6 +62,7 @@ class CheckedLayer:
         owner: the object whose methods they are; its parameters are checked with the inputs.
         owned: the places of the arrays in the owner.
         checked: the other inputs, by name, as they were given.
+        rate: the learning rate with which backward updates them; 0 if it does not.
         convention: the convention of the upstream gradient of complex outputs.
         possible: the conventions that are possible; one if the library fixes it.
     """
@@ -75,6 +77,7 @@ class CheckedLayer:
     owner: Any = None
     owned: tuple[Leaf, ...] = ()
     checked: Mapping[str, Any] = field(default_factory=dict)
+    rate: float = 0.0
     convention: Convention = TORCH
     possible: tuple[Convention, ...] = CONVENTIONS
 
@@ -90,15 +93,15 @@ class CheckedLayer:
             return automatic_product(lambda inputs: self.run(inputs)[0], params, upstream)
         output, cache = self.run(params)
         upstream = like_output(upstream, output)
-        if self.reading.rate and self.owned:
-            returned, implied = asked_with_rate(self.backward, upstream, self.owner, self.owned)
-            return {**implied, **({} if returned is None else self._by_name(returned))}
-        returned = hand_over(self.backward, *self.reading.given(upstream, cache))
-        returned = gradients_of(self.owner, returned)
+        given = self.reading.given(upstream, cache)
         if not self.owned:
+            returned = gradients_of(self.owner, hand_over(self.backward, *given))
             return self._by_name(returned)
-        beside = {leaf.name: look_beside(self.owner, leaf.path[1:]) for leaf in self.owned}
-        stored = {name: gradient for name, gradient in beside.items() if gradient is not None}
+        zero_gradients(self.owner, self.owned)
+        asked = partial(hand_over, self.backward, *given)
+        returned, stored = asked_of(asked, self.owner, self.owned, self.rate)
+        if self.rate and returned is None:
+            return stored
         return {**stored, **self._with_owned(returned)}
 
     def run(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -201,6 +204,7 @@ def make_layer(
             return taken_apart(candidates[0], start), parameters
         inputs = {name: start[name] for name in params}
         chosen = _chosen(candidates, inputs, rng) if candidates[1:] else candidates[0]
+        chosen = with_rate(chosen, start)
         return chosen if upstream is not None else at_its_default(chosen, start), parameters
     finally:
         parameters.restore()

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from gradcheck.user.blocks import Path, path_name
+from gradcheck.user.nodes import SIBLINGS
 from gradcheck.user.objects import Position, attributes, is_object
 from gradcheck.user.tensors import is_module
 
@@ -17,17 +18,6 @@ ROLES = {
     "weight": {"w", "weight", "weights", "kernel", "ws"},
     "bias": {"b", "bias", "biases", "bs"},
 }
-PARAMETERS = ("params", "parameters")
-"""The usual names of a container of parameters."""
-
-SIBLINGS = {
-    **dict.fromkeys(PARAMETERS, ("grads", "gradients", "grad")),
-    "weights": ("grads", "gradients"),
-    "data": ("grad",),
-    "value": ("grad",),
-}
-"""The usual names of gradients beside a container, or beside a number of a small engine."""
-
 CONTAINERS = ("grads", "gradients", "grad", "dparams")
 """The usual names of a dict with the gradients of the arrays beside it, by their names."""
 

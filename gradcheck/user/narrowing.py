@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradient, Gradients, gradients_at
 from gradcheck.user.names import has_role
 from gradcheck.user.problem import Problem
-from gradcheck.user.returned import names_of
+from gradcheck.user.returned import SeveralHoldersError, names_of
 
 
 def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
@@ -29,7 +30,12 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
     if not any(_may_be_none(problem, block) for block in range(len(parameters.names))):
         return problem, None
     try:
-        gradients = gradients_at(problem, parameters.values)
+        try:
+            gradients = gradients_at(problem, parameters.values)
+        except SeveralHoldersError as several:
+            parameters = _read_by_the_loss(problem, several.holders)
+            problem = replace(problem, parameters=parameters)
+            gradients = gradients_at(problem, parameters.values)
     except UserCodeError:
         named = [
             block
@@ -58,6 +64,19 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         )
     first = Gradients(tuple(gradients[block] for block in chosen))
     return replace(problem, parameters=parameters.narrowed(chosen)), first
+
+
+def _read_by_the_loss(problem: Problem, holders: Sequence[object]) -> Parameters:
+    """The parameters without the arrays in some containers that the loss does not depend on.
+
+    An optimizer's moments have the names of the parameters that they belong to.
+    """
+    parameters, center = problem.parameters, problem.loss(problem.parameters.values)
+    doubted = {leaf.block for leaf in parameters.leaves if leaf.path[0] in holders}
+    blocks = range(len(parameters.names))
+    return parameters.narrowed(
+        [one for one in blocks if one not in doubted or problem.depends_on(one, center)]
+    )
 
 
 def _is_replaced(parameters: Parameters, block: int) -> bool:

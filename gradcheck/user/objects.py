@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.user.nodes import is_perturbed
 from gradcheck.user.tensors import (
     has_own_memory,
     is_jax,
@@ -244,9 +245,8 @@ class Walk:
             return
         for step, value in steps_from(holder):
             place, there = Place(holder, step, value), (*path, step)
-            if isinstance(value, float | np.floating):
-                if not isinstance(holder, tuple):
-                    yield there, Slot(place, way, None)
+            if is_perturbed(holder, step, value):
+                yield there, Slot(place, way, None)
             elif isinstance(value, np.ndarray):
                 if id(value) not in self.working:
                     self.working[id(value)] = value if self.whole else _working_array(place)

@@ -16,16 +16,28 @@ from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Leaf, Parameters, Path, cut, describe
 from gradcheck.user.names import (
     ABSENT,
-    PARAMETERS,
     follow,
     is_intermediate,
     kept_gradients,
     look_beside,
     look_up,
 )
+from gradcheck.user.nodes import PARAMETERS
 from gradcheck.user.objects import Position, is_object
 from gradcheck.user.tensors import as_numbers, to_array
 from gradcheck.words import listed, printable
+
+
+class SeveralHoldersError(UsageError):
+    """The names in a gradient are those of the arrays in several containers of an object."""
+
+    def __init__(self, holders: list[Any]) -> None:
+        super().__init__(
+            f"the names in your gradient are those of {listed([str(each) for each in holders])}; "
+            f"write gradcheck.parameters(params, only={str(holders[0])!r}) for the one that it is "
+            "the gradient of"
+        )
+        self.holders = holders
 
 
 def assign(returned: Any, parameters: Parameters) -> tuple[list[Any], tuple[str, ...]]:
@@ -137,11 +149,7 @@ def _inside(returned: Mapping[Any, Any], parameters: Parameters) -> list[tuple[A
     )
     named = [holder for holder in holders if holder in PARAMETERS]
     if len(holders) > 1 and len(named) != 1:
-        raise UsageError(
-            f"the names in your gradient are those of {listed([str(each) for each in holders])}; "
-            f"write gradcheck.parameters(params, only={str(holders[0])!r}) for the one that it is "
-            "the gradient of"
-        )
+        raise SeveralHoldersError(holders)
     holder = (named or holders or [None])[0]
     return [
         match if leaf.path[:1] == (holder,) else None

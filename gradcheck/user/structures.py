@@ -22,6 +22,7 @@ from gradcheck.user.blocks import (
     keyed_name,
     path_name,
 )
+from gradcheck.user.nodes import as_float
 from gradcheck.user.objects import DEEPEST, Slot, Walk, is_object, steps_from
 from gradcheck.user.packing import Places, container_pack, dataclass_pack, joined, leaf_pack
 from gradcheck.user.tensors import (
@@ -211,7 +212,10 @@ class _Reader:
 
     def _in_memory(self, value: Any, slots: Iterable[tuple[Path, Slot]], in_object: bool) -> Pack:
         """Appends the leaves of arrays that are changed in place; returns what sets them."""
-        placed = [(self._add(path, slot.original, slot, in_object), slot) for path, slot in slots]
+        placed = [
+            (self._add(path, as_float(slot.original), slot, in_object), slot)
+            for path, slot in slots
+        ]
         self.placed += placed
 
         def pack(arrays: Sequence[Any]) -> Any:

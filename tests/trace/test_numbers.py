@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+import gradcheck
 from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.record.calling import trace_call
@@ -175,3 +176,25 @@ def test_a_sparse_matrix_whose_entries_add_up_is_scipys_own():
         return sparse.coo_matrix((p["y"][:2], places), shape=(1, 1)).toarray()
 
     assert np.allclose(trace_call(function, point()).returned[0], function(point()))
+
+
+def nearness(places):
+    apart = np.sum((places[:, None] - places[None]) ** 2, axis=2)
+    np.fill_diagonal(apart, np.inf)
+    return np.exp(-apart)
+
+
+def closeness(places):
+    return np.sum(nearness(places) ** 2)
+
+
+def closeness_without_a_factor(places):
+    near = nearness(places)
+    pull = -8 * near  # lacks `* near`
+    return np.sum(pull[:, :, None] * (places[:, None] - places[None]), axis=1)
+
+
+def test_an_infinite_number_in_a_gradient_is_no_whole_number():
+    places = np.random.default_rng(6).normal(size=(5, 2))
+    finding = gradcheck.check(closeness, places, closeness_without_a_factor).findings[0]
+    assert "nearness(places)" in finding.location.source

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.differences import Contributions, Values, differenced, summed_to
+from gradcheck.trace.adjoints.linear_algebra import LINEAR_ALGEBRA
 from gradcheck.trace.adjoints.products import PRODUCTS
 from gradcheck.trace.adjoints.reductions import REDUCTIONS
 from gradcheck.trace.record.graph import resolve
@@ -100,7 +101,7 @@ def _clipped(
     return [(operand.index, summed_to(g * (value == out), value.shape))]
 
 
-RULES = {**PRODUCTS, **REDUCTIONS, "clip": _clipped}
+RULES = {**PRODUCTS, **REDUCTIONS, **LINEAR_ALGEBRA, "clip": _clipped}
 """The other rules by standard name; a rule returns None if it does not apply."""
 
 LAID_OUT = split_names(

@@ -61,6 +61,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     slope_causes.derivative_cause,
     factor_causes.factor_left_out_cause,
     operation_causes.operand_cause,
+    factor_causes.zeros_cause,
 )
 """The causes in the order in which they are tried; the first that applies is taken."""
 

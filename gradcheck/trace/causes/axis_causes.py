@@ -160,7 +160,7 @@ def _whole_numbers(made: Sequence[Node], tape: Sequence[Node]) -> Iterator[int]:
     for node in made:
         for number in filter(None, (constant_of(item, tape) for item in node.arguments)):
             for whole in (number, 1 / number):
-                if whole > 1 and abs(whole - round(whole)) < 1e-9 * whole:
+                if 1 < whole < np.inf and abs(whole - round(whole)) < 1e-9 * whole:
                     yield round(whole)
 
 

@@ -172,13 +172,25 @@ def habit_cause(compared: Compared) -> Cause | None:
             continue
         for name, form in FORMS.items():
             slope = [form(value) for value in one.values]
-            if np.ptp(slope[0]) and same(factor, slope):
+            fits = np.ptp(slope[0]) and same(factor, slope)
+            if fits and same(compared.actual, product(compared.expected, slope)):
                 at = compared.words.name(one.node)
                 words = f"the slope of {name} at {at} is multiplied in, and the loss has none there"
                 # the loss's own sigmoid or softmax has contributed its slope already
                 kind = fault.SLOPE_TWICE if "sigmoid" in name else fault.SLOPE_WRONG
                 return Cause(kind, words, "leave that factor out")
     return None
+
+
+def zeros_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the right value has zeros that are missing, as those of a mask."""
+    through = [value != 0 for value in compared.expected]
+    held = [value * kept for value, kept in zip(compared.actual, through, strict=True)]
+    if not np.any(through[0]) or not same(held, compared.expected):
+        return None
+    many = f"{np.count_nonzero(compared.actual[0] * ~through[0])} of {through[0].size}"
+    words = f"it is right but for {many} entries, which should be 0"
+    return Cause(fault.FACTOR_MISSING, words, "multiply by a mask that is 0 in these entries")
 
 
 def clip_cause(compared: Compared) -> Cause | None:
@@ -244,7 +256,8 @@ def term_cause(compared: Compared) -> Cause | None:
         return Cause(inverse.surplus, f"it is {done} what it is to be {meant}")
     for sign, which in ((1, "second"), (-1, "first")) if inverse.part == "term" else ():
         if same([sign * value for value in inverted], compared.expected):
-            return Cause(fault.SIGN, f"the {which} term has the wrong sign")
+            term = f"the {which} term"
+            return Cause(fault.SIGN, f"{term} has the wrong sign", f"change the sign of {term}")
     first, second = node.arguments
     neutral = np.array(inverse.neutral)  # makes an array of a list beside it
     for position, rest in enumerate(((neutral, second), (first, neutral))):

@@ -51,7 +51,7 @@ def divisors_of(nodes: Sequence[Node]) -> set[int]:
             is_bare = number in bare or (number and 1 / number in bare)
             if not is_bare or (number != 2 and node.value.size == 1):
                 divisors.add(number)
-    return {round(n) for n in divisors if n > 1 and abs(n - round(n)) < CLOSE * n}
+    return {round(n) for n in divisors if 1 < n < np.inf and abs(n - round(n)) < CLOSE * n}
 
 
 def has_axis(nodes: Sequence[Node], whole: int, length: int) -> bool:

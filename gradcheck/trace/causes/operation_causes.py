@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -207,10 +208,7 @@ def value_cause(compared: Compared) -> Cause | None:
     if parameter is not None:
         return Cause(fault.OTHER_WEIGHTS, f"it should be {parameter}", fix)
     if in_product and compared.factor == 1:
-        name, place = words.name(belongs), compared.state.tape[compared.operand].place
-        if place is not None and place.source.removesuffix(".T") == name.strip("`"):
-            name = f"{name} of another pass"
-        return Cause(fault.OTHER_INPUT, f"{name} belongs here", f"use {name}")
+        return Cause(fault.OTHER_INPUT, *_belonging(compared, belongs))
     return None
 
 
@@ -221,10 +219,20 @@ def operand_cause(compared: Compared) -> Cause | None:
         return None
     if not any(same(compared.actual, one.values) for one in compared.known.of_kind(VALUE)):
         return None
-    name = compared.words.name(candidate.node)
     is_mask = user_of(compared).value.dtype == bool
     kind = fault.SLOPE_ELSEWHERE if is_mask else fault.OTHER_OPERAND
-    return Cause(kind, f"{name} belongs here", f"use {name}")
+    return Cause(kind, *_belonging(compared, candidate.node))
+
+
+def _belonging(compared: Compared, belongs: int) -> tuple[str, str]:
+    """Return the words on the value that belongs in a place, and what to write there."""
+    name, tape = compared.words.name(belongs), compared.state.tape
+    places = [tape[index].place for index in (compared.operand, compared.node)]
+    written = rf"(?<![\w.]){re.escape(name.strip('`'))}(?![\w(\[]|\.(?!T\b))"
+    if not any(place is not None and re.search(written, place.source) for place in places):
+        return f"{name} belongs here", f"use {name}"
+    other = f"{name} of another pass"  # what is written has another value by now
+    return f"{other} belongs here", f"keep {other} until here, and use it"
 
 
 def update_cause(mend: Mend, search: Followed, state: State) -> Cause | None:

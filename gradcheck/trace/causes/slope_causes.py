@@ -143,6 +143,8 @@ def _slopes(compared: Compared) -> Iterator[_Slope]:
         return
     for quantity, arriving in compared.slopes:
         used = quotient(compared.actual, arriving)
+        if same(used, quantity.values):
+            continue  # what arrives is wrong, where it should be 0
         yield _Slope(quantity.other, quantity.node, quantity.values, used, arriving)
 
 

@@ -149,13 +149,15 @@ def _fix(
     advice = "" if cause is None else cause.fix
     if mend.how == OWN and place is not None:
         return constant_to_drop(mend, state, place) or advice
-    factor = advice.removeprefix("multiply by ")
+    factor, kind = advice.removeprefix("multiply by "), None if cause is None else cause.name
     if code.startswith("multiply") and factor != advice:
-        return code if factor in code else f"{code}, {factor}"
+        says_all = factor in code or kind == fault.FACTOR_MISSING
+        return code if says_all else f"{code}, {factor}"
     if code.startswith("add ") and advice.startswith("add "):
         return f"{code}, {advice.removeprefix('add ')}"
-    needs_code = cause is not None and cause.name in (fault.TERM_MISSING, fault.TRANSPOSED)
-    if advice and not (code and (needs_code or advice.startswith("use "))):
+    in_code = fault.TERM_MISSING, fault.TRANSPOSED, fault.SIGN
+    says_it = kind in in_code or advice.startswith("use ")
+    if advice and (kind == fault.UPDATED_WEIGHTS or not (code and says_it)):
         return advice
     wanted = None if mend.how == REST else mend.candidate
     if code or wanted is None:

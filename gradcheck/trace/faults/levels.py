@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from types import CodeType
 
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.locating.state import State
@@ -26,6 +27,7 @@ def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
         _is_given(made, node, operand) and not _is_chosen_here(mend, view, made, operand, words)
     ):
         up = _levels_up(source.chain, made.chain) if is_computed else _levels_of_leaf(made, view)
+        up = level_of_attribute(text_of_use(made, node, operand), made.chain, up)
     if is_call and (up or not is_computed):  # what the call itself makes, nobody gave it
         up = max(up, mend.unit.outer)
     return _level_of_right_use(mend, state, made.chain, min(up, len(made.chain) - 1))
@@ -47,6 +49,32 @@ def _is_given(made: Node, consumer: Node, operand: int) -> bool:
     if not isinstance(expression, ast.Name):
         return True
     return expression.id in arguments_of(code)
+
+
+def level_of_attribute(expression: ast.expr | None, chain: Chain, up: int) -> int:
+    """Return how many calls up, at most `up`, an argument is read from an object: chosen there."""
+    for level in range(1, up):
+        if not isinstance(expression, ast.Name):
+            return up
+        expression = _argument(expression.id, chain[level - 1].code, chain[level].place.source)
+        if isinstance(expression, ast.Attribute) and expression.attr != "T":
+            return level
+    return up
+
+
+def _argument(name: str, code: CodeType, source: str) -> ast.expr | None:
+    """Return what a call gives a function for an argument; None if that cannot be told."""
+    try:
+        call = ast.parse(source, mode="eval").body
+    except SyntaxError:
+        return None
+    names = list(arguments_of(code))
+    if not isinstance(call, ast.Call) or name not in names:
+        return None
+    first = int(isinstance(call.func, ast.Attribute) and names[0] == "self")
+    given = dict(zip(names[first:], call.args, strict=False))
+    given |= {one.arg: one.value for one in call.keywords if one.arg is not None}
+    return given.get(name)
 
 
 def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Words) -> bool:

@@ -210,7 +210,8 @@ def wrong_shape(
         node = with_place(state, tape[output.node])
         node = tape[node.operands[0]] if node.name == OUTPUT and node.operands else node
         named = [one for one in assignments if one.node == node.index]
-        is_of_use = any(node.index in operands_of(one.arguments) for one in tape if one.chain)
+        others = (one for one in tape if one.chain and one.name != OUTPUT)
+        is_of_use = any(node.index in operands_of(one.arguments) for one in others)
         while not is_of_use and (above := _of_that_shape(node, tape)) is not None:
             node = above
         place = node.place

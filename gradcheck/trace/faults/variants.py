@@ -111,7 +111,7 @@ def _mean_by_one_less(node: Node, nodes: Tape, constants: Sequence[float]) -> Va
 
 def _divisor_by_one(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
     for position, old in constants_of(node, nodes):
-        if position == 1 and old >= 2 and old == round(old):
+        if position == 1 and 2 <= old < np.inf and old == round(old):
             yield with_constant(old, old - 1)
             yield with_constant(old, old + 1)
 

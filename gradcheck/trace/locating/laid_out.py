@@ -71,14 +71,20 @@ def _as_written_in_the_end(mend: Mend, state: State) -> Mend:
 
 
 def _before_other_writes(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
-    """Return the mend of the array before writes to other entries; None if there are none."""
+    """Return the mend of the array before writes to other entries; None if there are none.
+
+    The columns of a matrix are apart. In other arrays only writes of constants are, as of padding.
+    """
     index, off = mend.unit.first, off_entries(mend)
     node, edge = state.tape[index], None
     numbers = np.arange(mend.actual[0].size)
-    while of_matrix and mend.unit.kind == NODE and node.operation == "setitem":
+    while mend.unit.kind == NODE and node.operation == "setitem":
         before, key = node.arguments[0], resolve(node.arguments[1], state.values[0])
         is_ours = isinstance(before, Reference) and node.value.size == numbers.size
-        if not is_ours or np.isin(off, numbers.reshape(node.value.shape)[key]).any():
+        is_apart = of_matrix or not isinstance(node.arguments[2], Reference)
+        if not is_ours or not is_apart:
+            break
+        if np.isin(off, numbers.reshape(node.value.shape)[key]).any():
             break
         edge = (node.index, before.index)
         node = state.tape[before.index]

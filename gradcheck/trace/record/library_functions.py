@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcheck.trace.record.distances import distance_form
+
 Axis = int | tuple[int, ...] | None
 
-FOLLOWED = ("special", "signal", "ndimage", "linalg", "fft")
+FOLLOWED = ("special", "signal", "ndimage", "linalg", "fft", "spatial")
 """The parts of scipy whose functions compute arrays from arrays."""
 
 
@@ -42,8 +44,10 @@ FORMS: dict[str, Callable[..., Any]] = {
 }
 
 
-def form_of(function: Any, keywords: Any) -> Callable[..., Any] | None:
-    """Return the equivalent of a scipy function for these keywords; None if there is none."""
+def form_of(function: Any, arguments: Any, keywords: Any) -> Callable[..., Any] | None:
+    """Return the equivalent of a scipy function for these arguments; None if there is none."""
+    if function.__module__ == "scipy.spatial.distance":
+        return distance_form(function.__name__, arguments, keywords)
     if not function.__module__.startswith("scipy.special"):
         return None
     form = FORMS.get(function.__name__)

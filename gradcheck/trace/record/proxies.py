@@ -181,7 +181,7 @@ def _numpy_function(function: Any, tape: Tape) -> Callable[..., Any]:
     def traced(*arguments: Any, **keywords: Any) -> Any:
         if not tape.open:
             return function(*plain(arguments), **plain(keywords))
-        form = form_of(function, keywords)
+        form = form_of(function, arguments, keywords)
         if form is not None:
             return form(*arguments, **keywords)
         return call_numpy(tape, function, arguments, keywords, force=True)

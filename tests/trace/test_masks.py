@@ -1,0 +1,75 @@
+"""Masks, of zeros and ones, that are missing from a gradient."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+RNG = np.random.default_rng(77)
+ROWS, GOALS = RNG.normal(size=(12, 3)), RNG.normal(size=12)
+AT_HOME = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0])
+
+
+WEIGHTS, COUNTS = RNG.uniform(0.3, 1, size=12), RNG.poisson(2, size=(2, 12)).astype(float)
+TAKEN, BEFORE = RNG.integers(0, 3, size=12), RNG.uniform(0.25, 0.5, size=12)
+
+
+def rates(p):
+    edge = p["edge"] * AT_HOME
+    return np.exp(ROWS @ p["w"] + edge), np.exp(-(ROWS @ p["w"]) + edge)
+
+
+def home_loss(p):
+    ours, theirs = rates(p)
+    fits = COUNTS[0] * np.log(ours) - ours + COUNTS[1] * np.log(theirs) - theirs
+    return -np.sum(WEIGHTS * fits)
+
+
+def home_grad(p):
+    ours, theirs = rates(p)
+    first, second = WEIGHTS * (COUNTS[0] - ours), WEIGHTS * (COUNTS[1] - theirs)
+    edge = np.sum(WEIGHTS * AT_HOME * (COUNTS[0] - ours)) + np.sum(WEIGHTS * (COUNTS[1] - theirs))
+    return {"w": -ROWS.T @ (first - second), "edge": -edge}
+
+
+def chances(p):
+    grown = np.exp(ROWS @ p["w"])
+    return grown / grown.sum(axis=1, keepdims=True)
+
+
+def ratio_loss(p):
+    ratio = chances(p)[np.arange(12), TAKEN] / BEFORE
+    return -np.minimum(ratio * GOALS, np.clip(ratio, 0.8, 1.2) * GOALS).mean()
+
+
+def ratio_grad(p):
+    back = chances(p)
+    ratio = back[np.arange(12), TAKEN] / BEFORE
+    back[np.arange(12), TAKEN] -= 1
+    back *= (GOALS * ratio / 12)[:, None]
+    return {"w": ROWS.T @ back}
+
+
+@pytest.mark.parametrize(
+    ("loss", "grad", "params", "line", "fix"),
+    [
+        (
+            home_loss,
+            home_grad,
+            {"w": 0.3 * RNG.normal(size=3), "edge": np.array(0.2)},
+            "np.sum(WEIGHTS * (COUNTS[1] - theirs))",
+            "multiply `WEIGHTS * (COUNTS[1] - theirs)` by `AT_HOME`",
+        ),
+        (
+            ratio_loss,
+            ratio_grad,
+            {"w": RNG.normal(size=(3, 3))},
+            "back *= (GOALS * ratio / 12)[:, None]",
+            "multiply by a mask that is 0 in these entries",
+        ),
+    ],
+)
+def test_a_missing_mask_is_a_factor_and_no_slope(loss, grad, params, line, fix):
+    finding = gradcheck.check(loss, params, grad).findings[0]
+    assert (finding.code, finding.fix) == ("GC413", fix)
+    assert line in finding.location.source

@@ -1,0 +1,67 @@
+"""Of several writes into one array, the one that wrote what is wrong is told."""
+
+import ast
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import gradcheck
+from gradcheck.trace.faults.levels import level_of_attribute
+
+RNG = np.random.default_rng(5)
+LENGTHS, LABELS = (4, 2), np.array([[0, 2, 1, 1], [2, 0, 0, 0]])
+
+
+def log_chances(scores):
+    grown = np.exp(scores - scores.max(axis=2, keepdims=True))
+    return np.log(grown / grown.sum(axis=2, keepdims=True))
+
+
+def loss(scores):
+    logs = log_chances(scores)
+    total = 0.0
+    for at, length in enumerate(LENGTHS):
+        for row in range(length):
+            total -= logs[at, row, LABELS[at, row]] * (1 + row)
+    return total
+
+
+def grad(scores):
+    logs = log_chances(scores)
+    found = np.full(scores.shape, -np.inf)
+    for at, length in enumerate(LENGTHS):
+        for row in range(length):
+            found[at, row, LABELS[at, row]] = 0.0
+            for column in range(3):
+                share = np.exp(logs[at, row, column]) - np.exp(found[at, row, column])
+                found[at, row, column] = share * (2 + row)
+        if length < 4:
+            found[at, length:] = 0
+    return found
+
+
+def test_a_write_to_right_entries_after_a_wrong_one_is_not_blamed():
+    finding = gradcheck.check(loss, RNG.normal(size=(2, 4, 3)), grad).findings[0]
+    assert finding.location.source.startswith("found[at, row, column] = share")
+
+
+def bent(z, slope=False):
+    return 1 - np.tanh(z) ** 2 if slope else np.tanh(z)
+
+
+@pytest.mark.parametrize(
+    ("calls", "level"),
+    [
+        (("bent(self.a, slope=True)", "net.backward(rows, up)"), 1),
+        (("bent(z)", "bent(z=net.a)", "backward(rows)"), 2),
+        (("bent(z)", "bent(z)", "backward(rows)"), 3),
+        (("bent(np.abs(a))", "net.backward(rows, up)"), 2),
+    ],
+)
+def test_what_is_read_from_an_object_was_chosen_where_it_is_read(calls, level):
+    texts = ("1 - np.tanh(z) ** 2", *calls)
+    chain = [
+        SimpleNamespace(code=bent.__code__, place=SimpleNamespace(source=one)) for one in texts
+    ]
+    assert level_of_attribute(ast.Name("z"), chain, len(calls)) == level

@@ -1,0 +1,188 @@
+"""Layers whose backward pass adds to gradients that are kept, or updates the layer itself."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+RNG = np.random.default_rng(31)
+ROWS = RNG.normal(size=(5, 3))
+
+
+class Summing:
+    """Adds to its gradients, which a training sets to zero before every step."""
+
+    def __init__(self, gain=1.0):
+        self.W, self.b, self.gain = RNG.normal(size=(3, 2)), RNG.normal(size=2), gain
+        self.dW, self.db = RNG.normal(size=(3, 2)), np.zeros(2)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, up):
+        self.dW += self.gain * self.x.T @ up
+        self.db += up.sum(axis=0)
+        return up @ self.W.T
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(1.0, "pass"), (0.5, "fail")])
+def test_what_was_kept_before_is_no_part_of_a_layers_gradient(gain, verdict):
+    layer = Summing(gain)
+    before = layer.dW.copy()
+    report = gradcheck.check_layer(layer.forward, layer.backward, (ROWS,))
+    assert report.verdict == verdict
+    assert [one.name for one in report.blocks if one.verdict == "wrong"] == ["W"] * (gain != 1)
+    assert np.array_equal(layer.dW, before)
+
+
+class Updating:
+    """Moves its weights in its backward pass, by an own rate."""
+
+    def __init__(self):
+        self.W, self.b, self.eta, self.calls = RNG.normal(size=(3, 2)), np.zeros(2), 0.05, 0
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, up):
+        down = up @ self.W.T
+        self.calls += 1
+        self.W -= self.eta * self.x.T @ up
+        self.b = self.b - self.eta * up.sum(axis=0)
+        return down
+
+
+class ByDefault(Updating):
+    def backward(self, up, learning_rate=0.01):
+        self.W -= learning_rate * self.x.T @ up
+        self.b -= learning_rate * up.sum(axis=0)
+        return up @ self.W.T
+
+
+class Unused(Updating):
+    def backward(self, up, lr=0.1):
+        self.grad_W, self.grad_b = self.x.T @ up, up.sum(axis=0)
+        return up @ self.W.T
+
+
+class Signed(Updating):
+    def backward(self, up):
+        self.W -= self.eta * np.sign(self.x.T @ up)
+        return up @ self.W.T
+
+
+@pytest.mark.parametrize("kind", [Updating, Unused])
+def test_a_layer_that_updates_itself_is_checked_and_put_back(kind):
+    layer = kind()
+    W, before = layer.W, layer.W.copy()
+    report = gradcheck.check_layer(layer.forward, layer.backward, (ROWS,))
+    assert report.ok
+    assert {one.name for one in report.blocks if one.verdict == "ok"} == {"x", "W", "b"}
+    assert layer.W is W
+    assert np.array_equal(W, before)
+
+
+def test_an_update_before_the_way_back_is_told_of_a_layer():
+    layer = ByDefault()
+    finding = gradcheck.check_layer(layer.forward, layer.backward, (ROWS,)).findings[0]
+    assert finding.code == "GC404"
+    assert finding.expression == "self.W.T"
+    assert finding.fix == "use W as it was before the update"
+
+
+def test_an_update_that_is_no_rate_times_a_gradient_is_refused():
+    layer = Signed()
+    with pytest.raises(gradcheck.UsageError, match="no learning rate times their"):
+        gradcheck.check_layer(layer.forward, layer.backward, (ROWS,))
+
+
+class WithMoments:
+    """A network beside whose parameters an optimizer's moments lie, under the same names."""
+
+    def __init__(self, used=True):
+        self.weights = {"W": RNG.normal(size=(3, 2)), "b": RNG.normal(size=2)}
+        self.m, self.v = ({k: np.ones_like(w) for k, w in self.weights.items()} for _ in "mv")
+        self.used = used
+
+    def loss(self):
+        return np.sum((ROWS @ self.weights["W"] + self.weights["b"]) ** 2) + (
+            0.0 if self.used else np.sum(self.m["W"] ** 2)
+        )
+
+    def gradients(self):
+        delta = 2 * (ROWS @ self.weights["W"] + self.weights["b"])
+        return {"W": ROWS.T @ delta, "b": delta.sum(axis=0)}
+
+
+def test_moments_of_the_same_names_have_no_gradient():
+    net = WithMoments()
+    report = gradcheck.check(lambda net: net.loss(), net, lambda net: net.gradients())
+    assert report.ok
+    assert [one.name for one in report.blocks if one.verdict == "ok"] == ["weights.W", "weights.b"]
+
+
+def test_two_containers_that_the_loss_reads_are_not_told_apart():
+    with pytest.raises(gradcheck.UsageError, match=r"weights and m; .*only='weights'"):
+        gradcheck.check(WithMoments.loss, WithMoments(used=False), WithMoments.gradients)
+
+
+class Reused:
+    """A network that is run on two batches, and keeps what the second one left."""
+
+    def __init__(self):
+        self.W, self.V = RNG.normal(size=(3, 4)), RNG.normal(size=(4, 2))
+
+    def run(self, rows):
+        self.hidden = np.tanh(rows @ self.W)
+        return self.hidden @ self.V
+
+    def loss(self):
+        return np.sum(self.run(ROWS) ** 2) - np.sum(self.run(2 * ROWS))
+
+    def gradient(self):
+        up = 2 * self.run(ROWS)
+        first = self.hidden
+        down = -np.ones_like(self.run(2 * ROWS))
+        dV = self.hidden.T @ up + self.hidden.T @ down
+        second = down @ self.V.T * (1 - self.hidden**2)
+        return {"W": ROWS.T @ (up @ self.V.T * (1 - first**2)) + 2 * ROWS.T @ second, "V": dV}
+
+
+def test_a_value_that_a_later_run_has_replaced_is_one_of_another_run():
+    finding = gradcheck.check(Reused.loss, Reused(), Reused.gradient).findings[0]
+    assert finding.code == "GC406"
+    assert "dV = self.hidden.T @ up" in finding.location.source
+    assert "self.hidden of another pass" in finding.message
+
+
+class Node:
+    """A number of a small engine, with its gradient; a bias begins as a whole number."""
+
+    def __init__(self, data):
+        self.data, self.grad = data, 0.0
+
+
+class Line:
+    def __init__(self):
+        self.slope, self.bias, self.order = Node(0.5), Node(0), 3
+
+    def loss(self):
+        return sum((self.slope.data * x**self.order + self.bias.data - 1) ** 2 for x in (1, 2))
+
+    def backward(self, gain=1.0):
+        off = {x: 2 * (self.slope.data * x**3 + self.bias.data - 1) for x in (1, 2)}
+        self.slope.grad = sum(one * x**3 for x, one in off.items())
+        self.bias.grad = gain * sum(off.values())
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(1.0, "ok"), (0.5, "wrong")])
+def test_a_node_that_holds_a_whole_number_is_a_parameter(gain, verdict):
+    line = Line()
+    report = gradcheck.check(Line.loss, line, lambda line: line.backward(gain))
+    assert {one.name: one.verdict for one in report.blocks if one.verdict != "not checked"} == {
+        "slope.data": "ok",
+        "bias.data": verdict,
+    }
+    assert type(line.bias.data) is int
