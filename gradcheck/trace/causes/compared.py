@@ -273,7 +273,8 @@ def agrees_with(compared: Compared, changed: Callable[[Sequence[Node]], dict[int
             values = carried(nodes, present, changed(nodes), made)
         except (ValueError, TypeError, IndexError):
             return False
-        if not same([values.get(made, present[made])], [wanted]):
+        value = values.get(made, present[made])
+        if not np.all(np.isfinite(value)) or not same([value], [wanted]):
             return False
     return True
 

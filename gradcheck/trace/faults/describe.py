@@ -18,6 +18,7 @@ from gradcheck.trace.causes.surplus_constants import constant_to_drop
 from gradcheck.trace.causes.written import Written
 from gradcheck.trace.fault import Cause, Entry, Fault, Step
 from gradcheck.trace.faults.blame import Blame, outside_the_loss
+from gradcheck.trace.faults.left_out import with_left_out
 from gradcheck.trace.faults.passes import kept_by, passes_at, return_too_early
 from gradcheck.trace.faults.special import Special
 from gradcheck.trace.locating.state import State
@@ -106,10 +107,6 @@ def of_mend(
             for index in search.points[0].parameters.values()
         ]
         cause = written.cause(search.known, right, parameters)
-    if cause is None and not written.code:
-        cause = redone_cause_of(mend, search, state)
-        if cause is not None:
-            blamed = _of_cause(search, cause, blamed, state, mend, blocks[0])
     present = state.values[0][mend.unit.replaced[0]]
     values = (np.asarray(by_point[0]) for by_point in (mend.actual, mend.expected))
     actual, expected = (
@@ -129,7 +126,26 @@ def of_mend(
         cause=cause,
         fix=_fix(mend, search, state, blamed.place, written.code, cause),
     )
+    if cause is None and not written.code:
+        bare = _explained(bare, search, state, mend, blamed)
     return _completed(bare, search, state, mended, node, text, present.shape), mended
+
+
+def _explained(bare: Fault, search: Followed, state: State, mend: Mend, blamed: Blame) -> Fault:
+    """Return the fault with uses that are left out as cause, or one operation done otherwise."""
+    explained = with_left_out(search, bare)
+    cause = None if explained.cause is not None else redone_cause_of(mend, search, state)
+    if cause is None:
+        return explained
+    blamed = _of_cause(search, cause, blamed, state, mend, bare.blocks[0])
+    return replace(
+        bare,
+        place=blamed.place,
+        also=blamed.also,
+        expression=blamed.expression,
+        cause=cause,
+        fix=cause.fix,
+    )
 
 
 def _written(search: Followed, right: State, mend: Mend, place: Place | None, text: str) -> Written:
