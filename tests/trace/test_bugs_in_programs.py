@@ -165,7 +165,7 @@ def grad(p):
         ),
         (PARTIAL_LIKELIHOOD, "return -score / len(Z) + 0.2 * beta", "return weighted", "GC202"),
         (CHAIN, "alpha + beta - log_z", "alpha - beta - log_z", "GC106"),
-        (CHAIN, "alpha + beta - log_z", "alpha + log_z - log_z", "GC415"),
+        (CHAIN, "alpha + beta - log_z", "beta + beta - log_z", "GC415"),
         (CHAIN, "+ (unary + beta)[t + 1] - log_z", "+ (unary - beta)[t + 1] - log_z", "GC106"),
     ],
 )

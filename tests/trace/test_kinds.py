@@ -323,7 +323,8 @@ def beside_grad(p):
     ],
 )
 def test_one_way_of_several_has_its_own_cause(loss, grad, code, line):
-    params = {"W": 0.4 * RNG.normal(size=(4, 5)), "gain": RNG.uniform(0.5, 2, size=5)}
+    rng = np.random.default_rng(0)
+    params = {"W": 0.4 * rng.normal(size=(4, 5)), "gain": rng.uniform(0.5, 2, size=5)}
     finding, source = first_of(gradcheck.check(loss, params, grad))
     assert finding.code == code
     assert source.startswith(line)

@@ -124,19 +124,23 @@ def _is_right(compared: Compared, changes: Mapping[int, Change]) -> bool:
 def _own_operations(compared: Compared) -> Iterator[list[Node]]:
     """Yield the gradient's own operations behind the wrong value, each in all passes of its loop.
 
-    What the loss does as well is right, and so is what has a known value.
+    What the loss does as well is right, and so is what has a known value, with all it is made of.
     """
-    of_the_loss = {node.place for node in compared.loss_nodes}
-    above = (
-        node
-        for node in latest_first(compared.state.tape, [compared.operand])
-        if node.operands and node.is_float and node.place and node.place not in of_the_loss
+    tape, of_the_loss = compared.state.tape, {node.place for node in compared.loss_nodes}
+    above = list(islice(latest_first(tape, [compared.operand]), FURTHEST))
+    explained = compared.known.explaining_each([compared.state.at(one.index) for one in above])
+    right = {one.index for one, known in zip(above, explained, strict=True) if known}
+    made = latest_first(
+        tape, [compared.operand], lambda one: () if one.index in right else one.operands
     )
-    made = list(islice(above, FURTHEST))
-    explained = compared.known.explaining_each([compared.state.at(one.index) for one in made])
-    unknown = [one for one, known in zip(made, explained, strict=True) if not known]
-    in_passes = grouped(((one.chain, one.name), one) for one in compared.state.tape)
-    for key in dict.fromkeys((one.chain, one.name) for one in unknown):
+    own = (one for one in made if one.operands and one.is_float and one.place)
+    keys = [
+        (one.chain, one.name)
+        for one in islice(own, FURTHEST)
+        if one.index not in right and one.place not in of_the_loss
+    ]
+    in_passes = grouped(((one.chain, one.name), one) for one in tape)
+    for key in dict.fromkeys(keys):
         yield [one for one in in_passes[key] if one.operands]
 
 

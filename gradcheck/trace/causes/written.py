@@ -68,7 +68,9 @@ class Written:
             return None if too_much is None else Cause(fault.WRONG_FACTOR, too_much)
         if self.operand and name != fault.OTHER_OPERAND:
             name = name if name == fault.FACTOR_MISSING else fault.TERM_MISSING
-            return Cause(name, f"`{self.operand}` lacks `{self.value}`")
+            is_square = self.operand == self.value and self.code.startswith("multiply")
+            lacks = "is to be squared" if is_square else f"lacks `{self.value}`"
+            return Cause(name, f"`{self.operand}` {lacks}")
         words = words.format(self.value) + (f", and not `{self.operand}`" if self.operand else "")
         if self.operand and self.value in (f"{self.operand}.{how}" for how in TURNS):
             return Cause(fault.TRANSPOSED, words)

@@ -9,7 +9,7 @@ from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import CALL, Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.record.places import Chain, arguments_of
 from gradcheck.trace.wording.operand_text import text_of_use
 from gradcheck.trace.wording.words import Words
@@ -28,7 +28,8 @@ def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
     ):
         up = _levels_up(source.chain, made.chain) if is_computed else _levels_of_leaf(made, view)
         up = level_of_attribute(text_of_use(made, node, operand), made.chain, up)
-    if is_call and (up or not is_computed):  # what the call itself makes, nobody gave it
+    if is_call and (up or not is_computed or node.name == OUTPUT):
+        # what the call itself makes and uses, nobody gave it
         up = max(up, mend.unit.outer)
     return _level_of_right_use(mend, state, made.chain, min(up, len(made.chain) - 1))
 

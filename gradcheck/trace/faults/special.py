@@ -189,11 +189,14 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
     return None
 
 
-def _of_that_shape(node: Node, tape: Sequence[Node]) -> Node | None:
-    """Return the computed operand from which an operation on entries has its shape; or None."""
+def _of_that_shape(node: Node, view: View) -> Node | None:
+    """Return the computed operand from which an operation on entries has its shape; or None.
+
+    A value that the loss uses has its own shape.
+    """
     if not (node.operation in ELEMENTWISE or (node.operation in MOVES and len(node.operands) == 1)):
         return None
-    operands = (tape[index] for index in node.operands)
+    operands = (view.state.tape[one] for one in node.operands if not view.explained.get(one))
     alike = [one for one in operands if one.value.shape == node.value.shape and not one.is_leaf]
     return alike[0] if len(alike) == 1 else None
 
@@ -212,7 +215,7 @@ def wrong_shape(
         named = [one for one in assignments if one.node == node.index]
         others = (one for one in tape if one.chain and one.name != OUTPUT)
         is_of_use = any(node.index in operands_of(one.arguments) for one in others)
-        while not is_of_use and (above := _of_that_shape(node, tape)) is not None:
+        while not is_of_use and (above := _of_that_shape(node, view)) is not None:
             node = above
         place = node.place
         if is_of_use or view.explained.get(node.index):  # returning it is wrong
