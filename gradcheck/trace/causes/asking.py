@@ -106,7 +106,9 @@ def redone_cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
         return None
     with np.errstate(all="ignore"):
         passes = list(_members(mend, search, state))
-        return redone_cause(passes) if passes else None
+        cause = redone_cause(passes) if passes else None
+        sums = map(upstream_causes.other_sum_cause, passes)
+        return cause or next(filter(None, sums), None)
 
 
 def _pass_alone(mend: Mend) -> Cause | None:

@@ -174,7 +174,12 @@ def _is_right_with(compared: Compared, made: Sequence[Node], size: int, other: i
 
 
 def _with_size(node: Node, nodes: Sequence[Node], size: int, other: int) -> Node:
-    """Return the operation with another size among its arguments; itself without that size."""
+    """Return the operation with another size among its arguments; itself without that size.
+
+    An exponent is no size.
+    """
+    if node.operation == "power":
+        return node
     arguments = tuple(_exchanged(item, nodes, size, other) for item in node.arguments)
     if all(new is old for new, old in zip(arguments, node.arguments, strict=True)):
         return node

@@ -28,7 +28,7 @@ from gradcheck.trace.wording.words import SHORT
 FURTHEST, LONGEST = 150, 3000
 """The most operations before the wrong value that are done otherwise, and that are executed."""
 
-PASSES = 8
+PASSES = 24
 """The most passes of a loop in which values in scope are tried."""
 
 Way = tuple[str, str, str, Callable[..., Any]]
@@ -64,6 +64,15 @@ ARITHMETIC: dict[str, tuple[Way, ...]] = {
             np.multiply,
         ),
         (fault.WRONG_FACTOR, "`{0}` is not to be divided by `{1}`", "", lambda a, b: a),
+    ),
+    "power": tuple(
+        (
+            fault.WRONG_FACTOR,
+            f"the exponent in `{{all}}` is off by {abs(by)}",
+            f"write `{{0}}**({{1}} {sign} {abs(by)})`",
+            lambda a, b, by=by: a ** (b + by),
+        )
+        for sign, by in (("-", -1), ("+", 1))
     ),
 }
 NEGATED: Way = (fault.SIGN, "`{0}` has the wrong sign in `{all}`", "", np.negative)
@@ -122,7 +131,7 @@ def _is_right(compared: Compared, changes: Mapping[int, Change]) -> bool:
 
 
 def _own_operations(compared: Compared) -> Iterator[list[Node]]:
-    """Yield the gradient's own operations behind the wrong value, each in all passes of its loop.
+    """Yield the gradient's own operations behind the wrong value: one in all passes and calls.
 
     What the loss does as well is right, and so is what has a known value, with all it is made of.
     """
@@ -139,9 +148,13 @@ def _own_operations(compared: Compared) -> Iterator[list[Node]]:
         for one in islice(own, FURTHEST)
         if one.index not in right and one.place not in of_the_loss
     ]
-    in_passes = grouped(((one.chain, one.name), one) for one in tape)
-    for key in dict.fromkeys(keys):
-        yield [one for one in in_passes[key] if one.operands]
+    able = [one for one in tape if one.operands]
+    in_passes = grouped(((one.chain, one.name), one) for one in able)
+    in_calls = grouped(((one.chain[:1], one.name), one) for one in able)
+    for chain, name in dict.fromkeys(keys):
+        yield in_passes[chain, name]
+        if len(in_calls[chain[:1], name]) > len(in_passes[chain, name]):
+            yield in_calls[chain[:1], name]
 
 
 def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
@@ -169,12 +182,18 @@ def _with_values_in_scope(nodes: Sequence[Node], compared: Compared) -> Iterator
         for cause, change in _ways_with(name, value, first, compared):
             at = zip(nodes, scopes, strict=True)
             yield cause, {one.index: change(scope[name]) for one, scope in at}
+    for leaf in compared.loss_nodes:  # the gradient may not have read this data at all
+        if leaf.is_leaf and leaf.is_float and leaf.index not in compared.parameters:
+            for cause, change in _ways_with(
+                compared.words.name(leaf.index).strip("`"), leaf.value, first, compared
+            ):
+                yield cause, {one.index: change(leaf.value) for one in nodes}
 
 
 def _ways_with(
     name: str, value: Array, node: Node, compared: Compared
-) -> Iterator[tuple[Cause, Callable[[int], Change]]]:
-    """Yield how a value in scope may be taken into an operation, as a function of its index."""
+) -> Iterator[tuple[Cause, Callable[[int | Array], Change]]]:
+    """Yield how a value may be taken into an operation: a function of its index, or of data."""
     whole = f"`{node.source}`"
     parts = [
         (position, compared.state.tape[argument.index].value, f"`{_text(node, position)}`")
@@ -237,7 +256,7 @@ def _together(
     combine: Callable[..., Any],
     layout: Callable[[Array], Array],
     position: int,
-    other: int,
+    other: int | Array,
     node: Node,
 ) -> Node:
     """Return the operation with an operand, or its result, combined with another value."""
@@ -252,12 +271,22 @@ def _together(
         own[position] = combine(own[position], layout(last))
         return function(*own, **keywords)
 
-    arguments, operands = (*node.arguments, Reference(other)), (*node.operands, other)
-    return replace(node, function=done, arguments=arguments, operands=operands)
+    argument, operands = _as_argument(other)
+    return replace(
+        node,
+        function=done,
+        arguments=(*node.arguments, argument),
+        operands=(*node.operands, *operands),
+    )
 
 
-def _taking(position: int, other: int, node: Node) -> Node:
+def _taking(position: int, other: int | Array, node: Node) -> Node:
     """Return the operation with another value as an operand."""
     arguments = list(node.arguments)
-    arguments[position] = Reference(other)
-    return replace(node, arguments=tuple(arguments), operands=(*node.operands, other))
+    arguments[position], operands = _as_argument(other)
+    return replace(node, arguments=tuple(arguments), operands=(*node.operands, *operands))
+
+
+def _as_argument(value: int | Array) -> tuple[Any, tuple[int, ...]]:
+    """Return what stands for a value, given by its index or itself, and its index if it has one."""
+    return (Reference(value), (value,)) if isinstance(value, int) else (value, ())

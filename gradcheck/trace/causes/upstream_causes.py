@@ -59,6 +59,13 @@ def _is_of_a_parameter(compared: Compared, user: Node) -> bool:
 
 
 def summed_cause(compared: Compared) -> Cause | None:
+    """Return the cause if a sum for a bias is made of another known quantity."""
+    operands = compared.state.tape[compared.operand].operands
+    is_known = operands and compared.known.explaining(compared.state.at(operands[0]))
+    return other_sum_cause(compared) if is_known else None
+
+
+def other_sum_cause(compared: Compared) -> Cause | None:
     """Return the cause if a sum for a bias is not made of the derivative that it should sum."""
     node = compared.state.tape[compared.operand]
     if node.operation not in REDUCTIONS or compared.is_use or node.place is None:
