@@ -128,7 +128,6 @@ def _all(points: Sequence[Point]) -> Iterator[Quantity]:
         yield Quantity(VALUE, index, NO_OTHER, values)
     yield from contributions_of(points)
     yield from contributions_of_calls(points)
-    yield from (rest for _, rest in contributions_of_others(points))
     yield from _slopes(points)
     yield from _bends(points, used)
     for index, by, along in tangents_of(points):
