@@ -25,7 +25,6 @@ from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.faults.backward import backward_steps
 from gradcheck.trace.faults.doubts import doubt_of
-from gradcheck.trace.faults.left_out import with_left_out
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.raising import raising_fault
 from gradcheck.trace.faults.special import never_made
@@ -87,7 +86,6 @@ def find_faults(
         state = state_of(search.points, search.tolerance, wrong)
     before = state
     faults, state, late = _one_after_the_other(search, before, judge)
-    faults = [with_left_out(search, one) for one in faults]
     faults += [one for one in never_made(search, state, wrong) if not judge or judge(one.mended)]
     blocks = {output.name: output.block for output in state.outputs}
     left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong())))

@@ -37,17 +37,16 @@ def products_of(hessian: Any, parameters: Parameters, more: More) -> Products | 
     if parameters.in_place or (isinstance(here, np.ndarray) and here.ndim == 1):
         return lambda packed: lambda vector: hessian(packed, vector, *more.args, **more.kwargs)
 
-    def products(packed: Any) -> Callable[[Array], Any]:
-        def product(vector: Array) -> Any:
-            given = vector if is_flat else parameters.pack_flat(vector)
-            return _flat(named(packed, given, *more.args), parameters)
+    def products(form: Callable[[Array], Any]) -> Products:
+        return lambda packed: (
+            lambda vector: _flat(named(packed, form(vector), *more.args), parameters)
+        )
 
-        return product
-
-    is_flat = False
-    structured = _runs(products(here), parameters.flat)
-    is_flat = not structured and _runs(named, here, parameters.flat, *more.args)
-    return products
+    structured = products(parameters.pack_flat)
+    if _runs(structured(here), parameters.flat):
+        return structured
+    takes_flat = _runs(named, here, parameters.flat, *more.args)
+    return products(np.asarray) if takes_flat else structured
 
 
 def _runs(function: Callable[..., Any], *given: Any) -> bool:

@@ -30,12 +30,8 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
     if not any(_may_be_none(problem, block) for block in range(len(parameters.names))):
         return problem, None
     try:
-        try:
-            gradients = gradients_at(problem, parameters.values)
-        except SeveralHoldersError as several:
-            parameters = _read_by_the_loss(problem, several.holders)
-            problem = replace(problem, parameters=parameters)
-            gradients = gradients_at(problem, parameters.values)
+        problem, gradients = _asked(problem)
+        parameters = problem.parameters
     except UserCodeError:
         named = [
             block
@@ -64,6 +60,15 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
         )
     first = Gradients(tuple(gradients[block] for block in chosen))
     return replace(problem, parameters=parameters.narrowed(chosen)), first
+
+
+def _asked(problem: Problem) -> tuple[Problem, tuple[Gradient, ...]]:
+    """The gradients, and the problem with the one container that they can be the gradients of."""
+    try:
+        return problem, gradients_at(problem, problem.parameters.values)
+    except SeveralHoldersError as several:
+        narrowed = replace(problem, parameters=_read_by_the_loss(problem, several.holders))
+        return narrowed, gradients_at(narrowed, narrowed.parameters.values)
 
 
 def _read_by_the_loss(problem: Problem, holders: Sequence[object]) -> Parameters:

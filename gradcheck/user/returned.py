@@ -172,11 +172,11 @@ def _in_order(returned: list[Any] | tuple[Any, ...], parameters: Parameters) -> 
             for part in extra
         ):
             return same_structure
-    inside = [follow(returned, path[1:]) if path[1:] else ABSENT for path in paths]
-    is_one = len({path[:1] for path in paths}) == 1
-    is_one = is_one and len({path[1:2] for path in paths}) == len(returned)
-    if is_one and not any(one is ABSENT for one in inside):
-        return inside  # the structure of the one container that the parameters lie in
+    in_one = len({path[:1] for path in paths}) == 1 and all(path[1:] for path in paths)
+    if in_one and len({path[1] for path in paths}) == len(returned):
+        inside = [follow(returned, path[1:]) for path in paths]
+        if not any(one is ABSENT for one in inside):
+            return inside  # the structure of the one container that the parameters lie in
     if parameters.in_place:
         by_shape = _by_shape(returned, parameters)
         if by_shape is not None:

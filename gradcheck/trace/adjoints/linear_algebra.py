@@ -40,15 +40,10 @@ def _rule(
             parts = adjoints(g, np.asarray(out), {"of": node.function, **settings}, *operands)
         except np.linalg.LinAlgError:
             return None
-        return (
-            None
-            if parts is None
-            else [
-                (item.index, np.asarray(part))
-                for item, part in zip(given, parts, strict=True)
-                if isinstance(item, Reference)
-            ]
-        )
+        if parts is None:
+            return None
+        pairs = zip(given, parts, strict=True)
+        return [(one.index, np.asarray(part)) for one, part in pairs if isinstance(one, Reference)]
 
     return rule
 

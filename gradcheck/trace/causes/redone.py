@@ -34,7 +34,7 @@ PASSES = 24
 Way = tuple[str, str, str, Callable[..., Any]]
 """A fault, what is wrong, what to write, and the function on the operands instead."""
 
-ARITHMETIC: dict[str, tuple[Way, ...]] = {
+OTHERWISE: dict[str, tuple[Way, ...]] = {
     "add": (
         (fault.SIGN, "`{1}` has the wrong sign in `{all}`", "write `{0} - {1}`", np.subtract),
         (
@@ -160,7 +160,7 @@ def _own_operations(compared: Compared) -> Iterator[list[Node]]:
 def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
     first = nodes[0]
     texts = [_text(first, position) for position in range(2)]
-    ways = [(way, partial(_with_function, way[-1])) for way in ARITHMETIC.get(first.operation, ())]
+    ways = [(way, partial(_with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())]
     if len(first.arguments) == 1:
         ways.append((NEGATED, partial(_on_operand, np.negative, 0)))
     for position, way in enumerate(TURNED if first.operation in PRODUCTS else ()):
@@ -209,7 +209,7 @@ def _ways_with(
                 change = partial(partial, _together, combine, layout, position)
                 yield Cause(kind, words, fix, node.index), change
     for position, present, what in parts:
-        is_elementwise = node.operation in ARITHMETIC and _fits(value, node.value)
+        is_elementwise = node.operation in OTHERWISE and _fits(value, node.value)
         if is_elementwise or present.shape == value.shape:
             words = f"`{name}` belongs in the place of {what} in {whole}"
             change = partial(partial, _taking, position)

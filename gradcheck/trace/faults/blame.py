@@ -82,12 +82,7 @@ def blame(
         return _only_use(state, node.index) if name is None else Blame(name)
     if mend.unit.nodes:
         # a value in a dict was computed, or got its name, before it was put there
-        named = [
-            one
-            for one in names
-            if one.node == mend.unit.first
-            and (one.place.source != one.target or (one.returned and one.is_argument))
-        ]
+        named = [one for one in names if one.node == mend.unit.first and one.names_anew]
         if is_right and named:
             return Blame(named[-1].place, (places[0],))
         return Blame.at(made.chain)

@@ -68,6 +68,7 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
         blocks=blocks,
         fix=special.fix,
     )
+    bare = with_left_out(search, bare)
     return _completed(bare, search, state, mended, special.node, expression), mended
 
 
@@ -126,17 +127,19 @@ def of_mend(
         cause=cause,
         fix=_fix(mend, search, state, blamed.place, written.code, cause),
     )
-    if cause is None and not written.code:
-        bare = _explained(bare, search, state, mend, blamed)
+    bare = with_left_out(search, bare)
+    if bare.cause is None and not written.code:
+        bare = _with_one_redone(bare, search, state, mend, blamed)
     return _completed(bare, search, state, mended, node, text, present.shape), mended
 
 
-def _explained(bare: Fault, search: Followed, state: State, mend: Mend, blamed: Blame) -> Fault:
-    """Return the fault with uses that are left out as cause, or one operation done otherwise."""
-    explained = with_left_out(search, bare)
-    cause = None if explained.cause is not None else redone_cause_of(mend, search, state)
+def _with_one_redone(
+    bare: Fault, search: Followed, state: State, mend: Mend, blamed: Blame
+) -> Fault:
+    """Return the fault with an operation that is to be done otherwise as cause, if there is one."""
+    cause = redone_cause_of(mend, search, state)
     if cause is None:
-        return explained
+        return bare
     blamed = _of_cause(search, cause, blamed, state, mend, bare.blocks[0])
     return replace(
         bare,

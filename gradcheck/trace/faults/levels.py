@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from types import CodeType
 
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.locating.state import State
@@ -11,7 +10,8 @@ from gradcheck.trace.locating.units import CALL, Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.record.places import Chain, arguments_of
-from gradcheck.trace.wording.operand_text import text_of_use
+from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.wording.operand_text import argument_of, text_of_use
 from gradcheck.trace.wording.words import Words
 
 COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
@@ -57,25 +57,11 @@ def level_of_attribute(expression: ast.expr | None, chain: Chain, up: int) -> in
     for level in range(1, up):
         if not isinstance(expression, ast.Name):
             return up
-        expression = _argument(expression.id, chain[level - 1].code, chain[level].place.source)
+        call = expression_of(chain[level].place.source)
+        expression = argument_of(chain[level - 1].code, call, expression)
         if isinstance(expression, ast.Attribute) and expression.attr != "T":
             return level
     return up
-
-
-def _argument(name: str, code: CodeType, source: str) -> ast.expr | None:
-    """Return what a call gives a function for an argument; None if that cannot be told."""
-    try:
-        call = ast.parse(source, mode="eval").body
-    except SyntaxError:
-        return None
-    names = list(arguments_of(code))
-    if not isinstance(call, ast.Call) or name not in names:
-        return None
-    first = int(isinstance(call.func, ast.Attribute) and names[0] == "self")
-    given = dict(zip(names[first:], call.args, strict=False))
-    given |= {one.arg: one.value for one in call.keywords if one.arg is not None}
-    return given.get(name)
 
 
 def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Words) -> bool:

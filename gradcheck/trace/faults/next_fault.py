@@ -128,11 +128,7 @@ def _is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
 
 def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
     """Blame where a right value is taken for one of another kind: named, returned or called for."""
-    named = [
-        one
-        for one in assignments
-        if one.node == mend.unit.first and (one.returned or one.place.source != one.target)
-    ]
+    named = [one for one in assignments if one.node == mend.unit.first and one.names_anew]
     return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
 
 

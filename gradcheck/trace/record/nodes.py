@@ -112,8 +112,8 @@ class Leak:
 class Assignment:
     """A plain `name = other`, which is no operation, and the index of the value it names.
 
-    It may also be `return name` or `return self.name`, which passes a value on. `code` is the code
-    of the function.
+    It may also be `return name` or `return self.name`, which passes a value on, or a `name` that is
+    put into a dict or list. `code` is the code of the function.
     """
 
     node: int
@@ -126,6 +126,11 @@ class Assignment:
     def is_argument(self) -> bool:
         """Whether the name is an argument of the function, which `return name` hands back."""
         return self.target in arguments_of(self.code)
+
+    @property
+    def names_anew(self) -> bool:
+        """Whether it names or returns the value; one put into a dict or list keeps its name."""
+        return self.returned or self.place.source != self.target
 
 
 @dataclass

@@ -71,11 +71,11 @@ def _handed_over(chain: Chain, consumer: Node, operand: int, level: int) -> str:
     text = operand_text(source, positions[0])
     for inner, outer in pairwise(chain[: level + 1]):
         source = outer.place.source
-        text = _argument(inner.code, expression_of(source), text)
+        text = argument_of(inner.code, expression_of(source), text)
     return "" if text is None else ast.get_source_segment(source, text) or ast.unparse(text)
 
 
-def _argument(code: CodeType, call: ast.expr | None, text: ast.expr | None) -> ast.expr | None:
+def argument_of(code: CodeType, call: ast.expr | None, text: ast.expr | None) -> ast.expr | None:
     """Return the expression that a call passes for the argument that a function calls `text`."""
     named = arguments_of(code)
     if not isinstance(call, ast.Call) or not isinstance(text, ast.Name) or text.id not in named:
