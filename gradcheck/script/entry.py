@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.casefiles import what_of_checks
-from gradcheck.options import Wishes
+from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
@@ -52,6 +52,10 @@ SINGLE = float(np.finfo(np.float32).eps) / 2
 """Relative rounding of a number to float32, as a small framework does it to a constant."""
 
 CONFIRMING_SECONDS = 2.0
+
+EDIT_SECONDS = 2.0
+"""How long one edit may compute, as a search for a repair has it."""
+
 CLIPPED = "GC412"
 """Rule accepted in a script: the update in a script is the proper place to clip a gradient."""
 
@@ -70,7 +74,7 @@ class ScriptEntry:
 
     def outcome(self, overrides: Mapping[str, Any]) -> Outcome:
         """Return the outcome of the check; `overrides` replace the arguments of the case."""
-        seconds = SECONDS + sum(float(overrides.get(one) or 0) for one in ("budget", "repair"))
+        seconds = SECONDS + sum(_most_seconds(overrides.get(one)) for one in ("budget", "repair"))
         answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
         if isinstance(answer, Outcome):
             return answer
@@ -93,6 +97,11 @@ class ScriptEntry:
         described = replace(described, notes=(*described.notes, *work.more_notes))
         failures = () if report.ok else (f"expected pass, came out as {report.verdict}",)
         return Outcome(self.name, report, "pass", "pass", failures, script=described)
+
+
+def _most_seconds(budget: float | Edits | None) -> float:
+    """Return how long a budget of a check or a repair may take."""
+    return EDIT_SECONDS * budget.most if isinstance(budget, Edits) else float(budget or 0)
 
 
 class _Work:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gradcheck.options import Wishes
+from gradcheck.options import Edits, Wishes
 from gradcheck.script import ScriptEntry
 from gradcheck.user.calls import place
 
@@ -162,7 +162,7 @@ def test_lines_of_a_notebook_are_those_of_its_code_and_can_be_repaired(tmp_path)
     cells = [{"cell_type": "code", "source": one} for one in (wrong[:7], ["%%time\n"], wrong[7:])]
     (tmp_path / "my book.ipynb").write_text(json.dumps({"cells": cells}, indent=1))
     entry = ScriptEntry(tmp_path / "my book.ipynb", Wishes.of("first_loss", "a", None))
-    outcome = entry.outcome({"repair": 5.0})
+    outcome = entry.outcome({"repair": Edits(1500)})
     assert "init 'my book.ipynb'" in outcome.script.text()
     assert "lines are counted through its code cells" in outcome.script.text()
     location = outcome.report.findings[0].location
