@@ -200,17 +200,18 @@ def _ways_with(
         for position, argument in enumerate(node.arguments[:2])
         if isinstance(argument, Reference)
     ]
+    is_elementwise = node.operation in OTHERWISE
     for text, layout in LAYOUTS:
         laid, named = layout(value), text.format(name)
         for position, present, what in ((RESULT, node.value, whole), *parts):
-            for kind, words, fix, combine in LACKING if _fits(laid, present) else ():
+            fits = _fits(laid, node.value if is_elementwise else present)
+            for kind, words, fix, combine in LACKING if fits else ():
                 where = "" if position == RESULT else f" in {whole}"
                 words, fix = (one.format(what, named) + where for one in (words, fix))
                 change = partial(partial, _together, combine, layout, position)
                 yield Cause(kind, words, fix, node.index), change
     for position, present, what in parts:
-        is_elementwise = node.operation in OTHERWISE and _fits(value, node.value)
-        if is_elementwise or present.shape == value.shape:
+        if is_elementwise and _fits(value, node.value) or present.shape == value.shape:
             words = f"`{name}` belongs in the place of {what} in {whole}"
             change = partial(partial, _taking, position)
             yield Cause(fault.OTHER_OPERAND, words, f"write `{name}`", node.index), change

@@ -27,6 +27,7 @@ from gradcheck.trace.locating.view import View, view_of
 from gradcheck.trace.record.names import MOVES, WRITES
 from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.wording.parts import place_of_element
+from gradcheck.user.outputs import UPSTREAM
 
 
 def next_fault(
@@ -127,8 +128,16 @@ def _is_of_another_kind(mend: Mend, kinds: Set[str]) -> bool:
 
 
 def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[Assignment]) -> Blame:
-    """Blame where a right value is taken for one of another kind: named, returned or called for."""
-    named = [one for one in assignments if one.node == mend.unit.first and one.names_anew]
+    """Blame where a right value is taken for one of another kind: named, returned or called for.
+
+    What is returned by the name of a derivative was taken for one before.
+    """
+    named = [
+        one
+        for one in assignments
+        if one.node == mend.unit.first and one.names_anew
+        if not (one.returned and UPSTREAM.match(one.target))
+    ]
     return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
 
 

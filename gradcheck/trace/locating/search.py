@@ -8,7 +8,7 @@ operation between the two is blamed. Adjoints are first replaced by adjoints, sl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from gradcheck.trace.locating.units import (
     EVERYWHERE,
     NODE,
     QUANTITY,
+    SERIES,
     USE,
     ZERO,
     ByPoint,
@@ -58,6 +59,36 @@ def first_mend(trials: Trials, strict: bool) -> Outcome:
 
     If strict, adjoints are only replaced by adjoints, and slopes by slopes.
     """
+    outcome = _in_order(trials, strict)
+    earlier = None if outcome.mend is None else _begun_before(outcome.mend, trials, strict)
+    return outcome if earlier is None else replace(outcome, mend=earlier)
+
+
+def _begun_before(mend: Mend, trials: Trials, strict: bool) -> Mend | None:
+    """Return the mend of what each pass of a loop computes before the mended value, or None.
+
+    It was to be tried later, as it is a known quantity in the first pass: the wrong one.
+    """
+    if not (mend.unit.is_series and mend.unit.nodes and mend.how == QUANTITY):
+        return None
+    made = trials.state.above[mend.unit.first]
+    for unit in units_of(trials.view):
+        if unit.kind != SERIES or unit.position <= mend.unit.position:
+            continue
+        if unit.first == mend.unit.first or not made >> unit.first & 1:
+            continue
+        earlier = _best(unit, trials, strict)
+        if earlier is None or not earlier.outputs >= mend.outputs or earlier.factor != mend.factor:
+            continue
+        pairs = zip(earlier.actual, earlier.expected, strict=True)
+        size = trials.state.tape[unit.first].value.size
+        if any(not np.allclose(one[:size], other[:size], 1e-6, 0) for one, other in pairs):
+            return earlier
+    return None
+
+
+def _in_order(trials: Trials, strict: bool) -> Outcome:
+    """Return the outcome of one pass through the units."""
     for unit in _cutting(trials):
         mend = _best(unit, trials, strict)
         if mend is not None:

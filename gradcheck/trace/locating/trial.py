@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -151,12 +152,17 @@ class Trials:
                 for several in self.projections.values()
                 if any(weight_of(item, unit.nodes, unit.uses, self.state).any() for item in several)
             ]
+            reached.sort(key=self._depth)  # further on, another bug may add to this one
             below = frozenset(self.state.below(starts))
             self._fixed[unit] = [
                 [with_fixed(item, members, below, self.state) for item in several[:FEWER]]
                 for several in reached[:OUTPUTS]
             ]
         return self._fixed[unit]
+
+    def _depth(self, projections: Sequence[Projection]) -> int:
+        """Return how many operations make the output of some projections."""
+        return sum(self.state.above[node].bit_count() for node in projections[0].seed)
 
     def _effects(
         self,
