@@ -62,6 +62,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     factor_causes.factor_left_out_cause,
     operation_causes.operand_cause,
     factor_causes.zeros_cause,
+    factor_causes.shares_cause,
 )
 """The causes in the order in which they are tried; the first that applies is taken."""
 

@@ -193,6 +193,18 @@ def zeros_cause(compared: Compared) -> Cause | None:
     return Cause(fault.FACTOR_MISSING, words, "multiply by a mask that is 0 in these entries")
 
 
+def shares_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the right value is the wrong one divided by its sum."""
+    actual = compared.actual
+    for axis in (*range(actual[0].ndim), None) if actual[0].size > 2 else ():
+        shares = [value / np.sum(value, axis=axis, keepdims=True) for value in actual]
+        if same(shares, compared.expected):
+            along = "" if axis is None or actual[0].ndim == 1 else f" along axis {axis}"
+            words = f"the division by its sum{along} is missing"
+            return Cause(fault.FACTOR_MISSING, words, f"divide it by its sum{along}")
+    return None
+
+
 def clip_cause(compared: Compared) -> Cause | None:
     """Return the cause if the right value is cut off at a bound."""
     node = compared.state.tape[compared.node]

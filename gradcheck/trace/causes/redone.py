@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import same_arrays
 from gradcheck.trace import fault
 from gradcheck.trace.causes.compared import Array, Compared, agrees_with
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import grouped, latest_first
+from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.scope import names_at
@@ -113,7 +115,7 @@ def redone_cause(passes: Sequence[Compared]) -> Cause | None:
     compared = passes[0]
     if compared.is_use or compared.operand - compared.state.start > LONGEST:
         return None
-    places = list(_own_operations(compared))
+    places = list(_own_operations(passes))
     for ways in (_done_otherwise, _with_values_in_scope):
         for nodes in places:
             for cause, changes in ways(nodes, compared):
@@ -130,31 +132,45 @@ def _is_right(compared: Compared, changes: Mapping[int, Change]) -> bool:
     )
 
 
-def _own_operations(compared: Compared) -> Iterator[list[Node]]:
-    """Yield the gradient's own operations behind the wrong value: one in all passes and calls.
+def _own_operations(passes: Sequence[Compared]) -> Iterator[list[Node]]:
+    """Yield the gradient's own operations behind wrong values: one in all passes and calls."""
+    tape = passes[0].state.tape
+    able = [one for one in tape if one.operands]
+    in_passes = grouped(((one.chain, one.name), one) for one in able)
+    in_calls = grouped(((one.chain[:1], one.name), one) for one in able)
+    keys = dict.fromkeys((one.chain, one.name) for each in passes for one in _own_behind(each))
+    for chain, name in keys:
+        yield in_passes[chain, name]
+        if len(in_calls[chain[:1], name]) > len(in_passes[chain, name]):
+            yield in_calls[chain[:1], name]
 
-    What the loss does as well is right, and so is what has a known value, with all it is made of.
+
+def _own_behind(compared: Compared) -> Iterator[Node]:
+    """Yield the gradient's own operations behind a wrong value, the last first.
+
+    What the loss does as well is right, and so is what has a known value, with all it is made of:
+    but for a sum that is one of its terms, and what is put into an array.
     """
     tape, of_the_loss = compared.state.tape, {node.place for node in compared.loss_nodes}
     above = list(islice(latest_first(tape, [compared.operand]), FURTHEST))
     explained = compared.known.explaining_each([compared.state.at(one.index) for one in above])
-    right = {one.index for one, known in zip(above, explained, strict=True) if known}
+    right = {
+        one.index
+        for one, known in zip(above, explained, strict=True)
+        if known and not (one.operation in WRITES or _adds_nothing(one, tape))
+    }
     made = latest_first(
         tape, [compared.operand], lambda one: () if one.index in right else one.operands
     )
     own = (one for one in made if one.operands and one.is_float and one.place)
-    keys = [
-        (one.chain, one.name)
-        for one in islice(own, FURTHEST)
-        if one.index not in right and one.place not in of_the_loss
-    ]
-    able = [one for one in tape if one.operands]
-    in_passes = grouped(((one.chain, one.name), one) for one in able)
-    in_calls = grouped(((one.chain[:1], one.name), one) for one in able)
-    for chain, name in dict.fromkeys(keys):
-        yield in_passes[chain, name]
-        if len(in_calls[chain[:1], name]) > len(in_passes[chain, name]):
-            yield in_calls[chain[:1], name]
+    for one in islice(own, FURTHEST):
+        if one.index not in right and one.place not in of_the_loss:
+            yield one
+
+
+def _adds_nothing(node: Node, tape: Sequence[Node]) -> bool:
+    terms = [tape[index].value for index in node.operands] if node.operation == "add" else []
+    return any(same_arrays([term], [node.value]) for term in terms)
 
 
 def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:

@@ -27,8 +27,12 @@ def upstream_cause(compared: Compared) -> Cause | None:
             continue  # the expected derivative itself does not arrive there
         if values[0].shape != compared.actual[0].shape or not np.ptp(values[0]):
             continue
-        if same(product(compared.actual, values), compared.expected):
+        lacking = product(compared.actual, values)
+        for times in dict.fromkeys((1.0, compared.factor)):
+            if not same([times * value for value in lacking], compared.expected):
+                continue
             arriving = compared.words.quantity(ADJOINT, quantity.node)
+            arriving = arriving if times == 1 else f"{times:.6g} times {arriving}"
             words = f"{arriving}, which arrives there, is left out"
             return Cause(fault.UPSTREAM_MISSING, words, f"multiply by {arriving}")
     return None

@@ -192,12 +192,16 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
 def _of_that_shape(node: Node, view: View) -> Node | None:
     """Return the computed operand from which an operation on entries has its shape; or None.
 
-    A value that the loss uses has its own shape.
+    A value that the loss uses has its own shape, and a sum over passes that of what it adds.
     """
     if not (node.operation in ELEMENTWISE or (node.operation in MOVES and len(node.operands) == 1)):
         return None
     operands = (view.state.tape[one] for one in node.operands if not view.explained.get(one))
-    alike = [one for one in operands if one.value.shape == node.value.shape and not one.is_leaf]
+    alike = [
+        one
+        for one in operands
+        if one.value.shape == node.value.shape and not one.is_leaf and one.in_loop != node.in_loop
+    ]
     return alike[0] if len(alike) == 1 else None
 
 
