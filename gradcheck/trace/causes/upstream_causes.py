@@ -165,10 +165,14 @@ def _is_instead(compared: Compared, form: Arrays) -> bool:
 
 
 def _errors(compared: Compared, node: int) -> Iterator[Arrays]:
-    """Yield the differences between a value of the loss and data of the same shape."""
+    """Yield the differences between a value of the loss and data of the same shape.
+
+    Zeros are a state before the first pass of a loop.
+    """
     shape = compared.loss_nodes[node].value.shape
-    for leaf in compared.loss_nodes:
-        if leaf.is_leaf and leaf.value.shape == shape and leaf.index not in compared.parameters:
+    for leaf in compared.loss_nodes if np.any(compared.actual[0]) else ():
+        is_data = leaf.is_leaf and leaf.index not in compared.parameters and np.any(leaf.value)
+        if is_data and leaf.value.shape == shape:
             yield less(compared.values(node), compared.values(leaf.index))
 
 

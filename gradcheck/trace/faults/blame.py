@@ -14,6 +14,7 @@ from gradcheck.trace.faults.levels import COMPREHENSIONS, levels_up
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.names import COPIES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Call, Chain, Place
 from gradcheck.trace.wording.operand_text import place_of_use, text_of_use, with_place
@@ -85,8 +86,18 @@ def blame(
         named = [one for one in names if one.node == mend.unit.first and one.names_anew]
         if is_right and named:
             return Blame(named[-1].place, (places[0],))
-        return Blame.at(made.chain)
+        copied = _copied_elsewhere(state, made) if is_right else None
+        return Blame.at(made.chain) if copied is None else Blame(copied, (places[0],))
     return _blame_operand(mend, view, made, assignments, words)
+
+
+def _copied_elsewhere(state: State, made: Node) -> Place | None:
+    """Return where another function copies a value that it was to change, if all uses do so."""
+    users = [state.tape[user] for user in state.consumers[made.index]]
+    copied = [user for user in users if user.operation in COPIES and user.chain]
+    if len(copied) != 1 or len(users) != 1 or copied[0].chain[0].code is made.chain[0].code:
+        return None
+    return copied[0].place
 
 
 def _only_use(state: State, index: int) -> Blame:

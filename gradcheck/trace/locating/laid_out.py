@@ -16,9 +16,10 @@ from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.operations import LAID_OUT, positions_through
 from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidates
+from gradcheck.trace.locating.constants import in_a_row
 from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, USE, Mend, Unit
+from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, SERIES, USE, Mend, Unit, in_pass
 from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
@@ -35,6 +36,10 @@ def in_what_is_laid_out(
     mend: Mend, state: State, wrong: frozenset[str], candidates: Candidates
 ) -> Mend:
     """Return the mend of the one expression that the wrong entries come from, or the same mend."""
+    if mend.unit.kind == SERIES:
+        each = _in_each_pass(mend, state)
+        holds = each and state.mended_by(each.replacements, wrong) >= mend.outputs
+        return each if each and holds else mend
     mend = _as_written_in_the_end(mend, state)
     inner = _before_other_writes(mend, state, candidates.of_matrix)
     for _ in range(LAYERS):
@@ -50,6 +55,47 @@ def in_what_is_laid_out(
         if mended >= mend.outputs:
             mends.append(replace(tried, outputs=mended))
     return max(mends, key=lambda one: len(one.outputs), default=mend)
+
+
+def _in_each_pass(mend: Mend, state: State) -> Mend | None:
+    """Return the mend of the one expression that each pass of a loop lays out wrongly, or None.
+
+    The first wrong pass shows which; in later ones, the others may inherit its error.
+    """
+    nodes, shape = mend.unit.nodes, state.tape[mend.unit.first].value.shape
+    if any(state.tape[node].operation not in LAID_OUT for node in nodes):
+        return None
+    passes = [
+        replace(
+            mend,
+            unit=Unit(NODE, node, nodes=(node,)),
+            actual=in_pass(mend.actual, number, shape),
+            expected=in_pass(mend.expected, number, shape),
+        )
+        for number, node in enumerate(nodes)
+    ]
+    first = next((one for one in passes if off_entries(one).size), passes[0])
+    operand = _operand(first, first.unit.first, state)
+    if operand is None:
+        return None
+    position = state.tape[first.unit.first].operands.index(operand)
+    operands = [state.tape[node].operands[position] for node in nodes]
+    if any(state.consumers[one] != [node] for one, node in zip(operands, nodes, strict=True)):
+        return None
+    expected = [
+        [_expected(one, point, (one.unit.first, operand), state) for point in state.points]
+        for one, operand in zip(passes, operands, strict=True)
+    ]
+    by_point = list(zip(*expected, strict=True))
+    return replace(
+        mend,
+        unit=Unit(SERIES, operands[0], nodes=tuple(operands)),
+        actual=[in_a_row([values[one] for one in operands]) for values in state.values],
+        expected=[in_a_row(several) for several in by_point],
+        replacements=tuple(
+            Replacement(nodes=dict(zip(operands, several, strict=True))) for several in by_point
+        ),
+    )
 
 
 def _as_written_in_the_end(mend: Mend, state: State) -> Mend:

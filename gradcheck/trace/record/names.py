@@ -35,6 +35,8 @@ MOVES = split_names(
 
 WRITES = ("setitem", "scatter")
 
+COPIES = ("copy", "array", "asarray", "ascontiguousarray")
+
 BILINEAR = split_names(
     """
     multiply matmul dot outer inner vdot tensordot einsum kron convolve correlate vecdot
