@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -19,6 +18,16 @@ import numpy as np
 from gradcheck.arrays import same_arrays
 from gradcheck.trace import fault
 from gradcheck.trace.causes.compared import Array, Compared, agrees_with
+from gradcheck.trace.causes.other_passes import at_other_passes
+from gradcheck.trace.causes.redo import (
+    RESULT,
+    Redo,
+    Trial,
+    on_operand,
+    taking,
+    together,
+    with_function,
+)
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import grouped, latest_first
 from gradcheck.trace.record.names import WRITES
@@ -93,18 +102,11 @@ LACKING: tuple[Way, ...] = (
 )
 """In the texts, {0} is an operation or an operand, and {1} a value in scope."""
 
-RESULT = -1
-"""The position of an operation's result, beside those of its operands."""
-
 LAYOUTS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
     ("{}", lambda value: value),
     ("{}[:, None]", lambda value: value[:, None] if value.ndim == 1 else np.zeros(0)),
 )
 """How a value in scope may be laid out; an empty array where it cannot be."""
-
-Change = Callable[[Node], Node]
-Trial = tuple[Cause, Mapping[int, Change]]
-"""A cause, and by index the change of an operation: one in each pass of a loop."""
 
 
 def redone_cause(passes: Sequence[Compared]) -> Cause | None:
@@ -116,19 +118,26 @@ def redone_cause(passes: Sequence[Compared]) -> Cause | None:
     if compared.is_use or compared.operand - compared.state.start > LONGEST:
         return None
     places = list(_own_operations(passes))
-    for ways in (_done_otherwise, _with_values_in_scope):
+    for ways in (at_other_passes, _done_otherwise, _with_values_in_scope):
         for nodes in places:
             for cause, changes in ways(nodes, compared):
                 if compared.deadline.has_passed:
                     return None
-                if all(_is_right(one, changes) for one in passes):
+                reached = [one for one in passes if _reaches(one, changes)]
+                if reached and all(_is_right(one, changes) for one in reached):
                     return cause
     return None
 
 
-def _is_right(compared: Compared, changes: Mapping[int, Change]) -> bool:
+def _reaches(compared: Compared, changes: Mapping[int, Redo]) -> bool:
+    """False for the first or last pass of a loop, which has no neighbour."""
+    made = compared.state.above[compared.operand]
+    return any(made >> index & 1 for index in changes)
+
+
+def _is_right(compared: Compared, changes: Mapping[int, Redo]) -> bool:
     return agrees_with(
-        compared, lambda nodes: {index: change(nodes[index]) for index, change in changes.items()}
+        compared, lambda nodes: {index: redo(nodes[index]) for index, redo in changes.items()}
     )
 
 
@@ -176,11 +185,11 @@ def _adds_nothing(node: Node, tape: Sequence[Node]) -> bool:
 def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
     first = nodes[0]
     texts = [_text(first, position) for position in range(2)]
-    ways = [(way, partial(_with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())]
+    ways = [(way, partial(with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())]
     if len(first.arguments) == 1:
-        ways.append((NEGATED, partial(_on_operand, np.negative, 0)))
+        ways.append((NEGATED, partial(on_operand, np.negative, 0)))
     for position, way in enumerate(TURNED if first.operation in PRODUCTS else ()):
-        ways.append((way, partial(_on_operand, np.transpose, position)))
+        ways.append((way, partial(on_operand, np.transpose, position)))
     for (kind, words, fix, _), change in ways:
         words, fix = (one.format(*texts, all=first.source) for one in (words, fix))
         yield Cause(kind, words, fix, first.index), {one.index: change for one in nodes}
@@ -208,7 +217,7 @@ def _with_values_in_scope(nodes: Sequence[Node], compared: Compared) -> Iterator
 
 def _ways_with(
     name: str, value: Array, node: Node, compared: Compared
-) -> Iterator[tuple[Cause, Callable[[int | Array], Change]]]:
+) -> Iterator[tuple[Cause, Callable[[int | Array], Redo]]]:
     """Yield how a value may be taken into an operation: a function of its index, or of data."""
     whole = f"`{node.source}`"
     parts = [
@@ -224,12 +233,12 @@ def _ways_with(
             for kind, words, fix, combine in LACKING if fits else ():
                 where = "" if position == RESULT else f" in {whole}"
                 words, fix = (one.format(what, named) + where for one in (words, fix))
-                change = partial(partial, _together, combine, layout, position)
+                change = partial(partial, together, combine, layout, position)
                 yield Cause(kind, words, fix, node.index), change
     for position, present, what in parts:
-        if is_elementwise and _fits(value, node.value) or present.shape == value.shape:
+        if (is_elementwise and _fits(value, node.value)) or present.shape == value.shape:
             words = f"`{name}` belongs in the place of {what} in {whole}"
-            change = partial(partial, _taking, position)
+            change = partial(partial, taking, position)
             yield Cause(fault.OTHER_OPERAND, words, f"write `{name}`", node.index), change
 
 
@@ -252,58 +261,3 @@ def _fits(value: Array, made: Array) -> bool:
         return value.size > 0 and np.broadcast_shapes(value.shape, made.shape) == made.shape
     except ValueError:
         return False
-
-
-def _with_function(function: Callable[..., Any], node: Node) -> Node:
-    return replace(node, function=function, keywords={})
-
-
-def _on_operand(change: Callable[[Any], Any], position: int, node: Node) -> Node:
-    """Return the operation on one operand changed."""
-    function = node.function
-
-    def done(*operands: Any, **keywords: Any) -> Any:
-        changed = [change(one) if at == position else one for at, one in enumerate(operands)]
-        return None if function is None else function(*changed, **keywords)
-
-    return replace(node, function=done)
-
-
-def _together(
-    combine: Callable[..., Any],
-    layout: Callable[[Array], Array],
-    position: int,
-    other: int | Array,
-    node: Node,
-) -> Node:
-    """Return the operation with an operand, or its result, combined with another value."""
-    function = node.function
-
-    def done(*operands: Any, **keywords: Any) -> Any:
-        *own, last = operands
-        if function is None:
-            return None
-        if position == RESULT:
-            return combine(function(*own, **keywords), layout(last))
-        own[position] = combine(own[position], layout(last))
-        return function(*own, **keywords)
-
-    argument, operands = _as_argument(other)
-    return replace(
-        node,
-        function=done,
-        arguments=(*node.arguments, argument),
-        operands=(*node.operands, *operands),
-    )
-
-
-def _taking(position: int, other: int | Array, node: Node) -> Node:
-    """Return the operation with another value as an operand."""
-    arguments = list(node.arguments)
-    arguments[position], operands = _as_argument(other)
-    return replace(node, arguments=tuple(arguments), operands=(*node.operands, *operands))
-
-
-def _as_argument(value: int | Array) -> tuple[Any, tuple[int, ...]]:
-    """Return what stands for a value, given by its index or itself, and its index if it has one."""
-    return (Reference(value), (value,)) if isinstance(value, int) else (value, ())
