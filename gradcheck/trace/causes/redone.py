@@ -39,7 +39,7 @@ from gradcheck.trace.wording.words import SHORT
 FURTHEST, LONGEST = 150, 3000
 """The most operations before the wrong value that are done otherwise, and that are executed."""
 
-PASSES = 24
+PASSES = 48
 """The most passes of a loop in which values in scope are tried."""
 
 Way = tuple[str, str, str, Callable[..., Any]]

@@ -17,6 +17,7 @@ from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import COPIES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Call, Chain, Place
+from gradcheck.trace.wording.loops import loop_around
 from gradcheck.trace.wording.operand_text import place_of_use, text_of_use, with_place
 from gradcheck.trace.wording.words import Words
 
@@ -120,9 +121,15 @@ def _blame_operand(
     operand = mend.unit.uses[0][1]
     source = state.tape[operand]
     returned = _returned_for(mend, state, made, assignments)
+    if returned is None and source.index not in view.carrying:
+        returned = _handed_back(mend, operand, made, assignments, words)
     if returned is not None:
         return Blame(returned, tuple(places[:2]))
     within = _level_in_helper(mend, view, source, made, words)
+    names = naming(assignments)
+    handed_on = _assigned(node, operand, made.chain[0], names) if mend.unit.is_series else None
+    if handed_on is not None and within is None:  # to the next pass of the loop
+        return Blame(handed_on.place, tuple(places[:2]))
     if source.chain and (within is not None or view.is_idle(source.index)):
         place = source.chain[within or 0].place
         return Blame(place, (places[0],))
@@ -130,7 +137,6 @@ def _blame_operand(
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     is_turned = _is_moved_wrongly(mend, view, source)  # the right value, with entries moved
     calls = () if is_turned else made.chain[: up + 1]
-    names = naming(assignments)
     assigned = (_assigned(node, operand, call, names) for call in calls)
     if (assignment := next(filter(None, assigned), None)) is not None:
         return Blame(assignment.place, (place, *also))
@@ -173,6 +179,21 @@ def _returned_for(
         if one.returned and one.node == operand and one.code.co_name == name
     )
     return next(returned, None)
+
+
+def _handed_back(
+    mend: Mend, operand: int, made: Node, assignments: Sequence[Assignment], words: Words
+) -> Place | None:
+    """Return where a function of the gradient alone returns a value as a derivative, or None."""
+    if mend.candidate is None or mend.candidate.kind != ADJOINT:
+        return None
+    running = {call.code for node in (made, *words.nodes) for call in node.chain}
+    returned = [
+        one.place
+        for one in assignments
+        if one.returned and one.node == operand and one.code not in running
+    ]
+    return returned[-1] if returned else None
 
 
 def _called_for(made: Node, consumer: Node, operand: int) -> str | None:
@@ -253,11 +274,17 @@ def _assigned(
         text = linecache.getline(used.place.file, used.place.line)
         if (
             assignment.code is used.code
-            and assignment.place.line < used.place.line
+            and _comes_before(assignment.place, used.place)
             and re.search(rf"\b{re.escape(assignment.target)}\b", text)
         ):
             latest = assignment
     return latest
+
+
+def _comes_before(assigned: Place, used: Place) -> bool:
+    """True if a value is assigned before it is used: in the pass before, if not further up."""
+    loop = loop_around(used)
+    return assigned.line < used.line or (loop is not None and loop == loop_around(assigned))
 
 
 def outside_the_loss(blamed: Blame, node: Node, state: State, words: Words) -> Blame:

@@ -27,6 +27,7 @@ from gradcheck.trace.locating.view import View, view_of
 from gradcheck.trace.record.names import MOVES, WRITES
 from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.wording.parts import place_of_element
+from gradcheck.trace.wording.words import Words
 from gradcheck.user.outputs import UPSTREAM
 
 
@@ -115,7 +116,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
     if (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
-        blamed = _handed_on(blamed, mend, view.state, assignments)
+        blamed = _handed_on(blamed, mend, view.state, _outside(search.words, assignments))
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return _of_entry(search, view.state, mend, blamed)
@@ -138,7 +139,15 @@ def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[As
         if one.node == mend.unit.first and one.names_anew
         if not (one.returned and UPSTREAM.match(one.target))
     ]
-    return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
+    returned = [one for one in named if one.returned][-1:]
+    places = [one.place for one in (*returned, *named)]
+    return Blame(places[0]) if places else outside_helper(blamed, mend, state)
+
+
+def _outside(words: Words, assignments: Sequence[Assignment]) -> list[Assignment]:
+    """Return the assignments in functions that the loss does not run."""
+    codes = {call.code for node in words.nodes for call in node.chain}
+    return [one for one in assignments if one.code not in codes]
 
 
 def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tuple[Fault, State]:
