@@ -101,13 +101,15 @@ def _written(
         key=lambda text: (not text.isidentifier(), text in copies, made[text], len(text), text),
     )
     what = f"`{wrong}`" if len(wrong) <= SHORT else "it"
-    writings = chain(
+    writings = [
         _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
         _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
         _fitting(CHANGED, sites, state, ordered, what),
         _inside(INNER, sites, state, ordered, wrong),
-    )
-    return next(writings, None)
+    ]
+    if expression_of(wrong) is None:  # a statement: no factor of it can be written
+        writings = [writings[at] for at in (0, 1, 3, 2)]
+    return next(chain(*writings), None)
 
 
 def _sites(

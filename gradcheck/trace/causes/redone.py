@@ -252,7 +252,7 @@ def _scope(node: Node, compared: Compared) -> dict[str, int]:
         return {}
     named = [one for one in compared.points[0].gradient.tape.assignments if not one.returned]
     scope = names_at(compared.state, node.index, node.place, named)
-    return {name: at for name, at in scope.items() if at < node.index and len(name) <= SHORT}
+    return {name: at for name, at in scope.items() if at != node.index and len(name) <= SHORT}
 
 
 def _fits(value: Array, made: Array) -> bool:

@@ -86,9 +86,7 @@ def other_sum_cause(compared: Compared) -> Cause | None:
 def adjoint_cause(compared: Compared) -> Cause | None:
     """Return the cause if a value, or the derivative by it, stands for another derivative."""
     used = _named(compared)
-    is_itself = used and any(same(compared.actual, compared.values(i)) for i in compared.derived_by)
-    is_sent_back = used and _is_sent_back(compared, user_of(compared))
-    if used.startswith("dL/d") or is_itself or is_sent_back:
+    if used.startswith("dL/d") or (used and _is_sent_back(compared, user_of(compared))):
         name = f"dL/d{compared.words.name(min(compared.derived_by))}"
         return Cause(fault.OTHER_ADJOINT, f"{used} is used where {name} belongs")
     return None

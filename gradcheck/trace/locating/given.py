@@ -1,7 +1,8 @@
 """What a helper that the loss runs too was given wrongly.
 
 The code of such a helper is right. A wrong value in it is followed back, beside the loss's own
-value, to the one value that came from outside and that differs.
+value, to the one value that came from outside and that differs. So is what the gradient computes
+itself as the loss does, from another value.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def _differing_from_outside(
             for one, other in zip(node.operands, right.operands, strict=False)
             if not same_arrays(state.at(one), [nodes[other].value for nodes in losses])
         }
-        if not differing or not _is_run_alike(node, right):
+        alike = _is_run_alike(node, right) or _is_made_alike(node, right, differing, state)
+        if not differing or not alike:
             outside.add(pair)
         else:
             pending += differing - seen
@@ -69,3 +71,16 @@ def _is_run_alike(node: Node, other: Node) -> bool:
     """True if two values were computed by the same instruction, each from as many others."""
     is_same = node.chain[:1] == other.chain[:1] and node.name == other.name
     return is_same and bool(node.chain) and len(node.operands) == len(other.operands)
+
+
+def _is_made_alike(node: Node, other: Node, differing: set[Edge], state: State) -> bool:
+    """True if the gradient does an operation of the loss itself, on one value made for it alone."""
+    is_same = node.name == other.name and len(node.operands) == len(other.operands)
+    return (
+        is_same
+        and len(differing) == 1
+        and all(
+            state.consumers[one] == [node.index] and not state.tape[one].is_leaf
+            for one, _ in differing
+        )
+    )

@@ -27,7 +27,8 @@ def names_at(
 ) -> dict[str, int]:
     """Return the values by the texts by which the function at a place can refer to them.
 
-    These are values that it computes or reads before the operation `index`, or reads after it.
+    These are values that it computes or reads before the operation `index`, or reads after it, or
+    computes from them.
     """
     tape, calls = state.tape, with_place(state, state.tape[index]).chain
     level = next((i for i, call in enumerate(calls) if call.place.function == place.function), -1)
@@ -48,6 +49,9 @@ def names_at(
                 earlier = scope.setdefault(text, argument.index)
                 scope[text] = argument.index if node.index <= index else earlier
         if node.index >= index:
+            is_made_of_them = index < node.index and max(node.operands, default=0) < index
+            if depth == 0 and is_made_of_them and len(source) <= SHORT and _is_whole(source):
+                scope.setdefault(source, node.index)
             continue
         for name in filter(None, (assigned_name(call.place), *plain.get(node.index, ()))):
             word = re.compile(rf"\b{re.escape(name)}\b")  # texts with the old value are stale
