@@ -44,6 +44,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     index_causes.loss_index_cause,
     path_causes.written_cause,
     axis_causes.sample_cause,
+    factor_causes.shares_cause,
     slope_causes.slope_cause,
     operation_causes.softmax_cause,
     factor_causes.again_cause,
@@ -64,7 +65,6 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     factor_causes.factor_left_out_cause,
     operation_causes.operand_cause,
     factor_causes.zeros_cause,
-    factor_causes.shares_cause,
 )
 """The causes in the order in which they are tried; the first that applies is taken."""
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
+from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.axis_causes import REDUCTIONS
 from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quotient, same
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
@@ -21,6 +21,8 @@ def upstream_cause(compared: Compared) -> Cause | None:
     """Return the cause if the wrong value lacks the factor of a derivative that arrives there."""
     if compared.actual[0].shape != compared.expected[0].shape:
         return None
+    explained = compared.known.explaining(compared.actual)
+    of_slopes = {one.node for one in explained if one.kind == SLOPE}
     for quantity in compared.known.of_kind(ADJOINT):
         values = quantity.values
         if quantity.node in compared.derived_by:
@@ -28,7 +30,8 @@ def upstream_cause(compared: Compared) -> Cause | None:
         if values[0].shape != compared.actual[0].shape or not np.ptp(values[0]):
             continue
         lacking = product(compared.actual, values)
-        for times in dict.fromkeys((1.0, compared.factor)):
+        of_slope = quantity.node in of_slopes and proportion(compared.expected, lacking, 1e-6)
+        for times in (1.0, of_slope or compared.factor):
             if not same([times * value for value in lacking], compared.expected):
                 continue
             arriving = compared.words.quantity(ADJOINT, quantity.node)

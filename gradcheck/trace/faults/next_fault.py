@@ -133,13 +133,10 @@ def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[As
 
     What is returned by the name of a derivative was taken for one before.
     """
-    named = [
-        one
-        for one in assignments
-        if one.node == mend.unit.first and one.names_anew
-        if not (one.returned and UPSTREAM.match(one.target))
-    ]
+    named = [one for one in assignments if one.node == mend.unit.first and one.names_anew]
     returned = [one for one in named if one.returned][-1:]
+    if any(UPSTREAM.match(one.target) for one in returned):
+        return blamed
     places = [one.place for one in (*returned, *named)]
     return Blame(places[0]) if places else outside_helper(blamed, mend, state)
 

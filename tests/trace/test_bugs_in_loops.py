@@ -1,0 +1,301 @@
+"""Bugs in loops over time, layers and samples: the line, the name, and what to write."""
+
+import pytest
+from named_bugs import first_finding
+
+GATES = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+X, y = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 2))
+
+
+class Memory:
+    def __init__(self, width, units):
+        self.units = units
+        self.W = rng.normal(size=(width + units, 4 * units)) * 0.5
+
+    def forward(self, xs):
+        n = self.units
+        h, c, out, self.kept = np.zeros((2, n)), np.zeros((2, n)), [], []
+        for t in range(4):
+            z = np.hstack([xs[:, t], h])
+            a = z @ self.W
+            i, f, o = (1 / (1 + np.exp(-a[:, k * n:(k + 1) * n])) for k in range(3))
+            u, before = np.tanh(a[:, 3 * n:]), c
+            c = f * c + i * u
+            bent = np.tanh(c)
+            h = o * bent
+            self.kept.append((z, i, f, o, u, before, bent))
+            out.append(h)
+        return np.stack(out, axis=1)
+
+    def backward(self, back):
+        self.dW, dx = np.zeros_like(self.W), np.zeros((2, 4, 3))
+        dh_next, dc_next = np.zeros((2, self.units)), np.zeros((2, self.units))
+        for t in range(3, -1, -1):
+            z, i, f, o, u, before, bent = self.kept[t]
+            dh = back[:, t] + dh_next
+            dc = dh * o * (1 - bent**2) + dc_next
+            d_gates = dc * u * i * (1 - i), dc * before * f * (1 - f), dh * bent * o * (1 - o)
+            da = np.hstack([*d_gates, dc * i * (1 - u**2)])
+            self.dW += z.T @ da
+            dz = da @ self.W.T
+            dx[:, t], dh_next = dz[:, :3], dz[:, 3:]
+            dc_next = dc * f
+        return dx
+
+
+lower, upper = Memory(3, 3), Memory(3, 2)
+
+
+def params():
+    return {"lower": lower.W.copy(), "upper": upper.W.copy()}
+
+
+def run(p):
+    lower.W, upper.W = p["lower"], p["upper"]
+    return upper.forward(lower.forward(X))
+
+
+def loss(p):
+    return 0.5 * np.sum((run(p)[:, -1] - y) ** 2)
+
+
+def grad(p):
+    out = run(p)
+    back = np.zeros_like(out)
+    back[:, -1] = out[:, -1] - y
+    lower.backward(upper.backward(back))
+    return {"lower": lower.dW, "upper": upper.dW}
+"""
+
+STATES = """
+import numpy as np
+
+rng = np.random.default_rng(7)
+X, goal = rng.normal(size=(5, 3)), rng.normal(size=4)
+
+
+def params():
+    return {"U": rng.normal(size=(4, 3)), "V": rng.normal(size=(4, 4)) * 0.4}
+
+
+def states(p):
+    h = np.zeros((6, 4))
+    for t in range(5):
+        h[t + 1] = np.tanh(p["U"] @ X[t] + p["V"] @ h[t])
+    return h
+
+
+def loss(p):
+    return np.sum((states(p)[-1] - goal) ** 2)
+
+
+def grad(p):
+    h = states(p)
+    dU, dV, back = np.zeros((4, 3)), np.zeros((4, 4)), 2 * (h[-1] - goal)
+    for t in reversed(range(5)):
+        bent = back * (1 - h[t + 1] ** 2)
+        dU += np.outer(bent, X[t])
+        dV += np.outer(bent, h[t])
+        back = p["V"].T @ bent
+    return {"U": dU, "V": dV}
+"""
+
+WINDOWS = """
+import numpy as np
+
+rng = np.random.default_rng(11)
+WORDS = [(0, 1, [3, 4, 3]), (2, 0, [5, 1]), (0, 4, [2, 5, 5])]
+
+
+def params():
+    return {"middle": rng.normal(size=(6, 3)), "around": rng.normal(size=(6, 3))}
+
+
+def bent(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def loss(p):
+    total = 0.0
+    for word, seen, others in WORDS:
+        v = p["middle"][word]
+        total -= np.log(bent(p["around"][seen] @ v))
+        for k in others:
+            total -= np.log(bent(-p["around"][k] @ v))
+    return total / len(WORDS)
+
+
+def sampled(v, seen, others, U):
+    gv, gU = np.zeros_like(v), np.zeros_like(U)
+    s = bent(U[seen] @ v)
+    gv += (s - 1) * U[seen]
+    gU[seen] += (s - 1) * v
+    for k in others:
+        off = 1 - bent(-U[k] @ v)
+        gv += off * U[k]
+        gU[k] += off * v
+    return gv, gU
+
+
+def grad(p):
+    dM, dA = np.zeros((6, 3)), np.zeros((6, 3))
+    for word, seen, others in WORDS:
+        gv, gU = sampled(p["middle"][word], seen, others, p["around"])
+        dM[word] += gv / len(WORDS)
+        dA += gU / len(WORDS)
+    return {"middle": dM, "around": dA}
+"""
+
+LAYERS = """
+import numpy as np
+
+rng = np.random.default_rng(13)
+X, y = rng.normal(size=(3, 8)), np.array([[1, 0, 0, 1, 1, 0, 1, 0]])
+
+
+def params():
+    shapes = {"W1": (5, 3), "W2": (4, 5), "W3": (1, 4)}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+def forward(p):
+    A, kept = X, []
+    for name in ("W1", "W2", "W3"):
+        Z = p[name] @ A
+        kept.append((A, Z))
+        A = 1 / (1 + np.exp(-Z)) if name == "W3" else np.maximum(0, Z)
+    return A, kept
+
+
+def loss(p):
+    A, _ = forward(p)
+    return -np.mean(y * np.log(A) + (1 - y) * np.log(1 - A))
+
+
+def relu_backward(dA, Z):
+    dZ = np.array(dA, copy=True)
+    dZ[Z <= 0] = 0
+    return dZ
+
+
+def sigmoid_backward(dA, Z):
+    s = 1 / (1 + np.exp(-Z))
+    dZ = dA * s * (1 - s)
+    return dZ
+
+
+def grad(p):
+    A, kept = forward(p)
+    grads, dA = {}, -(y / A) + (1 - y) / (1 - A)
+    for name, back in (("W3", sigmoid_backward), ("W2", relu_backward), ("W1", relu_backward)):
+        before, Z = kept.pop()
+        dZ = back(dA, Z)
+        grads[name] = dZ @ before.T / 8
+        dA = p[name].T @ dZ
+    return grads
+"""
+
+TWO_PASSES = """
+import numpy as np
+
+rng = np.random.default_rng(17)
+DATA = [(rng.normal(size=(5, 3)), 1.0), (rng.normal(size=(5, 3)), 0.0)]
+
+
+def params():
+    shapes = {"W": (3, 4), "b": (1, 4), "V": (4, 1)}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+def loss(p):
+    total = 0.0
+    for x, target in DATA:
+        out = np.tanh(x @ p["W"] + p["b"]) @ p["V"]
+        total += np.mean((out - target) ** 2)
+    return total
+
+
+def grad(p):
+    grads = {}
+    for x, target in DATA:
+        h = np.tanh(x @ p["W"] + p["b"])
+        back = 2 * (h @ p["V"] - target) / 5
+        dV = h.T @ back
+        dh = back @ p["V"].T * (1 - h**2)
+        dW = x.T @ dh
+        db = np.sum(dh, axis=0, keepdims=True)
+        for name, value in (("W", dW), ("b", db), ("V", dV)):
+            grads[name] = grads.get(name, 0) + value
+    return grads
+"""
+
+CLASSES = """
+import numpy as np
+
+rng = np.random.default_rng(19)
+X, y = rng.normal(size=(6, 3)), np.array([0, 2, 1, 1, 0, 2])
+
+
+def params():
+    return rng.normal(size=(3, 3))
+
+
+def loss(W):
+    total = 0.0
+    for i in range(6):
+        z = X[i] @ W
+        total += np.log(np.exp(z).sum()) - z[y[i]]
+    return total / 6
+
+
+def grad(W):
+    dW = np.zeros_like(W)
+    for i in range(6):
+        z = X[i] @ W
+        share = np.exp(z) / np.exp(z).sum()
+        for k in range(3):
+            off = share[k] - (k == y[i])
+            dW[:, k] += off * X[i]
+    return dW / 6
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "right", "wrong", "shown", "code"),
+    [
+        (GATES, "o * (1 - bent**2) + dc_next", "o + dc_next", "dh * o + dc_next", "GC303"),
+        (GATES, "dc * i * (1 - u**2)]", "dc * i * (1 - u)]", "dc * i * (1 - u)", "GC305"),
+        (GATES, "dc * i * (1", "dc_next * i * (1", "dc_next * i * (1 - u**2)", "GC405"),
+        (GATES, "dc_next = dc * f", "dc_next = dc", "dc_next = dc", "GC413"),
+        (
+            STATES,
+            "np.outer(bent, h[t])",
+            "np.outer(bent, h[t + 1])",
+            "np.outer(bent, h[t + 1])",
+            "GC416",
+        ),
+        (WINDOWS, "gv += off * U[k]", "gv += off", "gv += off", "GC413"),
+        (WINDOWS, "gU[k] += off * v", "gU[k] += v", "gU[k] += v", "GC413"),
+        (WINDOWS, "gv += (s - 1) * U[seen]", "gv += U[seen]", "gv += U[seen]", "GC413"),
+        (LAYERS, "dZ = dA * s * (1 - s)", "dZ = s * (1 - s)", "s * (1 - s)", "GC410"),
+        (LAYERS, "dZ = dA * s * (1 - s)", "dZ = 1 - s", "1 - s", "GC305"),
+        (LAYERS, "    dZ[Z <= 0] = 0", "    pass", "np.array(dA, copy=True)", "GC303"),
+        (LAYERS, "= 0\n    return dZ", "= 0\n    return Z", "Z", "GC"),
+        (TWO_PASSES, "dh, axis=0", "dh, axis=1", "np.sum(dh, axis=1, keepdims=True)", "GC202"),
+        (CLASSES, " / np.exp(z).sum()\n", "\n", "np.exp(z)", "GC413"),
+        (CLASSES, "+= off * X[i]", "+= X[i]", "dW[:, k] += X[i]", "GC413"),
+    ],
+)
+def test_a_bug_is_shown_and_named(program, right, wrong, shown, code, tmp_path):
+    finding, _, report = first_finding(program, right, wrong, tmp_path)
+    assert (finding.expression, finding.code[: len(code)]) == (shown, code), report
+
+
+def test_the_right_index_is_written_out(tmp_path):
+    finding, _, _ = first_finding(
+        STATES, "np.outer(bent, h[t])", "np.outer(bent, h[t + 1])", tmp_path
+    )
+    assert finding.fix == "write `h[t]` for `h[t + 1]`"
