@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import ast
-import linecache
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
 from gradcheck.trace.faults.levels import COMPREHENSIONS, levels_up
+from gradcheck.trace.faults.namings import (
+    assigned_to,
+    copied_elsewhere,
+    handed_back,
+    naming,
+    returned_for,
+)
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.names import COPIES
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.record.nodes import Assignment, Node
 from gradcheck.trace.record.places import Call, Chain, Place
-from gradcheck.trace.wording.loops import loop_around
-from gradcheck.trace.wording.operand_text import place_of_use, text_of_use, with_place
+from gradcheck.trace.wording.operand_text import place_of_use, with_place
 from gradcheck.trace.wording.words import Words
 
 
@@ -87,18 +89,9 @@ def blame(
         named = [one for one in names if one.node == mend.unit.first and one.names_anew]
         if is_right and named:
             return Blame(named[-1].place, (places[0],))
-        copied = _copied_elsewhere(state, made) if is_right else None
+        copied = copied_elsewhere(state, made) if is_right else None
         return Blame.at(made.chain) if copied is None else Blame(copied, (places[0],))
     return _blame_operand(mend, view, made, assignments, words)
-
-
-def _copied_elsewhere(state: State, made: Node) -> Place | None:
-    """Return where another function copies a value that it was to change, if all uses do so."""
-    users = [state.tape[user] for user in state.consumers[made.index]]
-    copied = [user for user in users if user.operation in COPIES and user.chain]
-    if len(copied) != 1 or len(users) != 1 or copied[0].chain[0].code is made.chain[0].code:
-        return None
-    return copied[0].place
 
 
 def _only_use(state: State, index: int) -> Blame:
@@ -120,14 +113,14 @@ def _blame_operand(
     places = [call.place for call in made.chain]
     operand = mend.unit.uses[0][1]
     source = state.tape[operand]
-    returned = _returned_for(mend, state, made, assignments)
+    returned = returned_for(mend, state, made, assignments)
     if returned is None and source.index not in view.carrying:
-        returned = _handed_back(mend, operand, made, assignments, words)
+        returned = handed_back(mend, operand, made, assignments, words)
     if returned is not None:
         return Blame(returned, tuple(places[:2]))
     within = _level_in_helper(mend, view, source, made, words)
     names = naming(assignments)
-    handed_on = _assigned(node, operand, made.chain[0], names) if mend.unit.is_series else None
+    handed_on = assigned_to(node, operand, made.chain[0], names) if mend.unit.is_series else None
     if handed_on is not None and within is None:  # to the next pass of the loop
         return Blame(handed_on.place, tuple(places[:2]))
     if source.chain and (within is not None or view.is_idle(source.index)):
@@ -137,7 +130,7 @@ def _blame_operand(
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     is_turned = _is_moved_wrongly(mend, view, source)  # the right value, with entries moved
     calls = () if is_turned else made.chain[: up + 1]
-    assigned = (_assigned(node, operand, call, names) for call in calls)
+    assigned = (assigned_to(node, operand, call, names) for call in calls)
     if (assignment := next(filter(None, assigned), None)) is not None:
         return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
@@ -153,55 +146,6 @@ def _blame_operand(
     if mend.candidate is not None and node.operation in ("add", "subtract") and not up:
         place = place_of_use(made, node, operand) or place
     return Blame(place, also)
-
-
-def naming(assignments: Sequence[Assignment]) -> list[Assignment]:
-    """Return the assignments that can be wrong; a helper that returns its argument does nothing."""
-    return [one for one in assignments if not one.returned or one.is_argument]
-
-
-def _returned_for(
-    mend: Mend, state: State, made: Node, assignments: Sequence[Assignment]
-) -> Place | None:
-    """Return where a helper that is called for a slope returns a value; None if others use it."""
-    if mend.candidate is None or mend.candidate.kind != SLOPE:
-        return None
-    consumer, operand = mend.unit.uses[0]
-    name = _called_for(made, state.tape[consumer], operand)
-    rightly = set(state.consumers[operand]) - {user for user, _ in mend.unit.uses}
-    for one in rightly:
-        user = state.tape[one]
-        if user.chain and name == _called_for(user, user, operand):
-            return None
-    returned = (
-        one.place
-        for one in assignments
-        if one.returned and one.node == operand and one.code.co_name == name
-    )
-    return next(returned, None)
-
-
-def _handed_back(
-    mend: Mend, operand: int, made: Node, assignments: Sequence[Assignment], words: Words
-) -> Place | None:
-    """Return where a function of the gradient alone returns a value as a derivative, or None."""
-    if mend.candidate is None or mend.candidate.kind != ADJOINT:
-        return None
-    running = {call.code for node in (made, *words.nodes) for call in node.chain}
-    returned = [
-        one.place
-        for one in assignments
-        if one.returned and one.node == operand and one.code not in running
-    ]
-    return returned[-1] if returned else None
-
-
-def _called_for(made: Node, consumer: Node, operand: int) -> str | None:
-    """Return the name of the function whose call an operand is, where it is used."""
-    expression = text_of_use(made, consumer, operand)
-    if not isinstance(expression, ast.Call):
-        return None
-    return ast.unparse(expression.func).rpartition(".")[2]
 
 
 def blame_use(mend: Mend, view: View, words: Words) -> Blame:
@@ -259,32 +203,6 @@ def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | Non
     if not consumers.issuperset(state.consumers[mend.unit.uses[0][1]]):
         return None
     return next((call.place for call in source.chain if call.code is used.code), None)
-
-
-def _assigned(
-    consumer: Node, operand: int, used: Call, assignments: Sequence[Assignment]
-) -> Assignment | None:
-    latest = None
-    for assignment in assignments:
-        if assignment.node != operand:
-            continue
-        if consumer.name == OUTPUT:
-            latest = assignment
-            continue
-        text = linecache.getline(used.place.file, used.place.line)
-        if (
-            assignment.code is used.code
-            and _comes_before(assignment.place, used.place)
-            and re.search(rf"\b{re.escape(assignment.target)}\b", text)
-        ):
-            latest = assignment
-    return latest
-
-
-def _comes_before(assigned: Place, used: Place) -> bool:
-    """True if a value is assigned before it is used: in the pass before, if not further up."""
-    loop = loop_around(used)
-    return assigned.line < used.line or (loop is not None and loop == loop_around(assigned))
 
 
 def outside_the_loss(blamed: Blame, node: Node, state: State, words: Words) -> Blame:

@@ -11,8 +11,9 @@ from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import CLIPPED, PATH_MISSING, Entry, Fault
-from gradcheck.trace.faults.blame import Blame, blame, blame_use, naming, outside_helper
+from gradcheck.trace.faults.blame import Blame, blame, blame_use, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
+from gradcheck.trace.faults.namings import naming
 from gradcheck.trace.faults.passes import lost_passes
 from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault, wrong_shape

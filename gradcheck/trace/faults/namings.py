@@ -1,0 +1,103 @@
+"""Where a value gets the name under which it is used: assigned, returned or copied."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+from collections.abc import Sequence
+
+from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.record.names import COPIES
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.record.places import Call, Place
+from gradcheck.trace.wording.loops import loop_around
+from gradcheck.trace.wording.operand_text import text_of_use
+from gradcheck.trace.wording.words import Words
+
+
+def naming(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """Return the assignments that can be wrong; a helper that returns its argument does nothing."""
+    return [one for one in assignments if not one.returned or one.is_argument]
+
+
+def returned_for(
+    mend: Mend, state: State, made: Node, assignments: Sequence[Assignment]
+) -> Place | None:
+    """Return where a helper that is called for a slope returns a value; None if others use it."""
+    if mend.candidate is None or mend.candidate.kind != SLOPE:
+        return None
+    consumer, operand = mend.unit.uses[0]
+    name = _called_for(made, state.tape[consumer], operand)
+    rightly = set(state.consumers[operand]) - {user for user, _ in mend.unit.uses}
+    for one in rightly:
+        user = state.tape[one]
+        if user.chain and name == _called_for(user, user, operand):
+            return None
+    returned = (
+        one.place
+        for one in assignments
+        if one.returned and one.node == operand and one.code.co_name == name
+    )
+    return next(returned, None)
+
+
+def handed_back(
+    mend: Mend, operand: int, made: Node, assignments: Sequence[Assignment], words: Words
+) -> Place | None:
+    """Return where a function of the gradient alone returns a value as a derivative, or None."""
+    if mend.candidate is None or mend.candidate.kind != ADJOINT:
+        return None
+    running = {call.code for node in (made, *words.nodes) for call in node.chain}
+    returned = [
+        one.place
+        for one in assignments
+        if one.returned and one.node == operand and one.code not in running
+    ]
+    return returned[-1] if returned else None
+
+
+def _called_for(made: Node, consumer: Node, operand: int) -> str | None:
+    """Return the name of the function whose call an operand is, where it is used."""
+    expression = text_of_use(made, consumer, operand)
+    if not isinstance(expression, ast.Call):
+        return None
+    return ast.unparse(expression.func).rpartition(".")[2]
+
+
+def copied_elsewhere(state: State, made: Node) -> Place | None:
+    """Return where another function copies a value that it was to change, if all uses do so."""
+    users = [state.tape[user] for user in state.consumers[made.index]]
+    copied = [user for user in users if user.operation in COPIES and user.chain]
+    if len(copied) != 1 or len(users) != 1 or copied[0].chain[0].code is made.chain[0].code:
+        return None
+    return copied[0].place
+
+
+def _comes_before(assigned: Place, used: Place) -> bool:
+    """True if a value is assigned before it is used: in the pass before, if not further up."""
+    loop = loop_around(used)
+    return assigned.line < used.line or (loop is not None and loop == loop_around(assigned))
+
+
+def assigned_to(
+    consumer: Node, operand: int, used: Call, assignments: Sequence[Assignment]
+) -> Assignment | None:
+    """Return the last plain assignment that gave a value the name under which a call uses it."""
+    latest = None
+    for assignment in assignments:
+        if assignment.node != operand:
+            continue
+        if consumer.name == OUTPUT:
+            latest = assignment
+            continue
+        text = linecache.getline(used.place.file, used.place.line)
+        if (
+            assignment.code is used.code
+            and _comes_before(assignment.place, used.place)
+            and re.search(rf"\b{re.escape(assignment.target)}\b", text)
+        ):
+            latest = assignment
+    return latest
