@@ -65,7 +65,8 @@ def main(names: list[str]) -> None:
     print(f"\n300 parameters, a cheap loss: the check takes {checked / bare:.2f} bare loops")
     held = memory()
     print("\nmemory beyond the parameters, in multiples of them")
-    print(tabulate(held, ("check", "parameters", "multiples"), tablefmt="plain", floatfmt=".1f"))
+    headers = ("check", "parameters", "in all", "without what is the user's")
+    print(tabulate(held, headers, tablefmt="plain", floatfmt=".1f"))
     results["memory"] = held
     for name, what, measure in (
         ("workers", "two workers on a loss of 5 ms", two_workers),

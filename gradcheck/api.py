@@ -97,7 +97,7 @@ def check(
     more = more_of(args, kwargs)
     loss, grad = of_parameters(loss, parameters, more), of_parameters(grad, parameters, more)
     box = read_bounds(bounds, parameters)
-    loss = slope_of(order, loss, grad, parameters, generator(seed))
+    loss = slope_of(order, loss, grad, parameters, lambda: generator(seed))
     tangents = None
     if directions is not None:
         parameters, grad, tangents = along(directions, parameters, grad, box)

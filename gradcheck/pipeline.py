@@ -92,7 +92,9 @@ def _stages(
 ) -> Report:
     """All stages; with `kept` the gradient is known to be right where it was asked first."""
     rng = generator(options.seed)
-    problem, first = with_gradients_only(replace(problem, noise=options.noise or 0.0))
+    if options.noise:
+        problem = replace(problem, noise=options.noise)
+    problem, first = with_gradients_only(problem)
     if has_complex(problem):
         problem, first = with_convention(problem, rng), None
     preflight, point = run_preflight(problem, rng, first)
@@ -120,11 +122,13 @@ def _stages(
         report = None if stale is None else _stages(stale, options, heard, begin, kept=True)
         if report is not None and report.verdict == "fail":
             return report
-    preflight = replace(preflight, kept=kept)
+    if kept:
+        preflight = replace(preflight, kept=True)
+    coverage = selection.coverage
     if point.tie is not None:
-        selection = all_entries(problem.parameters)
+        coverage = all_entries(problem.parameters)
     elif not point.interrupted:
-        selection = selection.measured([block.numeric.entries for block in point.blocks])
+        coverage = coverage.measured(sum(block.numeric.count for block in point.blocks))
     try:
         preflight = still_repeatable(with_ignored(preflight, point), point)
         if not preflight.usable:
@@ -140,8 +144,8 @@ def _stages(
         from gradcheck.mending.located import with_line
 
         diagnosis = with_line(point, diagnosis, repaired, begin("edits", 0))
-    report = build_report(point, preflight, selection, diagnosis, options, heard)
-    return replace(report, repair=repaired)
+    report = build_report(point, preflight, coverage, diagnosis, options, heard)
+    return report if repaired is None else replace(report, repair=repaired)
 
 
 def _with_inner(report: Report, problem: Problem, options: Options) -> Report:

@@ -122,13 +122,13 @@ def run_preflight(
     difference = max(abs(value - center) for value in preflight.repeated)
     noise = estimate_noise(problem.loss_or_nan, values, center, difference, rng)
     noise = noise.at_least(problem.noise).at_rounding(_half(problem), center)
-    evaluations = preflight.evaluations + noise.evaluations
-    preflight = replace(preflight, evaluations=evaluations)
+    preflight = replace(preflight, evaluations=preflight.evaluations + noise.evaluations)
     try:
         if problem.step is not None:
             problem = _with_gradient_of_step(Point.at(problem, values, center, noise))
         problem, asked, more = asked_first(problem)
-        preflight = replace(preflight, evaluations=preflight.evaluations + more)
+        if more:
+            preflight = replace(preflight, evaluations=preflight.evaluations + more)
         preflight, gradients = _with_gradient(preflight, problem, rng)
     except (UserCodeError, UsageError):  # the comparison reports this, with the place
         return preflight, Point.at(problem, values, center, noise).ask_gradient()
@@ -170,6 +170,8 @@ def with_ignored(preflight: Preflight, point: Point) -> Preflight:
         for index, block in enumerate(point.blocks)
         if block.size and not np.any(block.numeric.estimates.value)
     ]
+    if not flat:
+        return preflight
     ignored = tuple(
         point.blocks[index].name
         for index in flat
@@ -222,8 +224,9 @@ def _with_gradient(
     del given, held
     there = []
     with contextlib.suppress(UserCodeError, UsageError):
-        elsewhere = [with_noise(value, ELSEWHERE, rng) for value in parameters.values]
-        moved = problem.gradient(elsewhere, keep=True)
+        moved = problem.gradient(  # the point is held nowhere else: it may be large
+            [with_noise(value, ELSEWHERE, rng) for value in parameters.values], keep=True
+        )
         there = samples(read_gradients(moved, parameters, copy=False))
         del moved
     overwritten = tuple(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,6 +61,12 @@ class Coverage:
         """Whether every weight and bias was perturbed."""
         return self.entries == self.total
 
+    def measured(self, count: int) -> Coverage:
+        """The coverage if only so many entries were measured in the end."""
+        if count >= self.entries:
+            return self
+        return replace(self, entries=count, reason=self.reason or ENOUGH)
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -69,14 +74,6 @@ class Selection:
 
     entries: tuple[Indices, ...]
     coverage: Coverage
-
-    def measured(self, entries: Sequence[Indices]) -> Selection:
-        """The selection if only these entries were measured in the end."""
-        count = sum(map(len, entries))
-        if count >= self.coverage.entries:
-            return self
-        coverage = replace(self.coverage, entries=count, reason=self.coverage.reason or ENOUGH)
-        return Selection(tuple(entries), coverage)
 
     def within(self, bounds: Bounds) -> Selection:
         """The entries of the selection that the bounds leave free to move."""
@@ -152,10 +149,10 @@ def choose_columns(
     return free, reason
 
 
-def all_entries(parameters: Parameters) -> Selection:
-    """The selection of every entry of every block."""
-    sizes = [value.size for value in parameters.values]
-    return Selection(tuple(map(rows_up_to, sizes)), Coverage(sum(sizes), sum(sizes)))
+def all_entries(parameters: Parameters) -> Coverage:
+    """The coverage of a check of every entry of every block."""
+    count = sum(value.size for value in parameters.values)
+    return Coverage(count, count)
 
 
 def _share(sizes: list[int], affordable: int) -> list[int]:

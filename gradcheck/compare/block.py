@@ -125,9 +125,9 @@ class Block:
     def analytic(self) -> Array:
         """The analytic derivatives of the perturbed entries, (n,); nan if not comparable."""
         if not self.gradient.comparable or self.gradient.value is None:
-            return np.full(len(self.numeric.entries), np.nan)
+            return np.full(self.numeric.count, np.nan)
         flat = self.gradient.value.reshape(-1)
-        return flat if len(self.numeric.entries) == self.size else flat[self.numeric.entries]
+        return flat if self.numeric.count == self.size else flat[self.numeric.entries]
 
     @property
     def is_flat(self) -> bool:

@@ -223,7 +223,7 @@ def _beside_kinks(
 def _block(subject: Subject, claim: Claim, numeric: BlockGradient, here: Indices) -> Block:
     """The judged block of some measured entries, flat; its worst entry is in the user's units."""
     entries = numeric.entries[here]
-    measured = replace(numeric[here], entries=np.arange(len(here)), outside=numeric.largest)
+    measured = replace(numeric[here], measured=np.arange(len(here)), outside=numeric.largest)
     values = claim.gradient[entries]
     gradient = Gradient(values, "ok" if np.all(np.isfinite(values)) else "nonfinite")
     precision, shape = claim.precision, (len(here),)

@@ -98,7 +98,7 @@ def directions_of(
     directions = []
     for index, block in enumerate(point.blocks):
         entries = chosen[index].entries
-        entries = entries[~block.numeric.estimates.kink[entries]]
+        entries = entries[~block.numeric.at(entries).estimates.kink]
         flat = block.value.reshape(-1)  # no array of all sizes is made: the block may be large
         least = SMALL * max(flat.max(initial=0.0), -flat.min(initial=0.0))
         groups = [np.arange(len(entries))] if len(entries) else []
@@ -183,7 +183,7 @@ def agree_nearby(
     calls = 0
     for index, block in enumerate(point.blocks):
         entries, engine = chosen[index].repeated, block.numeric
-        entries = entries[~engine.estimates.kink[entries]]
+        entries = entries[~engine.at(entries).estimates.kink]
         if not len(entries):
             continue
         rough, length = point.noise.levels(index).rough, length_of(np.abs(block.value))
@@ -206,7 +206,7 @@ def _moves(count: int, rng: np.random.Generator) -> Array:
 def _claim(point: Point, direction: Direction) -> Claim:
     """The network's derivative along a direction, (1,), and its bound."""
     moves, numeric = direction.moves, point.blocks[direction.block].numeric
-    estimates = numeric.estimates[direction.entries]
+    estimates = numeric.at(direction.entries).estimates
     return Claim(np.array([moves @ estimates.value]), float(np.abs(moves) @ estimates.bound))
 
 

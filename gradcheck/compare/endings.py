@@ -76,7 +76,7 @@ def _wrong_entries(block: Block, rtol: float | None, overall: float) -> Mask:
 
     An entry that is off by its own size is not: a mask, for one, makes jumps as well.
     """
-    nothing = np.zeros(len(block.numeric.entries), dtype=bool)
+    nothing = np.zeros(block.numeric.count, dtype=bool)
     if block.verdict != "wrong" or not block.is_slightly_off:
         return nothing
     judged = judge_entries(block.analytic, block.numeric, block.precision, rtol, overall)

@@ -52,7 +52,7 @@ class _Doubt:
     @classmethod
     def of(cls, block: Block) -> _Doubt:
         """Opens the entries of a block that are at a kink or wrong."""
-        nothing = np.zeros(len(block.numeric.entries), dtype=bool)
+        nothing = np.zeros(block.numeric.count, dtype=bool)
         undecided = nothing
         if block.gradient.verdict == "ok":
             judged = judge_entries(block.analytic, block.numeric, block.precision, None, 0.0)

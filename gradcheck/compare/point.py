@@ -101,16 +101,15 @@ class Point:
         """The point with other blocks."""
         return replace(self, blocks=tuple(blocks))
 
-    def with_gradients(self, gradients: Gradients) -> Point:
-        """The point with the gradients that the user's function returned here."""
+    def with_gradients(self, gradients: Gradients, raised: Raised | None = None) -> Point:
+        """The point with the gradients that the user's function returned here, or raised."""
         pairs = zip(self.blocks, _settle_ties(self.problem, self.values, gradients), strict=True)
-        point = self.with_blocks(replace(block, gradient=gradient) for block, gradient in pairs)
-        return replace(point, surplus=gradients.surplus)
+        blocks = tuple(replace(block, gradient=gradient) for block, gradient in pairs)
+        return replace(self, blocks=blocks, surplus=gradients.surplus, raised=raised)
 
     def ask_gradient(self) -> Point:
         """Calls the user's gradient function; the point with its gradients or its exception."""
-        gradients, raised = ask_gradients(self.problem, self.values)
-        return replace(self.with_gradients(gradients), raised=raised)
+        return self.with_gradients(*ask_gradients(self.problem, self.values))
 
     def nudged(self, size: float, rng: np.random.Generator) -> Point | None:
         """A nearby point, blocks moved by a share of their spread; None without a finite loss."""
@@ -178,7 +177,8 @@ class Point:
         """The point with a numeric gradient; the evaluations are added up."""
         pairs = zip(self.blocks, numeric.blocks, strict=True)
         return replace(
-            self.with_blocks(replace(block, numeric=measured) for block, measured in pairs),
+            self,
+            blocks=tuple(replace(block, numeric=measured) for block, measured in pairs),
             evaluations=self.evaluations + numeric.evaluations,
             edges={**self.edges, **numeric.edges},
             interrupted=self.interrupted or numeric.interrupted,

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.arrays import largest_difference
+from gradcheck.arrays import copies, largest_difference
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.errors import UsageError
@@ -81,10 +81,13 @@ def with_precision(point: Point, rng: np.random.Generator) -> Point:
 
 def with_stability(point: Point) -> Point:
     """Calls the gradient again: the point, where every block says whether its gradient repeats."""
-    again = point.ask_gradient()
+    again = point.with_gradients(*ask_gradients(point.problem, copies(point.values), keep=True))
+    pairs = list(zip(point.blocks, again.blocks, strict=True))
+    differ = [_differ(one, other.gradient, BOUND_FACTOR * one.precision) for one, other in pairs]
+    if not any(differ):
+        return point
     return point.with_blocks(
-        replace(block, stable=not _differ(block, other.gradient, BOUND_FACTOR * block.precision))
-        for block, other in zip(point.blocks, again.blocks, strict=True)
+        replace(block, stable=not other) for block, other in zip(point.blocks, differ, strict=True)
     )
 
 
@@ -103,11 +106,11 @@ def _differ(block: Block, other: Gradient, rounding: float) -> bool:
 def _movements(point: Point, size: float, rng: np.random.Generator) -> list[float]:
     """The largest change of the gradient of every block if all parameters change by this share."""
     try:
-        nearby = [_nudged(value, size, rng) for value in point.values]
-        nudged, _ = ask_gradients(point.problem, nearby, keep=True)
+        nudged, _ = ask_gradients(  # the point is held nowhere else: it may be large
+            point.problem, [_nudged(value, size, rng) for value in point.values], keep=True
+        )
     except UsageError:
         return [0.0] * len(point.blocks)
-    del nearby  # it may be large
     return [
         largest_difference(after.value, block.gradient.value)
         if block.gradient.value is not None

@@ -65,13 +65,13 @@ def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
 
 def _on_the_scale_of_both_parts(point: Point) -> Point:
     """Judges real and imaginary parts on one scale, so that a part that is rounding is small."""
-    blocks = list(point.blocks)
-    for real, imag in point.problem.parameters.halves:
+    halves, blocks = point.problem.parameters.halves, list(point.blocks)
+    for real, imag in halves:
         largest = max(blocks[real].numeric.largest, blocks[imag].numeric.largest)
         for part in (real, imag):
             numeric = replace(blocks[part].numeric, outside=largest)
             blocks[part] = replace(blocks[part], numeric=numeric)
-    return point.with_blocks(blocks)
+    return point.with_blocks(blocks) if halves else point
 
 
 def _measured(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
@@ -108,7 +108,7 @@ def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
     screening = Screening(loss, point.values, point.center, point.noise.level, SCREENED_ALONG, rng)
 
     def screened(index: int, block: Block) -> Screened | None:
-        if block.gradient.verdict != "ok" or len(block.numeric.entries) == block.size:
+        if block.gradient.verdict != "ok" or block.numeric.count == block.size:
             return None
         left = np.ones(block.size, dtype=bool)
         left[block.numeric.entries] = False
@@ -133,11 +133,11 @@ def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
 
 
 def _merged(first: BlockGradient, second: BlockGradient) -> BlockGradient:
-    if not len(second.entries):
+    if not second.count:
         return first
     entries = np.concatenate([first.entries, second.entries])
     share = np.concatenate([first.shares, second.shares])
     both = replace(
-        first, entries=entries, share=share, estimates=first.estimates.and_of(second.estimates)
+        first, measured=entries, share=share, estimates=first.estimates.and_of(second.estimates)
     )
     return both[np.argsort(entries)]

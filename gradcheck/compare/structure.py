@@ -8,8 +8,8 @@ for some of the entries that the engine calls wrong. If anything disagrees, the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,11 +31,12 @@ from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.structured import (
     LITERAL,
     SHARED_LINES,
+    LayerGradient,
     choose_tier,
     seconds_of,
     structured_gradient,
 )
-from gradcheck.recognition.dense import as_blocks, dense_network
+from gradcheck.recognition.dense import as_blocks, bounds_of, dense_network
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.losses import POINTS, TOLERANCE, Losses
 from gradcheck.recognition.network_view import NetworkView
@@ -45,6 +46,9 @@ from gradcheck.user.evaluation import Effort
 
 AS_EXACT = 2e-8
 """The error bound at a second point, as a share of the largest derivative."""
+
+WIDEST = float(np.finfo(np.float64).max)
+"""A bound of entries whose bounds are not needed."""
 
 LONG = 2.0
 """Seconds of the literal tier from which compiling pays."""
@@ -87,9 +91,8 @@ def measure_by_structure(
         gradients = structured_gradient(network, tier, effort.begin("weights", weights))
     except KeyboardInterrupt:
         return replace(point, interrupted=True)
-    engine = as_blocks(view, point.values, gradients, SAME_GRADIENT * mismatch)
-    del gradients  # they may be large
-    return _tied(point, point.measured(NumericGradient(engine, 0)), chosen, tier, calls, rng)
+    engine = Engine(view, gradients, SAME_GRADIENT * mismatch)
+    return _tied(point, engine, chosen, Tie(tier, 1 + POINTS + calls), rng)
 
 
 def measured_again(point: Point, identity: Identity, entries: Sequence[Indices]) -> Point | None:
@@ -107,16 +110,41 @@ def measured_again(point: Point, identity: Identity, entries: Sequence[Indices])
     return point.measured(NumericGradient(blocks, 0))
 
 
+@dataclass(frozen=True)
+class Engine:
+    """The gradients of a network's layers; `apart` is how far off they may be, relatively."""
+
+    view: NetworkView
+    gradients: Sequence[LayerGradient]
+    apart: float
+
+    def measured(self, point: Point, least: float | Sequence[float]) -> Point:
+        """The point measured by the network, with no bound below `least`."""
+        blocks = as_blocks(self.view, point.values, self.gradients, self.apart, least)
+        return point.measured(NumericGradient(blocks, 0))
+
+    def sampled(self, point: Point, chosen: Sequence[Chosen]) -> Point:
+        """The point with the chosen entries and the worst alone; all would take memory."""
+        blocks = [
+            replace(block.numeric[rows], outside=block.numeric.largest)
+            for block, rows in _with_worst(self.measured(point, WIDEST), chosen)
+        ]
+        bounds = bounds_of(self.view, point.values, self.gradients)
+        for index, block in enumerate(blocks):
+            bound = bounds.pop(index)[block.entries] + self.apart * block.largest
+            blocks[index] = replace(block, estimates=replace(block.estimates, bound=bound))
+        return point.measured(NumericGradient(tuple(blocks), 0))
+
+
 def _tied(
-    point: Point,
-    measured: Point,
-    chosen: Sequence[Chosen],
-    tier: str,
-    calls: int,
-    rng: np.random.Generator,
+    point: Point, engine: Engine, chosen: Sequence[Chosen], tie: Tie, rng: np.random.Generator
 ) -> Point:
-    """The measured point if the user's loss has the same derivatives, else the point before."""
+    """The measured point if the user's loss has the same derivatives, else the point before.
+
+    `tie` holds what confirmed the network until now.
+    """
     is_exact = all(kind == np.float64 for kind in point.problem.parameters.storage)
+    measured = engine.sampled(point, chosen)
     directions = directions_of(measured, chosen, rng) if is_exact else []
     along = measured_along(measured, directions, rng)
     agree, nearby = agree_nearby(measured, chosen, rng) if is_exact else (True, 0)
@@ -135,11 +163,11 @@ def _tied(
     shown = [[direct] for direct in sample.blocks]
     for direction, direct in zip(directions, along.blocks, strict=True):
         shown[direction.block].append(direct)
+    whole = engine.measured(point, [_stated(several) for several in shown])
     confirmed = tuple(
-        _confirmed(_as_stated(block, several), several[0])
-        for block, several in zip(measured.blocks, shown, strict=True)
+        _confirmed(block, direct) for block, direct in zip(whole.blocks, sample.blocks, strict=True)
     )
-    tie = Tie(tier, 1 + POINTS + calls + spent)
+    tie = replace(tie, evaluations=tie.evaluations + spent)
     return replace(point.measured(NumericGradient(confirmed, spent)), tie=tie)
 
 
@@ -155,10 +183,11 @@ def _agrees_far(
     """Whether the losses agree where one entry of every block moves far; and the calls made."""
     calls = 0
     for step in FAR:
-        moved = [value.copy() for value in point.values]
-        for value in moved:
-            value.flat[rng.integers(value.size)] += step
-        values = point.problem.parameters.rounded(moved)
+        values = list(point.values)
+        for block, value in enumerate(values):
+            values[block] = value.copy()
+            values[block].flat[rng.integers(value.size)] += step
+        values = list(point.problem.parameters.rounded(values))
         try:
             loss = point.problem.loss(values)
         except UserCodeError:
@@ -166,7 +195,19 @@ def _agrees_far(
         calls += 1
         if np.isfinite(loss) and not abs(view.loss(values) - loss) <= allowed * abs(loss):
             return False, calls
+        del values, value  # they may be large
     return True, calls
+
+
+def _with_worst(point: Point, chosen: Sequence[Chosen]) -> Iterator[tuple[Block, Indices]]:
+    """Yields every block with its chosen entries, and those furthest from the gradient."""
+    for block, selected in zip(point.blocks, chosen, strict=True):
+        worst: Indices = selected.special[:0]
+        if block.gradient.comparable:
+            for part in slices_of(block.size):
+                rows = np.arange(part.start, part.stop)
+                worst = _furthest(block, np.append(worst, rows))
+        yield block, np.union1d(selected.entries, worst)
 
 
 def _suspects(block: Block, chosen: Chosen) -> Indices:
@@ -176,42 +217,34 @@ def _suspects(block: Block, chosen: Chosen) -> Indices:
     """
     if not block.gradient.comparable or not block.size:
         return chosen.entries[:0]
-    worst: Indices = chosen.special[:0]
-    for part in slices_of(block.size):
-        rows = np.arange(part.start, part.stop)
-        worst = _furthest(block, np.append(worst, rows))
-    rows = np.union1d(worst, _furthest(block, chosen.special))
-    claim, numeric = block.claim, block.numeric[rows]
+    furthest = (_furthest(block, rows) for rows in (block.numeric.entries, chosen.special))
+    rows = np.union1d(*furthest)
+    claim, numeric = block.claim, block.numeric.at(rows)
     return rows[judge_entries(claim.gradient[rows], numeric, claim.precision, None, 0.0).wrong]
 
 
-def _furthest(block: Block, rows: Indices) -> Indices:
+def _furthest(block: Block, entries: Indices) -> Indices:
     """Of the given entries, those with the largest error as the engine sees it."""
-    off = block.numeric.estimates[rows].distance(block.analytic[rows])
-    return rows[np.argpartition(off, -min(WORST, len(off)))[-WORST:]]
+    off = block.numeric.at(entries).estimates.distance(block.claim.gradient[entries])
+    return entries[np.argpartition(off, -min(WORST, len(off)))[-WORST:]]
 
 
 def _agree(engine: BlockGradient, direct: BlockGradient) -> bool:
     """Whether the user's loss gives the engine's derivatives, within the bounds of both."""
-    ours, theirs = engine.estimates[direct.entries], direct.estimates
+    ours, theirs = engine.at(direct.entries).estimates, direct.estimates
     smooth = ~(ours.kink | theirs.kink)
     apart = np.abs(ours.value - theirs.value)
     return bool(np.all(apart[smooth] <= BOUND_FACTOR * (ours.bound + theirs.bound)[smooth]))
 
 
-def _as_stated(block: Block, shown: Sequence[BlockGradient]) -> Block:
-    """The block, with no bound below those of the user's own loss, which confirm the engine.
+def _stated(shown: Sequence[BlockGradient]) -> float:
+    """The largest bound of the user's own loss, which confirms the engine in a block.
 
     An error that only the engine can see may be an error of the recognised network.
     """
     smooth = [direct.estimates.bound[~direct.estimates.kink] for direct in shown]
     bounds = np.concatenate([bound[np.isfinite(bound)] for bound in smooth])
-    estimates, least = block.numeric.estimates, float(bounds.max(initial=0.0))
-    if np.max(estimates.bound, initial=0.0) <= least:
-        bound = np.broadcast_to(least, estimates.bound.shape)
-    else:
-        bound = np.fmax(estimates.bound, least)
-    return replace(block, numeric=replace(block.numeric, estimates=replace(estimates, bound=bound)))
+    return float(bounds.max(initial=0.0))
 
 
 def _confirmed(block: Block, direct: BlockGradient) -> BlockGradient:

@@ -70,7 +70,7 @@ def _find_share(step: Step, point: Point) -> float:
 
 def _agrees(block: Block, share: float) -> bool:
     """Whether a block is right once it is divided by a share, but for weight decay."""
-    if block.gradient.verdict != "ok" or not len(block.numeric.entries):
+    if block.gradient.verdict != "ok" or not block.numeric.count:
         return False
     off = _Off.of(0, block.divided(share))
     decay = None if off is None or len(off.weights) < FEWEST_ENTRIES else off.decay
@@ -85,7 +85,7 @@ def _coarseness(block: Block) -> float:
 
 def _ratios(block: Block) -> list[float]:
     """By what the gradient of a block is less than the numeric one, without decay and with it."""
-    if block.gradient.verdict != "ok" or not len(block.numeric.entries):
+    if block.gradient.verdict != "ok" or not block.numeric.count:
         return []
     numeric = block.numeric.estimates.value
     weights = block.value.reshape(-1)[block.numeric.entries]
@@ -191,7 +191,7 @@ class _Off:
     @classmethod
     def of(cls, index: int, block: Block) -> _Off | None:
         """The block, if it is off."""
-        if block.gradient.verdict != "ok" or not len(block.numeric.entries):
+        if block.gradient.verdict != "ok" or not block.numeric.count:
             return None
         numeric = block.numeric.estimates.value
         difference = block.analytic - numeric

@@ -130,12 +130,15 @@ def _largest_derivative(numeric: BlockGradient) -> float:
 def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     """The block with its verdict, from the checks of the returned array and from its entries."""
     numeric, gradient = block.numeric, block.gradient
-    count = len(numeric.entries)
-    shape = None if gradient.value is None else gradient.value.shape
+    count = numeric.count
     parts = slices_of(count)
     bounds = [np.max(total_bound(numeric[part], block.precision)) for part in parts]
-    block = replace(block, entries=count, analytic_shape=shape)
-    block = replace(block, error_bound=float(np.max(bounds)) if count else None)
+    block = replace(
+        block,
+        entries=count,
+        analytic_shape=None if gradient.value is None else gradient.value.shape,
+        error_bound=float(np.max(bounds)) if count else None,
+    )
     if not gradient.comparable:
         return replace(block, verdict=gradient.verdict)
     if not count:
@@ -148,6 +151,7 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
     error = float(np.max([part.error for part in judged]))
     most = judged[int(np.argmax([part.wrong_error if wrong else part.share for part in judged]))]
     worst = most.wrongest if wrong else most.worst
+    [at] = numeric[worst : worst + 1].entries
     visible = float(np.max([part.visible for part in judged]))
     resolution = None if zero or not scale else visible / scale
     return replace(
@@ -159,7 +163,7 @@ def judge_block(block: Block, rtol: float | None, overall: float) -> Block:
         max_rel_error=error / scale if scale else float(error > 0),
         resolution=resolution,
         worst=Worst(
-            tuple(int(i) for i in np.unravel_index(numeric.entries[worst], block.shape)),
+            tuple(int(i) for i in np.unravel_index(at, block.shape)),
             float(analytic[worst]),
             float(numeric.estimates.value[worst]),
         ),

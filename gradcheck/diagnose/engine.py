@@ -49,6 +49,8 @@ class Diagnosis:
     unfollowed: str = ""
 
 
+DIRECT = tuple(detectors(RULES, Direct))
+
 INTERRUPTED = Diagnosis(
     notes=("the diagnosis was interrupted: no cause was looked for",), interrupted=True
 )
@@ -109,8 +111,8 @@ def require_rules(names: Sequence[str]) -> None:
     Raises:
         UsageError: a name is unknown; the message suggests the nearest one.
     """
-    known = [name for rule in RULES for name in (rule.code, rule.name)]
     for name in names:
+        known = [name for rule in RULES for name in (rule.code, rule.name)]
         if name not in known:
             raise UsageError(with_nearest(f"there is no rule {name!r} to allow", name, known))
 
@@ -150,7 +152,7 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
-    for rule, detector in detectors(RULES, Direct):
+    for rule, detector in DIRECT:
         if detector.always or not always:
             yield from detector.find(rule, evidence)
 

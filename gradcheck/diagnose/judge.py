@@ -40,7 +40,7 @@ class Judge:
         for block in self._point.blocks:
             value = mended.get(block.name, block.gradient.value)
             if value is None or np.size(value) != block.size or np.shape(value) != block.shape:
-                masks.append(np.zeros(len(block.numeric.entries), dtype=bool))
+                masks.append(np.zeros(block.numeric.count, dtype=bool))
                 continue
             analytic = np.asarray(value, dtype=np.float64).reshape(-1)[block.numeric.entries]
             judged = judge_entries(

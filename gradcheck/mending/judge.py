@@ -76,7 +76,7 @@ class Judge:
         soon = point.noise.seconds < SOON or any(block.excused for block in point.blocks)
         self._guarded = soon and allowing_both(point) is not point
         self._whole = self._asked(self._base)
-        chosen = [self._chosen(len(one.numeric.entries), MOST_ENTRIES) for one in point.blocks]
+        chosen = [self._chosen(one.numeric.count, MOST_ENTRIES) for one in point.blocks]
         few = [
             replace(block, numeric=block.numeric[entries])
             for block, entries in zip(point.blocks, chosen, strict=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
@@ -173,6 +174,7 @@ PUBLIC_ACTIVATIONS: Mapping[str, AnyActivation] = MappingProxyType(
 """The activations that `MLP` accepts, by name."""
 
 
+@cache
 def by_rank(
     place: Literal["hidden", "output"], least: int = 1, most: int = RAREST
 ) -> tuple[AnyActivation, ...]:

@@ -70,7 +70,7 @@ def numeric_gradient(
 
 def _undecided(block: BlockGradient, claim: Claim) -> BlockGradient:
     """The block of a loss with a coarsely rounded term, where no disagreement proves an error."""
-    if block.coarse or not len(block.entries):
+    if block.coarse or not block.count:
         return block
     estimates = block.estimates
     off = estimates.distance(claim.gradient[block.entries])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask, largest_of
+from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask, largest_of, median_of
 from gradcheck.numeric.first import STATED, Along, FirstStep, first_step
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.groups import SEEN, are_special, length_of, shares_of
@@ -64,7 +64,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     if not np.any(claimed) and first.pair.is_flat(along.center).all() and not on_stairs.any():
         open_ = open_[:0]
     left_out = _too_many(open_[~agrees[open_]], len(entries) * along.claim.each, along.rng)
-    open_ = np.setdiff1d(open_, left_out)
+    open_ = np.setdiff1d(open_, left_out) if len(left_out) else open_
     asked = Asked(
         claimed,
         precision,
@@ -80,8 +80,8 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
         levels = _levels(along, entries, first, rows, exact)
         estimates = estimates.put(rows, escalate(levels, asked[rows], along.limit))
         coarse |= levels.coarse
-    settled = np.delete(np.arange(len(entries)), np.append(open_, left_out))
-    estimates = _at_special(along, entries, first, settled, limit, estimates)
+    unsettled = np.append(open_, left_out)
+    estimates = _at_special(along, entries, first, unsettled, limit, estimates)
     if len(open_):
         share = _shares(first.sizes, estimates, estimates.bound, outside, lines)
         if np.all(np.abs(estimates.value) <= estimates.bound):  # the loss changed by jumps only
@@ -154,7 +154,7 @@ def _scale(
     """The largest derivative of the entries, and a reference if they cannot be told from 0."""
     value = first.estimates.value
     scale, largest = largest_of(value[agrees]), largest_of(value)
-    seen = SEEN * float(np.median(first.rounding))
+    seen = SEEN * median_of(first.rounding)
     if largest > seen:
         # if all that agree are 0, at most the largest claim: other values may be far off
         return scale if scale > seen else min(largest, largest_of(claimed) or largest), 0.0
@@ -202,7 +202,7 @@ def _at_special(
     along: Along,
     entries: Indices,
     first: FirstStep,
-    settled: Indices,
+    unsettled: Indices,
     limit: Array,
     estimates: Estimates,
 ) -> Estimates:
@@ -210,7 +210,8 @@ def _at_special(
 
     A loss may treat such a value as special (a pruned weight), which a larger step does not show.
     """
-    special = settled[are_special(first.sizes)[settled]]
+    special = np.flatnonzero(are_special(first.sizes))
+    special = np.setdiff1d(special, unsettled) if len(special) else special
     if not len(special):
         return estimates
     rows = np.sort(along.rng.permutation(special)[:SPECIAL])

@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from gradcheck.numeric.estimate import Array, Estimates, Indices
+from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask
+from gradcheck.numeric.groups import rows_up_to
 
 RESOLUTION_LIMIT = 1e-3
 """An entry can be called right only if its bound is below this share of its block's scale."""
@@ -35,7 +36,7 @@ class BlockGradient:
     """The numeric gradient of one block.
 
     Attributes:
-        entries: the flat indices that were perturbed, (n,).
+        measured: the flat indices that were perturbed, ascending; or how many if all were.
         step: the first step of the block's largest parameters.
         limit: an entry can be called right only if its bound is below this share of the scale.
         reference: the scale of a block whose derivatives cannot be told from 0.
@@ -46,7 +47,7 @@ class BlockGradient:
         coarse: whether a term of the loss is rounded so coarsely that small steps say nothing.
     """
 
-    entries: Indices
+    measured: Indices | int
     estimates: Estimates
     step: float
     limit: float = RESOLUTION_LIMIT
@@ -57,9 +58,19 @@ class BlockGradient:
     coarse: bool = False
 
     @property
+    def count(self) -> int:
+        """The number n of entries that were perturbed."""
+        return self.measured if isinstance(self.measured, int) else len(self.measured)
+
+    @property
+    def entries(self) -> Indices:
+        """The flat indices that were perturbed, (n,)."""
+        return rows_up_to(self.measured) if isinstance(self.measured, int) else self.measured
+
+    @property
     def shares(self) -> Array:
         """The scale of every entry relative to that of the block, (n,)."""
-        return np.broadcast_to(1.0, self.entries.shape) if self.share is None else self.share
+        return np.broadcast_to(1.0, (self.count,)) if self.share is None else self.share
 
     @classmethod
     def of_nothing(cls, limit: float = RESOLUTION_LIMIT) -> BlockGradient:
@@ -79,12 +90,27 @@ class BlockGradient:
         """The entries that have a derivative with a finite bound."""
         return self.entries[np.isfinite(self.estimates.bound)]
 
-    def __getitem__(self, rows: Indices | slice) -> BlockGradient:
+    def at(self, entries: Indices) -> BlockGradient:
+        """Some of the entries, by their flat indices, which are among those perturbed."""
+        all_are = isinstance(self.measured, int)
+        return self[entries if all_are else np.searchsorted(self.entries, entries)]
+
+    def __getitem__(self, rows: Indices | Mask | slice) -> BlockGradient:
         """Some of the entries, by their position."""
+        if isinstance(rows, slice) and rows == slice(0, self.count):
+            return self
         share = None if self.share is None else self.share[rows]
-        return replace(
-            self, entries=self.entries[rows], estimates=self.estimates[rows], share=share
-        )
+        measured = _of(self.measured, rows)
+        return replace(self, measured=measured, estimates=self.estimates[rows], share=share)
+
+
+def _of(measured: Indices | int, rows: Indices | Mask | slice) -> Indices:
+    """Some of the flat indices that were perturbed; if it was all, only these are listed."""
+    if not isinstance(measured, int):
+        return measured[rows]
+    if isinstance(rows, slice):
+        return np.arange(*rows.indices(measured))
+    return np.flatnonzero(rows) if rows.dtype == bool else np.asarray(rows, dtype=np.intp)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from gradcheck.numeric.estimate import Array, Indices, Mask
 
+Sizes = NDArray[np.floating]
+"""|x| of parameters, in any precision."""
+
 DECADES = 3.0
 AT_ONCE = 2**16
 
@@ -27,7 +30,7 @@ SEEN = 4.0
 """A derivative is known to be nonzero if it is larger than this multiple of its error."""
 
 
-def groups_of(sizes: Array) -> list[Indices]:
+def groups_of(sizes: Sizes) -> list[Indices]:
     """The rows grouped by |x|, three decades each, from the largest down; zeros join the largest.
 
     If many parameters spread around 0, the few small ones join the next larger group.
@@ -40,7 +43,8 @@ def groups_of(sizes: Array) -> list[Indices]:
         part = np.maximum(sizes[first : first + AT_ONCE].astype(np.float64), TINY)
         decades[first : first + AT_ONCE] = np.log10(largest / part) / DECADES
     decades[sizes <= TINY] = 0
-    if np.all(decades == 0):
+    if not decades.any():
+        del decades  # it may be large
         return [rows_up_to(len(sizes))]
     small = np.flatnonzero(decades)
     if len(small) <= FEW * len(sizes) and _all_next_to(sizes, decades, small):
@@ -61,21 +65,21 @@ def rows_up_to(count: int) -> Indices:
     return np.arange(count, dtype=kind)
 
 
-def _all_next_to(sizes: Array, decades: NDArray[np.int16], small: Indices) -> bool:
+def _all_next_to(sizes: Sizes, decades: NDArray[np.int16], small: Indices) -> bool:
     """Whether the small sizes follow the larger ones without a gap, like a distribution's tail."""
     smallest = np.min(sizes, initial=np.inf, where=(decades == 0) & (sizes > TINY))
     chain = np.append(smallest, -np.sort(-sizes[small]))
     return bool(np.all(chain[:-1] < NEXT_TO * chain[1:]))
 
 
-def _is_tail(sizes: Array, larger: Indices, group: Indices) -> bool:
+def _is_tail(sizes: Sizes, larger: Indices, group: Indices) -> bool:
     """Whether a group is the few small values of a distribution around 0."""
     bigger = sizes[larger]
     next_to = float(bigger[bigger > 0].min()) < NEXT_TO * float(sizes[group].max())
     return next_to and len(group) <= FEW * len(sizes)
 
 
-def length_of(sizes: Array) -> float:
+def length_of(sizes: Sizes) -> float:
     """The length scale of the steps of a group: its largest |x|, or 1."""
     largest = float(sizes.max(initial=0.0))
     return largest if largest > TINY else 1.0
@@ -110,11 +114,16 @@ def shares_of(
 
 def are_special(sizes: Array) -> Mask:
     """Where a parameter is 0 or as large as another, (n,); nowhere if this holds for all."""
-    special = np.isin(sizes, special_sizes(np.sort(sizes)))
+    of_several = special_sizes(np.sort(sizes))
+    if not len(of_several):
+        return np.zeros(len(sizes), dtype=bool)
+    special = np.isin(sizes, of_several)
     return np.asarray(special & (not special.all()))
 
 
 def special_sizes(ordered: Array) -> Array:
     """The sizes that are 0 or occur several times, given sizes in ascending order."""
     several = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(several):
+        return np.asarray(ordered[:1][ordered[:1] == 0])
     return np.unique(np.concatenate([ordered[:1][ordered[:1] == 0], several]))

@@ -19,6 +19,9 @@ EXACT = 1e-7
 
 LEAST_MOVE, LARGEST_MOVE = 0.5, 1.5
 MANY = 2**14
+HELD = (1e-30, 1e30)
+"""Between these, the steps of many entries are held in float32, which takes half of the memory."""
+
 EXPONENT = 0x7FF << 52
 """The exponent bits of a float64."""
 
@@ -90,7 +93,7 @@ class Lines:
         return values
 
     def _moved(self, steps: Sequence[Array], times: int) -> list[Array]:
-        moved = [np.asarray(np.multiply(step, times)) for step in steps]
+        moved = [np.asarray(np.multiply(step, times, dtype=np.float64)) for step in steps]
         for block, of_block in zip(self._point, moved, strict=True):
             of_block += block
         return moved
@@ -108,5 +111,7 @@ class Lines:
             # powers of 2 make the points exact and equally spaced to the last bit
             exponents = along.view(np.int64)
             exponents &= EXPONENT
+        if block.size >= MANY and HELD[0] < along.min() and along.max() < HELD[1]:
+            along = along.astype(np.float32)
         along *= sign
         return np.asarray(along)

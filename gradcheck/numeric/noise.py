@@ -13,12 +13,13 @@ line, which shows the rounding of single parameters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gradcheck.numeric.loss_lines import (
+    POINTS,
     SPACINGS,
     Array,
     Lines,
@@ -29,7 +30,7 @@ from gradcheck.numeric.loss_lines import (
 )
 
 LINES = 2
-ORDERS = (4, 5, 6)
+ORDERS, SIDE_ORDERS = (4, 5, 6), (3, 4)
 ROUNDING = 2 * float(np.finfo(np.float64).eps)
 NOISE_FACTOR = 4.0
 LARGEST = 1e-3
@@ -97,6 +98,8 @@ class Noise:
 
     def at_least(self, known: float) -> Noise:
         """The noise, raised to what the user states."""
+        if not known:
+            return self
         level = max(self.level, known)
         return replace(
             self,
@@ -154,7 +157,7 @@ def estimate_noise(
     return Noise(
         level=level,
         relative=level / size if size else ROUNDING,
-        seconds=float(np.median(lines.seconds)),
+        seconds=sorted(lines.seconds)[len(lines.seconds) // 2],
         evaluations=len(lines.seconds),
         least=max(least, min(quantum / 2, level)),
         rough=tuple(NOISE_FACTOR * max(short, sigma) for sigma in rough),
@@ -164,7 +167,7 @@ def estimate_noise(
 
 def _lower_precision(values: Array) -> float:
     """The rounding error of float16 or float32 if every value is one of its numbers, else 0."""
-    if len(np.unique(values)) < 2:
+    if values.min() == values.max():
         return 0.0
     for kind in (np.float16, np.float32):
         with np.errstate(over="ignore", under="ignore"):
@@ -193,38 +196,47 @@ def _noise_on_short_lines(lines: Lines, signs: Signs) -> float:
             return 0.0
         differences = np.diff(values, n=ORDERS[0])
         if np.count_nonzero(differences) >= len(differences) / 2:
-            return float(sigma_of(values))
+            return float(sigmas_of(values)[1])
     return 0.0
 
 
-def sigma_of(values: Array, whole: Array | None = None) -> Array:
-    """The noise on a line, without the effect of a jump or kink on one side or at the centre.
+def sigmas_of(values: Array) -> tuple[Array, Array]:
+    """The noise on a whole line, and that without the effect of a jump or kink.
 
-    For several functions, `values` has one column each. `whole` is the `loudest` noise, if known.
+    The second is that of the quieter side where a jump or kink is on the other, or at the centre.
+    For several functions, `values` has one column each.
     """
-    middle = len(values) // 2
-    whole = loudest(values) if whole is None else whole
-    sides = values[: middle + 1], values[middle:]
-    both = [np.fmax(*_sigmas(side, (3, 4))) for side in sides]
-    small, large = np.fmin(*both), np.fmax(*both)
-    whole = np.where(whole <= ONE_SIDED * large, whole, 3 * large)
-    return np.where(large > ONE_SIDED * small, 3 * small, whole)
-
-
-def loudest(values: Array) -> Array:
-    """The noise on the whole line, including the effect of jumps and kinks."""
-    return np.asarray(np.max(list(_sigmas(values, ORDERS)), axis=0))
-
-
-def _sigmas(values: Array, orders: Sequence[int]) -> Iterator[Array]:
-    """Yields the noise by the differences of each order; the orders are ascending."""
     # divided first, since squares of a large loss overflow and those of a small one vanish
     size = np.fmax(np.max(np.abs(values), axis=0), float(np.finfo(np.float64).tiny))
-    differences, previous = values / size, 0
-    for order in orders:
-        differences, previous = np.diff(differences, n=order - previous, axis=0), order
-        squares = np.einsum("i...,i...->...", differences, differences)
-        yield np.asarray(size * np.sqrt(_gamma(order) / len(differences) * squares))
+    scaled = values / size
+    differences = _DIFFERENCES @ (scaled - scaled[0])  # small numbers, which rounding hardly moves
+    sigmas = size * np.sqrt(np.add.reduceat(differences * differences, _FIRST_ROWS, axis=0))
+    whole, left, right = (np.max(sigmas[rows], axis=0) for rows in _PARTS)
+    small, large = np.fmin(left, right), np.fmax(left, right)
+    even = np.where(whole <= ONE_SIDED * large, whole, 3 * large)
+    return whole, np.where(large > ONE_SIDED * small, 3 * small, even)
+
+
+def _gamma(order: int) -> float:
+    """The factor (k!)^2 / (2k)! of Moré and Wild."""
+    return math.factorial(order) ** 2 / math.factorial(2 * order)
+
+
+def _weighted_differences(part: slice, order: int) -> Array:
+    """The rows that give the differences of a part of a line; their squares sum to its sigma^2."""
+    rows = np.diff(np.eye(POINTS)[part], n=order, axis=0)
+    return np.asarray(rows * math.sqrt(_gamma(order) / len(rows)))
+
+
+_SIDES = (slice(0, POINTS // 2 + 1), slice(POINTS // 2, None))
+_TABLE = (
+    *(_weighted_differences(slice(None), order) for order in ORDERS),
+    *(_weighted_differences(side, order) for side in _SIDES for order in SIDE_ORDERS),
+)
+_DIFFERENCES = np.concatenate(_TABLE)
+_FIRST_ROWS = np.cumsum([0, *map(len, _TABLE[:-1])])
+_PARTS = slice(0, 3), slice(3, 5), slice(5, 7)
+"""The sigmas of the whole line, and of both of its sides."""
 
 
 def _noise_on_longer_lines(lines: Lines, signs: Signs, short: float) -> list[float]:
@@ -259,8 +271,3 @@ def _rougher(values: Array, short: float) -> float:
 def _quantile(values: Array, share: float) -> float:
     """`np.quantile` of a few values, which takes most of its time to look at its arguments."""
     return float(np.interp(share * (len(values) - 1), np.arange(len(values)), np.sort(values)))
-
-
-def _gamma(order: int) -> float:
-    """The factor (k!)^2 / (2k)! of Moré and Wild."""
-    return math.factorial(order) ** 2 / math.factorial(2 * order)

@@ -16,8 +16,7 @@ from gradcheck.numeric.noise import (
     NOISE_FACTOR,
     ORDERS,
     ROUNDING,
-    loudest,
-    sigma_of,
+    sigmas_of,
 )
 from gradcheck.numeric.pattern import Pattern
 
@@ -110,8 +109,7 @@ def estimate_row_noise(
             with np.errstate(all="ignore"):
                 finite = np.isfinite(values).all(axis=0)
                 shown = np.count_nonzero(np.diff(values, n=ORDERS[0], axis=0), axis=0)
-                louder = loudest(values)
-                steadier = sigma_of(values, louder)
+                louder, steadier = sigmas_of(values)
             size = np.fmax(size, np.max(np.abs(values), axis=0))
             # noise that grows fast with the spacing is a kink or curvature
             steady = ~open_ & (louder <= STEADY * loud)

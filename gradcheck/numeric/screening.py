@@ -74,7 +74,9 @@ def screen(screening: Screening, block: int, entries: Indices, claim: Claim) -> 
     `claim` is that of the whole block.
     """
     test = _Test(screening, block, claim)
-    sizes = np.abs(screening.point[block].reshape(-1)[entries], dtype=np.float32)
+    flat, sizes = screening.point[block].reshape(-1), np.empty(len(entries), dtype=np.float32)
+    for part in _parts(len(entries)):
+        sizes[part] = np.abs(flat[entries[part]])
     groups = groups_of(sizes)
     lengths = [length_of(sizes[group] if len(groups) > 1 else sizes) for group in groups]
     del sizes  # it may be large, as all arrays here

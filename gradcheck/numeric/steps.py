@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.numeric.estimate import Array, Indices, Mask, Pair, bends
+from gradcheck.numeric.estimate import Array, Indices, Mask, Pair, bends, median_of
 from gradcheck.numeric.noise import ROUNDING
 
 Measure = Callable[[Indices, Array], Pair]
@@ -116,12 +116,12 @@ def choose_step(
         tried.append(_tried(other, inner, outer, center, noise))
         best = min(tried, key=lambda trial: (trial.error, trial.step))
     best = best if np.isfinite(best.error) else tried[-1]
-    return replace(best, quantum=quantum)
+    return replace(best, quantum=quantum) if quantum else best
 
 
 def _tried(step: float, inner: Pair, outer: Pair, center: float, noise: float) -> GroupStep:
     """The step with its rounding and truncation errors."""
-    rounding = float(np.median(noise / inner.step))
+    rounding = median_of(noise / inner.step)
     truncation = _typical_truncation(inner, outer, center, noise)
     return GroupStep(step, rounding, truncation, inner)
 

@@ -26,32 +26,72 @@ ROUNDINGS = 8.0
 AT_KINK = 1e-13
 """The step at a kink, relative to z; with a smaller one, rounding would decide on the side."""
 
-SLICE_NUMBERS = 2**20
+SLICE_NUMBERS = 2**16
 
 
 @dataclass
 class LayerGradient:
     """The numeric gradient of one layer: its weights, (n_in, n_out), and its bias, (n_out,).
 
+    The weights may be many, and few samples: their derivatives are held as products.
+
     Attributes:
-        weights: the derivatives by the weights; at a kink, the mean of both one-sided slopes.
+        at: the weights themselves.
+        decay: the derivative of the penalty, by these.
         unit_error: the error bound of dL/dz of every unit, for all samples, (n_out,).
         input_size: the sum of |A| over the samples, (n_in,).
+        products: A of some samples, (n, n_in), and dL/dz of every unit, (n_out, n).
+        others: the derivatives that are no such product, (n_in, n_out); None if all are.
         weight_gap: the right slope minus the left one, for weights at a kink; None without kinks.
     """
 
-    weights: Array
+    at: Array
+    decay: float
     bias: Array
     unit_error: Array
     input_size: Array
     samples: int
+    products: list[tuple[Array, Array]] = field(default_factory=list)
+    others: Array | None = None
     weight_gap: Array | None = None
     bias_gap: Array = field(default_factory=lambda: np.zeros(0))
 
     @property
+    def weights(self) -> Array:
+        """The derivatives by the weights; at a kink, the mean of both one-sided slopes."""
+        if self.others is not None and not self.products and not self.decay:
+            return self.others
+        total = np.zeros_like(self.at) if self.others is None else self.others.copy(order="K")
+        for layer_input, slopes in self.products:
+            _add_product(total, layer_input, slopes)
+        if self.decay:
+            total += self.decay * self.at
+        return total
+
+    def add_product(self, layer_input: Array, slopes: Array) -> None:
+        """Adds A^T slopes^T; the products are carried out where that takes less memory."""
+        self.products.append((layer_input, slopes))
+        if sum(factor.size for pair in self.products for factor in pair) > self.at.size:
+            for pair in self.products:
+                _add_product(self.singly(), *pair)
+            self.products.clear()
+
+    def singly(self) -> Array:
+        """The array of the derivatives that are no product, which may be changed."""
+        if self.others is None:
+            self.others = np.zeros_like(self.at)
+        return self.others
+
+    @property
+    def largest_bound(self) -> float:
+        """The largest error bound of all derivatives."""
+        most = max(float(np.max(self.input_size, initial=0.0)), self.samples)
+        return most * float(np.max(self.unit_error, initial=0.0))
+
+    @property
     def weight_bound(self) -> Array:
         """The error bound of every weight's derivative, (n_in, n_out)."""
-        bound = np.empty_like(self.weights)
+        bound = np.empty_like(self.at)
         np.multiply.outer(self.input_size, self.unit_error, out=bound)
         return bound
 
@@ -81,7 +121,8 @@ def structured_gradient(
     """
     gradients = tuple(
         LayerGradient(
-            np.zeros_like(layer.weights),
+            layer.weights,
+            2 * network.l2,  # l2 ((w + h)^2 - (w - h)^2) / 2h = 2 l2 w for every h
             np.zeros_like(layer.bias),
             np.zeros_like(layer.bias),
             np.zeros(len(layer.weights)),
@@ -94,11 +135,8 @@ def structured_gradient(
         share = len(batch.inputs) / len(network.inputs)
         for index, gradient in enumerate(gradients):
             _add(gradient, batch, index, tier)
-            advance(round(share * (gradient.weights.size + gradient.bias.size)))
+            advance(round(share * (gradient.at.size + gradient.bias.size)))
     for gradient, layer in zip(gradients, network.layers, strict=True):
-        # l2 ((w + h)^2 - (w - h)^2) / 2h = 2 l2 w for every h
-        if network.l2:
-            gradient.weights += 2 * network.l2 * layer.weights
         if network.l2_bias:
             gradient.bias += 2 * network.l2_bias * layer.bias
     return gradients
@@ -114,7 +152,7 @@ def _add(gradient: LayerGradient, batch: Batch, layer: int, tier: str) -> None:
     at_kinks = np.asarray(lines.crossed.any(axis=1))
     if tier == SHARED_LINES:
         smooth = np.where(at_kinks[:, None], 0.0, lines.slopes)
-        _add_product(gradient.weights, layer_input, smooth)
+        gradient.add_product(layer_input, smooth)
         gradient.bias += smooth.sum(axis=1)
         units = np.flatnonzero(at_kinks).tolist()
         along_units: Iterable[Array] = lines.slopes[units] @ columns
@@ -125,7 +163,7 @@ def _add(gradient: LayerGradient, batch: Batch, layer: int, tier: str) -> None:
         if at_kinks[unit]:
             over = np.any(columns[lines.crossed[unit]] != 0, axis=0)
             _replace_at_kinks(gradient, batch, layer, unit, columns, np.flatnonzero(over), slopes)
-        gradient.weights[:, unit] += slopes[:-1]
+        gradient.singly()[:, unit] += slopes[:-1]
         gradient.bias[unit] += slopes[-1]
 
 
@@ -173,7 +211,7 @@ def _replace_at_kinks(
     )
     slopes[over] = (right + left) / 2
     if gradient.weight_gap is None:
-        gradient.weight_gap = np.zeros_like(gradient.weights)
+        gradient.weight_gap = np.zeros_like(gradient.at)
     gap = np.zeros(len(slopes))
     # extrapolated to h = 0: for a smooth loss the gap is h f'', and this is 0
     gap[over] = 2 * (nearer[0] - nearer[1]) - (right - left)

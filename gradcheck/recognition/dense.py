@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,7 +12,6 @@ from gradcheck.network.passes import forward
 from gradcheck.numeric.dense import DenseLayer, DenseNetwork
 from gradcheck.numeric.estimate import Estimates, largest_of
 from gradcheck.numeric.gradient import BlockGradient
-from gradcheck.numeric.groups import rows_up_to
 from gradcheck.numeric.lines import STEP
 from gradcheck.numeric.structured import LayerGradient
 from gradcheck.recognition.network_view import ROWS, NetworkView
@@ -50,33 +49,53 @@ def as_blocks(
     values: Sequence[Array],
     gradients: Sequence[LayerGradient],
     apart: float,
+    least: float | Sequence[float] = 0.0,
 ) -> tuple[BlockGradient, ...]:
     """The numeric gradient of every block, from the gradients of the layers.
 
-    All bounds are widened by `apart`, relative to the block's largest derivative.
+    All bounds are widened by `apart`, relative to the block's largest derivative, and are no
+    smaller than `least`, of all blocks or of each; where no bound is larger, none is worked out.
     """
-    derivatives: dict[int, Array] = {}
-    bounds: dict[int, Array] = {}
-    gaps: dict[int, Array] = {}
+    derivatives = _by_block(view, values, ((each.weights, each.bias) for each in gradients))
+    gaps = _by_block(view, values, ((each.weight_gap, each.bias_gap) for each in gradients))
+    wider = [apart * largest_of(derivatives[block]) for block in range(len(values))]
+    floor, most = np.broadcast_to(least, len(values)), np.array(wider)
     for placed, gradient in zip(view.placed, gradients, strict=True):
-        pairs = (
-            (derivatives, gradient.weights, gradient.bias),
-            (bounds, gradient.weight_bound, gradient.bias_bound),
-            (gaps, gradient.weight_gap, gradient.bias_gap),
-        )
-        for by_block, of_weights, of_bias in pairs:
-            if of_weights is not None:
-                for block, part in placed.into_blocks(of_weights, of_bias, values).items():
-                    added(by_block, block, part)
+        most[list(placed.layer.blocks)] += gradient.largest_bound
+    even = not gaps and bool(np.all(most <= floor))
+    bounds = {} if even else bounds_of(view, values, gradients)
     blocks = []
     for block in range(len(values)):
-        flat, bound = derivatives.pop(block).reshape(-1), bounds.pop(block).reshape(-1)
-        bound += apart * largest_of(flat)
+        flat = derivatives.pop(block)
+        bound = np.broadcast_to(floor[block], flat.shape) if even else bounds.pop(block)
+        if not even:
+            bound += wider[block]
         estimates = Estimates.smooth(flat, bound)
         if block in gaps:
-            estimates = _with_gaps(estimates, gaps.pop(block).reshape(-1))
-        blocks.append(BlockGradient(rows_up_to(flat.size), estimates, STEP))
+            estimates = _with_gaps(estimates, gaps.pop(block))
+        if not even and floor[block]:
+            estimates = replace(estimates, bound=np.fmax(estimates.bound, floor[block]))
+        blocks.append(BlockGradient(flat.size, estimates, STEP))
     return tuple(blocks)
+
+
+def bounds_of(
+    view: NetworkView, values: Sequence[Array], gradients: Sequence[LayerGradient]
+) -> dict[int, Array]:
+    """The error bounds of every block, before they are widened."""
+    return _by_block(view, values, ((each.weight_bound, each.bias_bound) for each in gradients))
+
+
+def _by_block(
+    view: NetworkView, values: Sequence[Array], of_layers: Iterable[tuple[Array | None, Array]]
+) -> dict[int, Array]:
+    """What belongs to the weights and the bias of every layer, flat, by block."""
+    by_block: dict[int, Array] = {}
+    for placed, (of_weights, of_bias) in zip(view.placed, of_layers, strict=True):
+        if of_weights is not None:
+            for block, part in placed.into_blocks(of_weights, of_bias, values).items():
+                added(by_block, block, part)
+    return {block: part.reshape(-1) for block, part in by_block.items()}
 
 
 def _with_gaps(estimates: Estimates, gap: Array) -> Estimates:

@@ -55,8 +55,12 @@ class Candidate:
         """The output layer's z at several points, (points, m, K)."""
         last = by_rank("output")[0]  # any activation, since z does not depend on it
         pairs = list(zip(self.placed, (*hidden, last), strict=True))
-        networks = ([place.parameters(point, act) for place, act in pairs] for point in points)
-        return np.array([forward(self.inputs, layers, ROWS)[0][-1] for layers in networks])
+
+        def at(point: Sequence[Array]) -> Array:  # so that one point at a time is held
+            layers = [place.parameters(point, activation) for place, activation in pairs]
+            return forward(self.inputs, layers, ROWS)[0][-1]
+
+        return np.array([at(point) for point in points])
 
 
 def recognise(candidates: Iterable[Candidate], losses: Losses) -> NetworkView | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -136,6 +136,11 @@ def follow(problem: Problem) -> LossTape | None:
         for name, index in leaves.items()
         if isinstance(index, int)
     }
+    if parameters.vector is None:
+        values = dict(zip(parameters.names, parameters.values, strict=True))
+        for name, index in leaves.items():
+            if isinstance(index, int) and trace.nodes[index].value.shape == values[name].shape:
+                trace.nodes[index] = replace(trace.nodes[index], value=values[name])  # no copy
     return LossTape(trace.nodes, starts, whole=not trace.leaks and isinstance(loss, int))
 
 

@@ -18,7 +18,7 @@ from gradcheck.preflight import Preflight
 from gradcheck.report.details import details_of
 from gradcheck.report.model import Report
 from gradcheck.report.notes import heard_notes, notes_of, raised_notes
-from gradcheck.sampling import Coverage, Selection
+from gradcheck.sampling import Coverage
 from gradcheck.user.calls import Heard, Raised
 from gradcheck.user.problem import Problem
 from gradcheck.version import __version__
@@ -28,7 +28,7 @@ from gradcheck.words import Verdict, shortened
 def build_report(
     point: Point,
     preflight: Preflight,
-    selection: Selection,
+    coverage: Coverage,
     diagnosis: Diagnosis,
     options: Options,
     heard: Heard,
@@ -43,7 +43,7 @@ def build_report(
         blocks=(*point.blocks, *(Block(leaf.name, leaf.shape) for leaf in left_out)),
         findings=tuple(_tidied_finding(finding, names) for finding in diagnosis.findings),
         network=None if view is None else str(view),
-        coverage=_coverage(point, selection, diagnosis),
+        coverage=_coverage(point, coverage, diagnosis),
         evaluations=preflight.evaluations + point.evaluations + diagnosis.evaluations,
         seconds=0.0,
         layers=tuple(
@@ -64,15 +64,15 @@ def build_report(
     )
 
 
-def _coverage(point: Point, selection: Selection, diagnosis: Diagnosis) -> Coverage:
+def _coverage(point: Point, planned: Coverage, diagnosis: Diagnosis) -> Coverage:
     """Return how many entries were perturbed, and by which engine."""
-    entries = sum(len(block.numeric.entries) for block in point.blocks)
-    coverage = replace(selection.coverage, entries=entries)
-    if point.tie is not None:
-        coverage = replace(coverage, engine=point.tie.tier, tied=point.tie.evaluations)
+    entries = sum(block.numeric.count for block in point.blocks)
     if point.interrupted:
-        return Coverage(entries, coverage.total, "interrupted", interrupted=True)
-    return replace(coverage, interrupted=diagnosis.interrupted)
+        return Coverage(entries, planned.total, "interrupted", interrupted=True)
+    coverage = replace(planned, entries=entries, interrupted=diagnosis.interrupted)
+    if point.tie is None:
+        return coverage
+    return replace(coverage, engine=point.tie.tier, tied=point.tie.evaluations)
 
 
 def _tidied_finding(finding: Finding, names: tuple[str, ...]) -> Finding:

@@ -31,7 +31,7 @@ def _of_the_numbers(point: Point) -> Iterable[str]:
             f"{point.tie.evaluations} evaluations, near and far, in every block"
         )
     else:
-        steps = [block.numeric.step for block in point.blocks if len(block.numeric.entries)]
+        steps = [block.numeric.step for block in point.blocks if block.numeric.count]
         if steps:
             yield (
                 "finite differences of your own loss, at steps of "

@@ -268,12 +268,13 @@ def slope_of(
     loss: Callable[[Any], Any],
     by_hand: Any,
     parameters: Parameters,
-    rng: np.random.Generator,
+    draw: Callable[[], np.random.Generator],
 ) -> Callable[[Any], Any]:
     """The loss (order 1), or its slope along a random direction by torch or jax (order 2)."""
     require_order(order, by_hand)
     if order == 1:
         return loss
+    rng = draw()
     along = [rng.standard_normal(shape) for shape in parameters.shapes]
     firsts = {leaf.block: leaf.path for leaf in reversed(parameters.leaves)}
 

@@ -32,16 +32,17 @@ def asked_first(problem: Problem) -> tuple[Problem, Gradients | None, int]:
         return problem, None, 0
     at, parameters = problem.parameters.values, problem.parameters
     large = sum(value.size for value in at) > LARGE
-    forward = replace(problem, reads_forward=True)
     first = read_gradients(problem.gradient(at), parameters, copy=not large)
     before, small = samples(first), None if large else first
     del first
-    here = samples(read_gradients(forward.gradient(at), parameters, copy=False))
+    problem.loss(at)
+    here = samples(read_gradients(problem.gradient(at), parameters, copy=False))
     if same_arrays(before, here):
         return problem, small, 1
     away = [value * ELSEWHERE + ELSEWHERE - 1 for value in at]
     problem.loss(away)
     there = samples(read_gradients(problem.gradient(at), parameters, copy=False))
+    forward = replace(problem, reads_forward=True)
     last = read_gradients(forward.gradient(at), parameters, copy=not large)
     if same_arrays(here, there) or not same_arrays(here, samples(last)):
         return problem, small, 3

@@ -22,6 +22,8 @@ from gradcheck.user.structures import holds_itself
 from gradcheck.user.unfinished import is_settled, returned_so_far
 from gradcheck.words import Standing
 
+EPSILON = float(np.finfo(np.float64).eps)
+
 
 @dataclass(frozen=True)
 class Gradient:
@@ -35,7 +37,7 @@ class Gradient:
 
     value: Array | None
     verdict: Standing
-    epsilon: float = float(np.finfo(np.float64).eps)
+    epsilon: float = EPSILON
 
     @property
     def comparable(self) -> bool:
@@ -196,4 +198,4 @@ def _gate(value: Any, leaf: Leaf, copy: bool, convention: Convention) -> Gradien
         return Gradient(gradient, "shape", epsilon)
     gradient = gradient if array.shape == shape else gradient.reshape(shape)
     verdict: Standing = "ok" if all_finite(gradient) else "nonfinite"
-    return Gradient(gradient, verdict, max(epsilon, float(np.finfo(np.float64).eps)))
+    return Gradient(gradient, verdict, max(epsilon, EPSILON))

@@ -34,10 +34,6 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         unknown = next((name for name in named if name not in names and not takes_any), None)
         if unknown is not None:
             raise unknown_argument(f"{door.__name__} has no argument {unknown!r}", unknown, names)
-        try:
-            signature.bind(*given, **named)
-        except TypeError as error:  # "missing a required argument: 'inputs'"
-            raise UsageError(f"{door.__name__}: {error}; {_called_as(door, signature)}") from None
         linecache.checkcache()  # the user may have rewritten a file since the last check
         try:
             return door(*given, **named)
@@ -51,6 +47,8 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
                 "nested too deeply, or the limit was set to a small number"
             ) from None
         except LEAVING as error:
+            if isinstance(error, TypeError):
+                _require_bound(door, signature, given, named)
             raised = Raised("gradcheck", error, (), {})
             last = traceback.extract_tb(error.__traceback__)[-1]
             raise UsageError(
@@ -60,6 +58,19 @@ def polite(door: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
             ) from None
 
     return opened
+
+
+def _require_bound(
+    door: Callable[..., object],
+    signature: inspect.Signature,
+    given: tuple[object, ...],
+    named: dict[str, object],
+) -> None:
+    """Raises a UsageError if a public function was not given the arguments that it needs."""
+    try:
+        signature.bind(*given, **named)
+    except TypeError as error:  # "missing a required argument: 'inputs'"
+        raise UsageError(f"{door.__name__}: {error}; {_called_as(door, signature)}") from None
 
 
 def _called_as(door: Callable[..., object], signature: inspect.Signature) -> str:

@@ -247,7 +247,8 @@ class Problem:
         It works on arrays of its own, in place; entry and value may be arrays of equal length.
         """
         values = copies(values) if self.private_copies else self.parameters.bind(values)
-        cells = [v.reshape(-1) if v.flags.c_contiguous else v.flat for v in values]
+        views = [thawed(array).view() for array in values]  # stay writeable, whatever is frozen
+        cells = [v.reshape(-1) if v.flags.c_contiguous else v.flat for v in views]
         loss, bounds = self._quick_loss(), self.bounds
 
         def entry_loss(block: int, entry: Any, value: Any) -> float:
@@ -265,8 +266,6 @@ class Problem:
                 what = f"{LOSS}, with {name} moved by {np.ravel(value - before)[0]:+.2g},"
                 raise UserCodeError(replace(error.raised, call=what, moved=True)) from None
             finally:
-                if not array.flags.writeable:
-                    thawed(array)
                 cell[entry] = before
 
         return entry_loss

@@ -1,5 +1,7 @@
 """No verdict rests on our formulas alone: the engine is tied to the user's loss, or not used."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -229,3 +231,23 @@ def test_one_weight_that_the_loss_cuts_off_is_seen(special, place):
     given = {"inputs": X, "targets": Y, "diagnose": False}
     assert gradcheck.check(loss, params, cut, **given).verdict == "pass"
     assert gradcheck.check(loss, params, forgotten, **given).verdict == "fail"
+
+
+def test_what_a_check_of_a_network_holds_is_a_few_times_its_parameters():
+    net = gradcheck.MLP([700, 600, 5], ["tanh", "softmax"], "categorical_cross_entropy")
+    params, inputs = net.init(0), RNG.normal(size=(8, 700))
+    targets = np.eye(5)[RNG.integers(0, 5, 8)]
+    tracemalloc.start()
+    report = gradcheck.check(
+        lambda p: net.loss(p, inputs, targets),
+        params,
+        lambda p: net.backward(p, inputs, targets),
+        inputs=inputs,
+        targets=targets,
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report.ok
+    assert report.coverage.tied
+    # the point, a moved one, two gradients; what is done in parts takes a MiB or two
+    assert peak < 4.9 * sum(value.nbytes for value in params.values())

@@ -370,3 +370,14 @@ def test_a_derivative_less_than_a_step_of_the_loss_is_not_wrong():
 def test_a_gradient_of_zero_beside_a_step_is_not_wrong():
     w = np.array([2.0409191, 1.2450035, 0.4180988, -0.5677696])
     assert check(lambda w: np.sum(np.round(w, 2)), w, np.zeros_like, seed=1).verdict != "fail"
+
+
+def test_entries_of_a_whole_block_are_found_by_position_by_index_and_by_mask():
+    value = np.arange(6.0) ** 2
+    whole = BlockGradient(6, Estimates.smooth(value, np.ones(6)), 1e-5)
+    some = whole[np.array([1, 4, 5])]
+    assert (whole.count, some.count) == (6, 3)
+    np.testing.assert_array_equal(whole.entries, range(6))
+    for part in (whole[2:4], whole[value > 3][:2], some, some.at(np.array([4]))):
+        np.testing.assert_array_equal(part.estimates.value, part.entries**2.0)
+    assert whole.at(np.array([3])).entries.tolist() == [3]

@@ -216,3 +216,32 @@ def test_what_is_held_does_not_grow_with_the_samples():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64e6
+
+
+def test_derivatives_of_few_samples_are_held_as_products_and_of_many_carried_out():
+    net = MLP([30, 40, 5], ["relu", "softmax"], "categorical_cross_entropy", l2=0.3)
+    params = net.init(0)
+    for count, held in ((6, True), (200, False)):
+        inputs, targets = data(net, count)
+        network = prepared(net, params, inputs, targets)[2]
+        found = structured_gradient(network, SHARED_LINES)
+        assert bool(found[0].products) == held
+        right = net.backward(params, inputs, targets)
+        for layer, gradient in enumerate(found, 1):
+            np.testing.assert_allclose(gradient.weights, right[f"W{layer}"], atol=1e-12)
+            assert gradient.weight_bound.max() <= gradient.largest_bound
+
+
+def test_bounds_below_the_least_are_not_worked_out_and_all_others_are_right():
+    net = MLP([30, 40, 5], ["tanh", "softmax"], "categorical_cross_entropy")
+    view, values, network = prepared(net, net.init(0), *data(net, 6))
+    gradients = structured_gradient(network, SHARED_LINES)
+    own = as_blocks(view, values, gradients, 1e-12)
+    least = [9 * float(block.estimates.bound.max()) for block in own]
+    for floor in (least, [0.5 * least[0] / 9] * 4):
+        raised = as_blocks(view, values, gradients, 1e-12, floor)
+        for block, before, smallest in zip(raised, own, floor, strict=True):
+            np.testing.assert_array_equal(block.estimates.value, before.estimates.value)
+            wanted = np.fmax(before.estimates.bound, smallest)
+            np.testing.assert_allclose(block.estimates.bound, wanted, rtol=1e-12)
+    assert as_blocks(view, values, gradients, 1e-12, least)[0].estimates.bound.strides == (0,)

@@ -60,8 +60,8 @@ def subject_of_problem(problem: Problem) -> Subject:
             by_name.setdefault(whole.names[leaf.block], value)
         return by_name
 
-    users = (own_loss, problem.gradient_function, problem.step, parameters.owner)
-    shapes = parameters.shapes
+    owner = parameters.owner if parameters.in_place else None  # else the functions see copies
+    users = (own_loss, problem.gradient_function, problem.step, owner)
     return Subject(
         parameters.names,
         parameters.pack,
@@ -69,7 +69,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         gradient,
         blocks,
         users,
-        None if parameters.vector is None else lambda vector: cut(vector, shapes),
+        None if parameters.vector is None else lambda vector: cut(vector, parameters.shapes),
         enters=problem.step is not None and problem.step.entering is not None,
         direction=direction,
         back=None if tangents is None else tangents.back,

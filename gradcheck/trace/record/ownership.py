@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Set
 from functools import partial
 from threading import Thread
 from types import CodeType, FunctionType, SimpleNamespace
@@ -83,12 +83,12 @@ def names_in(code: CodeType) -> set[str]:
     return set(code.co_names).union(*inner)
 
 
-def restorer(names: MutableMapping[Any, Any]) -> Callable[[], None]:
-    """Return a function that restores the present items of a mapping."""
-    before = dict(names)
+def restorer(names: MutableMapping[Any, Any], only: Set[Any] | None = None) -> Callable[[], None]:
+    """Return a function that restores the present items of a mapping, or `only` some of them."""
+    before = dict(names) if only is None else {key: names[key] for key in only & names.keys()}
 
     def restore() -> None:
-        for key in list(names):
+        for key in list(names) if only is None else only & names.keys():
             if key not in before:
                 del names[key]
         for key, value in before.items():

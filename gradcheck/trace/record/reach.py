@@ -202,7 +202,7 @@ class Reach:
 
     def swap(self, names: dict[str, Any], keys: Set[str] | None = None) -> None:
         """Replace numpy, math and float in a namespace, or only at `keys`, until `put_back`."""
-        self.undo.append(restorer(names))
+        self.undo.append(restorer(names, None if keys is None else {*keys, "float"}))
         for key in list(names) if keys is None else names.keys() & keys:
             value = names[key]
             if isinstance(value, ModuleType) or callable(value):
