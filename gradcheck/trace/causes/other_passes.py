@@ -44,10 +44,12 @@ def other_pass_cause(compared: Compared) -> Cause | None:
 def at_other_passes(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
     """Yield the operands of one operation in all passes, each as it is in the next or the last."""
     tape = compared.state.tape
-    for position, argument in enumerate(nodes[0].arguments if len(nodes) >= FEWEST else ()):
-        if not isinstance(argument, Reference):
+    for position in range(len(nodes[0].arguments) if len(nodes) >= FEWEST else 0):
+        operands = [node.arguments[position : position + 1] for node in nodes]
+        if not all(one and isinstance(one[0], Reference) for one in operands):
             continue
-        uses = [_first_use((node.index, node.arguments[position].index), tape) for node in nodes]
+        pairs = zip(nodes, operands, strict=True)
+        uses = [_first_use((node.index, one[0].index), tape) for node, one in pairs]
         series = _series(uses[0][1], tape)
         if len(series) < FEWEST or any(value not in series for _, value in uses):
             continue
@@ -57,7 +59,7 @@ def at_other_passes(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial
             for use in uses:
                 other = series.index(use[1]) + shift
                 if 0 <= other < len(series):
-                    at = _position(use, tape)
+                    at = _position(use, tape) or 0
                     changes[use[0]] = partial(taking, at, series[other])
                     taken.append((use, series[other]))
             if len(taken) > 1:
@@ -76,21 +78,23 @@ def _series(value: int, tape: Sequence[Node]) -> list[int]:
     return [one.index for one in tape if one.in_loop == tape[value].in_loop]
 
 
-def _position(use: Use, tape: Sequence[Node]) -> int:
+def _position(use: Use, tape: Sequence[Node]) -> int | None:
+    """Return the position of an operand; None if it is in a list."""
     arguments = enumerate(tape[use[0]].arguments)
-    return next(at for at, one in arguments if getattr(one, "index", None) == use[1])
+    return next((at for at, one in arguments if getattr(one, "index", None) == use[1]), None)
 
 
 def _cause(node: Node, use: Use, taken: int, tape: Sequence[Node]) -> Cause:
     """Return the cause of a use of one value where another of its series was to be taken."""
     read = tape[use[1]].operation == "getitem" and expression_of(tape[use[1]].source)
-    text = read or operand_text(tape[use[0]].source, _position(use, tape))
+    position = _position(use, tape)
+    text = read or (None if position is None else operand_text(tape[use[0]].source, position))
     steps = _steps(tape[use[1]], tape[taken]) if read else [1 if taken > use[1] else -1]
     indices = indices_in(text or None)
     name = f"`{ast.unparse(text)}`" if text else "the operand"
     words = f"{name} in `{node.source}` is that of another pass of the loop"
     fix = f"take that of the pass {'after' if sum(steps) > 0 else 'before'}"
-    if isinstance(text, ast.Subscript) and len(steps) == len(indices):
+    if isinstance(text, ast.Subscript) and len(steps) == len(indices) and any(steps):
         right = map(_moved, indices, steps)
         fix = f"write `{ast.unparse(text.value)}[{', '.join(right)}]` for {name}"
     return Cause(fault.OTHER_INDEX, words, fix, node.index)
@@ -99,8 +103,9 @@ def _cause(node: Node, use: Use, taken: int, tape: Sequence[Node]) -> Cause:
 def _steps(read: Node, other: Node) -> list[int]:
     """Return how far the indices are from each other at which two parts are read."""
     keys = (one.arguments[1] for one in (read, other))
-    pairs = zip(*(key if isinstance(key, tuple) else (key,) for key in keys), strict=True)
-    return [b - a if isinstance(a, int) and isinstance(b, int) else 0 for a, b in pairs]
+    pairs = zip(*(key if isinstance(key, tuple) else (key,) for key in keys), strict=False)
+    whole = (int, np.integer)
+    return [int(b - a) if isinstance(a, whole) and isinstance(b, whole) else 0 for a, b in pairs]
 
 
 def _moved(index: ast.expr, step: int) -> str:
