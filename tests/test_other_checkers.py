@@ -173,7 +173,7 @@ def test_a_noisy_row_beside_a_precise_one_is_undecided_and_says_why(noisy, facto
     assert any("do not settle" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("point", [[0.3, 0.6], [1, 0.5], [2, 3]])
+@pytest.mark.parametrize("point", [[0.3, 0.6], [1, 0.5], [2, 3], list(np.ones(2))])
 def test_a_list_of_numbers_is_handed_over_as_an_array(point):
     """As solvers do it; the matrix that is right for an array is right for the list."""
     matrix = np.array([[0.0, 1.0], [-2.0, -3.0]])

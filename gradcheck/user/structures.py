@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,6 @@ from gradcheck.user.tensors import (
     to_array,
 )
 from gradcheck.words import indexed, printable
-
-NUMBERS = (int, float)
 
 
 def flatten(params: Any) -> Parameters:
@@ -69,9 +68,13 @@ def _as_floats(params: Any) -> Any:
     """
     if type(params) is int:
         return float(params)
-    if type(params) in (list, tuple) and params and all(type(each) in NUMBERS for each in params):
+    if type(params) in (list, tuple) and params and all(map(_is_number, params)):
         return np.array(params, float) if type(params) is list else tuple(map(float, params))
     return params
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
