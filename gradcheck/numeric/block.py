@@ -67,15 +67,7 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     estimates, open_ = estimates.put(*widely), np.setdiff1d(open_, widely[0])
     left_out = _too_many(open_[~agrees[open_]], len(entries) * along.claim.each, along.rng)
     open_ = np.setdiff1d(open_, left_out)
-    asked = Asked(
-        claimed,
-        precision,
-        limit,
-        estimates.bound,
-        np.fmin(np.fmax(max(along.noise.least, first.quantum), first.own), first.rough),
-        np.fmax(max(along.noise.fine, first.quantum), first.own),
-        first.rough,
-    )
+    asked = _asked(along, first, claimed, precision, limit)
     coarse = False
     for begin in range(0, len(open_), AT_ONCE):
         rows = open_[begin : begin + AT_ONCE]
@@ -120,6 +112,18 @@ def _unmoved(
         still = along.measure(entries[rows], wide).is_flat(along.center)
         rows, wide = rows[still], wide[still]
     return rows, Estimates.smooth(np.zeros(len(rows)), STATED * first.rough[rows] / wide)
+
+
+def _asked(along: Along, first: FirstStep, claimed: Array, precision: Array, limit: Array) -> Asked:
+    return Asked(
+        claimed,
+        precision,
+        limit,
+        first.estimates.bound,
+        np.fmin(np.fmax(max(along.noise.least, first.quantum), first.own), first.rough),
+        np.fmax(max(along.noise.fine, first.quantum), first.own),
+        first.rough,
+    )
 
 
 def _too_many(rows: Indices, allowed: float, rng: np.random.Generator) -> Indices:
