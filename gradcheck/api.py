@@ -61,9 +61,9 @@ def check(
     Args:
         loss: takes parameters in the structure of `params` and returns the loss, one number; if
             `grad` is left out, returns the pair (loss, gradients), or a scalar of torch or jax.
-        params: an array, or a dict, list, tuple or dataclass of arrays, nested as you like; it is
-            copied, never changed. Both parts of complex arrays are checked. Or an object, or a list
-            of objects: their attributes that have a gradient are perturbed in place and restored.
+        params: an array or list of numbers, or a dict, list, tuple or dataclass of arrays, nested
+            as you like, which are copied; both parts of complex arrays are checked. Or an object,
+            or a list of them: attributes that have a gradient are perturbed in place and restored.
         grad: takes the parameters and returns their gradients: in the same structure, in a dict by
             name (`W1` or `dW1`), or as one array per block, in order. With an object it may return
             None and store the gradients beside the parameters (`layer.dW` beside `layer.W`).

@@ -93,9 +93,9 @@ def check_hessian(
         loss: as in `check`.
         params: as in `check`.
         hessian: takes the parameters, returns the Hessian, a row and a column for each parameter:
-            dense, a scipy sparse matrix, or a `LinearOperator`. Or takes the parameters and a
-            vector in their structure, and returns the product of the Hessian with it. Or the
-            matrix itself.
+            dense, a scipy sparse matrix, a `LinearOperator`, or blocks by two parameters each. Or
+            takes the parameters and a vector in their structure, and returns the product of the
+            Hessian with it. Or the matrix itself.
         grad: as in `check`; it is checked first, and the Hessian is compared with its differences.
             If left out, with second differences of the loss, which are less precise.
         args: further positional arguments of the functions, after the parameters (and the vector).

@@ -210,3 +210,32 @@ def test_assert_gradients_raises_with_the_whole_report():
     assert isinstance(raised.value, AssertionError)
     assert raised.value.report.verdict == "fail"
     assert gradcheck.assert_gradients(loss, params(), grad).ok
+
+
+def shared_sixty_times(value):
+    for _ in range(60):
+        value = [value, value]
+    return value
+
+
+def holding_itself(value):
+    value = [value]
+    value.insert(0, value)
+    return value
+
+
+@pytest.mark.parametrize("nested", [shared_sixty_times, holding_itself])
+def test_lists_without_end_are_refused_wherever_they_come_back(nested):
+    def endless(x):
+        return nested(x)
+
+    for ask in (
+        lambda: gradcheck.check(lambda x: np.sum(x**2), np.ones(3), endless),
+        lambda: gradcheck.check(endless, np.ones(3), lambda x: x),
+        lambda: gradcheck.check_jacobian(endless, np.ones(3), lambda x: np.eye(3)),
+        lambda: gradcheck.check_jacobian(lambda x: 2 * x, np.ones(3), endless),
+        lambda: gradcheck.check_layer(endless, lambda upstream: upstream, np.ones(3)),
+        lambda: gradcheck.check_layer(lambda x: 2 * x, endless, np.ones(3)),
+    ):
+        with pytest.raises(gradcheck.UsageError, match="a list"):
+            ask()

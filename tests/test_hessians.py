@@ -341,3 +341,28 @@ def test_a_row_of_a_hessian_speaks_of_no_other_loss():
     report = gradcheck.check_hessian(loss, np.array([1.3, 0.7, 0.8, 1.9]), hessian, grad=grad)
     assert report.verdict == "fail"
     assert "GC607" not in [finding.code for finding in report.findings]
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1, "pass"), (2, "fail")])
+@pytest.mark.parametrize("kind", [dict, tuple])
+def test_a_hessian_may_be_in_blocks_by_two_parameters_each(kind, factor, verdict):
+    """As `jax.hessian` gives that of a tree, and torch's `hessian` that of several arguments."""
+
+    def made(a, b):
+        return {"a": a, "b": b} if kind is dict else (a, b)
+
+    def parts(p):
+        return p.values() if kind is dict else p
+
+    def loss(p):
+        a, b = parts(p)
+        return np.sum(a**2) * np.sum(b**3)
+
+    def hessian(p):
+        a, b = parts(p)
+        mixed = np.outer(2 * a, 3 * b**2)
+        own = 2 * np.eye(2) * np.sum(b**3), np.diag(6 * b) * np.sum(a**2)
+        return made(made(own[0], mixed), made(factor * mixed.T, own[1]))
+
+    point = made(np.array([0.3, 1.2]), np.array([2.0, 0.5, -1.0]))
+    assert gradcheck.check_hessian(loss, point, hessian).verdict == verdict

@@ -171,3 +171,62 @@ def test_a_noisy_row_beside_a_precise_one_is_undecided_and_says_why(noisy, facto
     )
     assert report.verdict == "inconclusive"
     assert any("do not settle" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("point", [[0.3, 0.6], [1, 0.5], [2, 3], list(np.ones(2))])
+def test_a_list_of_numbers_is_handed_over_as_an_array(point):
+    """As solvers do it; the matrix that is right for an array is right for the list."""
+    matrix = np.array([[0.0, 1.0], [-2.0, -3.0]])
+    assert gradcheck.check_jacobian(
+        lambda x: matrix @ x + x**2, point, lambda x: matrix + 2 * np.diag(x)
+    ).ok
+    assert gradcheck.check_hessian(lambda x: np.sum(x**3), point, lambda x: np.diag(6 * x)).ok
+    report = gradcheck.check(square, point, lambda x: 2 * x)
+    assert [block.shape for block in report.blocks] == [(2,)]
+    assert report.ok
+
+
+def test_a_list_of_numbers_may_still_be_spread_over_arguments():
+    report = gradcheck.check(lambda a, b: a**2 * b, [3, 0.5], lambda a, b: (2 * a * b, a**2))
+    assert report.ok
+
+
+def test_none_may_stand_for_the_gradient_of_a_setting():
+    params = {"x": A, "power": 2}
+    report = gradcheck.check(
+        lambda p: np.sum(p["x"] ** p["power"]), params, lambda p: {"x": 2 * p["x"], "power": None}
+    )
+    assert report.ok
+
+
+def test_further_arguments_go_to_the_gradient_too_and_that_is_said():
+    def slope(x):
+        return 2 * x
+
+    with pytest.raises(UsageError, match=r"write lambda params, \*_: slope\(params\)"):
+        gradcheck.check(lambda x, factor: factor * square(x), A, slope, args=(1.0,))
+
+
+def test_a_value_that_a_tiny_parameter_does_not_move_at_all_has_the_derivative_0():
+    """Beside a parameter of 1e6, the steps of one of 1e-12 show too little."""
+    sizes = 10.0 ** np.arange(-12, 7, 3)
+
+    def function(x):
+        part = x / sizes
+        return np.array([np.sin(part[0]), np.exp(part[-1]), part[1] * part[-2]])
+
+    def jacobian(x):
+        part, rows = x / sizes, np.zeros((3, len(x)))
+        rows[0, 0], rows[1, -1], rows[2, 1], rows[2, -2] = (
+            np.cos(part[0]),
+            np.exp(part[-1]),
+            part[-2],
+            part[1],
+        )
+        return rows / sizes
+
+    assert gradcheck.check_jacobian(function, 0.9 * sizes, jacobian).ok
+    report = gradcheck.check_jacobian(
+        lambda x: function(x) + np.array([0, 1e5 * x[0], 0]), 0.9 * sizes, jacobian
+    )
+    assert not report.ok

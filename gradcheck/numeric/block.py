@@ -14,7 +14,7 @@ from gradcheck.numeric.estimate import Array, Estimates, Indices, Mask, largest_
 from gradcheck.numeric.first import STATED, Along, FirstStep, first_step
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.groups import SEEN, are_special, length_of, shares_of
-from gradcheck.numeric.ladder import BOUND_FACTOR, escalate
+from gradcheck.numeric.ladder import BOUND_FACTOR, LARGEST_STEP, escalate
 from gradcheck.numeric.levels import FIRST, Asked, Levels
 from gradcheck.numeric.staircases import WIDE, on_step
 from gradcheck.numeric.steps import HALF_PRECISION
@@ -63,17 +63,13 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
     open_ = np.flatnonzero(~(agrees & (estimates.bound <= limit)))
     if not np.any(claimed) and first.pair.is_flat(along.center).all() and not on_stairs.any():
         open_ = open_[:0]
+    claimed_flat = open_[claimed[open_] == 0]
+    if len(claimed_flat):
+        still = _unmoved(along, entries, first, claimed_flat, limit)
+        estimates, open_ = estimates.put(*still), np.setdiff1d(open_, still[0])
     left_out = _too_many(open_[~agrees[open_]], len(entries) * along.claim.each, along.rng)
     open_ = np.setdiff1d(open_, left_out) if len(left_out) else open_
-    asked = Asked(
-        claimed,
-        precision,
-        limit,
-        estimates.bound,
-        np.fmin(np.fmax(max(along.noise.least, first.quantum), first.own), first.rough),
-        np.fmax(max(along.noise.fine, first.quantum), first.own),
-        first.rough,
-    )
+    asked = _asked(along, first, claimed, precision, limit)
     coarse = False
     for begin in range(0, len(open_), AT_ONCE):
         rows = open_[begin : begin + AT_ONCE]
@@ -98,6 +94,38 @@ def differentiate(along: Along, entries: Indices) -> BlockGradient:
         coarse,
     )
     return gradient[np.delete(np.arange(len(entries)), left_out)] if len(left_out) else gradient
+
+
+def _unmoved(
+    along: Along, entries: Indices, first: FirstStep, rows: Indices, limit: Array
+) -> tuple[Indices, Estimates]:
+    """The rows whose loss stays the same to the last bit at a step that would show a derivative.
+
+    Of a parameter much smaller than others, the step of its own size, and all on the ladder from
+    there, may show less than the derivatives by those others are.
+    """
+    rows = rows[first.pair.is_flat(along.center)[rows]]
+    with np.errstate(divide="ignore"):
+        wide = BOUND_FACTOR * STATED * first.rough[rows] / limit[rows]
+    least = np.fmax(first.pair.step, HALF_PRECISION * first.lengths)[rows]
+    fits = (least < wide) & (wide <= LARGEST_STEP * np.fmax(first.lengths[rows], 1.0))
+    rows, wide = rows[fits], wide[fits]
+    if len(rows):
+        still = along.measure(entries[rows], wide).is_flat(along.center)
+        rows, wide = rows[still], wide[still]
+    return rows, Estimates.smooth(np.zeros(len(rows)), STATED * first.rough[rows] / wide)
+
+
+def _asked(along: Along, first: FirstStep, claimed: Array, precision: Array, limit: Array) -> Asked:
+    return Asked(
+        claimed,
+        precision,
+        limit,
+        first.estimates.bound,
+        np.fmin(np.fmax(max(along.noise.least, first.quantum), first.own), first.rough),
+        np.fmax(max(along.noise.fine, first.quantum), first.own),
+        first.rough,
+    )
 
 
 def _too_many(rows: Indices, allowed: float, rng: np.random.Generator) -> Indices:

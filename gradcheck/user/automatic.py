@@ -110,7 +110,7 @@ def _torch_product(
         for output, along in leaves(outputs, upstream)
         if is_torch(output) and output.requires_grad and along is not None
     ]
-    if not pairs and not again and any(is_real_tensor(output) for (output,) in leaves(outputs)):
+    if not pairs and any(is_real_tensor(output) for (output,) in leaves(outputs)):
         raise UsageError(
             "your forward returned tensors without a graph; return what the function's apply gave"
         )

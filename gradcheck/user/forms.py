@@ -59,6 +59,11 @@ def of_parameters(
         return _with(function, more)
     name = getattr(function, "__name__", "your function")
     if _takes(signature, more.args, more.kwargs):
+        if not parameters.in_place and more.args:
+            raise UsageError(
+                f"{name}() cannot take the parameters and args= too, which every function is given "
+                f"after them; write lambda params, *_: {name}(params) if it needs no more"
+            )
         if not parameters.in_place:
             raise UsageError(
                 f"{name}() takes no argument, so it cannot be given other parameters; let it take "

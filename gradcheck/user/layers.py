@@ -150,7 +150,8 @@ def _require_something_to_check(
         )
     if not params:
         raise UsageError(
-            "none of the inputs is a floating-point array; arrays of integers are taken as indices"
+            "none of the inputs is a floating-point array, or a list or dict of these; arrays of "
+            "integers are taken as indices, and objects as settings"
         )
 
 

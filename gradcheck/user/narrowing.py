@@ -97,8 +97,11 @@ def _is_something(gradient: Gradient) -> bool:
 
 
 def _may_be_none(problem: Problem, block: int) -> bool:
-    """Whether a block may be no parameter: it is in an object, or it is the targets of a layer."""
-    parameters = problem.parameters
-    if problem.layer is not None and parameters.names[block].lower() in TARGETS:
+    """Whether a block may be no parameter: it is in an object, or it is the targets of a layer.
+
+    Where torch or jax differentiates a layer, a name is no sign of targets.
+    """
+    parameters, layer = problem.parameters, problem.layer
+    if layer is not None and layer.backward and parameters.names[block].lower() in TARGETS:
         return True
     return any(leaf.in_object for leaf in parameters.leaves if leaf.block == block)

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
 from gradcheck.user.objects import is_object
-from gradcheck.user.tensors import is_tensor, to_array
+from gradcheck.user.tensors import bounded, is_tensor, to_array
 
 NUMBER = float | int | np.floating | np.ndarray
 ROUNDED = 1e-9
@@ -27,7 +27,7 @@ def as_number(returned: Any) -> float:
             "your loss returned a pair, and grad was given too; leave grad out if the loss returns "
             "(loss, gradients), or return the loss alone"
         )
-    if np.ma.is_masked(returned):
+    if np.ma.is_masked(bounded(returned)):
         raise UsageError("your loss returned a masked number; fill the mask, or leave it out")
     if is_object(returned) and isinstance(getattr(returned, "data", None), NUMBER):
         returned = returned.data  # a number of the user's own autodiff engine

@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
 from gradcheck.user.forms import POSITIONAL, signature_of
-from gradcheck.user.tensors import is_tensor, like, to_array
+from gradcheck.user.tensors import bounded, is_tensor, like, to_array
 
 CACHE = re.compile(r"(cache|ctx|context|saved|stored|memory|state)", re.IGNORECASE)
 UPSTREAM = re.compile(
@@ -169,7 +169,7 @@ def random_like(output: Any, rng: np.random.Generator) -> Any:
 
     It is 0 for integers beside floating-point outputs, and None for items without numbers.
     """
-    kinds = [np.asarray(to_array(value)).dtype.kind for (value,) in leaves(output)]
+    kinds = [np.asarray(to_array(value)).dtype.kind for (value,) in leaves(bounded(output))]
     continuous = "f" in kinds or "c" in kinds
 
     def chosen(value: Any) -> Any:

@@ -120,7 +120,8 @@ def _by_name(
     used = {match[1][0] for match in matches if match is not None}
     extra = [key for key in returned if key not in used]
     known = [leaf.name for leaf in parameters.leaves]
-    unknown = [key for key in extra if not is_intermediate(key, known)]
+    given = [key for key in extra if returned[key] is not None]  # None is right for a setting
+    unknown = [key for key in given if not is_intermediate(key, known)]
     if unknown or not used:
         first = ", ".join(map(repr, (unknown or list(returned))[:5]))
         raise UsageError(
@@ -130,7 +131,7 @@ def _by_name(
             else f"your gradient returned an empty dict; the parameters are {names_of(parameters)}"
         )
     values = [ABSENT if match is None else match[0] for match in matches]
-    return values, tuple(map(str, extra))
+    return values, tuple(map(str, given))
 
 
 def _inside(returned: Mapping[Any, Any], parameters: Parameters) -> list[tuple[Any, Path] | None]:

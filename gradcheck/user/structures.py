@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -61,12 +62,19 @@ def flatten_real(params: Any, what: str) -> Parameters:
 
 
 def _as_floats(params: Any) -> Any:
-    """Parameters that are a whole number, or a list of such alone (`x0=[1, 1]`), as floats."""
+    """A number, or a tuple of such alone, as floats; a list of them (`x0=[1, 0.5]`) as an array.
+
+    That is what solvers hand to functions, whatever they are given.
+    """
     if type(params) is int:
         return float(params)
-    if type(params) in (list, tuple) and params and all(type(each) is int for each in params):
-        return type(params)(map(float, params))
+    if type(params) in (list, tuple) and params and all(map(_is_number, params)):
+        return np.array(params, float) if type(params) is list else tuple(map(float, params))
     return params
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def read_structure(params: Any, in_place: bool = False) -> Parameters:
@@ -75,9 +83,8 @@ def read_structure(params: Any, in_place: bool = False) -> Parameters:
         raise UsageError(
             f"params is {describe(params)} that contains itself, or is nested too deeply"
         )
-    params = _as_floats(params)
     reader = _Reader(Walk(in_place))
-    pack = reader.read(params, ())
+    pack = reader.read(_as_floats(params), ())
     if not reader.items and callable(params):
         raise UsageError(
             f"params is {describe(params)}; the parameters come second, as in "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,6 +75,29 @@ def to_array(value: Any) -> Any:
         if _is_foreign(value):
             return np.asarray(value.astype(np.float32)).view(BFLOAT16)
         return np.asarray(value)
+    return value
+
+
+MOST_NUMBERS = 2**40
+"""Nested lists of more share or hold themselves: no computer could have made them."""
+
+
+def bounded(value: Any) -> Any:
+    """The value as it is.
+
+    Raises:
+        UsageError: it is a list that holds itself, or lists that share what they hold so often that
+            reading them all would not end.
+    """
+    held, count = value, 1
+    while isinstance(held, list | tuple | Mapping) and held:
+        count *= max(len(held), 2)
+        if count > MOST_NUMBERS:
+            raise UsageError(
+                f"a {type(value).__name__} that contains itself, or is nested too deeply, is no "
+                "array of numbers"
+            )
+        held = next(iter(held.values() if isinstance(held, Mapping) else held))
     return value
 
 
@@ -157,7 +180,7 @@ def _is_foreign(tensor: Any) -> bool:
 def as_numbers(value: Any) -> NDArray[Any]:
     """A value as an array; an empty one of objects if its rows have different lengths."""
     try:
-        return np.asarray(to_array(value))
+        return np.asarray(bounded(to_array(value)))
     except ValueError:
         return np.empty(0, dtype=object)
 

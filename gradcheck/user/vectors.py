@@ -249,20 +249,34 @@ def _both_parts(array: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([np.atleast_1d(array.real), np.atleast_1d(array.imag)])
 
 
+def _of_blocks(returned: Any, parameters: Parameters) -> Any:
+    """The whole of a Hessian in blocks by two parameters each, as jax and torch give it."""
+    names, sizes = parameters.names, [value.size for value in parameters.values]
+    blocks = [by_block(part, names) for part in by_block(returned, names)]
+    arrays = [list(map(as_numbers, row)) for row in blocks]
+    if [[array.size for array in row] for row in arrays] != np.outer(sizes, sizes).tolist():
+        return returned
+    rows = zip(arrays, sizes, strict=True)
+    return np.block([[one.reshape(size, -1) for one in row] for row, size in rows])
+
+
 def _dense(returned: Any, vectors: Vectors) -> Array:
     shape = vectors.rows, len(vectors.point)
     parameters = vectors.parameters
+    if vectors.of_loss and isinstance(returned, Mapping | tuple):
+        returned = _of_blocks(returned, parameters)
     parts = by_block(returned, parameters.names)
     if isinstance(returned, Mapping) and len(parts) < len(parameters.names):
         absent = [name for name in parameters.names if name not in returned]
-        raise UsageError(f"{JACOBIAN} holds nothing for {', '.join(absent)}")
+        raise UsageError(f"your {vectors.matrix_name} holds nothing for {', '.join(absent)}")
     arrays = [as_numbers(part) for part in parts]
     if vectors.is_complex and arrays[0].shape != shape:
         arrays = [_both_parts(array) for array in arrays]
     for part, array in zip(parts, arrays, strict=True):
         if array.dtype.kind not in "fiub":
             raise UsageError(
-                f"{JACOBIAN} is {describe(part)}; it must hold real numbers, rows of one length"
+                f"your {vectors.matrix_name} is {describe(part)}; it must hold real numbers, "
+                "rows of one length"
             )
     if len(arrays) == len(parameters.names):
         fitting = [

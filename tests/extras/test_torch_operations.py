@@ -82,6 +82,72 @@ OF_A_MATRIX = {
     "interpolate": lambda x: F.interpolate(x[None], scale_factor=2, mode="linear"),
     "embedding": lambda x: F.embedding(ROWS % 3, x),
     "pdist": F.pdist,
+    "lu_solve": lambda x: torch.linalg.lu_solve(*torch.linalg.lu_factor(x[:, :3]), x),
+    "triangular": lambda x: torch.linalg.solve_triangular(x[:, :3].triu(), x, upper=True),
+    "qr": lambda x: torch.linalg.qr(x.T),
+    "det": lambda x: torch.linalg.det(x[:, 1:]),
+    "lstsq": lambda x: torch.linalg.lstsq(x.T, x.T.flip(0))[0],
+    "matrix_power": lambda x: torch.linalg.matrix_power(x[:, :3], 3),
+    "nuclear": lambda x: torch.linalg.matrix_norm(x, "nuc"),
+    "spectral": lambda x: torch.linalg.matrix_norm(x, 2),
+    "cubic_norm": lambda x: torch.linalg.vector_norm(x, 3, dim=0),
+    "largest": lambda x: torch.linalg.vector_norm(x, float("inf"), dim=1),
+    "cond": lambda x: torch.linalg.cond(x[:, :3]),
+    "vander": lambda x: torch.linalg.vander(x[0]),
+    "householder": lambda x: torch.linalg.householder_product(x.T, x[0, :3]),
+    "fourier_2d": lambda x: torch.fft.fft2(x).abs(),
+    "inverse_fourier": lambda x: torch.fft.irfft(torch.complex(x, x.flip(1)), dim=1),
+    "i0e": torch.special.i0e,
+    "i1": torch.special.i1,
+    "erfcx": torch.special.erfcx,
+    "log_ndtr": torch.special.log_ndtr,
+    "ndtri": lambda x: torch.special.ndtri(x.sigmoid()),
+    "entr": lambda x: torch.special.entr(x.exp()),
+    "logit": lambda x: torch.logit(x.sigmoid(), eps=1e-6),
+    "polygamma": lambda x: torch.polygamma(2, x.exp()),
+    "multigammaln": lambda x: torch.special.multigammaln(x.exp() + 2, 3),
+    "index_add": lambda x: x.index_add(1, ROWS[:3], x[:, 1:]),
+    "index_copy": lambda x: x.index_copy(1, ROWS[:3], x[:, 1:]),
+    "product_by_place": lambda x: x.scatter_reduce(1, PLACES, x[:, :2], "prod"),
+    "largest_by_place": lambda x: x.scatter_reduce(1, PLACES, x[:, :2], "amax"),
+    "mean_by_place": lambda x: x.scatter_reduce(1, PLACES, x[:, :2], "mean"),
+    "take_along_dim": lambda x: torch.take_along_dim(x, x.argsort(1), 1),
+    "masked_select": lambda x: x.masked_select(x > 0.1),
+    "masked_scatter": lambda x: x.masked_scatter(x > 0.1, x.flip(0)),
+    "slice_scatter": lambda x: x.slice_scatter(x[:, :2], 1, 1, 3),
+    "kthvalue": lambda x: x.kthvalue(2, 1)[0],
+    "quantile": lambda x: x.quantile(0.3, 1),
+    "cummax": lambda x: x.cummax(1)[0],
+    "diff": lambda x: x.diff(dim=1),
+    "trapezoid": torch.trapezoid,
+    "renorm": lambda x: x.renorm(2, 0, 1.0),
+    "corrcoef": torch.corrcoef,
+    "bilinear": lambda x: F.interpolate(x[None, None], scale_factor=1.7, mode="bilinear"),
+    "bicubic": lambda x: F.interpolate(x[None, None], size=(5, 6), mode="bicubic"),
+    "area": lambda x: F.interpolate(x[None], size=3, mode="area"),
+    "ctc": lambda x: F.ctc_loss(x[:, None].log_softmax(2), LABELS[None, :1], (3,), (1,)),
+    "bag": lambda x: F.embedding_bag(ROWS[None] % 3, x),
+    "largest_of_bag": lambda x: F.embedding_bag(ROWS[None] % 3, x, mode="max"),
+    "grid_sample": lambda x: F.grid_sample(
+        x[None, None], x.tanh().reshape(1, 2, 3, 2), align_corners=False
+    ),
+    "affine_grid": lambda x: F.affine_grid(x[:2, :3][None], (1, 1, 3, 3), align_corners=False),
+    "lp_pool": lambda x: F.lp_pool1d(x[None].abs(), 3, 2),
+    "max_pool_2d": lambda x: F.max_pool2d(x[None], 2, 1),
+    "unpool": lambda x: F.max_unpool1d(*F.max_pool1d(x[None], 2, return_indices=True), 2),
+    "fold": lambda x: F.fold(F.unfold(x[None, None], 2), (3, 4), 2),
+    "conv_2d": lambda x: F.conv2d(x[None, None], x[None, None, :2, :2], padding=1),
+    "attention": lambda x: F.scaled_dot_product_attention(x[None], x[None] ** 2, x[None]),
+    "instance_norm": lambda x: F.instance_norm(x[None]),
+    "normalize": lambda x: F.normalize(x, dim=1),
+    "circular": lambda x: F.pad(x[None], (1, 1), mode="circular"),
+    "margins": lambda x: F.multi_margin_loss(x, LABELS),
+    "poisson": lambda x: F.poisson_nll_loss(x, torch.full_like(x, 2.0)),
+    "angle": lambda x: torch.complex(x[0], x[1]).angle(),
+    "cartesian": lambda x: torch.cartesian_prod(x[0], x[1, :2]),
+    "remainder": lambda x: torch.remainder(3 * x, 0.7),
+    "strided": lambda x: x.as_strided((2, 3), (1, 1)),
+    "pad_sequence": lambda x: torch.nn.utils.rnn.pad_sequence([x, x[:2]]),
 }
 OF_TWO = {
     "add": torch.add,
@@ -129,7 +195,7 @@ def functions():
             yield name, function, "any", count
 
 
-NOT_TWICE = ("cdist", "pdist")
+NOT_TWICE = ("cdist", "pdist", "ctc", "bag", "largest_of_bag", "margins")
 """Of these torch has no second derivative, or not in all versions."""
 
 
@@ -158,7 +224,7 @@ def test_every_operation_is_right(dtype, order):
             found[name] = gradcheck.check_layer(function, None, inputs, order=order, diagnose=False)
         except gradcheck.UsageError as error:
             refused[name] = str(error)
-    assert len(found) > 128
+    assert len(found) > 185
     assert set(refused) <= (set(NOT_TWICE) if order == 2 else set())
     assert all("torch cannot differentiate this" in reason for reason in refused.values())
     others = {name: report.verdict for name, report in found.items() if not report.ok}
@@ -177,3 +243,21 @@ def test_what_is_followed_computes_what_torch_does():
         for one, other in zip(ours, theirs, strict=True):
             assert np.shape(one) == np.shape(other), name
             assert np.allclose(one, other), name
+
+
+def test_a_function_without_a_derivative_is_refused_in_both_orders():
+    for order in (1, 2):
+        with pytest.raises(gradcheck.UsageError, match="without a graph"):
+            gradcheck.check_layer(
+                lambda x: x.detach() ** 2, None, drawn("any", 0, torch.float64), order=order
+            )
+
+
+def test_an_input_may_be_called_t():
+    """It is no target, whatever its name: torch gives every input its gradient."""
+    for of in (lambda t: t.T + 1, torch.sin):
+        report = gradcheck.check_layer(
+            lambda t, of=of: of(t), None, drawn("any", 0, torch.float64), order=2
+        )
+        assert [block.name for block in report.blocks] == ["t", "upstream"]
+        assert report.ok
