@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.inferred import SQUARES
-from gradcheck.script.losses import Loss
+from gradcheck.script.losses import ELSEWHERE, Loss
 from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED
 from gradcheck.script.words import RefusedError
 from gradcheck.user.blocks import Array
@@ -48,6 +48,10 @@ def _fit(loss: Loss) -> tuple[Any, ...]:
     return loss.agreeing, loss.common is not None, -round(off, 2)
 
 
+def _fits_better(loss: Loss, others: Sequence[Loss]) -> bool:
+    return all(_fit(loss)[:2] > _fit(other)[:2] for other in others)
+
+
 def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
     """Choose the loss; None if there is no candidate. `wanted` is a name, a line or "squares".
 
@@ -64,6 +68,8 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
     if written.strong or implied is None:
         return Found(written)
     kin = [loss for loss in inferred if proportional(loss.slopes, written.slopes)]
+    if ELSEWHERE.search(written.words) and _fits_better(implied, [written, *kin]):
+        return _with_squares(implied, inferred, written)
     if kin:
         nearest = max(kin, key=_fit)
         if nearest.agreeing > written.agreeing:

@@ -129,7 +129,8 @@ def _beside_zero(value: Any) -> Any:
     """Return a parameter with its zeros moved: biases of 0 hide faults and lie at kinks."""
     array = np.asarray(value)
     noise = 0.01 * np.random.default_rng(0).standard_normal(array.shape)
-    moved = np.where(array == 0, noise, array)
+    dtype = array.dtype if array.dtype.kind == "f" else float  # float32 tells how steps round
+    moved = np.where(array == 0, noise, array).astype(dtype)
     return moved if array.ndim else float(moved)
 
 

@@ -64,6 +64,11 @@ REFUSED = {
         "            self.w -= self.rate * x.T @ (x @ self.w - y)\n",
         "and nothing calls learn(x, y): add `Line(rate).learn(x, y)` at its end",
     ),
+    "only begun": (
+        "class Part:\n    def __init__(self, rate):\n        self.w -= rate * self.w\n"
+        "    def learn(self, x):\n        self.w -= 0.1 * x @ self.w\n",
+        "and nothing calls learn(x): add `Part(rate).learn(x)` at its end",
+    ),
     "not a number": (
         "import numpy as np\nw = np.ones(3)\nfor turn in range(9):\n"
         "    w -= 0.1 * w / np.sqrt(-w)\n",
