@@ -84,7 +84,7 @@ class Refusals:
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             flags = arguments[2]
-            if isinstance(flags, int) and flags & WRITING:
+            if isinstance(flags, int) and flags & WRITING and arguments[0] != os.devnull:
                 self._refuse(f"write to {arguments[0]!r}")
         elif event == "ctypes.dlsym" and OF_C.fullmatch(str(arguments[1])):
             self._refuse(f"call {arguments[1]} of a library in C")

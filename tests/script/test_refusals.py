@@ -79,6 +79,11 @@ REFUSED = {
         "keras_of_nobody.Model().fit(w)\n",
         "No module named 'keras_of_nobody' (script.py:1)",
     ),
+    "to nowhere": (
+        "import os\ntry:\n    os.open(os.devnull, os.O_WRONLY)\nexcept OSError:\n    pass\n"
+        "import package_of_nobody\n",
+        "No module named 'package_of_nobody' (script.py:6)",
+    ),
     "raises": ("import numpy as np\nnp.ones(3) @ np.ones(4)\n", "before any training loop"),
 }
 
