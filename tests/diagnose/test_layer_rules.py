@@ -245,3 +245,16 @@ def test_a_bias_of_columns_is_not_reduced():
     )
     assert [finding.code for finding in report.findings] == ["GC203"], str(report)
     assert "one column per sample" in report.findings[0].message
+
+
+def test_a_row_for_a_vector_is_an_axis_too_many_and_no_row_per_sample():
+    report = gradcheck.check_layer(
+        lambda x, w: (w @ np.tanh(x), (x, w)),
+        lambda up, kept: (
+            (up[None] @ kept[1]) * (1 - np.tanh(kept[0]) ** 2),
+            np.outer(up, np.tanh(kept[0])),
+        ),
+        (X[0], RNG.normal(size=(2, X.shape[1]))),
+    )
+    assert [finding.code for finding in report.findings] == ["GC202"], str(report)
+    assert "its values are right" in report.findings[0].message
