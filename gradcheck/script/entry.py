@@ -56,6 +56,8 @@ CONFIRMING_SECONDS = 2.0
 EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
 
+DOWNLOADED = ": let it read its data from a file, or make up a few rows"
+
 CLIPPED = "GC412"
 """Rule accepted in a script: the update in a script is the proper place to clip a gradient."""
 
@@ -171,7 +173,8 @@ class _Work:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             if playground.refusals.happened() and taking.step is None:
-                raise RefusedError(playground.refusals.last + place)
+                hint = DOWNLOADED if playground.refusals.of_a_download else ""
+                raise RefusedError(playground.refusals.last + place + hint)
         return None
 
     def checked(self, taken: Taken | Minimised, overrides: dict[str, Any]) -> Report:

@@ -258,3 +258,15 @@ def test_a_row_for_a_vector_is_an_axis_too_many_and_no_row_per_sample():
     )
     assert [finding.code for finding in report.findings] == ["GC202"], str(report)
     assert "its values are right" in report.findings[0].message
+
+
+def test_a_two_that_is_forgotten_is_no_other_size():
+    def forward(x):
+        return np.sqrt(np.mean(x**2, axis=1)), x
+
+    def backward(up, x):
+        square = up / (2 * np.sqrt(np.mean(x**2, axis=1)))
+        return square[:, None] * x / x.shape[1]
+
+    report = gradcheck.check_layer(forward, backward, (RNG.normal(size=(3, 6)),))
+    assert [finding.code for finding in report.findings] == ["GC103"], str(report)

@@ -48,6 +48,11 @@ REFUSED = {
         "the script may not call os.rmdir",
     ),
     "socket": ("import socket\nsocket.create_connection(('localhost', 9))\n", "call socket."),
+    "download": (
+        "import os, socket\ntry:\n    socket.create_connection(('localhost', 9))\n"
+        "except OSError:\n    os.remove('kept.txt')\n",
+        "call socket.getaddrinfo (script.py:5): let it read its data from a file",
+    ),
     "no loop": ("import math\nprint(math.pi)\n", "no training loop was found"),
     "no loss": (
         "import numpy as np\nw = np.ones(3)\nfor i in range(9):\n    w -= 0.1 * w**3\n",

@@ -90,8 +90,8 @@ def _of_written_number(scaled: _Scaled) -> Cause | None:
 def _of_size_at_hand(scaled: _Scaled) -> Cause | None:
     """Return the cause if one size is a factor or divisor here, and another would be right."""
     divides = scaled.node.operation == "divide"
-    if not divides and scaled.node.operation != "multiply":
-        return None
+    if scaled.node.operation != "multiply" and (not divides or _is_two(scaled.ratio)):
+        return None  # a 2 that is forgotten is likelier than a divisor that is twice as large
     items = scaled.node.arguments[1:2] if divides else scaled.node.arguments
     numbers = {constant_of(item, scaled.state.tape) for item in items}
     for size in (one for one in scaled.sizes if one in numbers):
