@@ -270,3 +270,21 @@ def test_a_two_that_is_forgotten_is_no_other_size():
 
     report = gradcheck.check_layer(forward, backward, (RNG.normal(size=(3, 6)),))
     assert [finding.code for finding in report.findings] == ["GC103"], str(report)
+
+
+def test_a_right_part_that_is_added_without_its_mean_is_wrong_where_it_is_added():
+    def forward(x):
+        middle = np.mean(x, axis=1, keepdims=True)
+        out = np.tanh(x - middle)
+        return out, out
+
+    def backward(up, out):
+        total = up * (1 - out**2)
+        to_middle = -total.sum(axis=1, keepdims=True)
+        total += to_middle
+        return total
+
+    report = gradcheck.check_layer(forward, backward, (RNG.normal(size=(3, 5)),))
+    assert [finding.code for finding in report.findings] == ["GC101"], str(report)
+    assert "   total += to_middle" in str(report)
+    assert "to_middle = " not in str(report)

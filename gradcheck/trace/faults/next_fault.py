@@ -19,6 +19,7 @@ from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.given import given_wrongly
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
+from gradcheck.trace.locating.replaceable import SUMS
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
@@ -58,7 +59,9 @@ def next_fault(
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
         if place.is_right:
-            blamed = outside_helper(blamed, place.mend, state)
+            blamed = _added_elsewhere(place.mend, state) or outside_helper(
+                blamed, place.mend, state
+            )
         beside = beside_right_ones(place.mend, state)
         if beside is not None:
             blamed = blamed.moved_to(beside)
@@ -130,6 +133,18 @@ def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[As
     """Blame where a right value is taken for one of another kind: named, returned or called for."""
     named = [one for one in assignments if one.node == mend.unit.first and one.names_anew]
     return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
+
+
+def _added_elsewhere(mend: Mend, state: State) -> Blame | None:
+    """Blame the statement that adds a right value to others, after the one that makes it."""
+    node, users = state.tape[mend.unit.first], state.consumers[mend.unit.first]
+    user = state.tape[users[0]] if len(users) == 1 else node
+    if user.operation not in SUMS or not user.chain or not node.chain:
+        return None
+    made, used = node.chain[0], user.chain[0]
+    if made.code is not used.code or made.place.line == used.place.line:
+        return None
+    return Blame.in_use(user, node.index)
 
 
 def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tuple[Fault, State]:
