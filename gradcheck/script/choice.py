@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.inferred import SQUARES
-from gradcheck.script.losses import ELSEWHERE, Loss
+from gradcheck.script.losses import Loss
 from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED
-from gradcheck.script.words import RefusedError
+from gradcheck.script.words import ELSEWHERE, RefusedError
 from gradcheck.user.blocks import Array
 
 EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(loss|cost|J)$")
@@ -45,7 +45,7 @@ class Found:
 def _fit(loss: Loss) -> tuple[Any, ...]:
     """Sort key: how well an inferred loss fits the gradient."""
     off = abs(np.log(loss.middle)) if loss.middle > 0 else np.inf
-    return loss.agreeing, loss.common is not None, -round(off, 2)
+    return loss.agreeing, loss.common is not None, loss.alike, -round(off, 2)
 
 
 def _fits_better(loss: Loss, others: Sequence[Loss]) -> bool:

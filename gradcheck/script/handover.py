@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,13 @@ class Taken:
         if of_step:
             return StepCase(step, params, loss=loss, learning_rate=self.rate)
         return Case(loss, params, grad)
+
+    def rescaled(self, factor: float) -> Taken:
+        """The same with an inferred loss times a factor."""
+        loss = self.found.loss
+        assert loss.family is not None
+        family = replace(loss.family, scale=loss.family.scale * factor)
+        return replace(self, found=replace(self.found, loss=replace(loss, family=family)))
 
     def data(self) -> dict[str, Any]:
         """Guess the inputs and targets: a matrix, and an array that shares a length with it.

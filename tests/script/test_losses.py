@@ -146,6 +146,35 @@ def test_a_gradient_that_is_kept_in_float32_is_as_precise_as_that(outcome):
     assert outcome(SINGLE.replace("PART", "0.9999")).report.verdict == "fail"
 
 
+CUT_SHORT = """
+kinds = np.eye(4)[rng.integers(4, size=24)]
+k = [rng.normal(size=(3, 5)), rng.normal(size=(5, 4))]
+for turn in range(30):
+    total = [np.zeros_like(one) for one in k]
+    for at in range(0, 24, 8):
+        inner = np.tanh(x[at : at + 8] @ k[0])
+        grown = np.exp(inner @ k[1])
+        share = grown / grown.sum(axis=1, keepdims=True)
+        off = (share - kinds[at : at + 8]) / 8
+        total[1] += inner.T @ off
+        total[0] += x[at : at + 8].T @ (off @ k[1].T * (1 - innerSQUARED))
+    for i in range(2):
+        size = np.linalg.norm(total[i])
+        k[i] -= 0.1 * total[i] * (0.05 / size if size > 0.05 else 1)
+"""
+
+
+def test_of_losses_that_no_line_computes_that_is_taken_of_which_clipped_gradients_are_multiples(
+    outcome,
+):
+    right = outcome(CUT_SHORT.replace("SQUARED", "**2"))
+    assert right.report.ok, str(right.report)
+    assert "the cross-entropy over" in right.script.text()
+    wrong = outcome(CUT_SHORT.replace("SQUARED", "")).report
+    assert {one.name: one.verdict for one in wrong.blocks} == {"k[0]": "wrong", "k[1]": "ok"}
+    assert [one.code for one in wrong.findings if one.severity == "error"] == ["GC305"]
+
+
 def test_a_factor_that_is_no_size_of_the_data_leaves_the_rate_open(outcome):
     found = outcome(WHOLE.replace("SIZE", " / 31.7"))
     assert str(found.report).splitlines()[-1].startswith("pass, up to the rate: 1 gradient agrees")
