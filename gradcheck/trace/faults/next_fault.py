@@ -59,9 +59,8 @@ def next_fault(
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
         if place.is_right:
-            blamed = _added_elsewhere(place.mend, state) or outside_helper(
-                blamed, place.mend, state
-            )
+            added = _spread_elsewhere(place.mend, state)
+            blamed = added or outside_helper(blamed, place.mend, state)
         beside = beside_right_ones(place.mend, state)
         if beside is not None:
             blamed = blamed.moved_to(beside)
@@ -135,11 +134,12 @@ def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[As
     return Blame(named[0].place) if named else outside_helper(blamed, mend, state)
 
 
-def _added_elsewhere(mend: Mend, state: State) -> Blame | None:
-    """Blame the statement that adds a right value to others, after the one that makes it."""
+def _spread_elsewhere(mend: Mend, state: State) -> Blame | None:
+    """Blame the statement that adds a right value to every entry of a larger one, as of a mean."""
     node, users = state.tape[mend.unit.first], state.consumers[mend.unit.first]
     user = state.tape[users[0]] if len(users) == 1 else node
-    if user.operation not in SUMS or not user.chain or not node.chain:
+    is_spread = user.operation in SUMS and user.value.size > node.value.size
+    if not (is_spread and user.chain and node.chain):
         return None
     made, used = node.chain[0], user.chain[0]
     if made.code is not used.code or made.place.line == used.place.line:
