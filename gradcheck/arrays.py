@@ -140,3 +140,11 @@ def _parts(one: NDArray[Any], other: NDArray[Any]) -> Iterator[tuple[NDArray[Any
     one, other = one.reshape(-1), other.reshape(-1)
     for part in slices_of(one.size):
         yield one[part], other[part]
+
+
+def one_factor(ratios: Sequence[float] | NDArray[np.float64], close: float) -> float | None:
+    """The positive factor that all ratios are, nearly; None if they differ."""
+    if not len(ratios) or not np.all(np.isfinite(ratios)):
+        return None
+    middle = float(np.median(ratios))
+    return middle if middle > 0 and float(np.ptp(ratios)) < 2 * close * middle else None

@@ -836,3 +836,35 @@ def test_a_gradient_that_is_computed_anew_after_one_update():
     report = gradcheck.check_step(step, params(), loss=loss, learning_rate=RATE)
     assert {code for code, _ in codes(report)} == {"GC404"}
     assert "the loss has these derivatives once W2 is updated" in report.findings[0].evidence
+
+
+def test_a_size_that_stands_where_another_belongs_is_no_matter_of_the_rate():
+    waves, wanted = RNG.normal(size=(6, 4, 3)), RNG.normal(size=(6, 2))
+    start = {"U": RNG.normal(size=(3, 5)), "V": RNG.normal(size=(5, 5)), "R": np.ones((5, 2))}
+
+    def states(p):
+        kept = [np.zeros((6, 5))]
+        for t in range(4):
+            kept.append(np.sin(waves[:, t] @ p["U"] + kept[-1] @ p["V"]))
+        return kept
+
+    def loss(p):
+        return np.sum(np.cosh(states(p)[-1] @ p["R"] - wanted)) / 6
+
+    def step(p, lr):
+        kept = states(p)
+        up = np.sinh(kept[-1] @ p["R"] - wanted)
+        up /= waves.shape[1]
+        to = {"U": 0.0, "V": 0.0, "R": kept[-1].T @ up}
+        up = up @ p["R"].T
+        for t in reversed(range(4)):
+            up = up * np.cos(waves[:, t] @ p["U"] + kept[t] @ p["V"])
+            to["U"], to["V"] = to["U"] + waves[:, t].T @ up, to["V"] + kept[t].T @ up
+            up = up @ p["V"].T
+        return {name: p[name] - lr * to[name] for name in p}
+
+    report = gradcheck.check_step(step, start, loss=loss, learning_rate=RATE)
+    finding = report.findings[0]
+    assert finding.code == "GC104", str(report)
+    assert "up /= waves.shape[1]" in str(report)
+    assert finding.fix == "divide by 6, not by 4"

@@ -23,6 +23,7 @@ from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     MEAN_MISSING,
     OTHER_FORMULA,
+    OTHER_SIZE,
 )
 from gradcheck.words import gradient_of
 
@@ -109,12 +110,18 @@ def without_rate(
     if point.problem.step is None or named:
         return search
     is_rate = [
-        one.kind == CONSTANT_FACTOR
-        and _is_of_all(one, point)
-        and (one.cause is None or one.cause.name != MEAN_MISSING)
+        one.kind == CONSTANT_FACTOR and _is_of_all(one, point) and not _is_of_sizes(one)
         for one in search.faults
     ]
     return replace(search, faults=()) if is_rate == [True] else search
+
+
+def _is_of_sizes(fault: Fault) -> bool:
+    """True if a size that a mean divides by is what is wrong, which is no matter of a rate."""
+    cause = fault.cause
+    return cause is not None and (
+        cause.name == MEAN_MISSING or (cause.name == OTHER_SIZE and cause.fix != "")
+    )
 
 
 def _is_of_all(fault: Fault, point: Point) -> bool:

@@ -33,6 +33,8 @@ OF_C = re.compile(
 UNHEARD = re.compile(r"_exit|abort|mkfifo|mknod|nice|pidfd_open|sched_set\w+|setpriority")
 """Functions of `os` that raise no audit event."""
 
+NETWORK = re.compile(r"call (socket|urllib)\.")
+
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -75,6 +77,11 @@ class Refusals:
         sys.addaudithook(self._hear)
         Refusals.here = self
 
+    @property
+    def of_a_download(self) -> bool:
+        """Whether the network was what the last call was refused."""
+        return bool(NETWORK.search(self.last))
+
     def happened(self) -> bool:
         """Whether anything was refused since the last call; if so, count the candidate."""
         refused, self._refused = self._refused, False
@@ -84,7 +91,7 @@ class Refusals:
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             flags = arguments[2]
-            if isinstance(flags, int) and flags & WRITING:
+            if isinstance(flags, int) and flags & WRITING and arguments[0] != os.devnull:
                 self._refuse(f"write to {arguments[0]!r}")
         elif event == "ctypes.dlsym" and OF_C.fullmatch(str(arguments[1])):
             self._refuse(f"call {arguments[1]} of a library in C")
@@ -98,6 +105,8 @@ class Refusals:
         return refused
 
     def _refuse(self, what: str) -> NoReturn:
+        sentence = f"{self._sentence} {what}"
+        if not (self._refused and self.of_a_download):  # what follows one is its clean-up
+            self.last = sentence
         self._refused = True
-        self.last = f"{self._sentence} {what}"
-        raise HarmRefusedError(self.last)
+        raise HarmRefusedError(sentence)

@@ -17,7 +17,7 @@ import numpy as np
 from gradcheck.script.inferred import SQUARES
 from gradcheck.script.losses import Loss
 from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED
-from gradcheck.script.words import RefusedError
+from gradcheck.script.words import ELSEWHERE, RefusedError
 from gradcheck.user.blocks import Array
 
 EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(loss|cost|J)$")
@@ -45,7 +45,11 @@ class Found:
 def _fit(loss: Loss) -> tuple[Any, ...]:
     """Sort key: how well an inferred loss fits the gradient."""
     off = abs(np.log(loss.middle)) if loss.middle > 0 else np.inf
-    return loss.agreeing, loss.common is not None, -round(off, 2)
+    return loss.agreeing, loss.common is not None, loss.alike, -round(off, 2)
+
+
+def _fits_better(loss: Loss, others: Sequence[Loss]) -> bool:
+    return all(_fit(loss)[:2] > _fit(other)[:2] for other in others)
 
 
 def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
@@ -64,6 +68,8 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
     if written.strong or implied is None:
         return Found(written)
     kin = [loss for loss in inferred if proportional(loss.slopes, written.slopes)]
+    if ELSEWHERE.search(written.words) and _fits_better(implied, [written, *kin]):
+        return _with_squares(implied, inferred, written)
     if kin:
         nearest = max(kin, key=_fit)
         if nearest.agreeing > written.agreeing:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import one_factor
 from gradcheck.casefiles import what_of_checks
 from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
@@ -55,6 +56,11 @@ CONFIRMING_SECONDS = 2.0
 
 EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
+
+DESCENDED = "the updates descend {}, times {:.4g}"
+MOST_TRIED = 3
+
+DOWNLOADED = ": let it read its data from a file, or make up a few rows"
 
 CLIPPED = "GC412"
 """Rule accepted in a script: the update in a script is the proper place to clip a gradient."""
@@ -171,7 +177,8 @@ class _Work:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             if playground.refusals.happened() and taking.step is None:
-                raise RefusedError(playground.refusals.last + place)
+                hint = DOWNLOADED if playground.refusals.of_a_download else ""
+                raise RefusedError(playground.refusals.last + place + hint)
         return None
 
     def checked(self, taken: Taken | Minimised, overrides: dict[str, Any]) -> Report:
@@ -223,7 +230,11 @@ class _Work:
                 return again
         again = self._with_a_factor(taken, report, overrides)
         watched = not (loss.strong or self.wishes.loss) and causes(again) == {"GC999"}
-        if again.verdict == "fail" and (loss.family or watched) and not fits(again):
+        if (
+            again.verdict == "fail"
+            and (loss.family or watched)
+            and not fits(again, loss.has_constant)
+        ):
             return undecided(again, loss.words)
         return again
 
@@ -235,21 +246,20 @@ class _Work:
         """
         loss, rate = taken.found.loss, taken.point.step.rate
         explained = rate.words and not causes(report) <= UNEXPLAINED_FACTOR
-        if not loss.common or loss.agrees:
-            return report
         worst = [one.worst for one in report.blocks if one.worst and one.worst.numeric]
         ratios = [one.analytic / one.numeric for one in worst]
-        precise = float(np.median(ratios)) if ratios else loss.common
+        common = loss.common or (one_factor(ratios, MEASURED) if loss.family else None)
+        if loss.agrees or not (common or (loss.alike and not loss.has_constant)):
+            return report
+        if not common:
+            return self._with_that_of_a_block(taken, report, ratios[::-1], overrides)
+        precise = float(np.median(ratios)) if ratios else common
         if loss.family:
-            family = replace(loss.family, scale=loss.family.scale * precise)
-            rescaled = replace(taken.found, loss=replace(loss, family=family))
-            case = replace(taken, found=rescaled).case()
-            note = f"the updates descend {loss.words}, times {loss.common:.4g}"
+            case = taken.rescaled(precise).case()
+            note = DESCENDED.format(loss.words, common)
         elif taken.of_step:
             case = replace(taken, rate=taken.rate * precise).case(of_step=True)
-            note = (
-                f"the updates descend {loss.words} as with a rate {loss.common:.4g} times as large"
-            )
+            note = f"the updates descend {loss.words} as with a rate {common:.4g} times as large"
         else:
             return report
         tolerance = max(overrides.get("rtol") or 0.0, MEASURED)
@@ -260,3 +270,14 @@ class _Work:
             return of_the_factor(report)
         self.more_notes, self._as_it_is, self._factor = [note], report, precise
         return again if loss.family else replace(again, up_to="the rate")
+
+    def _with_that_of_a_block(
+        self, taken: Taken, report: Report, ratios: list[float], overrides: dict[str, Any]
+    ) -> Report:
+        """Give a loss that no line computes the constant that makes one block right."""
+        for ratio in ratios[:MOST_TRIED]:
+            again = taken.rescaled(ratio).case().check(**overrides) if ratio > 0 else report
+            if any(block.verdict == "ok" for block in again.blocks):
+                self.more_notes = [DESCENDED.format(taken.found.loss.words, ratio)]
+                return again
+        return report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,13 @@ class Taken:
         if of_step:
             return StepCase(step, params, loss=loss, learning_rate=self.rate)
         return Case(loss, params, grad)
+
+    def rescaled(self, factor: float) -> Taken:
+        """The same with an inferred loss times a factor."""
+        loss = self.found.loss
+        assert loss.family is not None
+        family = replace(loss.family, scale=loss.family.scale * factor)
+        return replace(self, found=replace(self.found, loss=replace(loss, family=family)))
 
     def data(self) -> dict[str, Any]:
         """Guess the inputs and targets: a matrix, and an array that shares a length with it.
@@ -129,7 +136,8 @@ def _beside_zero(value: Any) -> Any:
     """Return a parameter with its zeros moved: biases of 0 hide faults and lie at kinks."""
     array = np.asarray(value)
     noise = 0.01 * np.random.default_rng(0).standard_normal(array.shape)
-    moved = np.where(array == 0, noise, array)
+    dtype = array.dtype if array.dtype.kind == "f" else float  # float32 tells how steps round
+    moved = np.where(array == 0, noise, array).astype(dtype)
     return moved if array.ndim else float(moved)
 
 

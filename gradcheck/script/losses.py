@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import one_factor
 from gradcheck.script.inferred import Family, families
 from gradcheck.script.loops import Step, plain
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen, Site
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State
-from gradcheck.script.words import STRONG
+from gradcheck.script.words import ELSEWHERE, STRONG
 from gradcheck.user.blocks import Array
 
-ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
-"""Names of losses on data that the step does not descend, such as a validation set."""
-
 MOST_BLOCKS, DIRECTIONS = 14, 2
-CLOSE = 2e-3
-TWICE = 2
-TINY = 1e-11
+CLOSE, TINY, TWICE = 2e-3, 1e-11, 2
 
 
 @dataclass(frozen=True)
@@ -40,6 +35,7 @@ class Loss:
         family: the loss inferred from a marked difference; None if the script computes the loss.
         side: which operand of the difference is the output.
         agreeing: the number of blocks whose slopes agree with the gradient.
+        alike: the number of blocks whose slopes are a multiple of the gradient, as of one clipped.
         blocks: the number of blocks that were compared.
         common: the ratio of the gradient to its slopes; None if it differs between blocks.
         middle: the median of these ratios; 0 if there are none.
@@ -55,6 +51,7 @@ class Loss:
     family: Family | None = None
     side: int = 0
     agreeing: int = 0
+    alike: int = 0
     blocks: int = 0
     common: float | None = None
     middle: float = 0.0
@@ -69,6 +66,11 @@ class Loss:
     def agrees(self) -> bool:
         """Whether all blocks agree with the gradient."""
         return 0 < self.agreeing == self.blocks
+
+    @property
+    def has_constant(self) -> bool:
+        """Whether its size is known: a line computes it, or gradients are a multiple of its own."""
+        return not self.family or self.agreeing > 0 or self.common is not None
 
     def value(self, seen: Seen) -> Any:
         """Return the loss of a replay that was stopped at its mark."""
@@ -291,10 +293,8 @@ def _compared(loss: Loss, trials: list[_Trial], negative: bool = False) -> Loss:
         elif max(abs(slope), abs(trial.slope)) > TINY:
             of_block.append(trial.slope / slope if slope else float("inf"))
     agreeing = sum(all(abs(r - 1) < CLOSE for r in of_block) for of_block in ratios.values())
+    alike = sum(one_factor(of_block, CLOSE) is not None for of_block in ratios.values())
     every = np.array([ratio for of_block in ratios.values() for ratio in of_block])
-    common, middle = None, 0.0
-    if every.size and np.all(np.isfinite(every)):
-        middle = float(np.median(every))
-        if middle > 0 and float(np.ptp(every)) < 2 * CLOSE * middle:
-            common = middle
-    return replace(loss, agreeing=agreeing, blocks=len(ratios), common=common, middle=middle)
+    middle = float(np.median(every)) if every.size and np.all(np.isfinite(every)) else 0.0
+    found = replace(loss, agreeing=agreeing, alike=alike, blocks=len(ratios), middle=middle)
+    return replace(found, common=one_factor(every, CLOSE))

@@ -108,7 +108,8 @@ def _uncalled(tree: ast.Module, updating: set[str]) -> str:
     for node in tree.body:
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
         for one in inner:
-            if isinstance(one, Function) and one.name in updating - called:
+            special = isinstance(one, Function) and one.name.startswith("__")
+            if isinstance(one, Function) and not special and one.name in updating - called:
                 if not isinstance(node, ast.ClassDef):
                     return f"{one.name}({_needed(one, 0)})"
                 methods = {method.name: method for method in inner if isinstance(method, Function)}

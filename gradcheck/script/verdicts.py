@@ -17,10 +17,15 @@ OF_THE_LOSS = {"GC104", "GC405", "GC413", "GC414", "GC415", "GC416", "GC601", "G
 """Findings that may merely show that the inferred loss is not the one that is descended."""
 
 
-def fits(report: Report) -> bool:
+OF_ITS_CONSTANT = {"GC101", "GC102", "GC103"}
+"""Findings that may merely show that no gradient says which constant the inferred loss has."""
+
+
+def fits(report: Report, has_constant: bool) -> bool:
     """Whether an inferred loss agrees with some gradient, or a rule names the fault."""
     some = any(block.verdict == "ok" for block in report.blocks)
-    return some or not causes(report) <= UNEXPLAINED_FACTOR | OF_THE_LOSS
+    open_to_doubt = OF_THE_LOSS | (set() if has_constant else OF_ITS_CONSTANT)
+    return some or not causes(report) <= UNEXPLAINED_FACTOR | open_to_doubt
 
 
 def undecided(report: Report, loss: str) -> Report:

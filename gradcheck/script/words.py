@@ -9,6 +9,9 @@ from typing import Any
 STRONG = re.compile(r"(?i)(loss|cost|objective|nll|mse|entropy)|^[JL]$")
 """Names that suffice to believe that a number is the loss."""
 
+ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
+"""Names of losses on data that the step does not descend, such as a validation set."""
+
 LOSS = re.compile(
     r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?|\w*loss\w*|\w*cost\w*|\w*mse"
     r"|objective|nll|log_?list|cross_?entropy|\w+error)(_|\b|$)"

@@ -12,7 +12,8 @@ from gradcheck.user.nodes import SIBLINGS
 from gradcheck.user.objects import Position, attributes, is_object
 from gradcheck.user.tensors import is_module
 
-PREFIXES = ("d", "d_", "grad_", "g", "g_", "nabla_", "delta_", "D", "grad", "dL_d", "dJ_d")
+OF_A_LOSS = tuple(f"d{loss}{by}" for loss in ("L", "J", "E", "C") for by in ("_d", "d"))
+PREFIXES = ("d", "d_", "grad_", "g", "g_", "nabla_", "delta_", "D", "grad", *OF_A_LOSS)
 SUFFIXES = ("_grad", "_gradient", "_grads", "_gradients", "_g")
 ROLES = {
     "weight": {"w", "weight", "weights", "kernel", "ws"},

@@ -245,3 +245,46 @@ def test_a_bias_of_columns_is_not_reduced():
     )
     assert [finding.code for finding in report.findings] == ["GC203"], str(report)
     assert "one column per sample" in report.findings[0].message
+
+
+def test_a_row_for_a_vector_is_an_axis_too_many_and_no_row_per_sample():
+    report = gradcheck.check_layer(
+        lambda x, w: (w @ np.tanh(x), (x, w)),
+        lambda up, kept: (
+            (up[None] @ kept[1]) * (1 - np.tanh(kept[0]) ** 2),
+            np.outer(up, np.tanh(kept[0])),
+        ),
+        (X[0], RNG.normal(size=(2, X.shape[1]))),
+    )
+    assert [finding.code for finding in report.findings] == ["GC202"], str(report)
+    assert "its values are right" in report.findings[0].message
+
+
+def test_a_two_that_is_forgotten_is_no_other_size():
+    def forward(x):
+        return np.sqrt(np.mean(x**2, axis=1)), x
+
+    def backward(up, x):
+        square = up / (2 * np.sqrt(np.mean(x**2, axis=1)))
+        return square[:, None] * x / x.shape[1]
+
+    report = gradcheck.check_layer(forward, backward, (RNG.normal(size=(3, 6)),))
+    assert [finding.code for finding in report.findings] == ["GC103"], str(report)
+
+
+def test_a_right_part_that_is_added_without_its_mean_is_wrong_where_it_is_added():
+    def forward(x):
+        middle = np.mean(x, axis=1, keepdims=True)
+        out = np.tanh(x - middle)
+        return out, out
+
+    def backward(up, out):
+        total = up * (1 - out**2)
+        to_middle = -total.sum(axis=1, keepdims=True)
+        total += to_middle
+        return total
+
+    report = gradcheck.check_layer(forward, backward, (RNG.normal(size=(3, 5)),))
+    assert [finding.code for finding in report.findings] == ["GC101"], str(report)
+    assert "   total += to_middle" in str(report)
+    assert "to_middle = " not in str(report)

@@ -456,7 +456,7 @@ CASES = {
         "(n * up - mean",
         "(len(z) * up - mean",
         "GC104",
-        "multiply `len(z) * up` by 0.5",
+        "multiply by 3, not by 6",
     ),
     "squares for another norm": (
         NORMED,

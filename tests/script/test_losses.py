@@ -107,6 +107,74 @@ def test_the_loss_that_is_said_may_be_any_that_is_computed(outcome, text, loss):
     assert found.script.loss.removesuffix("()") == loss
 
 
+WATCHED = """
+kept, unseen, wanted = np.inf, rng.normal(size=(9, 3)), rng.normal(size=9)
+for turn in range(30):
+    off_there = unseen @ w - wanted
+    val_loss = np.mean(off_there**2)
+    if val_loss < kept:
+        kept, at_best = val_loss, w.copy()
+    off = x @ w - t
+    w = w - 0.02 * 2 * x.T @ offCUBED / len(t)
+"""
+
+
+def test_a_loss_on_rows_that_are_set_aside_is_not_the_one_that_is_descended(outcome):
+    right = outcome(WATCHED.replace("CUBED", ""))
+    assert right.report.ok, str(right.report)
+    assert "of x @ w - t, line" in right.script.text()
+    assert "not val_loss (line 11)" in right.script.text()
+    assert not outcome(WATCHED.replace("CUBED", "**3")).report.ok
+
+
+SINGLE = """
+kinds = np.eye(4, dtype=np.float32)[rng.integers(4, size=24)]
+x = x.astype(np.float32)
+k = rng.normal(size=(3, 4)).astype(np.float32)
+to_k = np.zeros_like(k)
+for turn in range(30):
+    grown = np.exp(x @ k)
+    share = grown / grown.sum(axis=1, keepdims=True)
+    loss = -np.mean(np.sum(kinds * np.log(share + 1e-8), axis=1))
+    to_k[...] = x.T @ (share - PART * kinds) / 24
+    k -= 0.05 * to_k
+"""
+
+
+def test_a_gradient_that_is_kept_in_float32_is_as_precise_as_that(outcome):
+    assert outcome(SINGLE.replace("PART", "1")).report.ok
+    assert outcome(SINGLE.replace("PART", "0.9999")).report.verdict == "fail"
+
+
+CUT_SHORT = """
+kinds = np.eye(4)[rng.integers(4, size=24)]
+k = [rng.normal(size=(3, 5)), rng.normal(size=(5, 4))]
+for turn in range(30):
+    total = [np.zeros_like(one) for one in k]
+    for at in range(0, 24, 8):
+        inner = np.tanh(x[at : at + 8] @ k[0])
+        grown = np.exp(inner @ k[1])
+        share = grown / grown.sum(axis=1, keepdims=True)
+        off = (share - kinds[at : at + 8]) / 8
+        total[1] += inner.T @ off
+        total[0] += x[at : at + 8].T @ (off @ k[1].T * (1 - innerSQUARED))
+    for i in range(2):
+        size = np.linalg.norm(total[i])
+        k[i] -= 0.1 * total[i] * (0.05 / size if size > 0.05 else 1)
+"""
+
+
+def test_of_losses_that_no_line_computes_that_is_taken_of_which_clipped_gradients_are_multiples(
+    outcome,
+):
+    right = outcome(CUT_SHORT.replace("SQUARED", "**2"))
+    assert right.report.ok, str(right.report)
+    assert "the cross-entropy over" in right.script.text()
+    wrong = outcome(CUT_SHORT.replace("SQUARED", "")).report
+    assert {one.name: one.verdict for one in wrong.blocks} == {"k[0]": "wrong", "k[1]": "ok"}
+    assert [one.code for one in wrong.findings if one.severity == "error"] == ["GC305"]
+
+
 def test_a_factor_that_is_no_size_of_the_data_leaves_the_rate_open(outcome):
     found = outcome(WHOLE.replace("SIZE", " / 31.7"))
     assert str(found.report).splitlines()[-1].startswith("pass, up to the rate: 1 gradient agrees")

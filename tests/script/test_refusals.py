@@ -48,6 +48,11 @@ REFUSED = {
         "the script may not call os.rmdir",
     ),
     "socket": ("import socket\nsocket.create_connection(('localhost', 9))\n", "call socket."),
+    "download": (
+        "import os, socket\ntry:\n    socket.create_connection(('localhost', 9))\n"
+        "except OSError:\n    os.remove('kept.txt')\n",
+        "call socket.getaddrinfo (script.py:5): let it read its data from a file",
+    ),
     "no loop": ("import math\nprint(math.pi)\n", "no training loop was found"),
     "no loss": (
         "import numpy as np\nw = np.ones(3)\nfor i in range(9):\n    w -= 0.1 * w**3\n",
@@ -64,6 +69,11 @@ REFUSED = {
         "            self.w -= self.rate * x.T @ (x @ self.w - y)\n",
         "and nothing calls learn(x, y): add `Line(rate).learn(x, y)` at its end",
     ),
+    "only begun": (
+        "class Part:\n    def __init__(self, rate):\n        self.w -= rate * self.w\n"
+        "    def learn(self, x):\n        self.w -= 0.1 * x @ self.w\n",
+        "and nothing calls learn(x): add `Part(rate).learn(x)` at its end",
+    ),
     "not a number": (
         "import numpy as np\nw = np.ones(3)\nfor turn in range(9):\n"
         "    w -= 0.1 * w / np.sqrt(-w)\n",
@@ -73,6 +83,11 @@ REFUSED = {
         "import keras_of_nobody\nw = 1.0\nfor turn in range(9):\n    w -= 0.1 * w\n"
         "keras_of_nobody.Model().fit(w)\n",
         "No module named 'keras_of_nobody' (script.py:1)",
+    ),
+    "to nowhere": (
+        "import os\ntry:\n    os.open(os.devnull, os.O_WRONLY)\nexcept OSError:\n    pass\n"
+        "import package_of_nobody\n",
+        "No module named 'package_of_nobody' (script.py:6)",
     ),
     "raises": ("import numpy as np\nnp.ones(3) @ np.ones(4)\n", "before any training loop"),
 }

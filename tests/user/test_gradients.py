@@ -32,6 +32,8 @@ def values(returned, parameters=FLAT):
         ("nabla_W1", "nabla_b1"),
         ("delta_W1", "delta_b1"),
         ("DW1", "DB1"),
+        ("dLdW1", "dLdb1"),
+        ("dE_dW1", "dE_db1"),
         ("dw1", "db1"),
         ("dweights1", "dbias1"),
     ],

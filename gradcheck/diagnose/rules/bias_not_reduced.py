@@ -17,8 +17,8 @@ def _mends(shape: tuple[int, ...], returned: tuple[int, ...], _: Sizes) -> Itera
     if shape == () or len(returned) != 2 or max(shape, default=1) != int(np.prod(shape, dtype=int)):
         return
     for axis, line in ((0, "row"), (1, "column")):
-        if returned[1 - axis] != int(np.prod(shape, dtype=int)):
-            continue
+        if returned[axis] == 1 or returned[1 - axis] != int(np.prod(shape, dtype=int)):
+            continue  # an axis of one is only an axis too many
 
         def total(gradient: Array, axis: int = axis) -> Array:
             return np.asarray(gradient.sum(axis=axis)).reshape(shape)

@@ -87,15 +87,19 @@ def _of_written_number(scaled: _Scaled) -> Cause | None:
     return Cause(kind, f"the {written} is too much", f"leave the {written} out")
 
 
-def _of_size_as_factor(scaled: _Scaled) -> Cause | None:
-    """Return the cause if one size is a factor of the product, and another would be right."""
-    if scaled.node.operation != "multiply":
-        return None
-    factors = {constant_of(item, scaled.state.tape) for item in scaled.node.arguments}
-    for size in (one for one in scaled.sizes if one in factors):
+def _of_size_at_hand(scaled: _Scaled) -> Cause | None:
+    """Return the cause if one size is a factor or divisor here, and another would be right."""
+    divides = scaled.node.operation == "divide"
+    if scaled.node.operation != "multiply" and (not divides or _is_two(scaled.ratio)):
+        return None  # a 2 that is forgotten is likelier than a divisor that is twice as large
+    items = scaled.node.arguments[1:2] if divides else scaled.node.arguments
+    numbers = {constant_of(item, scaled.state.tape) for item in items}
+    for size in (one for one in scaled.sizes if one in numbers):
         for other in scaled.sizes:
-            if is_about(size / scaled.ratio, other):
-                return Cause(fault.OTHER_SIZE, f"{size} stands where {other} belongs")
+            if is_about(size * scaled.ratio if divides else size / scaled.ratio, other):
+                words = f"{size} stands where {other} belongs"
+                verb = "divide" if divides else "multiply"
+                return Cause(fault.OTHER_SIZE, words, f"{verb} by {other}, not by {size}")
     return None
 
 
@@ -233,7 +237,7 @@ CAUSES = (
     _of_penalty,
     _of_sign,
     _of_written_number,
-    _of_size_as_factor,
+    _of_size_at_hand,
     _of_dropout,
     _of_mean,
     _of_two,

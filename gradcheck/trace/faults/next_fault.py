@@ -20,6 +20,7 @@ from gradcheck.trace.faults.special import special_fault, wrong_shape
 from gradcheck.trace.locating.given import given_wrongly
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
+from gradcheck.trace.locating.replaceable import SUMS
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
@@ -61,7 +62,8 @@ def next_fault(
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
         if place.is_right:
-            blamed = outside_helper(blamed, place.mend, state)
+            added = _spread_elsewhere(place.mend, state)
+            blamed = added or outside_helper(blamed, place.mend, state)
         beside = beside_right_ones(place.mend, state)
         if beside is not None:
             blamed = blamed.moved_to(beside)
@@ -146,6 +148,19 @@ def _outside(words: Words, assignments: Sequence[Assignment]) -> list[Assignment
     """Return the assignments in functions that the loss does not run."""
     codes = {call.code for node in words.nodes for call in node.chain}
     return [one for one in assignments if one.code not in codes]
+
+
+def _spread_elsewhere(mend: Mend, state: State) -> Blame | None:
+    """Blame the statement that adds a right value to every entry of a larger one, as of a mean."""
+    node, users = state.tape[mend.unit.first], state.consumers[mend.unit.first]
+    user = state.tape[users[0]] if len(users) == 1 else node
+    is_spread = user.operation in SUMS and user.value.size > node.value.size
+    if not (is_spread and user.chain and node.chain):
+        return None
+    made, used = node.chain[0], user.chain[0]
+    if made.code is not used.code or made.place.line == used.place.line:
+        return None
+    return Blame.in_use(user, node.index)
 
 
 def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tuple[Fault, State]:
