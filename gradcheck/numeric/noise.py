@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.numeric.loss_lines import (
-    POINTS,
     SPACINGS,
     Array,
     Lines,
@@ -208,35 +207,27 @@ def sigmas_of(values: Array) -> tuple[Array, Array]:
     """
     # divided first, since squares of a large loss overflow and those of a small one vanish
     size = np.fmax(np.max(np.abs(values), axis=0), float(np.finfo(np.float64).tiny))
-    scaled = values / size
-    differences = _DIFFERENCES @ (scaled - scaled[0])  # small numbers, which rounding hardly moves
-    sigmas = size * np.sqrt(np.add.reduceat(differences * differences, _FIRST_ROWS, axis=0))
-    whole, left, right = (np.max(sigmas[rows], axis=0) for rows in _PARTS)
+    differences = [values / size]
+    for _ in range(ORDERS[-1]):  # one after the other: each is exact where the values are close
+        differences.append(differences[-1][1:] - differences[-1][:-1])
+    middle = len(values) // 2
+    whole = np.max([_sigma(differences[order], order) for order in ORDERS], axis=0)
+    left = np.fmax(*(_sigma(differences[k][: middle + 1 - k], k) for k in SIDE_ORDERS))
+    right = np.fmax(*(_sigma(differences[k][middle:], k) for k in SIDE_ORDERS))
+    whole, left, right = size * whole, size * left, size * right
     small, large = np.fmin(left, right), np.fmax(left, right)
     even = np.where(whole <= ONE_SIDED * large, whole, 3 * large)
     return whole, np.where(large > ONE_SIDED * small, 3 * small, even)
 
 
+def _sigma(differences: Array, order: int) -> Array:
+    squares = np.einsum("i...,i...->...", differences, differences)
+    return np.asarray(np.sqrt(_gamma(order) / len(differences) * squares))
+
+
 def _gamma(order: int) -> float:
     """The factor (k!)^2 / (2k)! of Moré and Wild."""
     return math.factorial(order) ** 2 / math.factorial(2 * order)
-
-
-def _weighted_differences(part: slice, order: int) -> Array:
-    """The rows that give the differences of a part of a line; their squares sum to its sigma^2."""
-    rows = np.diff(np.eye(POINTS)[part], n=order, axis=0)
-    return np.asarray(rows * math.sqrt(_gamma(order) / len(rows)))
-
-
-_SIDES = (slice(0, POINTS // 2 + 1), slice(POINTS // 2, None))
-_TABLE = (
-    *(_weighted_differences(slice(None), order) for order in ORDERS),
-    *(_weighted_differences(side, order) for side in _SIDES for order in SIDE_ORDERS),
-)
-_DIFFERENCES = np.concatenate(_TABLE)
-_FIRST_ROWS = np.cumsum([0, *map(len, _TABLE[:-1])])
-_PARTS = slice(0, 3), slice(3, 5), slice(5, 7)
-"""The sigmas of the whole line, and of both of its sides."""
 
 
 def _noise_on_longer_lines(lines: Lines, signs: Signs, short: float) -> list[float]:

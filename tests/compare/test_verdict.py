@@ -381,3 +381,17 @@ def test_entries_of_a_whole_block_are_found_by_position_by_index_and_by_mask():
     for part in (whole[2:4], whole[value > 3][:2], some, some.at(np.array([4]))):
         np.testing.assert_array_equal(part.estimates.value, part.entries**2.0)
     assert whole.at(np.array([3])).entries.tolist() == [3]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_a_right_gradient_passes_at_the_bottom_of_a_valley(count):
+    def grad(x):
+        slope = np.zeros_like(x)
+        slope[:-1] = -400 * x[:-1] * (x[1:] - x[:-1] ** 2) - 2 * (1 - x[:-1])
+        slope[1:] += 200 * (x[1:] - x[:-1] ** 2)
+        return slope
+
+    def valley(x):
+        return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    assert gradcheck.check(valley, np.ones(count), grad).verdict == "pass"

@@ -1,4 +1,4 @@
-"""The noise on a line of nine points, told by differences of a table."""
+"""The noise on a line of nine points, told by its differences."""
 
 import math
 
@@ -41,6 +41,12 @@ def test_a_straight_line_has_no_noise_and_columns_are_told_apart():
     assert whole[0] == 0
     assert whole[1] < 1e-15
     assert 1e-7 < whole[2] < 1e-5
+
+
+def test_a_parabola_at_its_minimum_has_no_noise():
+    """Its differences are exact one after the other; a product with a matrix rounds them."""
+    whole, _ = sigmas_of((PLACES * 2.0**-13) ** 2 * (1 + PLACES * 2.0**-13))
+    assert whole < 1e-22
 
 
 def test_the_median_of_even_and_odd_counts():

@@ -1,7 +1,10 @@
 """Bugs in loops over time, layers and samples: the line, the name, and what to write."""
 
+import numpy as np
 import pytest
 from named_bugs import first_finding
+
+import gradcheck
 
 GATES = """
 import numpy as np
@@ -299,3 +302,12 @@ def test_the_right_index_is_written_out(tmp_path):
         STATES, "np.outer(bent, h[t])", "np.outer(bent, h[t + 1])", tmp_path
     )
     assert finding.fix == "write `h[t]` for `h[t + 1]`"
+
+
+def test_a_row_alone_is_not_taken_for_shares_of_it():
+    def leaky(x):
+        return np.where(x > 0, x, 0.1 * x)
+
+    x = np.random.default_rng(0).normal(size=(1, 7))
+    report = gradcheck.check_layer(lambda x: (leaky(x), x), lambda up, x: up * (x > 0), (x,))
+    assert report.findings[0].code == "GC306"

@@ -195,11 +195,12 @@ def zeros_cause(compared: Compared) -> Cause | None:
 
 def shares_cause(compared: Compared) -> Cause | None:
     """Return the cause if the right value is the wrong one divided by its sum."""
-    actual = compared.actual
-    for axis in (*range(actual[0].ndim), None) if actual[0].size > 2 else ():
-        shares = [value / np.sum(value, axis=axis, keepdims=True) for value in actual]
-        if same(shares, compared.expected):
-            along = "" if axis is None or actual[0].ndim == 1 else f" along axis {axis}"
+    axes = [axis for axis, length in enumerate(compared.actual[0].shape) if length > 1]
+    for axis in axes:
+        sums = [np.sum(value, axis=axis, keepdims=True) for value in compared.actual]
+        shares = quotient(compared.actual, sums)
+        if np.all(np.isfinite(shares[0])) and same(shares, compared.expected):
+            along = f" along axis {axis}" if len(axes) > 1 else ""
             words = f"the division by its sum{along} is missing"
             return Cause(fault.FACTOR_MISSING, words, f"divide it by its sum{along}")
     return None
