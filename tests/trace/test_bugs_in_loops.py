@@ -10,7 +10,7 @@ GATES = """
 import numpy as np
 
 rng = np.random.default_rng(3)
-X, y = rng.normal(size=(2, 4, 3)), rng.normal(size=(2, 2))
+X, y = rng.normal(size=(2, 3, 3)), rng.normal(size=(2, 2))
 
 
 class Memory:
@@ -21,7 +21,7 @@ class Memory:
     def forward(self, xs):
         n = self.units
         h, c, out, self.kept = np.zeros((2, n)), np.zeros((2, n)), [], []
-        for t in range(4):
+        for t in range(3):
             z = np.hstack([xs[:, t], h])
             a = z @ self.W
             i, f, o = (1 / (1 + np.exp(-a[:, k * n:(k + 1) * n])) for k in range(3))
@@ -34,9 +34,9 @@ class Memory:
         return np.stack(out, axis=1)
 
     def backward(self, back):
-        self.dW, dx = np.zeros_like(self.W), np.zeros((2, 4, 3))
+        self.dW, dx = np.zeros_like(self.W), np.zeros((2, 3, 3))
         dh_next, dc_next = np.zeros((2, self.units)), np.zeros((2, self.units))
-        for t in range(3, -1, -1):
+        for t in range(2, -1, -1):
             z, i, f, o, u, before, bent = self.kept[t]
             dh = back[:, t] + dh_next
             dc = dh * o * (1 - bent**2) + dc_next
