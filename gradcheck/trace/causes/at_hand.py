@@ -101,15 +101,18 @@ def _written(
         key=lambda text: (not text.isidentifier(), text in copies, made[text], len(text), text),
     )
     what = f"`{wrong}`" if len(wrong) <= SHORT else "it"
-    writings = [
-        _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
-        _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
+    changed = [
         _fitting(CHANGED, sites, state, ordered, what),
         _inside(INNER, sites, state, ordered, wrong),
     ]
     if expression_of(wrong) is None:  # a statement: no factor of it can be written
-        writings = [writings[at] for at in (0, 1, 3, 2)]
-    return next(chain(*writings), None)
+        changed.reverse()
+    writings = chain(
+        _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
+        _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
+        *changed,
+    )
+    return next(writings, None)
 
 
 def _sites(

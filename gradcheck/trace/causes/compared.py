@@ -249,9 +249,8 @@ def roughness(used: Arrays, inputs: Arrays) -> float:
     if len(y) < FEWEST or not np.ptp(y):
         return np.inf
     along = np.abs(np.diff(y[np.argsort(x)])).sum()
-    ranks = (
-        2 * np.arange(len(y)) + 1 - len(y)
-    )  # each value less all below it, and all above less it
+    # each value less all below it, and all above less it
+    ranks = 2 * np.arange(len(y)) + 1 - len(y)
     shuffled = 2 * (ranks @ np.sort(y)) / len(y) ** 2 * (len(y) - 1)
     return float(along / shuffled)
 

@@ -57,9 +57,8 @@ def at_other_passes(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial
             changes: dict[int, Redo] = {}
             taken: list[tuple[Use, int]] = []
             for use in uses:
-                other = series.index(use[1]) + shift
-                if 0 <= other < len(series):
-                    at = _position(use, tape) or 0
+                other, at = series.index(use[1]) + shift, _position(use, tape)
+                if at is not None and 0 <= other < len(series):
                     changes[use[0]] = partial(taking, at, series[other])
                     taken.append((use, series[other]))
             if len(taken) > 1:

@@ -166,11 +166,10 @@ def _level_in_helper(mend: Mend, view: View, source: Node, made: Node, words: Wo
         return None
     used = {call.code for call in made.chain}
     depth = next((i for i, call in enumerate(source.chain) if call.code in used), 0)
-    of_the_loss = {call.code for one in words.nodes for call in one.chain}
     levels = [
         level
         for level, call in enumerate(source.chain[:depth])
-        if call.code not in of_the_loss and call.code.co_name not in COMPREHENSIONS
+        if call.code not in words.codes and call.code.co_name not in COMPREHENSIONS
     ]
     return levels[-1] if levels else None
 

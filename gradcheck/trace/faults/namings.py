@@ -50,7 +50,7 @@ def handed_back(
     """Return where a function of the gradient alone returns a value as a derivative, or None."""
     if mend.candidate is None or mend.candidate.kind != ADJOINT:
         return None
-    running = {call.code for node in (made, *words.nodes) for call in node.chain}
+    running = words.codes.union(call.code for call in made.chain)
     returned = [
         one.place
         for one in assignments

@@ -146,8 +146,7 @@ def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[As
 
 def _outside(words: Words, assignments: Sequence[Assignment]) -> list[Assignment]:
     """Return the assignments in functions that the loss does not run."""
-    codes = {call.code for node in words.nodes for call in node.chain}
-    return [one for one in assignments if one.code not in codes]
+    return [one for one in assignments if one.code not in words.codes]
 
 
 def _spread_elsewhere(mend: Mend, state: State) -> Blame | None:

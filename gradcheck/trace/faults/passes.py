@@ -198,8 +198,7 @@ def return_too_early(
     The `return` comes after the blamed place, or after an assignment to entries that wrong outputs
     depend on, in a function that the loss does not call.
     """
-    of_the_loss = {call.code for node in words.nodes for call in node.chain}
     places = [] if blamed.place is None else [blamed.place]
     writes = [write.chain[0] for write in state.writes_to(mend.outputs)]
-    places += [call.place for call in writes if call.code not in of_the_loss]
+    places += [call.place for call in writes if call.code not in words.codes]
     return next(filter(None, map(left_at_once, dict.fromkeys(places))), None)

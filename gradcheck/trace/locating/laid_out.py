@@ -38,8 +38,9 @@ def in_what_is_laid_out(
     """Return the mend of the one expression that the wrong entries come from, or the same mend."""
     if mend.unit.kind == SERIES:
         each = _in_each_pass(mend, state)
-        holds = each and state.mended_by(each.replacements, wrong) >= mend.outputs
-        return each if each and holds else mend
+        if each is None or not state.mended_by(each.replacements, wrong) >= mend.outputs:
+            return mend
+        return each
     mend = _as_written_in_the_end(mend, state)
     inner = _before_other_writes(mend, state, candidates.of_matrix)
     for _ in range(LAYERS):

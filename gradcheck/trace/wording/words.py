@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from types import CodeType
 
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
@@ -54,6 +55,11 @@ class Words:
     nodes: Sequence[Node]
     loss: int
     parameters: dict[int, str]
+
+    @cached_property
+    def codes(self) -> frozenset[CodeType]:
+        """The functions that the loss runs."""
+        return frozenset(call.code for node in self.nodes for call in node.chain)
 
     @cached_property
     def calls(self) -> frozenset[Call]:
