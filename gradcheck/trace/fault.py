@@ -21,7 +21,7 @@ TRANSPOSED = "transposed"
 NOT_RETURNED = "computed but not returned"
 NEVER_WRITTEN = "entries never written"
 LAST_PASS = "only the last pass of the loop is kept"
-OVERWRITTEN = "it overwrites what earlier passes wrote, and must be added to that"
+OVERWRITTEN = "it overwrites what was written before, and must be added to that"
 EARLIER_CALL = "state of an earlier call"
 WRONG_SHAPE = "wrong shape"
 RAISES = "raises"
@@ -119,6 +119,8 @@ class Cause:
         node: the operation of the gradient to change, if it is not the wrong value's own; `words`
             is then a sentence about that operation.
         taken_at: the value of the loss at which a slope is taken, if that is the wrong one.
+        is_beside_call: whether what is missing stands beside a call in the loss, which makes the
+            rest; the gradient's function for that call is right.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Cause:
     fix: str = ""
     node: int | None = None
     taken_at: int | None = None
+    is_beside_call: bool = False
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,10 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
         return scale_cause(mend, search, state)
     times = None
     with np.errstate(all="ignore"):
+        at_once = _at_once(mend, search, state)
+        cause = None if at_once is None else slope_causes.slope_cause(at_once)
+        if cause is not None:
+            return cause
         alone = _pass_alone(mend)
         for compared in _members(mend, search, state):
             by_chance = DONE_IN_ALL if alone and compared.actual[0].size == 1 else ()
@@ -127,6 +131,32 @@ def _pass_alone(mend: Mend) -> Cause | None:
         return None
     words = f"pass {wrong[0] + 1} of {count} alone is wrong"
     return Cause(fault.ONE_PASS, words, "look at what that pass does otherwise, or should")
+
+
+def _at_once(mend: Mend, search: Followed, state: State) -> Compared | None:
+    """Return what all passes of a loop make, laid out as the loss has it if it has it at once.
+
+    One sample of a batch is too little to tell one slope from another.
+    """
+    wanted, count = mend.candidate, mend.passes
+    alike = (one for one in search.known.quantities if wanted and one.key == wanted.key)
+    quantity = next(alike, None)
+    if count < 2 or quantity is None:
+        return None
+    shape, expected = quantity.values[0].shape, [mend.factor * one for one in quantity.values]
+    for axis in range(len(shape)):
+        if shape[axis] != count or any(one.size != expected[0].size for one in mend.expected):
+            continue
+        passes = count, *shape[:axis], *shape[axis + 1 :]
+        for order in (1, -1):
+            actual, laid = (
+                [np.moveaxis(np.reshape(one, passes)[::order], 0, axis) for one in values]
+                for values in (mend.actual, mend.expected)
+            )
+            if same(laid, expected):
+                first = next(_members(mend, search, state), None)
+                return first and replace(first, actual=actual, expected=laid)
+    return None
 
 
 def _members(mend: Mend, search: Followed, state: State) -> Iterator[Compared]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, combinations_with_replacement
 
 import numpy as np
 
@@ -44,12 +44,13 @@ OF_OUTPUTS = SLOPES[2:]
 CHANGED: tuple[Form, ...] = (
     *(
         (f"multiply {{1}} by {of}", lambda w, value, form=form: w * form(w, value))
-        for of, form in (PLAIN[0], *SLOPES[1:])
+        for of, form in (PLAIN[0], *SLOPES)
     ),
     ("divide {1} by `{0}`", lambda wrong, value: wrong / value),
     ("add `{0}` to {1}", lambda wrong, value: wrong + value),
     ("subtract `{0}` from {1}", lambda wrong, value: wrong - value),
 )
+OF_TWO = (CHANGED[0], CHANGED[-3])
 INNER = (CHANGED[0], *CHANGED[-3:])
 """What an operand of a wrong expression may lack."""
 
@@ -111,6 +112,7 @@ def _written(
         _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
         _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
         *changed,
+        _by_two(sites, state, ordered, what),
     )
     return next(writings, None)
 
@@ -175,6 +177,29 @@ def _fitting(
                 is_slope = any(of in words for of, _ in OF_OUTPUTS)
                 code, node = text.format(used, what), sites[0].scope[name]
                 yield Written(code, value, node, at, operand, is_slope)
+
+
+def _by_two(
+    sites: Sequence[Site], state: State, names: Sequence[str], what: str
+) -> Iterator[Written]:
+    """Yield the code that multiplies every wrong value by two names, or divides it by them."""
+    for pair in combinations_with_replacement(names, 2):
+        product = " * ".join(_in_brackets(name, "") for name in pair)
+        text = f"{_in_brackets(pair[0], '')}**2" if pair[0] == pair[1] else product
+        for code, combine in OF_TWO:
+            if all(_is_of_two(site, state, pair, combine) for site in sites):
+                at = sites[0].node if sites[0].uses else None
+                yield Written(code.format(text, what), text, sites[0].scope[pair[0]], at)
+
+
+def _is_of_two(site: Site, state: State, names: Sequence[str], combine: Changing) -> bool:
+    """True if a wrong value with the product of two values is the right one at all points."""
+    pairs = zip(*(state.at(site.scope[name]) for name in names), strict=True)
+    try:
+        made = [combine(w, a * b) for w, (a, b) in zip(site.actual, pairs, strict=True)]
+    except ValueError:  # the shapes do not fit
+        return False
+    return same(made, site.expected)
 
 
 def _inside(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -101,7 +101,7 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     parts = compared.parts(node)
     is_loop = len({nodes[user].chain for user in parts}) == 1 and len(parts) > 2
     if cause.name != fault.PATH_MISSING or not is_loop:
-        return cause
+        return replace(cause, is_beside_call=_is_beside_call(nodes, missing, {*parts} - {*missing}))
     if len(missing) <= len(parts) // 2:
         verb = "is" if len(missing) == 1 else "are"
         made = compared.state.tape[compared.node]
@@ -113,6 +113,13 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     words = "only one pass of the loop is in it, and all of them add up"
     fix = "let the loop go over all of them, and add what each gives"
     return Cause(fault.NOT_ACCUMULATED, words, fix)
+
+
+def _is_beside_call(nodes: Sequence[Node], missing: Iterable[int], present: Iterable[int]) -> bool:
+    """True if the function that makes the missing uses calls others for all that are present."""
+    makers = {call.code for one in missing for call in nodes[one].chain[:1]}
+    callers = [{call.code for call in nodes[one].chain[1:]} for one in present]
+    return len(makers) == 1 and all(makers <= codes for codes in callers)
 
 
 def missing_uses(points: Sequence[Point], words: Words, node: int, missing: Sequence[int]) -> Cause:

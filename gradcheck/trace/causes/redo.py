@@ -19,8 +19,9 @@ Trial = tuple[Cause, Mapping[int, Redo]]
 
 
 def with_function(function: Callable[..., Any], node: Node) -> Node:
-    """Return the operation done by another function."""
-    return replace(node, function=function, keywords={})
+    """Return the operation done by another function, over the same axes."""
+    kept = {name: value for name, value in node.keywords.items() if name in ("axis", "keepdims")}
+    return replace(node, function=function, keywords=kept)
 
 
 def on_operand(change: Callable[[Any], Any], position: int, node: Node) -> Node:

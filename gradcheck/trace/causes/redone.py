@@ -76,6 +76,10 @@ OTHERWISE: dict[str, tuple[Way, ...]] = {
         ),
         (fault.WRONG_FACTOR, "`{0}` is not to be divided by `{1}`", "", lambda a, b: a),
     ),
+    "sum": (
+        (fault.MEAN_MISSING, "`{all}` adds up, and is to be a mean", "take the mean", np.mean),
+    ),
+    "mean": ((fault.MEAN_TWICE, "`{all}` is a mean, and is to add up", "take the sum", np.sum),),
     "power": tuple(
         (
             fault.WRONG_FACTOR,

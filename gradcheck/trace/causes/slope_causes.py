@@ -242,6 +242,8 @@ def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
 
 def _inactive(compared: Compared, slope: _Slope) -> Cause | None:
     """Return the cause if a slope is wrong on one side of a threshold, where it is constant."""
+    if slope.used[0].shape != compared.values(slope.begin)[0].shape:
+        return None
     used, right, inputs = (
         np.concatenate([np.ravel(value) for value in arrays])
         for arrays in (slope.used, slope.right, compared.values(slope.begin))

@@ -69,6 +69,7 @@ def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Wor
 
     It took another item of a dict, or forgot the slope of its argument; not if it is right in
     other calls. A value that the same line made in another pass is the same item of another dict.
+    Or it has an argument that the loss computes the wanted value with, as well.
     """
     if mend.candidate is None:
         return False
@@ -76,6 +77,11 @@ def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Wor
     nows = [words.nodes[one.node] for one in view.explained.get(operand, ()) if one.kind == VALUE]
     if mend.candidate.kind == SLOPE:
         return bool(nows) and not _elsewhere(made, view)
+    others = set(wanted.operands) - {one.index for one in nows}
+    is_made_of = mend.candidate.kind == VALUE and len(others) < len(set(wanted.operands))
+    names = {*map(words.name, others)}
+    if is_made_of and names and names.issubset(arguments_of(made.chain[0].code)):
+        return True
     expression = text_of_use(made, view.state.tape[mend.unit.first], operand)
     key = expression.slice if isinstance(expression, ast.Subscript) else None
     is_named = isinstance(key, ast.Constant) and isinstance(key.value, str)

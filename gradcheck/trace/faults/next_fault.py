@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
@@ -50,6 +51,10 @@ def next_fault(
         outcome.mend is None or _is_trivial(outcome.mend, search, view)
     ):
         outcome = _freer(outcome, first_mend(trials, strict=False))
+    elif outcome.mend is not None and outcome.mend.outputs < wrong:
+        before = first_mend(trials, strict=False, until=outcome.mend.unit.position)
+        if before.mend is not None and before.mend.outputs > outcome.mend.outputs:
+            outcome = before
     if outcome.mend is not None:
         mend = in_what_is_laid_out(outcome.mend, state, wrong, search.candidates)
         return _of_replacement(search, trials, mend), outcome.late
@@ -120,6 +125,8 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
         kinds = {VALUE}
     if (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
         blamed = _handed_on(blamed, mend, view.state, _outside(search.words, assignments))
+    if cause is not None and cause.is_beside_call:
+        blamed = _after_call(blamed, mend, view.state, naming(assignments))
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return _of_entry(search, view.state, mend, blamed)
@@ -142,6 +149,21 @@ def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[As
         return blamed
     places = [one.place for one in (*returned, *named)]
     return Blame(places[0]) if places else outside_helper(blamed, mend, state)
+
+
+def _after_call(blamed: Blame, mend: Mend, state: State, names: Sequence[Assignment]) -> Blame:
+    """Blame where the right result of a helper gets its last name, or the call of that helper."""
+    made = [mend.unit.first]
+    outer = [call.code for call in state.tape[made[0]].chain[1:]]
+    while len(users := state.consumers[made[-1]]) == 1 and _is_copied(state, made[-1], users[0]):
+        made += users
+    named = [one for one in names if one.node in made and one.code in outer]
+    return blamed.moved_to(named[-1].place) if named else outside_helper(blamed, mend, state)
+
+
+def _is_copied(state: State, index: int, user: int) -> bool:
+    is_move = state.tape[user].operation in MOVES
+    return is_move and same_arrays(state.at(index), state.at(user))
 
 
 def _outside(words: Words, assignments: Sequence[Assignment]) -> list[Assignment]:

@@ -28,6 +28,8 @@ from gradcheck.trace.wording.words import Words
 NEAR = 60
 """The largest number of operations from the results of a loop to the gradients."""
 
+ADD_TO_IT = "add with += what is assigned with ="
+
 INNER = (1, 2, 3, 4, 6)
 """Possible numbers of passes of an inner loop, if each pass computes another gradient."""
 
@@ -35,8 +37,9 @@ INNER = (1, 2, 3, 4, 6)
 def lost_passes(
     view: View, wrong: frozenset[str], assignments: Sequence[Assignment]
 ) -> Special | None:
-    """Return the statement that mends outputs if what its passes make is added up, or None."""
+    """Return the statement that mends most outputs if what its passes make is added up, or None."""
     state = view.state
+    most: Special | None = None
     for special in chain(
         _of_writes(state, wrong),
         _of_names(state, wrong),
@@ -44,12 +47,14 @@ def lost_passes(
         _of_assignments(state, assignments),
     ):
         mended = state.mended_by(special.replacements, wrong)
-        if mended:
-            is_write = state.tape[special.node].operation in WRITES
-            kept = None if is_write else kept_by(state, special.node, assignments)
-            blamed = special.blame if kept is None else special.blame.moved_to(kept)
-            return replace(special, outputs=mended, blame=blamed)
-    return None
+        if len(mended) > len(most.outputs if most else ()):
+            most = replace(special, outputs=mended)
+        if mended == wrong:
+            break
+    if most is None or state.tape[most.node].operation in WRITES:
+        return most
+    kept = kept_by(state, most.node, assignments)
+    return most if kept is None else replace(most, blame=most.blame.moved_to(kept))
 
 
 def passes_at(state: State, node: int) -> list[int]:
@@ -132,12 +137,10 @@ def _are_one(view: View, members: Sequence[int]) -> bool:
 
 
 def _of_writes(state: State, wrong: frozenset[str]) -> Iterator[Special]:
-    """Yield the statements that ran more than once, and write what wrong outputs depend on."""
+    """Yield the statements that write what wrong outputs depend on."""
     made = (node for node in state.writes_to(wrong) if node.is_float and node.index >= state.start)
     for writes in grouped((node.chain, node.index) for node in made).values():
         last = writes[-1]
-        if len(writes) == 1:
-            continue
         try:
             summed = [
                 carried(nodes, values, {i: adding(nodes[i]) for i in writes}, last)
@@ -145,7 +148,10 @@ def _of_writes(state: State, wrong: frozenset[str]) -> Iterator[Special]:
             ]
         except Exception:  # the user's functions may be among them
             continue
-        yield _added_up(state, last, [{i: values[i] for i in writes} for values in summed])
+        if same_arrays([values[last] for values in summed], state.at(state.tape[last].operands[0])):
+            continue  # zeros: nothing is to be added
+        special = _added_up(state, last, [{i: values[i] for i in writes} for values in summed])
+        yield special if len(writes) > 1 else replace(special, fix=ADD_TO_IT)
 
 
 def _added_up(state: State, last: int, sums: Sequence[Mapping[int, NDArray[Any]]]) -> Special:

@@ -104,8 +104,9 @@ class Choice:
             self.held = new
             return False
         is_whole = mend.outputs >= self.trials.wrong and not (is_own and mend.unit.is_series)
-        if self.held is not None or is_whole:
+        if is_whole:
             return True
+        self.held = None
         # the cause of a wrong part of one block's gradient may come later on the tape
         self.partial, self.is_own = mend, is_own
         return False
@@ -160,4 +161,4 @@ def _is_simpler(mend: Mend, other: Mend) -> bool:
 
 
 def _is_far(unit: Unit, mend: Mend) -> bool:
-    return unit.position > mend.unit.position + FURTHER
+    return unit.first > mend.unit.position + FURTHER

@@ -7,6 +7,7 @@ operation between the two is blamed. Adjoints are first replaced by adjoints, sl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -54,12 +55,13 @@ class Outcome:
     late: bool
 
 
-def first_mend(trials: Trials, strict: bool) -> Outcome:
+def first_mend(trials: Trials, strict: bool, until: float = math.inf) -> Outcome:
     """Return the earliest replacement that mends blocks, by the preferences given above.
 
-    If strict, adjoints are only replaced by adjoints, and slopes by slopes.
+    If strict, adjoints are only replaced by adjoints, and slopes by slopes. Units from the position
+    `until` on are not tried.
     """
-    outcome = _in_order(trials, strict)
+    outcome = _in_order(trials, strict, until)
     earlier = None if outcome.mend is None else _begun_before(outcome.mend, trials, strict)
     return outcome if earlier is None else replace(outcome, mend=earlier)
 
@@ -87,7 +89,7 @@ def _begun_before(mend: Mend, trials: Trials, strict: bool) -> Mend | None:
     return None
 
 
-def _in_order(trials: Trials, strict: bool) -> Outcome:
+def _in_order(trials: Trials, strict: bool, until: float) -> Outcome:
     """Return the outcome of one pass through the units."""
     for unit in _cutting(trials):
         mend = _best(unit, trials, strict)
@@ -97,6 +99,8 @@ def _in_order(trials: Trials, strict: bool) -> Outcome:
     for unit in units_of(trials.view):
         if trials.is_late:
             return Outcome(choice.mend, choice.scale, late=True)
+        if unit.position >= until:
+            continue
         choice.scale = _with_own(unit, trials, choice.scale)
         mend = None if choice.is_made_before(unit) else _best(unit, trials, strict)
         if mend is not None and choice.is_settled_by(mend):

@@ -8,9 +8,12 @@ def split_names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-CONSTANT = split_names(
+SHAPED = split_names("zeros_like ones_like empty_like")
+"""Operations that take the shape of their operand, and none of its values."""
+
+CONSTANT = SHAPED | split_names(
     """
-    zeros_like ones_like empty_like sign round around rint floor ceil trunc heaviside
+    sign round around rint floor ceil trunc heaviside
     floor_divide argsort argmax argmin isnan isfinite
     """
 )

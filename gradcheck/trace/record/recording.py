@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.arrays import mapped
 from gradcheck.trace.record.floats import Float
 from gradcheck.trace.record.functions import one_of
+from gradcheck.trace.record.names import SHAPED
 from gradcheck.trace.record.nodes import RAISED, Reference, Tape
 from gradcheck.trace.record.storage import Storage, Traced
 
@@ -159,7 +160,8 @@ def _wrapped(
         return value
     elif type(value) is not float and not isinstance(value, np.floating | np.bool_):
         return value
-    references, named = reference(tape, arguments), reference(tape, dict(keywords))
+    used = plain(arguments) if name in SHAPED else arguments
+    references, named = reference(tape, used), reference(tape, dict(keywords))
     node = tape.record(name, function, references, named, value)
     return _as_traced(tape, value, node, arguments)
 
