@@ -180,3 +180,137 @@ def grad(p):
 def test_the_bug_is_found_where_it_is(program, right, wrong, code, tmp_path):
     finding, line, report = first_finding(program, right, wrong, tmp_path)
     assert (finding.location.line, finding.code) == (line, code), report
+
+
+RESIDUAL = """
+import numpy as np
+
+rng = np.random.default_rng(34)
+X, goal = rng.normal(size=(5, 4)), rng.normal(size=(5, 4))
+
+
+class Dense:
+    def __init__(self, W):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, back):
+        self.dW = self.x.T @ back
+        return back @ self.W.T
+
+
+class Tanh:
+    def forward(self, x):
+        self.y = np.tanh(x)
+        return self.y
+
+    def backward(self, back):
+        return back * (1 - self.y**2)
+
+
+class Residual:
+    def __init__(self, *layers):
+        self.layers = layers
+
+    def forward(self, x):
+        out = x
+        for layer in self.layers:
+            out = layer.forward(out)
+        return x + out
+
+    def backward(self, back):
+        inner = back
+        for layer in reversed(self.layers):
+            inner = layer.backward(inner)
+        return back + inner
+
+
+def params():
+    return [0.5 * rng.normal(size=(4, 4)) for _ in range(4)]
+
+
+def made(p):
+    dense = [Dense(W) for W in p]
+    blocks = [Residual(one, Tanh()) for one in dense[1:3]]
+    return dense, [dense[0], *blocks, dense[3]]
+
+
+def run(layers):
+    out = X
+    for layer in layers:
+        out = layer.forward(out)
+    return out
+
+
+def loss(p):
+    return 0.5 * ((run(made(p)[1]) - goal) ** 2).sum()
+
+
+def grad(p):
+    dense, layers = made(p)
+    back = run(layers) - goal
+    for layer in reversed(layers):
+        back = layer.backward(back)
+    return [one.dW for one in dense]
+"""
+
+CALLED = """
+import numpy as np
+
+rng = np.random.default_rng(35)
+X, goal = rng.normal(size=(5, 4)), rng.normal(size=(5, 4))
+
+
+def params():
+    return {name: 0.5 * rng.normal(size=(4, 4)) for name in ("A", "B", "C", "D", "E")}
+
+
+def branch(x, A, B):
+    h = np.maximum(x @ A, 0)
+    return h @ B, h
+
+
+def branch_back(back, x, h, A, B):
+    dh = back @ B.T * (h > 0)
+    return dh @ A.T, x.T @ dh, h.T @ back
+
+
+def run(p):
+    first, h = branch(X, p["A"], p["B"])
+    x = X + first
+    second, k = branch(x, p["C"], p["D"])
+    last = x + second
+    return h, x, k, last, np.tanh(last @ p["E"])
+
+
+def loss(p):
+    return np.sum((run(p)[-1] - goal) ** 2)
+
+
+def grad(p):
+    h, x, k, last, out = run(p)
+    back = 2 * (out - goal) * (1 - out**2)
+    grads = {"E": last.T @ back}
+    dlast = back @ p["E"].T
+    through, grads["C"], grads["D"] = branch_back(dlast, x, k, p["C"], p["D"])
+    dx = dlast + through
+    _, grads["A"], grads["B"] = branch_back(dx, X, h, p["A"], p["B"])
+    return grads
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "right", "wrong"),
+    [
+        (RESIDUAL, "return back + inner", "return inner"),
+        (CALLED, "dx = dlast + through", "dx = through"),
+        (CALLED, "branch_back(dx, X", "branch_back(through, X"),
+        (CALLED, "branch_back(dx, X", "branch_back(dlast, X"),
+    ],
+)
+def test_a_forgotten_skip_is_shown_where_the_branch_is_used(program, right, wrong, tmp_path):
+    finding, line, report = first_finding(program, right, wrong, tmp_path)
+    assert (finding.location.line, finding.code) == (line, "GC407"), report

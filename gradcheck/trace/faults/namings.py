@@ -50,11 +50,11 @@ def handed_back(
     """Return where a function of the gradient alone returns a value as a derivative, or None."""
     if mend.candidate is None or mend.candidate.kind != ADJOINT:
         return None
-    running = words.codes.union(call.code for call in made.chain)
     returned = [
         one.place
         for one in assignments
-        if one.returned and one.node == operand and one.code not in running
+        if one.returned and one.node == operand and one.code not in words.codes
+        if one.position <= made.index  # the call has ended
     ]
     return returned[-1] if returned else None
 

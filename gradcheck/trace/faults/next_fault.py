@@ -126,7 +126,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     if (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
         blamed = _handed_on(blamed, mend, view.state, _outside(search.words, assignments))
     if cause is not None and cause.is_beside_call:
-        blamed = _after_call(blamed, mend, view.state, naming(assignments))
+        blamed = _after_call(blamed, mend, view.state, assignments)
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return _of_entry(search, view.state, mend, blamed)
@@ -152,13 +152,18 @@ def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[As
 
 
 def _after_call(blamed: Blame, mend: Mend, state: State, names: Sequence[Assignment]) -> Blame:
-    """Blame where the right result of a helper gets its last name, or the call of that helper."""
+    """Blame where the right result of a helper is returned, named last, or used."""
     made = [mend.unit.first]
     outer = [call.code for call in state.tape[made[0]].chain[1:]]
     while len(users := state.consumers[made[-1]]) == 1 and _is_copied(state, made[-1], users[0]):
         made += users
-    named = [one for one in names if one.node in made and one.code in outer]
-    return blamed.moved_to(named[-1].place) if named else outside_helper(blamed, mend, state)
+    of_callers = ([one for one in names if one.node in made and one.code is code] for code in outer)
+    named = next(filter(None, of_callers), [])
+    if named:
+        return blamed.moved_to(next((one for one in named if one.returned), named[-1]).place)
+    live = [state.tape[user] for user in users if state.live >> user & 1]
+    used = [call for user in live for call in user.chain if call.code in outer]
+    return blamed.moved_to(used[0].place) if used else outside_helper(blamed, mend, state)
 
 
 def _is_copied(state: State, index: int, user: int) -> bool:

@@ -84,8 +84,9 @@ class _Watch:
                 value = getattr(value, "__dict__", {}).get(attribute)
             if isinstance(value, Traced) and self.tape.open:
                 place = Place(code.co_filename, line, line, *columns, code.co_name)
-                node = node_of(self.tape, value)
-                self.tape.assignments.append(Assignment(node, place, target, code, returned))
+                node, position = node_of(self.tape, value), len(self.tape.nodes)
+                named = Assignment(node, place, target, code, position, returned)
+                self.tape.assignments.append(named)
 
 
 NAMED = re.compile(r"\w+(\.\w+)*")

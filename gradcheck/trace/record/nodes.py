@@ -113,13 +113,15 @@ class Assignment:
     """A plain `name = other`, which is no operation, and the index of the value it names.
 
     It may also be `return name` or `return self.name`, which passes a value on, or a `name` that is
-    put into a dict or list. `code` is the code of the function.
+    put into a dict or list. `code` is the code of the function, and `position` the number of
+    operations that were recorded before.
     """
 
     node: int
     place: Place
     target: str
     code: Any
+    position: int
     returned: bool = False
 
     @property
