@@ -262,6 +262,26 @@ def test_a_derivative_named_as_a_loss_is_none(outcome, sign, ok):
     assert found.report.ok == ok or "rate" in str(found.report)
 
 
+ROW_OF_A_TABLE = """
+table, other = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
+for mid, near in ((0, 1), (2, 3), (4, 0)):
+    row = table[mid]
+    for far in (near, (near + 2) % 5, (near + 3) % 5):
+        p = 1 / (1 + np.exp(-row @ other[far]))
+        loss = -np.log(p)
+        own = (p - 1) * other[far]
+        other[far] -= 0.1 * (p - 1) * row
+        table[mid] -= 0.1 * OWN
+"""
+
+
+@pytest.mark.parametrize(("own", "ok"), [("own", True), ("(p - 1) * other[far]", False)])
+def test_a_row_that_was_taken_before_the_loop_is_still_one_of_its_table(outcome, own, ok):
+    found = outcome(ROW_OF_A_TABLE.replace("OWN", own))
+    assert found.report.ok == ok, str(found.report)
+    assert ok or [one.code for one in found.report.findings] == ["GC404"]
+
+
 ONE_TAKEN = """
 k, kinds = rng.normal(size=(3, 4)), rng.integers(4, size=24)
 for turn in range(60):
