@@ -282,6 +282,27 @@ def test_a_row_that_was_taken_before_the_loop_is_still_one_of_its_table(outcome,
     assert ok or [one.code for one in found.report.findings] == ["GC404"]
 
 
+@pytest.mark.parametrize(
+    ("update", "said"), [("b + 0.02 * gap.mean()", False), ("0.02 * gap.mean()", True)]
+)
+def test_a_parameter_that_is_overwritten_and_not_updated_is_named(outcome, update, said):
+    found = outcome(
+        f"""
+b = 0.4
+for turn in range(20):
+    gap = t - x @ w - b
+    loss = np.mean(gap**2) / 2
+    w = w + 0.02 * x.T @ gap / 24
+    b = {update}
+"""
+    )
+    assert found.report.ok, str(found.report)
+    assert (
+        any("b reach the loss, and the loop overwrites" in one for one in found.script.notes)
+        == said
+    )
+
+
 ONE_TAKEN = """
 k, kinds = rng.normal(size=(3, 4)), rng.integers(4, size=24)
 for turn in range(60):
