@@ -303,6 +303,29 @@ for turn in range(20):
     )
 
 
+OVER_PASSES = """
+far = np.vstack([x, np.zeros(3)])
+near, k = np.append(t, 0.5), rng.normal(size=3)
+for turn in range(30):
+    hidden = far * k
+    gap = hidden @ w - near
+    loss = np.sum(gap**2) / 2
+    dw, dk = np.zeros(3), np.zeros(3)
+    for row in range(25):
+        dw += gap[row] * hidden[row]
+        dk WRITES gap[row] * far[row] * w
+    w -= 0.01 * dw
+    k -= 0.01 * dk
+"""
+
+
+@pytest.mark.parametrize(("writes", "verdict"), [("+=", "pass"), ("=", "fail")])
+def test_a_parameter_whose_update_is_always_0_is_still_one(outcome, writes, verdict):
+    report = outcome(OVER_PASSES.replace("WRITES", writes)).report
+    assert report.verdict == verdict
+    assert {block.name for block in report.blocks} == {"w", "k"}
+
+
 ONE_TAKEN = """
 k, kinds = rng.normal(size=(3, 4)), rng.integers(4, size=24)
 for turn in range(60):
