@@ -148,3 +148,8 @@ def one_factor(ratios: Sequence[float] | NDArray[np.float64], close: float) -> f
         return None
     middle = float(np.median(ratios))
     return middle if middle > 0 and float(np.ptp(ratios)) < 2 * close * middle else None
+
+
+def without_units(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """True if two shapes are the same but for axes of length 1."""
+    return [length for length in one if length != 1] == [n for n in other if n != 1]

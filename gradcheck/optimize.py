@@ -166,7 +166,7 @@ class _Where:
 
     @classmethod
     def of(cls, x0: Any, bounds: Any) -> _Where:
-        point = parameters(np.atleast_1d(np.asarray(x0, dtype=np.float64)), names=[BARE])
+        point = parameters(np.ravel(np.asarray(x0, dtype=np.float64)), names=[BARE])
         box = box_of(bounds, point)
         (inside,) = point.values if box is None else box.inside(point.values)
         moved = not np.array_equal(inside, point.flat)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import without_units
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
 
@@ -35,16 +36,16 @@ class Judge:
         return accepted
 
     def _agreeing(self, mended: Mapping[str, NDArray[Any]]) -> list[Mask]:
-        """Return a mask for each block over its perturbed entries: True where they agree."""
+        """Return a mask for each block: where perturbed entries agree, and if its shape does."""
         masks = []
         for block in self._point.blocks:
             value = mended.get(block.name, block.gradient.value)
-            if value is None or np.size(value) != block.size or np.shape(value) != block.shape:
-                masks.append(np.zeros(block.numeric.count, dtype=bool))
+            if value is None or not without_units(np.shape(value), block.shape):
+                masks.append(np.zeros(block.numeric.count + 1, dtype=bool))
                 continue
             analytic = np.asarray(value, dtype=np.float64).reshape(-1)[block.numeric.entries]
             judged = judge_entries(
                 analytic, block.numeric, block.precision, None, self._point.scale
             )
-            masks.append(~judged.wrong)
+            masks.append(np.append(~judged.wrong, np.shape(value) == block.shape))
         return masks

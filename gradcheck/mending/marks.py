@@ -45,6 +45,27 @@ def marked_difference(number: ast.Constant, node: ast.BinOp) -> Any:
     return called(DIFFERENCE, [number, node, *operands], node)
 
 
+def one_taken(node: ast.stmt) -> ast.BinOp | None:
+    """Return the difference `p[label] - 1` of a statement `p[label] -= 1`; None for any other.
+
+    It is how many write `probabilities - one_hot(labels)`. An index that calls other things than
+    those that count is left alone, as it would be called twice.
+    """
+    if not isinstance(node, ast.AugAssign) or not isinstance(node.target, ast.Subscript):
+        return None
+    one = isinstance(node.value, ast.Constant) and node.value.value == 1
+    calls = [part.func for part in ast.walk(node.target) if isinstance(part, ast.Call)]
+    if not one or not isinstance(node.op, ast.Sub) or not all(map(_counts, calls)):
+        return None
+    element = ast.parse(ast.unparse(node.target), mode="eval").body
+    difference: ast.BinOp = placed(ast.BinOp(element, ast.Sub(), ast.Constant(1)), node)
+    return difference
+
+
+def _counts(function: ast.expr) -> bool:
+    return ast.unparse(function).rpartition(".")[2] in ("range", "arange", "len", "int", "list")
+
+
 def placed(node: Any, like: ast.AST) -> Any:
     """Return a new node, at the place of another."""
     return ast.fix_missing_locations(ast.copy_location(node, like))
@@ -81,7 +102,13 @@ class Marker(ast.NodeTransformer):
             for name in names
             if (SEE, name) in self._numbers
         ]
-        return [self.generic_visit(node), *(placed(ast.Expr(one), node) for one in seen)]
+        before = []
+        difference = one_taken(node)
+        number = difference and self._numbers.get((DIFFERENCE, ast.unparse(difference)))
+        if difference and number:
+            before = [placed(ast.Expr(marked_difference(number, difference)), node)]
+        after = [placed(ast.Expr(one), node) for one in seen]
+        return [*before, self.generic_visit(node), *after]
 
     visit_AugAssign = visit_Assign  # noqa: N815
 

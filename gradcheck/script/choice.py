@@ -21,6 +21,9 @@ from gradcheck.script.words import ELSEWHERE, RefusedError
 from gradcheck.user.blocks import Array
 
 EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(loss|cost|J)$")
+DERIVATIVE = re.compile(r"(?i)^(self\.)?d_?(loss|cost|error|[JLE])$")
+GENERATOR = re.compile(r"(?i)^(self\.)?g(en(erator)?)?_?(loss|cost|error)$")
+"""Beside the loss of a generator, `d_loss` is that of a discriminator; else a derivative."""
 SAME = 1e-3
 ORDER = (PRINTED, APPENDED, RETURNED, ASSIGNED)
 
@@ -82,8 +85,10 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
 
 def _written(explicit: Sequence[Loss]) -> Loss | None:
     """Return the loss that the script computes: by its name, its kind of mark, then its order."""
+    adversarial = any(GENERATOR.match(loss.words) for loss in explicit)
+    likely = [loss for loss in explicit if adversarial or not DERIVATIVE.match(loss.words)]
     best = max(
-        explicit,
+        likely or explicit,
         key=lambda loss: (
             loss.strong,
             bool(EXACT.match(loss.words)),
@@ -96,7 +101,7 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         return best
     parts = (
         loss
-        for loss in explicit
+        for loss in likely
         if loss.strong and loss.site.kind == ASSIGNED and loss.words != best.words
     )  # `best` is the running total of one of these over all iterations
     return next((loss for loss in parts if proportional(loss.slopes, best.slopes)), best)

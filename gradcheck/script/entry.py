@@ -19,7 +19,7 @@ from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
-from gradcheck.script.gradients import unmoved
+from gradcheck.script.gradients import not_updated
 from gradcheck.script.handover import Taken
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground
@@ -56,6 +56,9 @@ CONFIRMING_SECONDS = 2.0
 
 EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
+
+NEVER_UPDATED = "loop never updates them"
+OVERWRITTEN = "loop overwrites them where it should update them: their old values are lost"
 
 DESCENDED = "the updates descend {}, times {:.4g}"
 MOST_TRIED = 3
@@ -147,10 +150,10 @@ class _Work:
         else:
             taken, self._others = taking.taken()
         if taking.step is not None:
-            idle = unmoved(taken.point, taken.found.loss)
-            if idle:
-                names = ", ".join(map(label, idle))
-                notes.append(f"{names} reach the loss, and the loop never updates them")
+            idle, overwritten = not_updated(taken.point, taken.found.loss)
+            for paths, how in ((idle, NEVER_UPDATED), (overwritten, OVERWRITTEN)):
+                if paths:
+                    notes.append(f"{', '.join(map(label, paths))} reach the loss, and the {how}")
         return taken, described(taking, taken, notes)
 
     def _run(self, taking: Taking, playground: Playground) -> Exception | None:

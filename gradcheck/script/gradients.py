@@ -114,19 +114,22 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
     return descending
 
 
-def unmoved(point: Point, loss: Loss) -> list[Path]:
-    """Return arrays named like parameters that the loss depends on but the loop never updates."""
+def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
+    """Return arrays named like parameters that reach the loss and are never updated.
+
+    The first ones are left alone by the loop, the others overwritten, as in `b = rate * db`.
+    """
     base = point.value(loss, {})
-    idle = []
+    idle: list[Path] = []
+    overwritten: list[Path] = []
     for path, value in leaves(point.snapshot.state).items():
-        changed = path in point.step.changed or path in point.step.paths
-        if changed or not ROLE.match(last_name(path)):
+        if path in point.step.paths or not ROLE.match(last_name(path)):
             continue
         array = np.array(value, dtype=np.float64)
         moved = array + 1e-3 * (np.abs(array) + 0.1)
         try:
             if point.value(loss, {path: moved}) != base:
-                idle.append(path)
+                (overwritten if path in point.step.changed else idle).append(path)
         except Exception:
             continue
-    return idle
+    return idle, overwritten

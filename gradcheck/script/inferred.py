@@ -38,10 +38,16 @@ class Family:
         return self.scale * sum(others, first)
 
 
-def families(pairs: Pairs) -> Iterator[Family]:
-    """Yield the losses that could belong to some pairs, the most common first."""
+def families(pairs: Pairs, one_taken: bool = False) -> Iterator[Family]:
+    """Yield the losses that could belong to some pairs, the most common first.
+
+    With `one_taken`, the pairs are the probabilities of the labels alone, and 1.
+    """
     means = _means(pairs)
     likely = all(map(_are_probabilities, pairs))
+    if one_taken:
+        yield from _entropies(CATEGORICAL, means) if likely else ()
+        return
     if likely and _are_distributions([output for output, _ in pairs]):
         yield from _entropies(CATEGORICAL, means)
     yield Family(SQUARES, 0.5, "half the sum of squares")

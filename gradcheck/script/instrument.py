@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradcheck.mending.marks import HOOKS, SEE, USED, called, marked_difference, placed
+from gradcheck.mending.marks import (
+    HOOKS,
+    SEE,
+    USED,
+    called,
+    marked_difference,
+    one_taken,
+    placed,
+)
 from gradcheck.script.marks import (
     APPENDED,
     ASSIGNED,
@@ -146,7 +154,12 @@ class _Marker(ast.NodeTransformer):
         return node
 
     def visit_Assign(self, node: Any) -> Any:
-        """Add a mark after an assignment to a variable named like a loss."""
+        """Add a mark after an assignment to a variable named like a loss, or beside `p[y] -= 1`."""
+        difference = one_taken(node)
+        if difference:
+            text = ast.unparse(difference)
+            number = self._number(Site(DIFFERENCE, text, node.lineno, text, value=1.0))
+            return [placed(ast.Expr(marked_difference(number, difference)), node), node]
         seen: list[ast.stmt] = []
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         parts = called_losses(node.value)

@@ -246,6 +246,13 @@ class _Trial:
         step = movement(self.after, self.snapshot.state, paths[0])
         return step is not None and np.count_nonzero(step) == 1
 
+    def moves(self, path: Path, moved: dict[Path, Array], step: Step) -> bool:
+        """Whether the step of the parameters depends on the number at another path."""
+        after = self._replayed(None, 1.0, {path: plain(moved[path])})
+        return after is not None and any(
+            not alike(after.number(one), self.after.number(one)) for one in step.paths
+        )
+
     def nudged(self, paths: list[Path]) -> dict[Path, Array]:
         """Return the numbers at these paths, with every entry moved a little."""
         rng = np.random.default_rng(0)
@@ -265,3 +272,21 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     trial = _Trial(run, step.loop, snapshot, after, _changed(snapshot, after))
     paths = trial.frozen(step.rate, list(trial.changed))
     return trial.frozen(step.rate, paths, trial.nudged(paths))
+
+
+def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
+    """Return the parameters that an iteration updates by 0, though it moves others by them."""
+    after = run.replayed(step.loop, snapshot)
+    if after is None or not run.idle:
+        return []
+    still = [
+        path
+        for path in leaves(snapshot.state)
+        if label(path) in run.idle and path not in step.paths
+    ]
+    values = {path: np.array(snapshot.state.get(path), dtype=np.float64) for path in still}
+    trial = _Trial(run, step.loop, snapshot, after, values)
+    moved = trial.nudged(still)
+    return [
+        path for path in trial.frozen(step.rate, still, moved) if trial.moves(path, moved, step)
+    ]

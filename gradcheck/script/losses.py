@@ -269,7 +269,7 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
         return
     side = 0 if moves[0] else 1
     oriented = [(pair[side], pair[1 - side]) for pair in pairs]
-    for family in families(oriented):
+    for family in families(oriented, one_taken=bool(site.value)):
         loss = Loss(number, len(pairs), site, np.empty(0), family=family, side=side)
         slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.records[number])))
         if slopes is not None:

@@ -27,6 +27,7 @@ class Site:
 
     Attributes:
         function: the line of the function around it; 0 at module level.
+        value: of a literal; 1 for the difference of a statement `p[label] -= 1`.
         parts: names of the losses it is computed from: local variables, and functions as `f()`.
     """
 

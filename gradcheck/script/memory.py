@@ -13,14 +13,19 @@ from gradcheck.trace.record.recording import open_tape, plain
 
 
 def views(values: Iterable[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
-    """Return pairs of an array and a later one that shows all of its memory in another shape.
+    """Return pairs of an array and another that shows its memory, or a part of it.
 
-    An example is `W_prime = W.T`, the tied weights of an autoencoder.
+    Examples are `W_prime = W.T`, the tied weights of an autoencoder, and `center = vectors[word]`.
     """
+    arrays = [value for value in values if isinstance(value, np.ndarray)]
     first: dict[Any, NDArray[Any]] = {}
-    pairs = []
-    for array in values:
-        if isinstance(array, np.ndarray) and array.size > 1:
+    pairs: list[tuple[NDArray[Any], NDArray[Any]]] = []
+    for array in arrays:
+        bases = [one for one in arrays if one is array.base and one.flags.forc]
+        if bases and array.size < bases[0].size and array.dtype == bases[0].dtype:
+            pairs.append((bases[0], array))
+            continue
+        if array.size > 1:
             reach = sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True))
             if min(array.strides) > 0 and reach + array.itemsize == array.nbytes:
                 whole = first.setdefault((array.ctypes.data, array.nbytes, array.dtype), array)
@@ -43,17 +48,20 @@ def keep_memory_shared(
         if id(whole) in constant:
             continue
         copied = memo.get(id(whole), whole)
+        begin = view.ctypes.data - whole.ctypes.data
         if open_tape(copied) is None:
             copied = np.empty_like(whole) if copied is whole else copied
             if copied.strides != whole.strides:
                 copied = np.empty_like(whole)
             copied[...] = memo.get(id(whole), whole)
             memo[id(whole)] = copied
-        memo[id(view)] = _seen_as(view, copied)
+        memo[id(view)] = _seen_as(view, copied, begin)
 
 
-def _seen_as(view: NDArray[Any], memory: Any) -> Any:
-    """Return the memory of one array with the shape and the strides of `view`."""
-    inside = np.lib.stride_tricks.as_strided(plain(memory), view.shape, view.strides)
+def _seen_as(view: NDArray[Any], memory: Any, begin: int) -> Any:
+    """Return the memory of one array, from a byte on, with the shape and the strides of `view`."""
+    bare = plain(memory)
+    flat = np.ndarray(bare.nbytes, np.uint8, bare.T if bare.flags.f_contiguous else bare)
+    inside = np.ndarray(view.shape, view.dtype, flat, begin, view.strides)
     tape = open_tape(memory)
     return inside if tape is None else traced_leaf(tape, inside, "a view", memory.storage)

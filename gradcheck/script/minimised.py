@@ -76,7 +76,9 @@ class Minimised:
         )
 
     def case(self) -> Case | JacobianCase:
-        """Return the case; a start of zeros, where much is 0 by chance, is moved at random.
+        """Return the case, at the start as scipy passes it on: flat, whatever its shape.
+
+        A start of zeros, where much is 0 by chance, is moved at random.
 
         Raises:
             RefusedError: the call has no gradient.
@@ -86,11 +88,10 @@ class Minimised:
                 f"line {self.line} calls scipy's {self.name} without a gradient: there is none to "
                 "check"
             )
-        start = np.array(self.start, dtype=np.float64)
+        start = np.array(self.start, dtype=np.float64).ravel()
         if not np.any(start):
             start = start + 0.1 * np.random.default_rng(0).standard_normal(start.shape)
         if self.name in OF_VECTORS:
-            start = np.atleast_1d(start)
             more, named = self.arguments, self.named
             return JacobianCase(self.loss, start, self.gradient, args=more, kwargs=named)
         gradient = None if self.gradient is True else self.gradient

@@ -23,7 +23,7 @@ from gradcheck.script.bodies import (
 )
 from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
-from gradcheck.script.marks import Seen
+from gradcheck.script.marks import INCREMENT, Seen
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.state import (
@@ -91,6 +91,7 @@ class Run:
         self._replaying = False
         self._scales: dict[int, float] = {}
         self._used: dict[int, set[float]] = {}
+        self.idle: set[str] = set()
         self._bodies: dict[Any, types.FunctionType] = {}
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
@@ -179,6 +180,9 @@ class Run:
 
     def scaled(self, number: int, value: Any) -> Any:
         """Hook around a number or an increment that may be, or contain, the learning rate."""
+        site = self.marked.sites[number]
+        if site.kind == INCREMENT and type(value) is np.ndarray and not np.any(value):
+            self.idle.add(site.name)
         scale = self._scales.get(number, 1.0)
         return value if scale == 1.0 else value * scale
 
@@ -261,6 +265,7 @@ class Run:
                     scaled = rate.scaled(begun, scale, self._scales)
                 with scaled, closures(local or {}):
                     self._seen, self._replaying, self._used = seen, True, {}
+                    self.idle.clear()
                     local = self._pass(body, local)
                 after = self._state(local)
         except ValueError as error:

@@ -19,7 +19,7 @@ from gradcheck.script.gradients import (
     velocities,
 )
 from gradcheck.script.handover import Taken, names_of
-from gradcheck.script.loops import IDLE, Step, find_step, further_paths
+from gradcheck.script.loops import IDLE, Step, find_step, further_paths, idle_paths
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.marks import ASSIGNED
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
@@ -101,6 +101,7 @@ class Taking:
         for one, paths in zip(snapshots, more, strict=True):
             known = one.state.places(self.step.paths)  # an array may have another path by now
             self.step.paths += [path for path in paths if not one.state.places([path]) & known]
+        self.step.paths += idle_paths(self.run, self.step, snapshots[-1])
         if self.wishes.params is not None:
             self.step.paths = self._wanted(self.wishes.params)
         most = max(map(len, more))

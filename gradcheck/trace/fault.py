@@ -198,6 +198,9 @@ class Fault:
         if not np.any(expected):
             return ": it should be 0"
         ratios = actual[expected != 0] / expected[expected != 0]
+        if np.any(actual[expected == 0]) and np.allclose(ratios, 1.0):
+            places = f"{ratios.size} of {actual.size} entries"
+            return f": it is right in {places}, and should be 0 in the others"
         return (
             f": entry for entry it is {ratios.min():.3g} to {ratios.max():.3g} times what is wanted"
         )

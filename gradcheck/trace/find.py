@@ -80,7 +80,7 @@ def find_faults(
     if first.gradient.error is not None:
         return _of_raised(search, wrong)
     state = state_of(search.points, search.tolerance, wrong)
-    if not state.wrong():
+    if not state.wrong() | state.misshapen():
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
         search = _prepared(followed, wrong, deadline, is_matrix)
         state = state_of(search.points, search.tolerance, wrong)
@@ -88,7 +88,7 @@ def find_faults(
     faults, state, late = _one_after_the_other(search, before, judge)
     faults += [one for one in never_made(search, state, wrong) if not judge or judge(one.mended)]
     blocks = {output.name: output.block for output in state.outputs}
-    left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong())))
+    left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong() | state.misshapen())))
     return Search(
         tuple(faults),
         left,
@@ -194,7 +194,7 @@ def _one_after_the_other(
     faults: list[Fault] = []
     for _ in range(ROUNDS):
         wrong = state.wrong()
-        if not wrong:
+        if not wrong | state.misshapen():
             break
         following, late = next_fault(search, state, wrong)
         if following is None:

@@ -288,3 +288,43 @@ def test_a_right_part_that_is_added_without_its_mean_is_wrong_where_it_is_added(
     assert [finding.code for finding in report.findings] == ["GC101"], str(report)
     assert "   total += to_middle" in str(report)
     assert "to_middle = " not in str(report)
+
+
+class GatedStep:
+    """A step of a recurrent layer over flat vectors whose backward pass works on rows."""
+
+    def __init__(self):
+        rng = np.random.default_rng(4)
+        self.U, self.V = rng.normal(size=(4, 4)), rng.normal(size=(4, 3))
+
+    def forward(self, x, h):
+        self.x, self.h = x, h
+        self.g = 1 / (1 + np.exp(-(self.V @ x)))
+        self.n = np.tanh(self.U @ h)
+        return self.g * self.n
+
+    def backward(self, delta):
+        delta = delta.reshape(1, -1)
+        dn = delta * self.g * (1 - self.n**2)
+        dg = delta * self.n * self.g * (1 - self.g)
+        self.dU, self.dV = np.outer(dn, self.h), np.outer(dg, self.x)
+        return dg @ self.V, dn @ self.U
+
+
+class Unscaled(GatedStep):
+    def backward(self, delta):
+        delta = delta.reshape(1, -1)
+        dn = delta * self.g * (1 - self.n**2)
+        dg = delta * self.n * self.g * (1 - self.g)
+        self.dU, self.dV = np.outer(dn, self.h), np.outer(dg, self.x)
+        return dg @ self.V, delta * self.g @ self.U
+
+
+def test_a_row_in_place_of_a_vector_does_not_hide_that_its_values_are_wrong():
+    inputs = (np.array([0.4, -1.0, 0.7]), np.array([0.2, 0.9, -0.6, 1.1]))
+    shaped, wrong = (
+        gradcheck.check_layer(layer.forward, layer.backward, inputs)
+        for layer in (GatedStep(), Unscaled())
+    )
+    assert [one.code for one in shaped.findings] == ["GC202", "GC202"]
+    assert {one.code for one in wrong.findings if "h" in one.blocks} == {"GC202", "GC405"}, wrong

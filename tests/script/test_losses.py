@@ -4,7 +4,7 @@ from textwrap import dedent
 
 import pytest
 
-from gradcheck.options import Wishes
+from gradcheck.options import Edits, Wishes
 from gradcheck.script import ScriptEntry
 from gradcheck.script.words import may_be_loss
 
@@ -65,10 +65,10 @@ for turn in range(20):
 
 @pytest.fixture
 def outcome(tmp_path):
-    def of(text, loss=None):
+    def of(text, loss=None, **options):
         path = tmp_path / "numbers.py"
         path.write_text(dedent(DATA + text))
-        found = ScriptEntry(path, Wishes(loss)).outcome({})
+        found = ScriptEntry(path, Wishes(loss)).outcome(options)
         assert found.report is not None, found.error
         return found
 
@@ -243,6 +243,122 @@ def test_probabilities_that_come_one_by_one_may_be_those_of_a_cross_entropy(outc
     found = outcome(DATA + CLASSES.replace("SHARE", own))
     assert found.report.ok == ok
     assert "the cross-entropy of int(kind == one)" in found.script.text() or not ok
+
+
+SLOPE_NAMED_AS_A_LOSS = """
+total_loss = 0.0
+for row, wanted in zip(x, t):
+    out = row @ w
+    d_loss = 2 * (out - wanted)
+    w = w - 0.02 * SIGN * d_loss * row
+    total_loss += (out - wanted) ** 2
+"""
+
+
+@pytest.mark.parametrize(("sign", "ok"), [("1", True), ("0.7", False)])
+def test_a_derivative_named_as_a_loss_is_none(outcome, sign, ok):
+    found = outcome(SLOPE_NAMED_AS_A_LOSS.replace("SIGN", sign))
+    assert found.script.loss == "total_loss"
+    assert found.report.ok == ok or "rate" in str(found.report)
+
+
+ROW_OF_A_TABLE = """
+table, other = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
+for mid, near in ((0, 1), (2, 3), (4, 0)):
+    row = table[mid]
+    for far in (near, (near + 2) % 5, (near + 3) % 5):
+        p = 1 / (1 + np.exp(-row @ other[far]))
+        loss = -np.log(p)
+        own = (p - 1) * other[far]
+        other[far] -= 0.1 * (p - 1) * row
+        table[mid] -= 0.1 * OWN
+"""
+
+
+@pytest.mark.parametrize(("own", "ok"), [("own", True), ("(p - 1) * other[far]", False)])
+def test_a_row_that_was_taken_before_the_loop_is_still_one_of_its_table(outcome, own, ok):
+    found = outcome(ROW_OF_A_TABLE.replace("OWN", own))
+    assert found.report.ok == ok, str(found.report)
+    assert ok or [one.code for one in found.report.findings] == ["GC404"]
+
+
+@pytest.mark.parametrize(
+    ("update", "said"), [("b + 0.02 * gap.mean()", False), ("0.02 * gap.mean()", True)]
+)
+def test_a_parameter_that_is_overwritten_and_not_updated_is_named(outcome, update, said):
+    found = outcome(
+        f"""
+b = 0.4
+for turn in range(20):
+    gap = t - x @ w - b
+    loss = np.mean(gap**2) / 2
+    w = w + 0.02 * x.T @ gap / 24
+    b = {update}
+"""
+    )
+    assert found.report.ok, str(found.report)
+    assert (
+        any("b reach the loss, and the loop overwrites" in one for one in found.script.notes)
+        == said
+    )
+
+
+OVER_PASSES = """
+far = np.vstack([x, np.zeros(3)])
+near, k = np.append(t, 0.5), rng.normal(size=3)
+for turn in range(30):
+    hidden = far * k
+    gap = hidden @ w - near
+    loss = np.sum(gap**2) / 2
+    dw, dk = np.zeros(3), np.zeros(3)
+    for row in range(25):
+        dw += gap[row] * hidden[row]
+        dk WRITES gap[row] * far[row] * w
+    w -= 0.01 * dw
+    k -= 0.01 * dk
+"""
+
+
+@pytest.mark.parametrize(("writes", "verdict"), [("+=", "pass"), ("=", "fail")])
+def test_a_parameter_whose_update_is_always_0_is_still_one(outcome, writes, verdict):
+    report = outcome(OVER_PASSES.replace("WRITES", writes)).report
+    assert report.verdict == verdict
+    assert {block.name for block in report.blocks} == {"w", "k"}
+
+
+ONE_TAKEN = """
+k, kinds = rng.normal(size=(3, 4)), rng.integers(4, size=24)
+for turn in range(60):
+    error = np.exp(x @ k)
+    error /= error.sum(axis=1, keepdims=True)
+    error[np.arange(24), kinds] -= 1
+    k -= 0.3 * ROWS.T @ error / 24
+"""
+
+ONE_TAKEN_OF_A_ROW = """
+k, kinds = rng.normal(size=(3, 4)), rng.integers(4, size=24)
+for turn in range(60):
+    g = np.zeros_like(k)
+    for row, kind in zip(ROWS, kinds):
+        error = np.exp(row @ k) / np.sum(np.exp(row @ k))
+        error[kind] -= 1
+        g += np.outer(row, error)
+    k -= 0.3 * g
+"""
+
+
+@pytest.mark.parametrize("text", [ONE_TAKEN, ONE_TAKEN_OF_A_ROW])
+def test_probabilities_of_which_1_is_taken_at_the_label_are_those_of_a_cross_entropy(outcome, text):
+    found = outcome(text.replace("ROWS", "x"))
+    assert found.report.verdict == "pass"
+    assert "the cross-entropy" in found.script.text()
+
+
+def test_a_script_that_takes_1_at_the_label_can_be_repaired(outcome):
+    wrong = ONE_TAKEN.replace("error / 24", "(error / 24) ** 2").replace("ROWS", "x")
+    found = outcome(wrong, repair=Edits(400))
+    assert found.report.verdict == "fail"
+    assert found.report.repair.patches
 
 
 def test_an_inferred_loss_is_looked_for_where_its_outputs_are_no_whole_numbers(outcome):

@@ -564,3 +564,36 @@ def test_a_parameter_that_is_kept_under_another_name_as_well_is_one(outcome):
     found = outcome(TABLE + KEPT_TOO)
     assert found.script.params == ("model.w",)
     assert found.report.ok
+
+
+BY_NEURONS = """
+import random
+
+random.seed(2)
+ROWS = [([0.3, -0.8], 1.0), ([-0.5, 0.4], 0.2), ([0.9, 0.7], -0.4)]
+w = [[random.gauss(0, 0.5) for _ in range(2)] for _ in range(6)]
+v, c = [random.gauss(0, 0.5) for _ in range(6)], [0.05] * 6
+for turn in range(40):
+    loss = 0.0
+    for x, y in ROWS:
+        z = [sum(a * b for a, b in zip(row, x)) + one for row, one in zip(w, c)]
+        h = [max(0.0, one) for one in z]
+        out = sum(a * b for a, b in zip(v, h))
+        loss += (out - y) ** 2
+        d = 2 * (out - y)
+        for i in range(6):
+            back = d * v[i]SLOPE
+            v[i] -= 0.05 * d * h[i]
+            for j in range(2):
+                w[i][j] -= 0.05 * back * x[j]
+            c[i] -= 0.05 * back
+"""
+
+
+def test_a_slope_forgotten_in_plain_lists_is_at_its_line_and_no_term_that_leaves_nothing(outcome):
+    right = outcome(BY_NEURONS.replace("SLOPE", " * (z[i] > 0)")).report
+    assert right.ok, str(right)
+    found = outcome(BY_NEURONS.replace("SLOPE", ""))
+    assert "GC417" not in causes(found)
+    lines = {one.location.source for one in found.report.findings if one.location}
+    assert lines == {"back = d * v[i]"}, str(found.report)

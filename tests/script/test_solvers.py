@@ -57,6 +57,32 @@ def test_the_jacobian_that_a_solver_is_given_is_checked(call, second, ok, tmp_pa
         assert "decay(), line 8" in outcome.script.text()
 
 
+COLUMN = """
+import numpy as np
+import scipy.optimize as op
+
+x, t = np.random.default_rng(2).normal(size=(9, 3)), np.arange(9.0)
+
+def cost(p, x, t):
+    return float(np.sum((x @ p.reshape(-1, 1) - t.reshape(-1, 1)) ** 2))
+
+def slope(p, x, t):
+    return (TWICE * x.T @ (x @ p.reshape(-1, 1) - t.reshape(-1, 1))).flatten()
+
+op.fmin_tnc(cost, np.zeros((3, 1)), slope, args=(x, t))
+"""
+
+
+@pytest.mark.parametrize(("twice", "verdict"), [("2", "pass"), ("1", "fail")])
+def test_a_minimiser_passes_on_a_flat_vector_whatever_the_shape_of_its_start(
+    twice, verdict, tmp_path
+):
+    (tmp_path / "fit.py").write_text(COLUMN.replace("TWICE", twice))
+    report = ScriptEntry(tmp_path / "fit.py").outcome({}).report
+    assert report.verdict == verdict
+    assert report.blocks[0].shape == (3,)
+
+
 def test_a_solver_without_a_jacobian_leaves_the_script_to_its_loop(tmp_path):
     loop = """
 w = np.ones(3)

@@ -8,6 +8,7 @@ from scipy import sparse
 import gradcheck
 from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.adjoints.subjects import subject_of_problem
+from gradcheck.trace.fault import Fault
 from gradcheck.trace.record.calling import trace_call
 from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten
@@ -198,3 +199,9 @@ def test_an_infinite_number_in_a_gradient_is_no_whole_number():
     places = np.random.default_rng(6).normal(size=(5, 2))
     finding = gradcheck.check(closeness, places, closeness_without_a_factor).findings[0]
     assert "nearness(places)" in finding.location.source
+
+
+def test_a_value_that_is_right_but_where_it_should_be_0_is_said_to_be_so():
+    given, wanted = np.array([2.0, 3.0, -1.0]), np.array([2.0, 0.0, -1.0])
+    found = Fault("value", None, (), "d * v", actual_value=given, expected_value=wanted)
+    assert found.ratios == ": it is right in 2 of 3 entries, and should be 0 in the others"

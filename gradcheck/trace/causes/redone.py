@@ -234,7 +234,10 @@ def _ways_with(
         laid, named = layout(value), text.format(name)
         for position, present, what in ((RESULT, node.value, whole), *parts):
             fits = _fits(laid, node.value if is_elementwise else present)
+            itself = laid.shape == present.shape and bool(np.array_equal(laid, present))
             for kind, words, fix, combine in LACKING if fits else ():
+                if itself and combine in (np.subtract, np.divide):
+                    continue  # nobody forgets to write `x - x`
                 where = "" if position == RESULT else f" in {whole}"
                 words, fix = (one.format(what, named) + where for one in (words, fix))
                 change = partial(partial, together, combine, layout, position)

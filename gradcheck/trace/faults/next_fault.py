@@ -38,9 +38,12 @@ def next_fault(
     search: Followed, state: State, wrong: frozenset[str]
 ) -> tuple[tuple[Fault, State] | None, bool]:
     """Return the next fault with the mended state, or None; and whether the time ran out."""
-    view = view_of(state, wrong, search.known)
     assignments = search.points[0].gradient.tape.assignments
     names = naming(assignments)
+    view = view_of(state, wrong or state.misshapen(), search.known)
+    if not wrong:
+        special = wrong_shape(view, state.misshapen(), names)
+        return (None if special is None else of_special(search, state, special)), False
     special = special_fault(view, wrong, search.points) or lost_passes(view, wrong, names)
     if special is not None:
         return of_special(search, state, special), False

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import is_within
+from gradcheck.arrays import is_within, without_units
 from gradcheck.trace.adjoints.operations import positions_through
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import columns_of
@@ -47,15 +47,24 @@ class Output:
     tolerance: float
 
     def part(self, value: NDArray[Any]) -> NDArray[Any]:
-        """Return the entries of this part from the gradient of the block."""
+        """Return the entries of this part from the gradient of the block.
+
+        A row or column in place of a flat vector, or the other way round, has them, too.
+        """
         value = np.asarray(value, dtype=np.float64)
         if self.entries is None:
-            return value
+            shape = self.true[0].shape
+            return value.reshape(shape) if without_units(value.shape, shape) else value
         flat = value.reshape(-1)
         return flat[self.entries] if flat.size > self.entries.max() else flat
 
+    def has_shape(self, value: NDArray[Any]) -> bool:
+        """True unless the gradient of the block is a row, say, where a flat vector belongs."""
+        shape = self.true[0].shape
+        return self.entries is not None or not shape or np.shape(value) == shape
+
     def is_right(self, point: int, value: NDArray[Any]) -> bool:
-        """True if the gradient of the block is right in this part."""
+        """True if the entries of the gradient of the block are right in this part."""
         return self.agrees(point, self.part(value))
 
     def agrees(self, point: int, part: NDArray[Any]) -> bool:

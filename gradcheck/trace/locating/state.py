@@ -163,6 +163,14 @@ class State:
             if not output.is_right(0, self.values[0][output.node])
         )
 
+    def misshapen(self) -> frozenset[str]:
+        """Return the names of the outputs that have another shape than their blocks."""
+        return frozenset(
+            output.name
+            for output in self.outputs
+            if not output.has_shape(self.values[0][output.node])
+        )
+
     def mend(self, replacements: Sequence[Replacement]) -> State:
         """Return the state with the replacements, one for each point, made permanent.
 
