@@ -12,6 +12,7 @@ from gradcheck.trace.faults.namings import (
     assigned_to,
     copied_elsewhere,
     handed_back,
+    listed,
     naming,
     returned_for,
 )
@@ -123,6 +124,9 @@ def _blame_operand(
     handed_on = assigned_to(node, operand, made.chain[0], names) if mend.unit.is_series else None
     if handed_on is not None and within is None:  # to the next pass of the loop
         return Blame(handed_on.place, tuple(places[:2]))
+    put = listed(mend, state, made, names)
+    if put is not None:
+        return Blame(put.place, tuple(places[:2]))
     if source.chain and (within is not None or view.is_idle(source.index)):
         place = source.chain[within or 0].place
         return Blame(place, (places[0],))
