@@ -19,6 +19,7 @@ from gradcheck.trace.causes import (
     penalties,
     same_code,
     slope_causes,
+    term_causes,
     upstream_causes,
 )
 from gradcheck.trace.causes.compared import Compared, Followed, same
@@ -57,10 +58,12 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.summed_cause,
     upstream_causes.entropy_cause,
     upstream_causes.loss_cause,
+    term_causes.number_cause,
     slope_causes.other_slope_cause,
-    factor_causes.term_cause,
+    term_causes.term_cause,
     axis_causes.size_cause,
     operation_causes.forward_cause,
+    term_causes.exchanged_cause,
     slope_causes.derivative_cause,
     factor_causes.factor_left_out_cause,
     operation_causes.operand_cause,
@@ -71,7 +74,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
 DONE_IN_ALL = (
     factor_causes.again_cause,
     factor_causes.habit_cause,
-    factor_causes.term_cause,
+    term_causes.term_cause,
 )
 """Causes that change a right value in all passes of a loop; they fit single numbers by chance."""
 

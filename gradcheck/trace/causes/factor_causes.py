@@ -1,11 +1,8 @@
-"""Causes: a right value lacks a slope, a factor or a term, or has one too many."""
+"""Causes: a right value lacks a slope or a factor, or has one too many."""
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -20,10 +17,9 @@ from gradcheck.trace.causes.compared import (
     same,
 )
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.graph import before_moves, evaluate, made_from
+from gradcheck.trace.record.graph import before_moves, made_from
 from gradcheck.trace.record.names import CUTS
-from gradcheck.trace.record.nodes import Node, Reference
-from gradcheck.trace.wording.operand_text import operand_text
+from gradcheck.trace.record.nodes import Reference
 
 
 def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
@@ -226,65 +222,3 @@ def clip_cause(compared: Compared) -> Cause | None:
         if same(arriving, compared.expected):
             return Cause(fault.CLIPPED, "it cuts off what is right", "leave the bound out")
     return None
-
-
-@dataclass(frozen=True)
-class Inverse:
-    """The inverse of an operation on two operands.
-
-    Attributes:
-        function: the inverse operation.
-        neutral: the operand that changes nothing.
-        part: what an operand is called.
-        surplus: the cause if an operand is one too many.
-    """
-
-    function: Callable[..., Any]
-    neutral: float
-    part: str
-    surplus: str
-
-
-INVERSES: Mapping[str, Inverse] = {
-    "add": Inverse(np.subtract, 0.0, "term", fault.EXTRA_TERM),
-    "subtract": Inverse(np.add, 0.0, "term", fault.EXTRA_TERM),
-    "multiply": Inverse(np.divide, 1.0, "factor", fault.WRONG_FACTOR),
-    "divide": Inverse(np.multiply, 1.0, "factor", fault.WRONG_FACTOR),
-}
-
-
-def term_cause(compared: Compared) -> Cause | None:
-    """Return the cause: a term's wrong sign, a term or factor too many, a quotient or product."""
-    node = compared.state.tape[compared.node]
-    inverse = INVERSES.get(node.operation)
-    if inverse is None or len(node.arguments) != 2:
-        return None
-    if compared.is_use:
-        return _sign_of_use(compared, node) if inverse.part == "term" else None
-    other = replace(node, function=inverse.function, keywords={})
-    inverted = [evaluate(other, known) for known in compared.state.values]
-    if inverse.part == "factor" and same(inverted, compared.expected):
-        ways = ("divided by", "multiplied by")
-        done, meant = ways if node.operation == "divide" else ways[::-1]
-        return Cause(inverse.surplus, f"it is {done} what it is to be {meant}")
-    for sign, which in ((1, "second"), (-1, "first")) if inverse.part == "term" else ():
-        if same([sign * value for value in inverted], compared.expected):
-            term = f"the {which} term"
-            return Cause(fault.SIGN, f"{term} has the wrong sign", f"change the sign of {term}")
-    first, second = node.arguments
-    neutral = np.array(inverse.neutral)  # makes an array of a list beside it
-    for position, rest in enumerate(((neutral, second), (first, neutral))):
-        left = [evaluate(replace(node, arguments=rest), known) for known in compared.state.values]
-        text = operand_text(node.place.source, position) if node.place else None
-        if text is not None and same(left, compared.expected):
-            name = ast.unparse(text)
-            words = f"`{name}` is one {inverse.part} too many"
-            return Cause(inverse.surplus, words, f"leave `{name}` out")
-    return None
-
-
-def _sign_of_use(compared: Compared, node: Node) -> Cause | None:
-    if not same([-value for value in compared.actual], compared.expected):
-        return None
-    term = f"{'second' if compared.operand == node.operands[-1] else 'first'} term"
-    return Cause(fault.SIGN, f"the {term} has the wrong sign", f"change the sign of the {term}")

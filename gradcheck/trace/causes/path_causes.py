@@ -34,7 +34,7 @@ STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
 
 def path_cause(compared: Compared) -> Cause | None:
-    """Return the cause if the wrong value is the right sum without some of its terms."""
+    """Return the cause if the right sum lacks some of its terms, or has one with another sign."""
     for node, reached in _sums(compared):
         parts = compared.parts(node)
         if not 1 < len(parts) < PATHS:
@@ -42,6 +42,10 @@ def path_cause(compared: Compared) -> Cause | None:
         missing = _left_out(parts, reached)
         if missing:
             return _of_missing(compared, node, missing)
+        turned = _taken_off(parts, reached)
+        if turned is not None:
+            term = f"what comes through `{compared.loss_nodes[turned].source}`"
+            return Cause(fault.SIGN, f"{term} has the wrong sign", f"change the sign of {term}")
     return None
 
 
@@ -90,6 +94,17 @@ def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:
             if same(reached, _total([parts[user] for user in present])):
                 return [user for user in users if user not in present]
     return []
+
+
+def _taken_off(parts: dict[int, Arrays], reached: Arrays) -> int | None:
+    """Return the user whose part is subtracted from a sum to which it is to be added, or None."""
+    if any(part[0].shape != reached[0].shape for part in parts.values()):
+        return None
+    whole = _total([*parts.values()])
+    for user, part in parts.items():
+        if np.any(part[0]) and same(reached, less(less(whole, part), part)):
+            return user
+    return None
 
 
 def _total(parts: Sequence[Arrays]) -> Arrays:
@@ -179,8 +194,6 @@ def written_cause(compared: Compared) -> Cause | None:
         return None
     size = float(np.max(np.abs(expected), initial=0.0))
     wrong = np.abs(actual - expected) > 1e-9 * size
-    if wrong.all() and wrong.size > 1:
-        return None
     indices = list(_indices(node.arguments, compared))
     if indices:
         together = np.stack(np.broadcast_arrays(*indices)).reshape(len(indices), -1)
@@ -197,6 +210,8 @@ def written_cause(compared: Compared) -> Cause | None:
             words = f"an index that repeats is written once, and this has more than one of {often}"
             fix = f"{_added_for_each(node)} adds for every time that an index comes"
             return Cause(fault.REPEATED_INDEX, words, fix)
+    if wrong.all() and wrong.size > 1:
+        return None
     before = compared.state.at(node.operands[0])
     if same(before, compared.expected) and node.place is not None:
         words = f"what is written to `{node.place.source}` spoils values that were right"

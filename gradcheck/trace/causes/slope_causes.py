@@ -175,8 +175,11 @@ def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
 
 def _itself(compared: Compared, slope: _Slope) -> Cause | None:
     """Return the cause if the value of the function stands where its slope belongs."""
-    if not same(slope.used, compared.values(slope.end)):
-        return None
+    chain = compared.loss_nodes[slope.end].chain
+    explained = (one.node for one in compared.known.explaining(slope.used) if one.kind == VALUE)
+    ends = {slope.end, *(one for one in explained if compared.loss_nodes[one].chain == chain)}
+    if not any(same(slope.used, compared.values(end)) for end in ends):
+        return None  # nor is it that of another pass of a loop
     words = f"{_name(compared, slope).replace('slope', 'value', 1)} stands where its slope belongs"
     return Cause(fault.SLOPE_WRONG, words, f"use {_name(compared, slope)}")
 

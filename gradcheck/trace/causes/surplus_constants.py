@@ -7,7 +7,7 @@ import ast
 import numpy as np
 
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.locating.units import USE, Mend
 from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import numbers_in
@@ -28,7 +28,13 @@ def constant_to_drop(mend: Mend, state: State, place: Place) -> str:
             continue
         if np.isclose(constant if divides else 1 / constant, mend.factor, 1e-9):
             return _dropped(divides, ast.unparse(text), place.source)
-    return _number_to_drop(place.source, mend.factor)
+    return "" if _is_around_use(mend, state, place) else _number_to_drop(place.source, mend.factor)
+
+
+def _is_around_use(mend: Mend, state: State, place: Place) -> bool:
+    """True if the operation that a wrong operand is given to, right in itself, is in the place."""
+    user = state.tape[mend.unit.first].place if mend.unit.kind == USE else None
+    return user is not None and place != user and place.covers(user)
 
 
 def _dropped(divides: bool, constant: str, expression: str) -> str:

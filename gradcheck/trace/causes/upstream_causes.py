@@ -14,6 +14,7 @@ from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quo
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import carried
+from gradcheck.trace.record.names import CONSTANT
 from gradcheck.trace.record.nodes import Node
 
 
@@ -34,11 +35,36 @@ def upstream_cause(compared: Compared) -> Cause | None:
         for times in (1.0, of_slope or compared.factor):
             if not same([times * value for value in lacking], compared.expected):
                 continue
+            weights = _given([times * value for value in values], compared)
+            if weights:
+                words = f"the factor {weights} is left out"
+                return Cause(fault.FACTOR_MISSING, words, f"multiply by {weights}")
             arriving = compared.words.quantity(ADJOINT, quantity.node)
             arriving = arriving if times == 1 else f"{times:.6g} times {arriving}"
             words = f"{arriving}, which arrives there, is left out"
             return Cause(fault.UPSTREAM_MISSING, words, f"multiply by {arriving}")
     return None
+
+
+def _given(values: Arrays, compared: Compared) -> str:
+    """Return the name of a value of the loss that no parameter moves, such as weights, or ''."""
+    moved = set(compared.parameters)
+    for node in compared.loss_nodes:
+        if node.is_float and not moved.isdisjoint(_moving(node, compared)):
+            moved.add(node.index)
+    explained = compared.known.explaining(values)
+    given = [
+        one.node
+        for one in explained
+        if one.kind == VALUE and one.node not in moved and same(values, one.values)
+    ]
+    return compared.words.name(given[0]) if given else ""
+
+
+def _moving(node: Node, compared: Compared) -> list[int]:
+    """Return the operands of an operation that move its value, unlike a condition."""
+    operands = () if node.operation in CONSTANT else node.operands
+    return [one for one in operands if compared.loss_nodes[one].is_float]
 
 
 def sent_back_cause(compared: Compared) -> Cause | None:

@@ -12,6 +12,7 @@ from gradcheck.trace.faults.namings import (
     assigned_to,
     copied_elsewhere,
     handed_back,
+    listed,
     naming,
     returned_for,
 )
@@ -123,6 +124,9 @@ def _blame_operand(
     handed_on = assigned_to(node, operand, made.chain[0], names) if mend.unit.is_series else None
     if handed_on is not None and within is None:  # to the next pass of the loop
         return Blame(handed_on.place, tuple(places[:2]))
+    put = listed(mend, state, made, names)
+    if put is not None:
+        return Blame(put.place, tuple(places[:2]))
     if source.chain and (within is not None or view.is_idle(source.index)):
         place = source.chain[within or 0].place
         return Blame(place, (places[0],))
@@ -148,10 +152,18 @@ def _blame_operand(
     return Blame(place, also)
 
 
-def blame_use(mend: Mend, view: View, words: Words) -> Blame:
-    """Blame the operation that uses the replaced value, or the helper that made it incomplete."""
+def blame_use(mend: Mend, view: View, assignments: Sequence[Assignment], words: Words) -> Blame:
+    """Blame the operation that uses the replaced value, or the helper that made it incomplete.
+
+    If all uses take it by a name that a plain assignment gave it, that assignment is blamed.
+    """
     made = with_place(view.state, view.state.tape[mend.unit.first])
     source = view.state.tape[mend.unit.uses[0][1]]
+    users = [with_place(view.state, view.state.tape[user]) for user, _ in mend.unit.uses]
+    names = naming(assignments)
+    named = [assigned_to(one, source.index, one.chain[0], names) for one in users if one.chain]
+    if named and named[0] is not None and all(one == named[0] for one in named):
+        return Blame(named[0].place, Blame.at(source.chain).also)
     if len(mend.unit.uses) > 1 and source.chain:
         return Blame.at(source.chain)
     within = _level_in_helper(mend, view, source, made, words)

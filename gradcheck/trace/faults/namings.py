@@ -59,6 +59,22 @@ def handed_back(
     return returned[-1] if returned else None
 
 
+def listed(
+    mend: Mend, state: State, made: Node, assignments: Sequence[Assignment]
+) -> Assignment | None:
+    """Return how an operand was put into a list, from which a loop takes it by another name."""
+    consumer, operand = mend.unit.uses[0]
+    name, codes = text_of_use(made, state.tape[consumer], operand), [one.code for one in made.chain]
+    put = [
+        one
+        for one in assignments
+        if one.node == operand and not one.names_anew and one.code in codes
+    ]
+    if not put or not isinstance(name, ast.Name) or name.id in [one.target for one in put]:
+        return None
+    return put[-1]
+
+
 def _called_for(made: Node, consumer: Node, operand: int) -> str | None:
     """Return the name of the function whose call an operand is, where it is used."""
     expression = text_of_use(made, consumer, operand)

@@ -117,7 +117,8 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     if mend.how != OWN and not is_cut_off and (not explained or returned is not None):
         inner = factor_left_out(trials, mend)
         if inner is not None:
-            return of_mend(search, view.state, inner, blame_use(inner, view, search.words), mend)
+            place = blame_use(inner, view, assignments, search.words)
+            return of_mend(search, view.state, inner, place, mend)
     taken_off = _taken_off(mend, view.state)
     if taken_off is not None:
         user, operand = taken_off.unit.uses[0]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradcheck.arrays import proportion
+from gradcheck.trace.adjoints.operations import LAID_OUT
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, Quantity
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import NODE, Mend, Unit
+from gradcheck.trace.locating.units import NODE, USE, Mend, Unit
 from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node
@@ -40,8 +41,8 @@ def place_of_scale(
     """Return the place to blame among those where a constant factor mends the same.
 
     An operation with that constant comes first, then the first place: after values right as they
-    stand, the first that the factor makes a derivative. If only one block is wrong, it is the last,
-    where the block's gradient is made.
+    stand, the first that the factor makes a derivative. If only one value is wrong, it is the last,
+    where that is made.
     """
     tape = state.tape
     mends = [
@@ -66,13 +67,19 @@ def place_of_scale(
         if signed:
             return ScaleFault(signed[0])
     blocks = {output.block for output in state.outputs if output.name in scale[0].outputs}
-    is_made_once = right is not None or len(blocks) > 1
+    is_of_several = len(blocks) > 1 or _is_joined(tape[mends[-1].unit.first])
+    is_made_once = right is not None or is_of_several
     adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None
     if adjoint is not None or with_constant:
         return ScaleFault(adjoint or with_constant[0])
     if right is not None:
         return ScaleFault(right, is_right=True)
-    return ScaleFault(mends[0] if len(blocks) > 1 else mends[-1])
+    return ScaleFault(mends[0] if is_of_several else mends[-1])
+
+
+def _is_joined(node: Node) -> bool:
+    """True if a value, as that of all parameters in one vector, is laid out of several others."""
+    return node.operation in LAID_OUT and len(node.operands) > 1
 
 
 def beyond_right_ones(scale: Sequence[Mend], trials: Trials) -> Sequence[Mend]:
@@ -80,9 +87,13 @@ def beyond_right_ones(scale: Sequence[Mend], trials: Trials) -> Sequence[Mend]:
 
     If there is no other place, one of the operands that the operation is given is off.
     """
-    state, tape = trials.state, trials.state.tape
-    given = [index for index in tape[scale[0].unit.first].operands if not tape[index].is_leaf]
-    off = (trials.own(Unit(NODE, index, nodes=(index,))) for index in given)
+    state, tape, first = trials.state, trials.state.tape, scale[0].unit.first
+    given = [index for index in tape[first].operands if not tape[index].is_leaf]
+    off = (
+        trials.own(unit)
+        for index in given
+        for unit in (Unit(NODE, index, nodes=(index,)), Unit(USE, first, uses=((first, index),)))
+    )
     operands = (mend for mend in off if mend is not None and mend.outputs >= scale[0].outputs)
     for mends in (scale, operands):
         others = [mend for mend in mends if not _is_right_elsewhere(mend, state)]
@@ -94,7 +105,9 @@ def beyond_right_ones(scale: Sequence[Mend], trials: Trials) -> Sequence[Mend]:
 def _is_right_elsewhere(mend: Mend, state: State) -> bool:
     """True if other calls or passes of the operation, which the mend leaves alone, are right."""
     node, right = state.tape[mend.unit.first], {output.name for output in state.outputs}
-    made = state.outputs_made_of(right - (state.wrong() - mend.outputs))
+    if mend.unit.kind == USE:
+        return False
+    made = state.outputs_made_of(right - (state.wrong() - mend.outputs)) | state.makes_right_entries
     return bool(node.chain) and any(
         other.chain[:1] == node.chain[:1] and other.name == node.name and made >> other.index & 1
         for other in state.tape

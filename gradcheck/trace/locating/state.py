@@ -8,13 +8,14 @@ from functools import cached_property, reduce
 from operator import or_
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.differences import Replaced
 from gradcheck.trace.adjoints.operations import Movements
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
-from gradcheck.trace.locating.outputs import Output, outputs_of
+from gradcheck.trace.locating.outputs import Output, outputs_of, provenance
 from gradcheck.trace.record.graph import evaluate, masks_of, users_of
 from gradcheck.trace.record.nodes import Node
 
@@ -83,6 +84,19 @@ class State:
         """Return, as bits, the values from which the outputs of these names are computed."""
         masks = (self.above[output.node] for output in self.outputs if output.name in names)
         return reduce(or_, masks, 0)
+
+    @cached_property
+    def makes_right_entries(self) -> int:
+        """The values from which right entries of the wrong outputs are computed, as bits."""
+        right: set[int] = set()
+        wrong = self.wrong()
+        for output in self.outputs:
+            part, true = output.part(self.values[0][output.node]), output.true[0]
+            if output.name in wrong and part.shape == true.shape:
+                origins = output.part(provenance(self.tape, output.node)).astype(int)
+                off = np.abs(np.ravel(part - true)) > output.tolerance * output.scale[0]
+                right |= set(origins[~off].tolist()) - set(origins[off].tolist())
+        return reduce(or_, (self.above[index] for index in right), 0)
 
     def writes_to(self, names: Container[str]) -> list[Node]:
         """Return the user's assignments to entries of arrays that the named outputs depend on."""

@@ -119,6 +119,9 @@ def _named(statement: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, bool]
         for target in statement.targets:
             if isinstance(target, ast.Subscript) and isinstance(statement.value, ast.Name):
                 yield statement.value.id, statement.value, False
+            if isinstance(target, ast.Name) and isinstance(statement.value, ast.List | ast.Tuple):
+                parts = (one for one in statement.value.elts if isinstance(one, ast.Name))
+                yield from ((one.id, one, False) for one in parts)
             for name, value in _pairs(target, statement.value):
                 if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
                     yield name.id, statement, False

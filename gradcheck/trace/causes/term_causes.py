@@ -1,0 +1,126 @@
+"""Causes in the terms of a sum: one too many, left out or of another sign; operands exchanged."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.causes.compared import FEWEST, Compared, agrees_with, same
+from gradcheck.trace.causes.redo import taking
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.graph import evaluate
+from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.wording.operand_text import operand_text
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """The inverse of an operation on two operands.
+
+    Attributes:
+        function: the inverse operation.
+        neutral: the operand that changes nothing.
+        part: what an operand is called.
+        surplus: the cause if an operand is one too many.
+    """
+
+    function: Callable[..., Any]
+    neutral: float
+    part: str
+    surplus: str
+
+
+INVERSES: Mapping[str, Inverse] = {
+    "add": Inverse(np.subtract, 0.0, "term", fault.EXTRA_TERM),
+    "subtract": Inverse(np.add, 0.0, "term", fault.EXTRA_TERM),
+    "multiply": Inverse(np.divide, 1.0, "factor", fault.WRONG_FACTOR),
+    "divide": Inverse(np.multiply, 1.0, "factor", fault.WRONG_FACTOR),
+}
+
+
+def term_cause(compared: Compared) -> Cause | None:
+    """Return the cause: a term's wrong sign, a term or factor too many, a quotient or product."""
+    node = compared.state.tape[compared.node]
+    inverse = INVERSES.get(node.operation)
+    if inverse is None or len(node.arguments) != 2:
+        return None
+    if compared.is_use:
+        return _sign_of_use(compared, node) if inverse.part == "term" else None
+    other = replace(node, function=inverse.function, keywords={})
+    inverted = [evaluate(other, known) for known in compared.state.values]
+    if inverse.part == "factor" and same(inverted, compared.expected):
+        ways = ("divided by", "multiplied by")
+        done, meant = ways if node.operation == "divide" else ways[::-1]
+        return Cause(inverse.surplus, f"it is {done} what it is to be {meant}")
+    for sign, which in ((1, "second"), (-1, "first")) if inverse.part == "term" else ():
+        if same([sign * value for value in inverted], compared.expected):
+            term = f"the {which} term"
+            return Cause(fault.SIGN, f"{term} has the wrong sign", f"change the sign of {term}")
+    first, second = node.arguments
+    neutral = np.array(inverse.neutral)  # makes an array of a list beside it
+    for position, rest in enumerate(((neutral, second), (first, neutral))):
+        left = [evaluate(replace(node, arguments=rest), known) for known in compared.state.values]
+        text = operand_text(node.place.source, position) if node.place else None
+        if text is not None and same(left, compared.expected):
+            name = ast.unparse(text)
+            words = f"`{name}` is one {inverse.part} too many"
+            return Cause(inverse.surplus, words, f"leave `{name}` out")
+    return None
+
+
+def _sign_of_use(compared: Compared, node: Node) -> Cause | None:
+    if not same([-value for value in compared.actual], compared.expected):
+        return None
+    term = f"{'second' if compared.operand == node.operands[-1] else 'first'} term"
+    return Cause(fault.SIGN, f"the {term} has the wrong sign", f"change the sign of the {term}")
+
+
+def number_cause(compared: Compared) -> Cause | None:
+    """Return the cause if a right value lacks a whole number, as the 1 of `exp(z) - 1`."""
+    actual, expected = (
+        np.concatenate([*map(np.ravel, values)]) for values in (compared.actual, compared.expected)
+    )
+    if actual.shape != expected.shape or actual.size < FEWEST:
+        return None
+    apart = expected - actual
+    number = round(float(np.mean(apart))) if np.all(np.isfinite(apart)) else 0
+    if not number or not np.ptp(actual) or term_cause(compared) is not None:
+        return None
+    if not same([actual + number], [expected]):
+        return None
+    verb = "add" if number > 0 else "subtract"
+    words = f"the term {number:+d} is left out"
+    return Cause(fault.TERM_MISSING, words, f"{verb} {abs(number)}")
+
+
+def exchanged_cause(compared: Compared) -> Cause | None:
+    """Return the cause if two products of a sum have an operand of each other."""
+    node, tape = compared.state.tape[compared.operand], compared.state.tape
+    terms = [tape[one] for one in node.operands]
+    if compared.is_use or node.operation not in ("add", "subtract") or len(terms) != 2:
+        return None
+    if any(len(term.arguments) != 2 for term in terms):
+        return None
+    for position in (1, 0):
+        given = [term.arguments[position] for term in terms]
+        operands = [one.index for one in given if isinstance(one, Reference)]
+        if len(operands) < 2 or not agrees_with(compared, _exchanged(terms, position, operands)):
+            continue
+        texts = [operand_text(term.source, position) for term in terms]
+        first, second = (f"`{ast.unparse(one)}`" if one else "an operand" for one in texts)
+        is_weights = all(compared.is_parameter(one) for one in operands)
+        kind = fault.OTHER_WEIGHTS if is_weights else fault.OTHER_OPERAND
+        return Cause(kind, f"{first} and {second} are exchanged", f"exchange {first} and {second}")
+    return None
+
+
+def _exchanged(
+    terms: Sequence[Node], position: int, operands: Sequence[int]
+) -> Callable[[Sequence[Node]], dict[int, Node]]:
+    pairs = [(term.index, other) for term, other in zip(terms, reversed(operands), strict=True)]
+    return lambda nodes: {one: taking(position, other, nodes[one]) for one, other in pairs}
