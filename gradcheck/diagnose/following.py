@@ -23,7 +23,7 @@ from gradcheck.diagnose.rule import Rule, Scale, Traced, detectors
 from gradcheck.diagnose.rules import unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search
-from gradcheck.trace.causes.surplus_constants import DROP
+from gradcheck.trace.causes.constant_factors import DROP
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     MEAN_MISSING,
