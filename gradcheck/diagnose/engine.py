@@ -14,9 +14,14 @@ import numpy as np
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.advice import advice
 from gradcheck.diagnose.evidence import Evidence, second_point
-from gradcheck.diagnose.findings import correction_finding, scale_findings
 from gradcheck.diagnose.following import with_faults, without_rate
-from gradcheck.diagnose.numbers import ScaleMatch, match_corrections, match_scales
+from gradcheck.diagnose.numbers import (
+    ScaleMatch,
+    correction_finding,
+    match_corrections,
+    match_scales,
+    scale_findings,
+)
 from gradcheck.diagnose.raised import exception_finding
 from gradcheck.diagnose.rule import Direct, Last, detectors
 from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated, unknown_cause

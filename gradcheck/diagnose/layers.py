@@ -58,16 +58,12 @@ def _fault_inside(blocks: Sequence[Block], layer: Layer) -> str | None:
     if layer.bias is None:
         return None
     weight, bias = blocks[layer.weight], blocks[layer.bias]
-    if weight.verdict == "ok" and bias.failed:
-        return (
-            f"{weight.name} is right and {bias.name} is not, so delta {layer.number} is right: "
-            f"only the sum that makes the gradient of {bias.name} is off"
-        )
-    if bias.verdict == "ok" and weight.failed:
-        return (
-            f"{bias.name} is right and {weight.name} is not, so delta {layer.number} is right: "
-            f"only the product that makes the gradient of {weight.name} is off"
-        )
+    for right, wrong, made_by in ((weight, bias, "sum"), (bias, weight, "product")):
+        if right.verdict == "ok" and wrong.failed:
+            return (
+                f"{right.name} is right and {wrong.name} is not, so delta {layer.number} is right: "
+                f"only the {made_by} that makes the gradient of {wrong.name} is off"
+            )
     return None
 
 

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.operands import WrittenProduct, followed_product, speaks_of_shapes
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
-from gradcheck.trace.wording.misfits import Misfit
+from gradcheck.trace.wording.misfits import Misfit, products_of
 from gradcheck.user.blocks import describe
 from gradcheck.user.calls import Raised
 from gradcheck.words import with_nearest
@@ -25,39 +24,55 @@ TELLING = ("dL/d", "the slope", "the part")
 """Beginnings of descriptions of an operand that say more than its code."""
 
 
+OPERATIONS = {
+    **dict.fromkeys(("matmul", "dot", "inner", "outer"), (False, "multiplies")),
+    "multiply": (True, "multiplies"),
+    "add": (True, "adds"),
+    "subtract": (True, "subtracts"),
+    "divide": (True, "divides"),
+}
+"""By operation of a trace: whether it is elementwise, and its verb in a message."""
+
+SHAPE_WORDS = ("shape", "align", "broadcast", "dimension", "mismatch")
+
+
 @dataclass(frozen=True)
 class RaisedProduct:
     """A product whose operands do not fit: it raised, or its result let a later operation raise.
 
     Attributes:
         raised: the exception.
-        product: the product.
+        misfit: the product as traced; any row of `OPERATIONS`.
         mended: another product of its operands that is the right gradient of a block, as code,
             name of the block, and relative error; None if there is none.
-        misfit: the operation as traced.
     """
 
     raised: Raised
-    product: WrittenProduct
-    mended: tuple[str, str, float] | None
     misfit: Misfit
+    mended: tuple[str, str, float] | None
+
+    @property
+    def elementwise(self) -> bool:
+        """True if the operation is `*`, `+` or such."""
+        return OPERATIONS[self.misfit.operation][0]
 
     @property
     def confusion(self) -> str | None:
         """The kind of product meant if the two kinds were confused: "matrix" or "elementwise"."""
-        fitting = self.misfit.fitting
-        if self.product.elementwise and self.product.fits_as_matrices and " * " not in fitting:
-            return "matrix" if self.product.verb == "multiplies" else None
-        if not self.product.elementwise and self.product.fits_elementwise and self.mended is None:
-            return "elementwise"
+        left, right = (operand.value for operand in self.misfit.operands)
+        are_matrices = left.ndim == right.ndim == 2
+        if self.misfit.operation == "multiply" and " * " not in self.misfit.fitting:
+            return "matrix" if are_matrices and left.shape[1] == right.shape[0] else None
+        if not self.elementwise and are_matrices and left.shape == right.shape:
+            return "elementwise" if self.mended is None else None
         return None
 
     def finding(self, rule: Rule, evidence: Evidence, fix: str) -> Finding:
         """Return the finding, with the product that fits instead if it is known."""
         words = evidence.sizes.shape_words
-        left, right = self.product.left.shape, self.product.right.shape
+        left, right = (operand.value.shape for operand in self.misfit.operands)
         lines = _lines(self.raised, self.misfit)
-        if 1 in (self.product.left.ndim, self.product.right.ndim):
+        if 1 in (len(left), len(right)):
             lines.append("a flat vector's .T is the same flat vector")
         error = None
         if self.mended is not None:
@@ -69,8 +84,9 @@ class RaisedProduct:
         elif self.misfit.fitting:
             fix = self.misfit.fitting
             lines.append(f"{fix} is {self.misfit.fitting_words}")
-        both = "and" if self.product.verb in ("adds", "subtracts") else "by"
-        message = f"{self.product.code} {self.product.verb} {words(left)} {both} {words(right)}"
+        verb = OPERATIONS[self.misfit.operation][1]
+        both = "and" if verb in ("adds", "subtracts") else "by"
+        message = f"{self.misfit.code} {verb} {words(left)} {both} {words(right)}"
         if self.misfit.shape is not None:
             message += f" to {words(self.misfit.shape)}, with which a later line raises"
         return _finding(rule, evidence, message, lines, fix, error)
@@ -78,27 +94,36 @@ class RaisedProduct:
 
 def raised_products(evidence: Evidence) -> Iterator[RaisedProduct]:
     """Yield the operation on two arrays that raised, if it was one."""
-    raised, misfit = evidence.first.raised, evidence.search.misfit
-    if raised is None or misfit is None or not speaks_of_shapes(raised):
-        return
-    product = followed_product(misfit)
-    if product is not None:
-        yield RaisedProduct(raised, product, _mended(evidence, product), misfit)
+    for raised, misfit in _misfits(evidence):
+        if _is_product(misfit):
+            yield RaisedProduct(raised, misfit, _mended(evidence, misfit))
 
 
 def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding]:
     """Yield the finding for any other operation that raised for the shapes of its operands."""
+    for raised, misfit in _misfits(evidence):
+        if _is_product(misfit):
+            return
+        words = evidence.sizes.shape_words
+        shapes = ", ".join(f"{item.code} is {words(item.value.shape)}" for item in misfit.operands)
+        message = f"{misfit.code} does not fit: {shapes}"
+        if misfit.shape is not None:
+            message = f"{misfit.code} is {words(misfit.shape)}, with which a later line raises"
+        yield _finding(rule, evidence, message, _lines(raised, misfit), fix, None)
+
+
+def _misfits(evidence: Evidence) -> Iterator[tuple[Raised, Misfit]]:
+    """Yield the exception and the operation it is about, if it is one about shapes."""
     raised, misfit = evidence.first.raised, evidence.search.misfit
-    if raised is None or misfit is None or not misfit.operands or not speaks_of_shapes(raised):
+    if raised is None or misfit is None or not misfit.operands:
         return
-    if followed_product(misfit) is not None:
-        return
-    words = evidence.sizes.shape_words
-    shapes = ", ".join(f"{item.code} is {words(item.value.shape)}" for item in misfit.operands)
-    message = f"{misfit.code} does not fit: {shapes}"
-    if misfit.shape is not None:
-        message = f"{misfit.code} is {words(misfit.shape)}, with which a later line raises"
-    yield _finding(rule, evidence, message, _lines(raised, misfit), fix, None)
+    text = str(raised.error).lower()
+    if isinstance(raised.error, ValueError) and any(word in text for word in SHAPE_WORDS):
+        yield raised, misfit
+
+
+def _is_product(misfit: Misfit) -> bool:
+    return len(misfit.operands) == 2 and misfit.operation in OPERATIONS
 
 
 UNUSABLE = (NameError, AttributeError, TypeError, LookupError)
@@ -181,9 +206,10 @@ def _finding(
     return replace(made, location=frames[-1], also=frames[-2:-1]) if frames else made
 
 
-def _mended(evidence: Evidence, product: WrittenProduct) -> tuple[str, str, float] | None:
+def _mended(evidence: Evidence, misfit: Misfit) -> tuple[str, str, float] | None:
     """Return the product of the same operands that is the right gradient of a block, or None."""
-    for code, value in product.alternatives():
+    left, right = misfit.operands
+    for code, value in products_of(left.code, right.code, left.value, right.value):
         for index, name in enumerate(evidence.names):
             error = error_if_right(evidence.first, index, value)
             if error is not None and evidence.blocks[index].entries:

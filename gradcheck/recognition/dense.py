@@ -15,7 +15,6 @@ from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.lines import STEP
 from gradcheck.numeric.structured import LayerGradient
 from gradcheck.recognition.network_view import ROWS, NetworkView
-from gradcheck.recognition.placed import added
 from gradcheck.user.blocks import Array
 
 
@@ -90,12 +89,8 @@ def _by_block(
     view: NetworkView, values: Sequence[Array], of_layers: Iterable[tuple[Array | None, Array]]
 ) -> dict[int, Array]:
     """What belongs to the weights and the bias of every layer, flat, by block."""
-    by_block: dict[int, Array] = {}
-    for placed, (of_weights, of_bias) in zip(view.placed, of_layers, strict=True):
-        if of_weights is not None:
-            for block, part in placed.into_blocks(of_weights, of_bias, values).items():
-                added(by_block, block, part)
-    return {block: part.reshape(-1) for block, part in by_block.items()}
+    parts = view.by_block(of_layers, values)
+    return {block: part.reshape(-1) for block, part in parts.items()}
 
 
 def _with_gaps(estimates: Estimates, gap: Array) -> Estimates:

@@ -6,7 +6,7 @@ shapes of the user's blocks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,14 +72,6 @@ class NetworkView:
         """The number of samples m."""
         return len(self.inputs)
 
-    def activation(self, number: int) -> AnyActivation:
-        """The activation of a layer."""
-        return self.activations[number - 1]
-
-    def weights(self, values: Sequence[Array], number: int) -> Array:
-        """W of a layer, (n_in, n_out)."""
-        return self.placed[number - 1].weights(values)
-
     def loss(self, values: Sequence[Array]) -> float:
         """The network's loss at the user's blocks."""
         pre_activations, activations = self.forward(values)
@@ -114,26 +106,32 @@ class NetworkView:
 
         return trace(self.inputs, self.parameters(values), ROWS, output_delta)
 
+    def by_block(
+        self, of_layers: Iterable[tuple[Array | None, Array]], values: Sequence[Array]
+    ) -> dict[int, Array]:
+        """What belongs to the weights and the bias of every layer, in the shapes of the blocks.
+
+        Layers without weights of their own (None) have no part in it.
+        """
+        parts: dict[int, Array] = {}
+        for placed, (of_weights, of_bias) in zip(self.placed, of_layers, strict=True):
+            if of_weights is not None:
+                for block, part in placed.into_blocks(of_weights, of_bias, values).items():
+                    added(parts, block, part)
+        return parts
+
     def gradients(self, values: Sequence[Array]) -> dict[int, Array]:
         """The right gradient of every block of the layers, without the penalty."""
         passes = self.trace(values)
-        right: dict[int, Array] = {}
-        steps = zip(self.placed, passes.activations, passes.deltas, strict=False)
-        for placed, layer_input, delta in steps:
-            parts = placed.into_blocks(layer_input.T @ delta, delta.sum(axis=0), values)
-            for block, part in parts.items():
-                added(right, block, part)
-        return right
+        steps = zip(passes.activations, passes.deltas, strict=False)
+        return self.by_block(((a.T @ delta, delta.sum(axis=0)) for a, delta in steps), values)
 
     def penalties(self, values: Sequence[Array]) -> dict[int, Array]:
         """The gradient of the penalty for every block of the layers."""
-        gradients: dict[int, Array] = {}
-        for placed in self.placed:
-            weights, bias = placed.weights(values), placed.bias(values)
-            parts = placed.into_blocks(2 * self.l2 * weights, 2 * self.l2_bias * bias, values)
-            for block, part in parts.items():
-                added(gradients, block, part)
-        return gradients
+        layers = ((placed.weights(values), placed.bias(values)) for placed in self.placed)
+        return self.by_block(
+            ((2 * self.l2 * weights, 2 * self.l2_bias * bias) for weights, bias in layers), values
+        )
 
     def __str__(self) -> str:
         """The network in words: `4-5-3 tanh/softmax, cross-entropy, mean over samples, m = 12`."""

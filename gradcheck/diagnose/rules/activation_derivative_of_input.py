@@ -1,7 +1,5 @@
 """GC302: the form written for outputs, fed with z."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC301: f'(f(z)) in place of f'(z)."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC701: only the last (or first) sample contributes."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC853: mean and variance treated as constants."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC501: the bias's gradient is summed from something else than delta."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

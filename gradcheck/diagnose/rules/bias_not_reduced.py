@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from gradcheck.diagnose.rule import Correction, EditKind, Mend, Rule
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.user.blocks import Array
+
+Reduction = Callable[..., Any]
 
 SAYS = "still has one {line} per sample: the {operation} over them is right"
 
@@ -19,24 +22,17 @@ def _mends(shape: tuple[int, ...], returned: tuple[int, ...], _: Sizes) -> Itera
     for axis, line in ((0, "row"), (1, "column")):
         if returned[axis] == 1 or returned[1 - axis] != int(np.prod(shape, dtype=int)):
             continue  # an axis of one is only an axis too many
-
-        def total(gradient: Array, axis: int = axis) -> Array:
-            return np.asarray(gradient.sum(axis=axis)).reshape(shape)
-
-        def mean(gradient: Array, axis: int = axis) -> Array:
-            return np.asarray(gradient.mean(axis=axis)).reshape(shape)
-
         keep = ", keepdims=True" if len(shape) == 2 else ""
-        yield Mend(
-            total,
-            SAYS.format(line=line, operation="sum"),
-            f"np.sum(delta, axis={axis}{keep})",
-        )
-        yield Mend(
-            mean,
-            SAYS.format(line=line, operation="mean"),
-            f"np.mean(delta, axis={axis}{keep})",
-        )
+        for operation, reduce in (("sum", np.sum), ("mean", np.mean)):
+
+            def reduced(gradient: Array, axis: int = axis, reduce: Reduction = reduce) -> Array:
+                return np.asarray(reduce(gradient, axis=axis)).reshape(shape)
+
+            yield Mend(
+                reduced,
+                SAYS.format(line=line, operation=operation),
+                f"np.{operation}(delta, axis={axis}{keep})",
+            )
 
 
 RULE = Rule(

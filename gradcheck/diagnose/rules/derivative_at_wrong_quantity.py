@@ -1,7 +1,5 @@
 """GC307: the slope taken at the error, the upstream gradient or another value."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC304: an extra f'(z)."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

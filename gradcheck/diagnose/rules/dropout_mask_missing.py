@@ -1,7 +1,5 @@
 """GC851: dropped units receive gradients."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC852: 1/keep is absent."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

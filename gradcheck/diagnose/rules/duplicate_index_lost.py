@@ -1,7 +1,5 @@
 """GC855: rows of repeated indices are too small, others exact."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -14,7 +14,8 @@ from gradcheck.trace import fault
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     for found in raised_products(evidence):
         if found.confusion == "matrix":
-            fix = f"use the matrix product: {found.product.left_code} @ {found.product.right_code}"
+            left, right = (operand.code for operand in found.misfit.operands)
+            fix = f"use the matrix product: {left} @ {right}"
             yield found.finding(rule, evidence, fix)
 
 

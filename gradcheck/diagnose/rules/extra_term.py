@@ -1,7 +1,5 @@
 """GC414: a term is added that the derivative does not have."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC606: the exact gradient of another formula than the forward's."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC306: right wherever the unit is active, wrong where it is not."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC904: integers were promoted to float64 for the check."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import Note, Rule
 
 RULE = Rule(

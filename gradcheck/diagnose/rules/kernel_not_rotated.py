@@ -1,7 +1,5 @@
 """GC856: the input gradient of a convolution with the unflipped kernel."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC901: the point lies on a kink, where every slope between the one-sided ones is right."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import Note, Rule
 
 RULE = Rule(

@@ -1,7 +1,5 @@
 """GC601: the exact gradient of another loss than the one given."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

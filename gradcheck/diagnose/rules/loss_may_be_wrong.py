@@ -1,7 +1,5 @@
 """GC607: the exact gradient of the loss with one operation changed."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC902: the loss is computed in float32 or coarser."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import Note, Rule
 
 RULE = Rule(

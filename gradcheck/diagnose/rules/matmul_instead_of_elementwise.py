@@ -14,7 +14,7 @@ from gradcheck.trace import fault
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     for found in raised_products(evidence):
         if found.confusion == "elementwise":
-            left, right = found.product.left_code, found.product.right_code
+            left, right = (operand.code for operand in found.misfit.operands)
             fix = f"multiply them entry by entry: {left} * {right}"
             yield found.finding(rule, evidence, fix)
 

@@ -1,7 +1,5 @@
 """GC303: the factor f'(z) is absent from delta."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC413: a product of the chain rule lacks one of its factors."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC407: one of the contributions that add up to a gradient is dropped."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import Rule, Traced
 from gradcheck.trace import fault
 

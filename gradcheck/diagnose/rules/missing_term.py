@@ -1,7 +1,5 @@
 """GC417: a value of the loss stands in the gradient without one of its terms."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC402: the step through W is skipped."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC854: gamma is absent."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

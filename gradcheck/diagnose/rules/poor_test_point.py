@@ -1,7 +1,5 @@
 """GC905: the point hides bugs."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import Note, Rule
 
 RULE = Rule(

@@ -1,7 +1,5 @@
 """GC401: W.T (a - y) in place of W.T delta."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC602: the gradient of the penalty is absent."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import Rule, Traced
 from gradcheck.trace import fault
 

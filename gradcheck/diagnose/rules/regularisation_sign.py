@@ -1,7 +1,5 @@
 """GC603: the penalty's gradient has the wrong sign."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

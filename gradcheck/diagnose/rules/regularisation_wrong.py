@@ -1,7 +1,5 @@
 """GC604: the penalty's gradient has the wrong form or factor, or touches the biases."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

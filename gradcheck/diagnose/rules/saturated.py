@@ -95,9 +95,9 @@ def _layers(problem: Problem) -> list[str]:
         return []
     with np.errstate(all="ignore"):
         pre_activations, activations = view.forward(problem.parameters.values)
-    pairs = zip(pre_activations, activations[1:], strict=True)
-    for number, (pre_activation, activation) in enumerate(pairs, start=1):
-        name = view.activation(number).name
+    layers = zip(view.activations, pre_activations, activations[1:], strict=True)
+    for number, (function, pre_activation, activation) in enumerate(layers, start=1):
+        name = function.name
         largest = float(np.max(np.abs(pre_activation)))
         if not np.isfinite(largest):
             return [f"layer {number}: its pre-activations are not finite"]

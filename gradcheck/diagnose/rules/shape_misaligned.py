@@ -68,7 +68,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     for found in raised_products(evidence):
         if found.confusion is None:
             fix = "make the operands' inner sizes agree: transpose one, or swap them"
-            yield found.finding(rule, evidence, FIT if found.product.elementwise else fix)
+            yield found.finding(rule, evidence, FIT if found.elementwise else fix)
     yield from misfit_finding(rule, evidence, FIT)
 
 

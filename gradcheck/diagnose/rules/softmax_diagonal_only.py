@@ -1,7 +1,5 @@
 """GC309: p(1 - p) in place of the Jacobian."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC310: another wrong product with the softmax's Jacobian."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

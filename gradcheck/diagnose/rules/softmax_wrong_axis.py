@@ -1,7 +1,5 @@
 """GC311: normalised over the batch."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import Rule, Traced
 from gradcheck.trace import fault
 

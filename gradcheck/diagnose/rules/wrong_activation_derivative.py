@@ -1,7 +1,5 @@
 """GC305: the derivative of another function, or a wrong formula."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC209: a sum or a mean over another axis than the right one."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC418: a factor of the chain rule is one too many, or is divided by instead of multiplied."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

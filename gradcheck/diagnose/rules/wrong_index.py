@@ -1,7 +1,5 @@
 """GC416: entries are written at another index than the one that they belong to."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

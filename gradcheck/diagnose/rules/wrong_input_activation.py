@@ -1,7 +1,5 @@
 """GC406: dW = outer(delta, something else than the layer's input)."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

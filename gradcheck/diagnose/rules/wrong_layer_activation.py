@@ -1,7 +1,5 @@
 """GC308: the slope or the mask of a neighbouring layer."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC403: another layer's matrix, or a gradient in place of the weights."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

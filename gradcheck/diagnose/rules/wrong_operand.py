@@ -1,7 +1,5 @@
 """GC415: another value stands where one that is at hand belongs."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

@@ -1,7 +1,5 @@
 """GC405: delta built from another layer's delta, error or value."""
 
-from __future__ import annotations
-
 from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 

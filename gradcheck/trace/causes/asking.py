@@ -17,8 +17,8 @@ from gradcheck.trace.causes import (
     other_passes,
     path_causes,
     penalties,
-    same_code,
     slope_causes,
+    softmax_causes,
     term_causes,
     upstream_causes,
 )
@@ -30,7 +30,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
-    same_code.same_code_cause,
+    operation_causes.same_code_cause,
     factor_causes.clip_cause,
     axis_causes.turned_cause,
     index_causes.index_cause,
@@ -47,7 +47,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     axis_causes.sample_cause,
     factor_causes.shares_cause,
     slope_causes.slope_cause,
-    operation_causes.softmax_cause,
+    softmax_causes.softmax_cause,
     factor_causes.again_cause,
     factor_causes.habit_cause,
     path_causes.path_cause,

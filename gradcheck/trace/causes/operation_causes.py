@@ -1,10 +1,10 @@
-"""Causes in an operation of the backward pass: a softmax's Jacobian, a product, another value."""
+"""Causes in an operation of the backward pass: a product, another value, another number."""
 
 from __future__ import annotations
 
+import ast
 import itertools
 import re
-from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
@@ -19,19 +19,16 @@ from gradcheck.trace.causes.compared import (
     is_activation,
     less,
     product,
-    quotient,
     same,
     transposed,
 )
-from gradcheck.trace.causes.factor_causes import FORMS
-from gradcheck.trace.causes.labels import is_of_other_targets
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.graph import before_moves, carried, latest_first
-from gradcheck.trace.record.library_functions import softmax
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
@@ -40,74 +37,19 @@ MOST_ABOVE = 100
 """How many operations are searched for a parameter that has been updated."""
 
 
-def softmax_cause(compared: Compared) -> Cause | None:
-    """Return the cause if the derivative by the scores of a softmax is expected."""
-    for shares, axis, arriving in _softmaxes(compared):
-        p, name = compared.values(shares), compared.words.name(shares)
-        fix = _softmax_fix(compared, name, p, arriving, axis)
-        if same(compared.actual, arriving):
-            words = f"the derivative of the softmax that makes {name} is missing"
-            return Cause(fault.SOFTMAX_MISSING, words, fix)
-        if same(compared.actual, [g * s * (1 - s) for g, s in zip(arriving, p, strict=True)]):
-            words = f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian"
-            return Cause(fault.SOFTMAX_DIAGONAL, f"{words} alone", fix)
-        scores = [compared.values(node) for node in compared.derived_by]
-        used = quotient(compared.actual, arriving)
-        for of, form in FORMS.items():
-            if any(same(used, map(form, values)) for values in scores):
-                belongs = f"the derivative of the softmax that makes {name} belongs"
-                return Cause(fault.SLOPE_WRONG, f"the slope of {of} stands where {belongs}", fix)
-        for other in (one for one in range(p[0].ndim) if one != axis):
-            turned = ([softmax(value, other) for value in values] for values in scores)
-            if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):
-                goes = f"the softmax that makes {name} goes along axis {axis}"
-                return Cause(fault.SOFTMAX_AXIS, f"{goes}, and this along {other}", fix)
-        if is_of_other_targets(compared, p, axis):
-            words = f"{name} less 1 at the label of each sample is wanted, and less 0 elsewhere"
-            fix = "subtract 1 at one entry of each sample: `[np.arange(len(labels)), labels] -= 1`"
-            return Cause(fault.OTHER_INDEX, words, fix)
-        sums = [np.sum(value, axis=axis) for value in compared.actual]
-        size = float(np.max(np.abs(compared.actual[0])))
-        if compared.actual[0].shape == p[0].shape and np.max(np.abs(sums[0])) > 1e-6 * size:
-            adds_up = "the derivative by the scores of a softmax adds up to 0"
-            words = f"along axis {axis} {adds_up}, and this does not"
-            return Cause(fault.SOFTMAX_WRONG, words, fix)
+def same_code_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the loss runs the same instruction with another number."""
+    node, made = compared.state.tape[compared.node], compared.computed_by_the_loss
+    if made is None or not node.chain or node.chain[:1] != made.chain[:1]:
+        return None
+    for position, pair in enumerate(zip(node.arguments, made.arguments, strict=False)):
+        here, there = pair
+        if all(isinstance(one, int | float | np.number) for one in pair) and here != there:
+            text = operand_text(node.source, position)
+            name = "a number" if text is None else f"`{ast.unparse(text)}`"
+            words = f"with {name} = {there:.6g} in the loss, with {here:.6g} here"
+            return Cause(fault.OTHER_FORMULA, words, f"give it {there:.6g}, as the loss does")
     return None
-
-
-def _softmax_fix(compared: Compared, name: str, p: Arrays, arriving: Arrays, axis: int) -> str:
-    shares, upstream = compared.text_of(p) or "p", compared.text_of(arriving) or "g"
-    meant = [f"p is {name}"] if shares == "p" else []
-    meant += [f"g is dL/d{name}"] if upstream == "g" else []
-    where = f", where {' and '.join(meant)}" if meant else ""
-    total = f"np.sum({upstream} * {shares}, axis={axis}, keepdims=True)"
-    return f"write `{shares} * ({upstream} - {total})`{where}"
-
-
-def _pulled_back(arriving: Arrays, shares: Arrays, axis: int) -> Arrays:
-    return [
-        p * (g - np.sum(g * p, axis=axis, keepdims=True))
-        for g, p in zip(arriving, shares, strict=True)
-    ]
-
-
-def _softmaxes(compared: Compared) -> Iterator[tuple[int, int, Arrays]]:
-    """Yield the shares that a softmax makes of the values by which the derivative is wanted.
-
-    Also yield the axis, and the derivative that arrives at the shares.
-    """
-    shape = compared.expected[0].shape
-    if not shape or not compared.derived_by:
-        return
-    for made in compared.loss_nodes[min(compared.derived_by) + 1 :]:
-        if not made.is_float or made.value.shape != shape or np.any(made.value < 0):
-            continue
-        for axis in range(len(shape)):
-            if shape[axis] > 1 and np.allclose(made.value.sum(axis=axis), 1):
-                p = compared.values(made.index)
-                for arriving in compared.arriving(made.index):
-                    if same(compared.expected, _pulled_back(arriving, p, axis)):
-                        yield made.index, axis, arriving
 
 
 def product_cause(compared: Compared) -> Cause | None:

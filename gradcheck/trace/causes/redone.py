@@ -29,6 +29,7 @@ from gradcheck.trace.causes.redo import (
     with_function,
 )
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.locating.made_of import fits_into
 from gradcheck.trace.record.graph import grouped, latest_first
 from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Node, Reference
@@ -233,7 +234,8 @@ def _ways_with(
     for text, layout in LAYOUTS:
         laid, named = layout(value), text.format(name)
         for position, present, what in ((RESULT, node.value, whole), *parts):
-            fits = _fits(laid, node.value if is_elementwise else present)
+            made = node.value if is_elementwise else present
+            fits = laid.size and fits_into(laid.shape, made.shape)
             itself = laid.shape == present.shape and bool(np.array_equal(laid, present))
             for kind, words, fix, combine in LACKING if fits else ():
                 if itself and combine in (np.subtract, np.divide):
@@ -243,7 +245,8 @@ def _ways_with(
                 change = partial(partial, together, combine, layout, position)
                 yield Cause(kind, words, fix, node.index), change
     for position, present, what in parts:
-        if (is_elementwise and _fits(value, node.value)) or present.shape == value.shape:
+        fits = is_elementwise and value.size and fits_into(value.shape, node.value.shape)
+        if fits or present.shape == value.shape:
             words = f"`{name}` belongs in the place of {what} in {whole}"
             change = partial(partial, taking, position)
             yield Cause(fault.OTHER_OPERAND, words, f"write `{name}`", node.index), change
@@ -260,11 +263,3 @@ def _scope(node: Node, compared: Compared) -> dict[str, int]:
     named = [one for one in compared.points[0].gradient.tape.assignments if not one.returned]
     scope = names_at(compared.state, node.index, node.place, named)
     return {name: at for name, at in scope.items() if at != node.index and len(name) <= SHORT}
-
-
-def _fits(value: Array, made: Array) -> bool:
-    """True if an array can be a factor of another without making it larger."""
-    try:
-        return value.size > 0 and np.broadcast_shapes(value.shape, made.shape) == made.shape
-    except ValueError:
-        return False

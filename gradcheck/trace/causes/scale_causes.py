@@ -12,7 +12,7 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import Followed, same
-from gradcheck.trace.causes.loss_factors import (
+from gradcheck.trace.causes.constant_factors import (
     CLOSE,
     SCALES,
     divisors_of,

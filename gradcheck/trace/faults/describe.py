@@ -13,8 +13,8 @@ from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.asking import cause_of, redone_cause_of
 from gradcheck.trace.causes.at_hand import what_to_write
 from gradcheck.trace.causes.compared import Followed, same
+from gradcheck.trace.causes.constant_factors import constant_to_drop
 from gradcheck.trace.causes.kinds import kind_of, named
-from gradcheck.trace.causes.surplus_constants import constant_to_drop
 from gradcheck.trace.causes.written import Written
 from gradcheck.trace.fault import Cause, Entry, Fault, Step
 from gradcheck.trace.faults.blame import Blame, outside_the_loss

@@ -114,8 +114,6 @@ def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
 
 def _levels_up(made: Chain, used: Chain) -> int:
     """Return how many calls above the use the innermost common function stands."""
-    if not made or not used:
-        return 0
     depth = 0
     for one, other in zip(reversed(made), reversed(used), strict=False):
         if one.code is not other.code:

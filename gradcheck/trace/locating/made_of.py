@@ -125,7 +125,7 @@ def wrong_uses(operand: int, view: View) -> tuple[Edge, ...]:
 def _with_factor(unit: Unit, trials: Trials, factors: Sequence[Quantity]) -> Mend | None:
     view, index = trials.view, unit.replaced[0]
     shape = view.state.values[0][index].shape
-    chosen = [one for one in factors if shape and _fits(one.values[0].shape, shape)]
+    chosen = [one for one in factors if shape and fits_into(one.values[0].shape, shape)]
     quantity = next(iter(view.explained.get(index, ())), None)
     if not chosen or quantity is None:
         return None
@@ -149,7 +149,8 @@ def _with_factor(unit: Unit, trials: Trials, factors: Sequence[Quantity]) -> Men
     return None
 
 
-def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+def fits_into(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    """True if an array can be a factor of another without making it larger."""
     try:
         return np.broadcast_shapes(shape, into) == into
     except ValueError:

@@ -1,20 +1,27 @@
-"""The numbers by which a loss divides or multiplies: means, written factors, a dropout's share."""
+"""Constant factors: those of a loss, such as means, and one that an expression has too much."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import USE, Mend
 from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import numbers_in
+from gradcheck.trace.wording.operand_text import operand_text
 
 CLOSE = 1e-6
 
 SCALES = ("multiply", "divide")
+
+DROP = "leave the"
 
 
 def is_about(ratio: float, number: float) -> bool:
@@ -92,3 +99,37 @@ def _is_scalar(node: Node) -> bool:
 def _is_mask(value: NDArray[Any]) -> bool:
     levels = np.unique(value) if value.size > 1 else np.empty(0)
     return len(levels) == 2 and float(levels[0]) == 0
+
+
+def constant_to_drop(mend: Mend, state: State, place: Place) -> str:
+    """Return how to drop the size or number that an expression has as a surplus constant."""
+    made = state.tape[mend.unit.first]
+    name = made.operation
+    is_made_here = bool(mend.unit.nodes) and made.place == place
+    for position, argument in enumerate(made.arguments if is_made_here else ()):
+        constant, text = constant_of(argument, state.tape), operand_text(place.source, position)
+        divides = name == "divide" and position == 1
+        if not constant or text is None or not (divides or name == "multiply"):
+            continue
+        if np.isclose(constant if divides else 1 / constant, mend.factor, 1e-9):
+            return _dropped(divides, ast.unparse(text), place.source)
+    return "" if _is_around_use(mend, state, place) else _number_to_drop(place.source, mend.factor)
+
+
+def _is_around_use(mend: Mend, state: State, place: Place) -> bool:
+    """True if the operation that a wrong operand is given to, right in itself, is in the place."""
+    user = state.tape[mend.unit.first].place if mend.unit.kind == USE else None
+    return user is not None and place != user and place.covers(user)
+
+
+def _dropped(divides: bool, constant: str, expression: str) -> str:
+    what = "division by" if divides else "factor"
+    constant = constant if constant.replace(".", "").isdigit() else f"`{constant}`"
+    return f"{DROP} {what} {constant} out of `{expression}`"
+
+
+def _number_to_drop(expression: str, factor: float) -> str:
+    for product, number, divides in numbers_in(expression):
+        if np.isclose(number if divides else 1 / (number or np.nan), factor, 1e-9):
+            return _dropped(divides, str(number), ast.unparse(product))
+    return ""

@@ -1,0 +1,103 @@
+"""Causes in the derivative of a softmax: its Jacobian is missing, incomplete or another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.arrays import proportion
+from gradcheck.trace import fault
+from gradcheck.trace.causes.compared import Arrays, Compared, quotient, same
+from gradcheck.trace.causes.factor_causes import FORMS
+from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.library_functions import softmax
+
+
+def softmax_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the derivative by the scores of a softmax is expected."""
+    for shares, axis, arriving in _softmaxes(compared):
+        p, name = compared.values(shares), compared.words.name(shares)
+        fix = _softmax_fix(compared, name, p, arriving, axis)
+        if same(compared.actual, arriving):
+            words = f"the derivative of the softmax that makes {name} is missing"
+            return Cause(fault.SOFTMAX_MISSING, words, fix)
+        if same(compared.actual, [g * s * (1 - s) for g, s in zip(arriving, p, strict=True)]):
+            words = f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian"
+            return Cause(fault.SOFTMAX_DIAGONAL, f"{words} alone", fix)
+        scores = [compared.values(node) for node in compared.derived_by]
+        used = quotient(compared.actual, arriving)
+        for of, form in FORMS.items():
+            if any(same(used, map(form, values)) for values in scores):
+                belongs = f"the derivative of the softmax that makes {name} belongs"
+                return Cause(fault.SLOPE_WRONG, f"the slope of {of} stands where {belongs}", fix)
+        for other in (one for one in range(p[0].ndim) if one != axis):
+            turned = ([softmax(value, other) for value in values] for values in scores)
+            if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):
+                goes = f"the softmax that makes {name} goes along axis {axis}"
+                return Cause(fault.SOFTMAX_AXIS, f"{goes}, and this along {other}", fix)
+        if _is_of_other_targets(compared, p, axis):
+            words = f"{name} less 1 at the label of each sample is wanted, and less 0 elsewhere"
+            fix = "subtract 1 at one entry of each sample: `[np.arange(len(labels)), labels] -= 1`"
+            return Cause(fault.OTHER_INDEX, words, fix)
+        sums = [np.sum(value, axis=axis) for value in compared.actual]
+        size = float(np.max(np.abs(compared.actual[0])))
+        if compared.actual[0].shape == p[0].shape and np.max(np.abs(sums[0])) > 1e-6 * size:
+            adds_up = "the derivative by the scores of a softmax adds up to 0"
+            words = f"along axis {axis} {adds_up}, and this does not"
+            return Cause(fault.SOFTMAX_WRONG, words, fix)
+    return None
+
+
+def _softmax_fix(compared: Compared, name: str, p: Arrays, arriving: Arrays, axis: int) -> str:
+    shares, upstream = compared.text_of(p) or "p", compared.text_of(arriving) or "g"
+    meant = [f"p is {name}"] if shares == "p" else []
+    meant += [f"g is dL/d{name}"] if upstream == "g" else []
+    where = f", where {' and '.join(meant)}" if meant else ""
+    total = f"np.sum({upstream} * {shares}, axis={axis}, keepdims=True)"
+    return f"write `{shares} * ({upstream} - {total})`{where}"
+
+
+def _pulled_back(arriving: Arrays, shares: Arrays, axis: int) -> Arrays:
+    return [
+        p * (g - np.sum(g * p, axis=axis, keepdims=True))
+        for g, p in zip(arriving, shares, strict=True)
+    ]
+
+
+def _softmaxes(compared: Compared) -> Iterator[tuple[int, int, Arrays]]:
+    """Yield the shares that a softmax makes of the values by which the derivative is wanted.
+
+    Also yield the axis, and the derivative that arrives at the shares.
+    """
+    shape = compared.expected[0].shape
+    if not shape or not compared.derived_by:
+        return
+    for made in compared.loss_nodes[min(compared.derived_by) + 1 :]:
+        if not made.is_float or made.value.shape != shape or np.any(made.value < 0):
+            continue
+        for axis in range(len(shape)):
+            if shape[axis] > 1 and np.allclose(made.value.sum(axis=axis), 1):
+                p = compared.values(made.index)
+                for arriving in compared.arriving(made.index):
+                    if same(compared.expected, _pulled_back(arriving, p, axis)):
+                        yield made.index, axis, arriving
+
+
+def _is_of_other_targets(compared: Compared, p: Arrays, axis: int) -> bool:
+    """True if the output less one-hot labels is wanted, and it is less something else constant."""
+    if p[0].shape != compared.actual[0].shape or len(p) < 2:
+        return False
+    wanted, moved = (
+        [value - values[0] for value in values[1:]] for values in (compared.expected, p)
+    )
+    scale = proportion(wanted, moved)
+    if not scale:
+        return False
+    labels, taken = (
+        [share - value / scale for share, value in zip(p, values, strict=True)]
+        for values in (compared.expected, compared.actual)
+    )
+    is_constant = all(same([one[0]] * len(one), one) for one in (labels, taken))
+    one_hot = np.isclose(labels[0], 0, atol=1e-6) | np.isclose(labels[0], 1, atol=1e-6)
+    return is_constant and bool(np.all(one_hot)) and np.allclose(labels[0].sum(axis), 1)
