@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.numeric.dense import Array, Batch, Change
-from gradcheck.numeric.lines import CHUNK_NUMBERS
-from gradcheck.numeric.propagation import onwards
+from gradcheck.numeric.lines import CHUNK_NUMBERS, onwards
 
 
 def moves_of(columns: Array, step: float) -> tuple[Array, Array]:
