@@ -13,8 +13,7 @@ import numpy as np
 
 from gradcheck.arrays import copied
 from gradcheck.mending.composed import EXACT
-from gradcheck.mending.executed import run_watched
-from gradcheck.mending.scope import value_of
+from gradcheck.mending.scope import run_watched, value_of
 from gradcheck.mending.source import ONCE, STEP
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array

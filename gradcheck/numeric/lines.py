@@ -10,13 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradcheck.numeric.dense import Array, Batch
-
-Units = NDArray[np.intp]
-Mask = NDArray[np.bool_]
-
+from gradcheck.numeric.dense import Batch
+from gradcheck.numeric.estimate import Array, Indices, Mask
 
 STEP = 1e-11
 
@@ -32,7 +28,7 @@ TRIES = 3
 PILOTS = 8
 
 
-def along_lines(batch: Batch, layer: int, units: Units, steps: Array) -> tuple[Array, Mask]:
+def along_lines(batch: Batch, layer: int, units: Indices, steps: Array) -> tuple[Array, Mask]:
     """The change of every sample's loss when the z of one unit moves by a step.
 
     Args:
@@ -84,7 +80,7 @@ def onwards(batch: Batch, layer: int, d: Array) -> tuple[Array, Mask | None]:
     return batch.loss_change(d), crossed
 
 
-def _of_output_units(batch: Batch, units: Units, moved: Array) -> Array:
+def _of_output_units(batch: Batch, units: Indices, moved: Array) -> Array:
     """The changes of the losses when the z of single outputs move, (S, U, n)."""
     samples, outputs = batch.targets.shape
     if batch.network.separable:
@@ -143,7 +139,7 @@ def choose_step(batch: Batch, layer: int) -> float:
     return step / FINER
 
 
-def _lines(batch: Batch, layer: int, units: np.ndarray, step: float) -> Lines:
+def _lines(batch: Batch, layer: int, units: Indices, step: float) -> Lines:
     steps = step * np.array([1.0, -1.0, RATIO, -RATIO])
     samples, scale = len(batch.inputs), batch.network.scale
     at_once = max(1, CHUNK_NUMBERS // (len(steps) * samples * batch.network.widest_above))

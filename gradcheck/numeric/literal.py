@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.numeric.dense import Array, Batch, Change
+from gradcheck.numeric.dense import Batch, Change
+from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.lines import CHUNK_NUMBERS, onwards
 
 
