@@ -31,7 +31,7 @@ from gradcheck.sampling import Coverage
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Heard, UserCodeError, call
-from gradcheck.user.complex_jacobians import convention_of, notes_of
+from gradcheck.user.complexes import convention_of, notes_of
 from gradcheck.user.contracted import LARGEST
 from gradcheck.user.problem import Problem
 from gradcheck.user.vectors import (

@@ -17,8 +17,15 @@ from gradcheck.numeric.noise import estimate_noise
 from gradcheck.numeric.storage import epsilon_of
 from gradcheck.user.blocks import Array, with_noise
 from gradcheck.user.calls import GRADIENT, LOSS, UserCodeError, call
-from gradcheck.user.forward import LARGE, asked_first, sample, samples
-from gradcheck.user.gradients import Gradients, read_gradients, returned_arrays
+from gradcheck.user.gradients import (
+    LARGE,
+    Gradients,
+    asked_first,
+    read_gradients,
+    returned_arrays,
+    sample,
+    samples,
+)
 from gradcheck.user.problem import Problem
 from gradcheck.user.steps import ADAPTIVE
 

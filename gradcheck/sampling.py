@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gradcheck.numeric.estimate import Array, Indices
 from gradcheck.numeric.groups import rows_up_to
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
-
-Indices = NDArray[np.intp]
 
 BLACK_BOX = "black box"
 HELD = "the others are held by their bounds"
@@ -123,7 +121,7 @@ def choose_entries(
 
 def choose_columns(
     group: Indices,
-    box: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
+    box: tuple[Array, Array] | None,
     seconds: float,
     entries: str | int,
     budget: float,

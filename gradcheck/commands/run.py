@@ -220,8 +220,8 @@ def _require_valid(overrides: Mapping[str, Any]) -> None:
 
 def _shown(outcome: Outcome, options: argparse.Namespace) -> str:
     """The text of an outcome, laid out and coloured for where it is printed."""
-    from gradcheck.report.color import colored
     from gradcheck.report.text import Style, outcome_text
+    from gradcheck.report.width import colored
 
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None

@@ -19,12 +19,11 @@ from gradcheck.numeric.gradient import BlockGradient, Claim
 from gradcheck.numeric.loss_lines import random_signs, random_sizes
 from gradcheck.numeric.row_noise import MANY, RowNoise
 from gradcheck.numeric.together import Agreement
-from gradcheck.user.gradients import Gradient
+from gradcheck.user.gradients import EPSILON, Gradient
 from gradcheck.user.vectors import Matrix, Vectors
 
 Shape = tuple[int, ...]
 
-EPSILON = float(np.finfo(np.float64).eps)
 MOST_ALONE = 64
 """At most this many columns are moved alone because others of their group may have interfered."""
 

@@ -16,14 +16,13 @@ from gradcheck.arrays import slices_of
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.numeric.blackbox import EntryLosses, numeric_gradient
-from gradcheck.numeric.estimate import Estimates
+from gradcheck.numeric.estimate import Estimates, Indices
 from gradcheck.numeric.first import STATED
 from gradcheck.numeric.gradient import BlockGradient, Claim, NumericGradient
 from gradcheck.numeric.groups import FEW, groups_of, length_of, special_sizes
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.loss_lines import random_signs
 from gradcheck.numeric.steps import MUCH_SMALLER, first_length
-from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import UserCodeError
 

@@ -12,16 +12,14 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_block, judge_entries
+from gradcheck.numeric.estimate import Mask
 from gradcheck.numeric.jumps import POINTS, largest_jump
 from gradcheck.numeric.loss_lines import random_sizes
 from gradcheck.user.blocks import Array
-
-Mask = NDArray[np.bool_]
 
 SECONDS = 3.0
 """A search for jumps that would take longer is left out."""

@@ -11,15 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
-from gradcheck.sampling import Indices
+from gradcheck.numeric.estimate import Indices, Mask
 from gradcheck.user.blocks import Array
-
-Mask = NDArray[np.bool_]
 
 NUDGES = (1e-3, 1e-2, 1e-3, 1e-2, 1e-3)
 TELLING = 0.5

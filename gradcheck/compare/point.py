@@ -13,9 +13,10 @@ from gradcheck.arrays import copies
 from gradcheck.compare.block import Block
 from gradcheck.errors import UsageError
 from gradcheck.numeric.blackbox import numeric_gradient
+from gradcheck.numeric.estimate import Indices
 from gradcheck.numeric.gradient import BlockGradient, NumericGradient
 from gradcheck.numeric.noise import Noise
-from gradcheck.sampling import EVALUATIONS_PER_ENTRY, Indices
+from gradcheck.sampling import EVALUATIONS_PER_ENTRY
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import Raised, UserCodeError
 from gradcheck.user.evaluation import ALONE, Effort, Refused, entry_losses

@@ -15,11 +15,11 @@ from gradcheck.compare.precision import with_precision, with_stability
 from gradcheck.compare.structure import measure_by_structure, measured_again
 from gradcheck.compare.updates import less_update
 from gradcheck.compare.verdict import judge_block
+from gradcheck.numeric.estimate import Indices
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.groups import rows_up_to
 from gradcheck.numeric.screening import Screened, Screening, screen
 from gradcheck.recognition.identify import Identity
-from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
 from gradcheck.user.evaluation import ALONE, Effort
 

@@ -26,6 +26,7 @@ from gradcheck.compare.directions import (
 from gradcheck.compare.point import Point, Tie
 from gradcheck.compare.verdict import judge_entries, scale_of
 from gradcheck.network.kernels import wake
+from gradcheck.numeric.estimate import Indices
 from gradcheck.numeric.gradient import BlockGradient, NumericGradient
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.structured import (
@@ -40,7 +41,6 @@ from gradcheck.recognition.dense import as_blocks, bounds_of, dense_network
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.losses import POINTS, TOLERANCE, Losses
 from gradcheck.recognition.network_view import NetworkView
-from gradcheck.sampling import Indices
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.evaluation import Effort
 

@@ -13,12 +13,12 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
 from gradcheck.compare.verdict import scale_of
 from gradcheck.diagnose.sizes import Sizes
+from gradcheck.numeric.estimate import Indices
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
-from gradcheck.sampling import Indices
 from gradcheck.trace import Search
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import Heard, UserCodeError

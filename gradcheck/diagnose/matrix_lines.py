@@ -33,8 +33,8 @@ from gradcheck.diagnose.rules import (
 from gradcheck.diagnose.tracing import follow
 from gradcheck.errors import UsageError
 from gradcheck.finding import Finding
+from gradcheck.numeric.estimate import Indices
 from gradcheck.preflight import run_preflight
-from gradcheck.sampling import Indices
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.bounds import Bounds

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from types import FrameType
 
 from gradcheck.mending.context import Edit
-from gradcheck.mending.silence import WAITS
 from gradcheck.mending.source import apply
 from gradcheck.mending.variants import Texts
+
+WAITS = 10
+"""The factor on the time limit of what waits instead of computing."""
 
 ALMOST = 0.9
 """The share of its time limit that a candidate has computed if nothing else runs meanwhile."""

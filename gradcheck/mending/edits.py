@@ -13,7 +13,7 @@ from gradcheck.diagnose.rules import RULES
 from gradcheck.finding import Finding
 from gradcheck.mending import of_calls, of_factors, of_insertions, of_operands, of_statements
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.matching import Wanted
+from gradcheck.mending.moments import Wanted
 from gradcheck.mending.of_parts import formed
 from gradcheck.mending.said import Said
 from gradcheck.trace import Fault

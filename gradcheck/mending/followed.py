@@ -1,4 +1,4 @@
-"""Where a value is made and used: the expressions there, with the values that they should have.
+"""The right values of operands, and of the expressions where a value is made and used.
 
 In a recursion the wrong value is seen where the loss is, several statements after it was made. A
 value that is right, but not the one that is wanted, may lack something where it is used.
@@ -13,11 +13,23 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from gradcheck.mending.context import Context
-from gradcheck.mending.matching import Told
-from gradcheck.mending.moments import moments_at
+from gradcheck.mending.moments import CLOSE, Moment, Told, moments_at, values_at
 from gradcheck.mending.said import span_of
-from gradcheck.mending.solved import parts_of
 from gradcheck.user.blocks import Array
+
+Solve = Callable[[Array, Array], Array]
+
+SOLVED: dict[type[ast.operator], tuple[Solve, ...]] = {
+    ast.Add: (np.subtract, np.subtract),
+    ast.Sub: (np.add, lambda whole, left: left - whole),
+    ast.Mult: (np.divide, np.divide),
+    ast.Div: (np.multiply, lambda whole, left: left / whole),
+}
+"""The right value of the left and the right operand, from the whole and the other operand."""
+
+INVERSES: dict[str, Callable[[Array], Array]] = {"exp": np.log, "log": np.exp, "sqrt": np.square}
+"""The right value of an argument, from that of the call."""
+
 
 Part = tuple[ast.expr, Sequence[Told]]
 """An expression, and the right values that it has at some moments."""
@@ -25,7 +37,7 @@ Part = tuple[ast.expr, Sequence[Told]]
 Place = tuple[Part, ast.stmt]
 """An expression with its right values, and the statement around it."""
 
-CLOSE = 1e-6
+WRONG = 1e-6
 """The difference from which a value is taken for wrong, relative to the largest in the loop."""
 
 MOST = 4
@@ -33,6 +45,62 @@ MOST = 4
 
 Made = tuple[ast.stmt, str, ast.expr]
 """A statement, the text of a target, and the expression that it is given."""
+
+
+def parts_of(
+    context: Context, node: ast.expr, moments: Sequence[Moment], expected: Sequence[Array]
+) -> Iterator[tuple[ast.expr, Sequence[Array]]]:
+    """Yield an expression and its operands, with the right value of each if the rest stays."""
+    yield node, expected
+    match node:
+        case ast.UnaryOp(ast.USub(), operand):
+            yield from parts_of(context, operand, moments, [-one for one in expected])
+        case ast.Call(ast.Attribute(attr=name) | ast.Name(name), [argument]) if name in INVERSES:
+            with np.errstate(all="ignore"):
+                yield from parts_of(context, argument, moments, [*map(INVERSES[name], expected)])
+        case ast.Call(ast.Attribute(attr="where") | ast.Name("where"), [mask, *branches]):
+            masks = values_at(moments, context.source(mask))
+            pairs = list(zip(masks or (), expected, strict=False))
+            if masks and all(one.shape == value.shape for one, value in pairs):
+                for branch, is_chosen in zip(branches, (True, False), strict=False):
+                    chosen = [np.where(one == is_chosen, value, np.nan) for one, value in pairs]
+                    yield from parts_of(context, branch, moments, chosen)
+        case ast.BinOp(left, op, right) if type(op) in SOLVED:
+            sides = ((left, right), (right, left))
+            for (part, other), solve in zip(sides, SOLVED[type(op)], strict=True):
+                own, beside = (values_at(moments, context.source(one)) for one in (part, other))
+                every = zip(own or (), beside or (), expected, strict=False)
+                solved = [_solved(solve, *values) for values in every]
+                wanted = [one for one in solved if one is not None]
+                if len(wanted) == len(moments):
+                    yield from parts_of(context, part, moments, wanted)
+
+
+def _solved(solve: Solve, own: Array, beside: Array, whole: Array) -> Array | None:
+    """Return the right value of an operand beside the other; None if no array is.
+
+    Where the other is 0, any value will do, or none.
+    """
+    if np.broadcast(own, beside).shape != whole.shape:
+        return None
+    with np.errstate(all="ignore"):
+        value = np.asarray(solve(whole, beside))
+        return None if np.any(np.isinf(value)) else _shrunk(value, own.shape)
+
+
+def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:
+    """Return the array of a shape that broadcasts to this one, or itself; nan is unknown."""
+    if value.shape == shape:
+        return value
+    finite = np.where(np.isfinite(value), value, np.nan)
+    more = value.ndim - len(shape)
+    axes = [axis for axis in range(value.ndim) if axis < more or shape[axis - more] == 1]
+    if more < 0 or not np.isfinite(finite).any():
+        return None
+    mean = np.nanmean(finite, axis=tuple(axes), keepdims=True)
+    close = np.abs(finite - mean) <= CLOSE * np.nanmax(np.abs(finite))
+    same = mean.size == np.prod(shape) and np.all(close | np.isnan(finite))
+    return mean.reshape(shape) if same else value if shape else None
 
 
 def followed(
@@ -90,7 +158,7 @@ def around_wrong(text: str, targets: Sequence[Told]) -> tuple[list[Told], list[T
     scale = max((float(np.nanmax(np.abs(value))) for _, value in targets if value.size), default=0)
     for first, (moment, value) in enumerate(ordered):
         now = moment.value(text)
-        if now is None or now.shape != value.shape or np.any(abs(now - value) > CLOSE * scale):
+        if now is None or now.shape != value.shape or np.any(abs(now - value) > WRONG * scale):
             start = max(0, first - 1)
             return ordered[start : start + MOST], ordered[max(0, first + 1 - MOST) : first + 1]
     return [], []

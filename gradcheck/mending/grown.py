@@ -7,15 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradcheck.mending.redrawn import CLOSE, jittered
+from gradcheck.mending.redrawn import CLOSE, Array, jittered
 from gradcheck.user.blocks import Array as Block
 from gradcheck.user.blocks import Parameters
 from gradcheck.user.objects import Slot
 from gradcheck.user.problem import Problem
 
-Array = NDArray[Any]
 More = Mapping[int, int]
 """The number of entries to add along each axis."""
 

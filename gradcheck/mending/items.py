@@ -1,19 +1,26 @@
-"""Items of lists and of arrays that can be parts of an expression."""
+"""Items of lists and arrays, and sums of products, that can be parts of an expression."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
 
 from gradcheck.mending.context import Context
+from gradcheck.mending.moments import Moment, values_at
+from gradcheck.user.blocks import Array
 
 INDEX = re.compile(r"\[-?([A-Za-z_]\w*)")
 """The variable at the beginning of an index."""
 PLACE = re.compile(r'[\w.]+(\["\w+"\])?')
+
+
+MOST = 6
+"""The number of values of which products are summed."""
 
 
 def items_of(context: Context, names: dict[str, Any]) -> Iterator[str]:
@@ -46,3 +53,34 @@ def lost_index(before: str, after: str) -> int:
     """Return whether an index that a loop moves is given up, which is right in one pass only."""
     old, new = (set(INDEX.findall(text)) for text in (before, after))
     return int(bool(old - new) and not new)
+
+
+def projected(
+    context: Context, moments: Sequence[Moment], names: Sequence[str]
+) -> Iterator[tuple[str, list[Array]]]:
+    """Yield sums of products of two values of one shape, along an axis, with their own values."""
+    names = [one for one in names if PLACE.fullmatch(one)][:MOST]
+    values = values_at(moments[:1], names[0]) if names else None
+    is_vector = values is not None and values[0].ndim == 1
+    forms = ["{0} @ {1}"] if is_vector else [*sums_of_products(context)]
+    for one, other in combinations_with_replacement(names, 2):
+        for form in forms:
+            text = form.format(one, other)
+            values = values_at(moments, text)
+            if values is not None:
+                yield text, values
+
+
+def sums_of_products(context: Context) -> Iterator[str]:
+    """Yield the sums and means along an axis in the file, of a product `{0} * {1}`."""
+    library = context.library or "np"
+    for node in ast.walk(context.tree):
+        match node:
+            case ast.Call(ast.Attribute(owner, "sum" | "mean" as name), arguments, keywords):
+                is_function = ast.unparse(owner) == library
+                how = ", ".join(map(ast.unparse, [*arguments[is_function:], *keywords]))
+                of_both = "({0} * {1})", f"{library}.{name}({{0}} * {{1}}, "
+                called = of_both[1] if is_function else f"{of_both[0]}.{name}("
+                if how and "{" not in how:
+                    yield f"{called}{how})"
+    yield f"{library}.sum({{0}} * {{1}}, axis=-1, keepdims=True)"

@@ -16,7 +16,7 @@ from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.sizes import State, changed_by
 from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept
-from gradcheck.sampling import Indices
+from gradcheck.numeric.estimate import Indices
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
 

@@ -12,10 +12,9 @@ import numpy as np
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
-from gradcheck.mending.items import INDEX, items_of
+from gradcheck.mending.items import INDEX, items_of, projected
 from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
-from gradcheck.mending.reductions import projected
 from gradcheck.mending.scope import expressions, inside, value_of
 from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array

@@ -14,13 +14,14 @@ import warnings
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import numpy as np
 
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
-from gradcheck.mending.candidate import Mended
+from gradcheck.mending.candidate import WAITS, Mended
 from gradcheck.mending.edits import Hints
 from gradcheck.mending.elsewhere import Data, sizes_written
 from gradcheck.mending.judge import Judge
@@ -28,7 +29,6 @@ from gradcheck.mending.model import Repair, nothing_returned_for
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.search import SLOWEST, Search
-from gradcheck.mending.silence import Silence
 from gradcheck.mending.source import as_utf8, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import blocks_without_gradient
@@ -226,3 +226,32 @@ def _work_in(folder: str, point: Point, surroundings: Surroundings) -> None:
         os.fchdir(home)
     finally:
         surroundings.restore()
+
+
+class Silence:
+    """The silence of a process since its last message, with a limit in seconds."""
+
+    def __init__(self, pid: int, most: float) -> None:
+        self._stat = Path(f"/proc/{pid}/stat")
+        self._most = most
+        self._begun = time.monotonic()
+        self.broken()
+
+    def broken(self) -> None:
+        """Note that the process has sent something."""
+        self._since = time.monotonic()
+        self._computed = self.computed()
+
+    def is_too_long(self) -> bool:
+        """True if it computed too long, or waited much too long; a busy machine does not count."""
+        waited = time.monotonic() - self._since
+        computed = self.computed() - self._computed
+        return min(waited, computed) > self._most or waited > WAITS * self._most
+
+    def computed(self) -> float:
+        """Return the seconds that the process has computed, or its age if the system tells none."""
+        try:
+            fields = self._stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            return time.monotonic() - self._begun
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")  # user and system time

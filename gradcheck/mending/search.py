@@ -13,7 +13,7 @@ from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import all_edits, weighed
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge, is_mended
-from gradcheck.mending.matching import Wanted
+from gradcheck.mending.moments import Wanted
 from gradcheck.mending.ranking import changed_words
 from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings

@@ -21,8 +21,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from gradcheck.mending.executed import executed, functions_of
 from gradcheck.mending.marks import HOOKS, Mark, Marker
+from gradcheck.mending.scope import executed, functions_of
 from gradcheck.user.calls import cell_name
 from gradcheck.user.problem import Problem
 

@@ -10,9 +10,8 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.mending.source import Function
-from gradcheck.numeric.estimate import Estimates
+from gradcheck.numeric.estimate import Estimates, Indices
 from gradcheck.numeric.ladder import BOUND_FACTOR
-from gradcheck.sampling import Indices
 from gradcheck.user.blocks import Array
 from gradcheck.user.names import derived_names
 

@@ -14,7 +14,7 @@ import numpy as np
 from gradcheck.mending.context import Edit
 from gradcheck.mending.targets import Progress, Read, Target
 from gradcheck.mending.variants import Candidate
-from gradcheck.sampling import Indices
+from gradcheck.numeric.estimate import Indices
 from gradcheck.user.blocks import Array
 
 FIRST_BATCH, LARGEST_BATCH = 8, 96

@@ -15,13 +15,11 @@ import numpy as np
 
 from gradcheck.mending.composed import is_product_of, is_roundabout
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.followed import around_wrong, followed
+from gradcheck.mending.followed import around_wrong, followed, parts_of
 from gradcheck.mending.items import lost_index
-from gradcheck.mending.matching import CLOSE, Told, Wanted, matched
-from gradcheck.mending.moments import Moment, moments_at
+from gradcheck.mending.moments import CLOSE, Moment, Told, Wanted, matched, moments_at
 from gradcheck.mending.pool import Pool
 from gradcheck.mending.said import nodes_near, span_of, statement_at
-from gradcheck.mending.solved import parts_of
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_RETURNED, HOPS = 8, 12, 2

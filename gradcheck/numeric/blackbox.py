@@ -13,7 +13,6 @@ from gradcheck.numeric.block import differentiate
 from gradcheck.numeric.estimate import ONE_SIDED, Array, Indices, Pair, one_sided
 from gradcheck.numeric.first import Along
 from gradcheck.numeric.gradient import (
-    RESOLUTION_LIMIT,
     BlockGradient,
     Claim,
     NumericGradient,
@@ -23,8 +22,6 @@ from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.steps import Measure
 from gradcheck.numeric.storage import stored
-
-__all__ = ["RESOLUTION_LIMIT", "BlockGradient", "Claim", "NumericGradient", "numeric_gradient"]
 
 EntryLosses = Callable[[int, Indices, Array], Array]
 """(block, flat indices, values) -> the losses with one entry at a time set to its value."""

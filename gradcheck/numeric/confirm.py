@@ -99,8 +99,6 @@ def _has_coarse_term(
     levels: Levels, asked: Asked, rows: Indices, slope: Array, distance: Array, noise: Array
 ) -> bool:
     """Whether the loss may have a term rounded to float16, whose slope small steps miss."""
-    if not len(rows):
-        return False
     return _seen_from_afar(levels, asked, rows, distance) or any(
         jumps_beside(levels, rows[index], slope[index], distance[index], noise[index])
         for index in np.argsort(-distance)[:TRIED]

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from gradcheck.numeric.estimate import Array
 
 Change = Callable[[Array], Array]
 """d -> the change of a result when z changes by d, to full relative accuracy."""

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from gradcheck.numeric.estimate import Array
+
 Function = Callable[[float], float]
 
 LINES = ((4e-3, 33), (2e-2, 33), (0.1, 65), (0.5, 97))

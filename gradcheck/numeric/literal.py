@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.numeric.dense import Array, Batch, Change
-from gradcheck.numeric.lines import CHUNK_NUMBERS
-from gradcheck.numeric.propagation import onwards
+from gradcheck.numeric.dense import Batch, Change
+from gradcheck.numeric.estimate import Array
+from gradcheck.numeric.lines import CHUNK_NUMBERS, onwards
 
 
 def moves_of(columns: Array, step: float) -> tuple[Array, Array]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from gradcheck.numeric.estimate import Array
+
 Signs = Sequence[NDArray[np.int8]]
 Loss = Callable[[Sequence[Array]], float]
 

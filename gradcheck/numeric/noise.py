@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.loss_lines import (
     SPACINGS,
-    Array,
     Lines,
     Loss,
     Signs,

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.numeric.dense import Array, Batch, DenseNetwork
+from gradcheck.numeric.dense import Batch, DenseNetwork
+from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.lines import Lines, choose_step, shared_lines
 from gradcheck.numeric.literal import literal_seconds, literal_slopes, moves_of, one_sided_slopes
 

@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any, get_args
 from gradcheck.errors import UsageError
 from gradcheck.pictures import drawing, network_svg, svg
 from gradcheck.pictures.charts import charts_of, scatter_chart
-from gradcheck.report.backward import HEADERS, backward_rows, backward_title
 from gradcheck.report.closing import reason_of
-from gradcheck.report.text import how_it_came_out, layer_lines
+from gradcheck.report.text import (
+    BACKWARD_HEADERS,
+    backward_rows,
+    backward_title,
+    how_it_came_out,
+    layer_lines,
+)
 from gradcheck.user.calls import place
 from gradcheck.version import __version__
 from gradcheck.words import Verdict, printable_lines, shortened
@@ -100,7 +105,7 @@ def _rendered(in_full: Sequence[Told], listed: Sequence[Told]) -> str:
             dark=_shades(DARK),
             svg=svg,
             column_width=network_svg.COLUMN_WIDTH,
-            backward_headers=HEADERS,
+            backward_headers=BACKWARD_HEADERS,
             last_step=drawing.COLOUR_STEPS - 1,
             least_error=drawing.LEAST_ERROR,
         )

@@ -9,8 +9,8 @@ from typing import Any
 
 from gradcheck.diagnose.rules import RULES
 from gradcheck.files import from_here
-from gradcheck.finding import Finding
 from gradcheck.report.outcome import AS_EXPECTED, Outcome
+from gradcheck.user.calls import Location
 from gradcheck.version import __version__
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -39,7 +39,7 @@ def _results(outcome: Outcome) -> Iterator[dict[str, Any]]:
             "ruleId": finding.code,
             "level": finding.severity,
             "message": {"text": "\n".join(lines)},
-            "locations": [_location(finding)] if finding.location is not None else [],
+            "locations": [_location(finding.location)] if finding.location else [],
         }
     if not outcome.report_or_reason.findings:
         yield {
@@ -50,10 +50,7 @@ def _results(outcome: Outcome) -> Iterator[dict[str, Any]]:
         }
 
 
-def _location(finding: Finding) -> dict[str, Any]:
-    place = finding.location
-    if place is None:
-        return {}
+def _location(place: Location) -> dict[str, Any]:
     file = Path(place.file)
     near = from_here(file)
     uri = file.absolute().as_uri() if near is file else near.as_posix()

@@ -1,4 +1,4 @@
-"""Reports, and the outcomes of a run, as text."""
+"""Reports, with the backward pass as a table, and the outcomes of a run, as text."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradcheck.compare.block import Block
-from gradcheck.finding import Finding
-from gradcheck.report.backward import HEADERS as BACKWARD_HEADERS
-from gradcheck.report.backward import backward_rows, backward_title
+from gradcheck.finding import BackwardStep, Finding
 from gradcheck.report.closing import summary_line
 from gradcheck.report.outcome import AS_EXPECTED, Outcome, how_many
 from gradcheck.report.width import fitted_table, wrapped
@@ -18,8 +16,18 @@ from gradcheck.words import indexed, printable, printable_lines, shortened
 
 if TYPE_CHECKING:
     from gradcheck.report.model import Report
-
 HEADERS = ("block", "shape", "entries", "worst error", "bound", "verdict")
+
+
+MOST_ROWS = 30
+"""Longest table without -v; beyond, blocks that agree are counted instead of listed."""
+
+BACKWARD_HEADERS = ("line", "expression", "shape", "what it is", "verdict")
+
+BEGINS = ": it begins here"
+LONGEST = 60
+
+VERDICTS = {"wrong": "WRONG", "inherited": "inherits the error", "unknown": "?"}
 
 
 @dataclass(frozen=True)
@@ -31,9 +39,6 @@ class Style:
 
 
 PLAIN = Style()
-
-MOST_ROWS = 30
-"""Longest table without -v; beyond, blocks that agree are counted instead of listed."""
 
 
 def render(outcomes: Sequence[Outcome]) -> str:
@@ -228,3 +233,41 @@ def _kinks(report: Report) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.1e}"
+
+
+def backward_title(report: Report) -> str:
+    """Return the title of the table, which names the user's file."""
+    return f"your backward pass, in the order of execution ({_file(report.backward[0])})"
+
+
+def backward_rows(report: Report) -> list[tuple[str, ...]]:
+    """Return the cells of the table, in the order of `BACKWARD_HEADERS`."""
+    home = _file(report.backward[0])
+    return [
+        (
+            str(step.location.line) if _file(step) == home else place(step.location),
+            shortened(step.expression, LONGEST),
+            str(step.shape),
+            _what(step),
+            _verdict(step),
+        )
+        for step in report.backward
+    ]
+
+
+def _file(step: BackwardStep) -> str:
+    return place(step.location).rpartition(":")[0]
+
+
+def _what(step: BackwardStep) -> str:
+    wanted = f"should be {step.expected}" if step.expected else ""
+    return "; ".join(filter(None, (step.actual, wanted)))
+
+
+def _verdict(step: BackwardStep) -> str:
+    words = VERDICTS.get(step.verdict, step.verdict)
+    if step.passes > 1 and step.wrong_pass is None:
+        words += f", {step.passes} passes"
+    elif step.passes > 1:
+        words += f", from pass {step.wrong_pass} of {step.passes}"
+    return words + (BEGINS if step.first else "")

@@ -2,10 +2,10 @@
 
 `reading` parses the script. `instrument` adds marks (`marks`) around all that could be its training
 loop, loss or learning rate, also in the user's modules that it imports (`imported`). `running` runs
-it up to the loop, in a process of its own (`process`, `playground`), and replays an iteration
+it up to the loop, in a process of its own (`playground`), and replays an iteration
 (`bodies`) from a copy of the variables (`state`). `loops` and `rates` find by experiment which loop
 is a training step, its parameters and its rate; `losses` and `choice` find the loss, `gradients`
-and `named` the gradients. `taking` combines these, `handover` makes the case, `saying` describes
+the gradients. `taking` combines these, `handover` makes the case, `saying` describes
 it, and `writing` writes a case file. Scripts that raise (`raising`), have no loop (`straight`),
 call scipy (`minimised`) or cannot be run (`definitions`) are treated separately.
 """

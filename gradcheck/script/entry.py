@@ -22,8 +22,7 @@ from gradcheck.report.script import TakenApart
 from gradcheck.script.gradients import not_updated
 from gradcheck.script.handover import Taken
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
-from gradcheck.script.playground import Playground
-from gradcheck.script.process import in_process
+from gradcheck.script.playground import Playground, in_process
 from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import read_script
 from gradcheck.script.refusals import loops_tried, no_loop, places

@@ -34,8 +34,7 @@ from gradcheck.script.marks import (
     Site,
     TrainingLoop,
 )
-from gradcheck.script.operands import Operands, local_rates
-from gradcheck.script.parts import accumulated, called_losses, local_losses
+from gradcheck.script.parts import Operands, accumulated, called_losses, local_losses, local_rates
 from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
 
 

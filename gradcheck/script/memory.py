@@ -1,15 +1,24 @@
-"""Find arrays that share memory, and keep it shared when a script's variables are copied."""
+"""What replays share, and the arrays that still share memory when variables are copied."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import types
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.record.array import traced_leaf
+from gradcheck.trace.record.ownership import ATOMS, is_users_object
 from gradcheck.trace.record.recording import open_tape, plain
+
+SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
+
+COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
+"""Packages whose objects are copied; all replays share the objects of any other package."""
+
+CONTAINERS = (list, tuple, set, dict)
 
 
 def views(values: Iterable[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
@@ -65,3 +74,40 @@ def _seen_as(view: NDArray[Any], memory: Any, begin: int) -> Any:
     inside = np.ndarray(view.shape, view.dtype, flat, begin, view.strides)
     tape = open_tape(memory)
     return inside if tape is None else traced_leaf(tape, inside, "a view", memory.storage)
+
+
+def is_shared(value: Any) -> bool:
+    """Whether a value is a module, a function, a class, or an object of some library."""
+    module = str(type(value).__module__).split(".")[0]
+    return isinstance(value, SHARED) or not (module in COPIED or is_users_object(type(value)))
+
+
+def plain_containers(value: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """Yield the containers in a structure whose items are all immutable, each container once.
+
+    For these `copy.copy` is as good as `copy.deepcopy`, and does not visit every item in Python.
+    """
+    seen = set() if seen is None else seen
+    if id(value) in seen or isinstance(value, ATOMS):
+        return
+    seen.add(id(value))
+    items = _items(value)
+    if type(value) in CONTAINERS and are_atoms(items):
+        yield value
+        return
+    for item in items:
+        yield from plain_containers(item, seen)
+
+
+def are_atoms(items: Iterable[Any]) -> bool:
+    """Whether all items are immutable values; the types are compared, as there may be many."""
+    return all(issubclass(kind, ATOMS) for kind in set(map(type, items)))
+
+
+def _items(value: Any) -> list[Any]:
+    if type(value) is dict:
+        return [*value, *value.values()]
+    if type(value) in CONTAINERS:
+        return list(value)
+    attributes = getattr(value, "__dict__", None)
+    return list(attributes.values()) if type(attributes) is dict and not is_shared(value) else []

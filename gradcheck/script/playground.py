@@ -1,4 +1,4 @@
-"""The environment of a script that is being taken apart: no windows, no files, no questions.
+"""A script is taken apart in a process of its own: no windows, no files, no questions.
 
 Drawing and waiting do nothing, and files are written to memory, with a note in the report;
 removing, renaming, processes and sockets are refused. This guards against accidents, not against
@@ -13,18 +13,23 @@ import io
 import os
 import sys
 import time
+import traceback
 import types
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gradcheck.errors import UsageError
+from gradcheck.sandbox.confinement import confine
+from gradcheck.sandbox.forked import forked
 from gradcheck.sandbox.harmless import Refusals
-from gradcheck.script.words import RefusedError
+from gradcheck.script.words import RefusedError, short
 
 DRAWING = ("matplotlib", "mpl_toolkits", "pylab", "seaborn", "plotly", "IPython", "ipdb")
 """Packages that draw or stop for a human; empty modules replace them and all their parts."""
@@ -43,6 +48,9 @@ BUILTIN = ("abs", "bool", "bytes", "max", "min", "pow", "round")
 
 WRITING = "wax+"
 SAVING = ("save", "savez", "savez_compressed", "savetxt")
+
+
+_OPEN = builtins.open
 
 
 class Anything:
@@ -158,9 +166,6 @@ class Playground:
         sys.modules["tqdm"] = sys.modules["tqdm.auto"] = module
 
 
-_OPEN = builtins.open
-
-
 def _asked(prompt: Any = "") -> str:
     raise RefusedError(
         f"the script asks a question, input({str(prompt)!r}); write the answer into the script"
@@ -179,3 +184,39 @@ def _seeded() -> None:
     random.seed(0)
     generator = np.random.default_rng
     np.random.default_rng = lambda seed=None: generator(0 if seed is None else seed)
+
+
+def in_process(work: Callable[[], Any], seconds: float) -> Any:
+    """Return the result of `work` in a process of its own, or a sentence saying why there is none.
+
+    The process is ended after `seconds`.
+    """
+    if not hasattr(os, "fork"):
+        return (
+            "a script is taken apart in a forked process, which this system lacks; mark a function "
+            "of yours with @gradcheck.case"
+        )
+    with forked(_answer, work) as (receiver, process):
+        try:
+            return (
+                receiver.recv() if receiver.poll(seconds) else f"it was stopped after {seconds:g} s"
+            )
+        except EOFError:
+            process.join()
+            return f"the script ended its process, with status {process.exitcode}"
+
+
+def _answer(sender: Connection, work: Callable[[], Any]) -> None:
+    confine(sender.fileno(), shared=0)
+    try:
+        answer = work()
+    except (RefusedError, UsageError) as refused:
+        answer = str(refused)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        answer = (
+            f"{type(error).__name__}: {short(error, 160)} ({Path(place.filename).name}:"
+            f"{place.lineno}); if it is an ordinary script, that is a defect of gradcheck: "
+            "please report it"
+        )
+    sender.send(answer)

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.script.data import is_shared, plain_containers
-from gradcheck.script.memory import keep_memory_shared, views
+from gradcheck.script.memory import is_shared, keep_memory_shared, plain_containers, views
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 
+from gradcheck.script.gradients import named_gradients
 from gradcheck.script.loops import Step
 from gradcheck.script.marks import TrainingLoop
-from gradcheck.script.named import named_gradients
 from gradcheck.script.rates import Rate
 from gradcheck.script.running import Passes, Run
 from gradcheck.script.state import MODULE, Path, State, take_snapshot

@@ -12,8 +12,11 @@ from gradcheck.options import Wishes
 from gradcheck.script.bodies import may_report
 from gradcheck.script.choice import Found, choose, proportional
 from gradcheck.script.gradients import (
+    are_equal,
+    equal_gradients,
     implied_gradients,
     is_of_other_data,
+    named_gradients,
     point_fit,
     source_of,
     velocities,
@@ -22,7 +25,6 @@ from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.loops import IDLE, Step, find_step, further_paths, idle_paths
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.marks import ASSIGNED
-from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss
 from gradcheck.script.running import Run

@@ -13,8 +13,7 @@ import numpy as np
 from gradcheck.casefiles import find_cases
 from gradcheck.errors import UsageError
 from gradcheck.progress import Advance, Begin, no_bar
-from gradcheck.train.course import verdict
-from gradcheck.train.runs import Losses, make_run
+from gradcheck.train.runs import Losses, make_run, verdict
 from gradcheck.user.calls import LEAVING, UserCodeError, quietly, read_traceback
 
 PUBLISHED, FIXED = "published", "fixed"

@@ -140,7 +140,9 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
             return layer
         rate = _rate_of(layer.backward, layer.owner)
         updating = replace(layer, rate=rate)
-        twice = replace(updating, upstream=mapped(_doubled, layer.upstream))
+        twice = replace(
+            updating, upstream=mapped(lambda one: None if one is None else 2 * one, layer.upstream)
+        )
         single, double = (one.gradient(params) if rate else {} for one in (updating, twice))
     except LEAVING:  # the check reports it
         return layer
@@ -151,10 +153,6 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
         "backward changes the parameters of its object by what is no learning rate times their "
         "gradients; let it return the gradients, or keep them beside the parameters (self.dW)"
     )
-
-
-def _doubled(upstream: Any) -> Any:
-    return None if upstream is None else 2 * upstream
 
 
 def _rate_of(backward: Callable[..., Any], owner: Any) -> float:

@@ -51,7 +51,7 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
             and (not doubted[block] or problem.depends_on(block, center))
         )
         or not _may_be_none(problem, block)
-        or (parameters.names[block].lower() in TARGETS and _is_something(gradient))
+        or (parameters.names[block].lower() in TARGETS and np.any(gradient.value))
     ]
     if not chosen:
         raise UsageError(
@@ -89,11 +89,6 @@ def _is_replaced(parameters: Parameters, block: int) -> bool:
     working = parameters.working[block]
     own = [slot for slot, _ in parameters.origin if slot.working is working is not None]
     return bool(own) and all(slot.is_replaced for slot in own)
-
-
-def _is_something(gradient: Gradient) -> bool:
-    """Whether a nonzero gradient was returned."""
-    return gradient.value is not None and bool(np.any(gradient.value))
 
 
 def _may_be_none(problem: Problem, block: int) -> bool:

@@ -16,7 +16,7 @@ from gradcheck.numeric.pattern import Pattern
 from gradcheck.user.blocks import Parameters, by_block, describe
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import Raised, UserCodeError, call
-from gradcheck.user.complex_jacobians import of_both_parts
+from gradcheck.user.complexes import of_both_parts
 from gradcheck.user.tensors import as_numbers
 from gradcheck.words import indexed
 

@@ -9,7 +9,7 @@ import pytest
 
 import gradcheck
 from gradcheck.mending import candidate
-from gradcheck.mending.silence import WAITS, Silence
+from gradcheck.mending.process import WAITS, Silence
 from gradcheck.mending.task import Allowance
 from gradcheck.options import Edits
 
@@ -73,7 +73,7 @@ def test_a_candidate_that_only_waits_is_given_up_as_well(clocks):
 
 def test_a_process_is_silent_while_it_computes_not_while_others_do(monkeypatch):
     now, computed = [0.0], [0.0]
-    monkeypatch.setattr("gradcheck.mending.silence.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gradcheck.mending.process.time.monotonic", lambda: now[0])
     monkeypatch.setattr(Silence, "computed", lambda silence: computed[0])
     silence = Silence(os.getpid(), 10.0)
     now[0] = 11.0
@@ -89,7 +89,7 @@ def test_a_process_is_silent_while_it_computes_not_while_others_do(monkeypatch):
 def test_what_a_process_computed_is_known_or_taken_for_its_age(monkeypatch):
     assert Silence(os.getpid(), 1.0).computed() > 0
     now = [123.0]
-    monkeypatch.setattr("gradcheck.mending.silence.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gradcheck.mending.process.time.monotonic", lambda: now[0])
     unknown = Silence(-1, 1.0)
     now[0] = 125.0
     assert unknown.computed() == 2.0

@@ -11,11 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from reports import HOSTILE, OUTCOMES, RIGHT, WRONG, hostile
 
-from gradcheck.report.color import colored
 from gradcheck.report.json import schema
 from gradcheck.report.renderers import RENDERERS
 from gradcheck.report.text import Style, outcome_text
 from gradcheck.report.text import report_text as render
+from gradcheck.report.width import colored
 
 FOLDER = Path(__file__).parent / "snapshots"
 STYLES = {

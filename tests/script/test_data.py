@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.script.data import plain_containers
+from gradcheck.script.memory import plain_containers
 from gradcheck.script.state import State, take_snapshot
 
 atoms = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)

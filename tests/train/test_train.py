@@ -14,7 +14,7 @@ from gradcheck.casefiles import bundled_folder
 from gradcheck.errors import UsageError
 from gradcheck.pictures import curves as report
 from gradcheck.train import Curve, train_case
-from gradcheck.train.course import verdict
+from gradcheck.train.runs import verdict
 
 USER_CASES = """
 import random
