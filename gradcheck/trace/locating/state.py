@@ -93,7 +93,7 @@ class State:
         for output in self.outputs:
             part, true = output.part(self.values[0][output.node]), output.true[0]
             if output.name in wrong and part.shape == true.shape:
-                origins = output.part(provenance(self.tape, output.node)).astype(int)
+                origins = np.ravel(output.part(provenance(self.tape, output.node))).astype(int)
                 off = np.abs(np.ravel(part - true)) > output.tolerance * output.scale[0]
                 right |= set(origins[~off].tolist()) - set(origins[off].tolist())
         return reduce(or_, (self.above[index] for index in right), 0)
