@@ -84,7 +84,9 @@ def _read(problem: Problem) -> list[Candidate] | None:
     try:
         tape = follow(problem)
         candidate = None if tape is None else read(problem, tape)
-    except FORGIVEN:  # also of objects that are nested too deeply
+    except RecursionError:  # the objects that the functions reach are nested too deeply
+        return None
+    except FORGIVEN:
         return None
     finally:
         problem.parameters.restore()
