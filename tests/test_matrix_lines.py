@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
+from sweeps import sample
 
 import gradcheck
 from gradcheck.options import Edits
@@ -246,8 +247,10 @@ def test_two_columns_are_exchanged_where_others_of_their_rows_are_zero():
     assert "columns" in finding.message
 
 
-@pytest.mark.parametrize("grad", [logistic_gradient, None])
-@pytest.mark.parametrize("hessian", [logistic_hessian, logistic_product])
+HESSIANS = [(h, g) for h in (logistic_hessian, logistic_product) for g in (logistic_gradient, None)]
+
+
+@pytest.mark.parametrize(("hessian", "grad"), sample(HESSIANS, every=3))
 def test_the_line_of_a_wrong_hessian_and_its_patch(hessian, grad):
     report = gradcheck.check_hessian(logistic, AT, hessian, grad=grad, repair=Edits(20_000))
     [finding] = report.findings

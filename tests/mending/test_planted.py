@@ -25,8 +25,8 @@ SINGLES_REPAIRED, PAIRS_REPAIRED = 0.97, 1.0
 OF_STYLE = [[bug for bug in SINGLES if bug.style == style] for style in styles()]
 QUICK = [without_slow(bugs, "scalars: helper") for bugs in OF_STYLE]
 TRIED = [
-    *(bug for bugs in QUICK for bug in sample(bugs, every=14, first=QUICK.index(bugs))),
-    *sample(PAIRS, every=20),
+    *(bug for bugs in QUICK for bug in sample(bugs, every=23, first=QUICK.index(bugs))),
+    *sample(PAIRS, every=31),
 ]
 
 
