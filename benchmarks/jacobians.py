@@ -1,10 +1,12 @@
-"""Jacobians against scipy's `approx_derivative` of three points: evaluations and seconds."""
+"""Jacobians against scipy's `approx_derivative` of three points, and torch's gradcheck."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -19,8 +21,8 @@ REPETITIONS = 5
 Function = Callable[[np.ndarray], np.ndarray]
 
 
-def dense() -> tuple[Function, Callable, np.ndarray]:
-    """1,000 values of 100 parameters."""
+def dense() -> tuple[Function, Callable, np.ndarray, Callable | None]:
+    """1,000 values of 100 parameters, their Jacobian, a point, and the values by torch."""
     rng = np.random.default_rng(0)
     mixing, point = rng.normal(size=(ROWS, COLUMNS)) / 10, rng.normal(size=COLUMNS)
 
@@ -30,11 +32,14 @@ def dense() -> tuple[Function, Callable, np.ndarray]:
     def jacobian(x: np.ndarray) -> np.ndarray:
         return np.cos(mixing @ x)[:, None] * mixing
 
-    return function, jacobian, point
+    def by_torch(x: Any) -> Any:
+        return (x.new_tensor(mixing) @ x).sin()
+
+    return function, jacobian, point, by_torch
 
 
-def sparse() -> tuple[Function, Callable, np.ndarray]:
-    """10,000 values of as many parameters, five of which each depends on."""
+def sparse() -> tuple[Function, Callable, np.ndarray, Callable | None]:
+    """10,000 values of as many parameters, five of which each depends on; torch has no such."""
 
     def function(x: np.ndarray) -> np.ndarray:
         found = np.zeros(SIZE)
@@ -47,13 +52,21 @@ def sparse() -> tuple[Function, Callable, np.ndarray]:
         bands = [(offset + 3) * np.cos((offset + 3) * x) for offset in DIAGONALS]
         return scipy.sparse.dia_matrix((bands, DIAGONALS), (SIZE, SIZE)).tocsr()
 
-    return function, jacobian, np.random.default_rng(0).uniform(0.1, 1, SIZE)
+    return function, jacobian, np.random.default_rng(0).uniform(0.1, 1, SIZE), None
+
+
+def by_torchs_gradcheck(function: Callable, point: np.ndarray) -> None:
+    """Check one column and one row at a time, as torch does."""
+    import torch
+
+    if not torch.autograd.gradcheck(function, (torch.tensor(point, requires_grad=True),)):
+        raise SystemExit("torch's check is not what was to be timed")
 
 
 def side_by_side() -> list[tuple[str, str, int, str, str]]:
     """(Jacobian, way, evaluations, seconds, scipy's of both by these): the fastest of a few."""
     rows = []
-    for name, (function, jacobian, point) in (
+    for name, (function, jacobian, point, by_torch) in (
         (f"dense {ROWS:,} x {COLUMNS}", dense()),
         (f"sparse {SIZE:,} x {SIZE:,}", sparse()),
     ):
@@ -61,7 +74,7 @@ def side_by_side() -> list[tuple[str, str, int, str, str]]:
         sparsity = claimed if scipy.sparse.issparse(claimed) else None
         calls = [0]
 
-        def counted(x: np.ndarray, function: Function = function, calls: list = calls):
+        def counted(x: Any, function: Callable = function, calls: list = calls) -> Any:
             calls[0] += 1
             return function(x)
 
@@ -85,6 +98,9 @@ def side_by_side() -> list[tuple[str, str, int, str, str]]:
             "gradcheck, entries='all'": partial(own, entries="all"),
             "slope test alone": slopes,
         }
+        if by_torch is not None and find_spec("torch"):
+            asked_torch = partial(counted, function=by_torch)
+            ways["torch.autograd.gradcheck"] = partial(by_torchs_gradcheck, asked_torch, point)
         taken: dict[str, list[tuple[float, int]]] = {way: [] for way in ways}
         for _ in range(REPETITIONS):
             for way, run in ways.items():
