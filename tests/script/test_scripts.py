@@ -84,7 +84,7 @@ SCRIPTS = {
     "ratings_pairs": Wanted(17, "users items", 18, 0.01),
     "ratings_pairs_early": Wanted(17, "users items", 18, 0.01, ("GC404",)),
     "recurrent_adagrad": Wanted(49, "Wxh Whh Why bh by", 55, None),
-    "recurrent_same_step": Wanted(49, "Wxh Whh Why bh by", 55, None, ("GC406",)),
+    "recurrent_same_step": Wanted(49, "Wxh Whh Why bh by", 55, None, ("GC416",)),
     "rows_of_lists": Wanted(16, "coef", 18, 0.3),
     "sign": Wanted(8, "m c", 10, 0.01, ("GC106",)),
     "single_precision": Wanted(8, "W b", 13, 0.5),
