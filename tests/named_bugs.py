@@ -12,6 +12,12 @@ def first_finding(program, right, wrong, folder):
     return report.findings[0], program[: program.index(right)].count("\n") + 1, str(report)
 
 
+def assert_found(program, right, wrong, code, folder):
+    """Check that a bug is found first at its line, by a code."""
+    finding, line, report = first_finding(program, right, wrong, folder)
+    assert (finding.location.line, finding.code) == (line, code), report
+
+
 def _taken(source, path):
     module = module_of(source, path)
     return module.loss, module.params(), module.grad

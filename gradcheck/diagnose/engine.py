@@ -116,7 +116,7 @@ def require_rules(names: Sequence[str]) -> None:
     Raises:
         UsageError: a name is unknown; the message suggests the nearest one.
     """
-    known = [name for rule in RULES if names for name in (rule.code, rule.name)]
+    known = [name for rule in RULES for name in (rule.code, rule.name)]
     for name in names:
         if name not in known:
             raise UsageError(with_nearest(f"there is no rule {name!r} to allow", name, known))

@@ -1,7 +1,7 @@
 """Bugs in gated blocks with a norm, in loops over samples and in policies: line and name."""
 
 import pytest
-from named_bugs import first_finding
+from named_bugs import assert_found
 
 BLOCKS = """
 import numpy as np
@@ -178,8 +178,7 @@ def grad(p):
     ],
 )
 def test_the_bug_is_found_where_it_is(program, right, wrong, code, tmp_path):
-    finding, line, report = first_finding(program, right, wrong, tmp_path)
-    assert (finding.location.line, finding.code) == (line, code), report
+    assert_found(program, right, wrong, code, tmp_path)
 
 
 RESIDUAL = """
@@ -312,5 +311,4 @@ def grad(p):
     ],
 )
 def test_a_forgotten_skip_is_shown_where_the_branch_is_used(program, right, wrong, tmp_path):
-    finding, line, report = first_finding(program, right, wrong, tmp_path)
-    assert (finding.location.line, finding.code) == (line, "GC407"), report
+    assert_found(program, right, wrong, "GC407", tmp_path)

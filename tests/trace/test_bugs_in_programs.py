@@ -1,7 +1,7 @@
 """Programs of other shapes than a network's, with a bug: its line, and what it is called."""
 
 import pytest
-from named_bugs import first_finding
+from named_bugs import assert_found
 
 ORDERED = """
 import numpy as np
@@ -170,5 +170,4 @@ def grad(p):
     ],
 )
 def test_the_bug_is_found_where_it_is(program, right, wrong, code, tmp_path):
-    finding, line, report = first_finding(program, right, wrong, tmp_path)
-    assert (finding.location.line, finding.code) == (line, code), report
+    assert_found(program, right, wrong, code, tmp_path)

@@ -142,13 +142,14 @@ def _at_once(mend: Mend, search: Followed, state: State) -> Compared | None:
     One sample of a batch is too little to tell one slope from another.
     """
     wanted, count = mend.candidate, mend.passes
-    alike = (one for one in search.known.quantities if wanted and one.key == wanted.key)
-    quantity = next(alike, None)
-    if count < 2 or quantity is None:
+    if wanted is None or count < 2:
+        return None
+    quantity = next((one for one in search.known.quantities if one.key == wanted.key), None)
+    if quantity is None or any(one.size != quantity.values[0].size for one in mend.expected):
         return None
     shape, expected = quantity.values[0].shape, [mend.factor * one for one in quantity.values]
     for axis in range(len(shape)):
-        if shape[axis] != count or any(one.size != expected[0].size for one in mend.expected):
+        if shape[axis] != count:
             continue
         passes = count, *shape[:axis], *shape[axis + 1 :]
         for order in (1, -1):

@@ -184,10 +184,10 @@ def _by_two(
 ) -> Iterator[Written]:
     """Yield the code that multiplies every wrong value by two names, or divides it by them."""
     for pair in combinations_with_replacement(names, 2):
-        product = " * ".join(_in_brackets(name, "") for name in pair)
-        text = f"{_in_brackets(pair[0], '')}**2" if pair[0] == pair[1] else product
         for code, combine in OF_TWO:
             if all(_is_of_two(site, state, pair, combine) for site in sites):
+                one, other = (_in_brackets(name, "") for name in pair)
+                text = f"{one}**2" if one == other else f"{one} * {other}"
                 at = sites[0].node if sites[0].uses else None
                 yield Written(code.format(text, what), text, sites[0].scope[pair[0]], at)
 

@@ -32,12 +32,15 @@ from gradcheck.trace.wording.words import Words
 
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
+ADD_TO_IT = "add with += what is assigned with ="
+
 
 def path_cause(compared: Compared) -> Cause | None:
     """Return the cause if the right sum lacks some of its terms, or has one with another sign."""
     for node, reached in _sums(compared):
         parts = compared.parts(node)
-        if not 1 < len(parts) < PATHS:
+        is_sum = all(part[0].shape == reached[0].shape for part in parts.values())
+        if not (is_sum and 1 < len(parts) < PATHS):
             continue
         missing = _left_out(parts, reached)
         if missing:
@@ -80,8 +83,6 @@ def _laid_out(compared: Compared, node: int) -> int:
 def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:
     """Return the users whose parts are missing from a sum; none if it is no such sum."""
     users = list(parts)
-    if any(part[0].shape != reached[0].shape for part in parts.values()):
-        return []
     whole = _total([parts[user] for user in users])
     for user in users:
         others = [one for one in users if one != user]
@@ -98,8 +99,6 @@ def _left_out(parts: dict[int, Arrays], reached: Arrays) -> list[int]:
 
 def _taken_off(parts: dict[int, Arrays], reached: Arrays) -> int | None:
     """Return the user whose part is subtracted from a sum to which it is to be added, or None."""
-    if any(part[0].shape != reached[0].shape for part in parts.values()):
-        return None
     whole = _total([*parts.values()])
     for user, part in parts.items():
         if np.any(part[0]) and same(reached, less(less(whole, part), part)):
@@ -218,7 +217,7 @@ def written_cause(compared: Compared) -> Cause | None:
         return Cause(fault.SPOILED, words, "leave that out, or write the right numbers", node.index)
     if agrees(compared, node, adding):
         words = "it is assigned over what is there, and has to be added"
-        return Cause(fault.NOT_ACCUMULATED, words, "add with += what is assigned with =")
+        return Cause(fault.NOT_ACCUMULATED, words, ADD_TO_IT)
     return None
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
@@ -130,7 +129,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     if (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
         blamed = _handed_on(blamed, mend, view.state, _outside(search.words, assignments))
     if cause is not None and cause.is_beside_call:
-        blamed = _after_call(blamed, mend, view.state, assignments)
+        blamed = _after_call(blamed, mend, view, assignments)
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return _of_entry(search, view.state, mend, blamed)
@@ -155,11 +154,13 @@ def _handed_on(blamed: Blame, mend: Mend, state: State, assignments: Sequence[As
     return Blame(places[0]) if places else outside_helper(blamed, mend, state)
 
 
-def _after_call(blamed: Blame, mend: Mend, state: State, names: Sequence[Assignment]) -> Blame:
+def _after_call(blamed: Blame, mend: Mend, view: View, names: Sequence[Assignment]) -> Blame:
     """Blame where the right result of a helper is returned, named last, or used."""
-    made = [mend.unit.first]
+    state, made = view.state, [mend.unit.first]
     outer = [call.code for call in state.tape[made[0]].chain[1:]]
-    while len(users := state.consumers[made[-1]]) == 1 and _is_copied(state, made[-1], users[0]):
+    while len(users := state.consumers[made[-1]]) == 1:
+        if state.tape[users[0]].operation not in MOVES or not view.is_same(users[0], made[-1]):
+            break
         made += users
     of_callers = ([one for one in names if one.node in made and one.code is code] for code in outer)
     named = next(filter(None, of_callers), [])
@@ -168,11 +169,6 @@ def _after_call(blamed: Blame, mend: Mend, state: State, names: Sequence[Assignm
     live = [state.tape[user] for user in users if state.live >> user & 1]
     used = [call for user in live for call in user.chain if call.code in outer]
     return blamed.moved_to(used[0].place) if used else outside_helper(blamed, mend, state)
-
-
-def _is_copied(state: State, index: int, user: int) -> bool:
-    is_move = state.tape[user].operation in MOVES
-    return is_move and same_arrays(state.at(index), state.at(user))
 
 
 def _outside(words: Words, assignments: Sequence[Assignment]) -> list[Assignment]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import same_arrays
 from gradcheck.trace import fault
+from gradcheck.trace.causes.path_causes import ADD_TO_IT
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
@@ -27,8 +28,6 @@ from gradcheck.trace.wording.words import Words
 
 NEAR = 60
 """The largest number of operations from the results of a loop to the gradients."""
-
-ADD_TO_IT = "add with += what is assigned with ="
 
 INNER = (1, 2, 3, 4, 6)
 """Possible numbers of passes of an inner loop, if each pass computes another gradient."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import without_units
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
     BEND,
@@ -202,9 +203,9 @@ def layouts(values: Sequence[NDArray[Any]], shape: Shape) -> Iterator[list[NDArr
         yield [value.T for value in values]
     size = math.prod(shape)
     if first.shape != shape and first.size == size:
-        if _long(first.shape) == _long(shape):
+        if without_units(first.shape, shape):
             yield [value.reshape(shape) for value in values]
-        elif first.ndim == 2 and _long(first.shape[::-1]) == _long(shape):
+        elif first.ndim == 2 and without_units(first.shape[::-1], shape):
             yield [value.T.reshape(shape) for value in values]
         elif first.ndim > len(shape) == 1:
             yield [value.reshape(shape) for value in values]
@@ -212,7 +213,3 @@ def layouts(values: Sequence[NDArray[Any]], shape: Shape) -> Iterator[list[NDArr
         yield [value[..., ::-1, ::-1] for value in values]
     if first.shape == shape and first.ndim == 1 and 1 < first.size <= TURNED:
         yield [value[::-1] for value in values]
-
-
-def _long(shape: Shape) -> Shape:
-    return tuple(length for length in shape if length != 1)
