@@ -178,7 +178,8 @@ def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
             for consumer in (consumers if 2 < len(consumers) < PATHS else ())
             for outer in range(1, len(nodes[consumer].chain))
         )
-        for within in {tuple(uses) for uses in calls.values() if 1 < len(uses) < len(consumers)}:
+        within_calls = (tuple(uses) for uses in calls.values() if 1 < len(uses) < len(consumers))
+        for within in dict.fromkeys(within_calls):
             yield Quantity(CONTRIBUTION, operand, within[-1], _part(points, operand, within))
 
 

@@ -20,6 +20,7 @@ from gradcheck.trace.adjoints.quantities import (
     Quantity,
     What,
     contributions_of,
+    contributions_of_calls,
     contributions_of_others,
     used_values,
 )
@@ -73,7 +74,10 @@ def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
     Also yield those to the derivative of the previous pass's value, if that is used elsewhere too.
     """
     nodes = points[0].loss_nodes
-    parts = [(nodes[one.node], nodes[one.other], one) for one in contributions_of(points)]
+    parts, calls = (
+        [(nodes[one.node], nodes[one.other], one) for one in parts_of(points)]
+        for parts_of in (contributions_of, contributions_of_calls)
+    )
     groups = grouped(((made.index, user.chain, user.name), one) for made, user, one in parts)
     for members in groups.values():
         if len(members) > 1:
@@ -82,8 +86,8 @@ def _series_of_parts(points: Sequence[Point]) -> Iterator[Series]:
         (nodes[rest.node], nodes[left], rest) for left, rest in contributions_of_others(points)
     )
     carried = grouped(
-        ((made.chain, made.name, user.chain, user.name, are_others), one)
-        for are_others, some in enumerate((parts, others))
+        ((made.chain, made.name, user.chain, user.name, number), one)
+        for number, some in enumerate((parts, others, calls))
         for made, user, one in some
         if made.chain
     )

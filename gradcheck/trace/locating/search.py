@@ -21,6 +21,7 @@ from gradcheck.trace.locating.constants import complexity, is_meant
 from gradcheck.trace.locating.cuts import cut_at
 from gradcheck.trace.locating.preferences import carries
 from gradcheck.trace.locating.replaceable import SUMS, units_of
+from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import (
     CALL,
@@ -69,11 +70,12 @@ def first_mend(trials: Trials, strict: bool, until: float = math.inf) -> Outcome
 def _begun_before(mend: Mend, trials: Trials, strict: bool) -> Mend | None:
     """Return the mend of what each pass of a loop computes before the mended value, or None.
 
-    It was to be tried later, as it is a known quantity in the first pass: the wrong one.
+    It was to be tried later: it is a known quantity in the first pass, the wrong one, or the
+    passes use it before they compute it anew, as the state of an adjoint equation.
     """
-    if not (mend.unit.is_series and mend.unit.nodes and mend.how == QUANTITY):
+    if not (mend.unit.is_series and mend.how == QUANTITY):
         return None
-    made = trials.state.above[mend.unit.first]
+    made = trials.state.above[_first_wrong(mend, trials.state)]
     for unit in units_of(trials.view):
         if unit.kind != SERIES or unit.position <= mend.unit.position:
             continue
@@ -87,6 +89,18 @@ def _begun_before(mend: Mend, trials: Trials, strict: bool) -> Mend | None:
         if any(not np.allclose(one[:size], other[:size], 1e-6, 0) for one, other in pairs):
             return earlier
     return None
+
+
+def _first_wrong(mend: Mend, state: State) -> int:
+    """Return the first value that a mend of uses over a loop changes; of values, the first."""
+    if mend.unit.nodes:
+        return mend.unit.first
+    parts = (mend.unit.split(one[0], state.values[0]) for one in (mend.actual, mend.expected))
+    return next(
+        index
+        for index, actual, expected in zip(mend.unit.replaced, *parts, strict=True)
+        if not np.allclose(actual, expected, 1e-6, 0)
+    )
 
 
 def _in_order(trials: Trials, strict: bool, until: float) -> Outcome:
