@@ -24,7 +24,7 @@ from gradcheck.trace.causes import (
 )
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.redone import redone_cause
-from gradcheck.trace.causes.scale_causes import scale_cause
+from gradcheck.trace.causes.scale_causes import scale_cause, term_scale_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
@@ -100,6 +100,9 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
                 cause = None if ask in by_chance else ask(compared)
                 if cause is not None:
                     return cause
+            cause = None if alone else term_scale_cause(compared, search)
+            if cause is not None:
+                return cause
             # the factor of one pass: later passes compound it
             if compared.actual[0].size > 1:
                 times = times or proportion(compared.actual, compared.expected)

@@ -8,10 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
-from gradcheck.trace.causes.compared import Followed, same
+from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.constant_factors import (
     CLOSE,
     SCALES,
@@ -22,11 +23,12 @@ from gradcheck.trace.causes.constant_factors import (
     written_factor,
 )
 from gradcheck.trace.causes.penalties import penalty_derivatives
+from gradcheck.trace.causes.term_causes import remainders
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import OWN, Mend
-from gradcheck.trace.record.graph import constant_of
+from gradcheck.trace.locating.units import NODE, OWN, Mend, Unit
+from gradcheck.trace.record.graph import constant_of, latest_first
 from gradcheck.trace.record.nodes import Node
 
 
@@ -58,6 +60,13 @@ class _Scaled:
         return divisors_of(self.loss_nodes)
 
     @cached_property
+    def constants(self) -> set[float]:
+        """The numbers that the value was multiplied with or divided by on the way."""
+        tape = self.state.tape
+        made = [node for node in latest_first(tape, [self.node.index]) if node.operation in SCALES]
+        return {constant_of(one, tape) or 0.0 for node in made for one in node.arguments}
+
+    @cached_property
     def sizes(self) -> set[int]:
         """The lengths of the axes in the loss."""
         return sizes_of(self.loss_nodes)
@@ -68,6 +77,26 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause:
     scaled = _Scaled(mend, search, state)
     causes = filter(None, (cause_of(scaled) for cause_of in CAUSES))
     return next(causes, None) or Cause(fault.SCALE, _excess(scaled.ratio))
+
+
+def term_scale_cause(compared: Compared, search: Followed) -> Cause | None:
+    """Return the cause if one term of a wrong sum is the right one times a constant."""
+    state = compared.state
+    if compared.is_use:
+        return None
+    for term, rest in remainders(state, state.tape[compared.operand], compared.expected):
+        actual = state.at(term.index)
+        factor = proportion(rest, actual)
+        if not factor or abs(factor - 1) < CLOSE or term.place is None:
+            continue
+        unit = Unit(NODE, term.index, nodes=(term.index,))
+        alone = Mend(unit, OWN, factor, frozenset(), None, actual, rest, ())
+        cause = scale_cause(alone, search, state)
+        words = f"the term `{term.source}` is {1 / factor:.6g} times what it should be"
+        words += f": {cause.words}" if cause.words else ""
+        fix = cause.fix or f"multiply `{term.source}` by {factor:.6g}"
+        return Cause(cause.name, words, fix, term.index)
+    return None
 
 
 def _of_sign(scaled: _Scaled) -> Cause | None:
@@ -178,7 +207,7 @@ def _of_constant_in_loss(scaled: _Scaled) -> Cause | None:
             if is_about(ratio, left_out):
                 words = f"{which}, and this does not"
                 return Cause(fault.SCALE, words, f"{name} by {number:.6g}")
-            if is_about(ratio, twice):
+            if is_about(ratio, twice) and number in scaled.constants:
                 words = f"{which}, and this does so once more"
                 return Cause(fault.SCALE, words, f"{name} by {number:.6g} once")
     return None

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.causes.compared import FEWEST, Compared, agrees_with, same
+from gradcheck.trace.causes.compared import (
+    FEWEST,
+    Arrays,
+    Compared,
+    agrees_with,
+    less,
+    negative,
+    same,
+)
 from gradcheck.trace.causes.redo import taking
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.graph import evaluate
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import operand_text
@@ -78,6 +87,31 @@ def _sign_of_use(compared: Compared, node: Node) -> Cause | None:
         return None
     term = f"{'second' if compared.operand == node.operands[-1] else 'first'} term"
     return Cause(fault.SIGN, f"the {term} has the wrong sign", f"change the sign of the {term}")
+
+
+def remainders(state: State, made: Node, expected: Arrays) -> Iterator[tuple[Node, Arrays]]:
+    """Yield the terms of a sum, each with what the others leave of the sum's expected value.
+
+    A sum among the terms is a term, and has its own terms if it stands in the same line.
+    """
+    inverse = INVERSES.get(made.operation)
+    terms = [one.index for one in made.arguments if isinstance(one, Reference)]
+    if inverse is None or inverse.part != "term" or len(terms) != 2:
+        return
+    first, second = map(state.at, terms)
+    is_sum = made.operation == "add"
+    rests = less(expected, second if is_sum else negative(second)), less(expected, first)
+    for index, rest in zip(
+        terms, (rests[0], rests[1] if is_sum else negative(rests[1])), strict=True
+    ):
+        term = state.tape[index]
+        yield term, rest
+        if term.chain[1:] == made.chain[1:] and _line(term) == _line(made):
+            yield from remainders(state, term, rest)
+
+
+def _line(node: Node) -> int | None:
+    return None if node.place is None else node.place.line
 
 
 def number_cause(compared: Compared) -> Cause | None:

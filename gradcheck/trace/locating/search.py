@@ -96,11 +96,9 @@ def _first_wrong(mend: Mend, state: State) -> int:
     if mend.unit.nodes:
         return mend.unit.first
     parts = (mend.unit.split(one[0], state.values[0]) for one in (mend.actual, mend.expected))
-    return next(
-        index
-        for index, actual, expected in zip(mend.unit.replaced, *parts, strict=True)
-        if not np.allclose(actual, expected, 1e-6, 0)
-    )
+    values = zip(*parts, strict=True)
+    is_wrong = [not np.allclose(actual, expected, 1e-6, 0) for actual, expected in values]
+    return mend.unit.replaced[is_wrong.index(True) if any(is_wrong) else 0]
 
 
 def _in_order(trials: Trials, strict: bool, until: float) -> Outcome:
