@@ -320,6 +320,20 @@ def test_gradients_that_were_exchanged_are_named_together():
     assert (first.code, first.blocks) == ("GC411", ("u", "v"))
 
 
+def test_gradients_that_are_returned_in_another_order_are_one_finding():
+    rng = np.random.default_rng(8)
+    params = [rng.normal(size=shape) for shape in ((2, 3), (3,), (4,))]
+
+    def loss(a, b, c):
+        return np.sum(a**3) + np.sum(np.exp(b)) + np.sum(np.sin(c))
+
+    report = gradcheck.check(loss, params, lambda a, b, c: (np.exp(b), np.cos(c), 3 * a**2))
+    [finding] = report.findings
+    assert finding.code == "GC411"
+    assert finding.blocks == ("params[0]", "params[1]", "params[2]")
+    assert "params[0] has the gradient of params[1], params[1] that of params[2]" in finding.message
+
+
 def test_gradients_that_are_clipped_are_named_with_the_bound():
     by_entry = checked(lambda g: {name: np.clip(g[name], -1.7, 1.7) for name in g}).findings[0]
     assert by_entry.code == "GC412"

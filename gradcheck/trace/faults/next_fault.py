@@ -41,7 +41,7 @@ def next_fault(
     names = naming(assignments)
     view = view_of(state, wrong or state.misshapen(), search.known)
     if not wrong:
-        special = wrong_shape(view, state.misshapen(), names)
+        special = wrong_shape(view, state.misshapen(), assignments)
         return (None if special is None else of_special(search, state, special)), False
     special = special_fault(view, wrong, search.points) or lost_passes(view, wrong, names)
     if special is not None:
@@ -75,7 +75,7 @@ def next_fault(
         if beside is not None:
             blamed = blamed.moved_to(beside)
         return _of_entry(search, state, _shared(place.mend, state, wrong), blamed), outcome.late
-    special = wrong_shape(view, wrong, names)
+    special = wrong_shape(view, wrong, assignments)
     return (None if special is None else of_special(search, state, special)), outcome.late
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node, operands_of
+from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
 from gradcheck.trace.wording.operand_text import with_place
 from gradcheck.trace.wording.parts import returned_place
@@ -210,21 +211,43 @@ def wrong_shape(
 ) -> Special | None:
     """Find the operation that made an output of another shape than its block."""
     state, tape = view.state, view.state.tape
-    for output in _chosen(state, wrong):
-        value = state.values[0][output.node]
-        if output.has_shape(value):
-            continue
-        node = with_place(state, tape[output.node])
-        node = tape[node.operands[0]] if node.name == OUTPUT and node.operands else node
-        named = [one for one in assignments if one.node == node.index]
+    misshapen = [
+        (output, _as_computed(output, state))
+        for output in _chosen(state, wrong)
+        if not output.has_shape(state.values[0][output.node])
+    ]
+    for output, node in misshapen:
         others = (one for one in tape if one.chain and one.name != OUTPUT)
-        is_of_use = any(node.index in operands_of(one.arguments) for one in others)
-        while not is_of_use and (above := _of_that_shape(node, view)) is not None:
+        is_right = any(node.index in operands_of(one.arguments) for one in others)
+        is_right |= bool(view.explained.get(node.index))
+        named = _named_wrongly(node, assignments, {made.index for _, made in misshapen})
+        while not is_right and (above := _of_that_shape(node, view)) is not None:
             node = above
         place = node.place
-        if is_of_use or view.explained.get(node.index):  # returning it is wrong
-            returned = returned_place(node.chain, output.block)
-            place = named[-1].place if named else returned or place
+        if place is None or is_right or view.explained.get(node.index):  # returning it is wrong
+            chain = node.chain or next((one.chain for one in reversed(tape) if one.chain), ())
+            place = named or returned_place(chain, output.block) or place
         special = _put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)
-        return replace(special, actual=value, expected=output.true[0])
+        actual = state.values[0][output.node]
+        return replace(special, actual=actual, expected=output.true[0])
     return None
+
+
+def _as_computed(output: Output, state: State) -> Node:
+    """Return the operation that an output comes from, without the checker's own after it."""
+    node = with_place(state, state.tape[output.node])
+    return state.tape[node.operands[0]] if node.name == OUTPUT and node.operands else node
+
+
+def _named_wrongly(
+    node: Node, assignments: Sequence[Assignment], misshapen: Set[int]
+) -> Place | None:
+    """Return where a value got its last name, or a helper returned it; None if it does so rightly.
+
+    A helper whose other calls return at the same place what is right is right.
+    """
+    named = [one for one in assignments if one.node == node.index]
+    if named and named[-1].returned and not named[-1].is_argument:
+        alike = (one.node for one in assignments if one.place == named[-1].place)
+        return named[-1].place if set(alike) <= misshapen else None
+    return named[-1].place if named else None

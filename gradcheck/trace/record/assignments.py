@@ -113,8 +113,10 @@ def _named(statement: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, bool]
     if isinstance(statement, ast.Dict):
         yield from ((one.id, one, False) for one in statement.values if isinstance(one, ast.Name))
     elif isinstance(statement, ast.Return) and statement.value is not None:
-        if NAMED.fullmatch(text := ast.unparse(statement.value)):
-            yield text, statement.value, True
+        value = statement.value
+        for one in value.elts if isinstance(value, ast.Tuple) else [value]:
+            if NAMED.fullmatch(text := ast.unparse(one)):
+                yield text, one, True
     elif isinstance(statement, ast.Assign):
         for target in statement.targets:
             if isinstance(target, ast.Subscript) and isinstance(statement.value, ast.Name):

@@ -44,6 +44,8 @@ def _part(value: ast.expr | None, block: str) -> ast.expr | None:
             name = key.value if isinstance(key, ast.Constant) else None
             if isinstance(name, str) and name in (block, block.partition("[")[0]):
                 return part
+    if isinstance(value, ast.Call):  # dict(W=dW) or a record
+        return next((one.value for one in value.keywords if one.arg == block), None)
     position = re.fullmatch(r"params\[(\d+)\]", block)
     if isinstance(value, ast.Tuple | ast.List) and position:
         number = int(position[1])

@@ -1,0 +1,128 @@
+"""Bugs in adjoint equations, in helpers that return several gradients, and in their order."""
+
+import pytest
+from named_bugs import assert_found, first_finding
+
+DRIVEN = """
+import numpy as np
+
+h, stiff, rub = 0.1, 3.0, 0.4
+begin, wanted = np.array([0.3, -0.2]), np.array([0.7, 0.1])
+
+
+def moved(state, push):
+    at, fast = state
+    return np.array([at + h * fast, fast + h * (push - stiff * np.sin(at) - rub * fast)])
+
+
+def run(pushes):
+    states = [begin]
+    for push in pushes:
+        states.append(moved(states[-1], push))
+    return states
+
+
+def loss(pushes):
+    states = run(pushes)
+    on_the_way = sum(0.15 * (s - wanted) @ (s - wanted) for s in states[1:-1])
+    return on_the_way + 2.5 * np.sum((states[-1] - wanted) ** 2) + 0.05 * np.sum(pushes**2)
+
+
+def grad(pushes):
+    states = run(pushes)
+    back = 5.0 * (states[-1] - wanted)
+    out = np.zeros(len(pushes))
+    for k in reversed(range(len(pushes))):
+        out[k] = h * back[1] + 0.1 * pushes[k]
+        at = states[k][0]
+        along = np.array([[1.0, h], [-h * stiff * np.cos(at), 1.0 - h * rub]])
+        back = along.T @ back
+        if k:
+            back = back + 0.3 * (states[k] - wanted)
+    return out
+
+
+def params():
+    return np.random.default_rng(12).normal(size=9)
+"""
+
+TWO_WAYS = """
+import numpy as np
+
+rng = np.random.default_rng(13)
+X, y = rng.normal(size=(5, 3, 2)), rng.normal(size=(3, 2))
+
+
+def params():
+    sizes = {"A": (2, 3), "B": (3, 3), "c": (3,), "D": (2, 3), "E": (3, 3), "f": (3,), "G": (6, 2)}
+    return {name: rng.normal(size=size) * 0.6 for name, size in sizes.items()}
+
+
+def states_of(seq, W, U, b):
+    states = [np.zeros((3, 3))]
+    for x in seq:
+        states.append(np.tanh(x @ W + states[-1] @ U + b))
+    return states
+
+
+def both(p):
+    there = states_of(X, p["A"], p["B"], p["c"])
+    back = states_of(X[::-1], p["D"], p["E"], p["f"])
+    joined = np.hstack([there[-1], back[-1]])
+    return there, back, joined, joined @ p["G"]
+
+
+def loss(p):
+    return ((both(p)[-1] - y) ** 2).mean()
+
+
+def through_time(seq, states, last, U):
+    dW, dU, db, dh = 0.0, 0.0, 0.0, last
+    for t in range(len(seq) - 1, -1, -1):
+        da = dh * (1 - states[t + 1] ** 2)
+        dW = dW + seq[t].T @ da
+        dU = dU + states[t].T @ da
+        db = db + da.sum(axis=0)
+        dh = da @ U.T
+    return dW, dU, db
+
+
+def grad(p):
+    there, back, joined, out = both(p)
+    dout = 2 * (out - y) / y.size
+    dG = joined.T @ dout
+    dthere, dback = np.split(dout @ p["G"].T, 2, axis=1)
+    dA, dB, dc = through_time(X, there, dthere, p["B"])
+    dD, dE, df = through_time(X[::-1], back, dback, p["E"])
+    return dict(A=dA, B=dB, c=dc, D=dD, E=dE, f=df, G=dG)
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("along.T @ back", "along @ back", "GC201"),
+        ("back + 0.3 * (states[k] - wanted)", "back + 0.5 * (states[k] - wanted)", "GC105"),
+        ("back + 0.3 * (states[k] - wanted)", "back + (states[k] - wanted)", "GC105"),
+    ],
+)
+def test_the_state_of_an_adjoint_equation_is_blamed_where_it_is_made(right, wrong, code, tmp_path):
+    assert_found(DRIVEN, right, wrong, code, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("    return dW, dU, db", "    return da, dU, db", "GC202"),
+        ("f=df, G=dG)", "f=dc, G=dG)", "GC409"),
+        ("D=dD, E=dE, f=df", "D=dE, E=dD, f=df", "GC411"),
+    ],
+)
+def test_what_is_returned_in_the_wrong_place_is_blamed_there(right, wrong, code, tmp_path):
+    assert_found(TWO_WAYS, right, wrong, code, tmp_path)
+
+
+def test_gradients_that_a_caller_takes_in_another_order_are_no_fault_of_the_helper(tmp_path):
+    right, wrong = "dD, dE, df = through_time", "dE, dD, df = through_time"
+    finding, taken, report = first_finding(TWO_WAYS, right, wrong, tmp_path)
+    assert (finding.code, finding.location.line) == ("GC411", taken + 1), report
