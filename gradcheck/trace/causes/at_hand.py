@@ -72,7 +72,7 @@ class Site:
 
 
 def what_to_write(
-    mend: Mend, state: State, place: Place | None, wrong: str, assignments: Sequence[Assignment]
+    mend: Mend, state: State, place: Place | None, wrong: str, names: Sequence[Assignment]
 ) -> Written:
     """Return the code that makes a value right from the values at hand there.
 
@@ -80,12 +80,11 @@ def what_to_write(
     """
     if mend.candidate is None or place is None or not wrong:
         return Written()
-    named = [one for one in assignments if not one.returned]
     ways = [] if mend.unit.nodes else [False]
     ways += [True] if mend.unit.nodes or _are_made_for(mend.unit, state, place) else []
-    of_sites = (list(_sites(mend, state, place, wrong, named, is_made)) for is_made in ways)
+    of_sites = (list(_sites(mend, state, place, wrong, names, is_made)) for is_made in ways)
     with np.errstate(all="ignore"):
-        written = (_written(mend, state, wrong, named, sites) for sites in of_sites if sites)
+        written = (_written(mend, state, wrong, names, sites) for sites in of_sites if sites)
         return next(filter(None, written), Written())
 
 

@@ -189,8 +189,7 @@ class Compared:
         place = self.state.tape[self.node].place
         if place is None:
             return ""
-        assignments = [a for a in self.points[0].gradient.tape.assignments if not a.returned]
-        scope = names_at(self.state, self.node, place, assignments)
+        scope = names_at(self.state, self.node, place, self.points[0].gradient.tape.names)
         texts = (text for text, index in scope.items() if same(values, self.state.at(index)))
         return min(texts, key=lambda text: (not text.isidentifier(), len(text)), default="")
 

@@ -260,6 +260,6 @@ def _text(node: Node, position: int) -> str:
 def _scope(node: Node, compared: Compared) -> dict[str, int]:
     if node.place is None:
         return {}
-    named = [one for one in compared.points[0].gradient.tape.assignments if not one.returned]
-    scope = names_at(compared.state, node.index, node.place, named)
+    names = compared.points[0].gradient.tape.names
+    scope = names_at(compared.state, node.index, node.place, names)
     return {name: at for name, at in scope.items() if at != node.index and len(name) <= SHORT}

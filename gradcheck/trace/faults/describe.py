@@ -157,8 +157,8 @@ def _written(search: Followed, right: State, mend: Mend, place: Place | None, te
     passes = passes_at(right, node)
     if mend.unit.kind == NODE and len(passes) > 1 and place == right.tape[node].place:
         return Written()
-    assignments = search.points[0].gradient.tape.assignments
-    return what_to_write(mend, right, place, text, assignments)
+    names = search.points[0].gradient.tape.names
+    return what_to_write(mend, right, place, text, names)
 
 
 def _fix(

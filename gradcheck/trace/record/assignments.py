@@ -16,9 +16,9 @@ from types import CodeType, FrameType
 from typing import Any
 
 from gradcheck.trace.record.graph import grouped
-from gradcheck.trace.record.nodes import Assignment, Tape
-from gradcheck.trace.record.places import Place
-from gradcheck.trace.record.recording import node_of
+from gradcheck.trace.record.nodes import HANDED, PLAIN, RETURNED, Assignment, Tape
+from gradcheck.trace.record.places import Place, arguments_of
+from gradcheck.trace.record.recording import is_noted, node_of
 from gradcheck.trace.record.sources import parsed, text_of
 from gradcheck.trace.record.storage import Traced
 from gradcheck.user.calls import is_users_file
@@ -59,6 +59,9 @@ class _Watch:
         entry = self.codes.get(id(code))  # the table keeps the code alive, so that its id is unique
         if entry is None:
             entry = self.codes[id(code)] = code, self._has_any(code)
+        if is_users_file(code.co_filename):
+            for name in arguments_of(code):
+                self._note(frame, code.co_firstlineno, name, (0, 0), HANDED)
         return self.line if entry[1] else None
 
     def _has_any(self, code: CodeType) -> bool:
@@ -70,63 +73,71 @@ class _Watch:
     def line(self, frame: FrameType, event: str, argument: Any) -> Any:
         previous = self.last.pop(id(frame), None)
         if previous is not None:
-            self._note(frame, previous)
+            for named in self.statements(frame.f_code.co_filename)[previous]:
+                self._note(frame, previous, *named)
         if event == "line" and frame.f_lineno in self.statements(frame.f_code.co_filename):
             self.last[id(frame)] = frame.f_lineno
         return self.line
 
-    def _note(self, frame: FrameType, line: int) -> None:
+    def _note(
+        self, frame: FrameType, line: int, target: str, columns: tuple[int, int], how: str
+    ) -> None:
         code = frame.f_code
-        for target, columns, returned in self.statements(code.co_filename)[line]:
-            name, *attributes = target.split(".")
-            value = frame.f_locals.get(name)
-            for attribute in attributes:  # of the object itself: a property would be run
-                value = getattr(value, "__dict__", {}).get(attribute)
-            if isinstance(value, Traced) and self.tape.open:
-                place = Place(code.co_filename, line, line, *columns, code.co_name)
-                node, position = node_of(self.tape, value), len(self.tape.nodes)
-                named = Assignment(node, place, target, code, position, returned)
-                self.tape.assignments.append(named)
+        name, *attributes = target.split(".")
+        value = frame.f_locals.get(name)
+        for attribute in attributes:  # of the object itself: a property would be run
+            value = getattr(value, "__dict__", {}).get(attribute)
+        is_followed = isinstance(value, Traced) and self.tape.open
+        if is_followed and (how != HANDED or is_noted(self.tape, value)):
+            place = Place(code.co_filename, line, line, *columns, code.co_name)
+            node, position = node_of(self.tape, value), len(self.tape.nodes)
+            self.tape.names.append(Assignment(node, place, target, code, position, how))
 
 
 NAMED = re.compile(r"\w+(\.\w+)*")
 
-Statements = dict[int, list[tuple[str, tuple[int, int], bool]]]
-"""By line, for each plain assignment: the name, the columns, and whether it is a return."""
+Statements = dict[int, list[tuple[str, tuple[int, int], str]]]
+"""By line, for each name that a value gets without an operation: it, its columns, and how."""
 
 
 @lru_cache(maxsize=64)
 def plain_assignments(text: str) -> Statements:
-    """Return the plain assignments of a source text."""
+    """Return the plain assignments, loops and unpackings of a source text."""
     return grouped(
-        (at.lineno, (name, (at.col_offset, at.end_col_offset or 0), returned))
+        (at.lineno, (name, (at.col_offset, at.end_col_offset or 0), how))
         for statement in ast.walk(parsed(text))
-        for name, at, returned in _named(statement)
+        for name, at, how in _named(statement)
     )
 
 
-def _named(statement: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, bool]]:
-    """Yield the names that values have after a statement, their places, and if it returns.
+def _named(statement: ast.AST) -> Iterator[tuple[str, ast.expr | ast.stmt, str]]:
+    """Yield the names that values have after a statement, their places, and how they got them.
 
     A value that is put into a dict or a list has the name that it had.
     """
     if isinstance(statement, ast.Dict):
-        yield from ((one.id, one, False) for one in statement.values if isinstance(one, ast.Name))
+        yield from ((one.id, one, PLAIN) for one in statement.values if isinstance(one, ast.Name))
     elif isinstance(statement, ast.Return) and statement.value is not None:
         value = statement.value
         for one in value.elts if isinstance(value, ast.Tuple) else [value]:
             if NAMED.fullmatch(text := ast.unparse(one)):
-                yield text, one, True
+                yield text, one, RETURNED
+    elif isinstance(statement, ast.For):
+        parts = (one for one in ast.walk(statement.target) if isinstance(one, ast.Name))
+        yield from ((one.id, one, HANDED) for one in parts)
     elif isinstance(statement, ast.Assign):
         for target in statement.targets:
+            if isinstance(target, ast.Tuple) and not isinstance(statement.value, ast.Tuple):
+                parts = (one for one in ast.walk(target) if isinstance(one, ast.Name))
+                yield from ((one.id, one, HANDED) for one in parts)
             if isinstance(target, ast.Subscript) and isinstance(statement.value, ast.Name):
-                yield statement.value.id, statement.value, False
+                yield statement.value.id, statement.value, PLAIN
             if isinstance(target, ast.Name) and isinstance(statement.value, ast.List | ast.Tuple):
                 parts = (one for one in statement.value.elts if isinstance(one, ast.Name))
-                yield from ((one.id, one, False) for one in parts)
+                yield from ((one.id, one, PLAIN) for one in parts)
             for name, value in _pairs(target, statement.value):
                 if isinstance(value, ast.Name | ast.Attribute | ast.Subscript):
-                    yield name.id, statement, False
+                    yield name.id, statement, PLAIN
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.Name, ast.expr]]:

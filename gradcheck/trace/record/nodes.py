@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from gradcheck.trace.record.places import Chain, Place, arguments_of, chain_of_c
 
 OUTPUT = "output"
 RAISED = "raised"
+
+PLAIN, RETURNED, HANDED = "assigned as it is", "returned", "handed over"
+"""How a value gets a name; arguments, loops and unpackings hand it over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,12 @@ class Assignment:
     target: str
     code: Any
     position: int
-    returned: bool = False
+    how: str = PLAIN
+
+    @property
+    def returned(self) -> bool:
+        """Whether the value is returned by the name."""
+        return self.how == RETURNED
 
     @property
     def is_argument(self) -> bool:
@@ -142,7 +151,7 @@ class Tape:
     Attributes:
         nodes: the values.
         leaks: the operations that could not be traced.
-        assignments: the plain assignments that ran.
+        names: the names that values were given or returned by, in the order of execution.
         failed: the node of the operation that raised an exception, if any.
         array_type: the class of the arrays that record on this tape.
         open: whether operations are recorded; if not, traced arrays behave like plain ones.
@@ -154,7 +163,7 @@ class Tape:
     array_type: type[Any]
     nodes: list[Node] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
-    assignments: list[Assignment] = field(default_factory=list)
+    names: list[Assignment] = field(default_factory=list)
     failed: Node | None = None
     open: bool = True
     hook: Callable[..., Any] | None = None
@@ -163,6 +172,11 @@ class Tape:
     lock: threading.Lock = field(default_factory=threading.Lock)
     _last: tuple[Chain, tuple[int, ...]] = ((), ())
     _library_calls: int = 0
+
+    @cached_property
+    def assignments(self) -> list[Assignment]:
+        """The plain assignments and returns, which can be wrong."""
+        return [one for one in self.names if one.how != HANDED]
 
     def record(
         self,

@@ -86,6 +86,15 @@ def node_of(tape: Tape, array: Any) -> int:
     return int(array.node)
 
 
+def is_noted(tape: Tape, array: Any) -> bool:
+    """True if the tape has a node with an array's present value, and need not make one."""
+    storage = array.storage
+    is_old = storage is not None and array.version != storage.version
+    return (
+        array.node is not None and not is_old and tape.nodes[array.node].value.shape == array.shape
+    )
+
+
 def apply(
     tape: Tape | None,
     function: Callable[..., Any],

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
+from types import CodeType
 
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.record.graph import grouped
-from gradcheck.trace.record.nodes import Assignment, Reference
-from gradcheck.trace.record.places import Place
+from gradcheck.trace.record.nodes import Assignment, Node, Reference
+from gradcheck.trace.record.places import Chain, Place
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.operand_text import operand_text, with_place
 from gradcheck.trace.wording.words import SHORT, assigned_name
@@ -22,9 +23,7 @@ Operand = tuple[str, int, int]
 """An operand: its text, the index of the operation that uses it, and the index of its value."""
 
 
-def names_at(
-    state: State, index: int, place: Place, assignments: Sequence[Assignment]
-) -> dict[str, int]:
+def names_at(state: State, index: int, place: Place, names: Sequence[Assignment]) -> dict[str, int]:
     """Return the values by the texts by which the function at a place can refer to them.
 
     These are values that it computes or reads before the operation `index`, or reads after it, or
@@ -32,34 +31,60 @@ def names_at(
     """
     tape, calls = state.tape, with_place(state, state.tape[index]).chain
     level = next((i for i, call in enumerate(calls) if call.place.function == place.function), -1)
+    if level < 0:
+        return {}
+    around = tape[max(0, index - BACK) : index + AHEAD]
+    inside = [node for node in around if _depth_of(node, calls[level:]) is not None]
+    named = _named_inside(inside[0].index, state, names, calls[level].code)
+    # a name that is given at the place itself is used later, perhaps in the next pass of a loop
+    earlier = [i for i, one in enumerate(named) if one.place == place and one.position <= index]
+    given_at = max(earlier, default=len(named))
     scope: dict[str, int] = {}
-    code = calls[level].code if level >= 0 else None
-    plain = grouped((item.node, item.target) for item in assignments if code and item.code is code)
-    for node in tape[max(0, index - BACK) : index + AHEAD] if level >= 0 else ():
+    for node in inside:
+        while given_at and named[0].position <= min(node.index, index):
+            scope = _renamed(scope, named[0].target, named.popleft().node)
+            given_at -= 1
         depth = len(node.chain) - len(calls) + level
-        if depth < 0 or node.chain[depth + 1 :] != calls[level + 1 :]:
-            continue
-        call = node.chain[depth]
-        if call.code is not calls[level].code:
-            continue
-        source = call.place.source
+        source = node.chain[depth].place.source
         for position, argument in enumerate(node.arguments) if depth == 0 else ():
             text = _text(source, position)
             if text and isinstance(argument, Reference) and argument.index < index:
-                earlier = scope.setdefault(text, argument.index)
-                scope[text] = argument.index if node.index <= index else earlier
+                known = scope.setdefault(text, argument.index)
+                scope[text] = argument.index if node.index <= index else known
         if node.index >= index:
             is_made_of_them = index < node.index and max(node.operands, default=0) < index
             if depth == 0 and is_made_of_them and len(source) <= SHORT and _is_whole(source):
                 scope.setdefault(source, node.index)
             continue
-        for name in filter(None, (assigned_name(call.place), *plain.get(node.index, ()))):
-            word = re.compile(rf"\b{re.escape(name)}\b")  # texts with the old value are stale
-            scope = {text: at for text, at in scope.items() if not word.search(text)}
-            scope[name] = node.index
+        name = assigned_name(node.chain[depth].place)
+        scope = _renamed(scope, name, node.index) if name else scope
         if depth == 0 and len(source) <= SHORT and _is_whole(source):
             scope[source] = node.index
+    scope = {**{one.target: one.node for one in named if one.node < index}, **scope}
     return {text: at for text, at in scope.items() if tape[at].is_float}
+
+
+def _depth_of(node: Node, calls: Chain) -> int | None:
+    """Return how many calls up an operation is in the first of some calls; None if it is not."""
+    depth = len(node.chain) - len(calls)
+    if depth < 0 or node.chain[depth + 1 :] != calls[1:]:
+        return None
+    return depth if node.chain[depth].code is calls[0].code else None
+
+
+def _named_inside(
+    first: int, state: State, names: Sequence[Assignment], code: CodeType
+) -> deque[Assignment]:
+    """Return the names that a call gives, whose first operation is known, from that on."""
+    before = next((i for i in range(first - 1, -1, -1) if state.tape[i].chain), -1)
+    named = (one for one in names if one.code is code and not one.returned)
+    return deque(one for one in named if one.position > before)
+
+
+def _renamed(scope: dict[str, int], name: str, index: int) -> dict[str, int]:
+    """Return the scope with a new value of a name; texts with the old one are stale."""
+    word = re.compile(rf"\b{re.escape(name)}\b")
+    return {**{text: at for text, at in scope.items() if not word.search(text)}, name: index}
 
 
 @lru_cache(maxsize=4096)
