@@ -142,11 +142,14 @@ def size_cause(compared: Compared) -> Cause | None:
         for node in islice(latest_first(tape, [compared.operand]), DEEPEST)
         if not node.is_leaf and _function_of(node) is code
     ]
+    added = [node for node in made if node.operation in REDUCTIONS and node.value.size]
+    counts = {tape[node.operands[0]].value.size // node.value.size for node in added}
     sizes = sizes_of(made)
-    for size in sorted(sizes & set(_whole_numbers(made, tape))):
-        for other in sorted(sizes - {size}):
+    for size in sorted(set(_whole_numbers(made, tape))):
+        for other in sorted((counts | sizes if size in sizes else counts) - {size}):
             if _is_right_with(compared, made, size, other):
-                words = f"{size} stands where {other} belongs, the length of another axis"
+                what = "the length of another axis" if other in sizes else "the number of summands"
+                words = f"{size} stands where {other} belongs, {what}"
                 return Cause(fault.OTHER_SIZE, words, f"take {other} for {size}")
     return None
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from gradcheck.arrays import same_arrays
 from gradcheck.trace import fault
+from gradcheck.trace.causes.axis_causes import REDUCTIONS
 from gradcheck.trace.causes.compared import Array, Compared, agrees_with
 from gradcheck.trace.causes.other_passes import at_other_passes
 from gradcheck.trace.causes.redo import (
@@ -183,7 +184,8 @@ def _own_behind(compared: Compared) -> Iterator[Node]:
 
 
 def _adds_nothing(node: Node, tape: Sequence[Node]) -> bool:
-    terms = [tape[index].value for index in node.operands] if node.operation == "add" else []
+    is_sum = node.operation == "add" or node.operation in REDUCTIONS
+    terms = [tape[index].value for index in node.operands] if is_sum else []
     return any(same_arrays([term], [node.value]) for term in terms)
 
 
@@ -230,7 +232,8 @@ def _ways_with(
         for position, argument in enumerate(node.arguments[:2])
         if isinstance(argument, Reference)
     ]
-    is_elementwise = node.operation in OTHERWISE
+    is_reduction = node.operation in REDUCTIONS
+    is_elementwise = node.operation in OTHERWISE and not is_reduction
     for text, layout in LAYOUTS:
         laid, named = layout(value), text.format(name)
         for position, present, what in ((RESULT, node.value, whole), *parts):
@@ -246,7 +249,8 @@ def _ways_with(
                 yield Cause(kind, words, fix, node.index), change
     for position, present, what in parts:
         fits = is_elementwise and value.size and fits_into(value.shape, node.value.shape)
-        if fits or present.shape == value.shape:
+        reduced = is_reduction and value.ndim == present.ndim and node.index != compared.operand
+        if fits or reduced or present.shape == value.shape:
             words = f"`{name}` belongs in the place of {what} in {whole}"
             change = partial(partial, taking, position)
             yield Cause(fault.OTHER_OPERAND, words, f"write `{name}`", node.index), change
