@@ -247,7 +247,7 @@ def _is_elsewhere(candidate: Candidate, actual: ByPoint, values: ByPoint) -> boo
 def _is_other_mean(unit: Unit, view: View) -> bool:
     """True if a forward value may be a sum in place of a mean, or the reverse."""
     is_reduced = view.state.tape[unit.first].operation in ("sum", "mean", "add.reduce")
-    return unit.kind == NODE and is_reduced and not carries(unit, view)
+    return unit.kind == NODE and is_reduced and unit.first not in view.carrying
 
 
 def _without(unit: Unit, trials: Trials) -> Mend | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.nodes import Node
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
     up = [node.index for node in state.tape if mask >> node.index & 1]
     several = [state.at(index) for index in up]
     explained = dict(zip(up, known.explaining_each(several, exact_values=True), strict=True))
+    for index in up:
+        if _adds_up_values(state.tape[index], state, explained):
+            # a derivative may be a multiple of it by chance
+            explained[index] = [one for one in explained[index] if one.kind == VALUE]
     carrying = _carrying(state, explained)
     for index in carrying & explained.keys():
         # a value computed from an adjoint is no slope, even of an elementwise loss
@@ -84,6 +90,14 @@ def view_of(state: State, wrong: frozenset[str], known: Known) -> View:
         and any(other in carrying for other in state.tape[index].operands)
     )
     return View(state, order, explained, carrying, additive)
+
+
+def _adds_up_values(node: Node, state: State, explained: Mapping[int, Sequence[Quantity]]) -> bool:
+    """True for a sum of a value that the loss computes, and that is no adjoint."""
+    if node.operation not in ("sum", "mean") or not node.operands:
+        return False
+    kinds = {known.kind for known in explained.get(node.operands[0], ())}
+    return VALUE in kinds and ADJOINT not in kinds and not state.tape[node.operands[0]].is_leaf
 
 
 def _carrying(state: State, explained: dict[int, list[Quantity]]) -> frozenset[int]:
