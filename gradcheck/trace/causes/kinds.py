@@ -36,10 +36,9 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
     number = _worst_pass(mend, first.size)
     actual = in_pass(mend.actual, number, first.shape)
     explained = known.explaining(actual)
-    in_order = [other for other in explained if same(actual, other.values)] or [
-        other for other in explained if multiple_of(actual, other.values, LOOSE)
-    ]
-    is_now = named(in_order, words) or expression
+    equal = [other for other in explained if same(actual, other.values)]
+    multiples = (other for other in explained if multiple_of(actual, other.values, LOOSE))
+    is_now = named(equal or list(multiples), words) or expression
     if mend.how == ZERO:
         return fault.EXTRA_TERM, is_now, "nothing"
     if mend.how == OWN:
@@ -59,7 +58,7 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
         if candidate.kind == PRODUCT:  # a known product has a name of its own
             should_be = named(known.explaining(right), words) or should_be
         times = proportion(actual, right)
-        if is_now == should_be and times is not None:
+        if times is not None and (is_now == should_be or not equal):
             is_now = f"{constant(times * mend.factor)} times {should_be}"
         if mend.how == REST:
             should_be += ", less what is rightly added later,"
