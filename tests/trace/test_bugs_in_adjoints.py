@@ -126,3 +126,92 @@ def test_gradients_that_a_caller_takes_in_another_order_are_no_fault_of_the_help
     right, wrong = "dD, dE, df = through_time", "dE, dD, df = through_time"
     finding, taken, report = first_finding(TWO_WAYS, right, wrong, tmp_path)
     assert (finding.code, finding.location.line) == ("GC411", taken + 1), report
+
+
+FLOW = """
+import numpy as np
+
+rng = np.random.default_rng(14)
+X = rng.normal(size=(7, 4))
+
+
+def params():
+    def layer():
+        sizes = {"W": (2, 3), "S": (3, 2), "T": (3, 2)}
+        return {name: 0.7 * rng.normal(size=size) for name, size in sizes.items()}
+    return [layer(), layer()]
+
+
+def coupled(x, layer):
+    kept, moved = x[:, :2], x[:, 2:]
+    h = np.tanh(kept @ layer["W"])
+    log_scale = np.tanh(h @ layer["S"])
+    out = np.hstack([moved * np.exp(log_scale) + h @ layer["T"], kept])
+    return out, (kept, moved, h, log_scale)
+
+
+def loss(layers):
+    z, log_det = X, 0.0
+    for layer in layers:
+        z, cache = coupled(z, layer)
+        log_det = log_det + cache[-1].sum(axis=1)
+    return np.mean(0.5 * (z**2).sum(axis=1) - log_det)
+
+
+def grad(layers):
+    z, caches = X, []
+    for layer in layers:
+        z, cache = coupled(z, layer)
+        caches.append(cache)
+    m, grads = len(X), []
+    dz = z / m
+    for layer, (kept, moved, h, log_scale) in zip(layers[::-1], caches[::-1]):
+        dout, dkept = dz[:, :2], dz[:, 2:]
+        ds = dout * moved * np.exp(log_scale) - 1 / m
+        dpre = ds * (1 - log_scale**2)
+        dh = (dpre @ layer["S"].T + dout @ layer["T"].T) * (1 - h**2)
+        grads.insert(0, {"W": kept.T @ dh, "S": h.T @ dpre, "T": h.T @ dout})
+        dz = np.hstack([dkept + dh @ layer["W"].T, dout * np.exp(log_scale)])
+    return grads
+"""
+
+SPARSE = """
+import numpy as np
+
+rng = np.random.default_rng(15)
+X, wanted, weight = rng.uniform(size=(5, 8)), 0.2, 1.5
+
+
+def params():
+    return {"A": rng.normal(size=(3, 5)), "B": rng.normal(size=(5, 3))}
+
+
+def loss(p):
+    h = 1 / (1 + np.exp(-p["A"] @ X))
+    active = h.mean(axis=1)
+    kl = wanted * np.log(wanted / active) + (1 - wanted) * np.log((1 - wanted) / (1 - active))
+    return ((p["B"] @ h - X) ** 2).sum() / 16 + weight * kl.sum()
+
+
+def grad(p):
+    h = 1 / (1 + np.exp(-p["A"] @ X))
+    active = h.mean(axis=1)
+    off = (p["B"] @ h - X) / 8
+    dkl = weight * (-wanted / active + (1 - wanted) / (1 - active)) / 8
+    dA = ((p["B"].T @ off + dkl[:, None]) * h * (1 - h)) @ X.T
+    dB = off @ h.T
+    dBh = dB * h.mean()
+    return {"A": dA, "B": dB}
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "right", "wrong", "code"),
+    [
+        (FLOW, "dout * moved * np.exp", "dout * np.exp", "GC413"),
+        (SPARSE, "h.mean(axis=1)\n    off", "h.sum(axis=1)\n    off", "GC606"),
+        (SPARSE, '"B": dB}', '"B": dBh}', "GC415"),
+    ],
+)
+def test_what_is_in_scope_and_what_is_a_sum_is_known(program, right, wrong, code, tmp_path):
+    assert_found(program, right, wrong, code, tmp_path)

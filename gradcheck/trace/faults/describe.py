@@ -66,6 +66,7 @@ def of_special(search: Followed, state: State, special: Special) -> tuple[Fault,
         actual_value=special.actual,
         expected_value=special.expected,
         blocks=blocks,
+        cause=Cause(special.kind, special.words) if special.words else None,
         fix=special.fix,
     )
     bare = with_left_out(search, bare)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +14,7 @@ from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.operations import ELEMENTWISE
 from gradcheck.trace.adjoints.points import Point
-from gradcheck.trace.causes.compared import Followed
+from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.fault import Fault
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.locating.outputs import Output, provenance
@@ -25,6 +26,7 @@ from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
 from gradcheck.trace.wording.operand_text import with_place
 from gradcheck.trace.wording.parts import returned_place
+from gradcheck.trace.wording.words import assigned_name
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Special:
     """A fault of a special kind: its place, what mends it, and the outputs that it makes wrong.
 
     `actual` and `expected` are the wrong and the right value, if known. An empty `fix` means that
-    the kind says what to write. One that is still to be tried has no outputs.
+    the kind says what to write, and empty `words` that it says what is wrong. One that is still to
+    be tried has no outputs.
     """
 
     kind: str
@@ -43,7 +46,12 @@ class Special:
     actual: NDArray[Any] | None = None
     expected: NDArray[Any] | None = None
     fix: str = ""
+    words: str = ""
 
+
+EXACT = 1e-9
+
+WRITTEN = re.compile(r"([\w.]+)(?:\[.*\]$|\[.*\] [+-]= | [+-]= )")
 
 ADD = "add with += what every pass makes"
 
@@ -54,6 +62,7 @@ def special_fault(view: View, wrong: frozenset[str], points: Sequence[Point]) ->
         _never_written(view.state, wrong)
         or _earlier_call(view, wrong)
         or _not_returned(view.state, wrong, points)
+        or _another_returned(view.state, wrong)
     )
 
 
@@ -159,15 +168,7 @@ def _earlier_call(view: View, wrong: frozenset[str]) -> Special | None:
 
 def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) -> Special | None:
     """Find a gradient that is computed and does not reach the returned value."""
-    tape = state.tape
-    dead = [
-        node
-        for node in tape
-        if not node.is_leaf
-        and node.is_float
-        and node.name != OUTPUT
-        and not state.live >> node.index & 1
-    ]
+    dead = _dead(state)
     for output in _chosen(state, wrong):
         if np.any(output.part(state.values[0][output.node])) or output.entries is not None:
             continue
@@ -187,6 +188,41 @@ def _not_returned(state: State, wrong: frozenset[str], points: Sequence[Point]) 
                 continue
             special = _put_right(fault.NOT_RETURNED, Blame(node.place), node.index, output, state)
             return replace(special, actual=actual[0], expected=true[0])
+    return None
+
+
+def _dead(state: State) -> list[Node]:
+    """Return the values that no output depends on."""
+    made = [node for node in state.tape if not node.is_leaf and node.is_float]
+    return [one for one in made if one.name != OUTPUT and not state.live >> one.index & 1]
+
+
+def _name_of(place: Place) -> str:
+    """Return the name that a statement gives to a value, or of the array it writes into, or ''."""
+    written = WRITTEN.match(place.source)
+    return assigned_name(place) or (written[1] if written else "")
+
+
+def _another_returned(state: State, wrong: frozenset[str]) -> Special | None:
+    """Find a right gradient with a name that is not used, where another value is returned."""
+    dead = [node for node in _dead(state) if node.place is not None]
+    for output in _chosen(state, wrong) if dead else ():
+        made = _as_computed(output, state)
+        for node in reversed(dead if output.entries is None and np.any(output.true[0]) else ()):
+            is_right = same(state.at(node.index), output.true, EXACT)
+            place = returned_place(node.chain, output.block) if is_right else None
+            if place is None or node.place is None or made.place is None:
+                continue
+            name = _name_of(node.place)
+            if name and name != place.source:
+                return replace(
+                    _put_right(fault.OTHER_OPERAND, Blame(place), made.index, output, state),
+                    actual=state.values[0][made.index],
+                    expected=output.true[0],
+                    words=f"`{place.source}` is returned, and `{name}` (line {node.place.line}), "
+                    "which is not used, is right",
+                    fix=f"return `{name}`",
+                )
     return None
 
 
