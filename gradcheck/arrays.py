@@ -153,3 +153,25 @@ def one_factor(ratios: Sequence[float] | NDArray[np.float64], close: float) -> f
 def without_units(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     """True if two shapes are the same but for axes of length 1."""
     return [length for length in one if length != 1] == [n for n in other if n != 1]
+
+
+def roughness(
+    used: Sequence[NDArray[Any]], inputs: Sequence[NDArray[Any]], fewest: int = 8
+) -> float:
+    """Return the total variation of a slope over its sorted inputs, relative to a random order.
+
+    Infinite with fewer than `fewest` entries, which can look smooth by chance.
+    """
+    if any(value.shape != of.shape for value, of in zip(used, inputs, strict=True)):
+        return np.inf
+    y = np.concatenate([np.ravel(value) for value in used])
+    x = np.concatenate([np.ravel(value) for value in inputs])
+    finite = np.isfinite(y) & np.isfinite(x)
+    x, y = x[finite], y[finite]
+    if len(y) < fewest or not np.ptp(y):
+        return np.inf
+    along = np.abs(np.diff(y[np.argsort(x)])).sum()
+    # each value less all below it, and all above less it
+    ranks = 2 * np.arange(len(y)) + 1 - len(y)
+    shuffled = 2 * (ranks @ np.sort(y)) / len(y) ** 2 * (len(y) - 1)
+    return float(along / shuffled)

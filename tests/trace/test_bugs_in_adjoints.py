@@ -113,7 +113,7 @@ def test_the_state_of_an_adjoint_equation_is_blamed_where_it_is_made(right, wron
 @pytest.mark.parametrize(
     ("right", "wrong", "code"),
     [
-        ("    return dW, dU, db", "    return da, dU, db", "GC202"),
+        ("    return dW, dU, db", "    return da, dU, db", "GC415"),
         ("f=df, G=dG)", "f=dc, G=dG)", "GC409"),
         ("D=dD, E=dE, f=df", "D=dE, E=dD, f=df", "GC411"),
     ],
@@ -198,10 +198,10 @@ def grad(p):
     active = h.mean(axis=1)
     off = (p["B"] @ h - X) / 8
     dkl = weight * (-wanted / active + (1 - wanted) / (1 - active)) / 8
-    dA = ((p["B"].T @ off + dkl[:, None]) * h * (1 - h)) @ X.T
+    dh = p["B"].T @ off + dkl[:, None]
+    dA = (dh * h * (1 - h)) @ X.T
     dB = off @ h.T
-    dBh = dB * h.mean()
-    return {"A": dA, "B": dB}
+    return {"B": dB, "A": dA}
 """
 
 
@@ -210,7 +210,7 @@ def grad(p):
     [
         (FLOW, "dout * moved * np.exp", "dout * np.exp", "GC413"),
         (SPARSE, "h.mean(axis=1)\n    off", "h.sum(axis=1)\n    off", "GC606"),
-        (SPARSE, '"B": dB}', '"B": dBh}', "GC415"),
+        (SPARSE, '"A": dA}', '"A": dh}', "GC415"),
     ],
 )
 def test_what_is_in_scope_and_what_is_a_sum_is_known(program, right, wrong, code, tmp_path):

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 
-from gradcheck.trace.causes.compared import roughness
+from gradcheck.arrays import roughness
 
 
 def test_a_function_of_its_input_is_smooth_and_a_shuffled_one_is_rough():

@@ -143,7 +143,10 @@ class Compared:
         known = self.known.of_kind(SLOPE)
         wanted = self.candidate
         is_part = wanted is not None and wanted.kind == CONTRIBUTION
-        begins = {*self.derived_by, *([wanted.node] if wanted is not None and is_part else [])}
+        begins = {
+            *self.derived_by,
+            *(self._in_all_passes(wanted.node) if wanted and is_part else ()),
+        }
         pairs = [
             (quantity, arriving)
             for quantity in (*known, *self.around)
@@ -152,6 +155,13 @@ class Compared:
             if same(product(arriving, quantity.values), self.expected)
         ]
         return sorted(pairs, key=lambda pair: pair[0].node)
+
+    def _in_all_passes(self, node: int) -> Iterator[int]:
+        """Yield the values that one operation of the loss makes in all passes of a loop."""
+        first = self.loss_nodes[node]
+        for one in self.loss_nodes:
+            if one.chain == first.chain and one.name == first.name:
+                yield one.index
 
     @cached_property
     def around(self) -> list[Quantity]:
@@ -240,23 +250,6 @@ def negative(values: Arrays) -> Arrays:
 def transposed(values: Arrays) -> Arrays:
     """Return the transpose at each point, of stacked matrices too; vectors stay as they are."""
     return [value.swapaxes(-1, -2) if value.ndim > 1 else value for value in values]
-
-
-def roughness(used: Arrays, inputs: Arrays) -> float:
-    """Return the total variation of a slope over its sorted inputs, relative to a random order."""
-    if any(value.shape != of.shape for value, of in zip(used, inputs, strict=True)):
-        return np.inf
-    y = np.concatenate([np.ravel(value) for value in used])
-    x = np.concatenate([np.ravel(value) for value in inputs])
-    finite = np.isfinite(y) & np.isfinite(x)
-    x, y = x[finite], y[finite]
-    if len(y) < FEWEST or not np.ptp(y):
-        return np.inf
-    along = np.abs(np.diff(y[np.argsort(x)])).sum()
-    # each value less all below it, and all above less it
-    ranks = 2 * np.arange(len(y)) + 1 - len(y)
-    shuffled = 2 * (ranks @ np.sort(y)) / len(y) ** 2 * (len(y) - 1)
-    return float(along / shuffled)
 
 
 def made_of(compared: Compared) -> Iterator[Node]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradcheck.arrays import roughness
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
@@ -14,12 +15,13 @@ from gradcheck.trace.causes.compared import (
     Arrays,
     Compared,
     is_activation,
+    product,
     quotient,
-    roughness,
     same,
 )
 from gradcheck.trace.causes.factor_causes import missing_cause
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.graph import made_from
 
 LOOSE = 1e-5
 """The tolerance of slopes by differences."""
@@ -55,7 +57,7 @@ def slope_cause(compared: Compared) -> Cause | None:
     slopes = list(_slopes(compared))
     finds = (
         *(_missing, _one_of_two, _inactive, _twice, _at_output, _itself),
-        *(_other_factor, _of_another, _elsewhere),
+        *(_lacks_factor, _other_factor, _of_another, _elsewhere),
     )
     for find in finds:
         for slope in slopes:
@@ -208,6 +210,25 @@ def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
         ):
             other = compared.words.quantity(*quantity.key)
             return Cause(fault.SLOPE_OF_ANOTHER, f"it is {other}, not {_name(compared, slope)}")
+    return None
+
+
+def _lacks_factor(compared: Compared, slope: _Slope) -> Cause | None:
+    """Return the cause if the other factor of a product is missing in its derivative."""
+    nodes = compared.loss_nodes
+    of_begin = made_from(nodes, slope.begin, slope.end)
+    products = [nodes[one] for one in of_begin if nodes[one].operation == "multiply"]
+    for other in {one for node in products for one in node.operands} - of_begin:
+        values = compared.values(other)
+        if (
+            values[0].dtype.kind == "f"
+            and np.ptp(values[0])
+            and same(product(slope.used, values), slope.right)
+        ):
+            name = compared.text_of(values)
+            name = f"`{name}`" if name else compared.words.name(other)
+            words = f"the factor {name} is missing"
+            return Cause(fault.FACTOR_MISSING, words, f"multiply by {name}")
     return None
 
 

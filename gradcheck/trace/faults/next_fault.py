@@ -15,8 +15,9 @@ from gradcheck.trace.faults.blame import Blame, blame, blame_use, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.namings import naming
 from gradcheck.trace.faults.passes import lost_passes
+from gradcheck.trace.faults.returned import not_returned, wrong_shape
 from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
-from gradcheck.trace.faults.special import special_fault, wrong_shape
+from gradcheck.trace.faults.special import special_fault
 from gradcheck.trace.locating.given import given_wrongly
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
@@ -43,7 +44,11 @@ def next_fault(
     if not wrong:
         special = wrong_shape(view, state.misshapen(), assignments)
         return (None if special is None else of_special(search, state, special)), False
-    special = special_fault(view, wrong, search.points) or lost_passes(view, wrong, names)
+    special = (
+        special_fault(view, wrong)
+        or not_returned(view, wrong, search.points, assignments)
+        or lost_passes(view, wrong, names)
+    )
     if special is not None:
         return of_special(search, state, special), False
     trials = Trials(view, wrong, search.candidates, search.deadline)
