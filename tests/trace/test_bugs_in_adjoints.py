@@ -169,8 +169,10 @@ def grad(layers):
         dout, dkept = dz[:, :2], dz[:, 2:]
         ds = dout * moved * np.exp(log_scale) - 1 / m
         dpre = ds * (1 - log_scale**2)
-        dh = (dpre @ layer["S"].T + dout @ layer["T"].T) * (1 - h**2)
-        grads.insert(0, {"W": kept.T @ dh, "S": h.T @ dpre, "T": h.T @ dout})
+        dt = dout
+        up = dpre @ layer["S"].T + dt @ layer["T"].T
+        dh = up * (1 - h**2)
+        grads.insert(0, {"W": kept.T @ dh, "S": h.T @ dpre, "T": h.T @ dt})
         dz = np.hstack([dkept + dh @ layer["W"].T, dout * np.exp(log_scale)])
     return grads
 """
@@ -209,6 +211,8 @@ def grad(p):
     ("program", "right", "wrong", "code"),
     [
         (FLOW, "dout * moved * np.exp", "dout * np.exp", "GC413"),
+        (FLOW, "dh = up * (1 - h**2)", "dh = up * 1", "GC303"),
+        (FLOW, "dpre @ layer", "dt @ layer", "GC405"),
         (SPARSE, "h.mean(axis=1)\n    off", "h.sum(axis=1)\n    off", "GC606"),
         (SPARSE, '"A": dA}', '"A": dh}', "GC415"),
     ],

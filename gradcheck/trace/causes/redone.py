@@ -92,6 +92,12 @@ OTHERWISE: dict[str, tuple[Way, ...]] = {
         for sign, by in (("-", -1), ("+", 1))
     ),
 }
+MULTIPLIED: Way = (
+    fault.MATRIX_PRODUCT,
+    "`{all}` is a matrix product, and is to be elementwise",
+    "write `{0} * {1}`",
+    np.multiply,
+)
 NEGATED: Way = (fault.SIGN, "`{0}` has the wrong sign in `{all}`", "", np.negative)
 TURNED: tuple[Way, ...] = (
     (fault.TRANSPOSED, "`{0}` is to be transposed in `{all}`", "transpose `{0}`", np.transpose),
@@ -111,6 +117,7 @@ LACKING: tuple[Way, ...] = (
 LAYOUTS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
     ("{}", lambda value: value),
     ("{}[:, None]", lambda value: value[:, None] if value.ndim == 1 else np.zeros(0)),
+    ("{}[..., None]", lambda value: value[..., None] if value.ndim > 1 else np.zeros(0)),
 )
 """How a value in scope may be laid out; an empty array where it cannot be."""
 
@@ -195,6 +202,8 @@ def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial
     ways = [(way, partial(with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())]
     if len(first.arguments) == 1:
         ways.append((NEGATED, partial(on_operand, np.negative, 0)))
+    if first.operation in PRODUCTS:
+        ways.append((MULTIPLIED, partial(with_function, np.multiply)))
     for position, way in enumerate(TURNED if first.operation in PRODUCTS else ()):
         ways.append((way, partial(on_operand, np.transpose, position)))
     for (kind, words, fix, _), change in ways:

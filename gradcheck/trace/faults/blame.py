@@ -15,6 +15,7 @@ from gradcheck.trace.faults.namings import (
     listed,
     naming,
     returned_for,
+    used_rightly,
 )
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
@@ -135,7 +136,8 @@ def _blame_operand(
     is_turned = _is_moved_wrongly(mend, view, source)  # the right value, with entries moved
     calls = () if is_turned else made.chain[: up + 1]
     assigned = (assigned_to(node, operand, call, names) for call in calls)
-    if (assignment := next(filter(None, assigned), None)) is not None:
+    assignment = next(filter(None, assigned), None)
+    if assignment is not None and not used_rightly(assignment, operand, view):
         return Blame(assignment.place, (place, *also))
     added = _added_by_the_loss(mend, view, words)
     made_at = None

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import COPIES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Call, Place
@@ -117,3 +118,19 @@ def assigned_to(
         ):
             latest = assignment
     return latest
+
+
+def used_rightly(assignment: Assignment, operand: int, view: View) -> bool:
+    """True if a value is also used by a name that an assignment gave it where all is right."""
+    state, word = view.state, re.compile(rf"\b{re.escape(assignment.target)}\b")
+    wrong = set(view.order)
+    right = [
+        state.tape[one]
+        for one in state.consumers[operand]
+        if one not in wrong and state.live >> one & 1
+    ]
+    return any(
+        one.chain[0].code is assignment.code and word.search(one.source)
+        for one in right
+        if one.chain
+    )

@@ -63,8 +63,22 @@ def first_mend(trials: Trials, strict: bool, until: float = math.inf) -> Outcome
     `until` on are not tried.
     """
     outcome = _in_order(trials, strict, until)
-    earlier = None if outcome.mend is None else _begun_before(outcome.mend, trials, strict)
-    return outcome if earlier is None else replace(outcome, mend=earlier)
+    if outcome.mend is None:
+        return outcome
+    mend = _begun_before(outcome.mend, trials, strict) or outcome.mend
+    return replace(outcome, mend=_where_left_out(mend, trials) or mend)
+
+
+def _where_left_out(mend: Mend, trials: Trials) -> Mend | None:
+    """Return the mend of what only copies the mended values: a factor was left out there."""
+    view, users = trials.view, trials.state.consumers
+    copies = tuple(users[index][0] for index in mend.unit.nodes if len(users[index]) == 1)
+    is_copied = 0 < len(copies) == len(mend.unit.nodes) and all(map(view.is_idle, copies))
+    if not is_copied or mend.how != QUANTITY:
+        return None
+    unit = replace(mend.unit, position=copies[0], nodes=copies)
+    other = trials.attempt(unit, mend.expected, QUANTITY, mend.candidate)
+    return other if other is not None and other.outputs >= mend.outputs else None
 
 
 def _begun_before(mend: Mend, trials: Trials, strict: bool) -> Mend | None:
