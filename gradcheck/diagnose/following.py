@@ -30,6 +30,7 @@ from gradcheck.trace.fault import (
     NUMBER,
     OTHER_FORMULA,
     OTHER_SIZE,
+    PAIRED,
 )
 from gradcheck.words import gradient_of, listed
 
@@ -57,7 +58,7 @@ def with_faults(
     weak = _uncertain(rules)
     errors = [one.code for one in findings if one.severity == "error"]
     doubt = search.doubt
-    if doubt is not None and doubt.kind == OTHER_FORMULA and failed <= set(doubt.blocks):
+    if doubt is not None and doubt.kind in (OTHER_FORMULA, PAIRED) and failed <= set(doubt.blocks):
         rest = (one for one in findings if one.severity != "error")
         return tuple(one for one in (_of_fault(doubt, rules), *rest) if one is not None)
     if doubt is not None and weak.issuperset(errors) and failed <= set(doubt.blocks):

@@ -82,6 +82,7 @@ SCALE = "constant"
 NUMBER = "a number too many"
 
 OTHER_FORMULA = "another formula than the loss's"
+PAIRED = "every target with every output"
 LOSS_CHANGED = "exact for another loss"
 
 

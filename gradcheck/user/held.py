@@ -146,8 +146,9 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
         single, double = (one.gradient(params) if rate else {} for one in (updating, twice))
     except LEAVING:  # the check reports it
         return layer
-    moved = [name for name, value in single.items() if has_role(name) and np.any(value)]
-    if moved and all(np.allclose(double[name], 2 * single[name]) for name in moved):
+    moved = [name for name, value in single.items() if np.any(value)]
+    doubled = [name for name in moved if np.allclose(double[name], 2 * single[name])]
+    if doubled and all(name in doubled for name in moved if has_role(name)):
         return updating
     raise UsageError(
         "backward changes the parameters of its object by what is no learning rate times their "

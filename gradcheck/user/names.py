@@ -13,7 +13,20 @@ from gradcheck.user.objects import Position, attributes, is_object
 from gradcheck.user.tensors import is_module
 
 OF_A_LOSS = tuple(f"d{loss}{by}" for loss in ("L", "J", "E", "C") for by in ("_d", "d"))
-PREFIXES = ("d", "d_", "grad_", "g", "g_", "nabla_", "delta_", "D", "grad", *OF_A_LOSS)
+WRITTEN_OUT = ("gradient_", "_gradient_")
+PREFIXES = (
+    "d",
+    "d_",
+    "grad_",
+    "g",
+    "g_",
+    "nabla_",
+    "delta_",
+    "D",
+    "grad",
+    *WRITTEN_OUT,
+    *OF_A_LOSS,
+)
 SUFFIXES = ("_grad", "_gradient", "_grads", "_gradients", "_g")
 ROLES = {
     "weight": {"w", "weight", "weights", "kernel", "ws"},
@@ -133,6 +146,8 @@ def found_beside(owner: Any, path: Path) -> tuple[Any, str, Any] | None:
         others = {key: value for key, value in keyed.items() if key != path[depth]}
         for key in _keys_for(path[depth], others):
             gradient = follow(others[key], path[depth + 1 :])
+            if key.startswith(WRITTEN_OUT) and _is_summed(owner, path[:depth]):
+                continue
             if gradient is not ABSENT and gradient is not None:
                 return holder, key, gradient
         for key in CONTAINERS:
@@ -141,6 +156,19 @@ def found_beside(owner: Any, path: Path) -> tuple[Any, str, Any] | None:
             if match is not None and match[0] is not None:
                 return holder, key, match[0]
     return None
+
+
+def _is_summed(owner: Any, path: Path) -> bool:
+    """Whether an object keeps gradients of weights that it has not: the sums of its part's.
+
+    A recurrent layer made of layers does; what these keep then is the gradient of one pass.
+    """
+    outer = (attributes(follow(owner, path[:depth])) for depth in range(len(path)))
+    return any(
+        isinstance(key, str) and key.startswith(WRITTEN_OUT) and _undressed(key) not in kept
+        for kept in outer
+        for key in kept
+    )
 
 
 def kept_gradients(paths: Sequence[Path]) -> set[Path]:

@@ -437,6 +437,41 @@ def test_a_loss_that_may_be_wrong_is_doubted_at_its_line(text, tmp_path):
     assert "either may be meant" in first.message
 
 
+def chance(w):
+    return 1 / (1 + np.exp(-(X @ w.reshape(-1, 1))))
+
+
+PAIRED = {
+    "half the squares": (
+        lambda w: float(np.mean((X @ w.reshape(-1, 1) - AIMS) ** 2) / 2),
+        lambda w: X.T @ (X @ w - AIMS) / len(AIMS),
+    ),
+    "a column": (
+        lambda w: float(np.mean((X @ w - AIMS[:, None]) ** 2) / 2),
+        lambda w: X.T @ (X @ w - AIMS) / len(AIMS),
+    ),
+    "a log with a guard": (
+        lambda w: float(
+            -np.mean(
+                (AIMS > 0) * np.log(chance(w) + 1e-9)
+                + (1 - (AIMS > 0)) * np.log(1 - chance(w) + 1e-9)
+            )
+        ),
+        lambda w: X.T @ (chance(w)[:, 0] - (AIMS > 0)) / len(AIMS),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRED)
+def test_a_loss_that_pairs_every_target_with_every_output_is_told(name):
+    loss, grad = PAIRED[name]
+    report = gradcheck.check(loss, 0.3 * np.arange(4.0), grad)
+    (finding,) = [one for one in report.findings if one.severity == "error"]
+    assert finding.code == "GC208", str(report)
+    assert finding.location.line < grad.__code__.co_firstlineno
+    assert "in one shape" in finding.message
+
+
 def test_a_loss_is_not_doubted_where_no_single_change_gives_the_gradient():
     report = gradcheck.check(
         lambda w: float(np.sum(np.abs(residual(w)) ** 3)),

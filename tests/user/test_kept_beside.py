@@ -44,3 +44,58 @@ def test_an_average_is_a_mean():
     report = gradcheck.check(loss, Layers(), lambda layers: layers.backward(6))
     assert {one.code for one in report.findings if one.severity == "error"} <= {"GC101", "GC104"}
     assert "belongs" not in str(report)
+
+
+class Whole:
+    """Keeps its gradients under their whole names, behind properties."""
+
+    def __init__(self, count=1):
+        rng = np.random.default_rng(6)
+        self.weights, self.bias, self.count = rng.normal(size=(4, 3)), rng.normal(size=3), count
+
+    def forward(self, data):
+        self.data = data
+        return data @ self.weights + self.bias
+
+    def backward(self, upstream):
+        self._gradient_weights = self.data.T @ upstream
+        self.gradient_bias = self.count * upstream.sum(axis=0)
+        return upstream @ self.weights.T
+
+    @property
+    def gradient_weights(self):
+        return self._gradient_weights
+
+
+class Twice:
+    """Runs its layer twice and keeps the sum, so that the layer has the gradient of one pass."""
+
+    def __init__(self):
+        self.inner = Whole()
+
+    def forward(self, data):
+        self.data = data
+        return self.inner.forward(data) + self.inner.forward(2 * data)
+
+    def backward(self, upstream):
+        self._gradient_weights, below = 0.0, 0.0
+        for factor in (1, 2):
+            self.inner.forward(factor * self.data)
+            below = below + factor * self.inner.backward(upstream)
+            self._gradient_weights = self._gradient_weights + self.inner.gradient_weights
+        return below
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_gradients_written_out_belong_to_their_weights(count):
+    layer = Whole(count)
+    report = gradcheck.check_layer(layer.forward, layer.backward, x)
+    assert [block.name for block in report.blocks] == ["data", "weights", "bias"]
+    assert [block.name for block in report.blocks if block.failed] == ["bias"] * (count == 2)
+
+
+def test_the_gradient_of_one_pass_is_not_taken_for_that_of_all():
+    layer = Twice()
+    report = gradcheck.check_layer(layer.forward, layer.backward, x)
+    assert report.ok
+    assert "not checked" in str(report)

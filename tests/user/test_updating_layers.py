@@ -84,6 +84,34 @@ def test_a_layer_that_updates_itself_is_checked_and_put_back(kind):
     assert np.array_equal(W, before)
 
 
+class Gated:
+    """Updates weights whose names say nothing of a weight."""
+
+    def __init__(self, factor):
+        self.Wq, self.gate = RNG.normal(size=(3, 2)), RNG.normal(size=2)
+        self.factor = factor
+
+    def forward(self, x):
+        self.x = x
+        return (x @ self.Wq) * self.gate
+
+    def backward(self, up, learning_rate=1e-3):
+        inner = up * self.gate
+        gate = (up * (self.x @ self.Wq)).sum(axis=0)
+        below = inner @ self.Wq.T
+        self.Wq -= learning_rate * self.factor * self.x.T @ inner
+        self.gate -= learning_rate * gate
+        return below
+
+
+@pytest.mark.parametrize(("factor", "wrong"), [(1, []), (2, ["Wq"])])
+def test_an_updating_layer_may_call_its_weights_what_it_will(factor, wrong):
+    layer = Gated(factor)
+    report = gradcheck.check_layer(layer.forward, layer.backward, (ROWS,))
+    assert [one.name for one in report.blocks if one.verdict == "wrong"] == wrong
+    assert {one.name for one in report.blocks} >= {"x", "Wq", "gate"}
+
+
 def test_an_update_before_the_way_back_is_told_of_a_layer():
     layer = ByDefault()
     finding = gradcheck.check_layer(layer.forward, layer.backward, (ROWS,)).findings[0]

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.rule import Direct, EditKind, Rule
+from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 
 FIX = "give the targets the shape of the outputs: y.reshape(-1, 1), or flatten the outputs"
 MESSAGE = "targets (m,) are subtracted from outputs (m, 1), which makes a residual of (m, m)"
@@ -53,10 +54,12 @@ RULE = Rule(
     code="GC208",
     name="label-shape-broadcast",
     what="The outputs are a column, (m, 1), and the targets flat, (m,). Numpy broadcasts their "
-    "difference to (m, m): every output minus every target.",
-    shows="a gradient with a column for each sample, or one made from sums of that residual.",
+    "difference to (m, m): every output minus every target. It may be the loss alone that does so.",
+    shows="a gradient with a column for each sample, or one made from sums of that residual; or it "
+    "is, entry for entry, that of the loss with both in one shape.",
     example="error = y_pred - y      # (m, 1) - (m,)",
     instead="error = y_pred - y.reshape(-1, 1)",
     detector=Direct(_find),
+    also=(Traced((fault.PAIRED,)),),
     edits=(EditKind.COLUMN,),
 )

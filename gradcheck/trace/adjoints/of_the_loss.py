@@ -31,20 +31,29 @@ def without_guards(
     """
     with np.errstate(all="ignore"):
         loss = followed_loss(subject, values)
-        bare = {} if loss is None else dict(_guards(loss))
-        if loss is None or not bare:
+        nodes = None if loss is None else tape_without_guards(loss)
+        if loss is None or nodes is None:
             return None
-        nodes = [
-            _left_out(node, bare[node.index]) if node.index in bare else node
-            for node in loss.loss_nodes
-        ]
-        values = [node.value for node in nodes]
-        for index, other in sorted(bare.items()):
-            changed = {index: _unguarded(values[index], values[other])}
-            for at, value in carried(nodes, values, changed, loss.loss_index).items():
-                values[at] = value
-        seed = {loss.loss_index: np.ones(values[loss.loss_index].shape)}
-        return loss.true, loss.gradients(adjoints(nodes, values, seed))
+        bare = [node.value for node in nodes]
+        seed = {loss.loss_index: np.ones(bare[loss.loss_index].shape)}
+        return loss.true, loss.gradients(adjoints(nodes, bare, seed))
+
+
+def tape_without_guards(loss: FollowedLoss) -> list[Node] | None:
+    """Return the tape of a loss with all guards set to 0, and the values that it then has."""
+    bare = dict(_guards(loss))
+    if not bare:
+        return None
+    nodes = [
+        _left_out(node, bare[node.index]) if node.index in bare else node
+        for node in loss.loss_nodes
+    ]
+    values = [node.value for node in nodes]
+    for index, other in sorted(bare.items()):
+        changed = {index: _unguarded(values[index], values[other])}
+        for at, value in carried(nodes, values, changed, loss.loss_index).items():
+            values[at] = value
+    return [replace(node, value=value) for node, value in zip(nodes, values, strict=True)]
 
 
 def _unguarded(guarded: Array, term: Array) -> Array:

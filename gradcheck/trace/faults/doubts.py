@@ -6,16 +6,19 @@ Either of the two may be meant then, and the gradient alone is not to blame.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
+from gradcheck.trace.adjoints.of_the_loss import tape_without_guards
 from gradcheck.trace.adjoints.points import Array, Point
 from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Cause, Fault
 from gradcheck.trace.faults.changes import Change, constants_of
+from gradcheck.trace.faults.pairings import pairings_of
 from gradcheck.trace.faults.variants import SMALL, variants_of
 from gradcheck.trace.record.graph import carried, constant_of
 from gradcheck.trace.record.nodes import Node
@@ -39,14 +42,34 @@ UNNAMED = frozenset(
 )
 """Kinds of faults, and causes, that do not say which derivative the gradient is."""
 
+EXACTLY = "the gradient is, entry for entry, that of the same loss with"
+
+DOUBTS = {
+    fault.PAIRED: (
+        f"your loss pairs every target with every output, as {{0}}; {EXACTLY} both in one shape",
+        "give the targets the shape of the outputs in the loss too: y.reshape(-1, 1), or flatten "
+        "the outputs",
+    ),
+    fault.OTHER_FORMULA: (
+        f"the forward and the backward pass use different formulas: {EXACTLY} {{0}}; either may be "
+        "meant",
+        "use one in both: {1} in the forward pass too, or the forward pass's own in the gradient",
+    ),
+    fault.LOSS_CHANGED: (
+        f"your loss may be wrong: {EXACTLY} {{0}}; either may be meant",
+        "if the gradient is meant, put {0}; else differentiate the loss as it stands",
+    ),
+}
+"""By kind of doubt, most certain first: what is said of the two, and how to make them agree."""
+
 
 def doubt_of(
     search: Followed, faults: Sequence[Fault], wrong: Sequence[str], left: Sequence[str]
 ) -> Fault | None:
     """Return the operation of the loss for which the gradient has another one, or None.
 
-    Another formula for the same function is tried in any case, another operation only if no cause
-    was found in the gradient. `left` are the blocks that are still wrong with the faults mended.
+    Another shape or formula is tried in any case, another operation only if no cause was found in
+    the gradient. `left` are the blocks that are still wrong with the faults mended.
     """
     points = search.points
     blocks = [name for name in wrong if name in points[0].outputs and name in points[0].true]
@@ -68,20 +91,36 @@ def doubt_of(
         return None
     kinds = {one.kind if one.cause is None else one.cause.name for one in faults}
     is_explained = bool(kinds) and not kinds & UNNAMED and not left
-    for of_formula in (True, False) if not is_explained else (True,):
-        for members, words, change in _variants(search, of_formula):
+    for kind in tuple(DOUBTS)[: 2 if is_explained else 3]:
+        for members, words, change in _variants(search, kind):
             if search.deadline.has_passed:
                 return None
-            if all(
-                _is_of(point, one, members, change) for point, one in zip(points, own, strict=True)
+            if any(
+                all(_is_of(*pair, members, change) for pair in zip(each, own, strict=True))
+                for each in (points, _unguarded(points) if kind == fault.PAIRED else ())
+                if each
             ):
-                return _fault(points[0].loss_nodes[members[0]], words, of_formula, faults, wrong)
+                return _fault(points[0].loss_nodes[members[0]], words, kind, faults, wrong)
     return None
 
 
-def _variants(search: Followed, of_formula: bool) -> Iterator[tuple[list[int], str, Change]]:
+def _unguarded(points: Sequence[Point]) -> list[Point]:
+    """Return the points with the tapes of a loss without its guards; none if it has no guard."""
+    tapes = [tape_without_guards(point) for point in points]
+    return [
+        replace(point, loss_nodes=tape)
+        for point, tape in zip(points, tapes, strict=True)
+        if tape is not None
+    ]
+
+
+def _variants(search: Followed, kind: str) -> Iterator[tuple[list[int], str, Change]]:
     """Yield the operations, nearest to the loss first, each with a change that may be meant."""
     first = search.points[0]
+    if kind == fault.PAIRED:
+        yield from pairings_of(first)
+        return
+    of_formula = kind == fault.OTHER_FORMULA
     constants = _constants(first)
     groups: dict[object, list[int]] = {}
     for node in first.loss_nodes[: first.loss_index + 1]:
@@ -116,10 +155,8 @@ def _is_of(point: Point, own: Mapping[str, Array], members: Sequence[int], chang
     try:
         changed = {index: change(nodes[index], point.loss_nodes) for index in members}
         for index, value in carried(nodes, values, changed, last).items():
-            nodes[index] = changed.get(index, nodes[index])
+            nodes[index] = replace(changed.get(index, nodes[index]), value=value)
             values[index] = value
-            if value.shape != nodes[index].value.shape:
-                return False
         if not np.all(np.isfinite(values[last])):
             return False  # nobody means a loss that is no number
         gradients = point.gradients(adjoints(nodes, values, {last: np.ones(values[last].shape)}))
@@ -145,31 +182,17 @@ def is_instead(point: Point, analytic: Mapping[str, Array], gradients: Mapping[s
 
 
 def _fault(
-    node: Node, words: str, of_formula: bool, faults: Sequence[Fault], wrong: Sequence[str]
+    node: Node, words: str, kind: str, faults: Sequence[Fault], wrong: Sequence[str]
 ) -> Fault:
     place = node.place
     expression = place.source if place else node.name
     changed = words.format(f"`{expression}`") if "{}" in words else f"{words} in `{expression}`"
     changed += f" (line {place.line})" if place else ""
-    kind, doubted, fix = (
-        (
-            fault.OTHER_FORMULA,
-            "the forward and the backward pass use different formulas",
-            f"use one in both: {changed.removeprefix('the slope of ')} in the forward pass too, or "
-            "the forward pass's own in the gradient",
-        )
-        if of_formula
-        else (
-            fault.LOSS_CHANGED,
-            "your loss may be wrong",
-            f"if the gradient is meant, put {changed}; else differentiate the loss as it stands",
-        )
-    )
+    doubted, fix = DOUBTS[kind]
     also = tuple(one.place for one in faults[:1] if one.place is not None)
     cause = Cause(
         kind,
-        f"{doubted}: the gradient is, entry for entry, that of the same loss with {changed}; either"
-        " may be meant",
-        fix,
+        doubted.format(changed),
+        fix.format(changed, changed.removeprefix("the slope of ")),
     )
     return Fault(kind, place, also, expression, blocks=tuple(wrong), cause=cause)
