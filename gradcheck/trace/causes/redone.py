@@ -217,9 +217,11 @@ def _with_values_in_scope(nodes: Sequence[Node], compared: Compared) -> Iterator
         return
     first = nodes[0]
     scopes = [_scope(one, compared) for one in nodes]
-    names = set.intersection(*map(set, scopes)) - {first.source}
+    common = set.intersection(*map(set, scopes)) - {first.source}
+    tape = compared.state.tape
+    names = [one for one in common if np.any(tape[scopes[0][one]].value)]  # zeros fit by chance
     for name in sorted(names, key=lambda text: (not text.isidentifier(), len(text), text)):
-        value = compared.state.tape[scopes[0][name]].value
+        value = tape[scopes[0][name]].value
         for cause, change in _ways_with(name, value, first, compared):
             at = zip(nodes, scopes, strict=True)
             yield cause, {one.index: change(scope[name]) for one, scope in at}
