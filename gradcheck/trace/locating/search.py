@@ -72,9 +72,14 @@ def first_mend(trials: Trials, strict: bool, until: float = math.inf) -> Outcome
 def _where_left_out(mend: Mend, trials: Trials) -> Mend | None:
     """Return the mend of what only copies the mended values: a factor was left out there."""
     view, users = trials.view, trials.state.consumers
-    copies = tuple(users[index][0] for index in mend.unit.nodes if len(users[index]) == 1)
-    is_copied = 0 < len(copies) == len(mend.unit.nodes) and all(map(view.is_idle, copies))
-    if not is_copied or mend.how != QUANTITY:
+    copies = tuple(
+        users[index][0]
+        for index in mend.unit.nodes
+        if len(users[index]) == 1
+        and view.is_idle(users[index][0])
+        and view.is_same(users[index][0], index)
+    )
+    if not copies or len(copies) < len(mend.unit.nodes) or mend.how != QUANTITY:
         return None
     unit = replace(mend.unit, position=copies[0], nodes=copies)
     other = trials.attempt(unit, mend.expected, QUANTITY, mend.candidate)
@@ -107,7 +112,7 @@ def _begun_before(mend: Mend, trials: Trials, strict: bool) -> Mend | None:
 
 def _first_wrong(mend: Mend, state: State) -> int:
     """Return the first value that a mend of uses over a loop changes; of values, the first."""
-    if mend.unit.nodes:
+    if mend.unit.nodes or mend.actual[0].size != mend.expected[0].size:
         return mend.unit.first
     parts = (mend.unit.split(one[0], state.values[0]) for one in (mend.actual, mend.expected))
     values = zip(*parts, strict=True)
