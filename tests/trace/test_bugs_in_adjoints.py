@@ -219,3 +219,42 @@ def grad(p):
 )
 def test_what_is_in_scope_and_what_is_a_sum_is_known(program, right, wrong, code, tmp_path):
     assert_found(program, right, wrong, code, tmp_path)
+
+
+ONE_WAY = """
+import numpy as np
+
+rng = np.random.default_rng(16)
+X, y = rng.normal(size=(4, 5, 2)), rng.normal(size=(5, 3))
+
+
+def params():
+    return {"U": 0.5 * rng.normal(size=(2, 3)), "W": 0.5 * rng.normal(size=(3, 3))}
+
+
+def states_of(p):
+    states = [np.zeros((5, 3))]
+    for x in X:
+        states.append(np.tanh(x @ p["U"] + states[-1] @ p["W"]))
+    return states
+
+
+def loss(p):
+    return 0.5 * np.sum((states_of(p)[-1] - y) ** 2)
+
+
+def grad(p):
+    states = states_of(p)
+    sums = {name: np.zeros_like(value) for name, value in p.items()}
+    dh = states[-1] - y
+    for t in range(len(X) - 1, -1, -1):
+        da = dh * (1 - states[t + 1] ** 2)
+        sums["U"] += X[t].T @ da
+        sums["W"] += states[t].T @ da
+        dh = da @ p["W"].T
+    return sums
+"""
+
+
+def test_a_loop_over_the_last_step_alone_is_blamed_and_no_sum_in_it(tmp_path):
+    assert_found(ONE_WAY, "- 1, -1, -1)", "- 1, len(X) - 2, -1)", "GC701", tmp_path)

@@ -40,6 +40,8 @@ from gradcheck.trace.record.graph import evaluate
 
 EXACT = 1e-9
 
+FACTORS = ("multiply", "divide", "where")
+
 PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
 """Factors of a matrix row that show what is wrong; any other factor may come from the data."""
 
@@ -71,15 +73,13 @@ def first_mend(trials: Trials, strict: bool, until: float = math.inf) -> Outcome
 
 def _where_left_out(mend: Mend, trials: Trials) -> Mend | None:
     """Return the mend of what only copies the mended values: a factor was left out there."""
-    view, users = trials.view, trials.state.consumers
-    copies = tuple(
-        users[index][0]
-        for index in mend.unit.nodes
-        if len(users[index]) == 1
-        and view.is_idle(users[index][0])
-        and view.is_same(users[index][0], index)
+    users, tape, nodes = trials.state.consumers, trials.state.tape, mend.unit.nodes
+    copies = tuple(users[index][0] for index in nodes if len(users[index]) == 1)
+    is_copied = len(copies) == len(nodes) and all(
+        tape[copy].operation in FACTORS and trials.view.is_same(copy, index)
+        for copy, index in zip(copies, nodes, strict=True)
     )
-    if not copies or len(copies) < len(mend.unit.nodes) or mend.how != QUANTITY:
+    if not copies or not is_copied or mend.how != QUANTITY:
         return None
     unit = replace(mend.unit, position=copies[0], nodes=copies)
     other = trials.attempt(unit, mend.expected, QUANTITY, mend.candidate)

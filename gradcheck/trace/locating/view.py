@@ -51,8 +51,7 @@ class View:
     def is_idle(self, index: int) -> bool:
         """True if an operation changes nothing, as `1 * x` where a factor was dropped."""
         node = self.state.tape[index]
-        idle = ("multiply", "divide", "add", "subtract", "where")
-        return node.operation in idle and any(
+        return node.operation in ("multiply", "divide", "add", "subtract") and any(
             self.is_same(index, operand) for operand in node.operands
         )
 
