@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from gradcheck.diagnose.evidence import Evidence, error_if_right
-from gradcheck.diagnose.rule import Direct, EditKind, Rule
+from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
 from gradcheck.finding import Finding
+from gradcheck.trace import fault
 
 MOST = 6
 """The number of blocks that a message names."""
@@ -61,11 +62,12 @@ def _in_words(names: Sequence[str], owners: Sequence[str]) -> str:
 RULE = Rule(
     code="GC411",
     name="gradients-exchanged",
-    what="The gradients of some parameters are returned in the wrong order, or under each other's "
-    "names.",
+    what="The gradients of some parameters are returned in the wrong order, also in one vector, or "
+    "under each other's names.",
     shows="each of them is, entry for entry, what another should be.",
     example="return dV, dU      # for the parameters (U, V)",
     instead="return dU, dV",
     detector=Direct(_find),
+    also=(Traced((fault.PARTS_EXCHANGED,)),),
     edits=(EditKind.NAME, EditKind.INDEX),
 )

@@ -34,6 +34,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     factor_causes.clip_cause,
     axis_causes.turned_cause,
     index_causes.index_cause,
+    index_causes.order_cause,
     factor_causes.left_out_cause,
     other_passes.other_pass_cause,
     operation_causes.value_cause,

@@ -15,6 +15,7 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import (
     Array,
+    Arrays,
     Compared,
     agrees,
     agrees_with,
@@ -27,6 +28,8 @@ from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.loops import indices_in, names_in, names_of_loops
+
+JOINED = ("concatenate", "hstack")
 
 MOST_PARTS = 16
 """The number of alternatives that are tried for a number written as an index."""
@@ -53,6 +56,34 @@ def index_cause(compared: Compared) -> Cause | None:
                 words = f"two indices of `{source}` are exchanged"
                 return Cause(fault.TRANSPOSED, words, fix, node.index)
     return None
+
+
+def order_cause(compared: Compared) -> Cause | None:
+    """Return the cause if a flat vector joins the right parts in another order."""
+    node, expected = compared.state.tape[compared.operand], compared.expected
+    if compared.is_use or node.operation not in JOINED or expected[0].ndim != 1:
+        return None
+    parts = [compared.state.at(one) for one in node.operands]
+    order: list[int] = []
+    while len(order) < len(parts):
+        start = sum(parts[one][0].size for one in order)
+        rest = (one for one in range(len(parts)) if one not in order)
+        order += next(([one] for one in rest if _begins(parts[one], expected, start)), [])
+        if sum(parts[one][0].size for one in order) == start:
+            return None  # nothing fits there
+    numbers = ", ".join(str(one + 1) for one in order)
+    written = expression_of(node.source)
+    listed = written.args[0] if isinstance(written, ast.Call) and written.args else None
+    fix = f"join them in the order {numbers}, counted from 1 as they stand now"
+    if isinstance(listed, ast.List | ast.Tuple) and len(listed.elts) == len(order):
+        fix = f"join {', '.join(f'`{ast.unparse(listed.elts[one])}`' for one in order)}"
+    return Cause(fault.PARTS_EXCHANGED, "its parts are right, and joined in another order", fix)
+
+
+def _begins(part: Arrays, whole: Arrays, start: int) -> bool:
+    """True if a part, flat, is what a vector has from an index on."""
+    size = part[0].size
+    return same([np.ravel(one) for one in part], [one[start : start + size] for one in whole])
 
 
 def _agrees_in(order: Sequence[int], node: Node, compared: Compared) -> bool:

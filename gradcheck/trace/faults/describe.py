@@ -20,6 +20,7 @@ from gradcheck.trace.fault import Cause, Entry, Fault, Step
 from gradcheck.trace.faults.blame import Blame, outside_the_loss
 from gradcheck.trace.faults.left_out import with_left_out
 from gradcheck.trace.faults.passes import kept_by, passes_at, return_too_early
+from gradcheck.trace.faults.returned import place_of_exchange
 from gradcheck.trace.faults.special import Special
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, REST, Mend, in_order
@@ -47,8 +48,8 @@ def where_returned(search: Followed, view: View, mend: Mend) -> Place | None:
     nodes = {known.node for known in explained if known.kind == ADJOINT} & parameters
     if not nodes or mend.candidate.node not in parameters or mend.candidate.node in nodes:
         return None
-    block = _blocks(view.state, mend.outputs)[0]
-    return returned_place(view.state.tape[mend.unit.first].chain, block)
+    outputs = [one for one in view.state.outputs if one.name in mend.outputs]
+    return place_of_exchange(view.state, outputs[0], view.state.tape[mend.unit.first])
 
 
 def of_special(search: Followed, state: State, special: Special) -> tuple[Fault, State]:

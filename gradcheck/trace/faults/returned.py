@@ -22,7 +22,7 @@ from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node, operands_of
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.operand_text import with_place
-from gradcheck.trace.wording.parts import returned_place
+from gradcheck.trace.wording.parts import return_statement, returned_place
 from gradcheck.trace.wording.words import assigned_name
 
 EXACT = 1e-9
@@ -39,6 +39,14 @@ def not_returned(
     """Find a right gradient that is computed, and not returned."""
     state = view.state
     return _nothing_returned(state, wrong, points) or _another_returned(state, wrong, assignments)
+
+
+def place_of_exchange(state: State, output: Output, node: Node) -> Place | None:
+    """Return where a right gradient is returned for another block, which has its own elsewhere."""
+    place = returned_place(node.chain, output.block)
+    others = (state.at(one.node) for one in state.outputs if one.name != output.name)
+    is_elsewhere = any(same(values, output.true, EXACT) for values in others)
+    return place or (return_statement(node.chain) if is_elsewhere else None)
 
 
 def _nothing_returned(
@@ -143,8 +151,9 @@ def wrong_shape(
             node = above
         place = node.place
         if place is None or is_right or view.explained.get(node.index):  # returning it is wrong
-            chain = node.chain or next((one.chain for one in reversed(tape) if one.chain), ())
-            place = named or returned_place(chain, output.block) or place
+            last = next((one for one in reversed(tape) if one.chain), node)
+            exchanged = place_of_exchange(state, output, node if node.chain else last)
+            place = named or exchanged or place
         special = put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)
         actual = state.values[0][output.node]
         return replace(special, actual=actual, expected=output.true[0])

@@ -36,6 +36,19 @@ def returned_place(chain: Chain, block: str, names: Sequence[str] = ()) -> Place
     return None
 
 
+def return_statement(chain: Chain) -> Place | None:
+    """Return the expression that the outermost function returns, or one that it calls there."""
+    for call in reversed(chain):
+        returns = [one.value for one in _returns(call) if one.value is not None]
+        if len(returns) > 1:
+            return None
+        for value in returns:
+            place = Place.of(value, call.code.co_filename, call.code.co_name)
+            if not (isinstance(value, ast.Call) and place == call.place):
+                return place
+    return None
+
+
 def _part(value: ast.expr | None, block: str) -> ast.expr | None:
     if block == BARE and not isinstance(value, ast.Dict | ast.Tuple | ast.List):
         return value
