@@ -45,7 +45,8 @@ def exchanged(context: Context) -> Iterator[Edit]:
             values = [value for value in map(context.value, (first, second)) if value is not None]
             kinds = {(value.kind, value.shape) for value in values}
             one, other = map(context.source, (first, second))
-            if len(kinds) < 2 and one != other:
+            is_pair = len(items) == 2 and not isinstance(node, ast.Call)  # a gradient for each
+            if (len(kinds) < 2 or is_pair) and one != other:
                 both = {first: other, second: one}
                 yield context.replaced(node, context.rewritten(context.span(node), both), 8.0)
 

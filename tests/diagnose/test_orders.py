@@ -95,9 +95,24 @@ FLAT = "[W0.ravel(), b0, W1.ravel(), b1, W2.ravel(), b2]"
         (IN_PAIRS, "return found[::-1]", "return found", "params[0][0], params[0][1]"),
         (IN_PAIRS, "return found[::-1]", "return [(b, W) for W, b in found[::-1]]", "params[2]"),
         (BY_NAME, '{"W0": W0, "b0": b0, "W1": W1', '{"W0": W1, "b0": b0, "W1": W0', "W0, W1"),
-        (IN_A_ROW, FLAT, "[W2.ravel(), b2, W1.ravel(), b1, W0.ravel(), b0]", "join `W0.ravel()`"),
-        (IN_A_ROW, FLAT, "[b0, W0.ravel(), b1, W1.ravel(), b2, W2.ravel()]", "join `W0.ravel()`"),
-        (IN_A_ROW, f"({FLAT})", "((b2, W2.ravel(), b1, W1.ravel(), b0, W0.ravel()))", "`, `b2`"),
+        (
+            IN_A_ROW,
+            FLAT,
+            "[W2.ravel(), b2, W1.ravel(), b1, W0.ravel(), b0]",
+            "write `np.concatenate([W0.ravel(), b0, W1",
+        ),
+        (
+            IN_A_ROW,
+            FLAT,
+            "[b0, W0.ravel(), b1, W1.ravel(), b2, W2.ravel()]",
+            "write `np.concatenate([W0.ravel(), b0, W1",
+        ),
+        (
+            IN_A_ROW,
+            f"({FLAT})",
+            "((b2, W2.ravel(), b1, W1.ravel(), b0, W0.ravel()))",
+            "W2.ravel(), b2",
+        ),
     ],
 )
 def test_an_order_is_one_finding_at_what_is_returned(program, right, wrong, fix, tmp_path):

@@ -69,5 +69,5 @@ RULE = Rule(
     instead="return dU, dV",
     detector=Direct(_find),
     also=(Traced((fault.PARTS_EXCHANGED,)),),
-    edits=(EditKind.NAME, EditKind.INDEX),
+    edits=(EditKind.NAME, EditKind.INDEX, EditKind.EXCHANGED),
 )

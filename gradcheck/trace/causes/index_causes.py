@@ -73,10 +73,12 @@ def order_cause(compared: Compared) -> Cause | None:
             return None  # nothing fits there
     numbers = ", ".join(str(one + 1) for one in order)
     written = expression_of(node.source)
-    listed = written.args[0] if isinstance(written, ast.Call) and written.args else None
+    call = written if isinstance(written, ast.Call) and written.args else None
+    listed = None if call is None else call.args[0]
     fix = f"join them in the order {numbers}, counted from 1 as they stand now"
-    if isinstance(listed, ast.List | ast.Tuple) and len(listed.elts) == len(order):
-        fix = f"join {', '.join(f'`{ast.unparse(listed.elts[one])}`' for one in order)}"
+    if call and isinstance(listed, ast.List | ast.Tuple) and len(listed.elts) == len(order):
+        listed.elts = [listed.elts[one] for one in order]
+        fix = f"write `{ast.unparse(call)}`"
     return Cause(fault.PARTS_EXCHANGED, "its parts are right, and joined in another order", fix)
 
 
