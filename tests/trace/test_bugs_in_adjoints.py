@@ -258,3 +258,58 @@ def grad(p):
 
 def test_a_loop_over_the_last_step_alone_is_blamed_and_no_sum_in_it(tmp_path):
     assert_found(ONE_WAY, "- 1, -1, -1)", "- 1, len(X) - 2, -1)", "GC701", tmp_path)
+
+
+CELLS = """
+import numpy as np
+
+rng = np.random.default_rng(17)
+X, y = rng.normal(size=(5, 4, 3)), rng.normal(size=(5, 4, 2))
+
+
+def params():
+    return {"W": rng.normal(size=(3, 2)), "U": rng.normal(size=(3, 2))}
+
+
+def cell(p, x, c):
+    f = 1 / (1 + np.exp(-x @ p["U"]))
+    c_new = f * c + x @ p["W"]
+    return c_new, np.tanh(c_new), (x, c, f)
+
+
+def run(p):
+    c, seen, caches = np.zeros((4, 2)), [], []
+    for x in X:
+        c, h, cache = cell(p, x, c)
+        seen.append(h)
+        caches.append(cache)
+    return np.array(seen), caches
+
+
+def loss(p):
+    return 0.5 * ((run(p)[0] - y) ** 2).sum()
+
+
+def cell_back(grads, dh, h, dc, cache):
+    x, c, f = cache
+    dc = dc + dh * (1 - h**2)
+    grads["W"] += x.T @ dc
+    grads["U"] += x.T @ (dc * c * f * (1 - f))
+    return grads, dc * f
+
+
+def grad(p):
+    seen, caches = run(p)
+    grads, dc = {name: np.zeros_like(value) for name, value in p.items()}, np.zeros((4, 2))
+    for t in range(len(X) - 1, -1, -1):
+        grads, dc = cell_back(grads, seen[t] - y[t], seen[t], dc, caches[t])
+    return grads
+"""
+
+
+def test_a_factor_that_a_helper_leaves_out_of_what_it_returns_is_put_there(tmp_path):
+    finding, line, report = first_finding(
+        CELLS, "return grads, dc * f", "return grads, dc", tmp_path
+    )
+    assert (finding.code, finding.location.line) == ("GC413", line), report
+    assert finding.fix == "multiply `dc` by `f`", report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -101,9 +102,6 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
                 cause = None if ask in by_chance else ask(compared)
                 if cause is not None:
                     return cause
-            cause = None if alone else term_scale_cause(compared, search)
-            if cause is not None:
-                return cause
             # the factor of one pass: later passes compound it
             if compared.actual[0].size > 1:
                 times = times or proportion(compared.actual, compared.expected)
@@ -122,7 +120,8 @@ def redone_cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
         passes = list(_members(mend, search, state))
         cause = redone_cause(passes) if passes else None
         sums = map(upstream_causes.other_sum_cause, passes)
-        return cause or next(filter(None, sums), None)
+        terms = (term_scale_cause(one, search) for one in passes if _pass_alone(mend) is None)
+        return cause or next(filter(None, chain(sums, terms)), None)
 
 
 def _pass_alone(mend: Mend) -> Cause | None:

@@ -139,12 +139,25 @@ def _sites(
             for nodes, values in zip(state.nodes, state.values, strict=True)
         ]
         if np.any(expected[0]) and not same(actual, expected):
-            scope = names_at(state, node, place, assignments)
+            at = _returning(state, members[number], place, assignments) if not is_made else None
+            scope = names_at(state, node if at is None else at, place, assignments)
             if not is_made:  # a helper that returns it has it at hand
                 scope.setdefault(wrong, members[number])
             uses = operands_of_expression(state, node, place) if is_made else []
             differs = [~np.isclose(*pair, 1e-9, 0) for pair in zip(actual, expected, strict=True)]
             yield Site(node, scope, uses, actual, expected, differs)
+
+
+def _returning(state: State, operand: int, place: Place, names: Sequence[Assignment]) -> int | None:
+    """Return the last operation before a helper returns a value at a place; None elsewhere."""
+    returned = [one for one in names if one.returned and one.node == operand]
+    positions = [one.position for one in returned if one.place == place]
+    inside = (
+        index
+        for index in range(positions[0] - 1 if positions else -1, -1, -1)
+        if any(call.code is returned[0].code for call in state.tape[index].chain)
+    )
+    return next(inside, None)
 
 
 def _are_made_for(unit: Unit, state: State, place: Place) -> bool:

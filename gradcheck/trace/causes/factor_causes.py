@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 
 import numpy as np
 
@@ -17,15 +18,16 @@ from gradcheck.trace.causes.compared import (
     same,
 )
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.graph import before_moves, made_from
+from gradcheck.trace.record.graph import before_moves, latest_first, made_from
 from gradcheck.trace.record.names import CUTS
 from gradcheck.trace.record.nodes import Reference
 
 
 def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
     """Return the cause of a missing slope, or of a missing factor that the loss multiplies by."""
-    nodes = compared.loss_nodes[begin + 1 : end + 1]
-    first = next((node for node in nodes if begin in node.operands), None)
+    made = takewhile(lambda node: node.index > begin, latest_first(compared.loss_nodes, [end]))
+    uses = [node for node in made if begin in node.operands]
+    first = uses[-1] if uses else None
     if first is None:
         return None
     if first.operation in ("multiply", "divide", "where"):

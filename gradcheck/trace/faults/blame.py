@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, PRODUCT, SLOPE, VALUE
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, VALUE
 from gradcheck.trace.faults.levels import COMPREHENSIONS, levels_up
 from gradcheck.trace.faults.namings import (
     assigned_to,
@@ -116,7 +116,8 @@ def _blame_operand(
     operand = mend.unit.uses[0][1]
     source = state.tape[operand]
     returned = returned_for(mend, state, made, assignments)
-    if returned is None and source.index not in view.carrying:
+    is_part = mend.candidate is not None and mend.candidate.kind == CONTRIBUTION
+    if returned is None and (is_part or source.index not in view.carrying):
         returned = handed_back(mend, operand, made, assignments, words)
     if returned is not None:
         return Blame(returned, tuple(places[:2]))

@@ -7,7 +7,7 @@ import linecache
 import re
 from collections.abc import Sequence
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
@@ -49,7 +49,7 @@ def handed_back(
     mend: Mend, operand: int, made: Node, assignments: Sequence[Assignment], words: Words
 ) -> Place | None:
     """Return where a function of the gradient alone returns a value as a derivative, or None."""
-    if mend.candidate is None or mend.candidate.kind != ADJOINT:
+    if mend.candidate is None or mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
         return None
     returned = [
         one.place
