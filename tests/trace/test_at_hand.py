@@ -412,3 +412,25 @@ def test_a_term_of_the_wrong_sign_is_shown_with_its_own_value(grad, term):
     entry = next(line for line in finding.evidence if line.startswith(f"`{term}`["))
     numbers = re.search(r"is (\S+) and should be (\S+),", entry)
     assert float(numbers[1]) == -float(numbers[2])
+
+
+HOURS = np.linspace(0.2, 2.4, 8)
+
+
+def parabola(q):
+    return q[0] * (HOURS - q[1]) ** 2 + q[2]
+
+
+def parabola_slopes(q):
+    slopes = np.ones((HOURS.size, 3))
+    slopes[:, 0] = (HOURS - q[1]) ** 2
+    slopes[:, 1] = -2 * q[0] * (HOURS - q[1]) * q[1]
+    return slopes
+
+
+def test_a_number_too_many_in_a_product_is_to_be_left_out():
+    at = np.array([2.1, 3.2, 0.7])
+    (found,) = gradcheck.check_jacobian(parabola, at, parabola_slopes).findings
+    assert "* q[1]" in found.expression
+    assert found.fix == "leave the factor `q[1]` out"
+    assert "factor too many" in found.message

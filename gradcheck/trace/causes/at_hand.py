@@ -38,7 +38,7 @@ SLOPES: tuple[Form, ...] = (
     ("`1 - {0}`", lambda wrong, value: 1 - value),
     ("`1 - {0}**2`", lambda wrong, value: 1 - value * value),
     ("`{0} * (1 - {0})`", lambda wrong, value: value * (1 - value)),
-    ("`{0} > 0`", lambda wrong, value: 1.0 * (value > 0)),
+    ("`{0} > 0`", lambda wrong, value: _mask(value)),
 )
 OF_OUTPUTS = SLOPES[2:]
 CHANGED: tuple[Form, ...] = (
@@ -188,7 +188,15 @@ def _fitting(
                 value = words.split("`")[1].format(used)
                 is_slope = any(of in words for of, _ in OF_OUTPUTS)
                 code, node = text.format(used, what), sites[0].scope[name]
+                if words.startswith("divide") and _is_surplus(name, what, sites[0], state):
+                    code = f"leave the factor {what} out"
                 yield Written(code, value, node, at, operand, is_slope)
+
+
+def _is_surplus(name: str, what: str, site: Site, state: State) -> bool:
+    """True if a factor is to be divided by itself: there should be none."""
+    users = [consumer for text, consumer, _ in site.uses if text == name] or [site.node]
+    return what == f"`{name}`" and all(state.tape[at].operation == "multiply" for at in users)
 
 
 def _by_two(
@@ -261,6 +269,11 @@ def _in_brackets(text: str, words: str) -> str:
     """Return a text as an operand, in brackets where the words around it need them."""
     is_sum = isinstance(expression_of(text), ast.BinOp | ast.UnaryOp | ast.Compare)
     return f"({text})" if is_sum and "`{0}`" not in words else text
+
+
+def _mask(value: Array) -> Array:
+    """Return where a value is positive; nan for one number, whose mask is a mere 1."""
+    return 1.0 * (value > 0) if value.size > 1 else np.asarray(np.nan)
 
 
 def _swapped(value: Array) -> Array:

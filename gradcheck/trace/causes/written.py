@@ -20,6 +20,7 @@ SAYS = {
     "add": (fault.PATH_MISSING, "`{0}` is to be added"),
     "subtract": (fault.TERM_MISSING, "`{0}` is to be subtracted"),
     "write": (fault.OTHER_OPERAND, "`{0}` belongs here"),
+    "leave": (fault.WRONG_FACTOR, "it is one factor too many"),
 }
 """The cause of a wrong value, by the first word of the advice."""
 
@@ -62,6 +63,8 @@ class Written:
         name, words = SAYS[self.code.partition(" ")[0]]
         if self.is_slope and name == fault.FACTOR_MISSING:
             return Cause(fault.SLOPE_MISSING, f"the slope `{self.value}` is missing")
+        if name == fault.WRONG_FACTOR:
+            return Cause(name, words)
         made = None if self.at is None else state.tape[self.at]
         if name == fault.OTHER_OPERAND and made is not None and self.node in made.operands:
             too_much = TOO_MUCH.get(made.operation)
