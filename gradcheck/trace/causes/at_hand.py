@@ -38,7 +38,7 @@ SLOPES: tuple[Form, ...] = (
     ("`1 - {0}`", lambda wrong, value: 1 - value),
     ("`1 - {0}**2`", lambda wrong, value: 1 - value * value),
     ("`{0} * (1 - {0})`", lambda wrong, value: value * (1 - value)),
-    ("`{0} > 0`", lambda wrong, value: _mask(value)),
+    ("`{0} > 0`", lambda wrong, value: 1.0 * (value > 0)),
 )
 OF_OUTPUTS = SLOPES[2:]
 CHANGED: tuple[Form, ...] = (
@@ -181,6 +181,8 @@ def _fitting(
     """Yield the code that makes every wrong value, or an operand in it, right with one name."""
     for words, form in forms:
         for name in names:
+            if words.endswith("> 0`") and _is_positive(name, sites, state):
+                continue  # a mask of ones says nothing
             if all(_fits(form, site, state, name, operand) for site in sites):
                 text = words if "{1}" in words else f"write {words} for {{1}}"
                 used = _in_brackets(name, words)
@@ -191,6 +193,11 @@ def _fitting(
                 if words.startswith("divide") and _is_surplus(name, what, sites[0], state):
                     code = f"leave the factor {what} out"
                 yield Written(code, value, node, at, operand, is_slope)
+
+
+def _is_positive(name: str, sites: Sequence[Site], state: State) -> bool:
+    """True if all entries of a value are positive, in every pass and at every point."""
+    return all(np.all(value > 0) for site in sites for value in state.at(site.scope[name]))
 
 
 def _is_surplus(name: str, what: str, site: Site, state: State) -> bool:
@@ -269,11 +276,6 @@ def _in_brackets(text: str, words: str) -> str:
     """Return a text as an operand, in brackets where the words around it need them."""
     is_sum = isinstance(expression_of(text), ast.BinOp | ast.UnaryOp | ast.Compare)
     return f"({text})" if is_sum and "`{0}`" not in words else text
-
-
-def _mask(value: Array) -> Array:
-    """Return where a value is positive; nan for one number, whose mask is a mere 1."""
-    return 1.0 * (value > 0) if value.size > 1 else np.asarray(np.nan)
 
 
 def _swapped(value: Array) -> Array:
