@@ -120,7 +120,7 @@ def redone_cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
         passes = list(_members(mend, search, state))
         cause = redone_cause(passes) if passes else None
         sums = map(upstream_causes.other_sum_cause, passes)
-        terms = (term_scale_cause(one, search) for one in passes if _pass_alone(mend) is None)
+        terms = (term_scale_cause(one, search) for one in passes)
         return cause or next(filter(None, chain(sums, terms)), None)
 
 

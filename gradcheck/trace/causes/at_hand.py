@@ -121,7 +121,7 @@ def _sites(
     state: State,
     place: Place,
     wrong: str,
-    assignments: Sequence[Assignment],
+    names: Sequence[Assignment],
     is_made: bool,
 ) -> Iterator[Site]:
     """Yield a site for some passes: where the values are made, or where they are used."""
@@ -139,8 +139,8 @@ def _sites(
             for nodes, values in zip(state.nodes, state.values, strict=True)
         ]
         if np.any(expected[0]) and not same(actual, expected):
-            at = _returning(state, members[number], place, assignments) if not is_made else None
-            scope = names_at(state, node if at is None else at, place, assignments)
+            at = None if is_made else _returning(state, members[number], place, names)
+            scope = names_at(state, node if at is None else at, place, names)
             if not is_made:  # a helper that returns it has it at hand
                 scope.setdefault(wrong, members[number])
             uses = operands_of_expression(state, node, place) if is_made else []
@@ -150,14 +150,13 @@ def _sites(
 
 def _returning(state: State, operand: int, place: Place, names: Sequence[Assignment]) -> int | None:
     """Return the last operation before a helper returns a value at a place; None elsewhere."""
-    returned = [one for one in names if one.returned and one.node == operand]
-    positions = [one.position for one in returned if one.place == place]
-    inside = (
-        index
-        for index in range(positions[0] - 1 if positions else -1, -1, -1)
-        if any(call.code is returned[0].code for call in state.tape[index].chain)
-    )
-    return next(inside, None)
+    there = (one for one in names if one.returned and one.node == operand and one.place == place)
+    returned = next(there, None)
+    if returned is None:
+        return None
+    before = reversed(state.tape[: returned.position])
+    inside = (node for node in before if any(call.code is returned.code for call in node.chain))
+    return next((node.index for node in inside), None)
 
 
 def _are_made_for(unit: Unit, state: State, place: Place) -> bool:

@@ -242,11 +242,6 @@ def less(one: Arrays, other: Arrays) -> Arrays:
     return [a - b for a, b in zip(one, other, strict=True)]
 
 
-def negative(values: Arrays) -> Arrays:
-    """Return the values with the other sign at each point."""
-    return [-value for value in values]
-
-
 def transposed(values: Arrays) -> Arrays:
     """Return the transpose at each point, of stacked matrices too; vectors stay as they are."""
     return [value.swapaxes(-1, -2) if value.ndim > 1 else value for value in values]

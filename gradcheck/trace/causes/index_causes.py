@@ -65,12 +65,14 @@ def order_cause(compared: Compared) -> Cause | None:
         return None
     parts = [compared.state.at(one) for one in node.operands]
     order: list[int] = []
+    start = 0
     while len(order) < len(parts):
-        start = sum(parts[one][0].size for one in order)
         rest = (one for one in range(len(parts)) if one not in order)
-        order += next(([one] for one in rest if _begins(parts[one], expected, start)), [])
-        if sum(parts[one][0].size for one in order) == start:
-            return None  # nothing fits there
+        fitting = next((one for one in rest if _begins(parts[one], expected, start)), None)
+        if fitting is None:
+            return None
+        order.append(fitting)
+        start += parts[fitting][0].size
     numbers = ", ".join(str(one + 1) for one in order)
     written = expression_of(node.source)
     call = written if isinstance(written, ast.Call) and written.args else None

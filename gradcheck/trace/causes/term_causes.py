@@ -16,7 +16,6 @@ from gradcheck.trace.causes.compared import (
     Compared,
     agrees_with,
     less,
-    negative,
     same,
 )
 from gradcheck.trace.causes.redo import taking
@@ -98,12 +97,10 @@ def remainders(state: State, made: Node, expected: Arrays) -> Iterator[tuple[Nod
     terms = [one.index for one in made.arguments if isinstance(one, Reference)]
     if inverse is None or inverse.part != "term" or len(terms) != 2:
         return
-    first, second = map(state.at, terms)
-    is_sum = made.operation == "add"
-    rests = less(expected, second if is_sum else negative(second)), less(expected, first)
-    for index, rest in zip(
-        terms, (rests[0], rests[1] if is_sum else negative(rests[1])), strict=True
-    ):
+    sign = 1 if made.operation == "add" else -1
+    first, second = state.at(terms[0]), [sign * value for value in state.at(terms[1])]
+    rests = less(expected, second), [sign * rest for rest in less(expected, first)]
+    for index, rest in zip(terms, rests, strict=True):
         term = state.tape[index]
         yield term, rest
         if term.chain[1:] == made.chain[1:] and _line(term) == _line(made):

@@ -26,8 +26,10 @@ from gradcheck.trace.wording.parts import return_statement, returned_place
 from gradcheck.trace.wording.words import assigned_name
 
 EXACT = 1e-9
+"""The relative error of a right gradient; one by differences, made beside it, is off by more."""
 
 WRITTEN = re.compile(r"([\w.]+)(?:\[.*\]$|\[.*\] [+-]= | [+-]= )")
+"""The name in a statement that writes into an array, or adds to a value."""
 
 
 def not_returned(
@@ -150,7 +152,7 @@ def wrong_shape(
         while not is_right and (above := _of_that_shape(node, view)) is not None:
             node = above
         place = node.place
-        if place is None or is_right or view.explained.get(node.index):  # returning it is wrong
+        if place is None or is_right:  # returning it is wrong
             last = next((one for one in reversed(tape) if one.chain), node)
             exchanged = place_of_exchange(state, output, node if node.chain else last)
             place = named or exchanged or place

@@ -46,7 +46,7 @@ class _Watch:
         self.tape = tape
         self.last: dict[int, int] = {}
         self.files: dict[str, Statements] = {}
-        self.codes: dict[int, tuple[CodeType, bool]] = {}
+        self.codes: dict[int, tuple[CodeType, bool, tuple[str, ...]]] = {}
 
     def statements(self, file: str) -> Statements:
         """Return the plain assignments of a file, which is read once per run."""
@@ -58,11 +58,12 @@ class _Watch:
         code = frame.f_code
         entry = self.codes.get(id(code))  # the table keeps the code alive, so that its id is unique
         if entry is None:
-            entry = self.codes[id(code)] = code, self._has_any(code)
-        if is_users_file(code.co_filename):
-            for name in arguments_of(code):
-                self._note(frame, code.co_firstlineno, name, (0, 0), HANDED)
-        return self.line if entry[1] else None
+            given = arguments_of(code) if is_users_file(code.co_filename) else ()
+            entry = self.codes[id(code)] = code, self._has_any(code), given
+        _, has_any, given = entry
+        for name in given:
+            self._note(frame, code.co_firstlineno, name, (0, 0), HANDED)
+        return self.line if has_any else None
 
     def _has_any(self, code: CodeType) -> bool:
         if not is_users_file(code.co_filename):

@@ -34,17 +34,17 @@ def names_at(state: State, index: int, place: Place, names: Sequence[Assignment]
     if level < 0:
         return {}
     around = tape[max(0, index - BACK) : index + AHEAD]
-    inside = [node for node in around if _depth_of(node, calls[level:]) is not None]
-    named = _named_inside(inside[0].index, state, names, calls[level].code)
+    depths = ((node, _depth_of(node, calls[level:])) for node in around)
+    inside = [(node, depth) for node, depth in depths if depth is not None]
+    named = _named_inside(inside[0][0].index, state, names, calls[level].code)
     # a name that is given at the place itself is used later, perhaps in the next pass of a loop
     earlier = [i for i, one in enumerate(named) if one.place == place and one.position <= index]
     given_at = max(earlier, default=len(named))
     scope: dict[str, int] = {}
-    for node in inside:
+    for node, depth in inside:
         while given_at and named[0].position <= min(node.index, index):
             scope = _renamed(scope, named[0].target, named.popleft().node)
             given_at -= 1
-        depth = len(node.chain) - len(calls) + level
         source = node.chain[depth].place.source
         for position, argument in enumerate(node.arguments) if depth == 0 else ():
             text = _text(source, position)
