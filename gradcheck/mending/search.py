@@ -35,8 +35,11 @@ LISTED, LISTED_PLAINER, LISTED_SINGLE = 0.03, 0.15, 0.4
 FASTEST, SLOWEST = 0.2, 2.0
 """The minimum and maximum seconds of computing in which a candidate makes its gradient once."""
 
-CONSTRUCTING = 2.0
-"""The seconds in which the edits for one wanted value have to be made."""
+CONSTRUCTING = {"s": 2.0, "edits": 20.0}
+"""The seconds in which the edits for one wanted value have to be made, by the budget's unit.
+
+A budget in edits is to give the same on a slow machine.
+"""
 
 CALLS, PROOF_CALLS = 50, 20
 """The time limits of a candidate, as a multiple of a loss, and of its proof, of a candidate's."""
@@ -121,7 +124,7 @@ class Search:
             return []
         made: list[Edit] = []
         counts[2] = 1
-        with suppress(TooSlowError), at_most(CONSTRUCTING):
+        with suppress(TooSlowError), at_most(CONSTRUCTING[self._task.allowance.unit]):
             made = construct(contexts, wanted, self._run_once)
         self._surroundings.restore()
         counts[2] = 0
