@@ -27,12 +27,13 @@ from gradcheck.user.objects import (
     is_object,
     steps_from,
 )
+from gradcheck.user.tensors import RandomStates
 
 DEPTH = 7
 MOST_ITEMS, MOST_NUMBERS = 500, 64
 
-NO_DATA = (Parameters, Bounds, Weighted, Moves)
-"""Holders of gradcheck's own functions around the user's, which have no data of the user's."""
+NO_DATA = (Parameters, Bounds, Weighted, Moves, RandomStates)
+"""Holders of gradcheck's own functions around the user's, and of what is no data of theirs."""
 
 SAMPLE = (int, float, np.number, np.ndarray, tuple)
 Put = Callable[[Any], object]
@@ -200,13 +201,14 @@ def _inside_tuple(
 ) -> Iterator[tuple[Any, Put | None, Path]]:
     """Yield the items of a tuple, which is held as a whole: a new tuple takes its place."""
     items = list(value)
+    others: set[int] = set()
     put = put if type(value) is tuple else None
 
     def set_item(index: int, new: Any) -> None:
         items[index] = new
-        same = all(one is other for one, other in zip(items, value, strict=True))
+        (others.discard if new is value[index] else others.add)(index)
         if put is not None:
-            put(value if same else tuple(items))
+            put(tuple(items) if others else value)
 
     for index, item in enumerate(value[:MOST_ITEMS]):
         yield item, functools.partial(set_item, index) if put else None, (str(index),)

@@ -58,7 +58,10 @@ def run_watched(run: Callable[[], object], watch: Watch, by_line: bool = False) 
     except LEAVING:  # the user's code may raise whatever it likes
         pass
     finally:
-        put(before)
+        if before is None or callable(before):
+            put(before)
+        else:  # cProfile's: an object that is not called
+            before.enable()
 
 
 def functions_of(codes: Iterable[CodeType]) -> dict[CodeType, list[FunctionType]]:

@@ -7,7 +7,7 @@ import contextlib
 import copy
 import io
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import CellType, FunctionType
 from typing import Any
 
@@ -19,7 +19,7 @@ from gradcheck.script.marks import TrainingLoop
 from gradcheck.script.words import is_update
 from gradcheck.trace.record.ownership import restorer
 from gradcheck.user.objects import cells_of
-from gradcheck.user.tensors import random_states
+from gradcheck.user.tensors import RandomStates
 
 RETURNED = "__gradcheck_returned__"
 
@@ -201,13 +201,13 @@ def silence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_at(
-    scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], set_random: Callable[[], None]
+    scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], states: RandomStates
 ) -> Iterator[None]:
     """Set variables and random generators, and restore them when the context ends."""
-    undo = [*(restorer(names) for names, _ in scopes), random_states()]
+    undo = [*(restorer(names) for names, _ in scopes), RandomStates().restore]
     for names, values in scopes:
         names.update(values)
-    set_random()
+    states.restore()
     try:
         yield
     finally:

@@ -258,7 +258,7 @@ class Run:
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
         scopes.append((self.names, state.module))
         try:
-            with as_at(scopes, snapshot.restore_random), silence():
+            with as_at(scopes, snapshot.random_states), silence():
                 begun = replace(state, module=self.names, local=local)
                 scaled: Any = contextlib.nullcontext()
                 if rate is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from gradcheck.script.memory import is_shared, keep_memory_shared, plain_contain
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
-from gradcheck.user.tensors import random_states
+from gradcheck.user.tensors import RandomStates
 
 DEPTH, MOST_ITEMS = 7, 200
 WORTH_SHARING = 2000
@@ -91,14 +91,14 @@ class Snapshot:
     Attributes:
         state: the variables that are copied for every replay.
         shared: the function's variables that are not copied.
-        restore_random: restores the states of the random generators.
+        random_states: those of the global random generators.
         constant: read-only views of arrays that no iteration changes, by id; these are not copied.
         written: the ids of arrays that turned out to be changed after all.
     """
 
     state: State
     shared: dict[str, Any]
-    restore_random: Callable[[], None]
+    random_states: RandomStates
     constant: dict[int, Any] = field(default_factory=dict)
     written: set[int] = field(default_factory=set)
 
@@ -178,7 +178,7 @@ def take_snapshot(state: State) -> Snapshot:
         {name: _copied(own, memo) for name, own in state.imported.items()},
     )
     shared = {n: v for n, v in (local or {}).items() if n not in (copied.local or {})}
-    return Snapshot(copied, shared, random_states())
+    return Snapshot(copied, shared, RandomStates())
 
 
 def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:

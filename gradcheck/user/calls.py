@@ -22,7 +22,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.files import from_here
 from gradcheck.user.notebooks import SUFFIX, line_of
-from gradcheck.user.tensors import random_states
+from gradcheck.user.tensors import RandomStates
 
 LOSS = "your loss"
 GRADIENT = "your gradient"
@@ -280,7 +280,7 @@ def quietly() -> Iterator[Heard]:
     numpy, Python and torch are restored, also after an exception.
     """
     heard = Heard()
-    restore_random = random_states()
+    states = RandomStates()
     try:
         with (
             contextlib.redirect_stdout(_CountingStream(heard)),
@@ -293,4 +293,4 @@ def quietly() -> Iterator[Heard]:
             )
             yield heard
     finally:
-        restore_random()
+        states.restore()

@@ -2,6 +2,7 @@
 
 import pytest
 from named_bugs import first_finding
+from sweeps import sample
 
 HEAD = """
 import math
@@ -52,6 +53,22 @@ def grad(p):
     dA = X.T @ (d_gate * gate * (1 - gate))
     return {"A": dA, "B": X.T @ (up * kept * (1 - other**2))}
 """
+
+SQUARED = """
+A, T = X[:5], Y[:5]
+
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def loss(p):
+    return np.sum((A @ p["W"] - T) ** 2) / len(A)
+
+def grad(p):
+    gap = A @ p["W"] - T
+    return {"W": 2 * A.T @ gap / len(A)}
+"""
+
+HALVED = SQUARED.replace("len(A)\n\n", "len(A) / 2\n\n").replace("2 * A.T", "A.T")
 
 COLUMNS = """
 def params():
@@ -458,6 +475,14 @@ CASES = {
         "GC104",
         "multiply by 3, not by 6",
     ),
+    "a mean and the two of a square": (
+        SQUARED,
+        "2 * A.T @ gap / len(A)",
+        "A.T @ gap",
+        "GC101",
+        "by 2 / 5",
+    ),
+    "no mean and a two": (HALVED, "A.T @ gap / len(A)", "2 * A.T @ gap", "GC101", "by 2 * 5"),
     "squares for another norm": (
         NORMED,
         "0.3 * np.outer(u[:, 0], v[0])",
@@ -468,7 +493,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sample([*CASES], every=2))
 def test_a_bug_is_named_at_its_line_with_what_to_write(name, tmp_path):
     source, right, wrong, code, fix = CASES[name]
     first, line, report = first_finding(HEAD + source, right, wrong, tmp_path)

@@ -18,7 +18,7 @@ def load(tmp_path):
     return lambda text: module_of(text, tmp_path)
 
 
-@pytest.mark.parametrize("kind", sample([*PROGRAMS], every=2))
+@pytest.mark.parametrize("kind", sample([*PROGRAMS], every=3))
 def test_a_bug_of_the_kind_is_mended(kind, load):
     program, right, wrong = PROGRAMS[kind]
     assert program.count(right) == 1

@@ -1,5 +1,6 @@
 """The edit that makes a gradient right, found in the user's own source, proved and printed."""
 
+import cProfile
 import json
 import subprocess
 from pathlib import Path
@@ -120,6 +121,14 @@ def test_the_diff_applies_with_patch(tmp_path, monkeypatch):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "net.py").read_text() == NET
+
+
+def test_a_profiler_that_is_at_work_goes_on(tmp_path):
+    module = load(tmp_path, changed(*BUGS["missing mean"]))
+    with cProfile.Profile() as profiler:
+        assert repair(module.loss, module.PARAMS, module.grad).ok
+        Path("a call after it").exists()
+    assert "exists" in {getattr(one.code, "co_name", "") for one in profiler.getstats()}
 
 
 def test_a_right_gradient_needs_nothing(tmp_path):

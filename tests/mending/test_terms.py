@@ -316,7 +316,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", sample([*CASES], every=2))
+@pytest.mark.parametrize("name", sample([*CASES], every=3))
 def test_what_is_missing_is_put_in(name, tmp_path):
     source, right, wrong, wanted = CASES[name]
     whole = HEAD + source

@@ -94,16 +94,19 @@ def test_a_planted_bug_is_named_first_or_as_equal(name):
 
 @pytest.mark.parametrize(
     ("name", "seed"),
-    [
-        ("slope missing", 15),
-        ("slope of output", 24),
-        ("slope doubled", 6),
-        ("slope of tanh", 30),
-        ("slope of relu", 15),
-        ("slope of relu", 27),
-        ("slope at what arrives", 6),
-        ("weight of last sample", 3),
-    ],
+    sample(
+        [
+            ("slope missing", 15),
+            ("slope of output", 24),
+            ("slope doubled", 6),
+            ("slope of tanh", 30),
+            ("slope of relu", 15),
+            ("slope of relu", 27),
+            ("slope at what arrives", 6),
+            ("weight of last sample", 3),
+        ],
+        every=3,
+    ),
 )
 def test_what_a_library_makes_on_its_way_is_not_blamed(name, seed):
     """Where the loss is the core's own, which goes round its output's activation."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from named_bugs import first_finding
+from sweeps import sample
 
 import gradcheck
 
@@ -268,29 +269,32 @@ def grad(W):
 
 @pytest.mark.parametrize(
     ("program", "right", "wrong", "shown", "code"),
-    [
-        (GATES, "o * (1 - bent**2) + dc_next", "o + dc_next", "dh * o + dc_next", "GC303"),
-        (GATES, "dc * i * (1 - u**2)]", "dc * i * (1 - u)]", "dc * i * (1 - u)", "GC305"),
-        (GATES, "dc * i * (1", "dc_next * i * (1", "dc_next * i * (1 - u**2)", "GC405"),
-        (GATES, "dc_next = dc * f", "dc_next = dc", "dc_next = dc", "GC413"),
-        (
-            STATES,
-            "np.outer(bent, h[t])",
-            "np.outer(bent, h[t + 1])",
-            "np.outer(bent, h[t + 1])",
-            "GC416",
-        ),
-        (WINDOWS, "gv += off * U[k]", "gv += off", "gv += off", "GC413"),
-        (WINDOWS, "gU[k] += off * v", "gU[k] += v", "gU[k] += v", "GC413"),
-        (WINDOWS, "gv += (s - 1) * U[seen]", "gv += U[seen]", "gv += U[seen]", "GC413"),
-        (LAYERS, "dZ = dA * s * (1 - s)", "dZ = s * (1 - s)", "s * (1 - s)", "GC410"),
-        (LAYERS, "dZ = dA * s * (1 - s)", "dZ = 1 - s", "1 - s", "GC305"),
-        (LAYERS, "    dZ[Z <= 0] = 0", "    pass", "np.array(dA, copy=True)", "GC303"),
-        (LAYERS, "= 0\n    return dZ", "= 0\n    return Z", "Z", "GC"),
-        (TWO_PASSES, "dh, axis=0", "dh, axis=1", "np.sum(dh, axis=1, keepdims=True)", "GC202"),
-        (CLASSES, " / np.exp(z).sum()\n", "\n", "np.exp(z)", "GC413"),
-        (CLASSES, "+= off * X[i]", "+= X[i]", "dW[:, k] += X[i]", "GC413"),
-    ],
+    sample(
+        [
+            (GATES, "o * (1 - bent**2) + dc_next", "o + dc_next", "dh * o + dc_next", "GC303"),
+            (GATES, "dc * i * (1 - u**2)]", "dc * i * (1 - u)]", "dc * i * (1 - u)", "GC305"),
+            (GATES, "dc * i * (1", "dc_next * i * (1", "dc_next * i * (1 - u**2)", "GC405"),
+            (GATES, "dc_next = dc * f", "dc_next = dc", "dc_next = dc", "GC413"),
+            (
+                STATES,
+                "np.outer(bent, h[t])",
+                "np.outer(bent, h[t + 1])",
+                "np.outer(bent, h[t + 1])",
+                "GC416",
+            ),
+            (WINDOWS, "gv += off * U[k]", "gv += off", "gv += off", "GC413"),
+            (WINDOWS, "gU[k] += off * v", "gU[k] += v", "gU[k] += v", "GC413"),
+            (WINDOWS, "gv += (s - 1) * U[seen]", "gv += U[seen]", "gv += U[seen]", "GC413"),
+            (LAYERS, "dZ = dA * s * (1 - s)", "dZ = s * (1 - s)", "s * (1 - s)", "GC410"),
+            (LAYERS, "dZ = dA * s * (1 - s)", "dZ = 1 - s", "1 - s", "GC305"),
+            (LAYERS, "    dZ[Z <= 0] = 0", "    pass", "np.array(dA, copy=True)", "GC303"),
+            (LAYERS, "= 0\n    return dZ", "= 0\n    return Z", "Z", "GC"),
+            (TWO_PASSES, "dh, axis=0", "dh, axis=1", "np.sum(dh, axis=1, keepdims=True)", "GC202"),
+            (CLASSES, " / np.exp(z).sum()\n", "\n", "np.exp(z)", "GC413"),
+            (CLASSES, "+= off * X[i]", "+= X[i]", "dW[:, k] += X[i]", "GC413"),
+        ],
+        every=2,
+    ),
 )
 def test_a_bug_is_shown_and_named(program, right, wrong, shown, code, tmp_path):
     finding, _, report = first_finding(program, right, wrong, tmp_path)

@@ -22,7 +22,7 @@ from gradcheck.trace.causes.constant_factors import (
     kept_share,
     written_factor,
 )
-from gradcheck.trace.causes.penalties import penalty_derivatives
+from gradcheck.trace.causes.penalties import is_square, penalty_derivatives
 from gradcheck.trace.causes.term_causes import remainders
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import sizes_of
@@ -164,6 +164,24 @@ def _of_two(scaled: _Scaled) -> Cause | None:
     return Cause(fault.FACTOR_TWO, f"it is {which} what it should be")
 
 
+def _of_mean_and_two(scaled: _Scaled) -> Cause | None:
+    """Return the cause if a size that the loss divides by is off, and the two of a square too."""
+    ratio, nodes = scaled.ratio, scaled.loss_nodes
+    if not ratio or any(
+        is_about(ratio, size) or is_about(1 / ratio, size) for size in scaled.sizes
+    ):
+        return None
+    squares = any(is_square(node) and len(set(node.operands)) == 1 for node in nodes)
+    for number in sorted(scaled.sizes & scaled.divisors - {1, 2}):
+        lacks = f"the loss divides by {number}, and this does not"
+        if squares and is_about(ratio, number / 2):
+            words = f"{lacks}; the 2 of the square's derivative is missing, too"
+            return Cause(fault.MEAN_MISSING, words, f"multiply by 2 / {number}")
+        if 2 in scaled.constants and is_about(ratio, number * 2):
+            return Cause(fault.MEAN_MISSING, f"{lacks}; a 2 is too much", f"divide by 2 * {number}")
+    return None
+
+
 def _of_constant_factor(scaled: _Scaled) -> Cause | None:
     """Return the cause if the product has a constant operand that is the factor."""
     factors = (constant_of(item, scaled.state.tape) or 0.0 for item in scaled.node.arguments)
@@ -270,6 +288,7 @@ CAUSES = (
     _of_dropout,
     _of_mean,
     _of_two,
+    _of_mean_and_two,
     _of_constant_factor,
     _of_quotient,
     _of_constant_in_loss,
