@@ -10,7 +10,7 @@ from gradcheck.trace.adjoints.operations import LAID_OUT
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, Quantity
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
-from gradcheck.trace.locating.units import NODE, USE, Mend, Unit
+from gradcheck.trace.locating.units import NODE, SERIES, USE, Mend, Unit
 from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node
@@ -57,7 +57,8 @@ def place_of_scale(
     if right is not None and right is mends[-1]:
         return ScaleFault(right, is_right=True)
     if right is not None:
-        mends = mends[mends.index(right) + 1 :]
+        later, first = mends[mends.index(right) + 1 :], right.unit.first
+        mends = [mend for mend in later if mend.unit.first != first] or later
     with_constant = [mend for mend in mends if _constants(tape[mend.unit.first], state)]
     for mend in with_constant:
         if _is_of_constant(tape[mend.unit.first], mend.factor, state):
@@ -172,13 +173,15 @@ def _is_adjoint(
     quantities: Sequence[Quantity],
     kinds: Sequence[str] = (ADJOINT,),
 ) -> bool:
-    """True if a value is `times` an adjoint of the loss."""
-    values = state.at(mend.unit.first)
-    return mend.unit.kind == NODE and any(
-        quantity.kind in kinds
-        and quantity.values[0].shape == values[0].shape
-        and abs((proportion(values, quantity.values) or 0.0) / times - 1) < 1e-7
-        for quantity in quantities
+    """True if a value, or each value of a series, is `times` an adjoint of the loss."""
+    known = [one for one in quantities if one.kind in kinds]
+    return mend.unit.kind in (NODE, SERIES) and all(
+        any(
+            quantity.values[0].shape == values[0].shape
+            and abs((proportion(values, quantity.values) or 0.0) / times - 1) < 1e-7
+            for quantity in known
+        )
+        for values in map(state.at, mend.unit.nodes)
     )
 
 

@@ -6,12 +6,13 @@ from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.locating.constants import is_odd
 from gradcheck.trace.locating.units import NODE, Mend, Unit
-from gradcheck.trace.locating.view import View
+from gradcheck.trace.locating.view import View, varies
 
 
 def carries(unit: Unit, view: View) -> bool:
-    """True if each replaced value carries an adjoint, or is added to one."""
-    return all(
+    """True if each replaced value carries an adjoint, or is added to one, or is but a constant."""
+    is_constant = unit.is_series and not any(varies(view.state, one) for one in unit.replaced)
+    return is_constant or all(
         index in view.carrying or (bool(unit.nodes) and index in view.additive)
         for index in unit.replaced
     )
@@ -28,6 +29,8 @@ def already_right(mend: Mend, view: View) -> tuple[set[int], bool]:
     if mend.candidate.kind not in (ADJOINT, CONTRIBUTION):
         explained = view.explained.get(mend.unit.first, ()) if mend.unit.kind == NODE else ()
         return {known.node for known in explained if known.kind in (SLOPE, VALUE)}, False
+    if not any(varies(view.state, index) for index in mend.unit.replaced):
+        return set(), False  # a constant is a multiple of any other
     adjoints: set[int] = set()
     kinds = []
     for index in mend.unit.replaced:

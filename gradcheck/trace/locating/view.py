@@ -112,12 +112,12 @@ def _carrying(state: State, explained: dict[int, list[Quantity]]) -> frozenset[i
         if not node.is_float:
             continue
         inherits = any(operand in carrying for operand in node.operands)
-        if inherits or (ADJOINT in kinds and _varies(state, node.index)):
+        if inherits or (ADJOINT in kinds and varies(state, node.index)):
             carrying.add(node.index)
     return frozenset(carrying)
 
 
-def _varies(state: State, index: int) -> bool:
+def varies(state: State, index: int) -> bool:
     """True if a value is not the same number in all entries and at all points."""
     numbers = np.concatenate([np.ravel(value) for value in state.at(index)])
     return bool(numbers.size and np.ptp(numbers) > 0)
