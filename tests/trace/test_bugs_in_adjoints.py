@@ -259,6 +259,102 @@ def grad(p):
     return grads
 """
 
+STEERED = """
+import numpy as np
+
+steps, dt = 5, 0.2
+wanted = np.array([0.5, 0.9])
+
+
+def reached(at):
+    return np.array([np.sin(at[0]) + at[1], at[0] * np.cos(at[1])])
+
+
+def ways(at):
+    return np.array([[np.cos(at[0]), 1.0], [np.cos(at[1]), -at[0] * np.sin(at[1])]])
+
+
+def run(forces):
+    at, fast, path = np.array([0.2, 0.4]), np.zeros(2), []
+    for force in forces:
+        fast = 0.8 * fast + dt * force
+        at = at + dt * fast
+        path.append(at)
+    return path
+
+
+def loss(forces):
+    missed = sum(0.5 * np.sum((reached(at) - wanted) ** 2) for at in run(forces))
+    return missed + 0.01 * np.sum(forces**2)
+
+
+def grad(forces):
+    path, out = run(forces), 0.02 * forces
+    of_at, of_fast = np.zeros(2), np.zeros(2)
+    for k in reversed(range(steps)):
+        off = reached(path[k]) - wanted
+        of_at = of_at + ways(path[k]).T @ off
+        of_fast = of_fast + dt * of_at
+        out[k] += dt * of_fast
+        of_fast = 0.8 * of_fast
+    return out
+
+
+def params():
+    return np.random.default_rng(15).normal(size=(steps, 2))
+"""
+
+ONE_BY_ONE = """
+import numpy as np
+
+rng = np.random.default_rng(16)
+rows = (rng.random((6, 4)) > 0.4) * 1.0
+
+
+def squashed(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def forward(x, W, V, c):
+    a, seen, cost = c.copy(), [], 0.0
+    for i in range(len(x)):
+        h = squashed(a)
+        p = squashed(V[i] @ h)
+        cost -= x[i] * np.log(p) + (1 - x[i]) * np.log(1 - p)
+        seen.append((h, p))
+        a = a + W[:, i] * x[i]
+    return cost, seen
+
+
+def backward(x, W, V, c, seen):
+    dW, dV, da = np.zeros_like(W), np.zeros_like(V), np.zeros_like(c)
+    for i in range(len(x) - 1, -1, -1):
+        h, p = seen[i]
+        dW[:, i] = da * x[i]
+        off = p - x[i]
+        dV[i] = off * h
+        dh = off * V[i]
+        da = da + dh * h * (1 - h)
+    return dW, dV, da
+
+
+def loss(params):
+    return sum(forward(x, *params)[0] for x in rows) / len(rows)
+
+
+def grad(params):
+    sums = [np.zeros_like(one) for one in params]
+    for x in rows:
+        _, seen = forward(x, *params)
+        for total, one in zip(sums, backward(x, *params, seen)):
+            total += one
+    return [total / len(rows) for total in sums]
+
+
+def params():
+    return [rng.normal(size=size) for size in ((3, 4), (4, 3), 3)]
+"""
+
 
 @pytest.mark.parametrize(
     ("program", "right", "wrong", "code"),
@@ -268,6 +364,13 @@ def grad(p):
             (DRIVEN, "along.T @ back", "along @ back", "GC201"),
             (DRIVEN, "+ 0.3 * (states[k] - wanted)", "+ 0.5 * (states[k] - wanted)", "GC105"),
             (DRIVEN, "+ 0.3 * (states[k] - wanted)", "+ (states[k] - wanted)", "GC105"),
+            # nothing of the state arrives in an adjoint, or it arrives with another sign
+            (STEERED, "of_fast + dt * of_at", "of_fast + dt", "GC410"),
+            (STEERED, "of_fast + dt * of_at", "of_fast - dt * of_at", "GC106"),
+            (STEERED, "of_at + ways", "of_at - ways", "GC106"),
+            # a loop within each sample's backward pass, in reverse
+            (ONE_BY_ONE, "dh * h * (1 - h)", "dh * h", "GC305"),
+            (ONE_BY_ONE, "dh * h * (1 - h)", "dh @ h * (1 - h)", "GC205"),
             # a loop over the last step alone, and no sum in it
             (ONE_WAY, "- 1, -1, -1)", "- 1, len(X) - 2, -1)", "GC701"),
             # what is returned in the wrong place

@@ -102,8 +102,11 @@ class Candidates:
     def _from_loops(self, count: int, shape: Shape) -> Iterator[_Laid]:
         """Yield the passes of each series in order and in reverse, starting up to two passes late.
 
-        For nested loops, yield one pass of the inner loop for every pass of the outer.
+        For nested loops, yield one pass of the inner loop for every pass of the outer, and all
+        passes with each inner loop in reverse.
         """
+        lengths = {len(series.values[0]) for series in self.series}
+        inner = {count // one for one in lengths if count % one == 0 and 1 < one < count}
         for series in self.series:
             length = len(series.values[0])
             strides = [1] if count <= length <= count + 2 else []
@@ -116,6 +119,10 @@ class Candidates:
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
                         yield series.first, laid
+            for run in inner if length == count else ():
+                laid = _all_laid([_each_reversed(passes, run) for passes in series.values], shape)
+                if laid is not None:
+                    yield series.first, laid
             for order, is_first in itertools.product((1, -1), (True, False)):
                 if series.first.kind != VALUE or not count - 1 <= length <= count + 1 or count < 3:
                     continue  # only a state has a value, 0, before the first pass
@@ -159,6 +166,11 @@ def masked_values(nodes: Sequence[Node], parameters: Iterable[int]) -> frozenset
         if is_mask or (not masked.isdisjoint(given) and all(len(one) == 1 for one in others)):
             masked.add(node.index)
     return frozenset(masked)
+
+
+def _each_reversed(passes: Sequence[NDArray[Any]], run: int) -> list[NDArray[Any]]:
+    """Return the passes of a loop with each run of an inner loop in reverse."""
+    return [one for first in range(0, len(passes), run) for one in passes[first : first + run][::-1]]
 
 
 def _from_nothing(
