@@ -170,7 +170,9 @@ def masked_values(nodes: Sequence[Node], parameters: Iterable[int]) -> frozenset
 
 def _each_reversed(passes: Sequence[NDArray[Any]], run: int) -> list[NDArray[Any]]:
     """Return the passes of a loop with each run of an inner loop in reverse."""
-    return [one for first in range(0, len(passes), run) for one in passes[first : first + run][::-1]]
+    return [
+        one for first in range(0, len(passes), run) for one in passes[first : first + run][::-1]
+    ]
 
 
 def _from_nothing(
