@@ -266,6 +266,49 @@ def grad(W):
     return dW / 6
 """
 
+BY_NUMBERS = """
+import math
+
+xs, ys = [0.4, -1.1, 0.8, 0.3], [0.2, 0.5, -0.4, 0.9]
+
+
+def run(A, U, v):
+    h, seen, cost = [0.1, -0.2], [], 0.0
+    for x, y in zip(xs, ys):
+        before = h
+        h = [math.tanh(A[k] * x + sum(U[k][j] * before[j] for j in range(2))) for k in range(2)]
+        off = sum(v[k] * h[k] for k in range(2)) - y
+        cost += off * off
+        seen.append((before, h, off))
+    return cost, seen
+
+
+def loss(A, U, v):
+    return run(A, U, v)[0]
+
+
+def grad(A, U, v):
+    _, seen = run(A, U, v)
+    dA, dU, dv, later = [0.0, 0.0], [[0.0, 0.0], [0.0, 0.0]], [0.0, 0.0], [0.0, 0.0]
+    for t in range(len(xs) - 1, -1, -1):
+        before, h, off = seen[t]
+        arriving = [0.0, 0.0]
+        for k in range(2):
+            dv[k] += 2 * off * h[k]
+            dh = 2 * off * v[k] + later[k]
+            da = dh * (1 - h[k] * h[k])
+            dA[k] += da * xs[t]
+            for j in range(2):
+                dU[k][j] += da * before[j]
+                arriving[j] += da * U[k][j]
+        later = arriving
+    return dA, dU, dv
+
+
+def params():
+    return [[0.7, -0.5], [[0.3, 0.8], [-0.6, 0.2]], [1.2, -0.9]]
+"""
+
 
 @pytest.mark.parametrize(
     ("program", "right", "wrong", "shown", "code"),
@@ -290,6 +333,8 @@ def grad(W):
             (LAYERS, "    dZ[Z <= 0] = 0", "    pass", "np.array(dA, copy=True)", "GC303"),
             (LAYERS, "= 0\n    return dZ", "= 0\n    return Z", "Z", "GC"),
             (TWO_PASSES, "dh, axis=0", "dh, axis=1", "np.sum(dh, axis=1, keepdims=True)", "GC202"),
+            (BY_NUMBERS, "dh * (1 - h[k] * h[k])", "dh * (1 - h[k])", "dh * (1 - h[k])", "GC"),
+            (BY_NUMBERS, "off * v[k] + l", "off * v[k] - l", "later[k]", "GC106"),
             (CLASSES, " / np.exp(z).sum()\n", "\n", "np.exp(z)", "GC413"),
             (CLASSES, "+= off * X[i]", "+= X[i]", "dW[:, k] += X[i]", "GC413"),
         ],

@@ -103,7 +103,7 @@ class Candidates:
         """Yield the passes of each series in order and in reverse, starting up to two passes late.
 
         For nested loops, yield one pass of the inner loop for every pass of the outer, and all
-        passes with each inner loop in reverse.
+        passes with the inner or the outer loop in reverse.
         """
         lengths = {len(series.values[0]) for series in self.series}
         inner = {count // one for one in lengths if count % one == 0 and 1 < one < count}
@@ -119,15 +119,16 @@ class Candidates:
                     laid = _all_laid(chosen, shape)
                     if laid is not None:
                         yield series.first, laid
-            for run in inner if length == count else ():
-                laid = _all_laid([_each_reversed(passes, run) for passes in series.values], shape)
+            for run, order in itertools.product(inner if length == count else (), (1, -1)):
+                ordered = [_each_reversed(passes[::order], run) for passes in series.values]
+                laid = _all_laid(ordered, shape)
                 if laid is not None:
                     yield series.first, laid
             for order, is_first in itertools.product((1, -1), (True, False)):
                 if series.first.kind != VALUE or not count - 1 <= length <= count + 1 or count < 3:
                     continue  # only a state has a value, 0, before the first pass
-                ordered = (passes[::order] for passes in series.values)
-                laid = _all_laid([_from_nothing(o, count, is_first) for o in ordered], shape)
+                inside = (passes[::order] for passes in series.values)
+                laid = _all_laid([_from_nothing(o, count, is_first) for o in inside], shape)
                 if laid is not None:
                     yield series.first, laid
 

@@ -96,18 +96,12 @@ class Words:
     def quantity(self, kind: str, node: int, other: int = NO_OTHER) -> str:
         """Describe a quantity: `dL/dA1`, `the slope of tanh at Z1`."""
         if kind == ADJOINT:
-            name = self.name(self._named_sum(node))
-            return (
-                "1"
-                if node == self.loss
-                else f"dL/d({name})"
-                if name.startswith("the ")
-                else f"dL/d{name}"
-            )
+            return "1" if node == self.loss else _derivative(self.name(self._named_sum(node)))
         if kind == PRODUCT:
             return f"{self.quantity(ADJOINT, other)} times {self.name(node)}"
         if kind == CONTRIBUTION:
-            return f"the part of dL/d{self.name(node)} that comes through {self.name(other)}"
+            whole = _derivative(self.name(node))
+            return f"the part of {whole} that comes through {self.name(other)}"
         if kind == SLOPE:
             name = self.nodes[node].operation
             by = self.name(node)
@@ -188,6 +182,10 @@ class Words:
         """True if `end` is computed in another function than `begin`."""
         inner, outer = self.nodes[end].chain, self.nodes[begin].chain
         return bool(inner) and (not outer or inner[0].code is not outer[0].code)
+
+
+def _derivative(name: str) -> str:
+    return f"dL/d({name})" if name.startswith("the ") else f"dL/d{name}"
 
 
 def _name_given(node: Node) -> str:
