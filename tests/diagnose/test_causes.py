@@ -484,3 +484,19 @@ def test_a_loss_is_not_doubted_where_no_single_change_gives_the_gradient():
 def test_the_forward_pass_of_a_layer_is_not_doubted_for_another_slope():
     report = gradcheck.check_layer(lambda x: (np.sin(x), x), lambda up, x: -up * np.sin(x), (X,))
     assert not {one.code for one in report.findings} & {"GC606", "GC607"}
+
+
+def test_a_constant_of_the_loss_is_likelier_than_the_length_of_an_axis():
+    weight, other = 4.0, RNG.normal(size=(6, 4))
+
+    def loss(w):
+        return np.sum(np.cosh(X @ w)) + weight * np.sum(np.log(np.cosh(other @ w)))
+
+    def grad(w):
+        return X.T @ np.sinh(X @ w) + other.T @ np.tanh(other @ w)
+
+    report = gradcheck.check(loss, 0.3 * np.arange(4.0), grad)
+    (finding,) = [one for one in report.findings if one.severity == "error"]
+    assert finding.code != "GC104"
+    assert "the length of an axis" not in finding.message
+    assert "weight * np.sum" in finding.message or "multiplies by 4" in finding.message
