@@ -500,3 +500,33 @@ def test_a_constant_of_the_loss_is_likelier_than_the_length_of_an_axis():
     assert finding.code != "GC104"
     assert "the length of an axis" not in finding.message
     assert "weight * np.sum" in finding.message or "multiplies by 4" in finding.message
+
+
+def test_the_derivative_of_another_pass_is_not_told_by_the_same_name_twice():
+    aims, given = RNG.normal(size=(2, 3)), RNG.normal(size=(2, 4))
+    params = {"inner": RNG.normal(size=(4, 3)), "again": RNG.normal(size=(3, 3))}
+
+    def loss(p):
+        state, total = np.zeros(3), 0.0
+        for x, aim in zip(given, aims, strict=True):
+            state = np.tanh(x @ p["inner"] + state @ p["again"])
+            total += 0.5 * np.sum((state - aim) ** 2)
+        return total
+
+    def grad(p):
+        states = [np.zeros(3)]
+        for x in given:
+            states.append(np.tanh(x @ p["inner"] + states[-1] @ p["again"]))
+        deltas, later = [], np.zeros(3)
+        for t in (1, 0):
+            deltas.append((states[t + 1] - aims[t] + later) * (1 - states[t + 1] ** 2))
+            later = deltas[-1] @ p["again"].T
+        deltas = deltas[::-1]
+        of_again = np.array(states[1:2]).T @ np.array(deltas[:-1])
+        return {"inner": given.T @ np.array(deltas), "again": of_again}
+
+    (finding,) = [
+        one for one in gradcheck.check(loss, params, grad).findings if one.severity == "error"
+    ]
+    assert finding.code == "GC405"
+    assert "of another pass" in finding.message
