@@ -18,7 +18,7 @@ LOSS = re.compile(
     r"|objective|nll|log_?list|cross_?entropy|\w+error)(_|\b|$)"
 )
 NO_LOSS = re.compile(
-    r"(?i)acc|count|smooth|delta|prime|deriv|grad|^cos_?th|^d(loss|cost|J)$"
+    r"(?i)acc|count|smooth|delta|prime|deriv|grad|^der_|^cos_?th|^d(loss|cost|J)$"
     r"|^d_?(loss|cost|error|[JLE])_(d|wrt|by)?_?"
     r"(theta|weights?\d*|bias(es)?\d*|[a-z]{1,2}\d*|(pred|out|hidden|logit|score)\w*)$"
 )
