@@ -530,3 +530,43 @@ def test_the_derivative_of_another_pass_is_not_told_by_the_same_name_twice():
     ]
     assert finding.code == "GC405"
     assert "of another pass" in finding.message
+
+
+def slope_of_logistic(x):
+    s = logistic(x)
+    return s * (1 - s)
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        lambda up, z, out: up * out * (1 - out),
+        lambda up, z, out: up * slope_of_logistic(z),
+    ],
+)
+def test_the_slope_of_a_sigmoid_after_its_entropy_is_taken_twice(delta):
+    aims = (RNG.uniform(size=(5, 1)) > 0.5).astype(float)
+    params = {"first": RNG.normal(size=(4, 3)), "last": RNG.normal(size=(3, 1))}
+
+    def ahead(p):
+        hidden = np.tanh(X @ p["first"])
+        return hidden, hidden @ p["last"]
+
+    def loss(p):
+        chance = logistic(ahead(p)[1])
+        return -np.mean(aims * np.log(chance) + (1 - aims) * np.log(1 - chance))
+
+    def grad(p):
+        hidden, z = ahead(p)
+        out = logistic(z)
+        back = delta((out - aims) / len(X), z, out)
+        return {
+            "first": X.T @ (back @ p["last"].T * (1 - hidden**2)),
+            "last": hidden.T @ back,
+        }
+
+    (finding,) = [
+        one for one in gradcheck.check(loss, params, grad).findings if one.severity == "error"
+    ]
+    assert finding.code == "GC304"
+    assert finding.expression.startswith("up * ")
