@@ -71,7 +71,8 @@ def with_faults(
             left.remove(explained[0])
             finding = _with_fault(finding, explained[0], rules)
         placed.append(finding)
-    named = set().union(*(one.blocks for one in placed if one.code not in weak))
+    certain = [one for one in placed if one.severity == "error" and one.code not in weak]
+    named = set().union(*(one.blocks for one in certain))
     added = [
         finding
         for fault in left

@@ -108,7 +108,10 @@ def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding
         shapes = ", ".join(f"{item.code} is {words(item.value.shape)}" for item in misfit.operands)
         message = f"{misfit.code} does not fit: {shapes}"
         if misfit.shape is not None:
-            message = f"{misfit.code} is {words(misfit.shape)}, with which a later line raises"
+            name = f"{misfit.fitting_words} in the shape " if misfit.fitting_words else ""
+            shape = words(misfit.shape)
+            message = f"{misfit.code} is {name}{shape}, with which a later line raises"
+        fix = misfit.fitting or fix
         yield _finding(rule, evidence, message, _lines(raised, misfit), fix, None)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.memory import views
-from gradcheck.script.rates import Rate, candidates, increments
+from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.state import (
     Path,
@@ -128,8 +128,16 @@ class _Trial:
 
     def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
         """Return the rate that keeps the most numbers unchanged when set to 0, and their paths."""
+        kept = candidates(self.snapshot, self.run.all_names, self.run.marked.sites)
+        self._replayed(None, 1.0)
+        best = self._best(kept, given) or self._best(
+            uses(self.run.rates(), self.run.marked.sites), given
+        )
+        return best or self._increments(1.0 if given is None else given)
+
+    def _best(self, rates: list[Rate], given: float | None) -> tuple[Rate, list[Path]] | None:
         best: tuple[Rate, list[Path]] | None = None
-        for rate in candidates(self.snapshot, self.run.all_names, self.run.marked.sites):
+        for rate in rates:
             if given is not None and not np.isclose(rate.value, given):
                 continue
             paths = self.frozen(rate, list(self.changed))
@@ -138,7 +146,7 @@ class _Trial:
                 best = rate, paths
                 if rate.path is not None and halved >= 2:
                     break
-        return best or self._increments(1.0 if given is None else given)
+        return best
 
     def as_used(self, rate: Rate, paths: list[Path]) -> tuple[Rate, list[Path]]:
         """Return the rate as the updates use it; the loop may have computed it from `rate`."""

@@ -153,6 +153,15 @@ def _where(sites: Sequence[Site], marks: Sequence[int]) -> str:
     return f"the {sites[marks[0]].name} in {what}"
 
 
+def uses(used: Mapping[int, float], sites: Sequence[Site]) -> list[Rate]:
+    """Return the rates that updates use, by value: they may come as an argument of the update."""
+    marks: dict[float, list[int]] = {}
+    for mark, value in used.items():
+        marks.setdefault(value, []).append(mark)
+    alike = [(value, own) for value, own in marks.items() if value > 0]
+    return [Rate(value, sites[own[0]].name, marks=tuple(own)) for value, own in alike]
+
+
 def increments(sites: Sequence[Site]) -> list[Rate]:
     """Return a rate of 1 for each increment: scaling the rate scales the increment."""
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import Any
 
 STRONG = re.compile(r"(?i)(loss|cost|objective|nll|mse|entropy)|^[JL]$")
@@ -17,7 +18,7 @@ LOSS = re.compile(
     r"|objective|nll|log_?list|cross_?entropy|\w+error)(_|\b|$)"
 )
 NO_LOSS = re.compile(
-    r"(?i)acc|count|smooth|delta|prime|deriv|grad|^cos_?th|^d(loss|cost|J)$"
+    r"(?i)acc|count|smooth|delta|prime|deriv|grad|^der_|^cos_?th|^d(loss|cost|J)$"
     r"|^d_?(loss|cost|error|[JLE])_(d|wrt|by)?_?"
     r"(theta|weights?\d*|bias(es)?\d*|[a-z]{1,2}\d*|(pred|out|hidden|logit|score)\w*)$"
 )
@@ -67,7 +68,7 @@ def is_update(node: ast.AST) -> bool:
     if not isinstance(node, ast.Assign | ast.Return) or node.value is None:
         return False
     targets = node.targets if isinstance(node, ast.Assign) else []
-    for part in ast.walk(node.value):
+    for part in _without_indices(node.value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
             reads_target = any(same(target, one) for target in targets for one in ast.walk(part))
             if reads_target or has_rate(part.right):
@@ -80,11 +81,19 @@ def _is_whole(node: ast.AST) -> bool:
 
 
 def has_rate(node: ast.AST) -> bool:
-    """Whether an expression contains a name that suggests a learning rate."""
+    """Whether an expression contains a name that suggests a learning rate, and is no index."""
     return any(
         isinstance(part, ast.Name | ast.Attribute) and RATE.match(name_of(part))
-        for part in ast.walk(node)
+        for part in _without_indices(node)
     )
+
+
+def _without_indices(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk through the parts of a node, without those that only say which element is meant."""
+    yield node
+    parts = [node.value] if isinstance(node, ast.Subscript) else ast.iter_child_nodes(node)
+    for part in parts:
+        yield from _without_indices(part)
 
 
 def short(text: Any, most: int = 60) -> str:

@@ -485,3 +485,89 @@ def test_a_loss_is_not_doubted_where_no_single_change_gives_the_gradient():
 def test_the_forward_pass_of_a_layer_is_not_doubted_for_another_slope():
     report = gradcheck.check_layer(lambda x: (np.sin(x), x), lambda up, x: -up * np.sin(x), (X,))
     assert not {one.code for one in report.findings} & {"GC606", "GC607"}
+
+
+def test_a_constant_of_the_loss_is_likelier_than_the_length_of_an_axis():
+    weight, other = 4.0, RNG.normal(size=(6, 4))
+
+    def loss(w):
+        return np.sum(np.cosh(X @ w)) + weight * np.sum(np.log(np.cosh(other @ w)))
+
+    def grad(w):
+        return X.T @ np.sinh(X @ w) + other.T @ np.tanh(other @ w)
+
+    report = gradcheck.check(loss, 0.3 * np.arange(4.0), grad)
+    (finding,) = [one for one in report.findings if one.severity == "error"]
+    assert finding.code != "GC104"
+    assert "the length of an axis" not in finding.message
+    assert "weight * np.sum" in finding.message or "multiplies by 4" in finding.message
+
+
+def test_the_derivative_of_another_pass_is_not_told_by_the_same_name_twice():
+    aims, given = RNG.normal(size=(2, 3)), RNG.normal(size=(2, 4))
+    params = {"inner": RNG.normal(size=(4, 3)), "again": RNG.normal(size=(3, 3))}
+
+    def loss(p):
+        state, total = np.zeros(3), 0.0
+        for x, aim in zip(given, aims, strict=True):
+            state = np.tanh(x @ p["inner"] + state @ p["again"])
+            total += 0.5 * np.sum((state - aim) ** 2)
+        return total
+
+    def grad(p):
+        states = [np.zeros(3)]
+        for x in given:
+            states.append(np.tanh(x @ p["inner"] + states[-1] @ p["again"]))
+        deltas, later = [], np.zeros(3)
+        for t in (1, 0):
+            deltas.append((states[t + 1] - aims[t] + later) * (1 - states[t + 1] ** 2))
+            later = deltas[-1] @ p["again"].T
+        deltas = deltas[::-1]
+        of_again = np.array(states[1:2]).T @ np.array(deltas[:-1])
+        return {"inner": given.T @ np.array(deltas), "again": of_again}
+
+    (finding,) = [
+        one for one in gradcheck.check(loss, params, grad).findings if one.severity == "error"
+    ]
+    assert finding.code == "GC405"
+    assert "of another pass" in finding.message
+
+
+def slope_of_logistic(x):
+    s = logistic(x)
+    return s * (1 - s)
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        lambda up, z, out: up * out * (1 - out),
+        lambda up, z, out: up * slope_of_logistic(z),
+    ],
+)
+def test_the_slope_of_a_sigmoid_after_its_entropy_is_taken_twice(delta):
+    aims = (RNG.uniform(size=(5, 1)) > 0.5).astype(float)
+    params = {"first": RNG.normal(size=(4, 3)), "last": RNG.normal(size=(3, 1))}
+
+    def ahead(p):
+        hidden = np.tanh(X @ p["first"])
+        return hidden, hidden @ p["last"]
+
+    def loss(p):
+        chance = logistic(ahead(p)[1])
+        return -np.mean(aims * np.log(chance) + (1 - aims) * np.log(1 - chance))
+
+    def grad(p):
+        hidden, z = ahead(p)
+        out = logistic(z)
+        back = delta((out - aims) / len(X), z, out)
+        return {
+            "first": X.T @ (back @ p["last"].T * (1 - hidden**2)),
+            "last": hidden.T @ back,
+        }
+
+    (finding,) = [
+        one for one in gradcheck.check(loss, params, grad).findings if one.severity == "error"
+    ]
+    assert finding.code == "GC304"
+    assert finding.expression.startswith("up * ")

@@ -121,3 +121,39 @@ def test_a_loop_that_goes_beyond_the_end_names_its_index(tmp_path):
     first = report.findings[0]
     assert (first.code, first.location.line) == ("GC416", line + 1)
     assert "goes to 3, where axis 1 has 3" in first.message
+
+
+ONES = """
+class Scaled:
+    def __init__(self):
+        self.gain = np.ones((3, 1))
+
+    def forward(self, x):
+        self.x = x
+        return self.gain * x
+
+    def backward(self, upstream, lr):
+        of_gain = np.sum(upstream * self.x, axis=(0, 2), keepdims=True)
+        self.gain -= lr * of_gain
+        return upstream * self.gain
+"""
+
+
+def test_a_sum_that_keeps_axes_is_told_where_it_is_made(tmp_path):
+    wrong = "np.zeros(4); g['c'] += d_z.sum(axis=0, keepdims=True)"
+    report, line = report_of("d_z.sum(axis=0)", wrong, tmp_path)
+    finding = report.findings[0]
+    assert (finding.code, finding.location.line) == ("GC202", line)
+    assert "is dL/dc in the shape (1, 4), with which a later line raises" in finding.message
+    assert finding.fix == "d_z.sum(axis=0, keepdims=True).reshape(4,)"
+
+    names = {"np": np}
+    file = tmp_path / "scaled.py"
+    file.write_text(ONES)
+    exec(compile(ONES, str(file), "exec"), names)
+    layer = names["Scaled"]()
+    report = gradcheck.check_layer(layer.forward, layer.backward, (RNG.normal(size=(2, 3, 5)),))
+    finding = report.findings[0]
+    assert (finding.code, finding.location.line) == ("GC202", 11)
+    assert finding.message.startswith("np.sum(upstream * self.x, axis=(0, 2), keepdims=True) is (1")
+    assert finding.fix.endswith("keepdims=True).reshape(3, 1)")

@@ -424,7 +424,9 @@ for turn in range(40):
     assert str(found.report).splitlines()[-1].startswith("pass") == (not factor)
 
 
-@pytest.mark.parametrize("name", ["dL_dW1", "d_error_d_out", "dcost_dtheta", "costheta"])
+@pytest.mark.parametrize(
+    "name", ["dL_dW1", "d_error_d_out", "dcost_dtheta", "der_cost", "costheta"]
+)
 def test_a_derivative_of_the_loss_and_a_cosine_are_no_loss(name):
     assert not may_be_loss(name)
 

@@ -176,6 +176,27 @@ def test_a_wrong_gradient_that_updates_its_dict_is_wrong():
     assert set(codes(report)) == {"GC802", "GC103"}
 
 
+def test_a_warning_hides_no_line():
+    labels = np.array([0, 2, 1])
+
+    def shares(scores):
+        scores -= scores.max(axis=1, keepdims=True)
+        return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+
+    def entropy(scores):
+        return -np.sum(np.log(shares(scores)[np.arange(3), labels])) / 3
+
+    def its_gradient(scores):
+        share = shares(scores)
+        share[np.arange(3), labels] -= 1
+        return share / scores.shape[1]
+
+    report = gradcheck.check(entropy, np.random.default_rng(3).normal(size=(3, 5)), its_gradient)
+    (wrong,) = [one for one in report.findings if one.severity == "error"]
+    assert wrong.code == "GC104"
+    assert wrong.expression == "share / scores.shape[1]"
+
+
 def test_a_loss_that_updates_its_dict_is_warned_of():
     def rescaled(p):
         p["W"] *= 2.0

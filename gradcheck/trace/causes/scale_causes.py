@@ -193,15 +193,21 @@ def _of_constant_factor(scaled: _Scaled) -> Cause | None:
 def _of_quotient(scaled: _Scaled) -> Cause | None:
     """Return the cause if the factor is one size over another that the loss divides by."""
     for size in sorted(scaled.sizes):
-        for other in sorted(scaled.divisors | {1}):
-            quotients = (size / other, other / size)
-            if size != other and any(is_about(scaled.ratio, quotient) for quotient in quotients):
-                words = f"{size} stands where {other} belongs"
-                if other == 1:
-                    off = "large" if scaled.ratio > 1 else "small"
-                    words = f"it is {size} times too {off}, and {size} is the length of an axis"
-                return Cause(fault.OTHER_SIZE, words)
+        for other in sorted(scaled.divisors - {1, size}):
+            if any(is_about(scaled.ratio, one) for one in (size / other, other / size)):
+                return Cause(fault.OTHER_SIZE, f"{size} stands where {other} belongs")
     return None
+
+
+def _of_length(scaled: _Scaled) -> Cause | None:
+    """Return the cause if the factor is the length of an axis."""
+    larger = max(scaled.ratio, 1 / scaled.ratio)
+    size = next((size for size in scaled.sizes - {1} if is_about(larger, size)), None)
+    if size is None:
+        return None
+    off = "large" if scaled.ratio > 1 else "small"
+    words = f"it is {size} times too {off}, and {size} is the length of an axis"
+    return Cause(fault.OTHER_SIZE, words)
 
 
 def _is_half(node: Node) -> bool:
@@ -292,5 +298,6 @@ CAUSES = (
     _of_constant_factor,
     _of_quotient,
     _of_constant_in_loss,
+    _of_length,
 )
 """What may explain a factor, the most specific first."""

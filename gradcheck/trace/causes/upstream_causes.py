@@ -117,7 +117,10 @@ def adjoint_cause(compared: Compared) -> Cause | None:
     used = _named(compared)
     if used.startswith("dL/d") or (used and _is_sent_back(compared, user_of(compared))):
         name = f"dL/d{compared.words.name(min(compared.derived_by))}"
-        return Cause(fault.OTHER_ADJOINT, f"{used} is used where {name} belongs")
+        which = f"{used} is used where {name} belongs"
+        if used == name:  # one line of the loss made both
+            which = f"{used} of another pass or call belongs here"
+        return Cause(fault.OTHER_ADJOINT, which)
     return None
 
 

@@ -10,20 +10,30 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import without_units
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
-from gradcheck.trace.causes.compared import Followed
+from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE, Quantity
+from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.causes.kinds import named
 from gradcheck.trace.fault import Cause, Fault, Step
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.record.nodes import RAISED, Node, Reference
+from gradcheck.trace.record.sources import parsed
 from gradcheck.trace.wording.loops import loop_of_index
-from gradcheck.trace.wording.misfits import Misfit, Operand, products_of, with_a_line_less
+from gradcheck.trace.wording.misfits import (
+    Misfit,
+    Operand,
+    bracketed,
+    products_of,
+    with_a_line_less,
+)
 from gradcheck.trace.wording.operand_text import operand_text
 
 BEYOND = re.compile(
@@ -66,11 +76,15 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
     if not isinstance(gradient.error, ValueError):
         outside = _beyond_the_end(failed, gradient.error, tuple(blocks))
         return None if outside is None else (outside, _misfit(search, failed, False))
-    culprit = _first_unexplained(search, failed)
+    reshaped = _in_another_shape(search, failed)
+    culprit = reshaped[0] if reshaped else _first_unexplained(search, failed)
     node = search.points[0].nodes[culprit] if culprit is not None else failed
     same_line = node.place and failed.place and node.place.line == failed.place.line
     misfit = _misfit(search, node, culprit is not None)
-    if same_line and failed.name != f"{RAISED} setitem":
+    if reshaped:
+        fitting = f"{bracketed(misfit.code)}.reshape{reshaped[1]}"
+        misfit = replace(misfit, fitting=fitting, fitting_words=reshaped[2])
+    elif same_line and failed.name != f"{RAISED} setitem":
         misfit = _misfit(search, failed, False)
     blamed = Blame.at(node.chain)
     expression, also = blamed.expression, blamed.also
@@ -166,6 +180,41 @@ def _unparsed(source: str) -> str:
         return ast.unparse(ast.parse(source))
     except SyntaxError:
         return source
+
+
+def _in_another_shape(search: Followed, failed: Node) -> tuple[int, tuple[int, ...], str] | None:
+    """Return a value on the way to what failed that only lacks its shape; that shape, and its name.
+
+    It has the numbers of a derivative of the loss; or but for axes of length 1 the shape of what
+    the failed operation adds to in place, such as a parameter: the sum for a bias that keeps axes.
+    It is looked for in what failed and in what that is made of, as far as the size is the same.
+    """
+    nodes, found = search.points[0].nodes, None
+    adds = any(isinstance(one, ast.AugAssign) for one in parsed(failed.source).body)
+    into = nodes[failed.operands[0]].value.shape if adds else ()
+    for index in failed.operands:
+        while index >= 0 and not nodes[index].is_leaf:
+            shape = nodes[index].value.shape
+            right = _reshaped(search, index)
+            if right is not None:
+                found = index, right.values[0].shape, named([right], search.words)
+            elif shape != into and without_units(shape, into):
+                found = index, into, ""
+            alike = [one for one in nodes[index].operands if nodes[one].value.size == prod(shape)]
+            index = alike[0] if len(alike) == 1 else -1
+    return found
+
+
+def _reshaped(search: Followed, index: int) -> Quantity | None:
+    """Return the derivative whose numbers a value has, in another shape."""
+    values = [point.nodes[index].value for point in search.points]
+    for one in search.known.of_kind(ADJOINT) if values[0].size > 1 else ():
+        wanted = one.values
+        if wanted[0].size == values[0].size and wanted[0].shape != values[0].shape:
+            flat = [value.reshape(right.shape) for value, right in zip(values, wanted, strict=True)]
+            if same(flat, wanted):
+                return one
+    return None
 
 
 def _first_unexplained(search: Followed, failed: Node) -> int | None:

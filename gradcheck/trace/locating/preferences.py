@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from gradcheck.arrays import same_arrays
+from collections.abc import Iterator
+
+import numpy as np
+
+from gradcheck.arrays import proportion, same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.locating.constants import is_odd
 from gradcheck.trace.locating.units import NODE, Mend, Unit
@@ -102,10 +106,14 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
         of_adjoint = held.candidate is not None and held.candidate.kind != SLOPE
         if candidate.kind == SLOPE and at_same and of_adjoint:
             return False
+        if _cancels(mend, view):
+            return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
         if is_odd(held.factor) and abs(mend.factor - 1) <= 1e-9:
             return True  # an exact adjoint is more plausible than an odd constant
+        if _stood_before(unit, candidate.node, view):
+            return True
         if held.candidate is not None and held.candidate.kind == SLOPE:
             return False  # a slope in place of a slope is more specific than the adjoint after it
         places = {view.state.tape[index].chain for index in held.unit.replaced}
@@ -114,6 +122,43 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return not all(explained)  # both expect the same: it becomes wrong in between
         return not all(explained) and not _is_made_of(unit, held, view, held_is)
     return False
+
+
+def _cancels(mend: Mend, view: View) -> bool:
+    """True if a mend makes the factors beside a right adjoint 1: they are too much, all of them."""
+    state, pending = view.state, [consumer for consumer, _ in mend.unit.uses]
+    while pending:
+        made = state.tape[pending.pop()]
+        if made.operation != "multiply" or made.value.size != mend.actual[0].size:
+            continue
+        with np.errstate(all="ignore"):
+            more = [new / old for new, old in zip(mend.expected, mend.actual, strict=True)]
+            pairs = zip(state.at(made.index), more, strict=True)
+            now = [value * times.reshape(value.shape) for value, times in pairs]
+        for factor in _factors(made.index, view):
+            explained = view.explained.get(factor, ())
+            if any(one.kind == ADJOINT for one in explained) and proportion(now, state.at(factor)):
+                return True
+        pending += state.consumers[made.index]
+    return False
+
+
+def _stood_before(unit: Unit, node: int, view: View) -> bool:
+    """True if a product has the right adjoint of a value as a factor, which then is multiplied."""
+    return any(
+        known.kind == ADJOINT and known.node == node
+        for made in unit.nodes
+        for factor in _factors(made, view)
+        for known in view.explained.get(factor, ())
+    )
+
+
+def _factors(product: int, view: View) -> Iterator[int]:
+    """Yield the factors of a product, and theirs."""
+    made = view.state.tape[product]
+    for operand in made.operands if made.operation == "multiply" else ():
+        yield operand
+        yield from _factors(operand, view)
 
 
 def _is_made_of(unit: Unit, held: Mend, view: View, held_is: set[int]) -> bool:

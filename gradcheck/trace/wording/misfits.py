@@ -53,7 +53,7 @@ def products_of(
 ) -> Iterator[tuple[str, Array]]:
     """Yield the products of two operands and of their transposes, as code and value."""
     (a_code, a), (b_code, b) = _bare(left_code, left), _bare(right_code, right)
-    a_text, b_text = _bracketed(a_code), _bracketed(b_code)
+    a_text, b_text = bracketed(a_code), bracketed(b_code)
     a_turned, b_turned = (
         code if value.ndim < 2 else f"{code}.T" for code, value in ((a_text, a), (b_text, b))
     )
@@ -80,11 +80,11 @@ def with_a_line_less(code: str, value: Array) -> Iterator[tuple[str, Array]]:
     """Yield a matrix without its first or last row or column, which may belong to a bias."""
     if value.ndim == 2:
         for index, part in (("1:", slice(1, None)), (":-1", slice(None, -1))):
-            yield f"{_bracketed(code)}[{index}]", value[part]
-            yield f"{_bracketed(code)}[:, {index}]", value[:, part]
+            yield f"{bracketed(code)}[{index}]", value[part]
+            yield f"{bracketed(code)}[:, {index}]", value[:, part]
 
 
-def _bracketed(code: str) -> str:
+def bracketed(code: str) -> str:
     """Put an expression in parentheses if an operator or index after it needs them."""
     atoms = ast.Name | ast.Attribute | ast.Subscript | ast.Call | ast.Constant | None
     return code if isinstance(expression_of(code), atoms) else f"({code})"
@@ -92,7 +92,7 @@ def _bracketed(code: str) -> str:
 
 def turned(code: str) -> str:
     """Return the expression of the transpose."""
-    text = _bracketed(code)
+    text = bracketed(code)
     return text.removesuffix(".T") if text.endswith(".T") else f"{text}.T"
 
 

@@ -1,0 +1,77 @@
+"""Where a script keeps its learning rate, and what only looks like one."""
+
+import pytest
+
+from gradcheck.script import ScriptEntry
+
+TABLE = """
+import numpy as np
+rng = np.random.default_rng(8)
+x, t = rng.normal(size=(15, 3)), rng.normal(size=(15, 2))
+"""
+
+MODEL = """
+import numpy as np
+
+class Map:
+    def __init__(self):
+        self.k = np.random.default_rng(1).normal(size=(3, 2))
+
+    def ahead(self, x):
+        self.x, self.y = x, np.tanh(x @ self.k)
+        return self.y
+
+    def back(self, t):
+        self.g = self.x.T @ ((self.y - t) * (1 - self.y**2))
+
+    def move(self, learning_rate=1e-3):
+        self.k = self.k - learning_rate * self.g
+"""
+
+TRAINING = """
+from model import Map
+m = Map()
+for turn in range(9):
+    loss = 0.5 * np.sum((m.ahead(x) - t) ** 2)
+    m.back(t)
+    m.move(RATE)
+"""
+
+PASSES = """
+k = rng.normal(size=(3, 2))
+for turn in range(9):
+    made = [np.tanh(x @ k)]
+    for a in range(1):
+        off = made[1 - a - 1] - t[:15 - a]
+        k -= 0.05 * x.T @ (off * (1 - made[0]SQUARED))
+"""
+
+
+@pytest.fixture
+def outcome(tmp_path):
+    def taken(text, **modules):
+        for name, own in modules.items():
+            (tmp_path / f"{name}.py").write_text(own)
+        (tmp_path / "main.py").write_text(TABLE + text)
+        found = ScriptEntry(tmp_path / "main.py").outcome({})
+        assert found.report is not None, found.error
+        return found
+
+    return taken
+
+
+@pytest.mark.parametrize("rate", ["1e-3", "1e-2 / 10", "1e-3 * 2 ** -(turn // 50)"])
+@pytest.mark.parametrize("slope", ["(1 - self.y**2)", "(1 - self.y)"])
+def test_a_rate_may_be_given_to_a_method_of_another_module(outcome, rate, slope):
+    model = MODEL.replace("(1 - self.y**2)", slope)
+    found = outcome(TRAINING.replace("RATE", rate), model=model)
+    assert "rate    learning_rate = 0.001;" in found.script.text()
+    wrong = [(one.code, one.location.line) for one in found.report.findings]
+    assert wrong == ([] if "**" in slope else [("GC305", 13)])
+
+
+@pytest.mark.parametrize(("square", "verdict"), [("**2", "pass"), ("", "fail")])
+def test_a_name_in_an_index_is_no_rate(outcome, square, verdict):
+    found = outcome(PASSES.replace("SQUARED", square))
+    assert found.report.verdict == verdict
+    assert "the sum of squares of made[1 - a - 1] - t[:15 - a]" in found.script.text()
