@@ -142,8 +142,11 @@ class Slot:
 
     @property
     def is_replaced(self) -> bool:
-        """Whether the user's functions have put something else in its place."""
-        return self.place.get() is not (self.original if self.itself else self.working)
+        """Whether the user's functions have put something else in its place or on its way."""
+        there = self.original if self.itself else self.working
+        return self.place.get() is not there or any(
+            place.get() is not place.original for place in self.way
+        )
 
     def holds(self, value: Array) -> bool:
         """Whether the original is in its place and has this value."""
