@@ -73,6 +73,68 @@ def grad(p):
     return {"lower": lower.dW, "upper": upper.dW}
 """
 
+LETTERS = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+line = [np.eye(4)[[k]].T for k in (0, 2, 1, 3, 1)]
+
+
+def bent(x, slope=False):
+    shifted = x + 1e-12
+    value = 1 / (1 + np.exp(-shifted))
+    if slope:
+        return shifted * (1 - shifted)
+    return value
+
+
+def params():
+    shapes = {"keep": (5, 9), "take": (5, 9), "add": (5, 9), "out": (4, 5)}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+def run(p):
+    h = held = np.zeros((5, 1))
+    kept, state, total = [], [held], 0.0
+    for x, goal in zip(line, line[1:]):
+        z = np.vstack([x, h])
+        f, i, u = bent(p["keep"] @ z), bent(p["take"] @ z), np.tanh(p["add"] @ z)
+        held = f * held + i * u
+        h = np.tanh(held)
+        e = np.exp(p["out"] @ h)
+        share = e / e.sum()
+        total -= np.sum(goal * np.log(share))
+        kept.append((z, f, i, u, h, share - goal))
+        state.append(held)
+    return total, kept, state
+
+
+def loss(p):
+    return run(p)[0]
+
+
+def grad(p):
+    _, kept, state = run(p)
+    g = {name: np.zeros_like(one) for name, one in p.items()}
+    later = later_held = np.zeros((5, 1))
+    for t in reversed(range(len(kept))):
+        z, f, i, u, h, off = kept[t]
+        g["out"] += off @ h.T
+        dh = p["out"].T @ off + later
+        d_held = dh * (1 - h**2) + later_held
+        before = state[t]
+        df = d_held * before
+        df = bent(f, slope=True) * df
+        di = bent(i, slope=True) * d_held * u
+        du = (1 - u**2) * d_held * i
+        g["keep"] += df @ z.T
+        g["take"] += di @ z.T
+        g["add"] += du @ z.T
+        later = (p["keep"].T @ df + p["take"].T @ di + p["add"].T @ du)[4:]
+        later_held = d_held * f
+    return g
+"""
+
 STATES = """
 import numpy as np
 
@@ -280,6 +342,8 @@ def grad(W):
             "np.outer(bent, h[t + 1])",
             "GC416",
         ),
+        (LETTERS, "bent(f, slope=True)", "bent(f)", "bent(f) * df", "GC305"),
+        (LETTERS, "= state[t]", "= state[t - 1]", "d_held * before", "GC416"),
         (WINDOWS, "gv += off * U[k]", "gv += off", "gv += off", "GC413"),
         (WINDOWS, "gU[k] += off * v", "gU[k] += v", "gU[k] += v", "GC413"),
         (WINDOWS, "gv += (s - 1) * U[seen]", "gv += U[seen]", "gv += U[seen]", "GC413"),
