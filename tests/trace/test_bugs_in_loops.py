@@ -375,3 +375,36 @@ def test_a_row_alone_is_not_taken_for_shares_of_it():
     x = np.random.default_rng(0).normal(size=(1, 7))
     report = gradcheck.check_layer(lambda x: (leaky(x), x), lambda up, x: up * (x > 0), (x,))
     assert report.findings[0].code == "GC306"
+
+
+def shares(scores):
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def entry_by_entry(entry):
+    def backward(up, p):
+        down = np.zeros_like(p)
+        for i in range(p.shape[0]):
+            for j in range(p.shape[1]):
+                down[i, j] += entry(up, p, i, j)
+        return down
+
+    return backward
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        (lambda up, p, i, j: up[i, j], "GC303"),
+        (lambda up, p, i, j: up[i, j] * p[i, j] * (1 - p[i, j]), "GC309"),
+        (lambda up, p, i, j: p[i, j] * (up[i, j] - up[i, j] * p[i].sum() / 2), "GC310"),
+    ],
+)
+def test_a_softmax_whose_derivative_is_made_entry_by_entry_is_told(entry, code):
+    x = np.random.default_rng(4).normal(size=(3, 5))
+    report = gradcheck.check_layer(
+        lambda scores: (shares(scores),) * 2, entry_by_entry(entry), (x,)
+    )
+    assert report.findings[0].code == code, report
+    assert "keepdims=True" in report.findings[0].fix, report
