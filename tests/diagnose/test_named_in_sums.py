@@ -3,6 +3,9 @@
 import pytest
 from named_bugs import first_finding
 
+from gradcheck.diagnose.fault_in_words import fix_of
+from gradcheck.trace.fault import TERM_MISSING, WRONG_VALUE, Cause, Fault
+
 HEAD = """
 import numpy as np
 
@@ -181,3 +184,10 @@ def test_a_bug_is_named_at_its_line(name, tmp_path):
     first, line, report = first_finding(HEAD + source, right, wrong, tmp_path)
     assert first.code == code, report
     assert first.location.line == line, report
+
+
+@pytest.mark.parametrize("said", ["add `c`", "add `c` to `b` in `a * b`", "subtract `c`"])
+def test_what_a_term_is_added_to_is_said_once(said):
+    fix = fix_of(Fault(WRONG_VALUE, None, (), "a * b", cause=Cause(TERM_MISSING, "it lacks", said)))
+    assert fix.startswith(said)
+    assert fix.count(" to ") + fix.count(" from ") == 1
