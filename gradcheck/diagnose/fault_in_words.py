@@ -121,7 +121,8 @@ def fix_of(fault: Fault) -> str:
     text = _part(fault) or fault.expression
     what = f"`{text}`" if text else "it"
     if fault.cause is not None and fault.cause.name == TERM_MISSING and fix == fault.cause.fix:
-        return f"{fix} {'to' if fix.startswith('add') else 'from'} {what}"
+        where = "to" if fix.startswith("add") else "from"
+        return fix if f" {where} `" in fix else f"{fix} {where} {what}"
     if operand is not None or fix:
         return fix if operand is None else f"write `{operand[1]}` there"
     if is_clip(fault):

@@ -23,7 +23,12 @@ FEW = 12
 
 
 def redrawn(array: Array, rng: np.random.Generator) -> Array | None:
-    """Return an array of the same shape and kind with other values, or None."""
+    """Return an array of the same shape, kind and class with other values, or None."""
+    drawn = _of_its_kind(np.asarray(array), rng)
+    return drawn if drawn is None else drawn.view(type(array))  # the product of matrices is `*`
+
+
+def _of_its_kind(array: Array, rng: np.random.Generator) -> Array | None:
     if array.dtype.kind == "b":
         return _mask(array, rng)
     if array.dtype.kind in "iu":

@@ -71,9 +71,21 @@ def is_update(node: ast.AST) -> bool:
     for part in _without_indices(node.value):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
             reads_target = any(same(target, one) for target in targets for one in ast.walk(part))
-            if reads_target or has_rate(part.right):
+            if reads_target or has_rate(part.right) or (not targets and _is_scaled(part.right)):
                 return not _is_whole(part.right)
     return False
+
+
+def _is_scaled(node: ast.AST) -> bool:
+    """Whether a helper's change is a small number times something: `return w - 0.1 * g`."""
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Mult)
+        and any(
+            isinstance(side, ast.Constant) and isinstance(side.value, float) and 0 < side.value < 1
+            for side in (node.left, node.right)
+        )
+    )
 
 
 def _is_whole(node: ast.AST) -> bool:

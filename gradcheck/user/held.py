@@ -22,7 +22,6 @@ from gradcheck.user.outputs import RATE, mapped
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_module, to_array
 
-OUTPUTS = ("output", "outputs", "out", "activation", "a", "A", "y")
 GRADIENTS = ("dinputs", "dinput", "dx", "dX", "d_inputs", "d_input", "grad_input", "input_gradient")
 
 

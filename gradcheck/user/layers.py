@@ -17,7 +17,6 @@ from gradcheck.user.by_input import by_input, differentiable
 from gradcheck.user.calls import LEAVING, call, hand_over
 from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
 from gradcheck.user.held import (
-    OUTPUTS,
     asked_of,
     at_its_default,
     gradients_of,
@@ -30,6 +29,9 @@ from gradcheck.user.held import (
     zero_gradients,
 )
 from gradcheck.user.outputs import (
+    OUTPUTS,
+    THE_OUTPUT,
+    THE_UPSTREAM,
     Reading,
     fitted,
     inner,
@@ -93,7 +95,7 @@ class CheckedLayer:
             return automatic_product(lambda inputs: self.run(inputs)[0], params, upstream)
         output, cache = self.run(params)
         upstream = like_output(upstream, output)
-        given = self.reading.given(upstream, cache)
+        given = self._given(upstream, output, cache, params)
         if not self.owned:
             returned = gradients_of(self.owner, hand_over(self.backward, *given))
             return self._by_name(returned)
@@ -116,6 +118,14 @@ class CheckedLayer:
         else:
             returned = hand_over(self.forward, **inputs)
         return kept_in(self.owner, returned, OUTPUTS)
+
+    def _given(self, upstream: Any, output: Any, cache: Any, params: Mapping[str, Any]) -> Any:
+        """The arguments of the backward pass."""
+        taken = self.reading.taken
+        if not taken:
+            return self.reading.given(upstream, cache)
+        known = {**self.fixed, **params, THE_OUTPUT: output, THE_UPSTREAM: upstream}
+        return tuple(known[name] for name in taken)
 
     def with_zero_upstream(self) -> CheckedLayer:
         """The layer with an upstream gradient of zero."""
@@ -199,7 +209,7 @@ def make_layer(
         returned = call(layer.returned, "your forward", start)
         candidates = [
             _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
-            for reading in readings(returned, backward)
+            for reading in readings(returned, backward, tuple(named))
         ]
         if backward is None and order == 1:
             return taken_apart(candidates[0], start), parameters
@@ -234,7 +244,7 @@ def _with_upstream(
                 "number; write def backward(upstream)"
             )
         drawn = np.ones(()) if upstream is None else upstream
-    given = layer.reading.given(drawn, None)
+    given = layer.reading.taken or layer.reading.given(drawn, None)
     if len(given) < layer.reading.arguments:
         raise UsageError(
             f"backward needs {layer.reading.arguments} arguments, and forward returned "

@@ -12,7 +12,7 @@ from gradcheck.user.nodes import SIBLINGS
 from gradcheck.user.objects import Position, attributes, is_object
 from gradcheck.user.tensors import is_module
 
-OF_A_LOSS = tuple(f"d{loss}{by}" for loss in ("L", "J", "E", "C") for by in ("_d", "d"))
+OF_A_LOSS = tuple(f"d{loss}{by}" for loss in "LJEClec" for by in ("_d", "d"))
 WRITTEN_OUT = ("gradient_", "_gradient_")
 PREFIXES = (
     "d",

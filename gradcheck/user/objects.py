@@ -134,16 +134,16 @@ class Slot:
         for place in self.way:
             place.hold(place.original)
         if self.working is None:
-            self.place.set(self.make(value))
-            return
+            return self.place.set(self.make(value))
         if value is not self.working:
             thawed(self.working)[...] = value
-        self.place.hold(self.original if self.itself else self.working)
+        return self.place.hold(self.original if self.itself else self.working)
 
     @property
     def is_replaced(self) -> bool:
-        """Whether the user's functions have put something else in its place."""
-        return self.place.get() is not (self.original if self.itself else self.working)
+        """Whether the user's functions have put something else in its place or on its way."""
+        moved = any(place.get() is not place.original for place in self.way)
+        return moved or self.place.get() is not (self.original if self.itself else self.working)
 
     def holds(self, value: Array) -> bool:
         """Whether the original is in its place and has this value."""

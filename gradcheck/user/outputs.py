@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
@@ -20,6 +20,8 @@ UPSTREAM = re.compile(
     r"(d[a-z0-9]{1,5}|d_?[A-Z].*|d_.+|(grad|up|g_|gy|nabla|delta).*|.+_(grad|bar)|[dguv])$"
 )
 RATE = re.compile(r"(lr|l_rate|eta|alpha|step_size|learn\w*_?rate)$")
+OUTPUTS = ("output", "outputs", "out", "activation", "a", "A", "y")
+THE_OUTPUT, THE_UPSTREAM = "the output", "the upstream gradient"
 NO_UPSTREAM = {"data", "dim", "dims", "dict", "drop", "depth", "dtype", "dense", "diff", "dev"}
 
 
@@ -33,6 +35,8 @@ class Reading:
         leaves_out: whether the cache may hold outputs for which `backward` takes no upstream.
         rate: whether the second argument is a learning rate.
         left_out: the argument of `backward`, with default 1, that it does not use.
+        taken: what `backward` takes, if forward returned no cache: names of inputs, `THE_OUTPUT`
+            and `THE_UPSTREAM`; empty if that is not told.
     """
 
     outputs: int
@@ -40,6 +44,7 @@ class Reading:
     leaves_out: bool = False
     rate: bool = False
     left_out: str = ""
+    taken: tuple[str, ...] = ()
 
     def split(self, returned: Any) -> tuple[Any, Any]:
         """The output or outputs, and the cache."""
@@ -61,8 +66,16 @@ class Reading:
         return (upstream,) if self.arguments == 1 else (upstream, cache)
 
 
-def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading]:
-    """The possible readings of the value returned by `forward`; one if names or types decide."""
+def readings(
+    returned: Any, backward: Callable[..., Any] | None, names: Sequence[str] = ()
+) -> list[Reading]:
+    """The possible readings of the value returned by `forward`; one if names or types decide.
+
+    Args:
+        returned: what forward returned.
+        backward: the backward pass; None if torch or jax differentiates.
+        names: the inputs of forward.
+    """
     if backward is None:
         return [Reading(0, 1)]
     needed = _needed(backward)
@@ -71,7 +84,8 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
         returned = tuple(returned)  # an output and its cache
     if not isinstance(returned, tuple) or hasattr(returned, "_fields") or not returned:
         rate = needed is not None and count == 2 and bool(RATE.match(needed[1]))
-        return [Reading(0, count, rate=rate)]
+        taken = () if rate else taken_of(needed or [], names)
+        return [Reading(0, count, rate=rate, taken=taken)]
     length = len(returned)
     nested = length == 2 and isinstance(returned[0], tuple)
     if nested and count == len(returned[0]) + 1 > 2:
@@ -94,6 +108,23 @@ def readings(returned: Any, backward: Callable[..., Any] | None) -> list[Reading
     if count == 1 and length == 2:
         return [replace(usual, leaves_out=True), Reading(2, 1)]
     return [replace(usual, leaves_out=count == 1)]
+
+
+def taken_of(arguments: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """What a backward pass takes where forward keeps nothing for it, in the order of its arguments.
+
+    It has the upstream gradient, and beside it inputs or the output, by their names; where these
+    tell nothing, as many arguments as there are inputs are the inputs.
+    """
+    known = {name.lower(): name for name in names}
+    known = {**dict.fromkeys(OUTPUTS, THE_OUTPUT), **known}
+    others = [name for name in arguments if name.lower() not in known]
+    if len(arguments) > 1 == len(others) and not CACHE.match(others[0]):
+        return tuple(known.get(name.lower(), THE_UPSTREAM) for name in arguments)
+    further = arguments[1:]
+    if 0 < len(further) == len(names) and not any(map(CACHE.match, further)):
+        return (THE_UPSTREAM, *names)
+    return ()
 
 
 def _is_upstream(name: str) -> bool:

@@ -1,7 +1,12 @@
 """Bugs in flat vectors, lists of derivatives, shared rows, normalised parts and two-way sums."""
 
+import numpy as np
 import pytest
 from named_bugs import first_finding
+
+import gradcheck
+from gradcheck.diagnose.fault_in_words import fix_of
+from gradcheck.trace.fault import TERM_MISSING, WRONG_VALUE, Cause, Fault
 
 HEAD = """
 import numpy as np
@@ -181,3 +186,33 @@ def test_a_bug_is_named_at_its_line(name, tmp_path):
     first, line, report = first_finding(HEAD + source, right, wrong, tmp_path)
     assert first.code == code, report
     assert first.location.line == line, report
+
+
+@pytest.mark.parametrize("said", ["add `c`", "add `c` to `b` in `a * b`", "subtract `c`"])
+def test_what_a_term_is_added_to_is_said_once(said):
+    fix = fix_of(Fault(WRONG_VALUE, None, (), "a * b", cause=Cause(TERM_MISSING, "it lacks", said)))
+    assert fix.startswith(said)
+    assert fix.count(" to ") + fix.count(" from ") == 1
+
+
+def test_two_levels_that_are_exchanged_lack_no_number():
+    goal = np.linspace(-1, 1, 8) ** 3
+
+    def weighted(x, above, below):
+        off = x - goal
+        weight = off.copy()
+        weight[off > 0] = above
+        weight[off <= 0] = below
+        return weight, off
+
+    def loss(x):
+        weight, off = weighted(x, 1, 4)
+        return np.sum(weight * off**2) / 2
+
+    def grad(x):
+        weight, off = weighted(x, 4, 1)
+        return -weight * off
+
+    report = gradcheck.check(loss, np.cos(np.arange(8.0)), grad)
+    assert report.verdict == "fail"
+    assert "GC417" not in [one.code for one in report.findings], report

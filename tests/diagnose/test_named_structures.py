@@ -122,6 +122,46 @@ def grad(p):
     return {"E": dE}
 """
 
+DRAWN = """
+def params():
+    return {"E": rng.normal(size=(5, 3))}
+
+def drawn():
+    draws = np.random.default_rng(7)
+    return [draws.integers(0, 4) for _ in range(8)]
+
+def loss(p):
+    return 0.5 * np.sum(p["E"][4] ** 2) + np.sum(np.sin(p["E"][drawn()]))
+
+def grad(p):
+    dE, others = np.zeros_like(p["E"]), drawn()
+    dE[4] = p["E"][4]
+    np.add.at(dE, others, np.cos(p["E"][others]))
+    return {"E": dE}
+"""
+
+LARGEST = """
+def params():
+    return {"image": rng.normal(size=(4, 6))}
+
+def tiles(image):
+    for i in range(2):
+        for j in range(3):
+            yield image[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], i, j
+
+def loss(p):
+    return sum(tile.max() ** 2 for tile, _, _ in tiles(p["image"]))
+
+def grad(p):
+    back = np.zeros((4, 6))
+    for tile, i, j in tiles(p["image"]):
+        for k in range(2):
+            for n in range(2):
+                if tile[k, n] == tile.max():
+                    back[2 * i + k, 2 * j + n] = 2 * tile[k, n]
+    return {"image": back}
+"""
+
 RISK = """
 def params():
     return {"w": rng.normal(size=4)}
@@ -209,6 +249,18 @@ CASES = {
     "a penalty that is added to": (EMBEDDED, 'dE = 0.1 * p["E"]', 'dE = 0.2 * p["E"]', "GC604"),
     "a layer between two": (LAYERS, "axis=1) / 2", "axis=1)", "GC103"),
     "a total that begins anew": (TOTALS, "total += off", "total = off", "GC701"),
+    "an index drawn twice": (
+        DRAWN,
+        'np.add.at(dE, others, np.cos(p["E"][others]))',
+        'dE[others] += np.cos(p["E"][others])',
+        "GC855",
+    ),
+    "a return within the loop": (
+        LARGEST,
+        '    return {"image": back}',
+        '        return {"image": back}',
+        "GC407",
+    ),
     "sets that overlap": (RISK, "d[S >= S[i]] += share", "d[S >= S[i]] = share", "GC701"),
 }
 

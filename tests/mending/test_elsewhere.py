@@ -573,3 +573,11 @@ def test_long_samples_of_numbers_are_not_held_one_by_one():
     holdings = Holdings.of([lambda: long])
     assert not holdings.held
     assert long[0] in holdings.containers
+
+
+def test_a_matrix_stays_one():
+    matrix = np.vstack([np.ones(4), RNG.random(4)]).view(np.matrix)
+    drawn = redrawn(matrix, RNG)
+    assert type(drawn) is np.matrix
+    assert np.all(drawn[0] == 1)
+    assert not np.any(drawn[1] == matrix[1])

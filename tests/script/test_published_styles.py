@@ -597,3 +597,22 @@ def test_a_slope_forgotten_in_plain_lists_is_at_its_line_and_no_term_that_leaves
     assert "GC417" not in causes(found)
     lines = {one.location.source for one in found.report.findings if one.location}
     assert lines == {"back = d * v[i]"}, str(found.report)
+
+
+def test_the_rate_of_a_helper_that_returns_the_moved_weight_is_its_number(outcome):
+    found = outcome(
+        TABLE
+        + """
+def moved(weight, change):
+    return weight - 0.05 * change
+k = rng.normal(size=(3, 2))
+for turn in range(30):
+    y = np.tanh(x @ k)
+    loss = np.sum((y - t) ** 2)
+    k[0] = moved(k[0], 2 * x[:, 0] @ ((y - t) * (1 - y**2)))
+    k[1] = moved(k[1], 2 * x[:, 1] @ ((y - t) * (1 - y**2)))
+    k[2] = moved(k[2], 2 * x[:, 2] @ (y - t))
+"""
+    )
+    assert found.script.learning_rate == 0.05
+    assert found.report.findings[0].code == "GC303"

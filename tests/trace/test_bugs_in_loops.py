@@ -74,6 +74,68 @@ def grad(p):
     return {"lower": lower.dW, "upper": upper.dW}
 """
 
+LETTERS = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+line = [np.eye(4)[[k]].T for k in (0, 2, 1, 3, 1)]
+
+
+def bent(x, slope=False):
+    shifted = x + 1e-12
+    value = 1 / (1 + np.exp(-shifted))
+    if slope:
+        return shifted * (1 - shifted)
+    return value
+
+
+def params():
+    shapes = {"keep": (5, 9), "take": (5, 9), "add": (5, 9), "out": (4, 5)}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+def run(p):
+    h = held = np.zeros((5, 1))
+    kept, state, total = [], [held], 0.0
+    for x, goal in zip(line, line[1:]):
+        z = np.vstack([x, h])
+        f, i, u = bent(p["keep"] @ z), bent(p["take"] @ z), np.tanh(p["add"] @ z)
+        held = f * held + i * u
+        h = np.tanh(held)
+        e = np.exp(p["out"] @ h)
+        share = e / e.sum()
+        total -= np.sum(goal * np.log(share))
+        kept.append((z, f, i, u, h, share - goal))
+        state.append(held)
+    return total, kept, state
+
+
+def loss(p):
+    return run(p)[0]
+
+
+def grad(p):
+    _, kept, state = run(p)
+    g = {name: np.zeros_like(one) for name, one in p.items()}
+    later = later_held = np.zeros((5, 1))
+    for t in reversed(range(len(kept))):
+        z, f, i, u, h, off = kept[t]
+        g["out"] += off @ h.T
+        dh = p["out"].T @ off + later
+        d_held = dh * (1 - h**2) + later_held
+        before = state[t]
+        df = d_held * before
+        df = bent(f, slope=True) * df
+        di = bent(i, slope=True) * d_held * u
+        du = (1 - u**2) * d_held * i
+        g["keep"] += df @ z.T
+        g["take"] += di @ z.T
+        g["add"] += du @ z.T
+        later = (p["keep"].T @ df + p["take"].T @ di + p["add"].T @ du)[4:]
+        later_held = d_held * f
+    return g
+"""
+
 STATES = """
 import numpy as np
 
@@ -325,6 +387,8 @@ def params():
                 "np.outer(bent, h[t + 1])",
                 "GC416",
             ),
+            (LETTERS, "bent(f, slope=True)", "bent(f)", "bent(f) * df", "GC305"),
+            (LETTERS, "= state[t]", "= state[t - 1]", "d_held * before", "GC416"),
             (WINDOWS, "gv += off * U[k]", "gv += off", "gv += off", "GC413"),
             (WINDOWS, "gU[k] += off * v", "gU[k] += v", "gU[k] += v", "GC413"),
             (WINDOWS, "gv += (s - 1) * U[seen]", "gv += U[seen]", "gv += U[seen]", "GC413"),
@@ -360,3 +424,36 @@ def test_a_row_alone_is_not_taken_for_shares_of_it():
     x = np.random.default_rng(0).normal(size=(1, 7))
     report = gradcheck.check_layer(lambda x: (leaky(x), x), lambda up, x: up * (x > 0), (x,))
     assert report.findings[0].code == "GC306"
+
+
+def shares(scores):
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def entry_by_entry(entry):
+    def backward(up, p):
+        down = np.zeros_like(p)
+        for i in range(p.shape[0]):
+            for j in range(p.shape[1]):
+                down[i, j] += entry(up, p, i, j)
+        return down
+
+    return backward
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        (lambda up, p, i, j: up[i, j], "GC303"),
+        (lambda up, p, i, j: up[i, j] * p[i, j] * (1 - p[i, j]), "GC309"),
+        (lambda up, p, i, j: p[i, j] * (up[i, j] - up[i, j] * p[i].sum() / 2), "GC310"),
+    ],
+)
+def test_a_softmax_whose_derivative_is_made_entry_by_entry_is_told(entry, code):
+    x = np.random.default_rng(4).normal(size=(3, 5))
+    report = gradcheck.check_layer(
+        lambda scores: (shares(scores),) * 2, entry_by_entry(entry), (x,)
+    )
+    assert report.findings[0].code == code, report
+    assert "keepdims=True" in report.findings[0].fix, report

@@ -166,3 +166,28 @@ def test_a_file_that_changed_is_read_again(tmp_path):
         file.write_text("a = b\n" * count)
         linecache.checkcache(str(file))
         assert len(tree_of(str(file)).body) == count
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        lambda h: np.append(h, 1),
+        lambda h: np.append(h, [1, 2]),
+        lambda h: np.append(h, np.array([3])),
+        lambda h: np.append(2, h),
+        lambda h: np.insert(h, 0, 1),
+        lambda h: np.concatenate((np.ones(2, int), h)),
+        lambda h: np.vstack((np.ones((1, 4), int), h[None])),
+        lambda h: np.r_[1, h],
+        lambda h: np.c_[np.ones(4, int), h],
+        lambda h: np.pad(h, 1, constant_values=2),
+    ],
+)
+def test_whole_numbers_put_beside_what_a_loss_computes_are_constants(beside):
+    x, w = X[0], PARAMS["A"]
+    report = gradcheck.check(
+        lambda w: np.sum(beside(np.sin(x @ w)) ** 3),
+        w,
+        lambda w: np.outer(x, 3 * np.sin(x @ w) ** 2),
+    )
+    assert report.findings[0].code == "GC303", report

@@ -33,6 +33,7 @@ def values(returned, parameters=FLAT):
         ("delta_W1", "delta_b1"),
         ("DW1", "DB1"),
         ("dLdW1", "dLdb1"),
+        ("de_dW1", "dldb1"),
         ("dE_dW1", "dE_db1"),
         ("dw1", "db1"),
         ("dweights1", "dbias1"),

@@ -315,3 +315,37 @@ def test_gradients_in_the_structure_of_the_one_container():
     assert gradcheck.check(Stages.loss, Stages(), Stages.gradients).ok
     report = gradcheck.check(Stages.loss, Stages(), lambda net: net.gradients(2.0))
     assert [block.name for block in report.blocks if block.failed] == ["stages[0].W"]
+
+
+class Counter:
+    """A recurrent layer whose states are kept in lists, which every forward pass begins anew."""
+
+    def __init__(self):
+        self.w = np.array([0.7, -0.4])
+        self.begin()
+
+    def begin(self):
+        self.h_list = [np.zeros(2)]
+
+    def forward(self, steps):
+        self.begin()
+        for step in steps:
+            self.h_list.append(np.tanh(self.w * step + 0.5 * self.h_list[-1]))
+        return self.h_list[-1].sum()
+
+    def backward(self, steps):
+        self.forward(steps)
+        self.delta_h_list = [np.zeros(2) for _ in self.h_list]
+        self.delta_h_list[-1] = np.ones(2)
+        self.w_grad = np.zeros(2)
+        for t in range(len(steps), 0, -1):
+            delta = self.delta_h_list[t] * (1 - self.h_list[t] ** 2)
+            self.w_grad += delta * steps[t - 1]
+            self.delta_h_list[t - 1] = 0.5 * delta
+
+
+def test_states_in_a_list_that_the_loss_begins_anew_are_no_parameters():
+    layer, steps = Counter(), [0.3, -1.0, 0.6]
+    report = gradcheck.check(lambda: layer.forward(steps), layer, lambda: layer.backward(steps))
+    assert report.ok, str(report)
+    assert [block.name for block in report.blocks if block.verdict == "ok"] == ["w"]

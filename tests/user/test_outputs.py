@@ -210,3 +210,25 @@ def test_an_upstream_gradient_in_lists_arrives_as_an_array():
         lambda x: (x**3, x), lambda up, x: 3 * up * x**2, (X,), upstream=X[::-1].tolist()
     )
     assert report.verdict == "pass", str(report)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_without_a_cache_backward_is_given_the_inputs_or_the_output():
+    def scaled(x, w):
+        return x * w
+
+    cases = [
+        (sigmoid, lambda dout, x: dout * sigmoid(x) * (1 - sigmoid(x)), X),
+        (sigmoid, lambda X, dout: dout * sigmoid(X) * (1 - sigmoid(X)), X),
+        (sigmoid, lambda dA, out: dA * out * (1 - out), X),
+        (sigmoid, lambda delta, z: delta * sigmoid(z) * (1 - sigmoid(z)), X),
+        (scaled, lambda g, x, w: (g * w, g * x), (X, X + 2)),
+        (scaled, lambda g, w, x: (g * w, g * x), (X, X + 2)),
+        (scaled, lambda g, first, second: (g * second, g * first), (X, X + 2)),
+    ]
+    for forward, backward, inputs in cases:
+        assert check_layer(forward, backward, inputs).ok
+    assert check_layer(sigmoid, lambda dout, x: dout * sigmoid(x), X).verdict == "fail"

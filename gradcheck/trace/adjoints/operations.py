@@ -104,10 +104,11 @@ def _clipped(
 RULES = {**PRODUCTS, **REDUCTIONS, **LINEAR_ALGEBRA, "clip": _clipped}
 """The other rules by standard name; a rule returns None if it does not apply."""
 
-LAID_OUT = split_names(
-    "array asarray asanyarray stack vstack hstack dstack column_stack concatenate block sparse"
+ALONE = split_names(
+    "getitem view scatter setitem copy reshape ravel flatten transpose T mT squeeze item float "
+    "astype output real take"
 )
-"""Functions that assemble an array from a list; integers in that list are entries."""
+"""Functions that move the entries of their operands, and put no constant beside them."""
 
 SETTINGS = frozenset(("constant_values", "dtype", "axis", "order", "mode", "keepdims"))
 """Keywords whose values are no data."""
@@ -234,19 +235,43 @@ def positions_through(
 ) -> tuple[NDArray[np.intp] | None, list[tuple[int, int]]]:
     """Find the origin of each entry of a node that moves data.
 
-    All entries of all operands are numbered from 1, and the function is run on these numbers.
+    All entries of all operands are numbered from 1, and the function is run on these numbers; once
+    more on larger ones if it may put constants beside them, which stay as they are.
 
     Returns:
         The number of the origin of each entry, in the shape of the node (0 if it comes from no
         operand), or None if the function raises; and for each operand its index and the number
         of its first entry.
     """
-    starts: list[tuple[int, int]] = []
-    count = 1
-    condition = node.operation in ("where", "select", "extract")
-    laid_out = node.operation in LAID_OUT
+    if node.function is None:
+        return None, []
+    arguments, keywords, starts, count = _numbered(node, values, 1)
+    if not starts:  # no float operand, as for a comparison converted to numbers
+        return np.zeros(node.value.shape, dtype=np.intp), []
+    try:
+        result = _on_numbers(node.function, arguments, keywords)
+        if node.operation not in ALONE or isinstance(node.arguments[-1], list | tuple):
+            arguments, keywords, *_ = _numbered(node, values, count)
+            moved = _on_numbers(node.function, arguments, keywords) - result
+            result = np.where(moved > (count - 1) / 2, result, 0)
+    except (TypeError, ValueError, IndexError):
+        return None, []
+    return np.rint(result).astype(np.intp), starts
 
-    def coded(argument: Any, listed: bool = False) -> Any:
+
+def _on_numbers(function: Any, arguments: list[Any], keywords: dict[str, Any]) -> NDArray[Any]:
+    result = np.asarray(function(*arguments, **keywords), dtype=np.float64)
+    return result if np.isfinite(result.sum()) else np.nan_to_num(result)
+
+
+def _numbered(
+    node: Node, values: Values, count: int
+) -> tuple[list[Any], dict[str, Any], list[tuple[int, int]], int]:
+    """Return a node's arguments, with the entries of its operands numbered, where, and to what."""
+    starts: list[tuple[int, int]] = []
+    condition = node.operation in ("where", "select", "extract")
+
+    def coded(argument: Any) -> Any:
         nonlocal count
         if isinstance(argument, Reference):
             value = values[argument.index]
@@ -257,32 +282,17 @@ def positions_through(
             count += value.size
             return numbers
         if type(argument) in (list, tuple):
-            return type(argument)(coded(item, listed=True) for item in argument)
-        is_constant = (condition or (laid_out and listed)) and isinstance(
-            argument, int | np.integer
-        )
-        is_constant |= isinstance(argument, float | np.floating)
-        return 0.0 if is_constant else argument
+            return type(argument)(map(coded, argument))
+        return 0.0 if isinstance(argument, float | np.floating) else argument
 
     arguments = [
         resolve(argument, values) if condition and not position else coded(argument)
         for position, argument in enumerate(node.arguments)
     ]
-    if node.operation == "setitem":
-        written = np.asarray(arguments[-1])  # integers are constants, not positions
-        arguments[-1] = arguments[-1] if written.dtype.kind == "f" else np.zeros(written.shape)
+    if node.operation == "setitem" and np.asarray(arguments[-1]).dtype.kind != "f":
+        arguments[-1] = np.zeros(np.shape(arguments[-1]))  # integers are constants, not positions
     keywords = {
         key: resolve(item, values) if key in SETTINGS else coded(item)
         for key, item in node.keywords.items()
     }
-    if node.function is None:
-        return None, []
-    if not starts:  # no float operand, as for a comparison converted to numbers
-        return np.zeros(node.value.shape, dtype=np.intp), []
-    try:
-        result = np.asarray(node.function(*arguments, **keywords), dtype=np.float64)
-    except (TypeError, ValueError, IndexError):
-        return None, []
-    if not np.isfinite(result.sum()):
-        result = np.nan_to_num(result)
-    return np.rint(result).astype(np.intp), starts
+    return arguments, keywords, starts, count

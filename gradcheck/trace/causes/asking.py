@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
@@ -29,6 +33,8 @@ from gradcheck.trace.causes.scale_causes import scale_cause, term_scale_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
+
+Array = NDArray[Any]
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     operation_causes.same_code_cause,
@@ -80,6 +86,12 @@ DONE_IN_ALL = (
 )
 """Causes that change a right value in all passes of a loop; they fit single numbers by chance."""
 
+AT_ONCE: tuple[Callable[[Compared], Cause | None], ...] = (
+    slope_causes.slope_cause,
+    softmax_causes.softmax_cause,
+)
+"""Causes that need all that a loop makes to be told."""
+
 FEWEST_PASSES, CLOSE = 3, 1e-9
 
 
@@ -92,7 +104,8 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
     times = None
     with np.errstate(all="ignore"):
         at_once = _at_once(mend, search, state)
-        cause = None if at_once is None else slope_causes.slope_cause(at_once)
+        causes = (ask(at_once) for ask in AT_ONCE if at_once is not None)
+        cause = next(filter(None, causes), None)
         if cause is not None:
             return cause
         alone = _pass_alone(mend)
@@ -150,20 +163,28 @@ def _at_once(mend: Mend, search: Followed, state: State) -> Compared | None:
     quantity = next((one for one in search.known.quantities if one.key == wanted.key), None)
     if quantity is None or any(one.size != quantity.values[0].size for one in mend.expected):
         return None
-    shape, expected = quantity.values[0].shape, [mend.factor * one for one in quantity.values]
-    for axis in range(len(shape)):
-        if shape[axis] != count:
-            continue
-        passes = count, *shape[:axis], *shape[axis + 1 :]
-        for order in (1, -1):
-            actual, laid = (
-                [np.moveaxis(np.reshape(one, passes)[::order], 0, axis) for one in values]
-                for values in (mend.actual, mend.expected)
-            )
-            if same(laid, expected):
-                first = next(_members(mend, search, state), None)
-                return first and replace(first, actual=actual, expected=laid)
+    expected = [mend.factor * one for one in quantity.values]
+    for lay in _layouts(expected[0].shape, count):
+        laid = [lay(one) for one in mend.expected]
+        if same(laid, expected):
+            first = next(_members(mend, search, state), None)
+            return first and replace(first, actual=[lay(one) for one in mend.actual], expected=laid)
     return None
+
+
+def _layouts(shape: tuple[int, ...], count: int) -> Iterator[Callable[[Array], Array]]:
+    """Yield the ways to lay out what the passes of a loop make: along an axis, or as entries."""
+
+    def along(values: Array, axis: int, order: int) -> Array:
+        passes = np.reshape(values, (count, *shape[:axis], *shape[axis + 1 :]))
+        return np.moveaxis(passes[::order], 0, axis)
+
+    for axis in (axis for axis in range(len(shape)) if shape[axis] == count):
+        yield partial(along, axis=axis, order=1)
+        yield partial(along, axis=axis, order=-1)
+    if len(shape) > 1 and math.prod(shape) == count:
+        yield lambda values: np.reshape(values, shape)
+        yield lambda values: np.reshape(values, shape[::-1]).T
 
 
 def _members(mend: Mend, search: Followed, state: State) -> Iterator[Compared]:

@@ -252,7 +252,7 @@ def _is_right_added(compared: Compared, writes: Sequence[int]) -> bool:
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:
     """Yield the integer arrays among some arguments."""
-    if isinstance(arguments, list) and all(isinstance(one, int) for one in arguments):
+    if isinstance(arguments, list) and all(isinstance(one, int | np.integer) for one in arguments):
         arguments = np.array(arguments, dtype=int)
     if isinstance(arguments, tuple | list):
         for one in arguments:

@@ -243,6 +243,9 @@ def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
         for quantity in compared.known.of_kind(VALUE):
             if same(slope.used, quantity.values):
                 used, right = compared.words.name(quantity.node), compared.words.name(other)
+                if used == right:
+                    words = f"it is multiplied by the {used} of another pass of the loop"
+                    return Cause(fault.OTHER_INDEX, words, f"take the {right} of the same pass")
                 words = f"it is multiplied by {used}, and {right} belongs there"
                 return Cause(fault.OTHER_OPERAND, words, f"multiply by {right}")
     return None

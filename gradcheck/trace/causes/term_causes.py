@@ -120,8 +120,8 @@ def number_cause(compared: Compared) -> Cause | None:
         return None
     apart = expected - actual
     number = round(float(np.mean(apart))) if np.all(np.isfinite(apart)) else 0
-    if not number or not np.ptp(actual) or term_cause(compared) is not None:
-        return None
+    if not number or len(np.unique(actual)) < 3 or term_cause(compared) is not None:
+        return None  # two levels are apart by a number however they are wrong
     if not same([actual + number], [expected]):
         return None
     verb = "add" if number > 0 else "subtract"

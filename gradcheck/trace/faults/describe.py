@@ -21,7 +21,7 @@ from gradcheck.trace.faults.blame import Blame, outside_the_loss
 from gradcheck.trace.faults.left_out import with_left_out
 from gradcheck.trace.faults.passes import kept_by, passes_at, return_too_early
 from gradcheck.trace.faults.returned import place_of_exchange
-from gradcheck.trace.faults.special import Special
+from gradcheck.trace.faults.special import Special, ends_the_loop
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.view import View
@@ -92,11 +92,8 @@ def of_mend(
     cause = next(filter(None, causes), None)
     early = return_too_early(mend, blamed, state, search.words)
     if early is not None and (cause is None or cause.name in OF_PASSES):
-        statement, line = early
-        words = f"`{statement.source}` ends the loop at line {line} in its first pass"
-        fix = f"write `{statement.source}` one level further out"
-        cause = Cause(fault.PASS_MISSING, words, fix, node)
-        blamed = blamed.moved_to(statement)
+        cause = Cause(fault.PASS_MISSING, *ends_the_loop(*early), node)
+        blamed = blamed.moved_to(early[0])
     elif cause is not None and outer is None:
         before, blamed = blamed, _of_cause(search, cause, blamed, state, mend, blocks[0])
         blamed = outside_the_loss(blamed, state.tape[node], state, search.words)

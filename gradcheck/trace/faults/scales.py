@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradcheck.arrays import proportion
-from gradcheck.trace.adjoints.operations import LAID_OUT
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, Quantity
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, SERIES, USE, Mend, Unit
 from gradcheck.trace.record.graph import constant_of
-from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.names import LAID_OUT, MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.parts import returned_place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from gradcheck.trace.locating.outputs import Output, provenance
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import Node
-from gradcheck.trace.wording.loops import loop_of_missing, loop_that_stops_short
+from gradcheck.trace.record.places import Place
+from gradcheck.trace.wording.loops import left_at_once, loop_of_missing, loop_that_stops_short
 from gradcheck.trace.wording.operand_text import with_place
 from gradcheck.trace.wording.parts import returned_place
 
@@ -118,10 +119,22 @@ def _never_written(state: State, wrong: frozenset[str]) -> Special | None:
         if not sources <= _as_made(tape, writes):
             continue
         last = writes[-1].chain[0].place
+        early = left_at_once(last)
+        if early is not None:
+            kind, node = fault.PASS_MISSING, writes[-1].index
+            found = put_right(kind, Blame(early[0], (last,)), node, output, state)
+            words, fix = ends_the_loop(*early)
+            return replace(found, words=words, fix=fix)
         head = loop_of_missing(last, output.entries, shape)
         blame = Blame(head, (last,)) if head else Blame(last)
         return put_right(fault.NEVER_WRITTEN, blame, writes[-1].index, output, state)
     return None
+
+
+def ends_the_loop(statement: Place, line: int) -> tuple[str, str]:
+    """Return what a `return` inside of a loop does, and what to write."""
+    words = f"`{statement.source}` ends the loop at line {line} in its first pass"
+    return words, f"write `{statement.source}` one level further out"
 
 
 def _as_made(tape: Sequence[Node], writes: Sequence[Node]) -> set[int]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import proportion
-from gradcheck.trace.adjoints.operations import LAID_OUT, positions_through
+from gradcheck.trace.adjoints.operations import positions_through
 from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.constants import in_a_row
@@ -21,7 +21,7 @@ from gradcheck.trace.locating.search import PLAIN
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, SERIES, USE, Mend, Unit, in_pass
 from gradcheck.trace.record.graph import resolve
-from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.names import LAID_OUT, MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
 
 Array = NDArray[np.float64]

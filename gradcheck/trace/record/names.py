@@ -51,6 +51,11 @@ BILINEAR = split_names(
 ADDITIVE = frozenset(("add", "subtract", "negative", "positive", "sum", "mean", "add.reduce"))
 """Sums and differences of the operands or their entries."""
 
+LAID_OUT = split_names(
+    "array asarray asanyarray stack vstack hstack dstack column_stack concatenate block sparse"
+)
+"""Functions that assemble an array from a list."""
+
 LINEAR = MOVES | ADDITIVE | split_names("cumsum trace diff add.at subtract.at add.accumulate")
 """Operations that are linear in all operands jointly, provided that these are real."""
 

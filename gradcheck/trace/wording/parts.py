@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import LAID_OUT
 from gradcheck.trace.locating.laid_out import off_entries
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, Mend
 from gradcheck.trace.record.graph import resolve
+from gradcheck.trace.record.names import LAID_OUT
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Call, Chain, Place
 from gradcheck.trace.record.sources import parsed, text_of, tree_of
