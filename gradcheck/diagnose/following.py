@@ -26,6 +26,7 @@ from gradcheck.trace import Fault, Search
 from gradcheck.trace.causes.constant_factors import DROP
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
+    MEAN_AND_TWO,
     MEAN_MISSING,
     NUMBER,
     OTHER_FORMULA,
@@ -128,7 +129,7 @@ def _is_of_sizes(fault: Fault) -> bool:
     """True if a size that a mean divides by is what is wrong, which is no matter of a rate."""
     cause = fault.cause
     return cause is not None and (
-        cause.name == MEAN_MISSING or (cause.name == OTHER_SIZE and cause.fix != "")
+        cause.name in (MEAN_MISSING, MEAN_AND_TWO) or (cause.name == OTHER_SIZE and cause.fix != "")
     )
 
 
@@ -237,11 +238,11 @@ def _joined(findings: Sequence[Finding], weak: Set[str]) -> Finding:
 
 
 def _is_a_number(finding: Finding, faults: Sequence[Fault], rules: Sequence[Rule]) -> bool:
-    """True if a finding derives a factor from sizes that is in fact a number in the source."""
+    """True if a finding derives a factor from sizes that the source shows to be another."""
     scales = {rule.code for rule, _ in detectors(rules, Scale)}
     return finding.code in scales and any(
         fault.cause is not None
-        and fault.cause.name == NUMBER
+        and fault.cause.name in (NUMBER, MEAN_AND_TWO)
         and set(finding.blocks) <= set(fault.blocks)
         for fault in faults
     )

@@ -482,6 +482,13 @@ CASES = {
         "GC101",
         "by 2 / 5",
     ),
+    "a mean over four and a two": (
+        SQUARED.replace("[:5]", "[:4]"),
+        "2 * A.T @ gap / len(A)",
+        "A.T @ gap",
+        "GC101",
+        "by 2 / 4",
+    ),
     "no mean and a two": (HALVED, "A.T @ gap / len(A)", "2 * A.T @ gap", "GC101", "by 2 * 5"),
     "squares for another norm": (
         NORMED,

@@ -34,7 +34,7 @@ RULE = Rule(
     example="dW1 = X.T @ dZ1",
     instead="dW1 = X.T @ dZ1 / m      (or sum instead of mean in the loss: the two must agree)",
     detector=Scale(_factors),
-    also=(Traced((fault.MEAN_MISSING,)),),
+    also=(Traced((fault.MEAN_MISSING, fault.MEAN_AND_TWO)),),
     edits=(EditKind.SCALE, EditKind.FUNCTION, EditKind.INSERTED),
     rewritten="{code} / m",
 )

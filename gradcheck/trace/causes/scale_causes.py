@@ -167,18 +167,15 @@ def _of_two(scaled: _Scaled) -> Cause | None:
 def _of_mean_and_two(scaled: _Scaled) -> Cause | None:
     """Return the cause if a size that the loss divides by is off, and the two of a square too."""
     ratio, nodes = scaled.ratio, scaled.loss_nodes
-    if not ratio or any(
-        is_about(ratio, size) or is_about(1 / ratio, size) for size in scaled.sizes
-    ):
-        return None
     squares = any(is_square(node) and len(set(node.operands)) == 1 for node in nodes)
+    lacks_two = squares and 2 not in scaled.constants
     for number in sorted(scaled.sizes & scaled.divisors - {1, 2}):
         lacks = f"the loss divides by {number}, and this does not"
-        if squares and is_about(ratio, number / 2):
+        if lacks_two and is_about(ratio, number / 2):
             words = f"{lacks}; the 2 of the square's derivative is missing, too"
-            return Cause(fault.MEAN_MISSING, words, f"multiply by 2 / {number}")
+            return Cause(fault.MEAN_AND_TWO, words, f"multiply by 2 / {number}")
         if 2 in scaled.constants and is_about(ratio, number * 2):
-            return Cause(fault.MEAN_MISSING, f"{lacks}; a 2 is too much", f"divide by 2 * {number}")
+            return Cause(fault.MEAN_AND_TWO, f"{lacks}; a 2 is too much", f"divide by 2 * {number}")
     return None
 
 
@@ -293,8 +290,8 @@ CAUSES = (
     _of_size_at_hand,
     _of_dropout,
     _of_mean,
-    _of_two,
     _of_mean_and_two,
+    _of_two,
     _of_constant_factor,
     _of_quotient,
     _of_constant_in_loss,
