@@ -163,6 +163,25 @@ def grad(p):
     return {"W": seen.T @ d_h, "V": h.T @ d_score}
 """
 
+ADVANTAGES = (
+    POLICY[: POLICY.index("def loss")]
+    + """
+def loss(p):
+    _, logs = run(p)
+    return (np.exp(logs) * logs).sum(1).mean() * 0.1 - (better * logs[rows, chosen]).mean()
+
+
+def grad(p):
+    h, logs = run(p)
+    shares = np.exp(logs)
+    d_score = (shares - np.eye(3)[chosen]) * better[:, None] / 8
+    mixed = (shares * logs).sum(1, keepdims=True)
+    d_score += 0.1 * shares * (logs - mixed) / 8
+    d_h = d_score @ p["V"].T * (1 - h * h)
+    return {"W": seen.T @ d_h, "V": h.T @ d_score}
+"""
+)
+
 
 @pytest.mark.parametrize(
     ("program", "right", "wrong", "code"),
@@ -181,6 +200,8 @@ def grad(p):
                 "d_score[rows, chosen] = d_taken",
                 "GC701",
             ),
+            # what a term lacks is told where it is made, and not where another is added
+            (ADVANTAGES, "[chosen]) * better[:, None] / 8", "[chosen]) / 8", "GC413"),
             (POLICY, "d_ratio = -better * active / 8", "d_ratio = active / 8", "GC413"),
         ],
         every=2,

@@ -241,7 +241,7 @@ def _ways_with(
     parts = [
         (position, compared.state.tape[argument.index].value, f"`{_text(node, position)}`")
         for position, argument in enumerate(node.arguments[:2])
-        if isinstance(argument, Reference)
+        if isinstance(argument, Reference) and not _is_made_for(argument.index, node, compared)
     ]
     is_reduction = node.operation in REDUCTIONS
     is_elementwise = node.operation in OTHERWISE and not is_reduction
@@ -265,6 +265,22 @@ def _ways_with(
             words = f"`{name}` belongs in the place of {what} in {whole}"
             change = partial(partial, taking, position)
             yield Cause(fault.OTHER_OPERAND, words, f"write `{name}`", node.index), change
+
+
+def _is_made_for(operand: int, node: Node, compared: Compared) -> bool:
+    """True if another line of the function makes an operand for this use alone, and wrongly.
+
+    What the operand lacks is then to be written there, where it is tried in its turn.
+    """
+    state = compared.state
+    made = state.tape[operand]
+    if made.place is None or node.place is None or made.place.line == node.place.line:
+        return False
+    return (
+        made.chain[1:] == node.chain[1:]
+        and state.consumers[operand] == [node.index]
+        and not compared.known.explaining(state.at(operand))
+    )
 
 
 def _text(node: Node, position: int) -> str:
