@@ -20,6 +20,13 @@ def copies(values: Iterable[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
     return [value.copy(order="K") for value in values]
 
 
+def thawed(array: NDArray[Any]) -> NDArray[Any]:
+    """Makes an array writeable again, which the user's code may have frozen; returns it."""
+    if not array.flags.writeable:
+        array.flags.writeable = True
+    return array
+
+
 def largest_difference(one: NDArray[Any], other: NDArray[Any]) -> float:
     """The largest entry of |one - other|; nan if either array holds a nan."""
     parts = [np.max(np.abs(a - b)) for a, b in _parts(one, other)]

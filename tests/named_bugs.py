@@ -1,7 +1,16 @@
 """A program that is right, and with a bug in it: what is found first, and where the bug is."""
 
+import pytest
+from sweeps import sample
+
 import gradcheck
 from benchmarks.edits.edit import module_of
+
+
+def bugs(*cases):
+    """Parametrize a test by a sample of bugs: a program, a right text, a wrong one, and a code."""
+    names = ("program", "right", "wrong", "code")
+    return pytest.mark.parametrize(names, sample(cases, every=2))
 
 
 def first_finding(program, right, wrong, folder):

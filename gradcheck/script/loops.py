@@ -128,11 +128,11 @@ class _Trial:
 
     def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
         """Return the rate that keeps the most numbers unchanged when set to 0, and their paths."""
-        kept = candidates(self.snapshot, self.run.all_names, self.run.marked.sites)
-        self._replayed(None, 1.0)
-        best = self._best(kept, given) or self._best(
-            uses(self.run.rates(), self.run.marked.sites), given
-        )
+        sites = self.run.marked.sites
+        best = self._best(candidates(self.snapshot, self.run.all_names, sites), given)
+        if best is None:
+            self._replayed(None, 1.0)
+            best = self._best(uses(self.run.rates(), sites), given)
         return best or self._increments(1.0 if given is None else given)
 
     def _best(self, rates: list[Rate], given: float | None) -> tuple[Rate, list[Path]] | None:

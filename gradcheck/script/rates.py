@@ -24,6 +24,7 @@ from gradcheck.script.state import (
     steps_into,
 )
 from gradcheck.script.words import RATE
+from gradcheck.trace.record.graph import grouped
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.user.objects import defaults_of
 
@@ -136,10 +137,8 @@ def _together(rates: Sequence[Rate], state: State) -> list[Rate]:
 
 def _literals(sites: Sequence[Site]) -> list[Rate]:
     """Return the literals: first all of one value together, then each on its own."""
-    marks: dict[float, list[int]] = {}
-    for number, site in enumerate(sites):
-        if site.kind == LITERAL:
-            marks.setdefault(site.value, []).append(number)
+    literals = ((number, site) for number, site in enumerate(sites) if site.kind == LITERAL)
+    marks = grouped((site.value, number) for number, site in literals)
     together = [own for own in marks.values() if len(own) > 1]
     return [
         Rate(sites[own[0]].value, _where(sites, own), marks=tuple(own))
@@ -155,11 +154,8 @@ def _where(sites: Sequence[Site], marks: Sequence[int]) -> str:
 
 def uses(used: Mapping[int, float], sites: Sequence[Site]) -> list[Rate]:
     """Return the rates that updates use, by value: they may come as an argument of the update."""
-    marks: dict[float, list[int]] = {}
-    for mark, value in used.items():
-        marks.setdefault(value, []).append(mark)
-    alike = [(value, own) for value, own in marks.items() if value > 0]
-    return [Rate(value, sites[own[0]].name, marks=tuple(own)) for value, own in alike]
+    marks = grouped((value, mark) for mark, value in used.items() if value > 0)
+    return [Rate(value, sites[own[0]].name, marks=tuple(own)) for value, own in marks.items()]
 
 
 def increments(sites: Sequence[Site]) -> list[Rate]:

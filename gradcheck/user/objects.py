@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import thawed
 from gradcheck.user.nodes import is_perturbed
 from gradcheck.user.tensors import (
     has_own_memory,
@@ -134,10 +135,11 @@ class Slot:
         for place in self.way:
             place.hold(place.original)
         if self.working is None:
-            return self.place.set(self.make(value))
+            self.place.set(self.make(value))
+            return
         if value is not self.working:
             thawed(self.working)[...] = value
-        return self.place.hold(self.original if self.itself else self.working)
+        self.place.hold(self.original if self.itself else self.working)
 
     @property
     def is_replaced(self) -> bool:
@@ -157,13 +159,6 @@ class Slot:
         if self.itself and self.working is not None:
             thawed(self.working)[...] = value
         self.place.hold(self.original)
-
-
-def thawed(array: Array) -> Array:
-    """Makes an array writeable again, which the user's code may have frozen; returns it."""
-    if not array.flags.writeable:
-        array.flags.writeable = True
-    return array
 
 
 def is_object(value: Any) -> bool:

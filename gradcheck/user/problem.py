@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import copies, same_numbers
+from gradcheck.arrays import copies, same_numbers, thawed
 from gradcheck.errors import UsageError
 from gradcheck.network import MLP
 from gradcheck.user.automatic import (
@@ -26,7 +26,6 @@ from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LEAVING, LOSS, STEP, UserCodeError, as_users_error, call
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
-from gradcheck.user.objects import thawed
 from gradcheck.user.steps import Step, moved
 from gradcheck.user.tensors import is_jax
 

@@ -1,8 +1,6 @@
 """Bugs in adjoint equations, in helpers that return several gradients, and in their order."""
 
-import pytest
-from named_bugs import assert_found, first_finding
-from sweeps import sample
+from named_bugs import assert_found, bugs, first_finding
 
 DRIVEN = """
 import numpy as np
@@ -356,36 +354,30 @@ def params():
 """
 
 
-@pytest.mark.parametrize(
-    ("program", "right", "wrong", "code"),
-    sample(
-        [
-            # the state of an adjoint equation is blamed where it is made
-            (DRIVEN, "along.T @ back", "along @ back", "GC201"),
-            (DRIVEN, "+ 0.3 * (states[k] - wanted)", "+ 0.5 * (states[k] - wanted)", "GC105"),
-            (DRIVEN, "+ 0.3 * (states[k] - wanted)", "+ (states[k] - wanted)", "GC105"),
-            # nothing of the state arrives in an adjoint, or it arrives with another sign
-            (STEERED, "of_fast + dt * of_at", "of_fast + dt", "GC410"),
-            (STEERED, "of_fast + dt * of_at", "of_fast - dt * of_at", "GC106"),
-            (STEERED, "of_at + ways", "of_at - ways", "GC106"),
-            # a loop within each sample's backward pass, in reverse
-            (ONE_BY_ONE, "dh * h * (1 - h)", "dh * h", "GC305"),
-            (ONE_BY_ONE, "dh * h * (1 - h)", "dh @ h * (1 - h)", "GC205"),
-            # a loop over the last step alone, and no sum in it
-            (ONE_WAY, "- 1, -1, -1)", "- 1, len(X) - 2, -1)", "GC701"),
-            # what is returned in the wrong place
-            (TWO_WAYS, "    return dW, dU, db", "    return da, dU, db", "GC415"),
-            (TWO_WAYS, "f=df, G=dG)", "f=dc, G=dG)", "GC409"),
-            (TWO_WAYS, "D=dD, E=dE, f=df", "D=dE, E=dD, f=df", "GC411"),
-            (SPARSE, '"A": dA}', '"A": dh}', "GC415"),
-            # a factor left out, a name used for another, a sum in place of a mean
-            (FLOW, "dout * moved * np.exp", "dout * np.exp", "GC413"),
-            (FLOW, "dh = up * (1 - h**2)", "dh = up * 1", "GC303"),
-            (FLOW, "dpre @ layer", "dt @ layer", "GC405"),
-            (SPARSE, "h.mean(axis=1)\n    off", "h.sum(axis=1)\n    off", "GC606"),
-        ],
-        every=2,
-    ),
+@bugs(
+    # the state of an adjoint equation is blamed where it is made
+    (DRIVEN, "along.T @ back", "along @ back", "GC201"),
+    (DRIVEN, "+ 0.3 * (states[k] - wanted)", "+ 0.5 * (states[k] - wanted)", "GC105"),
+    (DRIVEN, "+ 0.3 * (states[k] - wanted)", "+ (states[k] - wanted)", "GC105"),
+    # nothing of the state arrives in an adjoint, or it arrives with another sign
+    (STEERED, "of_fast + dt * of_at", "of_fast + dt", "GC410"),
+    (STEERED, "of_fast + dt * of_at", "of_fast - dt * of_at", "GC106"),
+    (STEERED, "of_at + ways", "of_at - ways", "GC106"),
+    # a loop within each sample's backward pass, in reverse
+    (ONE_BY_ONE, "dh * h * (1 - h)", "dh * h", "GC305"),
+    (ONE_BY_ONE, "dh * h * (1 - h)", "dh @ h * (1 - h)", "GC205"),
+    # a loop over the last step alone, and no sum in it
+    (ONE_WAY, "- 1, -1, -1)", "- 1, len(X) - 2, -1)", "GC701"),
+    # what is returned in the wrong place
+    (TWO_WAYS, "    return dW, dU, db", "    return da, dU, db", "GC415"),
+    (TWO_WAYS, "f=df, G=dG)", "f=dc, G=dG)", "GC409"),
+    (TWO_WAYS, "D=dD, E=dE, f=df", "D=dE, E=dD, f=df", "GC411"),
+    (SPARSE, '"A": dA}', '"A": dh}', "GC415"),
+    # a factor left out, a name used for another, a sum in place of a mean
+    (FLOW, "dout * moved * np.exp", "dout * np.exp", "GC413"),
+    (FLOW, "dh = up * (1 - h**2)", "dh = up * 1", "GC303"),
+    (FLOW, "dpre @ layer", "dt @ layer", "GC405"),
+    (SPARSE, "h.mean(axis=1)\n    off", "h.sum(axis=1)\n    off", "GC606"),
 )
 def test_the_bug_is_found_where_it_is(program, right, wrong, code, tmp_path):
     assert_found(program, right, wrong, code, tmp_path)

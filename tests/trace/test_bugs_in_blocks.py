@@ -1,8 +1,7 @@
 """Bugs in gated blocks with a norm, in loops over samples and in policies: line and name."""
 
 import pytest
-from named_bugs import assert_found
-from sweeps import sample
+from named_bugs import assert_found, bugs
 
 BLOCKS = """
 import numpy as np
@@ -183,29 +182,23 @@ def grad(p):
 )
 
 
-@pytest.mark.parametrize(
-    ("program", "right", "wrong", "code"),
-    sample(
-        [
-            (BLOCKS, "unit = (x - mean) * inv", "unit = x * inv", "GC417"),
-            (BLOCKS, "along = (dunit * unit).mean(1", "along = (dunit * unit).sum(1", "GC101"),
-            (BLOCKS, "dx = dx + dbelow", "dx = dbelow", "GC407"),
-            (BLOCKS, "dg = dz * f * g * (1 - g)", "dg = 1 - g", "GC413"),
-            (BLOCKS, "(top - 2 * y * bottom) / bottom**2", "top - 2 * y * bottom", "GC413"),
-            (SAMPLES, "return squashed(z) * (1 - squashed(z))", "return squashed(z)", "GC305"),
-            (SAMPLES, "sum_a += np", "sum_a = np", "GC701"),
-            (
-                POLICY,
-                "d_score[rows, chosen] += d_taken",
-                "d_score[rows, chosen] = d_taken",
-                "GC701",
-            ),
-            # what a term lacks is told where it is made, and not where another is added
-            (ADVANTAGES, "[chosen]) * better[:, None] / 8", "[chosen]) / 8", "GC413"),
-            (POLICY, "d_ratio = -better * active / 8", "d_ratio = active / 8", "GC413"),
-        ],
-        every=2,
+@bugs(
+    (BLOCKS, "unit = (x - mean) * inv", "unit = x * inv", "GC417"),
+    (BLOCKS, "along = (dunit * unit).mean(1", "along = (dunit * unit).sum(1", "GC101"),
+    (BLOCKS, "dx = dx + dbelow", "dx = dbelow", "GC407"),
+    (BLOCKS, "dg = dz * f * g * (1 - g)", "dg = 1 - g", "GC413"),
+    (BLOCKS, "(top - 2 * y * bottom) / bottom**2", "top - 2 * y * bottom", "GC413"),
+    (SAMPLES, "return squashed(z) * (1 - squashed(z))", "return squashed(z)", "GC305"),
+    (SAMPLES, "sum_a += np", "sum_a = np", "GC701"),
+    (
+        POLICY,
+        "d_score[rows, chosen] += d_taken",
+        "d_score[rows, chosen] = d_taken",
+        "GC701",
     ),
+    # what a term lacks is told where it is made, and not where another is added
+    (ADVANTAGES, "[chosen]) * better[:, None] / 8", "[chosen]) / 8", "GC413"),
+    (POLICY, "d_ratio = -better * active / 8", "d_ratio = active / 8", "GC413"),
 )
 def test_the_bug_is_found_where_it_is(program, right, wrong, code, tmp_path):
     assert_found(program, right, wrong, code, tmp_path)

@@ -228,12 +228,10 @@ def same(one: Arrays, other: Iterable[Array], tolerance: float = TOLERANCE) -> b
 
 def product(one: Arrays, other: Arrays) -> Arrays:
     """Return the product at each point, NaN where the shapes do not fit."""
-    return [
-        a * b
-        if all(m == n or 1 in (m, n) for m, n in zip(a.shape[::-1], b.shape[::-1], strict=False))
-        else np.full(a.shape, np.nan)
-        for a, b in zip(one, other, strict=True)
-    ]
+    try:
+        return [a * b for a, b in zip(one, other, strict=True)]
+    except ValueError:
+        return [np.full(a.shape, np.nan) for a in one]
 
 
 def quotient(one: Arrays, other: Arrays) -> Arrays:

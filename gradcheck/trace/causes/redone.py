@@ -45,6 +45,7 @@ PASSES = 48
 """The most passes of a loop in which values in scope are tried."""
 
 Way = tuple[str, str, str, Callable[..., Any]]
+Part = tuple[int, Array, str]
 """A fault, what is wrong, what to write, and the function on the operands instead."""
 
 OTHERWISE: dict[str, tuple[Way, ...]] = {
@@ -215,34 +216,37 @@ def _with_values_in_scope(nodes: Sequence[Node], compared: Compared) -> Iterator
     """Yield what is made with a factor, term or operand that has a name there."""
     if len(nodes) > PASSES:
         return
-    first = nodes[0]
+    first, parts = nodes[0], _parts_of(nodes[0], compared)
     scopes = [_scope(one, compared) for one in nodes]
     common = set.intersection(*map(set, scopes)) - {first.source}
     tape = compared.state.tape
     names = [one for one in common if np.any(tape[scopes[0][one]].value)]  # zeros fit by chance
     for name in sorted(names, key=lambda text: (not text.isidentifier(), len(text), text)):
         value = tape[scopes[0][name]].value
-        for cause, change in _ways_with(name, value, first, compared):
+        for cause, change in _ways_with(name, value, first, parts, compared):
             at = zip(nodes, scopes, strict=True)
             yield cause, {one.index: change(scope[name]) for one, scope in at}
     for leaf in compared.loss_nodes:  # the gradient may not have read this data at all
         if leaf.is_leaf and leaf.is_float and leaf.index not in compared.parameters:
-            for cause, change in _ways_with(
-                compared.words.name(leaf.index).strip("`"), leaf.value, first, compared
-            ):
+            name = compared.words.name(leaf.index).strip("`")
+            for cause, change in _ways_with(name, leaf.value, first, parts, compared):
                 yield cause, {one.index: change(leaf.value) for one in nodes}
 
 
-def _ways_with(
-    name: str, value: Array, node: Node, compared: Compared
-) -> Iterator[tuple[Cause, Callable[[int | Array], Redo]]]:
-    """Yield how a value may be taken into an operation: a function of its index, or of data."""
-    whole = f"`{node.source}`"
-    parts = [
+def _parts_of(node: Node, compared: Compared) -> list[Part]:
+    """Return the operands that may lack something: position, value and text."""
+    return [
         (position, compared.state.tape[argument.index].value, f"`{_text(node, position)}`")
         for position, argument in enumerate(node.arguments[:2])
         if isinstance(argument, Reference) and not _is_made_for(argument.index, node, compared)
     ]
+
+
+def _ways_with(
+    name: str, value: Array, node: Node, parts: Sequence[Part], compared: Compared
+) -> Iterator[tuple[Cause, Callable[[int | Array], Redo]]]:
+    """Yield how a value may be taken into an operation: a function of its index, or of data."""
+    whole = f"`{node.source}`"
     is_reduction = node.operation in REDUCTIONS
     is_elementwise = node.operation in OTHERWISE and not is_reduction
     for text, layout in LAYOUTS:

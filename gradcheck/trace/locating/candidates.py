@@ -34,6 +34,8 @@ INNER = 6
 """The maximum number of passes of an inner loop in which a series is looked for."""
 
 Shape = tuple[int, ...]
+_Passes = Sequence[NDArray[Any]]
+_Laid = tuple[What, list[NDArray[Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,35 +102,12 @@ class Candidates:
         return self._tables[key]
 
     def _from_loops(self, count: int, shape: Shape) -> Iterator[_Laid]:
-        """Yield the passes of each series in order and in reverse, starting up to two passes late.
-
-        For nested loops, yield one pass of the inner loop for every pass of the outer, and all
-        passes with the inner or the outer loop in reverse.
-        """
+        """Yield the passes of each series in every order in which a backward pass may take them."""
         lengths = {len(series.values[0]) for series in self.series}
         inner = {count // one for one in lengths if count % one == 0 and 1 < one < count}
         for series in self.series:
-            length = len(series.values[0])
-            strides = [1] if count <= length <= count + 2 else []
-            if not strides and length % count == 0 and length // count <= INNER:
-                strides = [length // count]
-            for stride in strides:
-                starts = range(stride if stride > 1 else length - count + 1)
-                for order, first in itertools.product((1, -1), starts):
-                    chosen = [passes[::order][first::stride][:count] for passes in series.values]
-                    laid = _all_laid(chosen, shape)
-                    if laid is not None:
-                        yield series.first, laid
-            for run, order in itertools.product(inner if length == count else (), (1, -1)):
-                ordered = [_each_reversed(passes[::order], run) for passes in series.values]
-                laid = _all_laid(ordered, shape)
-                if laid is not None:
-                    yield series.first, laid
-            for order, is_first in itertools.product((1, -1), (True, False)):
-                if series.first.kind != VALUE or not count - 1 <= length <= count + 1 or count < 3:
-                    continue  # only a state has a value, 0, before the first pass
-                inside = (passes[::order] for passes in series.values)
-                laid = _all_laid([_from_nothing(o, count, is_first) for o in inside], shape)
+            for chosen in _in_orders(series, count, inner):
+                laid = _all_laid(chosen, shape)
                 if laid is not None:
                     yield series.first, laid
 
@@ -169,24 +148,41 @@ def masked_values(nodes: Sequence[Node], parameters: Iterable[int]) -> frozenset
     return frozenset(masked)
 
 
-def _each_reversed(passes: Sequence[NDArray[Any]], run: int) -> list[NDArray[Any]]:
+def _in_orders(series: Series, count: int, inner: Iterable[int]) -> Iterator[list[_Passes]]:
+    """Yield `count` passes of a series by point: in order and in reverse, up to two passes late.
+
+    For nested loops, whose inner ones may have so many passes as `inner` says, yield one pass of
+    the inner loop for every pass of the outer, and all with the inner or the outer loop in reverse.
+    """
+    length = len(series.values[0])
+    strides = [1] if count <= length <= count + 2 else []
+    if not strides and length % count == 0 and length // count <= INNER:
+        strides = [length // count]
+    for stride in strides:
+        starts = range(stride if stride > 1 else length - count + 1)
+        for order, first in itertools.product((1, -1), starts):
+            yield [passes[::order][first::stride][:count] for passes in series.values]
+    for run, order in itertools.product(inner if length == count else (), (1, -1)):
+        yield [_each_reversed(passes[::order], run) for passes in series.values]
+    if series.first.kind == VALUE and count - 1 <= length <= count + 1 and count > 2:
+        # only a state has a value, 0, before the first pass
+        for order, is_first in itertools.product((1, -1), (True, False)):
+            yield [_from_nothing(passes[::order], count, is_first) for passes in series.values]
+
+
+def _each_reversed(passes: _Passes, run: int) -> _Passes:
     """Return the passes of a loop with each run of an inner loop in reverse."""
     return [
         one for first in range(0, len(passes), run) for one in passes[first : first + run][::-1]
     ]
 
 
-def _from_nothing(
-    passes: Sequence[NDArray[Any]], count: int, is_first: bool
-) -> Sequence[NDArray[Any]]:
+def _from_nothing(passes: _Passes, count: int, is_first: bool) -> _Passes:
     """Return `count` passes, the first or the last of which is the zero state before the loop."""
     nothing = (np.zeros_like(passes[0]),)
     if is_first:
         return (*nothing, *passes[: count - 1])
     return (*passes[len(passes) - (count - 1) :], *nothing)
-
-
-_Laid = tuple[What, list[NDArray[Any]]]
 
 
 def _table(laid_out: Sequence[_Laid], size: int) -> Table:

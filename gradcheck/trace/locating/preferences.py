@@ -11,6 +11,7 @@ from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VA
 from gradcheck.trace.locating.constants import is_odd
 from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.locating.view import View, varies
+from gradcheck.trace.record.graph import latest_first
 
 
 def carries(unit: Unit, view: View) -> bool:
@@ -126,21 +127,30 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
 
 def _cancels(mend: Mend, view: View) -> bool:
     """True if a mend makes the factors beside a right adjoint 1: they are too much, all of them."""
-    state, pending = view.state, [consumer for consumer, _ in mend.unit.uses]
+    with np.errstate(all="ignore"):
+        more = [new / old for new, old in zip(mend.expected, mend.actual, strict=True)]
+        for product in _products_after(mend, view):
+            pairs = zip(view.state.at(product), more, strict=True)
+            now = [value * times.reshape(value.shape) for value, times in pairs]
+            for factor in _factors(product, view):
+                is_right = any(one.kind == ADJOINT for one in view.explained.get(factor, ()))
+                if is_right and proportion(now, view.state.at(factor)):
+                    return True
+    return False
+
+
+def _products_after(mend: Mend, view: View) -> Iterator[int]:
+    """Yield the products of the same size that uses go into, each once."""
+    state, seen = view.state, set[int]()
+    pending = [consumer for consumer, _ in mend.unit.uses]
     while pending:
         made = state.tape[pending.pop()]
-        if made.operation != "multiply" or made.value.size != mend.actual[0].size:
+        if made.index in seen or made.operation != "multiply":
             continue
-        with np.errstate(all="ignore"):
-            more = [new / old for new, old in zip(mend.expected, mend.actual, strict=True)]
-            pairs = zip(state.at(made.index), more, strict=True)
-            now = [value * times.reshape(value.shape) for value, times in pairs]
-        for factor in _factors(made.index, view):
-            explained = view.explained.get(factor, ())
-            if any(one.kind == ADJOINT for one in explained) and proportion(now, state.at(factor)):
-                return True
-        pending += state.consumers[made.index]
-    return False
+        seen.add(made.index)
+        if made.value.size == mend.actual[0].size:
+            yield made.index
+            pending += state.consumers[made.index]
 
 
 def _stood_before(unit: Unit, node: int, view: View) -> bool:
@@ -154,11 +164,11 @@ def _stood_before(unit: Unit, node: int, view: View) -> bool:
 
 
 def _factors(product: int, view: View) -> Iterator[int]:
-    """Yield the factors of a product, and theirs."""
-    made = view.state.tape[product]
-    for operand in made.operands if made.operation == "multiply" else ():
-        yield operand
-        yield from _factors(operand, view)
+    """Return the factors of a product, and theirs, each once."""
+    made = latest_first(
+        view.state.tape, [product], lambda one: one.operands if one.operation == "multiply" else ()
+    )
+    return (node.index for node in made if node.index != product)
 
 
 def _is_made_of(unit: Unit, held: Mend, view: View, held_is: set[int]) -> bool:
