@@ -9,6 +9,7 @@ of a known value and another replaces a use of the known value.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +26,47 @@ from gradcheck.trace.adjoints.quantities import (
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.candidates import Candidate, Table
 from gradcheck.trace.locating.constants import in_rows
+from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, QUANTITY, REST, USE, Mend, Unit
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import constant_of
 
 Wanted = Sequence[NDArray[np.float64]]
+
+FACTORS = ("multiply", "divide", "negative", "where")
+
+
+def where_left_out(mend: Mend, trials: Trials) -> Mend | None:
+    """Return the mend of what only copies the mended values: a factor was left out there.
+
+    Or of what only scales them, if no constant stands before the quantity there.
+    """
+    tape, first = trials.state.tape, mend.unit.nodes
+    quantity = [expected / mend.factor for expected in mend.expected]
+    nodes = _only_users(first, trials.state) if mend.how == QUANTITY else ()
+    while nodes and all(tape[index].operation in FACTORS for index in nodes):
+        is_copied = all(map(trials.view.is_same, nodes, first))
+        is_own = mend.candidate is None or mend.candidate.node in trials.candidates.parameters
+        if not is_copied and (is_own or mend.factor == 1):
+            return None
+        unit = replace(mend.unit, position=nodes[0], nodes=nodes)
+        other = trials.attempt(unit, quantity, QUANTITY, mend.candidate)
+        if other is not None and other.outputs >= mend.outputs and (is_copied or other.factor == 1):
+            return other
+        nodes = _only_users(nodes, trials.state)
+    return None
+
+
+def _only_users(nodes: Sequence[int], state: State) -> tuple[int, ...]:
+    """Return the only user of each value, if it has its shape; else nothing."""
+    users = [state.consumers[index] for index in nodes]
+    if any(
+        len(each) != 1 or state.tape[each[0]].value.shape != state.tape[index].value.shape
+        for each, index in zip(users, nodes, strict=True)
+    ):
+        return ()
+    return tuple(each[0] for each in users)
 
 
 def before_right_terms(mend: Mend, trials: Trials) -> Mend:

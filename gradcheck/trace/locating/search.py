@@ -19,6 +19,7 @@ from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.choice import Choice
 from gradcheck.trace.locating.constants import complexity, is_meant
 from gradcheck.trace.locating.cuts import cut_at
+from gradcheck.trace.locating.made_of import where_left_out
 from gradcheck.trace.locating.preferences import carries
 from gradcheck.trace.locating.replaceable import SUMS, units_of
 from gradcheck.trace.locating.state import State
@@ -40,7 +41,7 @@ from gradcheck.trace.record.graph import evaluate
 
 EXACT = 1e-9
 
-FACTORS = ("multiply", "divide", "where")
+WHOLE = ("sum", "mean", "add.reduce")
 
 PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
 """Factors of a matrix row that show what is wrong; any other factor may come from the data."""
@@ -68,22 +69,7 @@ def first_mend(trials: Trials, strict: bool, until: float = math.inf) -> Outcome
     if outcome.mend is None:
         return outcome
     mend = _begun_before(outcome.mend, trials, strict) or outcome.mend
-    return replace(outcome, mend=_where_left_out(mend, trials) or mend)
-
-
-def _where_left_out(mend: Mend, trials: Trials) -> Mend | None:
-    """Return the mend of what only copies the mended values: a factor was left out there."""
-    users, tape, nodes = trials.state.consumers, trials.state.tape, mend.unit.nodes
-    copies = tuple(users[index][0] for index in nodes if len(users[index]) == 1)
-    is_copied = len(copies) == len(nodes) and all(
-        tape[copy].operation in FACTORS and trials.view.is_same(copy, index)
-        for copy, index in zip(copies, nodes, strict=True)
-    )
-    if not copies or not is_copied or mend.how != QUANTITY:
-        return None
-    unit = replace(mend.unit, position=copies[0], nodes=copies)
-    other = trials.attempt(unit, mend.expected, QUANTITY, mend.candidate)
-    return other if other is not None and other.outputs >= mend.outputs else None
+    return replace(outcome, mend=where_left_out(mend, trials) or mend)
 
 
 def _begun_before(mend: Mend, trials: Trials, strict: bool) -> Mend | None:
@@ -111,8 +97,8 @@ def _begun_before(mend: Mend, trials: Trials, strict: bool) -> Mend | None:
 
 
 def _first_wrong(mend: Mend, state: State) -> int:
-    """Return the first value that a mend of uses over a loop changes; of values, the first."""
-    if mend.unit.nodes or mend.actual[0].size != mend.expected[0].size:
+    """Return the first value that a mend over a loop changes."""
+    if mend.actual[0].size != mend.expected[0].size:
         return mend.unit.first
     parts = (mend.unit.split(one[0], state.values[0]) for one in (mend.actual, mend.expected))
     values = zip(*parts, strict=True)
@@ -204,6 +190,7 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
         else candidates.of_shape(shape)
     )
     actual = trials.actual(unit)
+    is_summed_up = _is_summed_up(unit, view)
     for candidate in trials.survivors(unit, table, table.fitting(is_carrying) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
         is_ours = candidates.of_matrix and view.state.tape[unit.first].place is None
@@ -220,8 +207,9 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
         in_its_place = not strict and bool(unit.nodes) and candidate.kind == ADJOINT
         if mend is None or not (in_its_place or is_meant(mend.factor, candidates.meant)):
             continue
-        if candidate.kind == TANGENT and abs(abs(mend.factor) - 1) > EXACT:
-            continue
+        is_unit = abs(abs(mend.factor) - 1) <= EXACT
+        if (candidate.kind == TANGENT or is_summed_up) and not is_unit:
+            continue  # by chance: little is decided by the one number that is compared
         if mend.factor != 1 and values[0].size > 1 and not any(map(np.ptp, values)):
             continue  # all entries are equal: almost any quantity fits
         if best is None or _comes_before(mend, best, candidates):
@@ -239,6 +227,12 @@ def _is_of_the_loss(unit: Unit, view: View, candidates: Candidates) -> bool:
         and (tape[user].value.dtype == bool or view.is_right_forward(user))
         for user, _ in unit.uses
     )
+
+
+def _is_summed_up(unit: Unit, view: View) -> bool:
+    """True if the only uses of a value are sums of all its entries."""
+    users = [view.state.tape[user] for user, _ in unit.uses]
+    return bool(users) and all(one.operation in WHOLE and one.value.size == 1 for one in users)
 
 
 def _decides_nothing(unit: Unit, values: ByPoint, view: View) -> bool:
@@ -265,7 +259,7 @@ def _is_elsewhere(candidate: Candidate, actual: ByPoint, values: ByPoint) -> boo
 
 def _is_other_mean(unit: Unit, view: View) -> bool:
     """True if a forward value may be a sum in place of a mean, or the reverse."""
-    is_reduced = view.state.tape[unit.first].operation in ("sum", "mean", "add.reduce")
+    is_reduced = view.state.tape[unit.first].operation in WHOLE
     return unit.kind == NODE and is_reduced and unit.first not in view.carrying
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.quantities import NO_OTHER
 from gradcheck.trace.adjoints.reverse import Edge
-from gradcheck.trace.locating.batches import run_each
+from gradcheck.trace.locating.batches import AT_ONCE, run_each
 from gradcheck.trace.locating.candidates import Candidate, Candidates, Table
 from gradcheck.trace.locating.constants import in_a_row
 from gradcheck.trace.locating.linearity import Linearity, Reached
@@ -31,6 +31,9 @@ from gradcheck.trace.locating.view import View
 
 EXECUTIONS = 4000
 """A unit is not tried if its candidates would need more operations than this."""
+
+AS_ONE = 1000
+"""So many entries are computed in the time of one call."""
 
 OUTPUTS = 2
 """The number of outputs by which replacements of a whole loop are judged before execution."""
@@ -120,7 +123,7 @@ class Trials:
         possible = np.zeros(len(table.candidates), dtype=bool)
         if reached.region:
             rows = np.arange(possible.size) if allowed is None else np.flatnonzero(allowed)
-            if len(reached.region) * len(rows) <= EXECUTIONS:
+            if self._executions(reached.region, len(rows)) <= EXECUTIONS:
                 self._try_region(unit, table, rows, possible)
         else:
             actual = self.actual(unit)
@@ -136,6 +139,16 @@ class Trials:
         if allowed is not None:
             possible &= allowed
         return [table.candidates[number] for number in np.flatnonzero(possible)]
+
+    def _executions(self, region: Sequence[int], count: int) -> int:
+        """Return how many operations `count` replacements need; what is stacked is one for all."""
+        nodes = (self.state.tape[index] for index in region)
+        return sum(
+            min(count, 1 + count * node.value.size // AS_ONE)
+            if node.operation in AT_ONCE
+            else count
+            for node in nodes
+        )
 
     def _projections(self, unit: Unit) -> list[list[Projection]]:
         """Return the projections by output, with the unit's values independent of each other."""
