@@ -21,10 +21,10 @@ from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import adding, carried, grouped
 from gradcheck.trace.record.names import WRITES
-from gradcheck.trace.record.nodes import OUTPUT, Assignment
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once
-from gradcheck.trace.wording.words import Words
+from gradcheck.trace.wording.words import Words, assigned_name
 
 NEAR = 60
 """The largest number of operations from the results of a loop to the gradients."""
@@ -44,6 +44,7 @@ def lost_passes(
         _of_names(state, wrong),
         _of_operations(view),
         _of_assignments(state, assignments),
+        _of_targets(state),
     ):
         mended = state.mended_by(special.replacements, wrong)
         if len(mended) > len(most.outputs if most else ()):
@@ -193,6 +194,49 @@ def _of_names(state: State, wrong: frozenset[str]) -> Iterator[Special]:
             for values in state.values
         ]
         yield _added_up(state, max(used), sums)
+
+
+def _of_targets(state: State) -> Iterator[Special]:
+    """Yield the assignments to targets whose values before were not used, and are to be added."""
+    latest: dict[tuple[int, str], Node] = {}
+    over: dict[Place, list[tuple[Node, Node]]] = {}
+    for node in state.tape[state.start :]:
+        if not node.is_float or node.is_leaf or node.place is None:
+            continue
+        name, is_anew = _target(node.place)
+        before = latest.get((node.frame, name)) if name else None
+        if name:
+            latest[node.frame, name] = node
+        if before is None or not is_anew or state.live >> before.index & 1:
+            continue
+        if before.value.shape == node.value.shape:
+            over.setdefault(node.place, []).append((before, node))
+    for pairs in over.values():
+        if not state.live >> pairs[-1][1].index & 1:
+            continue
+        sums = [_with_before(pairs, values, state) for values in state.values]
+        yield replace(_added_up(state, pairs[-1][1].index, sums), fix=ADD_TO_IT)
+
+
+def _with_before(
+    pairs: Sequence[tuple[Node, Node]], values: Values, state: State
+) -> dict[int, NDArray[Any]]:
+    """Return the values given to a target, by node, with what it had before added to each."""
+    sums: dict[int, NDArray[Any]] = {}
+    last: int | None = None
+    for before, node in pairs:
+        total = values[node.index] + values[before.index]
+        if last is not None and state.above[before.index] >> last & 1:
+            total = total + sums[last] - values[last]
+        sums[node.index], last = total, node.index
+    return sums
+
+
+def _target(place: Place) -> tuple[str, bool]:
+    """Return what a statement assigns its value or adds it to, and if it assigns; '' if nothing."""
+    assigned = assigned_name(place)
+    name, adds, _ = place.source.partition(" += ")
+    return assigned or (name.replace('"', "'") if adds else ""), bool(assigned)
 
 
 def return_too_early(
