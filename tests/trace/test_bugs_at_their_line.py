@@ -171,7 +171,7 @@ def params():
     (PENDULUM_CART, "2 * Q @ x + A.T @ costate + 0.1", "2 * Q @ x + 0.1", "GC407"),
     (PENDULUM_CART, "* costate + K.T @ pre", "* costate", "GC407"),
     # many candidates for each of many numbers
-    (FAILURES, "w = (log(hours[i]) - eta)", "w = (log(hours[i]) + eta)", "GC106"),
+    (FAILURES, "- eta) * shape", "+ eta) * shape", "GC106"),
     # a factor, where the quantity stands without a constant before it
     (TRANSPORT, "-du * a / r**2", "-du * a", "GC413"),
     # what a target had before is lost, in a loop and outside of one
