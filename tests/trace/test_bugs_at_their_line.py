@@ -49,21 +49,22 @@ import numpy as np
 from math import exp, log
 
 rng = np.random.default_rng(32)
-n, d = 40, 3
+n, d = 20, 3
 Z, hours, broken = rng.normal(size=(n, d)), rng.weibull(1.5, size=n) + 0.1, rng.integers(2, size=n)
 
 
 def loss(theta):
     beta, start, log_shape = theta[:d], theta[d], theta[d + 1]
+    shape = exp(log_shape)
     total = 0.0
     for i in range(n):
         eta = start + Z[i] @ beta
-        w = (log(hours[i]) - eta) * exp(log_shape)
+        w = shape * (log(hours[i]) - eta)
         hazard = exp(w)
         total += hazard
         if broken[i]:
             total -= w + log_shape
-    return total / n
+    return total / n + 0.1 * np.sum(np.abs(beta) ** 1.5)
 
 
 def grad(theta):
@@ -73,10 +74,12 @@ def grad(theta):
         eta = start + Z[i] @ beta
         w = (log(hours[i]) - eta) * shape
         r = exp(w) - broken[i]
-        out[:d] -= r * shape * Z[i]
-        out[d] -= r * shape
+        out[:d] += -r * shape * Z[i]
+        out[d] += -r * shape
         out[d + 1] += r * w - broken[i]
-    return out / n
+    out = out / n
+    out[:d] += 0.15 * np.sign(beta) * np.abs(beta) ** 0.5
+    return out
 
 
 def params():
