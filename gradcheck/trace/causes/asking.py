@@ -122,7 +122,7 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
         return alone
     cause = scale_cause(replace(mend, factor=1 / times), search, state)
     # in one pass any factor is possible
-    return None if cause.name == fault.SCALE else cause
+    return cause if cause.fix or cause.name != fault.SCALE else None
 
 
 def redone_cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:

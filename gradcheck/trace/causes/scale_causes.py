@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, OWN, Mend, Unit
 from gradcheck.trace.record.graph import constant_of, latest_first
 from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.wording.operand_text import operand_text
 
 
 @dataclass(frozen=True)
@@ -219,19 +221,26 @@ def _of_constant_in_loss(scaled: _Scaled) -> Cause | None:
         name = node.operation
         if name not in ("divide", "multiply") or node.place is None:
             continue
-        for number in (constant_of(argument, nodes) or 0.0 for argument in node.arguments):
+        for position, argument in enumerate(node.arguments):
+            number = constant_of(argument, nodes) or 0.0
             if number <= 0 or number == 1:
                 continue
+            called = _called(number, operand_text(node.source, position))
             which = f"the loss {name.rstrip('y')}{'s' if name == 'divide' else 'ies'} by "
-            which += f"{number:.6g} (line {node.place.line})"
+            which += f"{called} (line {node.place.line})"
             left_out, twice = (number, 1 / number) if name == "divide" else (1 / number, number)
             if is_about(ratio, left_out):
-                words = f"{which}, and this does not"
-                return Cause(fault.SCALE, words, f"{name} by {number:.6g}")
+                return Cause(fault.SCALE, f"{which}, and this does not", f"{name} by {called}")
             if is_about(ratio, twice) and number in scaled.constants:
                 words = f"{which}, and this does so once more"
-                return Cause(fault.SCALE, words, f"{name} by {number:.6g} once")
+                return Cause(fault.SCALE, words, f"{name} by {called} once")
     return None
+
+
+def _called(number: float, text: ast.expr | None) -> str:
+    """Return the name of a constant, or the number."""
+    is_name = isinstance(text, ast.Name | ast.Attribute)
+    return f"`{ast.unparse(text)}`" if is_name and text is not None else f"{number:.6g}"
 
 
 def _excess(ratio: float) -> str:
