@@ -74,6 +74,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     term_causes.exchanged_cause,
     slope_causes.derivative_cause,
     factor_causes.factor_left_out_cause,
+    factor_causes.known_factor_cause,
     operation_causes.operand_cause,
     factor_causes.zeros_cause,
 )

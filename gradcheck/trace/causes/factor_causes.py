@@ -8,7 +8,7 @@ from itertools import takewhile
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
+from gradcheck.trace.adjoints.quantities import PRODUCT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
     FEWEST,
     Array,
@@ -87,6 +87,17 @@ def factor_left_out_cause(compared: Compared) -> Cause | None:
     """Return the cause if one factor of a product of the loss stands where the product belongs."""
     ways = {"multiply": ("multiply by", "the factor "), "divide": ("divide by", "the divisor ")}
     return _left_out(compared, ways)
+
+
+def known_factor_cause(compared: Compared) -> Cause | None:
+    """Return the cause if an adjoint stands where its product with a value of the loss belongs."""
+    candidate = compared.candidate
+    if candidate is None or candidate.kind != PRODUCT or compared.factor != 1:
+        return None
+    if not same(product(compared.actual, compared.values(candidate.node)), compared.expected):
+        return None
+    name = compared.words.name(candidate.node)
+    return Cause(fault.FACTOR_MISSING, f"the factor {name} is missing", f"multiply by {name}")
 
 
 def _left_out(compared: Compared, ways: Mapping[str, tuple[str, str]]) -> Cause | None:

@@ -15,7 +15,15 @@ import numpy as np
 
 from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, TANGENT, VALUE
-from gradcheck.trace.locating.candidates import Candidate, Candidates
+from gradcheck.trace.locating.by_chance import (
+    EXACT,
+    WHOLE,
+    decides_nothing,
+    is_elsewhere,
+    is_reordered,
+    is_summed_up,
+)
+from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.choice import Choice
 from gradcheck.trace.locating.constants import complexity, is_meant
 from gradcheck.trace.locating.cuts import cut_at
@@ -32,16 +40,10 @@ from gradcheck.trace.locating.units import (
     SERIES,
     USE,
     ZERO,
-    ByPoint,
     Mend,
     Unit,
 )
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.graph import evaluate
-
-EXACT = 1e-9
-
-WHOLE = ("sum", "mean", "add.reduce")
 
 PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
 """Factors of a matrix row that show what is wrong; any other factor may come from the data."""
@@ -190,7 +192,7 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
         else candidates.of_shape(shape)
     )
     actual = trials.actual(unit)
-    is_summed_up = _is_summed_up(unit, view)
+    is_one_number = is_summed_up(unit, view)
     for candidate in trials.survivors(unit, table, table.fitting(is_carrying) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
         is_ours = candidates.of_matrix and view.state.tape[unit.first].place is None
@@ -201,15 +203,17 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
             continue
         if is_compared and candidate.node in candidates.masked:
             continue
-        if _decides_nothing(unit, values, view) or _is_elsewhere(candidate, actual, values):
+        if decides_nothing(unit, values, view) or is_elsewhere(candidate, actual, values):
             continue
         mend = trials.attempt(unit, values, QUANTITY, candidate)
         in_its_place = not strict and bool(unit.nodes) and candidate.kind == ADJOINT
         if mend is None or not (in_its_place or is_meant(mend.factor, candidates.meant)):
             continue
         is_unit = abs(abs(mend.factor) - 1) <= EXACT
-        if (candidate.kind == TANGENT or is_summed_up) and not is_unit:
+        if (candidate.kind == TANGENT or is_one_number) and not is_unit:
             continue  # by chance: little is decided by the one number that is compared
+        if mend.factor != 1 and unit.is_series and is_reordered(actual, values):
+            continue  # sums over the passes are the same
         if mend.factor != 1 and values[0].size > 1 and not any(map(np.ptp, values)):
             continue  # all entries are equal: almost any quantity fits
         if best is None or _comes_before(mend, best, candidates):
@@ -226,34 +230,6 @@ def _is_of_the_loss(unit: Unit, view: View, candidates: Candidates) -> bool:
         tape[user].place in candidates.forward
         and (tape[user].value.dtype == bool or view.is_right_forward(user))
         for user, _ in unit.uses
-    )
-
-
-def _is_summed_up(unit: Unit, view: View) -> bool:
-    """True if the only uses of a value are sums of all its entries."""
-    users = [view.state.tape[user] for user, _ in unit.uses]
-    return bool(users) and all(one.operation in WHOLE and one.value.size == 1 for one in users)
-
-
-def _decides_nothing(unit: Unit, values: ByPoint, view: View) -> bool:
-    """True if comparisons have one result for all entries, as they would for many values."""
-    tape = view.state.tape
-    if not unit.uses or unit.is_series or any(tape[user].is_float for user, _ in unit.uses):
-        return False
-    masks = [
-        evaluate(
-            tape[user], {**dict(enumerate(known)), operand: value.reshape(known[operand].shape)}
-        )
-        for user, operand in unit.uses
-        for known, value in zip(view.state.values, values, strict=True)
-    ]
-    return not any(np.ptp(mask.astype(np.int8)) for mask in masks if mask.size)
-
-
-def _is_elsewhere(candidate: Candidate, actual: ByPoint, values: ByPoint) -> bool:
-    """True if a derivative by one entry is 0 where the value, a derivative by several, is not."""
-    return candidate.kind == TANGENT and any(
-        np.any((wanted == 0) & (is_now != 0)) for is_now, wanted in zip(actual, values, strict=True)
     )
 
 
