@@ -10,9 +10,11 @@ from gradcheck.trace.adjoints.quantities import ADJOINT, NO_OTHER, TANGENT
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.constants import complexity, is_odd
 from gradcheck.trace.locating.preferences import already_right, is_better, spoils
+from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import QUANTITY, Mend, Unit
 from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.nodes import operands_of
 
 FURTHER = 40
 """The number of operations after the first place found that are searched for a better one."""
@@ -89,14 +91,18 @@ class Choice:
         view = self.trials.view
         is_own = _is_own(mend, self.trials.candidates)
         if self.partial is not None and not _says_more(
-            mend, self.partial, self.is_own and not is_own
+            mend, self.partial, self.is_own and not is_own, view.state
         ):
             return False
         if self.scale and self.scale[0].outputs >= mend.outputs:
             self.is_scale = True
             return False
         new = _Held.of(mend, view)
-        if self.held is not None and not new.spoils and _is_simpler(mend, self.held.mend):
+        if (
+            self.held is not None
+            and not new.spoils
+            and _is_simpler(mend, self.held.mend, view.state)
+        ):
             self.held = None
         if self.held is not None and not self.held.gives_way_to(new, view):
             return False
@@ -137,27 +143,38 @@ def _comes_first(scale: Mend, mend: Mend) -> bool:
     )
 
 
-def _says_more(mend: Mend, partial: Mend, is_cause: bool) -> bool:
+def _says_more(mend: Mend, partial: Mend, is_cause: bool, state: State) -> bool:
     """True if a mend covers more than another, needs no factor where that does, or is its cause.
 
     The series of values that the passes of a loop hand on can be the cause of a wrong sum of them.
     """
     is_cause = is_cause and partial.unit.is_series and mend.unit.is_series
     is_cause = is_cause and mend.outputs >= partial.outputs
-    return is_cause or mend.outputs > partial.outputs or _is_simpler(mend, partial)
+    return is_cause or mend.outputs > partial.outputs or _is_simpler(mend, partial, state)
 
 
-def _is_simpler(mend: Mend, other: Mend) -> bool:
+def _is_simpler(mend: Mend, other: Mend, state: State) -> bool:
     """True if a mend needs no factor where another does, and does not cover less.
 
-    A size is no such factor: a later line may divide by it.
+    A size is no such factor: a later line may divide by it. Nor is a sign that a later line turns.
     """
     return (
         mend.factor == 1
         and other.how == QUANTITY
-        and is_odd(other.factor)
+        and is_odd(other.factor * _sign_after(other.unit, mend.unit.first, state))
         and not mend.outputs < other.outputs
     )
+
+
+def _sign_after(unit: Unit, end: int, state: State) -> int:
+    """Return -1 if what a unit makes is subtracted on its only way to the outputs, or to `end`."""
+    index, sign = unit.first, 1
+    while index != end and len(users := state.consumers[index]) == 1:
+        user = state.tape[users[0]]
+        if user.operation in ("subtract", "negative") and operands_of(user.arguments)[-1] == index:
+            sign = -sign
+        index = user.index
+    return sign
 
 
 def _is_far(unit: Unit, mend: Mend) -> bool:
