@@ -32,8 +32,8 @@ from gradcheck.trace.locating.view import View
 EXECUTIONS = 4000
 """A unit is not tried if its candidates would need more operations than this."""
 
-AS_ONE = 1000
-"""So many entries are computed in the time of one call."""
+STACKED, ENTRIES = 10, 1000
+"""An operation on a stack takes the time of so many, and of one more for so many entries."""
 
 OUTPUTS = 2
 """The number of outputs by which replacements of a whole loop are judged before execution."""
@@ -141,10 +141,10 @@ class Trials:
         return [table.candidates[number] for number in np.flatnonzero(possible)]
 
     def _executions(self, region: Sequence[int], count: int) -> int:
-        """Return how many operations `count` replacements need; what is stacked is one for all."""
+        """Return how many operations `count` replacements need, or take the time of."""
         nodes = (self.state.tape[index] for index in region)
         return sum(
-            min(count, 1 + count * node.value.size // AS_ONE)
+            min(count, STACKED + count * node.value.size // ENTRIES)
             if node.operation in AT_ONCE
             else count
             for node in nodes
