@@ -126,7 +126,7 @@ class Playground:
         self.notes: list[str] = []
         sys.argv = [str(path)]
         sys.path[:] = _searched(path, sys.path)
-        self._elsewhere = [Path.cwd(), path.resolve().parents[1]]
+        self._elsewhere = [Path.cwd(), path.resolve().parent.parent]
         os.chdir(path.parent)
         for name in [one for one in sys.modules if one.partition(".")[0] in DRAWING]:
             del sys.modules[name]
@@ -179,7 +179,7 @@ def _searched(path: Path, before: list[str]) -> list[str]:
     Last come the folder above and the present one: a script in `examples/` imports the package
     beside that, if it is run from there by `python -m examples.train`.
     """
-    folder, above = path.resolve().parent, [str(path.resolve().parents[1]), os.getcwd()]
+    folder, above = path.resolve().parent, [str(path.resolve().parent.parent), os.getcwd()]
     others = (one for one in before if Path(one or ".").resolve() != folder)
     return list(dict.fromkeys([str(folder), *others, *above]))
 
