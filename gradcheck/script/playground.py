@@ -125,7 +125,8 @@ class Playground:
     def __init__(self, path: Path) -> None:
         self.notes: list[str] = []
         sys.argv = [str(path)]
-        sys.path.insert(0, str(path.parent))
+        sys.path[:] = _searched(path, sys.path)
+        self._elsewhere = [Path.cwd(), path.resolve().parent.parent]
         os.chdir(path.parent)
         for name in [one for one in sys.modules if one.partition(".")[0] in DRAWING]:
             del sys.modules[name]
@@ -157,13 +158,30 @@ class Playground:
         if set(mode) & set(WRITING):
             self._note(f"did not write {file}")
             return io.BytesIO() if "b" in mode else io.StringIO()
-        return _OPEN(file, mode, *more, **named)
+        return _OPEN(self._found(file), mode, *more, **named)
+
+    def _found(self, file: Any) -> Any:
+        """Return where a file is: beside the script, else in the present folder or that above."""
+        if not isinstance(file, str | Path) or Path(file).exists():
+            return file
+        return next((at / file for at in self._elsewhere if (at / file).is_file()), file)
 
     def _without_tqdm(self) -> None:
         module = _Module("tqdm")
         names = vars(module)
         names.update(tqdm=lambda items=None, *_, **__: items, trange=lambda *a, **_: range(*a))
         sys.modules["tqdm"] = sys.modules["tqdm.auto"] = module
+
+
+def _searched(path: Path, before: list[str]) -> list[str]:
+    """Return where a script's modules are searched: in its folder, once, as Python does.
+
+    Last come the folder above and the present one: a script in `examples/` imports the package
+    beside that, if it is run from there by `python -m examples.train`.
+    """
+    folder, above = path.resolve().parent, [str(path.resolve().parent.parent), os.getcwd()]
+    others = (one for one in before if Path(one or ".").resolve() != folder)
+    return list(dict.fromkeys([str(folder), *others, *above]))
 
 
 def _asked(prompt: Any = "") -> str:

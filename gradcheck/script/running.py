@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from gradcheck.script.bodies import (
 from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
 from gradcheck.script.marks import INCREMENT, Seen
+from gradcheck.script.passes import MOST_PASSES, Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.state import (
@@ -34,9 +36,6 @@ from gradcheck.script.state import (
     leaves,
     take_snapshot,
 )
-
-MOST_TESTS, MOST_PASSES = 3, 200
-"""How often a loop is tested, and after how many passes the tests end."""
 
 SNAPSHOTS = 3
 """Number of iterations of the loop that are kept; the script is stopped at the last of them."""
@@ -51,16 +50,6 @@ class _StopError(BaseException):
 
 class CapturedError(BaseException):
     """Ends the script once enough iterations of its training loop have been kept."""
-
-
-@dataclass
-class Passes:
-    """The passes of one loop: their number, snapshots, and why it is not the training loop."""
-
-    hits: int = 0
-    tests: int = 0
-    first: Snapshot | None = None
-    why: str = ""
 
 
 class Run:
@@ -87,6 +76,7 @@ class Run:
         self.reports = False
         self._test = test
         self._patience = MOST_PASSES
+        self._tested = 0.0
         self._seen: Seen | None = None
         self._replaying = False
         self._scales: dict[int, float] = {}
@@ -144,15 +134,16 @@ class Run:
                     self.snapshots.pop()
             return
         passes.hits += 1
-        if passes.tests >= MOST_TESTS or passes.hits > MOST_PASSES:
+        if not passes.is_open:
             return
-        before, now = passes.first, take_snapshot(self._state(scope))
-        if before is not None:
-            passes.tests += 1
+        now = take_snapshot(self._state(scope))
+        if passes.ended(self._tested, now):
+            before, began = passes.first, time.perf_counter()
             self.found = self._test(number)
-            if self.found == number:
+            self._tested += time.perf_counter() - began
+            if self.found == number and before is not None:
                 self.snapshots = [before, now]
-        passes.first = now
+        passes.begin(self._tested, now)
 
     def see(self, number: int, value: Any) -> Any:
         """Hook around a number that may be the loss."""

@@ -62,7 +62,14 @@ def same(one: ast.AST, other: ast.AST) -> bool:
 
 
 def is_update(node: ast.AST) -> bool:
-    """Whether a statement may be an update: `W -= ...`, `W = W - ...`, `return w - rate * g`."""
+    """Whether a statement may be an update: `W -= ...`, `W = W - ...`, `return w - rate * g`.
+
+    Also `np.add.at(W, rows, ...)`, which adds up what one row gets several times.
+    """
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        method = node.value.func
+        if isinstance(method, ast.Attribute) and method.attr == "at":
+            return name_of(method.value) in ("add", "subtract")
     if isinstance(node, ast.AugAssign):
         return isinstance(node.op, ast.Add | ast.Sub) and not _is_whole(node.value)
     if not isinstance(node, ast.Assign | ast.Return) or node.value is None:

@@ -616,3 +616,45 @@ for turn in range(30):
     )
     assert found.script.learning_rate == 0.05
     assert found.report.findings[0].code == "GC303"
+
+
+@pytest.mark.parametrize("here", [".", "examples"])
+def test_what_a_script_in_a_folder_of_examples_needs_may_be_above_it(tmp_path, monkeypatch, here):
+    for name in ("maps", "examples", "tables"):
+        (tmp_path / name).mkdir()
+    for name, text in (("model", MODEL), ("fitting", FITTING)):
+        (tmp_path / "maps" / f"{name}.py").write_text(text)
+    (tmp_path / "tables" / "x.txt").write_text("1 2 3\n0 1 1\n2 0 1\n")
+    main = tmp_path / "examples" / "maps.py"  # of the name of the package, which it hides
+    main.write_text("""
+import sys
+from pathlib import Path
+sys.path[0] = str(Path(sys.path[0]).parent)
+import numpy as np
+from maps.fitting import fit
+from maps.model import Map
+x = np.array([line.split() for line in open("tables/x.txt")], dtype=float)
+fit(Map(), x, np.ones((3, 2)), 9)
+""")
+    monkeypatch.chdir(tmp_path / here)
+    found = ScriptEntry(main).outcome({})
+    assert found.report is not None, found.error
+    assert found.report.ok
+    main.write_text(main.read_text().replace("sys.path[0] =", "home ="))
+    other = main.rename(main.with_name("train.py"))
+    found = ScriptEntry(other).outcome({})
+    assert found.report is not None, found.error
+
+
+@pytest.mark.parametrize(("sign", "ok"), [("-rate * 2 * off", True), ("-rate * off", False)])
+def test_rows_that_are_added_to_are_updated(outcome, sign, ok):
+    found = outcome(f"""{TABLE}
+words, rate = np.array([0, 4, 4, 2, 1, 0, 3]), 0.05
+k = rng.normal(size=(5, 2))
+for turn in range(9):
+    off = k[words] - t[:7]
+    loss = np.sum(off ** 2)
+    np.add.at(k, words, {sign})
+""")
+    assert found.script.params == ("k",)
+    assert found.report.ok == ok

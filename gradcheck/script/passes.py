@@ -1,0 +1,66 @@
+"""The passes of a loop, and which of them its test replays."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from gradcheck.script.state import Snapshot
+
+MOST_TESTS, MOST_PASSES = 3, 200
+"""How often a loop is tested, and after how many passes the tests end."""
+
+LONG, TOO_LONG = 0.1, 3.0
+"""A first pass of so many seconds may have been for more than a step; a second one may follow."""
+
+QUICKER = 2.0
+
+
+@dataclass
+class Passes:
+    """The passes of one loop: their number, snapshots, and why it is not the training loop.
+
+    A first pass may be long because it also draws a sample, say, or evaluates what only every
+    hundredth pass does. A test replays a pass dozens of times, so the next one is waited for.
+
+    Attributes:
+        first: the snapshot at the beginning of the pass that is tested.
+        last: that of the last pass that has begun, where `first` waits for it to end.
+        took: the seconds of the pass from `first`.
+    """
+
+    hits: int = 0
+    tests: int = 0
+    first: Snapshot | None = None
+    why: str = ""
+    last: Snapshot | None = None
+    took: float = 0.0
+    began: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the loop may still be tested."""
+        return self.tests < MOST_TESTS and self.hits <= MOST_PASSES
+
+    def ended(self, tested: float, now: Snapshot) -> bool:
+        """Note the end of a pass, if one has begun; return whether `first` can be tested.
+
+        `tested` are the seconds that the tests of all loops have taken up to now.
+        """
+        took = time.perf_counter() - tested - self.began
+        if self.first is None:
+            return False
+        if self.last is None and not self.tests and LONG < took < TOO_LONG:
+            self.last, self.took = now, took
+            return False
+        if self.last is not None and took * QUICKER < self.took:
+            self.first = self.last
+        self.last = None
+        self.tests += 1
+        return True
+
+    def begin(self, tested: float, now: Snapshot) -> None:
+        """Note the beginning of a pass."""
+        if self.last is None:
+            self.first = now
+        self.began = time.perf_counter() - tested

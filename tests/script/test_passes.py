@@ -1,0 +1,43 @@
+"""Which pass of a loop is tested: the first, unless it is long and the second is quick."""
+
+import pytest
+
+from gradcheck.script import passes as module
+from gradcheck.script.passes import Passes
+from gradcheck.script.state import State, take_snapshot
+
+
+@pytest.mark.parametrize(
+    ("durations", "tested_after", "first"),
+    [
+        ([0.01, 0.01], 1, 0),  # short ones are not waited for
+        ([0.5, 0.02, 0.02], 2, 1),  # the first pass also draws a sample, say
+        ([0.5, 0.5, 0.5], 2, 0),  # all are long: the first one, as ever
+        ([9.0, 9.0], 1, 0),  # too long for another one
+    ],
+)
+def test_a_quick_pass_is_tested_instead_of_a_long_first_one(
+    monkeypatch, durations, tested_after, first
+):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    own, begun = Passes(), []
+    for number, seconds in enumerate(durations):
+        begun.append(take_snapshot(State({"number": float(number)}, None)))
+        if own.ended(0.0, begun[-1]):
+            break
+        own.begin(0.0, begun[-1])
+        now[0] += seconds
+    assert number == tested_after
+    assert own.first is begun[first]
+    assert own.tests == 1
+
+
+def test_the_tests_of_inner_loops_do_not_make_a_pass_long(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    own, snapshot = Passes(), take_snapshot(State({}, None))
+    assert not own.ended(0.0, snapshot)
+    own.begin(0.0, snapshot)
+    now[0] = 2.0
+    assert own.ended(1.95, snapshot)
