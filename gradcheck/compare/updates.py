@@ -101,19 +101,15 @@ def _told_decay(
 ) -> tuple[float, tuple[int, ...]] | None:
     """The weight decay of a step and the blocks that it shrinks, also beside a wrong factor.
 
-    Of a squared error many take half the gradient, and decay it: then all that is off is so by
-    the one factor and the one decay.
+    Of a squared error many take half the gradient, and decay it.
     """
     step = point.problem.step
-    off = {index for index, block in enumerate(point.blocks) if _Off.of(index, block) is not None}
     if step is None:
         return None
     for factor in FACTORS:
         whole = point.with_blocks(block.divided(factor) for block in point.blocks)
         decayed = _find_decay(step.learning_rate, whole)
-        if decayed is None or (factor != 1 and not off.issubset(decayed[1])):
-            continue
-        if _is_decay(whole, share * factor, *decayed, rng):
+        if decayed is not None and _is_decay(whole, share * factor, *decayed, rng):
             return decayed[0] * factor, decayed[1]
     return None
 
