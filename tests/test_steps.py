@@ -263,6 +263,19 @@ def test_weight_decay_of_any_size_is_told(amount):
     assert any(f"weight decay {amount:g} on W1 and W2" in note for note in report.notes)
 
 
+def test_decay_beside_half_the_gradient_leaves_the_half_alone_wrong():
+    report = check(decay_step(EVERYTHING, dict.fromkeys(NAMES, 0.5)))
+    assert codes(report) == [("GC103", tuple(NAMES))]
+    assert any("weight decay 0.01 on" in note for note in report.notes)
+
+
+def test_decay_beside_half_the_gradient_is_told_of_the_blocks_that_have_no_other_error():
+    report = check(decay_step(EVERYTHING, {**dict.fromkeys(NAMES, 0.5), "b1": -0.5}))
+    (told,) = (blocks for code, blocks in codes(report) if code == "GC103")
+    assert {*NAMES} - {"b1"} <= {*told}
+    assert report.verdict == "fail"
+
+
 def test_decay_is_measured_where_it_is_told_best():
     """One weight whose derivative is known better than that of the others."""
     rng = np.random.default_rng(4)

@@ -20,6 +20,9 @@ TRIES, ELSEWHERE, NUDGE = 5, 2, 0.5
 ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
 
+FACTORS = (1.0, 0.5, 2.0)
+"""What a gradient may be multiplied by without being another's: the factors of a square."""
+
 
 def less_update(point: Point, rng: np.random.Generator) -> Point:
     """The point of a step, less what the step is found to add to the gradient.
@@ -33,8 +36,8 @@ def less_update(point: Point, rng: np.random.Generator) -> Point:
     if share != 1.0:
         point = point.with_blocks(block.divided(share) for block in point.blocks)
         step = replace(step, share=share)
-    decayed = _find_decay(step.learning_rate, point)
-    if decayed is not None and _is_decay(point, share, *decayed, rng):
+    decayed = _told_decay(point, share, rng)
+    if decayed is not None:
         decay, indices = decayed
         indices = _and_wrong_ones(point, indices)
         point = point.with_blocks(
@@ -91,6 +94,24 @@ def _ratios(block: Block) -> list[float]:
     weights = block.value.reshape(-1)[block.numeric.entries]
     terms = (numeric[:, None], np.stack([numeric, weights], axis=1))
     return [float(np.linalg.lstsq(one, block.analytic, rcond=None)[0][0]) for one in terms]
+
+
+def _told_decay(
+    point: Point, share: float, rng: np.random.Generator
+) -> tuple[float, tuple[int, ...]] | None:
+    """The weight decay of a step and the blocks that it shrinks, also beside a wrong factor.
+
+    Of a squared error many take half the gradient, and decay it.
+    """
+    step = point.problem.step
+    if step is None:
+        return None
+    for factor in FACTORS:
+        whole = point.with_blocks(block.divided(factor) for block in point.blocks)
+        decayed = _find_decay(step.learning_rate, whole)
+        if decayed is not None and _is_decay(whole, share * factor, *decayed, rng):
+            return decayed[0] * factor, decayed[1]
+    return None
 
 
 def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, ...]] | None:

@@ -69,7 +69,7 @@ def with_faults(
     for finding in findings:
         explained = [fault for fault in left if _is_told_by(finding, fault, weak, rules)]
         if explained:
-            left.remove(explained[0])
+            left = [fault for fault in left if fault is not explained[0]]
             finding = _with_fault(finding, explained[0], rules)
         placed.append(finding)
     certain = [one for one in placed if one.severity == "error" and one.code not in weak]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
-from gradcheck.mending.source import ONCE, Definition, Piece, apply, offsets, span
+from gradcheck.mending.source import Definition, Piece, apply, offsets, span
 from gradcheck.mending.written import quoted_as_in
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -69,8 +69,7 @@ class Context:
         return {
             text: value
             for text, value in self.known.items()
-            if text != ONCE
-            and value.kind not in NOT_NUMBERS
+            if value.kind not in NOT_NUMBERS
             and isinstance(ast.parse(text, mode="eval").body, NAMED)
         }
 

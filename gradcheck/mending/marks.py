@@ -9,10 +9,13 @@ import ast
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-HOOKS = "__gradcheck__"
-LEFT, RIGHT = "__gradcheck_left__", "__gradcheck_right__"
-"""The name of the object that has the hooks, and what those of the operands of differences begin
-with; the number of the mark follows, as an operand may hold another difference."""
+HOOKS, OWN = "__gradcheck__", "__gradcheck_"
+"""The name of the object that has the hooks, and what all names begin with that are none of the
+user's: no edit is made of these."""
+
+LEFT, RIGHT = f"{OWN}left_", f"{OWN}right_"
+"""What the names of the operands of differences begin with; the number of the mark follows, as an
+operand may hold another difference, and two underscores, with which a class leaves them alone."""
 
 SEE, USED, DIFFERENCE = "see", "used", "difference"
 
@@ -36,7 +39,7 @@ def called(hook: str, arguments: list[ast.expr], like: ast.AST) -> Any:
 
 def marked_difference(number: ast.Constant, node: ast.BinOp) -> Any:
     """Return a difference with a mark that also shows its operands."""
-    names = [f"{side}{number.value!r}" for side in (LEFT, RIGHT)]
+    names = [f"{side}{number.value!r}__" for side in (LEFT, RIGHT)]
     node.left, node.right = (
         placed(ast.NamedExpr(ast.Name(name, ast.Store()), side), side)
         for name, side in zip(names, (node.left, node.right), strict=True)

@@ -13,8 +13,9 @@ import numpy as np
 
 from gradcheck.arrays import copied
 from gradcheck.mending.composed import EXACT
+from gradcheck.mending.marks import OWN
 from gradcheck.mending.scope import run_watched, value_of
-from gradcheck.mending.source import ONCE, STEP
+from gradcheck.mending.source import STEP
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import LEAVING, Location
@@ -104,7 +105,7 @@ def moments_at(
         if span is not None and begins and len(moments[span]) < MOST_MOMENTS:
             outer = around.get(frame.f_code)
             names = {**(outer.f_locals if outer else {}), **_names(frame)}
-            names.pop(ONCE, None)
+            names = {name: one for name, one in names.items() if not name.startswith(OWN)}
             number = sum(map(len, moments))
             kept = copied(names, DEPTH)
             latest[at] = Moment(kept, frame.f_globals, len(moments[span]), number, at)

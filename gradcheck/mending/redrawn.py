@@ -21,6 +21,9 @@ CLOSE = 1e-9
 FEW = 12
 """The maximum number of different whole numbers, written as floats, that are classes."""
 
+PARTS, LARGEST = 60, 100.0
+"""A number of mathematics, its square or exponential is so many whole ones, or these times pi."""
+
 
 def redrawn(array: Array, rng: np.random.Generator) -> Array | None:
     """Return an array of the same shape, kind and class with other values, or None."""
@@ -41,11 +44,20 @@ def _of_its_kind(array: Array, rng: np.random.Generator) -> Array | None:
 
 
 def redrawn_number(value: float, rng: np.random.Generator) -> float | None:
-    """Return another number of the same kind; None for 0, 1, -1 and what is not finite."""
-    if not np.isfinite(value) or value in (0.0, 1.0, -1.0):
+    """Return another number of the same kind; None for 0, 1, -1, a root and what is not finite."""
+    if not np.isfinite(value) or value in (0.0, 1.0, -1.0) or _is_of_mathematics(value):
         return None
     other = jittered(np.array([value]), rng)
     return float(other[0])
+
+
+def _is_of_mathematics(value: float) -> bool:
+    """True of 5 / 3, sqrt(5), sqrt(2 / pi) or log(2 pi), with which a formula stands or falls."""
+    if float(f"{value:.12g}") == value or abs(value) > LARGEST:
+        return False
+    numbers = (value, value**2, np.exp(value))
+    parts = [PARTS * number * by for number in numbers for by in (1, np.pi, 1 / np.pi)]
+    return any(abs(one - round(one)) <= 1e-13 * abs(round(one)) for one in parts)
 
 
 def renamed(arrays: Sequence[Array], rng: np.random.Generator) -> list[Array]:

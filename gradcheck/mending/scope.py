@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.mending.marks import OWN
 from gradcheck.user.calls import LEAVING, is_users_file
 from gradcheck.user.objects import is_object
 from gradcheck.user.tensors import is_tensor, to_array
@@ -115,7 +116,7 @@ def observe(
 
 
 def _values(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
-    names = dict(frame.f_locals)
+    names = {one: value for one, value in frame.f_locals.items() if not one.startswith(OWN)}
     for text in texts:
         if text.startswith(OF_COMPREHENSION):
             with contextlib.suppress(Exception):  # it has no values at this place

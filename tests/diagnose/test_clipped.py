@@ -48,3 +48,19 @@ def test_a_fault_above_the_clip_is_told_beside_it():
     assert told["GC412"].blocks == ("W2",)
     assert told["GC305"].blocks == ("W1", "b1")
     assert told["GC305"].expression == "1 - hidden**power"
+
+
+def test_entries_that_inputs_of_zeros_and_ones_make_alike_are_not_clipped():
+    switches = np.array([1.0, 0.0, 1.0, 1.0, 0.0])
+
+    def value(p):
+        return np.tanh(p["w"] @ switches) + np.sin(p["v"] @ switches)
+
+    def too_small(p):
+        slopes = 1 - np.tanh(p["w"] @ switches) ** 2, np.cos(p["v"] @ switches)
+        return {"w": slopes[0] ** 2 * switches, "v": slopes[1] * slopes[0] * switches}
+
+    start = {"w": np.array([0.3, -0.2, 0.1, 0.4, 0.2]), "v": np.array([0.2, 0.1, -0.3, 0.4, 0.1])}
+    report = gradcheck.check(value, start, too_small)
+    assert report.verdict == "fail"
+    assert "GC412" not in [finding.code for finding in report.findings]

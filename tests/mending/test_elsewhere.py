@@ -581,3 +581,13 @@ def test_a_matrix_stays_one():
     assert type(drawn) is np.matrix
     assert np.all(drawn[0] == 1)
     assert not np.any(drawn[1] == matrix[1])
+
+
+@pytest.mark.parametrize("value", [np.sqrt(5), np.sqrt(2 / np.pi), np.log(2 * np.pi), 5 / 3, np.pi])
+def test_a_number_of_mathematics_is_no_data(value):
+    assert redrawn_number(float(value), np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize("value", [0.3, 2.5, 1.0e-3, 7.0, 0.6180512, np.exp(-0.37) / 3])
+def test_a_number_that_somebody_chose_is_data(value):
+    assert redrawn_number(float(value), np.random.default_rng(0)) not in (None, value)

@@ -112,6 +112,24 @@ for turn in range(20):
 INFERRED = UPDATED_BEFORE.replace(
     "    cost = np.sum((x @ line.w + line.c - y) ** 2)\n", ""
 ).replace("off = x @ self.w + self.c - y", "made = x @ self.w + self.c\n        off = made - y")
+SOLVED = """
+import numpy as np
+from scipy.optimize import leastsq
+
+at = np.linspace(-4, 4, 15)
+seen = 2 * (at - 0.7) ** 2 + 1
+
+
+def off(p, at, seen):
+    return p[0] * (at - p[1]) ** 2 + p[2] - seen
+
+
+def slopes(p, at, seen):
+    return [(at - p[1]) ** 2, -2 * p[0] * (at - p[1]) * p[1], np.ones(len(at))]
+
+
+print(leastsq(off, (1.0, 1.5, 2.0), args=(at, seen), Dfun=slopes, col_deriv=1))
+"""
 IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
 
 
@@ -123,6 +141,7 @@ IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
         (IN_CLASS, "x @ self.__w + y", "x @ self.__w - y"),
         (UPDATED_BEFORE, "off.mean(axis=0)", "off.sum(axis=0)"),
         (INFERRED, "off.mean(axis=0)", "off.sum(axis=0)"),
+        (SOLVED, "(at - p[1]) * p[1],", "(at - p[1]), np"),
         (TOO_EARLY, "h.T @ off\n", "\n\n    # the layer below\n    back = off @ v.T\n    v -="),
     ],
     ids=[
@@ -131,6 +150,7 @@ IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
         "method",
         "updated before the loss",
         "inferred",
+        "beside a difference of a parameter",
         "updated too early",
     ],
 )

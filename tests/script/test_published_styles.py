@@ -658,3 +658,41 @@ for turn in range(9):
 """)
     assert found.script.params == ("k",)
     assert found.report.ok == ok
+
+
+IN_LISTS = """
+import math, random
+random.seed(0)
+
+
+def along(v, w):
+    return sum(one * other for one, other in zip(v, w))
+
+
+def squashed(row, given):
+    return 1 / (1 + math.exp(-along(row, given)))
+
+
+lower = [[random.random() for _ in range(5)] for _ in range(3)]
+upper = [[random.random() for _ in range(4)] for _ in range(2)]
+signs = [[1, 1, 0, 1], [0, 1, 0, 0], [1, 0, 1, 1]]
+wanted = [[1, 0], [0, 1], [1, 1]]
+for _ in range(100):
+    for sign, want in zip(signs, wanted):
+        made = [squashed(row, sign + [1]) for row in lower]
+        out = [squashed(row, made + [1]) for row in upper]
+        above = [o * (1 - o) * (o - want[i]) for i, o in enumerate(out)]
+        for i, row in enumerate(upper):
+            for j, one in enumerate(made + [1]):
+                row[j] -= above[i] * one
+        below = [h * (1 - h) * along(above, [row[i] for row in upper]) for i, h in enumerate(made)]
+        for i, row in enumerate(lower):
+            for j, one in enumerate(sign + [1]):
+                row[j] -= below[i] * one
+"""
+
+
+def test_rows_in_lists_that_are_updated_too_early_are_no_clipped_gradients(outcome):
+    found = outcome(IN_LISTS)
+    assert found.report.verdict == "fail"
+    assert causes(found)[0] == "GC404"

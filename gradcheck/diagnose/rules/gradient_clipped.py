@@ -20,7 +20,11 @@ ROUNDING = 1e-9
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     wrong = [index for index, block in enumerate(evidence.blocks) if block.verdict == "wrong"]
-    bounds = _bounds(evidence.first, wrong)
+    bounds = {
+        index: bound
+        for index, bound in _bounds(evidence.first, wrong).items()
+        if all(_is_cut_at(point, index, bound) for point in evidence.points)
+    }
     clipped = list(bounds)
     for bound in dict.fromkeys(bounds.values()):
         names = [evidence.names[index] for index in clipped if bounds[index] == bound]
@@ -59,16 +63,24 @@ def _bounds(point: Point, wrong: Sequence[int]) -> dict[int, float]:
 
 def _bound(point: Point, index: int, fewest: int) -> float | None:
     """Return the size at which at least `fewest` entries of a block are cut off, or None."""
-    block = point.blocks[index]
-    analytic, numeric = block.analytic, block.numeric.estimates.value
+    analytic = point.blocks[index].analytic
     bound = float(np.max(np.abs(analytic), initial=0.0))
     at_bound = np.abs(np.abs(analytic) - bound) <= ROUNDING * bound
     if not bound or at_bound.all() or np.count_nonzero(at_bound) < fewest:
         # one entry is always the largest; if all have one size, they are signs
         return None
-    clipped = np.clip(numeric, -bound, bound)
+    return bound if _is_cut_at(point, index, bound) else None
+
+
+def _is_cut_at(point: Point, index: int, bound: float) -> bool:
+    """True if a block is the numeric gradient, cut off at a bound.
+
+    One at which entries are alike by chance, as those of inputs of 0 and 1, is another elsewhere.
+    """
+    block = point.blocks[index]
+    clipped = np.clip(block.numeric.estimates.value, -bound, bound)
     allowed = 2 * (block.numeric.estimates.bound + block.precision)
-    return bound if np.all(np.abs(clipped - analytic) <= allowed) else None
+    return bool(np.all(np.abs(clipped - block.analytic) <= allowed))
 
 
 def _norm(points: tuple[Point, ...]) -> float | None:
