@@ -201,7 +201,27 @@ def grad(p):
     dz = back / (1 + z**2)
     return {"W": X.T @ dz, "gain": d_gain, "shift": d_shift}
 """
+
+SQUARE = """
+def params():
+    return {"A": rng.normal(size=(3, 3)), "B": 0.3 * rng.normal(size=(3, 3))}
+
+def mixed(up, values, m):
+    return up @ m.T, values.T @ up
+
+def loss(p):
+    z = X @ p["A"]
+    return np.mean(((z + z**3) @ p["B"] - Y[:, None]) ** 2)
+
+def grad(p):
+    z = X @ p["A"]
+    h = z + z**3
+    back, dB = mixed((h @ p["B"] - Y[:, None]) / 9, h, p["B"])
+    dz = back * (1 + 3 * z**2)
+    return {"A": X.T @ dz, "B": dB}
+"""
 CASES["a helper that hands back what it is given"] = (SCALED, "up * gain, ", "up, ", "GC854")
+CASES["a matrix whose pass hands back what it is given"] = (SQUARE, "up @ m.T", "up", "GC402")
 CASES["a helper that hands back what is right"] = (SCALED, "back / (1 + z**2)", "back", "GC303")
 
 

@@ -73,15 +73,18 @@ def handed_through(
     operand, candidate = mend.unit.uses[0][1], mend.candidate
     if candidate is None or candidate.kind not in (ADJOINT, PRODUCT):
         return None
-    is_factor = candidate.kind == PRODUCT
-    inputs = words.nodes[candidate.other].operands if is_factor else (candidate.node,)
+    nodes, known = words.nodes, view.explained.get(operand, ())
+    outputs = [one.node for one in known if one.kind == ADJOINT]
+    sums = [nodes[one] for one in outputs if nodes[one].operation in ("add", "subtract")]
+    outputs += [term for made_of in sums for term in made_of.operands]  # of the same adjoint
+    inputs = {index for one in outputs for index in nodes[one].operands}
     tape, codes = view.state.tape, set()
     for user in view.state.consumers[operand]:
         node = tape[user]
         if node.chain and node.operation in PRODUCTS:
             others = {before_moves(tape, one) for one in node.operands}
-            known = (one for other in others for one in view.explained.get(other, ()))
-            if any(one.kind == VALUE and one.node in inputs for one in known):
+            values = (one for other in others for one in view.explained.get(other, ()))
+            if any(one.kind == VALUE and one.node in inputs for one in values):
                 codes.add(node.chain[0].code)
     returned = (
         one.place
