@@ -180,6 +180,51 @@ CASES = {
 }
 
 
+SCALED = """
+def params():
+    return {"W": rng.normal(size=(3, 5)), "gain": rng.normal(size=5), "shift": rng.normal(size=5)}
+
+def scaled(up, values, gain):
+    return up * gain, np.sum(up * values, axis=0)
+
+def shifted(up):
+    return up, up.sum(axis=0)
+
+def loss(p):
+    return np.sum((np.arctan(X @ p["W"]) * p["gain"] + p["shift"]) ** 4)
+
+def grad(p):
+    z = X @ p["W"]
+    bent = np.arctan(z)
+    back, d_shift = shifted(4 * (bent * p["gain"] + p["shift"]) ** 3)
+    back, d_gain = scaled(back, bent, p["gain"])
+    dz = back / (1 + z**2)
+    return {"W": X.T @ dz, "gain": d_gain, "shift": d_shift}
+"""
+
+SQUARE = """
+def params():
+    return {"A": rng.normal(size=(3, 3)), "B": 0.3 * rng.normal(size=(3, 3))}
+
+def mixed(up, values, m):
+    return up @ m.T, values.T @ up
+
+def loss(p):
+    z = X @ p["A"]
+    return np.mean(((z + z**3) @ p["B"] - Y[:, None]) ** 2)
+
+def grad(p):
+    z = X @ p["A"]
+    h = z + z**3
+    back, dB = mixed((h @ p["B"] - Y[:, None]) / 9, h, p["B"])
+    dz = back * (1 + 3 * z**2)
+    return {"A": X.T @ dz, "B": dB}
+"""
+CASES["a helper that hands back what it is given"] = (SCALED, "up * gain, ", "up, ", "GC854")
+CASES["a matrix whose pass hands back what it is given"] = (SQUARE, "up @ m.T", "up", "GC402")
+CASES["a helper that hands back what is right"] = (SCALED, "back / (1 + z**2)", "back", "GC303")
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_bug_is_named_at_its_line(name, tmp_path):
     source, right, wrong, code = CASES[name]

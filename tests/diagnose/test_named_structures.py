@@ -140,6 +140,23 @@ def grad(p):
     return {"E": dE}
 """
 
+BAGS = """
+BAGGED = [np.array([0, 2, 2]), np.array([4, 4]), np.array([1, 3])]
+
+def params():
+    return {"rows": rng.normal(size=(5, 3))}
+
+def loss(p):
+    return sum(np.sum(p["rows"][bag].mean(axis=0) ** 4) for bag in BAGGED)
+
+def grad(p):
+    slopes = np.zeros((5, 3))
+    for bag in BAGGED:
+        share = 4 * p["rows"][bag].mean(axis=0) ** 3 / len(bag)
+        np.add.at(slopes, bag, share)
+    return {"rows": slopes}
+"""
+
 LARGEST = """
 def params():
     return {"image": rng.normal(size=(4, 6))}
@@ -253,6 +270,12 @@ CASES = {
         DRAWN,
         'np.add.at(dE, others, np.cos(p["E"][others]))',
         'dE[others] += np.cos(p["E"][others])',
+        "GC855",
+    ),
+    "bags of which the last has no index twice": (
+        BAGS,
+        "np.add.at(slopes, bag, share)",
+        "slopes[bag] += share",
         "GC855",
     ),
     "a return within the loop": (

@@ -193,22 +193,19 @@ def written_cause(compared: Compared) -> Cause | None:
         return None
     size = float(np.max(np.abs(expected), initial=0.0))
     wrong = np.abs(actual - expected) > 1e-9 * size
-    indices = list(_indices(node.arguments, compared))
-    if indices:
-        together = np.stack(np.broadcast_arrays(*indices)).reshape(len(indices), -1)
-        places, counts = np.unique(together, axis=1, return_counts=True)
-        tape = compared.state.tape
-        passes = [
-            one.index
-            for one in tape[: compared.operand + 1]
-            if one.name == "setitem" and one.chain == node.chain
-        ]
-        alone = [node.index] if node.name == "setitem" else []
-        if np.any(counts > 1) and any(_is_right_added(compared, one) for one in (alone, passes)):
-            often = ", ".join(str(place[0]) for place in places.T[counts > 1][:4])
-            words = f"an index that repeats is written once, and this has more than one of {often}"
-            fix = f"{_added_for_each(node)} adds for every time that an index comes"
-            return Cause(fault.REPEATED_INDEX, words, fix)
+    tape = compared.state.tape
+    passes = [
+        one.index
+        for one in tape[: compared.operand + 1]
+        if one.name == "setitem" and one.chain == node.chain
+    ]
+    alone = [node.index] if node.name == "setitem" else []
+    often = [place for one in passes or alone for place in _repeated(tape[one], compared)]
+    if often and any(_is_right_added(compared, one) for one in (alone, passes)):
+        places = ", ".join(map(str, dict.fromkeys(often[:4])))
+        words = f"an index that repeats is written once, and this has more than one of {places}"
+        fix = f"{_added_for_each(node)} adds for every time that an index comes"
+        return Cause(fault.REPEATED_INDEX, words, fix)
     if wrong.all() and wrong.size > 1:
         return None
     before = compared.state.at(node.operands[0])
@@ -248,6 +245,16 @@ def _is_right_added(compared: Compared, writes: Sequence[int]) -> bool:
     return bool(writes) and agrees_with(
         compared, lambda nodes: {one: replace(nodes[one], function=added) for one in writes}
     )
+
+
+def _repeated(node: Node, compared: Compared) -> list[int]:
+    """Return the indices that come more than once in what a write is given as its places."""
+    indices = list(_indices(node.arguments, compared))
+    if not indices:
+        return []
+    together = np.stack(np.broadcast_arrays(*indices)).reshape(len(indices), -1)
+    places, counts = np.unique(together, axis=1, return_counts=True)
+    return [int(place) for place in places[0, counts > 1]]
 
 
 def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:

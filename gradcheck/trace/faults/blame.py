@@ -12,6 +12,7 @@ from gradcheck.trace.faults.namings import (
     assigned_to,
     copied_elsewhere,
     handed_back,
+    handed_through,
     listed,
     naming,
     returned_for,
@@ -119,6 +120,7 @@ def _blame_operand(
     is_part = mend.candidate is not None and mend.candidate.kind == CONTRIBUTION
     if returned is None and (is_part or source.index not in view.carrying):
         returned = handed_back(mend, operand, made, assignments, words)
+    returned = returned or handed_through(mend, view, made, assignments, words)
     if returned is not None:
         return Blame(returned, tuple(places[:2]))
     within = _level_in_helper(mend, view, source, made, words)
@@ -163,6 +165,9 @@ def blame_use(mend: Mend, view: View, assignments: Sequence[Assignment], words: 
     made = with_place(view.state, view.state.tape[mend.unit.first])
     source = view.state.tape[mend.unit.uses[0][1]]
     users = [with_place(view.state, view.state.tape[user]) for user, _ in mend.unit.uses]
+    through = handed_through(mend, view, made, assignments, words)
+    if through is not None:
+        return Blame(through, (made.chain[0].place,))
     names = naming(assignments)
     named = [assigned_to(one, source.index, one.chain[0], names) for one in users if one.chain]
     if named and named[0] is not None and all(one == named[0] for one in named):

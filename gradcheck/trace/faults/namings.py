@@ -7,16 +7,19 @@ import linecache
 import re
 from collections.abc import Sequence
 
-from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE
+from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, VALUE
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.graph import before_moves
 from gradcheck.trace.record.names import COPIES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Call, Place
 from gradcheck.trace.wording.loops import loop_around
 from gradcheck.trace.wording.operand_text import text_of_use
 from gradcheck.trace.wording.words import Words
+
+PRODUCTS = ("multiply", "matmul", "dot", "einsum")
 
 
 def naming(assignments: Sequence[Assignment]) -> list[Assignment]:
@@ -58,6 +61,38 @@ def handed_back(
         if one.position <= made.index  # the call has ended
     ]
     return returned[-1] if returned else None
+
+
+def handed_through(
+    mend: Mend, view: View, made: Node, assignments: Sequence[Assignment], words: Words
+) -> Place | None:
+    """Return where a layer's backward pass returns the derivative by its output for its input's.
+
+    Such a function multiplies by its input, for the gradient of its parameter, what it returns.
+    """
+    operand, candidate = mend.unit.uses[0][1], mend.candidate
+    if candidate is None or candidate.kind not in (ADJOINT, PRODUCT):
+        return None
+    nodes, known = words.nodes, view.explained.get(operand, ())
+    outputs = [one.node for one in known if one.kind == ADJOINT]
+    sums = [nodes[one] for one in outputs if nodes[one].operation in ("add", "subtract")]
+    outputs += [term for made_of in sums for term in made_of.operands]  # of the same adjoint
+    inputs = {index for one in outputs for index in nodes[one].operands}
+    tape, codes = view.state.tape, set()
+    for user in view.state.consumers[operand]:
+        node = tape[user]
+        if node.chain and node.operation in PRODUCTS:
+            others = {before_moves(tape, one) for one in node.operands}
+            values = (one for other in others for one in view.explained.get(other, ()))
+            if any(one.kind == VALUE and one.node in inputs for one in values):
+                codes.add(node.chain[0].code)
+    returned = (
+        one.place
+        for one in assignments
+        if one.returned and one.is_argument and one.node == operand and one.code in codes
+        if one.code is not made.chain[0].code and one.position <= made.index
+    )
+    return next(returned, None)
 
 
 def listed(
