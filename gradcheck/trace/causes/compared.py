@@ -145,7 +145,7 @@ class Compared:
         is_part = wanted is not None and wanted.kind == CONTRIBUTION
         begins = {
             *self.derived_by,
-            *(self._in_all_passes(wanted.node) if wanted and is_part else ()),
+            *(self.in_all_passes(wanted.node) if wanted and is_part else ()),
         }
         pairs = [
             (quantity, arriving)
@@ -156,7 +156,7 @@ class Compared:
         ]
         return sorted(pairs, key=lambda pair: pair[0].node)
 
-    def _in_all_passes(self, node: int) -> Iterator[int]:
+    def in_all_passes(self, node: int) -> Iterator[int]:
         """Yield the values that one operation of the loss makes in all passes of a loop."""
         first = self.loss_nodes[node]
         for one in self.loss_nodes:

@@ -37,6 +37,11 @@ def written_factor(node: Node, ratio: float) -> str:
     return ""
 
 
+def is_half(node: Node) -> bool:
+    """True if a product has a half in its text."""
+    return bool(written_factor(node, 2) or written_factor(node, 0.5))
+
+
 def divisors_of(nodes: Sequence[Node]) -> set[int]:
     """Return the integers that the loss divides by, including those of means.
 
@@ -133,3 +138,9 @@ def _number_to_drop(expression: str, factor: float) -> str:
         if np.isclose(number if divides else 1 / (number or np.nan), factor, 1e-9):
             return _dropped(divides, str(number), ast.unparse(product))
     return ""
+
+
+def called(number: float, text: ast.expr | None) -> str:
+    """Return the name of a constant, or the number."""
+    is_name = isinstance(text, ast.Name | ast.Attribute)
+    return f"`{ast.unparse(text)}`" if is_name and text is not None else f"{number:.6g}"

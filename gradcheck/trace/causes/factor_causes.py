@@ -108,8 +108,11 @@ def _left_out(compared: Compared, ways: Mapping[str, tuple[str, str]]) -> Cause 
     candidate = compared.candidate
     if candidate is None or candidate.kind != VALUE or compared.factor != 1:
         return None
-    made = compared.loss_nodes[candidate.node]
-    if made.operation not in ways or len(made.arguments) != 2:
+    passes = map(compared.loss_nodes.__getitem__, compared.in_all_passes(candidate.node))
+    made = next(
+        (one for one in passes if same(compared.values(one.index), compared.expected)), None
+    )
+    if made is None or made.operation not in ways or len(made.arguments) != 2:
         return None
     verb, what = ways[made.operation]
     for operand, left_out in (made.arguments, made.arguments[::-1]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,9 +16,11 @@ from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.constant_factors import (
     CLOSE,
     SCALES,
+    called,
     divisors_of,
     has_axis,
     is_about,
+    is_half,
     kept_share,
     written_factor,
 )
@@ -144,7 +145,7 @@ def _of_dropout(scaled: _Scaled) -> Cause | None:
 def _of_mean(scaled: _Scaled) -> Cause | None:
     """Return the cause if the loss divides by a size, and the value does not, or once more."""
     nodes, divisors = scaled.loss_nodes, scaled.divisors
-    halves = 2 not in divisors and any(_is_half(node) for node in nodes)
+    halves = 2 not in divisors and any(is_half(node) for node in nodes)
     for number in sorted(scaled.sizes - ({2} if halves else set())):
         if is_about(scaled.ratio, number) and number in divisors:
             words = f"the loss divides by {number}, and this does not"
@@ -209,11 +210,6 @@ def _of_length(scaled: _Scaled) -> Cause | None:
     return Cause(fault.OTHER_SIZE, words)
 
 
-def _is_half(node: Node) -> bool:
-    """True if a product has a half in its text."""
-    return bool(written_factor(node, 2) or written_factor(node, 0.5))
-
-
 def _of_constant_in_loss(scaled: _Scaled) -> Cause | None:
     """Return the cause if a constant of the loss, as a temperature, is missing or used twice."""
     nodes, ratio = scaled.loss_nodes, scaled.ratio
@@ -225,22 +221,16 @@ def _of_constant_in_loss(scaled: _Scaled) -> Cause | None:
             number = constant_of(argument, nodes) or 0.0
             if number <= 0 or number == 1:
                 continue
-            called = _called(number, operand_text(node.source, position))
-            which = f"the loss {name.rstrip('y')}{'s' if name == 'divide' else 'ies'} by "
-            which += f"{called} (line {node.place.line})"
+            constant = called(number, operand_text(node.source, position))
+            does = "divides" if name == "divide" else "multiplies"
+            which = f"the loss {does} by {constant} (line {node.place.line})"
             left_out, twice = (number, 1 / number) if name == "divide" else (1 / number, number)
             if is_about(ratio, left_out):
-                return Cause(fault.SCALE, f"{which}, and this does not", f"{name} by {called}")
+                return Cause(fault.SCALE, f"{which}, and this does not", f"{name} by {constant}")
             if is_about(ratio, twice) and number in scaled.constants:
                 words = f"{which}, and this does so once more"
-                return Cause(fault.SCALE, words, f"{name} by {called} once")
+                return Cause(fault.SCALE, words, f"{name} by {constant} once")
     return None
-
-
-def _called(number: float, text: ast.expr | None) -> str:
-    """Return the name of a constant, or the number."""
-    is_name = isinstance(text, ast.Name | ast.Attribute)
-    return f"`{ast.unparse(text)}`" if is_name and text is not None else f"{number:.6g}"
 
 
 def _excess(ratio: float) -> str:

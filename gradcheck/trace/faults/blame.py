@@ -134,7 +134,9 @@ def _blame_operand(
     if source.chain and (within is not None or view.is_idle(source.index)):
         place = source.chain[within or 0].place
         return Blame(place, (places[0],))
-    up = levels_up(mend, view, made, words)
+    added = _added_by_the_loss(mend, view, words)
+    is_at_hand = added in made.chain[0].code.co_varnames
+    up = 0 if is_at_hand else levels_up(mend, view, made, words)
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     is_turned = _is_moved_wrongly(mend, view, source)  # the right value, with entries moved
     calls = () if is_turned else made.chain[: up + 1]
@@ -142,7 +144,6 @@ def _blame_operand(
     assignment = next(filter(None, assigned), None)
     if assignment is not None and not used_rightly(assignment, operand, view):
         return Blame(assignment.place, (place, *also))
-    added = _added_by_the_loss(mend, view, words)
     made_at = None
     if added is None and not is_turned:
         made_at = _made_for(mend, state, source, made.chain[up])

@@ -161,6 +161,7 @@ def _is_simpler(mend: Mend, other: Mend, state: State) -> bool:
     return (
         mend.factor == 1
         and other.how == QUANTITY
+        and is_odd(other.factor)
         and is_odd(other.factor * _sign_after(other.unit, mend.unit.first, state))
         and not mend.outputs < other.outputs
     )

@@ -25,7 +25,7 @@ from gradcheck.trace.adjoints.quantities import (
 )
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.candidates import Candidate, Table
-from gradcheck.trace.locating.constants import in_rows
+from gradcheck.trace.locating.constants import in_rows, is_odd
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, QUANTITY, REST, USE, Mend, Unit
@@ -40,7 +40,7 @@ FACTORS = ("multiply", "divide", "negative", "where")
 def where_left_out(mend: Mend, trials: Trials) -> Mend | None:
     """Return the mend of what only copies the mended values: a factor was left out there.
 
-    Or of what only scales them, if no constant stands before the quantity there.
+    Or of what only scales them, if that makes up for an odd constant before the quantity.
     """
     tape, first = trials.state.tape, mend.unit.nodes
     quantity = [expected / mend.factor for expected in mend.expected]
@@ -48,7 +48,7 @@ def where_left_out(mend: Mend, trials: Trials) -> Mend | None:
     while nodes and all(tape[index].operation in FACTORS for index in nodes):
         is_copied = all(map(trials.view.is_same, nodes, first))
         is_own = mend.candidate is None or mend.candidate.node in trials.candidates.parameters
-        if not is_copied and (is_own or mend.factor == 1):
+        if not is_copied and (is_own or not is_odd(mend.factor)):
             return None
         unit = replace(mend.unit, position=nodes[0], nodes=nodes)
         other = trials.attempt(unit, quantity, QUANTITY, mend.candidate)
