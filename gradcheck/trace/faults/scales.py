@@ -50,7 +50,7 @@ def place_of_scale(
         if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
     ] or list(scale)
     right = _last_right(mends, state, quantities)
-    joined = _sign_where_joined(mends, state)
+    joined = _sign_where_joined(mends, right, state)
     if joined is not None:
         return joined
     if right is not None and right is mends[-1]:
@@ -139,15 +139,21 @@ def _is_of_constant(node: Node, factor: float, state: State) -> bool:
     )
 
 
-def _sign_where_joined(mends: Sequence[Mend], state: State) -> ScaleFault | None:
-    """Return the sum that a value enters with a wrong sign, unless a difference comes first."""
-    first, last = mends[0], mends[-1]
+def _sign_where_joined(
+    mends: Sequence[Mend], right: Mend | None, state: State
+) -> ScaleFault | None:
+    """Return the sum that a value enters with a wrong sign, unless a difference comes first.
+
+    It is the one that a right value enters; without one, the last value that the sign mends.
+    """
+    first = mends[0]
     if abs(first.factor + 1) > 1e-9 or state.tape[first.unit.first].operation == "subtract":
         return None
-    users = state.consumers[last.unit.first]
-    if len(users) != 1 or state.tape[users[0]].operation not in ("add", "subtract"):
-        return None
-    return ScaleFault(last, joined=users[0])
+    for one in (right, mends[-1]):
+        users = state.consumers[one.unit.first] if one is not None else []
+        if len(users) == 1 and state.tape[users[0]].operation in ("add", "subtract"):
+            return ScaleFault(one or first, joined=users[0])
+    return None
 
 
 def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:
