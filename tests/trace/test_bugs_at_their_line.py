@@ -1,6 +1,6 @@
 """Bugs that later or earlier lines could be blamed for as well: what the line itself shows."""
 
-from named_bugs import assert_found, bugs
+from named_bugs import assert_found, bugs, first_finding
 
 PENDULUM_CART = """
 import numpy as np
@@ -169,6 +169,75 @@ def params():
 """
 
 
+SPRINGS = """
+import math
+import numpy as np
+
+springs = [(0, 1, 1.0), (1, 2, 0.7), (0, 3, 1.2), (2, 4, 0.3), (3, 4, 2.0)]
+
+
+def loss(p):
+    lengths = [math.hypot(p[i][0] - p[j][0], p[i][1] - p[j][1]) for i, j, _ in springs]
+    return sum((length - rest) ** 2 for length, (_, _, rest) in zip(lengths, springs))
+
+
+def grad(p):
+    gx, gy = [0.0] * len(p), [0.0] * len(p)
+    for i, j, rest in springs:
+        ux, uy = p[i][0] - p[j][0], p[i][1] - p[j][1]
+        r = math.hypot(ux, uy)
+        f = 2 * (r - rest) / r
+        gx[i] += f * ux
+        gy[i] += f * uy
+        gx[j] -= f * ux
+        gy[j] -= f * uy
+    return [list(pair) for pair in zip(gx, gy)]
+
+
+def params():
+    return np.random.default_rng(38).normal(size=(5, 2))
+"""
+
+STRIDES = """
+import numpy as np
+
+rng = np.random.default_rng(39)
+maps, wanted, stride = rng.normal(size=(2, 7, 7, 2)), rng.normal(size=(2, 3, 3, 2)), 2
+
+
+def forward(W):
+    Z = np.zeros((2, 3, 3, 2))
+    for n in range(2):
+        for i in range(3):
+            for j in range(3):
+                for c in range(2):
+                    top, left = i * stride, j * stride
+                    Z[n, i, j, c] = np.sum(maps[n, top : top + 3, left : left + 3] * W[..., c])
+    return np.tanh(Z)
+
+
+def loss(W):
+    return 0.5 * np.sum((forward(W) - wanted) ** 2)
+
+
+def grad(W):
+    a, dW = forward(W), np.zeros_like(W)
+    dZ = (a - wanted) * (1 - a**2)
+    for n in range(2):
+        for i in range(3):
+            for j in range(3):
+                for c in range(2):
+                    upper, first = i * stride, j * stride
+                    part = maps[n, upper : upper + 3, first : first + 3]
+                    dW[..., c] += part * dZ[n, i, j, c]
+    return dW
+
+
+def params():
+    return np.random.default_rng(40).normal(size=(3, 3, 2, 2))
+"""
+
+
 @bugs(
     # the state of a loop is wrong from the first pass on, and what is made of it from the second
     (PENDULUM_CART, "2 * Q @ x + A.T @ costate + 0.1", "2 * Q @ x + 0.1", "GC407"),
@@ -181,6 +250,8 @@ def params():
     (TRANSPORT, "dK += np.outer(u, dq)", "dK = np.outer(u, dq)", "GC701"),
     (TRANSPORT, "dK += np.outer(dr, v)", "dK = np.outer(dr, v)", "GC701"),
     (OVERLAP, "dz += dp", "dz = dp", "GC701"),
+    # of numbers in lists, what is added and taken off again is joined on another line
+    (SPRINGS, "gx[j] -= f * ux", "gx[j] += f * ux", "GC106"),
     # the sum of all entries fits too many quantities
     (
         OVERLAP,
@@ -191,3 +262,11 @@ def params():
 )
 def test_the_line_with_the_bug_is_told_first(program, right, wrong, code, tmp_path):
     assert_found(program, right, wrong, code, tmp_path)
+
+
+def test_entries_that_the_loss_reads_elsewhere_are_told_by_their_places(tmp_path):
+    right, wrong = "upper, first = i * stride, j * stride", "upper, first = i, j"
+    finding, line, report = first_finding(STRIDES, right, wrong, tmp_path)
+    assert (finding.code, finding.location.line) == ("GC416", line + 1), report
+    assert "is read at [" in finding.message, report
+    assert "where the loss, line 15, reads" in finding.message, report

@@ -111,6 +111,9 @@ def other_index_cause(compared: Compared) -> Cause | None:
                 words = f"`{node.source}` is read at {wrong}, and {text} belongs there"
                 fix = f"write `{_text(subscript, indices)}`"
                 if not _is_one(node, compared):
+                    by_loss = loss_index_cause(compared)
+                    if by_loss is not None:
+                        return by_loss
                     words, fix = f"{words} in that pass", f"let it read {text} in that pass"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
@@ -121,14 +124,34 @@ def loss_index_cause(compared: Compared) -> Cause | None:
     node, wanted = compared.state.tape[compared.operand], compared.candidate
     if compared.is_use or node.operation != "getitem" or wanted is None or wanted.kind != VALUE:
         return None
-    read = compared.loss_nodes[wanted.node]
-    if read.operation != "getitem" or read.place is None or compared.factor != 1:
+    reads = map(compared.loss_nodes.__getitem__, compared.in_all_passes(wanted.node))
+    read = next((one for one in reads if same(compared.values(one.index), compared.expected)), None)
+    if read is None or read.operation != "getitem" or compared.factor != 1 or read.place is None:
         return None
     if not same(compared.state.at(node.operands[0]), compared.values(read.operands[0])):
         return None
-    source = f"`{read.place.source}`"
-    words = f"`{node.source}` is read where the loss, line {read.place.line}, reads {source}"
-    return Cause(fault.OTHER_INDEX, words, f"read {source}", node.index)
+    source, line = read.place.source, f"the loss, line {read.place.line},"
+    if source != node.source and _is_one(node, compared):
+        words = f"`{node.source}` is read where {line} reads `{source}`"
+        return Cause(fault.OTHER_INDEX, words, f"read `{source}`", node.index)
+    here, there = (_key_text(one.arguments[1]) for one in (node, read))
+    words = f"`{node.source}` is read at {here} where {line} reads it at {there}"
+    fix = f"compute its indices as line {read.place.line} does"
+    return Cause(fault.OTHER_INDEX, words, fix, node.index)
+
+
+def _key_text(key: Any) -> str:
+    """Return the numbers and slices of a subscript; those of arrays are not shown."""
+    parts = key if isinstance(key, tuple) else (key,)
+    texts = [
+        ":".join("" if end is None else str(end) for end in (part.start, part.stop))
+        if isinstance(part, slice)
+        else str(part)
+        if isinstance(part, int | np.integer)
+        else "..."
+        for part in parts
+    ]
+    return f"[{', '.join(texts)}]"
 
 
 def _with_other_numbers(

@@ -86,12 +86,14 @@ def _values(view: View, inner: frozenset[int]) -> Iterator[Unit]:
 def _is_used(view: View, index: int) -> bool:
     """True if a right value is used by some right value, or by fewer than two operations."""
     tape, consumers = view.state.tape, view.state.consumers
-    users: list[int] = []
-    pending = [index]
+    users: set[int] = set()
+    seen, pending = {index}, [index]
     while pending:
-        for user in consumers[pending.pop()]:
+        new = set(consumers[pending.pop()]) - seen
+        seen |= new
+        for user in new:
             moves = tape[user].operation in UNCHANGING and user in view.explained
-            (pending if moves else users).append(user)
+            (pending.append if moves else users.add)(user)
     ends = [user for user in users if tape[user].is_float]
     return len(ends) < 2 or any(view.explained.get(user, True) for user in ends)
 
@@ -121,7 +123,8 @@ def _series(view: View) -> Iterator[Unit]:
     several = [calls for calls in of_calls if len({tape[index].chain for index in calls}) > 1]
     for members in (*of_loops, *several):
         last = members[-1]
-        if not view.is_right_forward(last) or last in view.additive or not _is_used(view, last):
+        is_right = all(map(view.is_right_forward, members)) and last not in view.additive
+        if not (is_right and _is_used(view, last)):
             for together in _together(view, members):
                 # the first pass is often right: the unit is tried at its first wrong one
                 wrong = [index for index in together if not _is_whole(view, index)]
