@@ -377,7 +377,7 @@ def params():
     sample(
         [
             (GATES, "o * (1 - bent**2) + dc_next", "o + dc_next", "dh * o + dc_next", "GC303"),
-            (GATES, "dc * i * (1 - u**2)]", "dc * i * (1 - u)]", "dc * i * (1 - u)", "GC305"),
+            (GATES, "dc * i * (1 - u**2)]", "dc * i * (1 - u)]", "1 - u", "GC305"),
             (GATES, "dc * i * (1", "dc_next * i * (1", "dc_next * i * (1 - u**2)", "GC405"),
             (GATES, "dc_next = dc * f", "dc_next = dc", "dc_next = dc", "GC413"),
             (
@@ -387,7 +387,7 @@ def params():
                 "np.outer(bent, h[t + 1])",
                 "GC416",
             ),
-            (LETTERS, "bent(f, slope=True)", "bent(f)", "bent(f) * df", "GC305"),
+            (LETTERS, "bent(f, slope=True)", "bent(f)", "bent(f)", "GC305"),
             (LETTERS, "= state[t]", "= state[t - 1]", "d_held * before", "GC416"),
             (WINDOWS, "gv += off * U[k]", "gv += off", "gv += off", "GC413"),
             (WINDOWS, "gU[k] += off * v", "gU[k] += v", "gU[k] += v", "GC413"),

@@ -123,7 +123,9 @@ def _series(view: View) -> Iterator[Unit]:
     several = [calls for calls in of_calls if len({tape[index].chain for index in calls}) > 1]
     for members in (*of_loops, *several):
         last = members[-1]
-        is_right = all(map(view.is_right_forward, members)) and last not in view.additive
+        # of windows onto an array, the last may be one that the loss has in another pass
+        chosen = members if tape[last].operation == "getitem" else (last,)
+        is_right = all(map(view.is_right_forward, chosen)) and last not in view.additive
         if not (is_right and _is_used(view, last)):
             for together in _together(view, members):
                 # the first pass is often right: the unit is tried at its first wrong one
