@@ -23,7 +23,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     bounds = {
         index: bound
         for index, bound in _bounds(evidence.first, wrong).items()
-        if all(_is_cut_at(point, index, bound) for point in evidence.points)
+        if all(_is_cut_at(point, index, bound) for point in evidence.points[1:])
     }
     clipped = list(bounds)
     for bound in dict.fromkeys(bounds.values()):

@@ -17,7 +17,7 @@ from gradcheck.trace.locating.candidates import Candidate, Candidates
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Deadline
-from gradcheck.trace.record.graph import before_moves, carried, latest_first, made_from
+from gradcheck.trace.record.graph import before_moves, carried, latest_first, made_from, repetitions
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.wording.scope import names_at
@@ -112,6 +112,16 @@ class Compared:
         is_other = one is None or one.kind != VALUE or self.is_use or self.factor != 1
         return None if one is None or is_other else self.loss_nodes[one.node]
 
+    @property
+    def made_in_its_pass(self) -> Node | None:
+        """The value of the loss that is wanted as it is, in the pass of a loop that makes it."""
+        one = self.candidate
+        if one is None or one.kind != VALUE or self.factor != 1:
+            return None
+        passes = repetitions(self.loss_nodes, one.node)
+        made = (index for index in passes if same(self.values(index), self.expected))
+        return next(map(self.loss_nodes.__getitem__, made), None)
+
     def values(self, node: int) -> Arrays:
         """Return a value of the loss, by point."""
         return [point.loss_nodes[node].value for point in self.points]
@@ -145,7 +155,7 @@ class Compared:
         is_part = wanted is not None and wanted.kind == CONTRIBUTION
         begins = {
             *self.derived_by,
-            *(self.in_all_passes(wanted.node) if wanted and is_part else ()),
+            *(repetitions(self.loss_nodes, wanted.node) if wanted and is_part else ()),
         }
         pairs = [
             (quantity, arriving)
@@ -155,13 +165,6 @@ class Compared:
             if same(product(arriving, quantity.values), self.expected)
         ]
         return sorted(pairs, key=lambda pair: pair[0].node)
-
-    def in_all_passes(self, node: int) -> Iterator[int]:
-        """Yield the values that one operation of the loss makes in all passes of a loop."""
-        first = self.loss_nodes[node]
-        for one in self.loss_nodes:
-            if one.chain == first.chain and one.name == first.name:
-                yield one.index
 
     @cached_property
     def around(self) -> list[Quantity]:

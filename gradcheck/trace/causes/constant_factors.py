@@ -142,5 +142,6 @@ def _number_to_drop(expression: str, factor: float) -> str:
 
 def called(number: float, text: ast.expr | None) -> str:
     """Return the name of a constant, or the number."""
-    is_name = isinstance(text, ast.Name | ast.Attribute)
-    return f"`{ast.unparse(text)}`" if is_name and text is not None else f"{number:.6g}"
+    if isinstance(text, ast.Name | ast.Attribute):
+        return f"`{ast.unparse(text)}`"
+    return f"{number:.6g}"

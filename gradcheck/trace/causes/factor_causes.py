@@ -105,13 +105,7 @@ def _left_out(compared: Compared, ways: Mapping[str, tuple[str, str]]) -> Cause 
 
     `ways` has the advice, and the name of an operand, by operation.
     """
-    candidate = compared.candidate
-    if candidate is None or candidate.kind != VALUE or compared.factor != 1:
-        return None
-    passes = map(compared.loss_nodes.__getitem__, compared.in_all_passes(candidate.node))
-    made = next(
-        (one for one in passes if same(compared.values(one.index), compared.expected)), None
-    )
+    made = compared.made_in_its_pass
     if made is None or made.operation not in ways or len(made.arguments) != 2:
         return None
     verb, what = ways[made.operation]

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import (
     Array,
     Arrays,
@@ -23,7 +22,7 @@ from gradcheck.trace.causes.compared import (
     same,
 )
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.graph import resolve
+from gradcheck.trace.record.graph import repetitions, resolve
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
@@ -95,7 +94,7 @@ def _agrees_in(order: Sequence[int], node: Node, compared: Compared) -> bool:
     if node.name == "getitem":
         return agrees(compared, node, partial(_read_in, order))
     tape = compared.state.tape
-    passes = [one.index for one in tape if (one.chain, one.name) == (node.chain, node.name)]
+    passes = repetitions(tape, node.index)
     return agrees_with(compared, lambda nodes: {i: _written_in(order, nodes[i]) for i in passes})
 
 
@@ -103,6 +102,9 @@ def other_index_cause(compared: Compared) -> Cause | None:
     """Return the cause if a part, such as a column, is read at a wrong number."""
     if not np.any(compared.expected[0]):
         return None
+    windows = loss_index_cause(compared)
+    if windows is not None and not _is_one(compared.state.tape[compared.operand], compared):
+        return windows
     for node in made_of(compared):
         for subscript, axis, other, text in _with_other_numbers(node, compared):
             if agrees(compared, node, partial(_read_at, axis, other)):
@@ -111,9 +113,6 @@ def other_index_cause(compared: Compared) -> Cause | None:
                 words = f"`{node.source}` is read at {wrong}, and {text} belongs there"
                 fix = f"write `{_text(subscript, indices)}`"
                 if not _is_one(node, compared):
-                    by_loss = loss_index_cause(compared)
-                    if by_loss is not None:
-                        return by_loss
                     words, fix = f"{words} in that pass", f"let it read {text} in that pass"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
@@ -121,12 +120,11 @@ def other_index_cause(compared: Compared) -> Cause | None:
 
 def loss_index_cause(compared: Compared) -> Cause | None:
     """Return the cause if the loss reads other entries of the same array."""
-    node, wanted = compared.state.tape[compared.operand], compared.candidate
-    if compared.is_use or node.operation != "getitem" or wanted is None or wanted.kind != VALUE:
+    node = compared.state.tape[compared.operand]
+    if compared.is_use or node.operation != "getitem":
         return None
-    reads = map(compared.loss_nodes.__getitem__, compared.in_all_passes(wanted.node))
-    read = next((one for one in reads if same(compared.values(one.index), compared.expected)), None)
-    if read is None or read.operation != "getitem" or compared.factor != 1 or read.place is None:
+    read = compared.made_in_its_pass
+    if read is None or read.operation != "getitem" or read.place is None:
         return None
     if not same(compared.state.at(node.operands[0]), compared.values(read.operands[0])):
         return None
@@ -236,7 +234,7 @@ def place_cause(compared: Compared) -> Cause | None:
     if node.name != "setitem" or node.place is None or wanted.shape != node.value.shape:
         return None
     tape, values = compared.state.tape, compared.state.values[0]
-    writes = [write for write in tape if write.name == "setitem" and write.chain == node.chain]
+    writes = [tape[index] for index in repetitions(tape, node.index)]
     for axis in range(wanted.ndim) if 1 < len(writes) <= WRITTEN else ():
         offsets = [
             _offset(write, resolve(write.arguments[2], values), axis, wanted) for write in writes

@@ -19,13 +19,13 @@ from gradcheck.trace.causes.written import Written
 from gradcheck.trace.fault import Cause, Entry, Fault, Step
 from gradcheck.trace.faults.blame import Blame, outside_the_loss
 from gradcheck.trace.faults.left_out import with_left_out
-from gradcheck.trace.faults.passes import kept_by, passes_at, return_too_early
+from gradcheck.trace.faults.passes import kept_by, return_too_early
 from gradcheck.trace.faults.returned import place_of_exchange
 from gradcheck.trace.faults.special import Special, ends_the_loop
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, OWN, QUANTITY, REST, Mend, in_order
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.graph import before_moves, latest_first
+from gradcheck.trace.record.graph import before_moves, latest_first, repetitions
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import loop_around, loop_that_ran_once
 from gradcheck.trace.wording.operand_text import assigned_value, name_of_operand
@@ -153,7 +153,7 @@ def _with_one_redone(
 def _written(search: Followed, right: State, mend: Mend, place: Place | None, text: str) -> Written:
     """Return the code to write at a place; nothing for one pass of several that may be wrong."""
     node = mend.unit.first
-    passes = passes_at(right, node)
+    passes = repetitions(right.tape, node)
     if mend.unit.kind == NODE and len(passes) > 1 and place == right.tape[node].place:
         return Written()
     names = search.points[0].gradient.tape.names
@@ -245,7 +245,7 @@ def _completed(
     """Add the worst entry of its value, right values before it, and mended gradients to a fault."""
     outputs = search.points[0].outputs
     entry = _entry(expression, bare.actual_value, bare.expected_value, shape)
-    passes = passes_at(state, node)
+    passes = repetitions(state.tape, node)
     if entry is not None and entry.passes == 1 and len(passes) > 1:
         entry = replace(entry, number=passes.index(node) + 1, passes=len(passes))
     return replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,11 +20,12 @@ from gradcheck.trace.faults.special import ADD, Special
 from gradcheck.trace.locating.state import Replacement, State, Values
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.graph import adding, carried, grouped
+from gradcheck.trace.record.graph import adding, carried, grouped, repetitions
 from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once
+from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.words import Words, assigned_name
 
 NEAR = 60
@@ -57,15 +59,9 @@ def lost_passes(
     return most if kept is None else replace(most, blame=most.blame.moved_to(kept))
 
 
-def passes_at(state: State, node: int) -> list[int]:
-    """Return an operation and its repetitions by the same calls at the same place, in a loop."""
-    key = state.tape[node].chain, state.tape[node].name
-    return [other.index for other in state.tape if (other.chain, other.name) == key]
-
-
 def kept_by(state: State, node: int, assignments: Sequence[Assignment]) -> Place | None:
     """Return the last plain assignment that keeps what each pass makes, over that of the last."""
-    passes = passes_at(state, node)
+    passes = repetitions(state.tape, node)
     if len(passes) < 2:
         return None
     before = passes[passes.index(node) - 1]
@@ -235,8 +231,8 @@ def _with_before(
 def _target(place: Place) -> tuple[str, bool]:
     """Return what a statement assigns its value or adds it to, and if it assigns; '' if nothing."""
     assigned = assigned_name(place)
-    name, adds, _ = place.source.partition(" += ")
-    return assigned or (name.replace('"', "'") if adds else ""), bool(assigned)
+    target = operand_text(place.source, 0) if "+=" in place.source and not assigned else None
+    return assigned or (ast.unparse(target) if target is not None else ""), bool(assigned)
 
 
 def return_too_early(

@@ -149,10 +149,10 @@ def _sign_where_joined(
     first = mends[0]
     if abs(first.factor + 1) > 1e-9 or state.tape[first.unit.first].operation == "subtract":
         return None
-    for one in (right, mends[-1]):
-        users = state.consumers[one.unit.first] if one is not None else []
+    for one in filter(None, (right, mends[-1])):
+        users = state.consumers[one.unit.first]
         if len(users) == 1 and state.tape[users[0]].operation in ("add", "subtract"):
-            return ScaleFault(one or first, joined=users[0])
+            return ScaleFault(one, joined=users[0])
     return None
 
 

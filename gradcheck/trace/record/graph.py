@@ -27,6 +27,12 @@ def grouped(pairs: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
     return groups
 
 
+def repetitions(nodes: Sequence[Node], index: int) -> list[int]:
+    """Return an operation and its repetitions by the same calls at the same place, in a loop."""
+    first = nodes[index]
+    return [one.index for one in nodes if one.chain == first.chain and one.name == first.name]
+
+
 def users_of(nodes: Sequence[Node]) -> list[list[int]]:
     """Return the indices of the operations that use each value."""
     users: list[list[int]] = [[] for _ in nodes]
