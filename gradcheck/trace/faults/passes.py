@@ -43,10 +43,10 @@ def lost_passes(
     most: Special | None = None
     for special in chain(
         _of_writes(state, wrong),
+        _of_targets(state),
         _of_names(state, wrong),
         _of_operations(view),
         _of_assignments(state, assignments),
-        _of_targets(state),
     ):
         mended = state.mended_by(special.replacements, wrong)
         if len(mended) > len(most.outputs if most else ()):
@@ -134,7 +134,11 @@ def _are_one(view: View, members: Sequence[int]) -> bool:
 
 def _of_writes(state: State, wrong: frozenset[str]) -> Iterator[Special]:
     """Yield the statements that write what wrong outputs depend on."""
-    made = (node for node in state.writes_to(wrong) if node.is_float and node.index >= state.start)
+    made = (
+        node
+        for node in state.writes_to(wrong)
+        if node.is_float and node.index >= state.start and not _is_there(state, node)
+    )
     for writes in grouped((node.chain, node.index) for node in made).values():
         last = writes[-1]
         try:
@@ -148,6 +152,13 @@ def _of_writes(state: State, wrong: frozenset[str]) -> Iterator[Special]:
             continue  # zeros: nothing is to be added
         special = _added_up(state, last, [{i: values[i] for i in writes} for values in summed])
         yield special if len(writes) > 1 else replace(special, fix=ADD_TO_IT)
+
+
+def _is_there(state: State, write: Node) -> bool:
+    """True if a write changes nothing, as at the end of `g[i] += x`, which has added in place."""
+    before = state.tape[write.operands[0]]
+    is_same = before.name != "setitem" and not before.is_leaf
+    return is_same and same_arrays(state.at(write.index), state.at(before.index))
 
 
 def _added_up(state: State, last: int, sums: Sequence[Mapping[int, NDArray[Any]]]) -> Special:

@@ -99,9 +99,12 @@ class State:
         return reduce(or_, (self.above[index] for index in right), 0)
 
     def writes_to(self, names: Container[str]) -> list[Node]:
-        """Return the user's assignments to entries of arrays that the named outputs depend on."""
+        """Return the user's assignments to entries of arrays that the named outputs depend on.
+
+        One whose value has been put right is none.
+        """
         above = self.outputs_made_of(names)
-        writes = (node for node in self.tape if node.name == "setitem" and node.chain)
+        writes = (one for one in self.tape if one.name == "setitem" and one.chain and one.function)
         return [node for node in writes if above >> node.index & 1]
 
     @cached_property
