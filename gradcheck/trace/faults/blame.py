@@ -21,6 +21,7 @@ from gradcheck.trace.faults.namings import (
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Assignment, Node
 from gradcheck.trace.record.places import Call, Chain, Place
 from gradcheck.trace.wording.operand_text import place_of_use, with_place
@@ -89,12 +90,33 @@ def blame(
         return _only_use(state, node.index) if name is None else Blame(name)
     if mend.unit.nodes:
         # a value in a dict was computed, or got its name, before it was put there
-        named = [one for one in names if one.node == mend.unit.first and one.names_anew]
-        if is_right and named:
-            return Blame(named[-1].place, (places[0],))
+        named = _named_as_another(mend, view, names, is_right)
+        if named is not None:
+            return Blame(named, (places[0],))
         copied = copied_elsewhere(state, made) if is_right else None
         return Blame.at(made.chain) if copied is None else Blame(copied, (places[0],))
     return _blame_operand(mend, view, made, assignments, words)
+
+
+def _named_as_another(
+    mend: Mend, view: View, names: Sequence[Assignment], is_right: bool
+) -> Place | None:
+    """Return the last plain assignment of a value that is right for something else; or None.
+
+    The value may be an array that the passes of a loop write.
+    """
+    state, index = view.state, mend.unit.nodes[-1]
+    named = [one for one in names if one.node == mend.unit.first and one.names_anew]
+    if is_right and named:
+        return named[-1].place
+    while not named and len(users := state.consumers[index]) == 1:
+        index = users[0]
+        if state.tape[index].name not in WRITES:
+            return None
+        named = [one for one in names if one.node == index and one.names_anew]
+    known = view.explained.get(index, ())
+    is_other = any(mend.candidate and one.key != mend.candidate.key for one in known)
+    return named[-1].place if named and is_other else None
 
 
 def _only_use(state: State, index: int) -> Blame:

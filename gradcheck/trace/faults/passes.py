@@ -43,7 +43,7 @@ def lost_passes(
     most: Special | None = None
     for special in chain(
         _of_writes(state, wrong),
-        _of_targets(state),
+        _of_targets(state, assignments),
         _of_names(state, wrong),
         _of_operations(view),
         _of_assignments(state, assignments),
@@ -56,7 +56,9 @@ def lost_passes(
     if most is None or state.tape[most.node].operation in WRITES:
         return most
     kept = kept_by(state, most.node, assignments)
-    return most if kept is None else replace(most, blame=most.blame.moved_to(kept))
+    if kept is None or kept == most.blame.place:
+        return most
+    return replace(most, blame=most.blame.moved_to(kept))
 
 
 def kept_by(state: State, node: int, assignments: Sequence[Assignment]) -> Place | None:
@@ -203,26 +205,41 @@ def _of_names(state: State, wrong: frozenset[str]) -> Iterator[Special]:
         yield _added_up(state, max(used), sums)
 
 
-def _of_targets(state: State) -> Iterator[Special]:
+def _of_targets(state: State, assignments: Sequence[Assignment]) -> Iterator[Special]:
     """Yield the assignments to targets whose values before were not used, and are to be added."""
     latest: dict[tuple[int, str], Node] = {}
     over: dict[Place, list[tuple[Node, Node]]] = {}
-    for node in state.tape[state.start :]:
-        if not node.is_float or node.is_leaf or node.place is None:
-            continue
-        name, is_anew = _target(node.place)
-        before = latest.get((node.frame, name)) if name else None
-        if name:
-            latest[node.frame, name] = node
-        if before is None or not is_anew or state.live >> before.index & 1:
+    for frame, name, node, place in _targets(state, assignments):
+        before = latest.get((frame, name))
+        latest[frame, name] = node
+        if before is None or place is None or state.live >> before.index & 1:
             continue
         if before.value.shape == node.value.shape:
-            over.setdefault(node.place, []).append((before, node))
-    for pairs in over.values():
-        if not state.live >> pairs[-1][1].index & 1:
+            over.setdefault(place, []).append((before, node))
+    for place, pairs in over.items():
+        last = pairs[-1][1].index
+        if state.live >> last & 1:
+            sums = [_with_before(pairs, values, state) for values in state.values]
+            yield replace(_added_up(state, last, sums), blame=Blame(place), fix=ADD_TO_IT)
+
+
+def _targets(
+    state: State, assignments: Sequence[Assignment]
+) -> Iterator[tuple[int, str, Node, Place | None]]:
+    """Yield the frame and the name of each target, its value, and the place if it is assigned."""
+    waiting = [one for one in reversed(assignments) if one.names_anew and not one.returned]
+    frames: dict[Any, int] = {}
+    for node in state.tape[state.start :]:
+        while waiting and waiting[-1].position <= node.index:
+            one = waiting.pop()
+            if one.code in frames and state.tape[one.node].is_float:
+                yield frames[one.code], one.target, state.tape[one.node], one.place
+        if node.place is None or node.is_leaf or not node.is_float:
             continue
-        sums = [_with_before(pairs, values, state) for values in state.values]
-        yield replace(_added_up(state, pairs[-1][1].index, sums), fix=ADD_TO_IT)
+        frames[node.chain[0].code] = node.frame
+        name, is_anew = _target(node.place)
+        if name:
+            yield node.frame, name, node, node.place if is_anew else None
 
 
 def _with_before(
