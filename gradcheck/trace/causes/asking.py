@@ -38,6 +38,7 @@ Array = NDArray[Any]
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     operation_causes.same_code_cause,
+    operation_causes.other_argument_cause,
     factor_causes.clip_cause,
     axis_causes.turned_cause,
     index_causes.index_cause,
@@ -49,6 +50,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.sent_back_cause,
     upstream_causes.weights_cause,
     index_causes.place_cause,
+    index_causes.one_place_cause,
     index_causes.other_index_cause,
     index_causes.loss_index_cause,
     path_causes.written_cause,
@@ -75,6 +77,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     slope_causes.derivative_cause,
     factor_causes.factor_left_out_cause,
     factor_causes.known_factor_cause,
+    upstream_causes.upstream_number_cause,
     operation_causes.operand_cause,
     factor_causes.zeros_cause,
 )

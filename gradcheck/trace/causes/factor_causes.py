@@ -12,6 +12,7 @@ from gradcheck.trace.adjoints.quantities import PRODUCT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
     FEWEST,
     Array,
+    Arrays,
     Compared,
     product,
     quotient,
@@ -21,6 +22,9 @@ from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import before_moves, latest_first, made_from
 from gradcheck.trace.record.names import CUTS
 from gradcheck.trace.record.nodes import Reference
+
+EXPONENTS = (1.0, 2.0, 3.0, -1.0, -2.0, 0.5, -0.5)
+"""The powers of a base that people leave out of the slope of a power."""
 
 
 def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
@@ -76,6 +80,18 @@ def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
         fault.PARAMETERISATION,
         f"this is the derivative by {name}, and the parameter is {of}: a factor {name} is missing",
     )
+
+
+def power_between(compared: Compared, base: int, used: Arrays, right: Arrays) -> str | None:
+    """Return the power of a base of the loss by which one value is to be multiplied; or None."""
+    values = compared.values(base)
+    if not np.ptp(np.concatenate([*map(np.ravel, values)])):
+        return None  # of a constant base, any power fits
+    name = compared.text_of(values) or compared.words.name(base).strip("`")
+    for exponent in EXPONENTS:
+        if same(product(used, [value**exponent for value in values]), right):
+            return f"`{name}`" if exponent == 1 else f"`{name}**{exponent:g}`"
+    return None
 
 
 def left_out_cause(compared: Compared) -> Cause | None:

@@ -267,3 +267,21 @@ def _of_index(place: Place, axis: int) -> Cause | None:
     if len(free) > 1:
         return Cause(fault.OTHER_INDEX, words, f"look at the index `{index}`")
     return Cause(fault.OTHER_INDEX, words, f"write `{free[0]}` for the index `{index}`")
+
+
+def one_place_cause(compared: Compared) -> Cause | None:
+    """Return the cause if a right value is written, or added, at a wrong number as the index."""
+    node, wanted = compared.state.tape[compared.operand], compared.expected
+    key = node.arguments[1] if node.name == "setitem" else None
+    if not isinstance(key, int) or node.place is None or wanted[0].shape != node.value.shape:
+        return None
+    before = compared.state.at(node.operands[0])
+    changes = [now[key] - old[key] for now, old in zip(compared.actual, before, strict=True)]
+    for other in range(len(wanted[0])):
+        moved = [np.array(old, dtype=np.float64) for old in before]
+        for array, change in zip(moved, changes, strict=True):
+            array[other] += change
+        if other != key % len(wanted[0]) and same(moved, wanted):
+            words = f"what is written there belongs at the index {other}, not {key}"
+            return Cause(fault.OTHER_INDEX, words, f"write {other} for the index")
+    return None

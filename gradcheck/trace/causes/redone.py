@@ -119,8 +119,9 @@ LAYOUTS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
     ("{}", lambda value: value),
     ("{}[:, None]", lambda value: value[:, None] if value.ndim == 1 else np.zeros(0)),
     ("{}[..., None]", lambda value: value[..., None] if value.ndim > 1 else np.zeros(0)),
+    ("{}**2", lambda value: np.square(value) if value.dtype.kind == "f" else np.zeros(0)),
 )
-"""How a value in scope may be laid out; an empty array where it cannot be."""
+"""How a value in scope may be laid out, or squared; an empty array where it cannot be."""
 
 
 def redone_cause(passes: Sequence[Compared]) -> Cause | None:

@@ -19,7 +19,7 @@ from gradcheck.trace.causes.compared import (
     quotient,
     same,
 )
-from gradcheck.trace.causes.factor_causes import missing_cause
+from gradcheck.trace.causes.factor_causes import missing_cause, power_between
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import made_from
 
@@ -57,7 +57,7 @@ def slope_cause(compared: Compared) -> Cause | None:
     slopes = list(_slopes(compared))
     finds = (
         *(_missing, _one_of_two, _inactive, _twice, _at_output, _itself),
-        *(_lacks_factor, _other_factor, _of_another, _elsewhere),
+        *(_lacks_factor, _lacks_power, _other_factor, _of_another, _elsewhere),
     )
     for find in finds:
         for slope in slopes:
@@ -230,6 +230,17 @@ def _lacks_factor(compared: Compared, slope: _Slope) -> Cause | None:
             words = f"the factor {name} is missing"
             return Cause(fault.FACTOR_MISSING, words, f"multiply by {name}")
     return None
+
+
+def _lacks_power(compared: Compared, slope: _Slope) -> Cause | None:
+    """Return the cause if the slope of a power lacks the power of its base: 2 for 2 * x."""
+    if slope.begin not in compared.loss_nodes[slope.end].operands:
+        return None
+    factor = power_between(compared, slope.begin, slope.used, slope.right)
+    if factor is None:
+        return None
+    words = f"the factor {factor} is missing: this is not {_name(compared, slope)}"
+    return Cause(fault.FACTOR_MISSING, words, f"multiply by {factor}")
 
 
 def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:

@@ -46,6 +46,21 @@ def upstream_cause(compared: Compared) -> Cause | None:
     return None
 
 
+def upstream_number_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the number that arrives at a scalar, such as a norm, is left out."""
+    nodes = compared.loss_nodes
+    for begin in compared.derived_by if compared.actual[0].size > 1 else ():
+        for node in nodes[begin + 1 :]:
+            arriving = compared.adjoints(node.index) if begin in node.operands else None
+            if arriving is None or arriving[0].size > 1 or not np.ptp(np.ravel(arriving)):
+                continue
+            if same(product(compared.actual, arriving), compared.expected):
+                name = compared.words.quantity(ADJOINT, node.index)
+                words = f"{name}, which arrives there, is left out"
+                return Cause(fault.UPSTREAM_MISSING, words, f"multiply by {name}")
+    return None
+
+
 def _given(values: Arrays, compared: Compared) -> str:
     """Return the name of a value of the loss that no parameter moves, such as weights, or ''."""
     moved = set(compared.parameters)
