@@ -82,15 +82,18 @@ def parameterisation(compared: Compared, begin: int, end: int) -> Cause | None:
     )
 
 
-def power_between(compared: Compared, base: int, used: Arrays, right: Arrays) -> str | None:
-    """Return the power of a base of the loss by which one value is to be multiplied; or None."""
+def power_cause(compared: Compared, base: int, used: Arrays, right: Arrays) -> Cause | None:
+    """Return the cause if the slope of a power lacks a power of its base: `2` for `2 * x`."""
     values = compared.values(base)
     if not np.ptp(np.concatenate([*map(np.ravel, values)])):
         return None  # of a constant base, any power fits
     name = compared.text_of(values) or compared.words.name(base).strip("`")
     for exponent in EXPONENTS:
         if same(product(used, [value**exponent for value in values]), right):
-            return f"`{name}`" if exponent == 1 else f"`{name}**{exponent:g}`"
+            of_base = f"`{name}`" if abs(exponent) == 1 else f"`{name}**{abs(exponent):g}`"
+            verb, what = ("multiply", "factor") if exponent > 0 else ("divide", "division by")
+            words = f"the {what} {of_base} is missing"
+            return Cause(fault.FACTOR_MISSING, words, f"{verb} by {of_base}")
     return None
 
 

@@ -38,11 +38,9 @@ from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import SHORT
 
-FURTHEST, LONGEST = 150, 3000
-"""The most operations before the wrong value that are done otherwise, and that are executed."""
-
-PASSES = 48
-"""The most passes of a loop in which values in scope are tried."""
+FURTHEST, LONGEST, PASSES = 150, 3000, 48
+"""The most operations before the wrong value that are done otherwise, and that are executed; the
+most passes of a loop in which values in scope are tried."""
 
 Way = tuple[str, str, str, Callable[..., Any]]
 Part = tuple[int, Array, str]

@@ -19,7 +19,7 @@ from gradcheck.trace.causes.compared import (
     quotient,
     same,
 )
-from gradcheck.trace.causes.factor_causes import missing_cause, power_between
+from gradcheck.trace.causes.factor_causes import missing_cause, power_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import made_from
 
@@ -233,14 +233,8 @@ def _lacks_factor(compared: Compared, slope: _Slope) -> Cause | None:
 
 
 def _lacks_power(compared: Compared, slope: _Slope) -> Cause | None:
-    """Return the cause if the slope of a power lacks the power of its base: 2 for 2 * x."""
-    if slope.begin not in compared.loss_nodes[slope.end].operands:
-        return None
-    factor = power_between(compared, slope.begin, slope.used, slope.right)
-    if factor is None:
-        return None
-    words = f"the factor {factor} is missing: this is not {_name(compared, slope)}"
-    return Cause(fault.FACTOR_MISSING, words, f"multiply by {factor}")
+    is_base = slope.begin in compared.loss_nodes[slope.end].operands
+    return power_cause(compared, slope.begin, slope.used, slope.right) if is_base else None
 
 
 def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
