@@ -29,6 +29,7 @@ from gradcheck.trace.causes.redo import (
     together,
     with_function,
 )
+from gradcheck.trace.causes.reduced import reduced
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.made_of import fits_into
 from gradcheck.trace.record.graph import grouped, latest_first
@@ -131,7 +132,7 @@ def redone_cause(passes: Sequence[Compared]) -> Cause | None:
     if compared.is_use or compared.operand - compared.state.start > LONGEST:
         return None
     places = list(_own_operations(passes))
-    for ways in (at_other_passes, _done_otherwise, _with_values_in_scope):
+    for ways in (at_other_passes, _done_otherwise, reduced, _with_values_in_scope):
         for nodes in places:
             for cause, changes in ways(nodes, compared):
                 if compared.deadline.has_passed:

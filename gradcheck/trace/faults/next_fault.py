@@ -18,6 +18,7 @@ from gradcheck.trace.faults.passes import lost_passes
 from gradcheck.trace.faults.returned import not_returned, wrong_shape
 from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault
+from gradcheck.trace.faults.unsummed import not_summed
 from gradcheck.trace.locating.given import given_wrongly
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
@@ -48,6 +49,7 @@ def next_fault(
         special_fault(view, wrong)
         or not_returned(view, wrong, search.points, assignments)
         or lost_passes(view, wrong, names)
+        or not_summed(view, wrong, search.known)
     )
     if special is not None:
         return of_special(search, state, special), False
