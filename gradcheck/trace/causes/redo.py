@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradcheck.trace.causes.compared import Array
+import numpy as np
+
+from gradcheck.trace.causes.compared import Array, Compared
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.wording.operand_text import operand_text
 
 RESULT = -1
 """The position of an operation's result, beside those of its operands."""
@@ -16,6 +21,9 @@ RESULT = -1
 Redo = Callable[[Node], Node]
 Trial = tuple[Cause, Mapping[int, Redo]]
 """A cause, and by index how an operation is done otherwise: one in each pass of a loop."""
+
+Part = tuple[int, Array, str]
+"""An operand: its position, value and text."""
 
 
 def with_function(function: Callable[..., Any], node: Node) -> Node:
@@ -73,3 +81,38 @@ def taking(position: int, other: int | Array, node: Node) -> Node:
 def _as_argument(value: int | Array) -> tuple[Any, tuple[int, ...]]:
     """Return what stands for a value, given by its index or itself, and its index if it has one."""
     return (Reference(value), (value,)) if isinstance(value, int) else (value, ())
+
+
+def parts_of(node: Node, compared: Compared) -> list[Part]:
+    """Return the operands, or numbers in a sum, that may lack something: position, value, text."""
+    is_sum, parts = node.operation in ("add", "subtract"), []
+    for position, argument in enumerate(node.arguments[:2]):
+        is_value = isinstance(argument, Reference)
+        if is_value and _is_made_for(argument.index, node, compared):
+            continue
+        if is_value or (is_sum and isinstance(argument, int | float)):
+            value = np.asarray(resolve(argument, compared.state.values[0]))
+            parts.append((position, value, f"`{text_at(node, position)}`"))
+    return parts
+
+
+def _is_made_for(operand: int, node: Node, compared: Compared) -> bool:
+    """True if another line of the function makes an operand for this use alone, and wrongly.
+
+    What the operand lacks is then to be written there, where it is tried in its turn.
+    """
+    state = compared.state
+    made = state.tape[operand]
+    if made.place is None or node.place is None or made.place.line == node.place.line:
+        return False
+    return (
+        made.chain[1:] == node.chain[1:]
+        and state.consumers[operand] == [node.index]
+        and not compared.known.explaining(state.at(operand))
+    )
+
+
+def text_at(node: Node, position: int) -> str:
+    """Return the text of an operand; `...` if it has none."""
+    part = operand_text(node.source, position)
+    return "..." if part is None else ast.unparse(part)

@@ -7,7 +7,6 @@ values that are in scope there; the wrong value, which they lead to, must be rig
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -22,10 +21,13 @@ from gradcheck.trace.causes.compared import Array, Compared, agrees_with
 from gradcheck.trace.causes.other_passes import at_other_passes
 from gradcheck.trace.causes.redo import (
     RESULT,
+    Part,
     Redo,
     Trial,
     on_operand,
+    parts_of,
     taking,
+    text_at,
     together,
     with_function,
 )
@@ -34,8 +36,7 @@ from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.made_of import fits_into
 from gradcheck.trace.record.graph import grouped, latest_first
 from gradcheck.trace.record.names import WRITES
-from gradcheck.trace.record.nodes import Node, Reference
-from gradcheck.trace.wording.operand_text import operand_text
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import SHORT
 
@@ -44,7 +45,6 @@ FURTHEST, LONGEST, PASSES = 150, 3000, 48
 most passes of a loop in which values in scope are tried."""
 
 Way = tuple[str, str, str, Callable[..., Any]]
-Part = tuple[int, Array, str]
 """A fault, what is wrong, what to write, and the function on the operands instead."""
 
 OTHERWISE: dict[str, tuple[Way, ...]] = {
@@ -199,7 +199,7 @@ def _adds_nothing(node: Node, tape: Sequence[Node]) -> bool:
 
 def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
     first = nodes[0]
-    texts = [_text(first, position) for position in range(2)]
+    texts = [text_at(first, position) for position in range(2)]
     ways = [(way, partial(with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())]
     if len(first.arguments) == 1:
         ways.append((NEGATED, partial(on_operand, np.negative, 0)))
@@ -216,7 +216,7 @@ def _with_values_in_scope(nodes: Sequence[Node], compared: Compared) -> Iterator
     """Yield what is made with a factor, term or operand that has a name there."""
     if len(nodes) > PASSES:
         return
-    first, parts = nodes[0], _parts_of(nodes[0], compared)
+    first, parts = nodes[0], parts_of(nodes[0], compared)
     scopes = [_scope(one, compared) for one in nodes]
     common = set.intersection(*map(set, scopes)) - {first.source}
     tape = compared.state.tape
@@ -231,15 +231,6 @@ def _with_values_in_scope(nodes: Sequence[Node], compared: Compared) -> Iterator
             name = compared.words.name(leaf.index).strip("`")
             for cause, change in _ways_with(name, leaf.value, first, parts, compared):
                 yield cause, {one.index: change(leaf.value) for one in nodes}
-
-
-def _parts_of(node: Node, compared: Compared) -> list[Part]:
-    """Return the operands that may lack something: position, value and text."""
-    return [
-        (position, compared.state.tape[argument.index].value, f"`{_text(node, position)}`")
-        for position, argument in enumerate(node.arguments[:2])
-        if isinstance(argument, Reference) and not _is_made_for(argument.index, node, compared)
-    ]
 
 
 def _ways_with(
@@ -269,27 +260,6 @@ def _ways_with(
             words = f"`{name}` belongs in the place of {what} in {whole}"
             change = partial(partial, taking, position)
             yield Cause(fault.OTHER_OPERAND, words, f"write `{name}`", node.index), change
-
-
-def _is_made_for(operand: int, node: Node, compared: Compared) -> bool:
-    """True if another line of the function makes an operand for this use alone, and wrongly.
-
-    What the operand lacks is then to be written there, where it is tried in its turn.
-    """
-    state = compared.state
-    made = state.tape[operand]
-    if made.place is None or node.place is None or made.place.line == node.place.line:
-        return False
-    return (
-        made.chain[1:] == node.chain[1:]
-        and state.consumers[operand] == [node.index]
-        and not compared.known.explaining(state.at(operand))
-    )
-
-
-def _text(node: Node, position: int) -> str:
-    part = operand_text(node.source, position)
-    return "..." if part is None else ast.unparse(part)
 
 
 def _scope(node: Node, compared: Compared) -> dict[str, int]:

@@ -11,7 +11,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, SERIES, USE, Mend, Unit
 from gradcheck.trace.record.graph import constant_of
-from gradcheck.trace.record.names import LAID_OUT, MOVES
+from gradcheck.trace.record.names import LAID_OUT, MOVES, WRITES
 from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.parts import returned_place
@@ -47,7 +47,7 @@ def place_of_scale(
     mends = [
         mend
         for mend in scale
-        if tape[mend.unit.first].chain and tape[mend.unit.first].name != OUTPUT
+        if tape[mend.unit.first].chain and tape[mend.unit.first].name not in (OUTPUT, *WRITES)
     ] or list(scale)
     right = _last_right(mends, state, quantities)
     joined = _sign_where_joined(mends, right, state)
