@@ -457,3 +457,64 @@ def test_a_softmax_whose_derivative_is_made_entry_by_entry_is_told(entry, code):
     )
     assert report.findings[0].code == code, report
     assert "keepdims=True" in report.findings[0].fix, report
+
+
+def by_halves(z):
+    """A sigmoid that takes either side by a mask: its shapes change with the signs."""
+    below = z < 0
+    shrunk = np.zeros_like(z)
+    shrunk[~below] = np.exp(-z[~below])
+    shrunk[below] = np.exp(z[below])
+    return np.where(below, shrunk, 1.0) / (1 + shrunk)
+
+
+MANY_WEEKS = np.random.default_rng(61).normal(size=(5, 8, 3))
+
+
+def run_of_halves(p):
+    state, kept, loss = np.zeros((8, 4)), [], 0.0
+    for week in MANY_WEEKS:
+        gates = by_halves(week @ p["U"] + state @ p["V"])
+        share, fresh, leaving = gates[:, :4], gates[:, 4:8], gates[:, 8:]
+        kept.append((week, state, share, fresh, leaving))
+        state = share * state + fresh * leaving
+        loss += 0.5 * np.sum(state**2)
+    return loss, state, kept
+
+
+def halves_grad(p, carry, join):
+    _, back, kept = run_of_halves(p)
+    found = {"U": np.zeros((3, 12)), "V": np.zeros((4, 12))}
+    for week, before, share, fresh, leaving in reversed(kept):
+        one = back * before * share * (1 - share)
+        two = back * leaving * fresh * (1 - fresh)
+        gates = join(one, two, back * fresh * leaving * (1 - leaving))
+        found["U"] += week.T @ gates
+        found["V"] += before.T @ gates
+        back = before + carry(back, share) + gates @ p["V"].T
+    return found
+
+
+def joined(one, two, three):
+    return np.hstack([one, two, three])
+
+
+def joined_otherwise(one, two, three):
+    return np.hstack([two, one, three])
+
+
+@pytest.mark.parametrize(
+    ("carry", "join", "code", "fix"),
+    [
+        (lambda back, share: back * share, joined_otherwise, "GC411", "np.hstack([one, two, three"),
+        (lambda back, share: 0.0, joined, "GC407", "share * state"),
+    ],
+)
+def test_where_signs_decide_the_shapes_the_points_are_taken_nearer(carry, join, code, fix):
+    start = np.random.default_rng(62)
+    params = {"U": start.normal(size=(3, 12)), "V": start.normal(size=(4, 12))}
+    report = gradcheck.check(
+        lambda p: run_of_halves(p)[0], params, lambda p: halves_grad(p, carry, join)
+    )
+    assert report.findings[0].code == code
+    assert fix in report.findings[0].fix
