@@ -142,6 +142,6 @@ def _number_to_drop(expression: str, factor: float) -> str:
 
 def called(number: float, text: ast.expr | None) -> str:
     """Return the name of a constant, or the number."""
-    if isinstance(text, ast.Name | ast.Attribute):
+    if isinstance(text, ast.Name | ast.Attribute | ast.Subscript):
         return f"`{ast.unparse(text)}`"
     return f"{number:.6g}"

@@ -10,7 +10,6 @@ import numpy as np
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.constant_factors import (
@@ -24,8 +23,8 @@ from gradcheck.trace.causes.constant_factors import (
     kept_share,
     written_factor,
 )
-from gradcheck.trace.causes.penalties import is_square, penalty_derivatives
-from gradcheck.trace.causes.term_causes import remainders
+from gradcheck.trace.causes.penalties import is_square, makes_penalty
+from gradcheck.trace.causes.term_causes import inverse_cause, remainders
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.locating.state import State
@@ -132,6 +131,20 @@ def _of_size_at_hand(scaled: _Scaled) -> Cause | None:
                 words = f"{size} stands where {other} belongs"
                 verb = "divide" if divides else "multiply"
                 return Cause(fault.OTHER_SIZE, words, f"{verb} by {other}, not by {size}")
+    return None
+
+
+def _of_inverse(scaled: _Scaled) -> Cause | None:
+    """Return the cause if it is multiplied by what it has to be divided by, or the reverse."""
+    node = scaled.node
+    divides = node.operation == "divide"
+    for position, argument in enumerate(node.arguments if node.operation in SCALES else ()):
+        number = abs(constant_of(argument, scaled.state.tape) or 0.0)
+        if number in (0, 1) or (divides and position == 0):
+            continue
+        if is_about(scaled.ratio, number**-2 if divides else number**2):
+            constant = called(number, operand_text(node.source, position))
+            return inverse_cause(divides, constant)
     return None
 
 
@@ -255,7 +268,7 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
         quantity.kind == VALUE and quantity.node in parameters.values()
         for quantity in search.known.explaining(actual)
     )
-    is_penalty = _makes_penalty(index, mend.factor, points, state)
+    is_penalty = makes_penalty(index, mend.factor, points, state)
     if not (is_parameter or is_penalty) or any(
         same(actual, [point.loss_nodes[node].value for point in points])
         and state.tape[index].is_leaf
@@ -269,24 +282,12 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
     return Cause(fault.PENALTY_WRONG, words)
 
 
-def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: State) -> bool:
-    """True if `factor` times a value, or a product of it, is a penalty's derivative up to sign."""
-    made = [index]
-    while len(users := state.consumers[made[-1]]) == 1 and state.tape[users[0]].operation in SCALES:
-        made.append(users[0])
-    return any(
-        same([sign * factor * values[value] for values in state.values], right)
-        for _, right in penalty_derivatives(points)
-        for value in made
-        for sign in (1, -1)
-    )
-
-
 CAUSES = (
     _of_penalty,
     _of_sign,
     _of_written_number,
     _of_size_at_hand,
+    _of_inverse,
     _of_dropout,
     _of_mean,
     _of_mean_and_two,
