@@ -1,5 +1,7 @@
 """Bugs in loops over time, layers and samples: the line, the name, and what to write."""
 
+import itertools
+
 import numpy as np
 import pytest
 from named_bugs import first_finding
@@ -518,3 +520,59 @@ def test_where_signs_decide_the_shapes_the_points_are_taken_nearer(carry, join, 
     )
     assert report.findings[0].code == code
     assert fix in report.findings[0].fix
+
+
+TUNE = [2, 0, 3, 1, 1, 3, 0, 1]
+
+
+def sung(p):
+    state, kept, loss = np.zeros(4), [], 0.0
+    for note, following in itertools.pairwise(TUNE):
+        before, state = state, np.tanh(p["I"][:, note] + p["H"] @ state)
+        scores = p["O"] @ state + p["c"]
+        chances = np.exp(scores) / np.sum(np.exp(scores))
+        loss -= np.log(chances[following])
+        kept.append((note, before, state, chances))
+    return loss, kept
+
+
+def clipped_grad(p):
+    found = {name: np.zeros_like(value) for name, value in p.items()}
+    back = np.zeros(4)
+    for note, before, state, chances in reversed(sung(p)[1]):
+        off = chances.copy()
+        off[note] -= 1  # the note that is heard, not the one that follows
+        found["O"] += np.outer(off, state)
+        found["c"] += off
+        inner = (p["O"].T @ off + back) * (1 - state**2)
+        found["I"][:, note] += inner
+        found["H"] += np.outer(inner, before)
+        back = p["H"].T @ inner
+    for part in found.values():
+        np.clip(part, -5, 5, out=part)
+    return found
+
+
+def test_a_clip_that_cuts_nothing_off_hides_no_bug_before_it():
+    draw = np.random.default_rng(64)
+    shapes = {"I": (4, 4), "H": (4, 4), "O": (4, 4), "c": (4,)}
+    params = {name: 0.4 * draw.normal(size=shape) for name, shape in shapes.items()}
+    report = gradcheck.check(lambda p: sung(p)[0], params, clipped_grad)
+    assert [finding.expression for finding in report.errors] == ["off[note]"]
+    assert set(report.errors[0].blocks) == set(params)
+
+
+def drawn_away(p):
+    """A loss with one draw for each word that is not meant, and its gradient."""
+    loss, found = 0.0, np.zeros_like(p)
+    for away in (1, 3, 4, 2, 4):
+        far = 1 / (1 + np.exp(p[away] @ p[0]))
+        loss -= np.log(far)
+        found[0] += far * p[away]  # 1 - far
+        found[away] += (1 - far) * p[0]
+    return loss, found
+
+
+def test_what_to_write_is_said_in_code_where_it_is_at_hand():
+    report = gradcheck.check(drawn_away, 0.5 * np.random.default_rng(65).normal(size=(5, 3)))
+    assert report.findings[0].fix.replace("1.0", "1") == "write `1 - far` for `far`"
