@@ -77,7 +77,7 @@ def test_a_gaussian_process_is_followed_to_the_wrong_expression():
 
 def test_a_trace_of_an_elementwise_product_is_told():
     draw = np.random.default_rng(66)
-    near = np.exp(-np.subtract.outer(draw.normal(size=6), draw.normal(size=6)) ** 2)
+    near = np.exp(-(np.subtract.outer(draw.normal(size=6), draw.normal(size=6)) ** 2))
     base, seen = near @ near.T + np.eye(6), draw.normal(size=6)
 
     def loss(p):
