@@ -47,7 +47,8 @@ LITERAL_SECONDS = 0.02
 """Seconds that the literal tier of a recognised network may take, unless all entries are asked for;
 shared lines give the same derivatives in a fraction of the time."""
 
-NOTHING: Mapping[str, Any] = {}
+Known = Mapping[str, Any]
+NOTHING: Known = {}
 
 
 class NothingToCompareError(Exception):
@@ -92,11 +93,7 @@ def carried_out(
 
 
 def _stages(
-    problem: Problem,
-    options: Options,
-    heard: Heard,
-    begin: Begin,
-    known: Mapping[str, Any] = NOTHING,
+    problem: Problem, options: Options, heard: Heard, begin: Begin, known: Known = NOTHING
 ) -> Report:
     """All stages; `known` is what the preflight cannot see at a point that is not the user's."""
     rng = generator(options.seed)
@@ -156,7 +153,7 @@ def _stages(
 
 def _elsewhere(
     point: Point, preflight: Preflight, rng: np.random.Generator
-) -> Iterator[tuple[Problem, dict[str, Any]]]:
+) -> Iterator[tuple[Problem, Known]]:
     """Other parameters at which a gradient is wrong that is right at the user's, and what is known.
 
     A gradient held for one point and one that zeros hide bugs of are told apart by the rules.
