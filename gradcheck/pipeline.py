@@ -161,7 +161,7 @@ def _elsewhere(
     stale = beside_the_first(point, preflight.unmoved, rng) if preflight.unmoved else None
     if stale is not None:
         yield stale, {"kept": True}
-    hidden = wrong_off_zero(point, rng)
+    hidden = wrong_off_zero(point, preflight.unmoved, rng)
     if hidden is not None:
         yield hidden.problem, {"moved_off": hidden.names}
 

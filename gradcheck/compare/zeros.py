@@ -39,10 +39,13 @@ class OffZero:
     names: tuple[str, ...]
 
 
-def wrong_off_zero(point: Point, rng: np.random.Generator) -> OffZero | None:
+def wrong_off_zero(
+    point: Point, unmoved: Sequence[str], rng: np.random.Generator
+) -> OffZero | None:
     """The problem with its zero blocks moved, if the gradient is right at the point and not there.
 
-    A layer's backward pass is not given the point, and may hold what it needs of it.
+    A gradient that was the same at another point (`unmoved`) may be held for this one. A layer's
+    backward pass is not given the point, and may hold what it needs of it.
     """
     problem = point.problem
     at_zero = [block.verdict == "ok" and not np.any(block.value) for block in point.blocks]
@@ -55,20 +58,22 @@ def wrong_off_zero(point: Point, rng: np.random.Generator) -> OffZero | None:
         value + OFF_ZERO * own.standard_normal(value.shape) if zero else value
         for value, zero in zip(point.values, at_zero, strict=True)
     ]
-    if not _is_wrong_at(point, moved, own):
+    if not _is_wrong_at(point, moved, unmoved, own):
         return None
     others = [
         value if zero else value * (1 + OFF_ZERO * own.standard_normal(value.shape))
         for value, zero in zip(point.values, at_zero, strict=True)
     ]
-    if not all(at_zero) and _is_wrong_at(point, others, own):
+    if not all(at_zero) and _is_wrong_at(point, others, unmoved, own):
         return None
     names = tuple(block.name for block, zero in zip(point.blocks, at_zero, strict=True) if zero)
     values = problem.parameters.rounded(moved)
     return OffZero(replace(problem, parameters=replace(problem.parameters, values=values)), names)
 
 
-def _is_wrong_at(point: Point, values: Sequence[Array], rng: np.random.Generator) -> bool:
+def _is_wrong_at(
+    point: Point, values: Sequence[Array], unmoved: Sequence[str], rng: np.random.Generator
+) -> bool:
     """Whether the gradient is wrong at other parameters: along a direction, then in a few entries.
 
     False if a function fails there.
@@ -91,7 +96,9 @@ def _is_wrong_at(point: Point, values: Sequence[Array], rng: np.random.Generator
     except (UserCodeError, UsageError):
         return False
     return not there.interrupted and any(
-        judge_block(block, None, there.scale).failed for block in there.blocks
+        judge_block(block, None, there.scale).failed
+        for block in there.blocks
+        if block.name not in unmoved
     )
 
 
