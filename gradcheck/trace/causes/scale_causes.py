@@ -16,6 +16,7 @@ from gradcheck.trace.causes.constant_factors import (
     CLOSE,
     SCALES,
     called,
+    constant_in_loss,
     divisors_of,
     has_axis,
     is_about,
@@ -224,26 +225,14 @@ def _of_length(scaled: _Scaled) -> Cause | None:
 
 
 def _of_constant_in_loss(scaled: _Scaled) -> Cause | None:
-    """Return the cause if a constant of the loss, as a temperature, is missing or used twice."""
-    nodes, ratio = scaled.loss_nodes, scaled.ratio
-    for node in nodes:
-        name = node.operation
-        if name not in ("divide", "multiply") or node.place is None:
-            continue
-        for position, argument in enumerate(node.arguments):
-            number = constant_of(argument, nodes) or 0.0
-            if number <= 0 or number == 1:
-                continue
-            constant = called(number, operand_text(node.source, position))
-            does = "divides" if name == "divide" else "multiplies"
-            which = f"the loss {does} by {constant} (line {node.place.line})"
-            left_out, twice = (number, 1 / number) if name == "divide" else (1 / number, number)
-            if is_about(ratio, left_out):
-                return Cause(fault.SCALE, f"{which}, and this does not", f"{name} by {constant}")
-            if is_about(ratio, twice) and number in scaled.constants:
-                words = f"{which}, and this does so once more"
-                return Cause(fault.SCALE, words, f"{name} by {constant} once")
-    return None
+    """Return the cause if a constant of the loss, as a temperature, is missing or another."""
+    node, tape = scaled.node, scaled.state.tape
+    own = [
+        (position, number)
+        for position, argument in enumerate(node.arguments if node.operation in SCALES else ())
+        if (number := constant_of(argument, tape)) and (node.operation, position) != ("divide", 0)
+    ]
+    return constant_in_loss(scaled.loss_nodes, scaled.ratio, scaled.constants, node, own)
 
 
 def _excess(ratio: float) -> str:
