@@ -225,7 +225,12 @@ def _of_length(scaled: _Scaled) -> Cause | None:
 
 
 def _of_constant_in_loss(scaled: _Scaled) -> Cause | None:
-    """Return the cause if a constant of the loss, as a temperature, is missing or another."""
+    """Return the cause if a constant of the loss, as a temperature, is missing or used twice."""
+    return constant_in_loss(scaled.loss_nodes, scaled.ratio, scaled.constants, scaled.node, ())
+
+
+def _of_other_constant(scaled: _Scaled) -> Cause | None:
+    """Return the cause if another constant stands here than the loss has."""
     node, tape = scaled.node, scaled.state.tape
     own = [
         (position, number)
@@ -285,5 +290,6 @@ CAUSES = (
     _of_quotient,
     _of_constant_in_loss,
     _of_length,
+    _of_other_constant,
 )
 """What may explain a factor, the most specific first."""
