@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from gradcheck.compare.endings import within_jumps
 from gradcheck.compare.first_call import beside_the_first
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
+from gradcheck.compare.zeros import wrong_off_zero
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
 from gradcheck.diagnose.excuses import excuse
 from gradcheck.finding import Finding
@@ -44,6 +46,9 @@ OWN_STREAM = 0x67726164
 LITERAL_SECONDS = 0.02
 """Seconds that the literal tier of a recognised network may take, unless all entries are asked for;
 shared lines give the same derivatives in a fraction of the time."""
+
+Known = Mapping[str, Any]
+NOTHING: Known = {}
 
 
 class NothingToCompareError(Exception):
@@ -88,9 +93,9 @@ def carried_out(
 
 
 def _stages(
-    problem: Problem, options: Options, heard: Heard, begin: Begin, kept: bool = False
+    problem: Problem, options: Options, heard: Heard, begin: Begin, known: Known = NOTHING
 ) -> Report:
-    """All stages; with `kept` the gradient is known to be right where it was asked first."""
+    """All stages; `known` is what the preflight cannot see at a point that is not the user's."""
     rng = generator(options.seed)
     if options.noise:
         problem = replace(problem, noise=options.noise)
@@ -117,13 +122,11 @@ def _stages(
         effort=Effort(literal, options.workers, begin, allowed),
     )
     point = compare(point, plan, rng)
-    if preflight.unmoved and not kept and not boxed:
-        stale = beside_the_first(point, preflight.unmoved, rng)
-        report = None if stale is None else _stages(stale, options, heard, begin, kept=True)
-        if report is not None and report.verdict == "fail":
+    for elsewhere, said in () if known or boxed else _elsewhere(point, preflight, rng):
+        report = _stages(elsewhere, options, heard, begin, said)
+        if report.verdict == "fail":
             return report
-    if kept:
-        preflight = replace(preflight, kept=True)
+    preflight = replace(preflight, **known)
     coverage = selection.coverage
     if point.tie is not None:
         coverage = all_entries(problem.parameters)
@@ -146,6 +149,21 @@ def _stages(
         diagnosis = with_line(point, diagnosis, repaired, begin("edits", 0))
     report = build_report(point, preflight, coverage, diagnosis, options, heard)
     return report if repaired is None else replace(report, repair=repaired)
+
+
+def _elsewhere(
+    point: Point, preflight: Preflight, rng: np.random.Generator
+) -> Iterator[tuple[Problem, Known]]:
+    """Other parameters at which a gradient is wrong that is right at the user's, and what is known.
+
+    A gradient held for one point and one that zeros hide bugs of are told apart by the rules.
+    """
+    stale = beside_the_first(point, preflight.unmoved, rng) if preflight.unmoved else None
+    if stale is not None:
+        yield stale, {"kept": True}
+    hidden = wrong_off_zero(point, preflight.unmoved, rng)
+    if hidden is not None:
+        yield hidden.problem, {"moved_off": hidden.names}
 
 
 def _with_inner(report: Report, problem: Problem, options: Options) -> Report:

@@ -32,8 +32,7 @@ from gradcheck.user.steps import ADAPTIVE
 REPEATABLE = 1e-6
 """A loss that is called twice may differ by this much, relatively."""
 
-REPEATS = 2
-ASKED_AGAIN = 9
+REPEATS, ASKED_AGAIN = 2, 9
 """Further calls of a quick loss in a row: it may take new data only now and then."""
 
 QUICK = 0.01
@@ -65,6 +64,7 @@ class Preflight:
         overwritten: the names of blocks whose returned gradient the next call changed.
         unmoved: the names of blocks whose gradient was the same, bit for bit, at another point.
         kept: whether the gradient is known to be right only at the point where it was asked first.
+        moved_off: the names of blocks that were moved off zero, where all was right.
         ignored: the names of blocks that the loss does not depend on, however far they are moved.
         without_upstream: the gradients of a layer that are nonzero for a zero upstream gradient.
         noise: the error of the values of the loss, if the user stated it.
@@ -77,6 +77,7 @@ class Preflight:
     overwritten: tuple[str, ...] = ()
     unmoved: tuple[str, ...] = ()
     kept: bool = False
+    moved_off: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     without_upstream: Mapping[str, Array] = field(default_factory=dict)
     evaluations: int = 1

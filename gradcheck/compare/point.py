@@ -114,7 +114,10 @@ class Point:
 
     def nudged(self, size: float, rng: np.random.Generator) -> Point | None:
         """A nearby point, blocks moved by a share of their spread; None without a finite loss."""
-        values = self.problem.parameters.nudged(self.values, size, rng)
+        return self.moved_to(self.problem.parameters.nudged(self.values, size, rng))
+
+    def moved_to(self, values: Sequence[Array]) -> Point | None:
+        """The point at other parameters, of which only the loss is known; None if not finite."""
         center = self.problem.loss(values)
         if not np.isfinite(center):
             return None

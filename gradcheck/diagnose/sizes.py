@@ -42,9 +42,9 @@ class Sizes:
         return meanings[0] if len(meanings) == 1 and length > 1 else None
 
     def shape_words(self, shape: tuple[int, ...]) -> str:
-        """Return a shape with its axes in words, `(32, 100) samples x outputs`."""
-        words = [self.axis_words(length) for length in shape]
-        return f"{shape} {' x '.join(word or '?' for word in words)}" if any(words) else str(shape)
+        """Return a shape with its axes in words if all are known, `(32, 100) samples x outputs`."""
+        words = [word for length in shape if (word := self.axis_words(length))]
+        return f"{shape} {' x '.join(words)}" if len(words) == len(shape) > 0 else str(shape)
 
 
 def read_sizes(problem: Problem, view: NetworkView | None) -> Sizes:

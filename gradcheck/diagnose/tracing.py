@@ -20,8 +20,11 @@ from gradcheck.trace.fault import LOSS_CHANGED
 SECONDS = 8.0
 """The time limit of the search."""
 
-NUDGES = (0.3, 0.1, 0.3, 0.05)
-"""The distances of the further points at which both functions are traced, in a block's spread."""
+NUDGES = (0.3, 0.1, 0.3, 0.05, 0.01, 0.01, 1e-3, 1e-3)
+"""The distances of the further points at which both functions are traced, in a block's spread.
+
+The near ones are for functions that do something else further off, as a sigmoid by masks does.
+"""
 
 
 class Judge:

@@ -164,6 +164,12 @@ def _convention_notes(problem: Problem) -> Iterable[str]:
 
 
 def _state_notes(point: Point, preflight: Preflight) -> Iterable[str]:
+    if preflight.moved_off:
+        names = [shortened(name) for name in preflight.moved_off]
+        yield (
+            f"your gradient is right where {listed(names)} {verb(names, 'is', 'are')} zero, which "
+            f"hides the bug; the verdicts are for {verb(names, 'it', 'them')} moved off zero"
+        )
     if preflight.not_zero:
         yield (
             f"under an upstream gradient of zero, your gradient of {listed(preflight.not_zero)} is "

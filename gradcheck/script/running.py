@@ -36,6 +36,7 @@ from gradcheck.script.state import (
     leaves,
     take_snapshot,
 )
+from gradcheck.user.number import carried
 
 SNAPSHOTS = 3
 """Number of iterations of the loop that are kept; the script is stopped at the last of them."""
@@ -148,7 +149,7 @@ class Run:
     def see(self, number: int, value: Any) -> Any:
         """Hook around a number that may be the loss."""
         if self._seen is not None:
-            first = value[0] if isinstance(value, tuple) and value else value
+            first = carried(value[0] if isinstance(value, tuple) and value else value)
             if isinstance(first, float | np.ndarray | np.floating) and np.size(first) == 1:
                 self._note(number, first if self._seen.wanted else float(np.ravel(first)[0]))
         return value

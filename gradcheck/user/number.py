@@ -29,9 +29,7 @@ def as_number(returned: Any) -> float:
         )
     if np.ma.is_masked(bounded(returned)):
         raise UsageError("your loss returned a masked number; fill the mask, or leave it out")
-    if is_object(returned) and isinstance(getattr(returned, "data", None), NUMBER):
-        returned = returned.data  # a number of the user's own autodiff engine
-    returned = to_array(returned)
+    returned = to_array(carried(returned))
     array = np.asarray(returned) if not isinstance(returned, str | dict) else np.empty(0)
     if array.dtype.kind == "c" and array.size == 1:
         number = complex(array.reshape(-1)[0])
@@ -47,6 +45,12 @@ def as_number(returned: Any) -> float:
             f"your loss returned {describe(returned)}; it must return one number{hint}"
         )
     return float(array.reshape(-1)[0])
+
+
+def carried(value: Any) -> Any:
+    """The number in an object of the user's own autodiff engine; any other value as it is."""
+    held = getattr(value, "data", None) if is_object(value) else None
+    return held if isinstance(held, NUMBER) else value
 
 
 def as_pair(returned: Any) -> tuple[Any, Any]:

@@ -272,3 +272,65 @@ def test_rows_of_a_jacobian_without_a_cause_are_one_finding():
 
     report = gradcheck.check_jacobian(both, np.array([1.3, 0.6]), wrong)
     assert len([one for one in report.findings if one.severity == "error"]) == 1
+
+
+THINNED = """
+PAGES, MARKS = rng.normal(size=(9, 4)), rng.normal(size=(9, 2))
+SHARE = 0.7
+KEPT = [(rng.uniform(size=(9, 5)) < SHARE).astype(float) for _ in range(2)]
+
+def params():
+    sizes = [(4, 5), (5, 5), (5, 2)]
+    return {f"M{n}": rng.normal(size=size) for n, size in enumerate(sizes)}
+
+def rectified(back, z):
+    return np.where(SIGN > 0, back, 0.0)
+
+def layers(p):
+    out, kept = PAGES, []
+    for n, mask in enumerate(KEPT):
+        z = out @ p[f"M{n}"]
+        kept.append((out, z))
+        out = np.maximum(z, 0) * mask / SHARE
+    return out, kept
+
+def loss(p):
+    return 0.5 * np.sum((layers(p)[0] @ p["M2"] - MARKS) ** 2)
+
+def grad(p):
+    out, kept = layers(p)
+    error = out @ p["M2"] - MARKS
+    found, back = {"M2": out.T @ error}, error @ p["M2"].T
+    for n in (1, 0):
+        below, z = kept[n]
+        back = back * KEPT[n] OP SHARE
+        back = rectified(back, z)
+        found[f"M{n}"] = below.T @ back
+        back = back @ p[f"M{n}"].T
+    return found
+"""
+
+
+@pytest.mark.parametrize(
+    ("sign", "operator", "line", "code", "fix"),
+    [
+        # a factor in every layer is one fault at one line
+        ("z", "*", "back = back * KEPT[n] * SHARE", "GC418", "divide by `SHARE`"),
+        # a helper that is given both chose the wrong one itself
+        (
+            "back",
+            "/",
+            "return np.where(back > 0, back, 0.0)",
+            "GC307",
+            "write `z > 0` for `back > 0`",
+        ),
+    ],
+)
+def test_a_slip_in_a_layer_is_blamed_once_where_it_was_made(
+    sign, operator, line, code, fix, tmp_path
+):
+    text = THINNED.replace("SIGN", sign).replace("OP", operator)
+    module = module_of(HEAD + text, tmp_path / "thinned.py")
+    report = gradcheck.check(module.loss, module.params(), module.grad)
+    (found,) = report.errors
+    assert (found.location.source.strip(), found.code, found.fix) == (line, code, fix)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gradcheck
+from gradcheck.diagnose.sizes import Sizes
 
 RNG = np.random.default_rng(17)
 X, Y = RNG.normal(size=(7, 3)), RNG.normal(size=(7, 2))
@@ -157,3 +158,10 @@ def test_a_sum_that_keeps_axes_is_told_where_it_is_made(tmp_path):
     assert (finding.code, finding.location.line) == ("GC202", 11)
     assert finding.message.startswith("np.sum(upstream * self.x, axis=(0, 2), keepdims=True) is (1")
     assert finding.fix.endswith("keepdims=True).reshape(3, 1)")
+
+
+def test_axes_are_named_only_where_all_are_known():
+    sizes = Sizes(batch_size=6, outputs=2, features=None)
+    assert sizes.shape_words((6, 2)) == "(6, 2) samples x outputs"
+    assert sizes.shape_words((4, 6)) == "(4, 6)"
+    assert sizes.shape_words(()) == "()"

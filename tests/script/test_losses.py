@@ -462,3 +462,32 @@ def test_a_printed_sum_of_numbers_is_one_number(outcome):
     found = outcome(text)
     assert found.script.loss == shown.partition(", ")[2]
     assert found.report.ok
+
+
+ENGINE = """
+class Cell:
+    def __init__(self, data, sources=()):
+        self.data, self.sources, self.grad = np.asarray(data), sources, 0.0
+
+    def squared(self, wanted):
+        cell = Cell(np.mean((self.data - wanted) ** 2), (self,))
+        cell.back = lambda: self.data - wanted
+        return cell
+
+
+for turn in range(30):
+    guess = Cell(x @ w)
+    loss = guess.squared(t)
+    g = x.T @ loss.back() * FACTOR / len(t)
+    w = w - 0.05 * g
+    if turn % 9 == 0:
+        print("turn", turn, float(loss.data))
+"""
+
+
+def test_a_loss_may_be_an_object_of_the_scripts_own_engine(outcome):
+    right = outcome(ENGINE.replace("FACTOR", "2"))
+    assert right.script.loss == "loss"
+    assert right.report.ok, str(right.report)
+    wrong = outcome(ENGINE.replace("FACTOR", "1"))
+    assert [one.code for one in wrong.report.findings if one.severity == "error"] == ["GC103"]

@@ -1,5 +1,7 @@
 """Bugs in loops over time, layers and samples: the line, the name, and what to write."""
 
+import itertools
+
 import numpy as np
 import pytest
 from named_bugs import first_finding
@@ -457,3 +459,120 @@ def test_a_softmax_whose_derivative_is_made_entry_by_entry_is_told(entry, code):
     )
     assert report.findings[0].code == code, report
     assert "keepdims=True" in report.findings[0].fix, report
+
+
+def by_halves(z):
+    """A sigmoid that takes either side by a mask: its shapes change with the signs."""
+    below = z < 0
+    shrunk = np.zeros_like(z)
+    shrunk[~below] = np.exp(-z[~below])
+    shrunk[below] = np.exp(z[below])
+    return np.where(below, shrunk, 1.0) / (1 + shrunk)
+
+
+MANY_WEEKS = np.random.default_rng(61).normal(size=(5, 8, 3))
+
+
+def run_of_halves(p):
+    state, kept, loss = np.zeros((8, 4)), [], 0.0
+    for week in MANY_WEEKS:
+        gates = by_halves(week @ p["U"] + state @ p["V"])
+        share, fresh, leaving = gates[:, :4], gates[:, 4:8], gates[:, 8:]
+        kept.append((week, state, share, fresh, leaving))
+        state = share * state + fresh * leaving
+        loss += 0.5 * np.sum(state**2)
+    return loss, state, kept
+
+
+def halves_grad(p, carry, join):
+    _, back, kept = run_of_halves(p)
+    found = {"U": np.zeros((3, 12)), "V": np.zeros((4, 12))}
+    for week, before, share, fresh, leaving in reversed(kept):
+        one = back * before * share * (1 - share)
+        two = back * leaving * fresh * (1 - fresh)
+        gates = join(one, two, back * fresh * leaving * (1 - leaving))
+        found["U"] += week.T @ gates
+        found["V"] += before.T @ gates
+        back = before + carry(back, share) + gates @ p["V"].T
+    return found
+
+
+def joined(one, two, three):
+    return np.hstack([one, two, three])
+
+
+def joined_otherwise(one, two, three):
+    return np.hstack([two, one, three])
+
+
+@pytest.mark.parametrize(
+    ("carry", "join", "code", "fix"),
+    [
+        (lambda back, share: back * share, joined_otherwise, "GC411", "np.hstack([one, two, three"),
+        (lambda back, share: 0.0, joined, "GC407", "share * state"),
+    ],
+)
+def test_where_signs_decide_the_shapes_the_points_are_taken_nearer(carry, join, code, fix):
+    start = np.random.default_rng(62)
+    params = {"U": start.normal(size=(3, 12)), "V": start.normal(size=(4, 12))}
+    report = gradcheck.check(
+        lambda p: run_of_halves(p)[0], params, lambda p: halves_grad(p, carry, join)
+    )
+    assert report.findings[0].code == code
+    assert fix in report.findings[0].fix
+
+
+TUNE = [2, 0, 3, 1, 1, 3, 0, 1]
+
+
+def sung(p):
+    state, kept, loss = np.zeros(4), [], 0.0
+    for note, following in itertools.pairwise(TUNE):
+        before, state = state, np.tanh(p["I"][:, note] + p["H"] @ state)
+        scores = p["O"] @ state + p["c"]
+        chances = np.exp(scores) / np.sum(np.exp(scores))
+        loss -= np.log(chances[following])
+        kept.append((note, before, state, chances))
+    return loss, kept
+
+
+def clipped_grad(p):
+    found = {name: np.zeros_like(value) for name, value in p.items()}
+    back = np.zeros(4)
+    for note, before, state, chances in reversed(sung(p)[1]):
+        off = chances.copy()
+        off[note] -= 1  # the note that is heard, not the one that follows
+        found["O"] += np.outer(off, state)
+        found["c"] += off
+        inner = (p["O"].T @ off + back) * (1 - state**2)
+        found["I"][:, note] += inner
+        found["H"] += np.outer(inner, before)
+        back = p["H"].T @ inner
+    for part in found.values():
+        np.clip(part, -5, 5, out=part)
+    return found
+
+
+def test_a_clip_that_cuts_nothing_off_hides_no_bug_before_it():
+    draw = np.random.default_rng(64)
+    shapes = {"I": (4, 4), "H": (4, 4), "O": (4, 4), "c": (4,)}
+    params = {name: 0.4 * draw.normal(size=shape) for name, shape in shapes.items()}
+    report = gradcheck.check(lambda p: sung(p)[0], params, clipped_grad)
+    assert [finding.expression for finding in report.errors] == ["off[note]"]
+    assert set(report.errors[0].blocks) == set(params)
+
+
+def drawn_away(p):
+    """A loss with one draw for each word that is not meant, and its gradient."""
+    loss, found = 0.0, np.zeros_like(p)
+    for away in (1, 3, 4, 2, 4):
+        far = 1 / (1 + np.exp(p[away] @ p[0]))
+        loss -= np.log(far)
+        found[0] += far * p[away]  # 1 - far
+        found[away] += (1 - far) * p[0]
+    return loss, found
+
+
+def test_what_to_write_is_said_in_code_where_it_is_at_hand():
+    report = gradcheck.check(drawn_away, 0.5 * np.random.default_rng(65).normal(size=(5, 3)))
+    assert report.findings[0].fix.replace("1.0", "1") == "write `1 - far` for `far`"

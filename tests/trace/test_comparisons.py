@@ -29,3 +29,18 @@ def grad(W):
 def test_the_penalty_of_a_hinge_loss_is_found_beside_its_comparison():
     report = gradcheck.check(loss, 0.1 * rng.normal(size=(4, 3)), grad)
     assert [finding.code for finding in report.findings] == ["GC604"]
+
+
+def pairs_loss(scores):
+    found = np.maximum(0, scores - scores[EACH, labels][:, None] + 1)
+    counts = np.sum(found > 0, axis=1)  # the label itself is among them
+    found[EACH, labels] = 0
+    down = (found > 0) / 9
+    down[EACH, labels] -= counts / 9
+    return found.sum() / 9, down
+
+
+def test_what_is_only_compared_is_no_derivative():
+    report = gradcheck.check(pairs_loss, 2 * rng.normal(size=(9, 3)))
+    assert report.verdict == "fail"
+    assert all("np.maximum" not in (finding.expression or "") for finding in report.findings)

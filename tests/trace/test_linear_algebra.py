@@ -73,3 +73,21 @@ def test_a_gaussian_process_is_followed_to_the_wrong_expression():
     assert [one.name for one in report.blocks if one.verdict == "wrong"] == ["rate"]
     assert report.findings[0].code == "GC103"
     assert "np.sum(outer * near * APART)" in report.findings[0].location.source
+
+
+def test_a_trace_of_an_elementwise_product_is_told():
+    draw = np.random.default_rng(66)
+    near = np.exp(-(np.subtract.outer(draw.normal(size=6), draw.normal(size=6)) ** 2))
+    base, seen = near @ near.T + np.eye(6), draw.normal(size=6)
+
+    def loss(p):
+        return 0.5 * seen @ np.linalg.solve(base + p[0] * near + p[0] * near.T, seen) + p[1] ** 2
+
+    def grad(p):
+        side = near + near.T
+        pulled = np.linalg.solve(base + p[0] * side, seen)
+        pull = np.outer(pulled, pulled)
+        return np.array([-0.5 * np.trace(pull * side), 2 * p[1]])
+
+    finding = gradcheck.check(loss, np.array([0.3, 0.7]), grad).findings[0]
+    assert (finding.code, finding.fix) == ("GC206", "write `pull @ side`")

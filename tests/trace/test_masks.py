@@ -73,3 +73,15 @@ def test_a_missing_mask_is_a_factor_and_no_slope(loss, grad, params, line, fix):
     finding = gradcheck.check(loss, params, grad).findings[0]
     assert (finding.code, finding.fix) == ("GC413", fix)
     assert line in finding.location.source
+
+
+def test_one_entry_that_a_penalty_leaves_out_is_told_by_its_place():
+    def ridge(w):
+        return 0.5 * np.mean((ROWS @ w - GOALS) ** 2) + 0.3 * w[1:] @ w[1:]
+
+    def ridge_grad(w):
+        return ROWS.T @ (ROWS @ w - GOALS) / 12 + 0.6 * w
+
+    finding = gradcheck.check(ridge, RNG.normal(size=3), ridge_grad).findings[0]
+    assert finding.expression == "0.6 * w"
+    assert finding.fix == "leave [0] out, as the loss does"

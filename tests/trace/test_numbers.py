@@ -205,3 +205,24 @@ def test_a_value_that_is_right_but_where_it_should_be_0_is_said_to_be_so():
     given, wanted = np.array([2.0, 3.0, -1.0]), np.array([2.0, 0.0, -1.0])
     found = Fault("value", None, (), "d * v", actual_value=given, expected_value=wanted)
     assert found.ratios == ": it is right in 2 of 3 entries, and should be 0 in the others"
+
+
+def test_another_root_than_the_loss_divides_by_is_told_by_its_text():
+    draw = np.random.default_rng(67)
+    asked, told = draw.normal(size=(5, 4)), draw.normal(size=(5, 3))
+    width, depth = 3, 7
+
+    def shares(w):
+        grown = np.exp(asked @ w @ told.T / np.sqrt(width))
+        return grown / grown.sum(axis=1, keepdims=True)
+
+    def loss(w):
+        return -np.log(shares(w)[np.arange(5), np.arange(5)]).sum()
+
+    def grad(w):
+        off = (shares(w) - np.eye(5)) / np.sqrt(depth)
+        return asked.T @ off @ told
+
+    finding = gradcheck.check(loss, 0.3 * draw.normal(size=(4, 3)), grad).findings[0]
+    assert finding.fix == "divide by `np.sqrt(width)`"
+    assert finding.expression == "(shares(w) - np.eye(5)) / np.sqrt(depth)"

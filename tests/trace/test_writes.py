@@ -65,3 +65,23 @@ def test_what_is_read_from_an_object_was_chosen_where_it_is_read(calls, level):
         SimpleNamespace(code=bent.__code__, place=SimpleNamespace(source=one)) for one in texts
     ]
     assert level_of_attribute(ast.Name("z"), chain, len(calls)) == level
+
+
+def framed(picture, frame=0):
+    wide = np.pad(picture, frame)
+    return wide[1:] * wide[:-1], (wide, frame)
+
+
+def framed_backward(upstream, kept):
+    wide, frame = kept
+    found = np.zeros_like(wide)
+    found[1:] += upstream * wide[:-1]
+    found[:-1] += upstream * wide[1:]
+    return found[frame:-frame, frame:-frame]
+
+
+def test_a_slice_that_ends_at_minus_nothing_is_told():
+    report = gradcheck.check_layer(framed, framed_backward, RNG.normal(size=(4, 3)))
+    assert [finding.code for finding in report.findings] == ["GC202"]
+    assert report.findings[0].expression == "found[frame:-frame, frame:-frame]"
+    assert "-0" in report.findings[0].fix

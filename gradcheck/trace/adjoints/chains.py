@@ -77,6 +77,17 @@ def _parts(
     return [(operand, g * part) for operand, part in cache[node.index] if part.shape == g.shape]
 
 
+def ends_of_chains(nodes: Sequence[Node], users: Sequence[Sequence[int]], begin: int) -> list[int]:
+    """Return the values to which chains may lead from `begin`, in order."""
+    ends: set[int] = set()
+    latest = {begin}
+    for _ in range(REACH):
+        next_ones = {user for index in latest for user in users[index]} - ends
+        latest = {index for index in next_ones if nodes[index].operation in CHAIN}
+        ends |= latest
+    return sorted(ends)
+
+
 def stays_inside(begin: int, inside: set[int], above: int, users: Sequence[Sequence[int]]) -> bool:
     """True if every path from `begin` to the end of a chain, of mask `above`, stays inside it."""
     seen, pending = {begin}, [begin]

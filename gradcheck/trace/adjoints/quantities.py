@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import groups_of, stacks_of
-from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, stays_inside
+from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, ends_of_chains, stays_inside
 from gradcheck.trace.adjoints.directional import bend_of
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import tangents_of
@@ -236,22 +236,24 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
                 )
 
 
-def slopes_around(points: Sequence[Point], begin: int) -> Iterator[Quantity]:
-    """Yield the slopes of functions of a value that are computed beside the loss.
+def slopes_around(points: Sequence[Point], begins: Sequence[int]) -> Iterator[Quantity]:
+    """Yield the slopes of functions of some values that are computed beside the loss.
 
     A cross-entropy of scores does not depend on the sigmoid that the same function computes.
     """
-    used = used_values(points[0])
+    used, nodes = used_values(points[0]), points[0].loss_nodes
     values = [[node.value for node in point.loss_nodes] for point in points]
-    for end in points[0].loss_nodes[begin + 1 :]:
-        if end.index in used or end.operation not in CHAIN or is_own(end):
-            continue
-        slopes = [
-            chained(point.loss_nodes, at_point, end.index, dict(enumerate(at_point)), {})
-            for point, at_point in zip(points, values, strict=True)
-        ]
-        if all(begin in by_value for by_value in slopes) and np.ptp(slopes[0][begin]):
-            yield Quantity(SLOPE, end.index, begin, tuple(by_value[begin] for by_value in slopes))
+    users = users_of(nodes)
+    for begin in begins:
+        for end in ends_of_chains(nodes, users, begin):
+            if end in used or is_own(nodes[end]):
+                continue
+            slopes = [
+                chained(point.loss_nodes, at_point, end, dict(enumerate(at_point)), {})
+                for point, at_point in zip(points, values, strict=True)
+            ]
+            if all(begin in by_value for by_value in slopes) and np.ptp(slopes[0][begin]):
+                yield Quantity(SLOPE, end, begin, tuple(by_value[begin] for by_value in slopes))
 
 
 def _are_usable(kind: str, several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[bool]:

@@ -169,7 +169,7 @@ class Compared:
     @cached_property
     def around(self) -> list[Quantity]:
         """The slopes of functions of these values that are computed beside the loss."""
-        return [slope for begin in self.derived_by for slope in slopes_around(self.points, begin)]
+        return list(slopes_around(self.points, self.derived_by))
 
     def arriving(self, node: int) -> Iterator[Arrays]:
         """Yield the adjoint of a value of the loss, or what the gradient may use in its place.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace import fault
+from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import USE, Mend
 from gradcheck.trace.record.graph import constant_of
@@ -142,6 +144,49 @@ def _number_to_drop(expression: str, factor: float) -> str:
 
 def called(number: float, text: ast.expr | None) -> str:
     """Return the name of a constant, or the number."""
-    if isinstance(text, ast.Name | ast.Attribute):
+    if isinstance(text, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
         return f"`{ast.unparse(text)}`"
     return f"{number:.6g}"
+
+
+def constant_in_loss(
+    nodes: Sequence[Node],
+    ratio: float,
+    constants: Container[float],
+    made: Node,
+    own: Sequence[tuple[int, float]],
+) -> Cause | None:
+    """Return the cause if a constant of the loss is missing, used twice, or another stands there.
+
+    Args:
+        nodes: the tape of the loss.
+        ratio: the wrong value over the right one.
+        constants: the numbers that the wrong value was scaled by on the way.
+        made: the operation that made it.
+        own: the position and the value of the constants of that operation.
+    """
+    for node in nodes:
+        name = node.operation
+        if name not in SCALES or node.place is None:
+            continue
+        for position, argument in enumerate(node.arguments):
+            number = constant_of(argument, nodes) or 0.0
+            if number <= 0 or number == 1:
+                continue
+            constant = called(number, operand_text(node.source, position))
+            does = "divides" if name == "divide" else "multiplies"
+            which = f"the loss {does} by {constant} (line {node.place.line})"
+            left_out, twice = (number, 1 / number) if name == "divide" else (1 / number, number)
+            if is_about(ratio, left_out):
+                return Cause(fault.SCALE, f"{which}, and this does not", f"{name} by {constant}")
+            if is_about(ratio, twice) and number in constants:
+                words = f"{which}, and this does so once more"
+                return Cause(fault.SCALE, words, f"{name} by {constant} once")
+            for at, other in own if name == made.operation else ():
+                text = operand_text(made.source, at)
+                if isinstance(text, ast.Constant | None) or number == other:
+                    continue
+                if is_about(ratio, number / other if name == "divide" else other / number):
+                    words = f"{which}, and this by `{ast.unparse(text)}`"
+                    return Cause(fault.SCALE, words, f"{name} by {constant}")
+    return None

@@ -213,8 +213,12 @@ def zeros_cause(compared: Compared) -> Cause | None:
     held = [value * kept for value, kept in zip(compared.actual, through, strict=True)]
     if not np.any(through[0]) or not same(held, compared.expected):
         return None
-    many = f"{np.count_nonzero(compared.actual[0] * ~through[0])} of {through[0].size}"
-    words = f"it is right but for {many} entries, which should be 0"
+    off = np.argwhere((compared.actual[0] != 0) & ~through[0])
+    if len(off) == 1 < through[0].size:
+        at = f"[{', '.join(map(str, off[0]))}]"
+        words = f"it is right but for its entry {at}, which should be 0"
+        return Cause(fault.FACTOR_MISSING, words, f"leave {at} out, as the loss does")
+    words = f"it is right but for {len(off)} of {through[0].size} entries, which should be 0"
     return Cause(fault.FACTOR_MISSING, words, "multiply by a mask that is 0 in these entries")
 
 

@@ -28,7 +28,7 @@ from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.loops import indices_in, names_in, names_of_loops
 
-JOINED = ("concatenate", "hstack")
+JOINED = ("concatenate", "hstack", "vstack")
 
 MOST_PARTS = 16
 """The number of alternatives that are tried for a number written as an index."""
@@ -58,20 +58,23 @@ def index_cause(compared: Compared) -> Cause | None:
 
 
 def order_cause(compared: Compared) -> Cause | None:
-    """Return the cause if a flat vector joins the right parts in another order."""
+    """Return the cause if an array joins the right parts in another order."""
     node, expected = compared.state.tape[compared.operand], compared.expected
-    if compared.is_use or node.operation not in JOINED or expected[0].ndim != 1:
+    if compared.is_use or node.operation not in JOINED:
         return None
     parts = [compared.state.at(one) for one in node.operands]
+    axis = _joined_along([part[0].shape for part in parts], expected[0].shape)
     order: list[int] = []
     start = 0
-    while len(order) < len(parts):
+    while axis is not None and len(order) < len(parts):
         rest = (one for one in range(len(parts)) if one not in order)
-        fitting = next((one for one in rest if _begins(parts[one], expected, start)), None)
+        fitting = next((one for one in rest if _begins(parts[one], expected, start, axis)), None)
         if fitting is None:
             return None
         order.append(fitting)
-        start += parts[fitting][0].size
+        start += parts[fitting][0].shape[axis]
+    if order == sorted(order):
+        return None
     numbers = ", ".join(str(one + 1) for one in order)
     written = expression_of(node.source)
     call = written if isinstance(written, ast.Call) and written.args else None
@@ -83,10 +86,22 @@ def order_cause(compared: Compared) -> Cause | None:
     return Cause(fault.PARTS_EXCHANGED, "its parts are right, and joined in another order", fix)
 
 
-def _begins(part: Arrays, whole: Arrays, start: int) -> bool:
-    """True if a part, flat, is what a vector has from an index on."""
-    size = part[0].size
-    return same([np.ravel(one) for one in part], [one[start : start + size] for one in whole])
+def _joined_along(parts: Sequence[tuple[int, ...]], whole: tuple[int, ...]) -> int | None:
+    """Return the axis along which arrays of these shapes make the whole; None if there is none."""
+    if any(len(part) != len(whole) for part in parts):
+        return None
+    for axis, length in enumerate(whole):
+        others = whole[:axis] + whole[axis + 1 :]
+        is_along = all(part[:axis] + part[axis + 1 :] == others for part in parts)
+        if is_along and sum(part[axis] for part in parts) == length:
+            return axis
+    return None
+
+
+def _begins(part: Arrays, whole: Arrays, start: int, axis: int) -> bool:
+    """True if a part is what an array has from an index along an axis on."""
+    place = (slice(None),) * axis + (slice(start, start + part[0].shape[axis]),)
+    return same(part, [one[place] for one in whole])
 
 
 def _agrees_in(order: Sequence[int], node: Node, compared: Compared) -> bool:

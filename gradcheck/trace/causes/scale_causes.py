@@ -10,13 +10,13 @@ import numpy as np
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.constant_factors import (
     CLOSE,
     SCALES,
     called,
+    constant_in_loss,
     divisors_of,
     has_axis,
     is_about,
@@ -24,8 +24,8 @@ from gradcheck.trace.causes.constant_factors import (
     kept_share,
     written_factor,
 )
-from gradcheck.trace.causes.penalties import is_square, penalty_derivatives
-from gradcheck.trace.causes.term_causes import remainders
+from gradcheck.trace.causes.penalties import is_square, makes_penalty
+from gradcheck.trace.causes.term_causes import inverse_cause, remainders
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.locating.state import State
@@ -135,6 +135,20 @@ def _of_size_at_hand(scaled: _Scaled) -> Cause | None:
     return None
 
 
+def _of_inverse(scaled: _Scaled) -> Cause | None:
+    """Return the cause if it is multiplied by what it has to be divided by, or the reverse."""
+    node = scaled.node
+    divides = node.operation == "divide"
+    for position, argument in enumerate(node.arguments if node.operation in SCALES else ()):
+        number = abs(constant_of(argument, scaled.state.tape) or 0.0)
+        if number in (0, 1) or (divides and position == 0):
+            continue
+        if is_about(scaled.ratio, number**-2 if divides else number**2):
+            constant = called(number, operand_text(node.source, position))
+            return inverse_cause(divides, constant)
+    return None
+
+
 def _of_dropout(scaled: _Scaled) -> Cause | None:
     kept = kept_share(scaled.loss_nodes, scaled.ratio)
     if kept is None:
@@ -212,25 +226,18 @@ def _of_length(scaled: _Scaled) -> Cause | None:
 
 def _of_constant_in_loss(scaled: _Scaled) -> Cause | None:
     """Return the cause if a constant of the loss, as a temperature, is missing or used twice."""
-    nodes, ratio = scaled.loss_nodes, scaled.ratio
-    for node in nodes:
-        name = node.operation
-        if name not in ("divide", "multiply") or node.place is None:
-            continue
-        for position, argument in enumerate(node.arguments):
-            number = constant_of(argument, nodes) or 0.0
-            if number <= 0 or number == 1:
-                continue
-            constant = called(number, operand_text(node.source, position))
-            does = "divides" if name == "divide" else "multiplies"
-            which = f"the loss {does} by {constant} (line {node.place.line})"
-            left_out, twice = (number, 1 / number) if name == "divide" else (1 / number, number)
-            if is_about(ratio, left_out):
-                return Cause(fault.SCALE, f"{which}, and this does not", f"{name} by {constant}")
-            if is_about(ratio, twice) and number in scaled.constants:
-                words = f"{which}, and this does so once more"
-                return Cause(fault.SCALE, words, f"{name} by {constant} once")
-    return None
+    return constant_in_loss(scaled.loss_nodes, scaled.ratio, scaled.constants, scaled.node, ())
+
+
+def _of_other_constant(scaled: _Scaled) -> Cause | None:
+    """Return the cause if another constant stands here than the loss has."""
+    node, tape = scaled.node, scaled.state.tape
+    own = [
+        (position, number)
+        for position, argument in enumerate(node.arguments if node.operation in SCALES else ())
+        if (number := constant_of(argument, tape)) and (node.operation, position) != ("divide", 0)
+    ]
+    return constant_in_loss(scaled.loss_nodes, scaled.ratio, scaled.constants, node, own)
 
 
 def _excess(ratio: float) -> str:
@@ -255,7 +262,7 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
         quantity.kind == VALUE and quantity.node in parameters.values()
         for quantity in search.known.explaining(actual)
     )
-    is_penalty = _makes_penalty(index, mend.factor, points, state)
+    is_penalty = makes_penalty(index, mend.factor, points, state)
     if not (is_parameter or is_penalty) or any(
         same(actual, [point.loss_nodes[node].value for point in points])
         and state.tape[index].is_leaf
@@ -269,24 +276,12 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
     return Cause(fault.PENALTY_WRONG, words)
 
 
-def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: State) -> bool:
-    """True if `factor` times a value, or a product of it, is a penalty's derivative up to sign."""
-    made = [index]
-    while len(users := state.consumers[made[-1]]) == 1 and state.tape[users[0]].operation in SCALES:
-        made.append(users[0])
-    return any(
-        same([sign * factor * values[value] for values in state.values], right)
-        for _, right in penalty_derivatives(points)
-        for value in made
-        for sign in (1, -1)
-    )
-
-
 CAUSES = (
     _of_penalty,
     _of_sign,
     _of_written_number,
     _of_size_at_hand,
+    _of_inverse,
     _of_dropout,
     _of_mean,
     _of_mean_and_two,
@@ -295,5 +290,6 @@ CAUSES = (
     _of_quotient,
     _of_constant_in_loss,
     _of_length,
+    _of_other_constant,
 )
 """What may explain a factor, the most specific first."""

@@ -62,9 +62,8 @@ def term_cause(compared: Compared) -> Cause | None:
     other = replace(node, function=inverse.function, keywords={})
     inverted = [evaluate(other, known) for known in compared.state.values]
     if inverse.part == "factor" and same(inverted, compared.expected):
-        ways = ("divided by", "multiplied by")
-        done, meant = ways if node.operation == "divide" else ways[::-1]
-        return Cause(inverse.surplus, f"it is {done} what it is to be {meant}")
+        text = operand_text(node.place.source, 1) if node.place else None
+        return inverse_cause(node.operation == "divide", f"`{ast.unparse(text)}`" if text else "it")
     for sign, which in ((1, "second"), (-1, "first")) if inverse.part == "term" else ():
         if same([sign * value for value in inverted], compared.expected):
             term = f"the {which} term"
@@ -79,6 +78,13 @@ def term_cause(compared: Compared) -> Cause | None:
             words = f"`{name}` is one {inverse.part} too many"
             return Cause(inverse.surplus, words, f"leave `{name}` out")
     return None
+
+
+def inverse_cause(divides: bool, operand: str) -> Cause:
+    """Return the cause of a product with what has to be divided by, or of such a quotient."""
+    done, meant = ("divided", "multiply") if divides else ("multiplied", "divide")
+    words = f"it is {done} by {operand}, and the reverse is right"
+    return Cause(fault.WRONG_FACTOR, words, f"{meant} by {operand}")
 
 
 def _sign_of_use(compared: Compared, node: Node) -> Cause | None:

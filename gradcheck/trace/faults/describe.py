@@ -174,6 +174,8 @@ def _fix(
     if code.startswith("add ") and advice.startswith("add "):
         return f"{code}, {advice.removeprefix('add ')}"
     in_code = fault.TERM_MISSING, fault.TRANSPOSED, fault.SIGN
+    if code.startswith("write") and kind in (fault.SLOPE_MISSING, fault.OTHER_INDEX):
+        return advice if advice.startswith("write") else code
     says_it = kind in in_code or advice.startswith("use ")
     if advice and (kind == fault.UPDATED_WEIGHTS or not (code and says_it)):
         return advice

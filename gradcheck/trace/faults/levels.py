@@ -69,7 +69,7 @@ def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Wor
 
     It took another item of a dict, or forgot the slope of its argument; not if it is right in
     other calls. A value that the same line made in another pass is the same item of another dict.
-    Or it has an argument that the loss computes the wanted value with, as well.
+    Or it is given the wanted value as well, or an argument that the loss computes it with.
     """
     if mend.candidate is None:
         return False
@@ -81,6 +81,10 @@ def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Wor
     is_made_of = mend.candidate.kind == VALUE and len(others) < len(set(wanted.operands))
     names = {*map(words.name, others)}
     if is_made_of and names and names.issubset(arguments_of(made.chain[0].code)):
+        return True
+    if mend.candidate.kind == VALUE and words.name(wanted.index) in arguments_of(
+        made.chain[0].code
+    ):
         return True
     expression = text_of_use(made, view.state.tape[mend.unit.first], operand)
     key = expression.slice if isinstance(expression, ast.Subscript) else None

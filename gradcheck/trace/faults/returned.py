@@ -57,8 +57,11 @@ def _nothing_returned(
     """Find a gradient that is computed and does not reach the returned value."""
     dead = _dead(state)
     for output in chosen(state, wrong):
-        if np.any(output.part(state.values[0][output.node])) or output.entries is not None:
+        returned = state.values[0][output.node]
+        if np.any(output.part(returned)) or output.entries is not None:
             continue
+        if returned.ndim and not returned.size:
+            continue  # empty: its shape is what is wrong
         if output.block not in points[0].parameters:
             continue
         true = list(output.true)
@@ -71,7 +74,8 @@ def _nothing_returned(
             if actual[0].shape != true[0].shape or not np.any(actual[0]):
                 continue
             steps = [value - weights for value, weights in zip(actual, parameters, strict=True)]
-            if proportion(actual, true, 1e-6) is None and proportion(steps, true, 1e-6) is None:
+            ways = (actual, steps)
+            if not any(np.any(way[0]) and proportion(way, true, 1e-6) is not None for way in ways):
                 continue
             special = put_right(fault.NOT_RETURNED, Blame(node.place), node.index, output, state)
             return replace(special, actual=actual[0], expected=true[0])
@@ -158,8 +162,17 @@ def wrong_shape(
             place = named or exchanged or place
         special = put_right(fault.WRONG_SHAPE, Blame(place), node.index, output, state)
         actual = state.values[0][output.node]
-        return replace(special, actual=actual, expected=output.true[0])
+        return replace(special, actual=actual, expected=output.true[0], fix=_fix_of_empty(node))
     return None
+
+
+def _fix_of_empty(node: Node) -> str:
+    """Return what to write for a slice that ends at -0, as `pad:-pad` does without a margin."""
+    key = node.arguments[1] if node.operation == "getitem" and not node.value.size else ()
+    parts = key if isinstance(key, tuple) else (key,)
+    if not any(isinstance(part, slice) and part.stop == 0 for part in parts):
+        return ""
+    return f"`{node.source}` ends at -0, which is 0, before all entries: end it at start + length"
 
 
 def _as_computed(output: Output, state: State) -> Node:

@@ -111,7 +111,7 @@ def _is_right_elsewhere(mend: Mend, state: State) -> bool:
     return bool(node.chain) and any(
         other.chain[:1] == node.chain[:1] and other.name == node.name and made >> other.index & 1
         for other in state.tape
-        if other.index not in mend.unit.nodes
+        if other.index not in state.mended.union(mend.unit.nodes)
     )
 
 
@@ -130,8 +130,12 @@ def beside_right_ones(mend: Mend, state: State) -> Place | None:
 
 
 def _is_of_constant(node: Node, factor: float, state: State) -> bool:
-    """True if an operation multiplies or divides by the constant that has to be mended."""
-    sizes = [abs(constant) for constant in _constants(node, state)]
+    """True if an operation multiplies or divides by the constant that has to be mended.
+
+    Where it does one instead of the other, that is the constant's square.
+    """
+    constants = map(abs, _constants(node, state))
+    sizes = [size for constant in constants for size in (constant, constant**2)]
     factor = abs(factor)
     return any(
         size and (abs(factor - size) < 1e-9 * size or abs(factor * size - 1) < 1e-9)

@@ -25,8 +25,9 @@ def cut_at(nodes: Sequence[Node], output: int) -> Node | None:
 def before_clips(points: Sequence[Point], wrong: Sequence[str], tolerance: float) -> list[Point]:
     """Return the points with gradients taken before their clip where a fault lies above it.
 
-    Where right entries are beyond the bound, no replacement above the clip makes the clipped
-    gradient right. A fault lies above if the clip of the right gradient is not what is returned.
+    A fault lies above if the clip of the right gradient is not what is returned. Where right
+    entries are beyond the bound, no replacement above makes the clipped gradient right; where none
+    are, the clip, which is not linear, only hides what a replacement does.
     """
     above = {name: _above(points[0], name, tolerance) for name in wrong}
     moved = {name: operand for name, operand in above.items() if operand is not None}
@@ -46,8 +47,8 @@ def _above(point: Point, name: str, tolerance: float) -> int | None:
         if point.nodes[operand].value.shape != true.shape:
             continue
         clipped = _clipped(point, cut, operand, true)
-        is_beyond = not is_within(clipped, true, allowed)
-        if is_beyond and not is_within(clipped, cut.value, allowed):
+        is_telling = len(cut.operands) == 1 or not is_within(clipped, true, allowed)
+        if is_telling and not is_within(clipped, cut.value, allowed):
             return operand
     return None
 

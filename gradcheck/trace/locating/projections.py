@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,9 @@ from gradcheck.trace.locating.state import State
 
 FIT = 1e-5
 """The relative error of a projection up to which a replacement may be right."""
+
+LEAST = 3
+"""The least number of projections of an output."""
 
 TOGETHER = 200_000
 """The most entries that the adjoints of one reverse pass over several outputs may have."""
@@ -42,10 +46,10 @@ class Projection:
 def projections_of(
     state: State, wrong: frozenset[str], rng: np.random.Generator
 ) -> dict[str, list[Projection]]:
-    """Return the projections of the wrong outputs, by output: one at each point.
+    """Return the projections of the wrong outputs, by output: one at each point, three or more.
 
-    Several at a single point would not suffice: for a value that reaches only one entry of an
-    output, any replacement is right there with some constant.
+    Several at a single point do not suffice: for a value that reaches only one entry of an output,
+    any replacement is right there with some constant.
     """
     chosen = [
         output
@@ -56,10 +60,12 @@ def projections_of(
     size = sum(node.value.size for node in state.tape)
     together = max(1, TOGETHER // max(size, 1))
     by_output: dict[str, list[Projection]] = {output.name: [] for output in chosen}
-    for point in state.points:
-        for first in range(0, len(chosen), together):
-            for projection in _projections(state, chosen[first : first + together], point, rng):
-                by_output[projection.output].append(projection)
+    for point, first in itertools.product(
+        itertools.islice(itertools.cycle(state.points), max(LEAST, len(state.points))),
+        range(0, len(chosen), together),
+    ):
+        for projection in _projections(state, chosen[first : first + together], point, rng):
+            by_output[projection.output].append(projection)
     return by_output
 
 

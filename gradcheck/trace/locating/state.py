@@ -17,7 +17,7 @@ from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.outputs import Output, outputs_of, provenance
 from gradcheck.trace.record.graph import evaluate, masks_of, users_of
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import OUTPUT, Node
 
 Values = list[NDArray[Any]]
 
@@ -126,6 +126,22 @@ class State:
                     reached.add(user)
                     pending.append(user)
         return sorted(reached)
+
+    def is_only_compared(self, users: Iterable[int]) -> bool:
+        """True if what these operations use reaches the outputs through comparisons alone."""
+        pending = [user for user in users if self.live >> user & 1]
+        seen, is_compared = set(pending), False
+        while pending:
+            user = pending.pop()
+            if self.tape[user].value.dtype == bool:
+                is_compared = True
+                continue
+            if self.tape[user].name == OUTPUT:
+                return False
+            new = {one for one in self.consumers[user] if self.live >> one & 1} - seen
+            seen |= new
+            pending += new
+        return is_compared
 
     @cached_property
     def movements(self) -> tuple[Movements, ...]:

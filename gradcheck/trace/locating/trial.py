@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.quantities import NO_OTHER
+from gradcheck.trace.adjoints.quantities import NO_OTHER, VALUE
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.batches import AT_ONCE, run_each
 from gradcheck.trace.locating.candidates import Candidate, Candidates, Table
@@ -241,6 +241,8 @@ class Trials:
         self, unit: Unit, values: ByPoint, how: str, candidate: Candidate | None = None
     ) -> Mend | None:
         """Return the mend by values times some constant, 1 before a nonlinear region, or None."""
+        if candidate is not None and candidate.kind != VALUE and self._decides_only(unit):
+            return None  # whatever is positive in the same places would do
         reached = self.reached(unit)
         if how == ZERO:
             factors = [0.0]
@@ -261,6 +263,10 @@ class Trials:
                 actual = self.actual(unit)
                 best = Mend(unit, how, factor, outputs, candidate, actual, expected, replacements)
         return best
+
+    def _decides_only(self, unit: Unit) -> bool:
+        users = [user for index in unit.nodes for user in self.state.consumers[index]]
+        return self.state.is_only_compared(users or [user for user, _ in unit.uses])
 
     def _factors(self, unit: Unit, values: ByPoint, reached: Reached) -> list[float]:
         """Return the constants that make some output right at the first point; all is linear."""

@@ -1,0 +1,95 @@
+"""How an operation of a gradient may be done otherwise: what is wrong then, and what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gradcheck.trace import fault
+from gradcheck.trace.causes.compared import Array
+
+Way = tuple[str, str, str, Callable[..., Any]]
+"""A fault, what is wrong, what to write, and the function on the operands instead."""
+
+OTHERWISE: dict[str, tuple[Way, ...]] = {
+    "add": (
+        (fault.SIGN, "`{1}` has the wrong sign in `{all}`", "write `{0} - {1}`", np.subtract),
+        (
+            fault.SIGN,
+            "`{0}` has the wrong sign in `{all}`",
+            "write `{1} - {0}`",
+            lambda a, b: b - a,
+        ),
+        (fault.EXTRA_TERM, "`{1}` is one term too many in `{all}`", "", lambda a, b: a),
+        (fault.EXTRA_TERM, "`{0}` is one term too many in `{all}`", "", lambda a, b: b),
+    ),
+    "subtract": (
+        (fault.SIGN, "`{1}` has the wrong sign in `{all}`", "write `{0} + {1}`", np.add),
+        (fault.SIGN, "`{all}` has the wrong sign", "write `{1} - {0}`", lambda a, b: b - a),
+        (fault.EXTRA_TERM, "`{1}` is one term too many in `{all}`", "", lambda a, b: a),
+    ),
+    "multiply": (
+        (fault.WRONG_FACTOR, "`{all}` is to be divided by `{1}`", "write `{0} / {1}`", np.divide),
+        (fault.WRONG_FACTOR, "`{1}` is one factor too many in `{all}`", "", lambda a, b: a),
+        (fault.WRONG_FACTOR, "`{0}` is one factor too many in `{all}`", "", lambda a, b: b),
+        (
+            fault.ELEMENTWISE,
+            "`{all}` is elementwise, and is to be a matrix product",
+            "write `{0} @ {1}`",
+            np.matmul,
+        ),
+    ),
+    "divide": (
+        (
+            fault.WRONG_FACTOR,
+            "`{0}` is to be multiplied by `{1}`",
+            "write `{0} * {1}`",
+            np.multiply,
+        ),
+        (fault.WRONG_FACTOR, "`{0}` is not to be divided by `{1}`", "", lambda a, b: a),
+    ),
+    "sum": (
+        (fault.MEAN_MISSING, "`{all}` adds up, and is to be a mean", "take the mean", np.mean),
+    ),
+    "mean": ((fault.MEAN_TWICE, "`{all}` is a mean, and is to add up", "take the sum", np.sum),),
+    "power": tuple(
+        (
+            fault.WRONG_FACTOR,
+            f"the exponent in `{{all}}` is off by {abs(by)}",
+            f"write `{{0}}**({{1}} {sign} {abs(by)})`",
+            lambda a, b, by=by: a ** (b + by),
+        )
+        for sign, by in (("-", -1), ("+", 1))
+    ),
+}
+MULTIPLIED: Way = (
+    fault.MATRIX_PRODUCT,
+    "`{all}` is a matrix product, and is to be elementwise",
+    "write `{0} * {1}`",
+    np.multiply,
+)
+NEGATED: Way = (fault.SIGN, "`{0}` has the wrong sign in `{all}`", "", np.negative)
+TURNED: tuple[Way, ...] = (
+    (fault.TRANSPOSED, "`{0}` is to be transposed in `{all}`", "transpose `{0}`", np.transpose),
+    (fault.TRANSPOSED, "`{1}` is to be transposed in `{all}`", "transpose `{1}`", np.transpose),
+)
+"""In the texts, {0} and {1} are the operands, and {all} is the operation."""
+
+PRODUCTS = ("matmul", "dot")
+LACKING: tuple[Way, ...] = (
+    (fault.FACTOR_MISSING, "{0} lacks the factor `{1}`", "multiply {0} by `{1}`", np.multiply),
+    (fault.FACTOR_MISSING, "{0} is not divided by `{1}`", "divide {0} by `{1}`", np.divide),
+    (fault.TERM_MISSING, "{0} lacks the term `{1}`", "add `{1}` to {0}", np.add),
+    (fault.TERM_MISSING, "{0} lacks the term `-{1}`", "subtract `{1}` from {0}", np.subtract),
+)
+"""In the texts, {0} is an operation or an operand, and {1} a value in scope."""
+
+LAYOUTS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("{}", lambda value: value),
+    ("{}[:, None]", lambda value: value[:, None] if value.ndim == 1 else np.zeros(0)),
+    ("{}[..., None]", lambda value: value[..., None] if value.ndim > 1 else np.zeros(0)),
+    ("{}**2", lambda value: np.square(value) if value.dtype.kind == "f" else np.zeros(0)),
+)
+"""How a value in scope may be laid out, or squared; an empty array where it cannot be."""
