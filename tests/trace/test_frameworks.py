@@ -1,0 +1,88 @@
+"""Layers of a framework of one's own: shared updates, borrowed modules, windows written back."""
+
+import numpy as np
+import pytest
+
+import gradcheck
+
+RNG = np.random.default_rng(31)
+
+
+class Rule:
+    """An update that all parameters of a layer share."""
+
+    def apply(self, layer, grads, rate):
+        for name in layer.params:
+            layer.params[name] -= rate * grads[name]
+
+
+class Pair:
+    def __init__(self):
+        shapes = {"A": (3, 4), "B": (4, 2), "a": (4,), "b": (2,)}
+        self.params = {name: RNG.normal(size=shape) for name, shape in shapes.items()}
+        self.rule = Rule()
+
+    def forward(self, rows):
+        self.rows = rows
+        self.mid = np.tanh(rows @ self.params["A"] + self.params["a"])
+        return self.mid @ self.params["B"] + self.params["b"]
+
+    def backward(self, up, rate):
+        below = up @ self.params["B"].T * (1 - self.mid**2)
+        grads = {"b": up.sum(axis=0), "a": below.sum(axis=0)}
+        grads["B"] = self.mid.T @ up / len(up)
+        grads["A"] = self.rows.T @ below / len(up)
+        self.rule.apply(self, grads, rate)
+
+
+def test_a_factor_of_some_parameters_is_not_blamed_on_the_update_of_all():
+    pair, rows, up = Pair(), RNG.normal(size=(5, 3)), RNG.normal(size=(5, 2))
+
+    def step(_, lr):
+        pair.forward(rows)
+        pair.backward(up, lr)
+
+    report = gradcheck.check_step(
+        step, pair, loss=lambda _: float(np.sum(pair.forward(rows) * up)), learning_rate=0.1
+    )
+    (finding,) = report.findings
+    assert finding.location.source.startswith("grads[")
+    assert "leave the division by `len(up)` out" in finding.fix
+
+
+class Windows:
+    """A convolution of maps `(m, height, width)`, whose arrays are made by a module it holds."""
+
+    def __init__(self, exchanged):
+        self.xp, self.exchanged = np, exchanged
+        self.kernel = RNG.normal(size=4)
+
+    def forward(self, maps):
+        xp = self.xp
+        self.padded = xp.pad(maps, ((0, 0), (1, 1), (1, 1)))
+        out = xp.zeros((len(maps), maps.shape[1] + 1, maps.shape[2] + 1))
+        for i in range(2):
+            for j in range(2):
+                out += self.kernel[2 * i + j] * self.padded[:, i : i + 5, j : j + 5]
+        return out
+
+    def backward(self, up):
+        found = self.xp.zeros(self.padded.shape)
+        for i in range(2):
+            for j in range(2):
+                if self.exchanged:
+                    found[:, j : j + 5, i : i + 5] += self.kernel[2 * i + j] * up
+                else:
+                    found[:, i : i + 5, j : j + 5] += self.kernel[2 * i + j] * up
+        return found[:, 1:-1, 1:-1]
+
+
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_windows_that_are_added_at_exchanged_indices_are_told(exchanged):
+    windows = Windows(exchanged)
+    report = gradcheck.check_layer(windows.forward, windows.backward, RNG.normal(size=(2, 4, 4)))
+    assert report.ok != exchanged
+    if exchanged:
+        assert report.findings[0].code == "GC201"
+        assert report.findings[0].fix == "write `found[:, i:i + 5, j:j + 5]`"
+    assert windows.xp is np
