@@ -86,3 +86,41 @@ def test_windows_that_are_added_at_exchanged_indices_are_told(exchanged):
         assert report.findings[0].code == "GC201"
         assert report.findings[0].fix == "write `found[:, i:i + 5, j:j + 5]`"
     assert windows.xp is np
+
+
+ROWS, TARGETS = RNG.normal(size=(5, 3)), RNG.normal(size=(5, 4))
+
+
+def kept(p):
+    state, all_kept = np.full(4, 0.5), []
+    for row in ROWS:
+        gate = 1 / (1 + np.exp(-(row @ p["U"])))
+        state = np.tanh(gate * (state @ p["V"]))
+        all_kept.append({"gate": gate, "state": state, "row": row})
+    return all_kept
+
+
+def loss_of_kept(p):
+    return 0.5 * sum(np.sum((k["state"] - t) ** 2) for k, t in zip(kept(p), TARGETS, strict=True))
+
+
+def grad_of_kept(p):
+    all_kept, after = kept(p), np.zeros(4)
+    found = {name: np.zeros_like(value) for name, value in p.items()}
+    for t in reversed(range(5)):
+        k = all_kept[t]
+        before = all_kept[t - 1]["state"] if t else np.full(4, 0.5)
+        d = (k["state"] - TARGETS[t] + after) * (1 - k["state"] ** 2)
+        found["V"] += np.outer(k["state"], d * k["gate"])  # not `before`
+        slope = k["gate"] * (1 - k["gate"])
+        found["U"] += np.outer(k["row"], d * (before @ p["V"]) * slope)
+        after = (d * k["gate"]) @ p["V"].T
+    return found
+
+
+def test_what_is_kept_by_name_is_not_read_at_a_name_minus_one():
+    params = {"U": RNG.normal(size=(3, 4)), "V": RNG.normal(size=(4, 4))}
+    (finding,) = gradcheck.check(loss_of_kept, params, grad_of_kept).findings
+    assert finding.code == "GC416"
+    assert finding.location.source.startswith('found["V"] += ')
+    assert finding.fix == "take that of the pass before, as the loss runs"
