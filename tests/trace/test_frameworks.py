@@ -1,5 +1,8 @@
 """Layers of a framework of one's own: shared updates, borrowed modules, windows written back."""
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 
@@ -124,3 +127,42 @@ def test_what_is_kept_by_name_is_not_read_at_a_name_minus_one():
     assert finding.code == "GC416"
     assert finding.location.source.startswith('found["V"] += ')
     assert finding.fix == "take that of the pass before, as the loss runs"
+
+
+def kernel_loss(kernels):
+    tiles = np.stack([MAPS[:, i : i + 4, j : j + 4] for i in range(2) for j in range(2)])
+    return float(np.sum(np.tanh(np.einsum("tmxyc,oct->mxyo", tiles, kernels.reshape(3, 2, 4)))))
+
+
+MAPS = RNG.normal(size=(2, 5, 5, 2))
+
+
+@pytest.mark.parametrize(
+    ("laid", "fix"),
+    [
+        ("turned.reshape(3, -1)", None),
+        ("of_tiles.reshape(3, -1)", "write `of_tiles.transpose(1, 2, 0)` for `of_tiles`"),
+        (
+            "of_tiles.transpose(1, 0, 2).reshape(3, -1)",
+            "write `of_tiles.transpose(1, 2, 0)` for `of_tiles.transpose(1, 0, 2)`",
+        ),
+    ],
+)
+def test_a_reshape_of_axes_in_another_order_is_told(laid, fix, tmp_path, monkeypatch):
+    (tmp_path / "kernels_laid.py").write_text(
+        "import numpy as np\n\n\ndef kernel_grad(kernels, maps):\n"
+        "    parts = [maps[:, i : i + 4, j : j + 4] for i in range(2) for j in range(2)]\n"
+        "    tiles, weights = np.stack(parts), kernels.reshape(3, 2, 4)\n"
+        "    out = np.tanh(np.einsum('tmxyc,oct->mxyo', tiles, weights))\n"
+        "    of_tiles = np.einsum('mxyo,tmxyc->toc', 1 - out**2, tiles)\n"
+        "    turned = of_tiles.transpose(1, 2, 0)\n"
+        f"    return {laid}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "kernels_laid", raising=False)
+    grad = importlib.import_module("kernels_laid").kernel_grad
+    report = gradcheck.check(kernel_loss, RNG.normal(size=(3, 8)), lambda k: grad(k, MAPS))
+    assert report.ok == (fix is None)
+    if fix:
+        assert (report.findings[0].code, report.findings[0].fix) == ("GC201", fix)
+        assert report.findings[0].location.line == 10
