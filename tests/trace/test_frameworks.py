@@ -166,3 +166,59 @@ def test_a_reshape_of_axes_in_another_order_is_told(laid, fix, tmp_path, monkeyp
     if fix:
         assert (report.findings[0].code, report.findings[0].fix) == ("GC201", fix)
         assert report.findings[0].location.line == 10
+
+
+def relu_layer(x, W, b):
+    out = np.maximum(x @ W + b, 0)
+    return out, (x, W)
+
+
+def relu_layer_back(up, cache):
+    x, W = cache
+    by_b = up.sum(axis=0)  # without the slope of the relu
+    return up @ W.T, x.T @ up, by_b
+
+
+def test_what_a_backward_pass_is_given_is_blamed_at_its_first_use():
+    inputs = (RNG.normal(size=(6, 3)), RNG.normal(size=(3, 4)), RNG.normal(size=4))
+    (finding,) = gradcheck.check_layer(relu_layer, relu_layer_back, inputs).findings
+    assert finding.code == "GC303"
+    assert finding.location.source.startswith("by_b = up.sum(axis=0)")
+
+
+def kept_back(up, keep):
+    return up * MASK * keep
+
+
+def divided_back(up, keep):
+    return up * MASK / keep
+
+
+MASK = RNG.random((6, 3)) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("power", "back", "fix"),
+    [(-1, kept_back, "write `up * MASK / keep`"), (1, divided_back, "write `up * MASK * keep`")],
+)
+def test_a_constant_that_multiplies_and_is_to_divide_is_told(power, back, fix):
+    report = gradcheck.check_layer(
+        lambda x: x * MASK * 0.7**power, lambda up: back(up, 0.7), RNG.normal(size=(6, 3))
+    )
+    assert (report.findings[0].code, report.findings[0].fix) == ("GC418", fix)
+
+
+def nll_and_slope(scores):
+    grown = np.exp(scores - scores.max(axis=1, keepdims=True))
+    total = grown.sum(axis=1, keepdims=True)
+    rows, labels = np.arange(4), np.array([0, 2, 1, 1])
+    logs = scores - scores.max(axis=1, keepdims=True) - total  # not its logarithm
+    slope = grown / total
+    slope[rows, labels] -= 1
+    return -logs[rows, labels].mean(), slope / 4
+
+
+def test_a_loss_that_lacks_a_logarithm_is_doubted():
+    finding = gradcheck.check(nll_and_slope, RNG.normal(size=(4, 3))).findings[0]
+    assert finding.code == "GC607"
+    assert "the logarithm of `grown.sum(axis=1, keepdims=True)`" in finding.message

@@ -12,12 +12,15 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import (
     Array,
     FollowedLoss,
+    Point,
     Subject,
     followed_loss,
 )
 from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
+from gradcheck.trace.causes.constant_factors import SCALES
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.graph import before_moves
 from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Node, operands_of
@@ -224,3 +227,16 @@ def _number_for_it(compared: Compared, node: int, right: Arrays) -> Cause | None
     part = f"the derivative of {name}'s penalty" if times is None else f"{times:.6g} * {name}"
     words = f"the number {abs(numbers[0]):.6g} stands in it where {part} belongs"
     return Cause(fault.PENALTY_WRONG, words, f"let {part} be the penalty's part")
+
+
+def makes_penalty(index: int, factor: float, points: Sequence[Point], state: State) -> bool:
+    """True if `factor` times a value, or a product of it, is a penalty's derivative up to sign."""
+    made = [index]
+    while len(users := state.consumers[made[-1]]) == 1 and state.tape[users[0]].operation in SCALES:
+        made.append(users[0])
+    return any(
+        same([sign * factor * values[value] for values in state.values], right)
+        for _, right in penalty_derivatives(points)
+        for value in made
+        for sign in (1, -1)
+    )

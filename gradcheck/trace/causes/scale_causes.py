@@ -10,7 +10,6 @@ import numpy as np
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import VALUE
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.constant_factors import (
@@ -22,9 +21,10 @@ from gradcheck.trace.causes.constant_factors import (
     is_about,
     is_half,
     kept_share,
+    other_way_round,
     written_factor,
 )
-from gradcheck.trace.causes.penalties import is_square, penalty_derivatives
+from gradcheck.trace.causes.penalties import is_square, makes_penalty
 from gradcheck.trace.causes.term_causes import remainders
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import sizes_of
@@ -182,6 +182,12 @@ def _of_mean_and_two(scaled: _Scaled) -> Cause | None:
     return None
 
 
+def _of_other_operation(scaled: _Scaled) -> Cause | None:
+    """Return the cause if a constant multiplies where it has to divide, or the reverse."""
+    fix = other_way_round(scaled.node, scaled.state.tape, scaled.ratio)
+    return Cause(fault.WRONG_FACTOR, "its constant goes the other way round", fix) if fix else None
+
+
 def _of_constant_factor(scaled: _Scaled) -> Cause | None:
     """Return the cause if the product has a constant operand that is the factor."""
     factors = (constant_of(item, scaled.state.tape) or 0.0 for item in scaled.node.arguments)
@@ -255,7 +261,7 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
         quantity.kind == VALUE and quantity.node in parameters.values()
         for quantity in search.known.explaining(actual)
     )
-    is_penalty = _makes_penalty(index, mend.factor, points, state)
+    is_penalty = makes_penalty(index, mend.factor, points, state)
     if not (is_parameter or is_penalty) or any(
         same(actual, [point.loss_nodes[node].value for point in points])
         and state.tape[index].is_leaf
@@ -269,19 +275,6 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
     return Cause(fault.PENALTY_WRONG, words)
 
 
-def _makes_penalty(index: int, factor: float, points: Sequence[Point], state: State) -> bool:
-    """True if `factor` times a value, or a product of it, is a penalty's derivative up to sign."""
-    made = [index]
-    while len(users := state.consumers[made[-1]]) == 1 and state.tape[users[0]].operation in SCALES:
-        made.append(users[0])
-    return any(
-        same([sign * factor * values[value] for values in state.values], right)
-        for _, right in penalty_derivatives(points)
-        for value in made
-        for sign in (1, -1)
-    )
-
-
 CAUSES = (
     _of_penalty,
     _of_sign,
@@ -291,6 +284,7 @@ CAUSES = (
     _of_mean,
     _of_mean_and_two,
     _of_two,
+    _of_other_operation,
     _of_constant_factor,
     _of_quotient,
     _of_constant_in_loss,

@@ -86,7 +86,7 @@ def blame(
     if not places:  # an argument of the user's function, which can only name it or use it
         given = {node.index, *node.operands}
         name = next((one.place for one in names if one.node in given), None)
-        return _only_use(state, node.index) if name is None else Blame(name)
+        return _first_use(state, node.index) if name is None else Blame(name)
     if mend.unit.nodes:
         # a value in a dict was computed, or got its name, before it was put there
         named = [one for one in names if one.node == mend.unit.first and one.names_anew]
@@ -97,14 +97,16 @@ def blame(
     return _blame_operand(mend, view, made, assignments, words)
 
 
-def _only_use(state: State, index: int) -> Blame:
-    """Blame the only use of an argument of the user's function, after our own conversions."""
+def _first_use(state: State, index: int) -> Blame:
+    """Blame the first use of an argument of the user's function, after our own conversions."""
     users = state.consumers[index]
-    while len(users) == 1:
-        user = state.tape[users[0]]
-        if user.chain:
-            return Blame.in_use(user, index)
-        index, users = user.index, state.consumers[user.index]
+    while users:
+        used = next((state.tape[user] for user in users if state.tape[user].chain), None)
+        if used is not None:
+            return Blame.in_use(used, index)
+        if len(users) > 1:
+            break
+        index, users = users[0], state.consumers[users[0]]
     return Blame(None)
 
 
