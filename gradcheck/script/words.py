@@ -46,9 +46,9 @@ def may_be_loss(name: str) -> bool:
     return bool(LOSS.search(name)) and not NO_LOSS.search(name)
 
 
-def is_derivative(function: str) -> bool:
-    """Whether a function's name says that it returns a derivative: `loss_prime`, `backward`."""
-    return bool(DERIVATIVE.search(function))
+def is_slope(target: ast.AST, function: str) -> bool:
+    """Whether an assignment sets an entry of what a function named as a derivative returns."""
+    return isinstance(target, ast.Subscript) and bool(DERIVATIVE.search(function))
 
 
 def name_of(node: ast.AST) -> str:
