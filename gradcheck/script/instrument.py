@@ -35,7 +35,7 @@ from gradcheck.script.marks import (
     TrainingLoop,
 )
 from gradcheck.script.parts import Operands, accumulated, called_losses, local_losses, local_rates
-from gradcheck.script.words import RATE, is_update, may_be_loss, name_of
+from gradcheck.script.words import RATE, is_slope, is_update, may_be_loss, name_of
 
 
 def mark(tree: ast.Module, others: Sequence[ast.Module], wanted: str | None) -> Marked:
@@ -162,12 +162,14 @@ class _Marker(ast.NodeTransformer):
         seen: list[ast.stmt] = []
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         parts = called_losses(node.value)
+        within = self._function.name if self._function else ""
         for target in targets:
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
                 is_named = self.marked.is_wanted(ast.unparse(one), node.lineno) or (
                     bool(parts) and isinstance(one, ast.Name)
                 )
-                if (is_named or may_be_loss(name_of(one))) and not isinstance(one, ast.Starred):
+                is_named = is_named or (may_be_loss(name_of(one)) and not is_slope(one, within))
+                if is_named and not isinstance(one, ast.Starred):
                     load = ast.parse(ast.unparse(one), mode="eval").body
                     text = "+=" if isinstance(node, ast.AugAssign) else ""
                     site = Site(ASSIGNED, ast.unparse(one), node.lineno, text, parts=parts)

@@ -24,6 +24,9 @@ NO_LOSS = re.compile(
 )
 """Names of other numbers, such as that of a derivative, `dL_dz` or `d_loss_W2`."""
 
+DERIVATIVE = re.compile(r"(?i)(^|_)(deriv\w*|prime|grad(ient)?s?|backward)$")
+"""Names of functions that return a derivative, in an array that may itself be named as a loss."""
+
 RATE = re.compile(
     r"(?i)^(lr|l_rate|learn\w*_?rate|eta|alpha|step_?size|epsilon|eps|rate|a|lr_\w|gamma|lambda_?)$"
 )
@@ -41,6 +44,11 @@ class RefusedError(BaseException):
 def may_be_loss(name: str) -> bool:
     """Whether a name may be the name of a loss."""
     return bool(LOSS.search(name)) and not NO_LOSS.search(name)
+
+
+def is_slope(target: ast.AST, function: str) -> bool:
+    """Whether an assignment sets an entry of what a function named as a derivative returns."""
+    return isinstance(target, ast.Subscript) and bool(DERIVATIVE.search(function))
 
 
 def name_of(node: ast.AST) -> str:

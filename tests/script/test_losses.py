@@ -262,6 +262,35 @@ def test_a_derivative_named_as_a_loss_is_none(outcome, sign, ok):
     assert found.report.ok == ok or "rate" in str(found.report)
 
 
+SLOPE_IN_AN_ARRAY_NAMED_AS_A_LOSS = """
+def nll(p, label):
+    return -np.log(p[label])
+
+
+def nll_derivative(p, label):
+    loss = np.zeros(len(p))
+    loss[label] = -1 / p[label]
+    return loss
+
+
+v = rng.normal(size=(3, 4))
+for epoch in range(20):
+    total = 0
+    for row, label in zip(x, (t > 0).astype(int) * 2):
+        e = np.exp(row @ v)
+        p = e / e.sum()
+        total += nll(p, label)
+        v -= 0.01 * OWN * np.outer(row, nll_derivative(p, label) @ (np.diag(p) - np.outer(p, p)))
+"""
+
+
+@pytest.mark.parametrize(("own", "ok"), [("1", True), ("row[0]", False)])
+def test_an_entry_of_a_derivative_is_no_loss(outcome, own, ok):
+    found = outcome(DATA + SLOPE_IN_AN_ARRAY_NAMED_AS_A_LOSS.replace("OWN", own))
+    assert found.script.loss in ("nll()", "total")
+    assert found.report.ok == ok
+
+
 ROW_OF_A_TABLE = """
 table, other = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
 for mid, near in ((0, 1), (2, 3), (4, 0)):

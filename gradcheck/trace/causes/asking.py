@@ -41,6 +41,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     operation_causes.other_argument_cause,
     factor_causes.clip_cause,
     axis_causes.turned_cause,
+    axis_causes.reshaped_cause,
     index_causes.index_cause,
     index_causes.order_cause,
     factor_causes.left_out_cause,

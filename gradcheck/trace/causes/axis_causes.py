@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import combinations, islice
+from itertools import combinations, islice, permutations
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,12 @@ from gradcheck.trace.locating.constants import sizes_of
 from gradcheck.trace.record.graph import constant_of, latest_first
 from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.wording.operand_text import operand_text
 
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
 LAYING_OUT = split_names("ravel flatten reshape")
+EXCHANGES = split_names("transpose T swapaxes moveaxis")
+MOST_AXES = 4
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 
 
@@ -228,6 +232,31 @@ def turned_cause(compared: Compared) -> Cause | None:
             of_kernel = any(compared.is_parameter(one) for node in turning for one in node.operands)
             kind = fault.REVERSED if slides or of_kernel else fault.TURNED
             return Cause(kind, "its entries are in the reverse order", fix)
+    return None
+
+
+def reshaped_cause(compared: Compared) -> Cause | None:
+    """The right entries, whose axes are to stand in another order before a reshape."""
+    tape, reshaped = compared.state.tape, compared.state.tape[compared.operand]
+    is_used_elsewhere = compared.is_use and len(compared.state.consumers[reshaped.index]) > 1
+    if is_used_elsewhere or reshaped.operation != "reshape" or reshaped.place is None:
+        return None
+    laid = tape[reshaped.operands[0]]
+    is_turned = laid.operation in EXCHANGES and laid.place is not None
+    values = compared.state.at(laid.operands[0] if is_turned else laid.index)
+    if not 2 < values[0].ndim <= MOST_AXES or values[0].size != compared.expected[0].size:
+        return None
+    whole = operand_text(reshaped.place.source, 0)
+    text = operand_text(laid.place.source, 0) if is_turned and laid.place else whole
+    for order in permutations(range(values[0].ndim)):
+        moved = (np.transpose(one, order) for one in values)
+        pairs = zip(moved, compared.expected, strict=True)
+        if same([one.reshape(wanted.shape) for one, wanted in pairs], compared.expected):
+            turn = f".transpose({', '.join(map(str, order))})" if any(np.diff(order) < 0) else ""
+            fix = f"put its axes in another order before that: {turn}"
+            if text is not None and whole is not None:
+                fix = f"write `{ast.unparse(text)}{turn}` for `{ast.unparse(whole)}`"
+            return Cause(fault.TRANSPOSED, "its entries are right, and its axes are not", fix)
     return None
 
 

@@ -16,7 +16,7 @@ from gradcheck.trace.locating.units import USE, Mend
 from gradcheck.trace.record.graph import constant_of
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Place
-from gradcheck.trace.record.sources import numbers_in
+from gradcheck.trace.record.sources import expression_of, numbers_in
 from gradcheck.trace.wording.operand_text import operand_text
 
 CLOSE = 1e-6
@@ -36,6 +36,25 @@ def written_factor(node: Node, ratio: float) -> str:
     for _, number, divides in numbers_in(node.source):
         if number not in (0, 1) and is_about(1 / ratio if divides else ratio, number):
             return f"{'division by' if divides else 'factor'} {number}"
+    return ""
+
+
+def other_way_round(node: Node, tape: Sequence[Node], ratio: float) -> str:
+    """Say how to divide by the constant of a product, or multiply; empty if that is not right."""
+    if node.operation not in SCALES or node.place is None:
+        return ""
+    divides, expression = node.operation == "divide", expression_of(node.source)
+    for position, argument in enumerate(node.arguments):
+        number = abs(constant_of(argument, tape) or 0.0)
+        is_able = number not in (0, 1) and (position == 1 or not divides)
+        if not is_able or not is_about(1 / ratio if divides else ratio, number**2):
+            continue
+        if isinstance(expression, ast.BinOp) and position == 1:
+            other = ast.BinOp(expression.left, [ast.Div(), ast.Mult()][divides], expression.right)
+            return f"write `{ast.unparse(other)}`"
+        text = operand_text(node.source, position)
+        written = f"{number:.6g}" if text is None else f"`{ast.unparse(text)}`"
+        return f"{'multiply' if divides else 'divide'} by {written}"
     return ""
 
 

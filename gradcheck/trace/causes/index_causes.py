@@ -110,7 +110,26 @@ def _agrees_in(order: Sequence[int], node: Node, compared: Compared) -> bool:
         return agrees(compared, node, partial(_read_in, order))
     tape = compared.state.tape
     passes = repetitions(tape, node.index)
-    return agrees_with(compared, lambda nodes: {i: _written_in(order, nodes[i]) for i in passes})
+
+    def reordered(nodes: Sequence[Node]) -> dict[int, Node]:
+        changed = {}
+        for index in passes:
+            write, added = nodes[index], _added_before(nodes[index], nodes)
+            if added is not None:  # what is written back is there already
+                changed[index] = replace(write, function=lambda before, *_: before)
+            at = index if added is None else added
+            changed[at] = _written_in(order, write.arguments[1], nodes[at])
+        return changed
+
+    return agrees_with(compared, reordered)
+
+
+def _added_before(write: Node, nodes: Sequence[Node]) -> int | None:
+    """Return the operation by which `a[key] += b` changes the part, before it is written back."""
+    before = nodes[write.operands[0]]
+    added = nodes[before.operands[0]] if before.name == "view" else before
+    is_same = added.name == "scatter" and added.operands[-1] == write.operands[-1]
+    return added.index if is_same and added.value.shape == write.value.shape else None
 
 
 def other_index_cause(compared: Compared) -> Cause | None:
@@ -220,10 +239,12 @@ def _read_in(order: Sequence[int], node: Node) -> Node:
     return replace(node, arguments=(array, tuple(key[i] for i in order)))
 
 
-def _written_in(order: Sequence[int], node: Node) -> Node:
-    def written(before: Array, key: tuple[Any, ...], value: Array) -> Array:
+def _written_in(order: Sequence[int], key: tuple[Any, ...], node: Node) -> Node:
+    """Return a write that adds what is new to the entries that the key in that order has."""
+
+    def written(before: Array, *rest: Any) -> Array:
         changed = np.array(before, dtype=float)
-        changed[tuple(key[i] for i in order)] += value - before[key]
+        changed[tuple(key[i] for i in order)] += rest[-1] - before[key]
         return changed
 
     return replace(node, function=written)

@@ -92,8 +92,12 @@ def _cause(node: Node, use: Use, taken: int, tape: Sequence[Node]) -> Cause:
     indices = indices_in(text or None)
     name = f"`{ast.unparse(text)}`" if text else "the operand"
     words = f"{name} in `{node.source}` is that of another pass of the loop"
-    fix = f"take that of the pass {'after' if sum(steps) > 0 else 'before'}"
-    if isinstance(text, ast.Subscript) and len(steps) == len(indices) and any(steps):
+    fix = f"take that of the pass {'after' if sum(steps) > 0 else 'before'}, as the loss runs"
+    are_numbers = not any(
+        isinstance(one, ast.Constant) and isinstance(one.value, str) for one in indices
+    )
+    are_stepped = len(steps) == len(indices) and any(steps) and are_numbers
+    if isinstance(text, ast.Subscript) and are_stepped:
         right = map(_moved, indices, steps)
         fix = f"write `{ast.unparse(text.value)}[{', '.join(right)}]` for {name}"
     return Cause(fault.OTHER_INDEX, words, fix, node.index)

@@ -22,6 +22,7 @@ from gradcheck.trace.causes.constant_factors import (
     is_about,
     is_half,
     kept_share,
+    other_way_round,
     written_factor,
 )
 from gradcheck.trace.causes.penalties import is_square, makes_penalty
@@ -196,6 +197,12 @@ def _of_mean_and_two(scaled: _Scaled) -> Cause | None:
     return None
 
 
+def _of_other_operation(scaled: _Scaled) -> Cause | None:
+    """Return the cause if a constant multiplies where it has to divide, or the reverse."""
+    fix = other_way_round(scaled.node, scaled.state.tape, scaled.ratio)
+    return Cause(fault.WRONG_FACTOR, "its constant goes the other way round", fix) if fix else None
+
+
 def _of_constant_factor(scaled: _Scaled) -> Cause | None:
     """Return the cause if the product has a constant operand that is the factor."""
     factors = (constant_of(item, scaled.state.tape) or 0.0 for item in scaled.node.arguments)
@@ -286,6 +293,7 @@ CAUSES = (
     _of_mean,
     _of_mean_and_two,
     _of_two,
+    _of_other_operation,
     _of_constant_factor,
     _of_quotient,
     _of_constant_in_loss,

@@ -87,7 +87,7 @@ def blame(
     if not places:  # an argument of the user's function, which can only name it or use it
         given = {node.index, *node.operands}
         name = next((one.place for one in names if one.node in given), None)
-        return _only_use(state, node.index) if name is None else Blame(name)
+        return _first_use(state, node.index) if name is None else Blame(name)
     if mend.unit.nodes:
         # a value in a dict was computed, or got its name, before it was put there
         named = _named_as_another(mend, view, names, is_right)
@@ -119,14 +119,16 @@ def _named_as_another(
     return named[-1].place if named and is_other else None
 
 
-def _only_use(state: State, index: int) -> Blame:
-    """Blame the only use of an argument of the user's function, after our own conversions."""
+def _first_use(state: State, index: int) -> Blame:
+    """Blame the first use of an argument of the user's function, after our own conversions."""
     users = state.consumers[index]
-    while len(users) == 1:
-        user = state.tape[users[0]]
-        if user.chain:
-            return Blame.in_use(user, index)
-        index, users = user.index, state.consumers[user.index]
+    while users:
+        used = next((state.tape[user] for user in users if state.tape[user].chain), None)
+        if used is not None:
+            return Blame.in_use(used, index)
+        if len(users) > 1:
+            break
+        index, users = users[0], state.consumers[users[0]]
     return Blame(None)
 
 

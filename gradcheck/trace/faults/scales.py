@@ -85,17 +85,19 @@ def _is_joined(node: Node) -> bool:
 def beyond_right_ones(scale: Sequence[Mend], trials: Trials) -> Sequence[Mend]:
     """Return the places of a factor without operations that other passes or calls do rightly.
 
-    If there is no other place, one of the operands that the operation is given is off.
+    If there is no other place, one of the operands that the operation is given is off. The passes
+    of a loop over the parameters may each be given another one: the first is told.
     """
     state, tape, first = trials.state, trials.state.tape, scale[0].unit.first
     given = [index for index in tape[first].operands if not tape[index].is_leaf]
-    off = (
+    off = [
         trials.own(unit)
         for index in given
         for unit in (Unit(NODE, index, nodes=(index,)), Unit(USE, first, uses=((first, index),)))
-    )
-    operands = (mend for mend in off if mend is not None and mend.outputs >= scale[0].outputs)
-    for mends in (scale, operands):
+    ]
+    operands = [mend for mend in off if mend is not None and mend.outputs]
+    of_all = [mend for mend in operands if mend.outputs >= scale[0].outputs]
+    for mends in (scale, of_all, operands if len(scale[0].unit.nodes) > 1 else ()):
         others = [mend for mend in mends if not _is_right_elsewhere(mend, state)]
         if others:
             return others

@@ -10,10 +10,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from gradcheck.trace.adjoints.differences import Replaced
+from gradcheck.trace.adjoints.operations import contributions
 from gradcheck.trace.faults.changes import (
     Array,
     Change,
@@ -25,7 +27,8 @@ from gradcheck.trace.faults.changes import (
     times,
     with_constant,
 )
-from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.record.graph import evaluate
+from gradcheck.trace.record.nodes import Altered, Node, Reference
 
 SMALL = 0.011
 """Constants up to this size are guards against division by zero."""
@@ -218,6 +221,20 @@ def _twice_or_half(node: Node, nodes: Tape, constants: Sequence[float]) -> Varia
         yield f"{words} {{}} in its place", times(factor)
 
 
+def _without_log(node: Node, nodes: Tape, constants: Sequence[float]) -> Variants:
+    """Yield the logarithm of a sum, as of the exponentials in a softmax."""
+    if np.all(node.value > 0):
+        yield "the logarithm of {} in its place", _logarithm
+
+
+def _logarithm(node: Node, nodes: Tape) -> Node:
+    def back(values: Any, g: Array) -> list[tuple[int, Array]]:
+        total = evaluate(node, values)
+        return contributions(node, total, values, g / total)
+
+    return replace(node, function=Altered(lambda values: np.log(evaluate(node, values)), back))
+
+
 OTHERS = {
     "sum": ("mean",),
     "mean": ("sum",),
@@ -249,6 +266,7 @@ ROWS: dict[tuple[str, ...], Callable[[Node, Tape, Sequence[float]], Variants]] =
     WITH_CONSTANTS: _other_constant,
     tuple(OTHERS): _other_operation,
     ("absolute", "power", "square", "multiply", "divide", "log", "where"): _twice_or_half,
+    ("sum", "add.reduce"): _without_log,
 }
 """As `FORMULAS`, for operations that do something else."""
 

@@ -65,7 +65,8 @@ class Known:
             features, norms = _features_of([several[number] for number in numbers])
             for number, row, norm in zip(numbers, features, norms, strict=True):
                 if np.all(np.isfinite(row)):
-                    explained[number] = self._near(size, row, norm if exact_values else None)
+                    near = self._near(size, row, norm if exact_values else None)
+                    explained[number] = [one for one in near if _is_laid_out(several[number], one)]
         return explained
 
     def _near(self, size: int, row: Features, norm: float | None) -> list[Quantity]:
@@ -88,6 +89,31 @@ class Known:
         """By size, the order of the rows by their first feature, and these features sorted."""
         orders = {size: np.argsort(features[:, 0]) for size, features in self.features.items()}
         return {size: (order, self.features[size][order, 0]) for size, order in orders.items()}
+
+
+def _is_laid_out(values: ByPoint, quantity: Quantity) -> bool:
+    """False if a value has a quantity's shape and entries, but other ones along its axes.
+
+    Axes may be exchanged, and what stands along one may be in another order.
+    """
+    value, known = values[0], quantity.values[0]
+    if value.shape != known.shape or value.ndim < 2:
+        return True
+    shares = [_shares(known, axis) for axis in range(known.ndim)]
+    return all(
+        any(
+            own.size == other.size and np.allclose(own, other, rtol=1e-4, atol=1e-7)
+            for other in shares
+        )
+        for own in (_shares(value, axis) for axis in range(value.ndim))
+    )
+
+
+def _shares(value: NDArray[Any], axis: int) -> Features:
+    """Return the shares that slices along an axis have in the sum of squares, sorted."""
+    others = tuple(one for one in range(value.ndim) if one != axis)
+    squares = np.sort(np.sum(np.square(value, dtype=np.float64), axis=others))
+    return np.asarray(squares / np.sum(squares))
 
 
 def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:

@@ -37,10 +37,11 @@ NOT_FUNCTIONS = split_names(
 )
 
 
-class ModuleProxy:
+class ModuleProxy(ModuleType):
     """A module such as `math` or one of jax's, whose functions record their calls."""
 
     def __init__(self, module: Any, tape: Tape) -> None:
+        super().__init__(module.__name__)
         self.__dict__.update(_module=module, _tape=tape)
 
     def __getattr__(self, name: str) -> Any:
@@ -101,6 +102,8 @@ class IndexProxy:
 def proxy_of(value: Any, tape: Tape) -> Any:
     """Return the replacement of a value taken from a module, or the value itself if none."""
     if type(value) in (FunctionType, type) and not _may_be_replaced(value):
+        return value
+    if isinstance(value, ModuleProxy):
         return value
     if value is np:
         return NumpyProxy(np, tape)

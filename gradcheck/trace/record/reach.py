@@ -81,10 +81,11 @@ class Reach:
             return traced_number(self.tape, value, name)
         if isinstance(value, ATOMS):
             return value
-        if callable(value) and (stand_in := proxy_of(value, self.tape)) is not value:
-            return stand_in
         if id(value) in self.made:
             return self.made[id(value)]
+        is_code = callable(value) or isinstance(value, ModuleType)
+        if is_code and (stand_in := self._stand_in(value)) is not value:
+            return stand_in
         if type(value) is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
             return self._tuple(value, name, numbers)
         if is_sparse(value):
@@ -94,6 +95,17 @@ class Reach:
             self.kept.append(value)
             self._look_into(value, name, numbers)
         return value
+
+    def _stand_in(self, value: Any) -> Any:
+        """Return what stands for a module or function in this run; for a module always the same."""
+        if not isinstance(value, ModuleType):
+            return proxy_of(value, self.tape)
+        if id(value) not in self.made:
+            stand_in = proxy_of(value, self.tape)
+            if stand_in is value:
+                return value
+            self.made[id(value)] = stand_in
+        return self.made[id(value)]
 
     def put_back(self) -> None:
         """Restore everything, including the content of arrays."""
@@ -206,7 +218,7 @@ class Reach:
         for key in list(names) if keys is None else names.keys() & keys:
             value = names[key]
             if isinstance(value, ModuleType) or callable(value):
-                new = proxy_of(value, self.tape)
+                new = self._stand_in(value)
                 if new is not value:
                     names[key] = new
         names.setdefault("float", Float)
