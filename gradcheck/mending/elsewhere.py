@@ -39,7 +39,7 @@ class Data:
     """The data that the user's functions hold, and which of them may be changed.
 
     The functions are called with the parameters `values`; `restore` undoes what calls leave behind.
-    Axes of the sizes in `fixed` stay as they are.
+    Axes of the sizes in `fixed` stay as they are, and so do the numbers in `formulas`.
     """
 
     def __init__(
@@ -49,12 +49,13 @@ class Data:
         functions: Sequence[Any],
         restore: Callable[[], None],
         fixed: frozenset[int] = frozenset(),
+        formulas: frozenset[float] = frozenset(),
     ) -> None:
         # following what enters an adaptive step anew in each call would tell no more of the data
         step = problem.step
         implied = problem if step is None else replace(problem, step=replace(step, entering=None))
         self._problem, self._values, self._restore = implied, values, restore
-        self._fixed = fixed
+        self._fixed, self._formulas = fixed, formulas
         self._rng = np.random.default_rng(0)
         self._base = self._answer()
         stepping = None if step is None else step.step
@@ -128,7 +129,8 @@ class Data:
         """Return the data that can be changed on their own, with other values for them."""
         free, derived = [], []
         for group in _groups(self._kept)[:MOST]:
-            puts = _drawn(group, self._rng)
+            is_written = not group[0].is_array and group[0].value in self._formulas
+            puts = None if is_written else _drawn(group, self._rng)
             if puts is None or not all(held.can_hold(new) for held, new in puts):
                 continue
             loss, gradient = self._answer(State("", tuple(puts)))
@@ -195,6 +197,15 @@ def sizes_written(functions: Sequence[Function], texts: Mapping[str, bytes]) -> 
             numbers = [one.value for one in parts if isinstance(one, ast.Constant)]
             found |= {one for one in numbers if type(one) is int and one >= least}
     return frozenset(found)
+
+
+def numbers_written(functions: Sequence[Function]) -> frozenset[float]:
+    """Return the numbers with a fraction that the gradient's own functions have in their text.
+
+    Where the loss takes 0.2 from elsewhere, a gradient that says 0.2 is right with that alone.
+    """
+    codes = {function.code for function in functions if not function.of_loss}
+    return frozenset(one for code in codes for one in code.co_consts if isinstance(one, float))
 
 
 def _groups(data: Sequence[Held]) -> list[list[Held]]:

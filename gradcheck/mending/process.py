@@ -23,7 +23,7 @@ from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
 from gradcheck.mending.candidate import WAITS, Mended
 from gradcheck.mending.edits import Hints
-from gradcheck.mending.elsewhere import Data, sizes_written
+from gradcheck.mending.elsewhere import Data, numbers_written, sizes_written
 from gradcheck.mending.judge import Judge
 from gradcheck.mending.model import Repair, nothing_returned_for
 from gradcheck.mending.patches import make_patch
@@ -210,8 +210,8 @@ def _try_candidates(task: Task, answers: Answers) -> None:
         warnings.simplefilter("ignore")  # candidates overflow and divide by zero
         surroundings = Surroundings(problem, functions)
         judge = Judge(task.point, blocks_without_gradient(task.point, task.functions))
-        fixed = sizes_written(task.functions, task.texts)
-        data = partial(Data, problem, task.point.values, functions, surroundings.restore, fixed)
+        fixed = sizes_written(task.functions, task.texts), numbers_written(task.functions)
+        data = partial(Data, problem, task.point.values, functions, surroundings.restore, *fixed)
         Search(task, judge, surroundings, data, answers).run()
 
 
