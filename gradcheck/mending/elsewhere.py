@@ -11,7 +11,8 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,11 @@ from gradcheck.words import listed
 TIED = 2
 """How many times more growths are tried if parameters grow by another number than the data."""
 
-MOST, SINGLE = 24, 4
-"""The numbers of data that are redrawn, and of those tried alone if all together make no sense."""
+MOST, SINGLE, LARGEST = 24, 4, 64
+"""The numbers of data that are redrawn, and of those tried alone if all together make no sense.
+
+The last is the largest whole number that is changed alone.
+"""
 
 
 class Data:
@@ -82,6 +86,20 @@ class Data:
                 names = dict.fromkeys(held.name for pair in chosen for held, _ in pair)
                 words = listed([name for name in names if name]) or "data"
                 yield State(f"other {words}", tuple(one for pair in chosen for one in pair))
+
+    def counted(self) -> Iterator[State]:
+        """Yield states in which a whole number that is no size is another one."""
+        numbers: dict[tuple[str, int], list[Held]] = {}
+        for held in self._kept:
+            if isinstance(held.value, int | np.integer) and 1 < held.value <= LARGEST:
+                numbers.setdefault((held.name, int(held.value)), []).append(held)
+        for (name, value), every in sorted(numbers.items(), key=lambda item: item[0][1])[:SINGLE]:
+            news = () if value in self._fixed else (value + 1, 2 * value, value - 1)
+            states = (
+                State(f"other {name}", tuple((held, type(held.value)(new)) for held in every))
+                for new in news
+            )
+            yield from islice((one for one in states if self._is_sound(one, False)), 1)
 
     def resized(self, most: int) -> tuple[Iterator[State], ...]:
         """Return states with other sizes, and states with sizes that are tied to others.
@@ -176,14 +194,21 @@ class Data:
         return in_place, unchanged
 
 
-def sizes_written(functions: Sequence[Function], texts: Mapping[str, bytes]) -> frozenset[int]:
+def sizes_written(
+    functions: Sequence[Function], loss: object, texts: Mapping[str, bytes]
+) -> frozenset[int]:
     """Return numbers in the place of sizes: those of `np.zeros((3, 2))`, `x[:4]`, `sum(x) / 10`.
 
-    A right gradient is wrong with other sizes then.
+    A right gradient is wrong with other sizes then, and so is one of a loss that has such numbers.
     """
     found: set[int] = set()
-    for function in functions:
-        for node in ast.walk(function.definition(ast.parse(texts[function.path]))):
+    trees = {path: ast.parse(text) for path, text in texts.items()}
+    pieces: list[ast.AST] = [one.definition(trees[one.path]) for one in functions]
+    if isinstance(loss, FunctionType) and loss.__code__.co_filename in trees:
+        every, line = ast.walk(trees[loss.__code__.co_filename]), loss.__code__.co_firstlineno
+        pieces += [node for node in every if getattr(node, "lineno", 0) == line]
+    for piece in pieces:
+        for node in ast.walk(piece):
             least, parts = 3, list[ast.expr | None]()
             match node:
                 case ast.Call(args=[ast.Tuple(items), *_]):

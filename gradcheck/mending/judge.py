@@ -21,7 +21,7 @@ from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
 
 MOST_ENTRIES = 2000
-MOST_SETS, MOST_TIED = 100, 3
+MOST_SETS, MOST_TIED, MOST_COUNTED = 100, 3, 2
 """The maximum number of sets of axes of one size that are tried, to tell which belong together."""
 
 FURTHER_ENTRIES, ELSEWHERE_ENTRIES, LEAST_ENTRIES, MANY = 48, 24, 3, 6
@@ -92,11 +92,10 @@ class Judge:
 
     def _asked_at(self, point: Point, most: int, start: Standing) -> Asked:
         """Measure some entries of every block at a point; of many right ones, half in turn."""
-        count, self._turn = len(point.blocks), 1 - self._turn
-        share = max(LEAST_ENTRIES, most // count)
+        self._turn = 1 - self._turn
+        share, is_few = max(LEAST_ENTRIES, most // len(start)), start.count(True) <= MANY
         is_asked = [
-            count <= MANY or not right or index % 2 == self._turn
-            for index, right in enumerate(start)
+            is_few or not right or index % 2 == self._turn for index, right in enumerate(start)
         ]
         entries = [
             self._chosen(block.size, share if asked else 0)
@@ -143,7 +142,9 @@ class Judge:
         if affordable < EVALUATIONS:
             return
         resized, tied = data.resized(min(MOST_SETS, int(affordable / MANY)))
-        for states, most in ((data.redrawn(), 1), (resized, 1), (tied, MOST_TIED)):
+        counted = data.counted()
+        every = (data.redrawn(), 1), (resized, 1), (tied, MOST_TIED), (counted, MOST_COUNTED)
+        for states, most in every:
             measured = (self._measured(state, start) for state in states)
             found = islice((one for one in measured if one is not None), most)
             self.elsewhere = (*self.elsewhere, *found)

@@ -123,13 +123,19 @@ class Pool:
             if value is not None and value.size == 1 and value:
                 numbers.setdefault(float(value), text)
         scalars = dict(self._scalars())
-        for one, other in permutations(list(scalars)[:MOST_SCALARS], 2):
-            scalars.setdefault(one / other, f"{scalars[one]} / {operand(scalars[other], '/')}")
-            scalars.setdefault(one * other, f"{scalars[one]} * {operand(scalars[other], '*')}")
         for number, text in {**scalars, **numbers}.items():
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
                 factors.setdefault(times / number, f"{form}{{}} / {operand(text, '/')}")
                 factors.setdefault(times * number, f"{form}{text} * {{}}")
+        for one, other in permutations(list(scalars)[:MOST_SCALARS], 2):
+            beside = operand(scalars[other], "*")
+            for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
+                text = f"{form}{scalars[one]}"
+                factors.setdefault(times * one / other, f"{text} * {{}} / {beside}")
+                factors.setdefault(times * one * other, f"{text} * {beside} * {{}}")
+                factors.setdefault(
+                    times / (one * other), f"{form}{{}} / ({scalars[one]} * {beside})"
+                )
         for number in self._written():
             factors.setdefault(number, f"{number!r} * {{}}")
             factors.setdefault(2 * number, f"2 * {number!r} * {{}}")

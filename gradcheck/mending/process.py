@@ -210,7 +210,8 @@ def _try_candidates(task: Task, answers: Answers) -> None:
         warnings.simplefilter("ignore")  # candidates overflow and divide by zero
         surroundings = Surroundings(problem, functions)
         judge = Judge(task.point, blocks_without_gradient(task.point, task.functions))
-        fixed = sizes_written(task.functions, task.texts), numbers_written(task.functions)
+        written = sizes_written(task.functions, problem.loss_function, task.texts)
+        fixed = written, numbers_written(task.functions)
         data = partial(Data, problem, task.point.values, functions, surroundings.restore, *fixed)
         Search(task, judge, surroundings, data, answers).run()
 

@@ -248,6 +248,25 @@ def grad(p):
 PARAMS = {kind + name: RNG.normal(size=3) for name in "abcd" for kind in "gb"}
 """
 
+PARTED = """
+X, Y, PARTS = RNG.normal(size=8), RNG.normal(size=8), 2
+
+def apart(x):
+    return x - np.repeat(x.reshape(PARTS, -1).mean(axis=1), len(x) // PARTS)
+
+def loss(p):
+    return 0.5 * np.sum((apart(p["w"] * X) - Y) ** 2) + np.sum(np.sin(p["c"]))
+
+def grad(p):
+    x = p["w"] * X
+    d = apart(x) - Y
+    width = len(x)
+    sums = np.repeat(d.reshape(PARTS, -1).sum(axis=1), len(x) // PARTS)
+    return {"w": (d - sums / width) * X, "c": np.cos(p["c"])}
+
+PARAMS = {"w": RNG.normal(size=8), "c": RNG.normal(size=3)}
+"""
+
 ALL_ON = """
 X, Y = RNG.random((6, 4)), RNG.random(6)
 
@@ -395,6 +414,21 @@ def test_sizes_that_are_written_in_the_code_stay(repaired):
     text = BESIDE.replace("UP * np", "1 / 5 * UP * np").replace("both.T @ (", "both.T / 5 @ (")
     found, _ = repaired(text)
     assert "other sizes (but 5)" in found.patches[0].varied, str(found)
+
+
+def test_sizes_that_the_loss_says_stay(repaired):
+    text = BESIDE.replace("STATE, X, UP", "STATE, X, UP, V").replace(
+        "RNG.normal(size=(5, 2))\n", "RNG.normal(size=(5, 2)), RNG.normal(size=(5, 3))\n"
+    )
+    text = text.replace('@ p["W"]))\n', '@ p["W"])) + sum(V[0, k]**2 for k in range(3))\n', 1)
+    found, _ = repaired(text)
+    assert "other sizes (but 3)" in found.patches[0].varied, str(found)
+
+
+def test_a_whole_number_that_is_no_size_is_no_factor(repaired):
+    found, _ = repaired(PARTED)
+    assert all("PARTS" in text for text in words(found)), str(found)
+    assert "other PARTS" in found.patches[0].varied
 
 
 def test_two_outputs_are_no_factor_2(repaired):

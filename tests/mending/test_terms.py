@@ -333,12 +333,37 @@ def grad(p):
     return total
 """
 
+PACKED = """
+def params():
+    return rng.normal(size=16)
+
+def parts(p):
+    return p[:12].reshape(4, 3), p[12:].reshape(4, 1)
+
+def loss(p):
+    inner, shift = parts(p)
+    made = np.sum(np.cosh(X @ inner) - Y) / len(X) + np.sum(np.sin(shift))
+    return made + SLOPE * np.sum(inner**2) / 2
+
+def grad(p):
+    inner, shift = parts(p)
+    dz = np.sinh(X @ inner)
+    of_inner = X.T @ dz / len(X) + SLOPE * inner
+    return np.concatenate([of_inner.ravel(), np.cos(shift).ravel()])
+"""
+
 CASES = {
     "a term that every pass of a loop lacks": (
         LOOKED_AHEAD,
         " - SLOPE * bent",
         "",
         ("- SLOPE * bent",),
+    ),
+    "a penalty, of a vector that holds all": (
+        PACKED,
+        "X.T @ dz / len(X) + SLOPE * inner",
+        "X.T @ dz / len(X)",
+        ("SLOPE * inner",),
     ),
     "a number added where a mask is off": (BENT, "LOW + out))", "LOW * out))", ("LOW", "np.exp")),
     "a factor where a value is used after a loop": (
