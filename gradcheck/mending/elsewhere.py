@@ -7,12 +7,10 @@ nothing new, and what was right is still right. Data that the gradient reads and
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -22,8 +20,18 @@ from gradcheck.errors import UsageError
 from gradcheck.mending.grown import resizable, slots_of
 from gradcheck.mending.held import Held, Holdings, passed_on
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
-from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions, summed, tied
-from gradcheck.mending.source import Function
+from gradcheck.mending.sizes import (
+    COUNTS,
+    UNCHANGED,
+    WIDTHS,
+    Growth,
+    Sizes,
+    State,
+    apart,
+    dimensions,
+    summed,
+    tied,
+)
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import gradients_at
 from gradcheck.user.problem import Problem
@@ -91,7 +99,9 @@ class Data:
         """Yield states in which a whole number that is no size is another one."""
         numbers: dict[tuple[str, int], list[Held]] = {}
         for held in self._kept:
-            if isinstance(held.value, int | np.integer) and 1 < held.value <= LARGEST:
+            is_size = COUNTS.fullmatch(held.name) or WIDTHS.fullmatch(held.name)
+            whole = isinstance(held.value, int | np.integer) and not is_size
+            if whole and 1 < held.value <= LARGEST and "*" not in held.path:
                 numbers.setdefault((held.name, int(held.value)), []).append(held)
         for (name, value), every in sorted(numbers.items(), key=lambda item: item[0][1])[:SINGLE]:
             news = () if value in self._fixed else (value + 1, 2 * value, value - 1)
@@ -192,45 +202,6 @@ class Data:
                 unchanged.append(held)
         self._restore()
         return in_place, unchanged
-
-
-def sizes_written(
-    functions: Sequence[Function], loss: object, texts: Mapping[str, bytes]
-) -> frozenset[int]:
-    """Return numbers in the place of sizes: those of `np.zeros((3, 2))`, `x[:4]`, `sum(x) / 10`.
-
-    A right gradient is wrong with other sizes then, and so is one of a loss that has such numbers.
-    """
-    found: set[int] = set()
-    trees = {path: ast.parse(text) for path, text in texts.items()}
-    pieces: list[ast.AST] = [one.definition(trees[one.path]) for one in functions]
-    if isinstance(loss, FunctionType) and loss.__code__.co_filename in trees:
-        every, line = ast.walk(trees[loss.__code__.co_filename]), loss.__code__.co_firstlineno
-        pieces += [node for node in every if getattr(node, "lineno", 0) == line]
-    for piece in pieces:
-        for node in ast.walk(piece):
-            least, parts = 3, list[ast.expr | None]()
-            match node:
-                case ast.Call(args=[ast.Tuple(items), *_]):
-                    least, parts = 2, [*items]
-                case ast.Call(ast.Name("range"), items):
-                    parts = [*items]
-                case ast.Slice(first, last):
-                    parts = [first, last]
-                case ast.BinOp(_, ast.Div(), divisor) | ast.AugAssign(_, ast.Div(), divisor):
-                    parts = [divisor]
-            numbers = [one.value for one in parts if isinstance(one, ast.Constant)]
-            found |= {one for one in numbers if type(one) is int and one >= least}
-    return frozenset(found)
-
-
-def numbers_written(functions: Sequence[Function]) -> frozenset[float]:
-    """Return the numbers with a fraction that the gradient's own functions have in their text.
-
-    Where the loss takes 0.2 from elsewhere, a gradient that says 0.2 is right with that alone.
-    """
-    codes = {function.code for function in functions if not function.of_loss}
-    return frozenset(one for code in codes for one in code.co_consts if isinstance(one, float))
 
 
 def _groups(data: Sequence[Held]) -> list[list[Held]]:

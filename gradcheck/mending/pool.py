@@ -29,13 +29,13 @@ FORMS = (
     "{0} > 0",
     "{0}[::-1]",
     "{0}**2",
-    "{1}.sqrt({0})",
-    "{1}.exp({0})",
-    "{1}.sign({0})",
-    "{1}.cos({0})",
-    "{1}.sin({0})",
+    "{1}.sqrt({2})",
+    "{1}.exp({2})",
+    "{1}.sign({2})",
+    "{1}.cos({2})",
+    "{1}.sin({2})",
 )
-"""Expressions of a value `{0}`, with numpy as `{1}`: slopes, for the most part."""
+"""Expressions of a value `{0}`, or `{2}` without brackets, with numpy as `{1}`: mostly slopes."""
 
 
 class Pool:
@@ -245,7 +245,7 @@ class Pool:
             is_own = text == self._context.source(self._node)
             if values[0].shape == shape and (is_own or len(text) < LONGEST):
                 for form in FORMS:
-                    yield from self._asked(form.format(operand(text, "**"), library))
+                    yield from self._asked(form.format(operand(text, "**"), library, text))
             elif f"{text}**2" in near and values[0].size < self._expected[0].size:
                 yield f"{operand(text, '**')}**2", [value**2 for value in values]
             if values[0].ndim == 2 and values[0].shape[::-1] == shape:

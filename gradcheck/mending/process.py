@@ -23,8 +23,9 @@ from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
 from gradcheck.mending.candidate import WAITS, Mended
 from gradcheck.mending.edits import Hints
-from gradcheck.mending.elsewhere import Data, numbers_written, sizes_written
+from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge
+from gradcheck.mending.literals import numbers_written, sizes_written
 from gradcheck.mending.model import Repair, nothing_returned_for
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked

@@ -248,6 +248,31 @@ def grad(p):
 PARAMS = {kind + name: RNG.normal(size=3) for name in "abcd" for kind in "gb"}
 """
 
+ONE_OUTPUT = """
+X, Y = RNG.normal(size=(6, 3)), RNG.normal(size=(6, 1))
+
+def states(p):
+    made = [X]
+    for name in "abcdefg":
+        made.append(np.sin(made[-1] * p["g" + name]))
+    return made
+
+def loss(p):
+    return np.mean((states(p)[-1] @ p["v"] - Y) ** 2)
+
+def grad(p):
+    made = states(p)
+    d = 2 * (made[-1] @ p["v"] - Y) / len(X)
+    g, up = {"v": made[-1].T @ d}, d @ p["v"].T
+    for name, x in zip("gfedcba", made[-2::-1]):
+        inner = up * np.sin(x * p["g" + name])
+        g["g" + name] = (inner * x).sum(axis=0)
+        up = inner * p["g" + name]
+    return g
+
+PARAMS = {"v": RNG.normal(size=(3, 1)), **{"g" + name: RNG.normal(size=3) for name in "abcdefg"}}
+"""
+
 PARTED = """
 X, Y, PARTS = RNG.normal(size=8), RNG.normal(size=8), 2
 
@@ -489,6 +514,11 @@ def test_data_that_nothing_vouches_for_refuse_no_patch_of_what_raised(repaired):
 def test_of_many_blocks_those_that_were_wrong_are_proved_with_other_sizes(repaired):
     found, _ = repaired(SHARED_SUM)
     assert words(found)[0].strip() == "inner.sum", str(found)
+
+
+def test_a_right_block_among_many_tells_which_sizes_make_sense(repaired):
+    found, _ = repaired(ONE_OUTPUT)
+    assert words(found)[0].strip() == 'np.cos(x * p["g" + name])', str(found)
 
 
 def test_samples_in_a_list_are_drawn_and_cut(repaired):
