@@ -7,15 +7,14 @@ entries as directions; the factors r and k have to be known as well.
 
 from __future__ import annotations
 
-import ast
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import combinations_with_replacement
 
 import numpy as np
 
+from gradcheck.mending.roundabout import is_product_of
 from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
@@ -94,6 +93,8 @@ class Composer:
         near: the texts in the wrong expression, which come before shorter ones.
         exact: the relative difference up to which numbers are the same.
         projections: sums of products along an axis, by their texts.
+        scalars: numbers that may be added to a value, with their texts.
+        passes: the number of passes, one after the other in the entries, that are added up.
     """
 
     values: Mapping[str, Array]
@@ -101,27 +102,36 @@ class Composer:
     near: frozenset[str] = frozenset()
     exact: float = EXACT
     projections: Mapping[str, Array] = field(default_factory=dict)
+    scalars: Mapping[float, str] = field(default_factory=dict)
+    passes: int = 1
 
     @cached_property
     def _every(self) -> Rows:
         texts = sorted(self.values, key=lambda text: (text not in self.near, _length(text)))
         return Rows(np.array([self.values[text] for text in texts]), texts.__getitem__)
 
+    def folded(self, values: Array) -> Array:
+        """Return rows with the entries of all passes added up."""
+        return np.asarray(values.reshape(len(values), self.passes, -1).sum(axis=1))
+
+    def _folded(self, *every: Rows) -> tuple[Rows, ...]:
+        return tuple(Rows(self.folded(rows.values), rows.text) for rows in every)
+
     @cached_property
     def _of_two(self) -> tuple[Rows, ...]:
         rows = self._every.first(MOST)
-        return rows, rows.times(rows), rows.by(rows)
+        return self._folded(rows, rows.times(rows), rows.by(rows))
 
     @cached_property
     def _of_three(self) -> tuple[Rows, ...]:
         few = self._every.first(MOST_OF_THREE)
-        rows = (few.of_three(), few.times(few).by(few), few.plus().times(few))
+        rows = self._folded(few.of_three(), few.times(few).by(few), few.plus().times(few))
         if not self.projections:
             return rows
         texts = list(self.projections)
         few = few.first(MOST_OUTER)
         projected = few.times(Rows(np.array([*self.projections.values()]), texts.__getitem__))
-        return (*rows, projected, projected.by(few))
+        return (*rows, *self._folded(projected, projected.by(few)))
 
     def having(self, wanted: Array, of_three: bool = False, own: str = "") -> list[str]:
         """Return expressions of one or two values, or of three, that have these entries.
@@ -131,7 +141,8 @@ class Composer:
         if not self.values or not np.any(wanted):
             return []
         with np.errstate(all="ignore"):
-            every = self._of_three if of_three else (self._every, *self._of_two[1:])
+            every = (*self._folded(self._every), *self._of_two[1:])
+            every = self._of_three if of_three else every
             texts = [text for rows in every for text in self._multiples(wanted, rows)]
             texts += () if of_three else self._sums(wanted, self._of_two[0])
             texts += self._with_term(wanted, own, every)
@@ -170,12 +181,26 @@ class Composer:
                         term = known.format(operand(term, "-"))
                     inner = f"{rows.text(one)} {'-' if factor < 0 else '+'} {term}"
                     yield inner if form == "{}" else form.format(f"({inner})")
+            for one, inner in self._plus_scalar(rows, rest):
+                if one not in multiples:
+                    yield inner if form == "{}" else form.format(f"({inner})")
+
+    def _plus_scalar(self, rows: Rows, rest: Array) -> Iterator[tuple[int, str]]:
+        """Yield the rows from which the rest is the same known number in every entry."""
+        if rest.shape[1] < FEW_ENTRIES:
+            return
+        same = np.ptp(rest, axis=1) <= self.exact * np.abs(rest).max(axis=1)
+        for one in map(int, np.flatnonzero(same)):
+            number, text = float(rest[one, 0]), rows.text(one)
+            for scalar, name in self.scalars.items():
+                if abs(abs(number) - scalar) <= self.exact * scalar:
+                    yield one, f"{text} {'-' if number < 0 else '+'} {name}"
 
     def _with_term(self, wanted: Array, own: str, of: Iterable[Rows]) -> Iterator[str]:
         """Yield `own + s a b`, for a present expression that lacks a term; not `own - own a`."""
         if own not in self.values or len(wanted) < FEW_ENTRIES:
             return
-        rest = wanted - self.values[own]
+        rest = wanted - self.folded(self.values[own][None])[0]
         for rows in of:
             for index, factor in _aligned(rows, rest[None, :], self.exact)[0]:
                 form = self._form(abs(factor), len(wanted))
@@ -221,56 +246,3 @@ def _aligned(rows: Rows, wanted: Array, exact: float) -> list[list[tuple[int, fl
 
 def _directions(values: Array) -> Array:
     return np.asarray(values / np.sqrt(np.sum(values**2, axis=1, keepdims=True)))
-
-
-@cache
-def is_roundabout(text: str) -> bool:
-    """True if an expression undoes what it does, as `a**2 / a` or `1 - (1 - a)` do."""
-    for node in ast.walk(ast.parse(text, mode="eval")):
-        over, under = Counter(_factors(node)), Counter(_factors(node, False))
-        if over & under or any(count > 1 and ")" in one for one, count in (over + under).items()):
-            return True
-        terms = list(_terms(node))
-        constants = sum(isinstance(term, ast.Constant) for term in terms)
-        twice = len(terms) > len(set(map(ast.unparse, terms)))
-        if len(terms) > 1 and (constants > 1 or twice or _add_up(terms)):
-            return True
-    return False
-
-
-def _add_up(terms: Sequence[ast.AST]) -> bool:
-    """True if two of the terms are parts of one product, as `a * b` and `a * (1 - b)`."""
-    products = [{*_factors(term), *_factors(term, False)} for term in terms]
-    pairs = ((one, other) for one in products for other in products)
-    return any(
-        f"1 - {base}" in other and other - {f"1 - {base}"} <= one
-        for one, other in pairs
-        for base in one
-    )
-
-
-def is_product_of(factor: str, text: str) -> bool:
-    """True if an expression is a product or quotient that has a factor."""
-    tree = ast.parse(text, mode="eval").body
-    return ast.unparse(ast.parse(factor, mode="eval")) in {*_factors(tree), *_factors(tree, False)}
-
-
-def _factors(node: ast.AST, over: bool = True) -> Iterator[str]:
-    """Yield the factors over or under the line of a fraction, without powers."""
-    match node:
-        case ast.BinOp(left, ast.Mult() | ast.Div() as op, right):
-            yield from _factors(left, over)
-            yield from _factors(right, over == isinstance(op, ast.Mult))
-        case ast.BinOp(left, ast.Pow(), _) if over:
-            yield ast.unparse(left)
-        case _ if over and not isinstance(node, ast.Expression | ast.Constant):
-            yield ast.unparse(node)
-
-
-def _terms(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the terms of a sum or difference."""
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-        yield from _terms(node.left)
-        yield from _terms(node.right)
-    else:
-        yield node

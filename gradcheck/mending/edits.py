@@ -5,6 +5,7 @@ Weights say how unnatural an edit is: the most frequent mistakes come first.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,10 @@ from gradcheck.mending.moments import Wanted
 from gradcheck.mending.of_parts import formed
 from gradcheck.mending.said import Said
 from gradcheck.trace import Fault
+from gradcheck.user.calls import Location
+
+AT_A_PLACE = 2
+"""The number of wanted values at one place for which edits are made."""
 
 Maker = Callable[[Context], Iterator[Edit]]
 
@@ -86,13 +91,23 @@ class Hints:
             frozenset((one.place.file, one.place.line) for one in advice),
             frozenset(kind for rule in RULES if rule.code in codes for kind in rule.edits),
             tuple(advice),
-            tuple(one for one in map(Wanted.of, faults) if one is not None),
+            _some_of_each_place([one for one in map(Wanted.of, faults) if one is not None]),
         )
 
     def factor(self, edit: Edit, kind: EditKind) -> float:
         """Return the factor by which these hints change the weight of an edit."""
         at_the_line = AT_THE_LINE if (edit.path, edit.line) in self.lines else 1.0
         return at_the_line * (OF_THE_RULE if kind in self.kinds else 1.0)
+
+
+def _some_of_each_place(wanted: Sequence[Wanted]) -> tuple[Wanted, ...]:
+    """Return a few of the values that are wanted at one place: numbers in lists are many."""
+    seen = Counter[Location]()
+    some = []
+    for one in wanted:
+        seen[one.place] += 1
+        some += [one] if seen[one.place] <= AT_A_PLACE else []
+    return tuple(some)
 
 
 def weighed(constructed: Sequence[Edit]) -> list[Edit]:

@@ -7,11 +7,10 @@ nothing new, and what was right is still right. Data that the gradient reads and
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,18 @@ from gradcheck.errors import UsageError
 from gradcheck.mending.grown import resizable, slots_of
 from gradcheck.mending.held import Held, Holdings, passed_on
 from gradcheck.mending.redrawn import Array, redrawn, redrawn_number, renamed
-from gradcheck.mending.sizes import UNCHANGED, Growth, Sizes, State, apart, dimensions, summed, tied
-from gradcheck.mending.source import Function
+from gradcheck.mending.sizes import (
+    COUNTS,
+    UNCHANGED,
+    WIDTHS,
+    Growth,
+    Sizes,
+    State,
+    apart,
+    dimensions,
+    summed,
+    tied,
+)
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import gradients_at
 from gradcheck.user.problem import Problem
@@ -31,15 +40,18 @@ from gradcheck.words import listed
 TIED = 2
 """How many times more growths are tried if parameters grow by another number than the data."""
 
-MOST, SINGLE = 24, 4
-"""The numbers of data that are redrawn, and of those tried alone if all together make no sense."""
+MOST, SINGLE, LARGEST = 24, 4, 64
+"""The numbers of data that are redrawn, and of those tried alone if all together make no sense.
+
+The last is the largest whole number that is changed alone.
+"""
 
 
 class Data:
     """The data that the user's functions hold, and which of them may be changed.
 
     The functions are called with the parameters `values`; `restore` undoes what calls leave behind.
-    Axes of the sizes in `fixed` stay as they are.
+    Axes of the sizes in `fixed` stay as they are, and so do the numbers in `formulas`.
     """
 
     def __init__(
@@ -49,12 +61,13 @@ class Data:
         functions: Sequence[Any],
         restore: Callable[[], None],
         fixed: frozenset[int] = frozenset(),
+        formulas: frozenset[float] = frozenset(),
     ) -> None:
         # following what enters an adaptive step anew in each call would tell no more of the data
         step = problem.step
         implied = problem if step is None else replace(problem, step=replace(step, entering=None))
         self._problem, self._values, self._restore = implied, values, restore
-        self._fixed = fixed
+        self._fixed, self._formulas = fixed, formulas
         self._rng = np.random.default_rng(0)
         self._base = self._answer()
         stepping = None if step is None else step.step
@@ -81,6 +94,22 @@ class Data:
                 names = dict.fromkeys(held.name for pair in chosen for held, _ in pair)
                 words = listed([name for name in names if name]) or "data"
                 yield State(f"other {words}", tuple(one for pair in chosen for one in pair))
+
+    def counted(self) -> Iterator[State]:
+        """Yield states in which a whole number that is no size is another one."""
+        numbers: dict[tuple[str, int], list[Held]] = {}
+        for held in self._kept:
+            is_size = COUNTS.fullmatch(held.name) or WIDTHS.fullmatch(held.name)
+            whole = isinstance(held.value, int | np.integer) and not is_size
+            if whole and 1 < held.value <= LARGEST and "*" not in held.path:
+                numbers.setdefault((held.name, int(held.value)), []).append(held)
+        for (name, value), every in sorted(numbers.items(), key=lambda item: item[0][1])[:SINGLE]:
+            news = () if value in self._fixed else (value + 1, 2 * value, value - 1)
+            states = (
+                State(f"other {name}", tuple((held, type(held.value)(new)) for held in every))
+                for new in news
+            )
+            yield from islice((one for one in states if self._is_sound(one, False)), 1)
 
     def resized(self, most: int) -> tuple[Iterator[State], ...]:
         """Return states with other sizes, and states with sizes that are tied to others.
@@ -128,7 +157,8 @@ class Data:
         """Return the data that can be changed on their own, with other values for them."""
         free, derived = [], []
         for group in _groups(self._kept)[:MOST]:
-            puts = _drawn(group, self._rng)
+            is_written = not group[0].is_array and group[0].value in self._formulas
+            puts = None if is_written else _drawn(group, self._rng)
             if puts is None or not all(held.can_hold(new) for held, new in puts):
                 continue
             loss, gradient = self._answer(State("", tuple(puts)))
@@ -172,29 +202,6 @@ class Data:
                 unchanged.append(held)
         self._restore()
         return in_place, unchanged
-
-
-def sizes_written(functions: Sequence[Function], texts: Mapping[str, bytes]) -> frozenset[int]:
-    """Return numbers in the place of sizes: those of `np.zeros((3, 2))`, `x[:4]`, `sum(x) / 10`.
-
-    A right gradient is wrong with other sizes then.
-    """
-    found: set[int] = set()
-    for function in functions:
-        for node in ast.walk(function.definition(ast.parse(texts[function.path]))):
-            least, parts = 3, list[ast.expr | None]()
-            match node:
-                case ast.Call(args=[ast.Tuple(items), *_]):
-                    least, parts = 2, [*items]
-                case ast.Call(ast.Name("range"), items):
-                    parts = [*items]
-                case ast.Slice(first, last):
-                    parts = [first, last]
-                case ast.BinOp(_, ast.Div(), divisor) | ast.AugAssign(_, ast.Div(), divisor):
-                    parts = [divisor]
-            numbers = [one.value for one in parts if isinstance(one, ast.Constant)]
-            found |= {one for one in numbers if type(one) is int and one >= least}
-    return frozenset(found)
 
 
 def _groups(data: Sequence[Held]) -> list[list[Held]]:

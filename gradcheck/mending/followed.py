@@ -116,7 +116,9 @@ def followed(
     of_span = dict(zip(spans, moments_at(context.path, spans, run), strict=True))
     own = of_span[span_of(statement)]
 
-    def reached(places: Sequence[Made], told: Sequence[Told], way: int) -> Iterator[Place]:
+    def reached(
+        places: Sequence[Made], told: Sequence[Told], way: int
+    ) -> Iterator[tuple[Made, Sequence[Told]]]:
         """Yield the last of these places before each moment, or the first after it."""
         found: dict[int, list[Told]] = {}
         for moment, value in told:
@@ -130,9 +132,7 @@ def followed(
             if others:
                 _, index, one = min(others, key=lambda other: other[0])
                 found.setdefault(index, []).append((one, value))
-        for index, values in found.items():
-            maker, text, made_of = places[index]
-            yield (made_of, _given(maker, text, values)), maker
+        yield from ((places[index], values) for index, values in found.items())
 
     operands = [
         (ast.unparse(one), value) for one, value in parts_of(context, node, moments, wanted)
@@ -143,10 +143,14 @@ def followed(
         makers = [one for one in made if one[1] == text]
         told = list(zip(moments, expected, strict=True))
         if makers and around_wrong(text, told)[0]:
-            yield from reached(makers, told, -1)
+            yield from (_given(*one) for one in reached(makers, told, -1))
     for text in [text for one, text, value in made if one is statement and value is node]:
         users = [one for one in made if text in map(ast.unparse, _expressions(one[2]))]
-        yield from reached([one for one in users if one[0] is not statement], targets, 1)
+        users = [one for one in users if one[0] is not statement]
+        for user, values in reached(users, targets, 1):
+            yield _given(user, values)
+            uses = (one for one in _expressions(user[2]) if ast.unparse(one) == text)
+            yield from (((one, values), user[0]) for one in uses)
 
 
 def around_wrong(text: str, targets: Sequence[Told]) -> tuple[list[Told], list[Told]]:
@@ -185,17 +189,19 @@ def _before(context: Context, statement: ast.AugAssign, targets: Sequence[Told])
     ]
 
 
-def _given(statement: ast.stmt, text: str, told: Sequence[Told]) -> Sequence[Told]:
+def _given(made: Made, told: Sequence[Told]) -> Place:
     """Return what a statement has to give a target, or to add to it, for its right values."""
+    statement, text, given = made
     if not isinstance(statement, ast.AugAssign):
-        return told
+        return (given, told), statement
     sign = 1 if isinstance(statement.op, ast.Add) else -1
     before = ((moment, value, moment.value(text)) for moment, value in told)
-    return [
+    added = [
         (moment, sign * (value - own))
         for moment, value, own in before
         if own is not None and own.shape == value.shape
     ]
+    return (given, added), statement
 
 
 def _statements(tree: ast.AST) -> Iterator[ast.stmt]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradcheck.mending.context import Context
 from gradcheck.mending.moments import Moment, values_at
+from gradcheck.mending.of_factors import DERIVATIVE
 from gradcheck.user.blocks import Array
 
 INDEX = re.compile(r"\[-?([A-Za-z_]\w*)")
@@ -19,8 +20,8 @@ INDEX = re.compile(r"\[-?([A-Za-z_]\w*)")
 PLACE = re.compile(r'[\w.]+(\["\w+"\])?')
 
 
-MOST = 6
-"""The number of values of which products are summed."""
+MOST, MOST_CALLED = 6, 6
+"""The numbers of values of which products are summed, and of functions."""
 
 
 def items_of(context: Context, names: dict[str, Any]) -> Iterator[str]:
@@ -84,3 +85,20 @@ def sums_of_products(context: Context) -> Iterator[str]:
                 if how and "{" not in how:
                     yield f"{called}{how})"
     yield f"{library}.sum({{0}} * {{1}}, axis=-1, keepdims=True)"
+
+
+def functions_of(context: Context) -> list[str]:
+    """Return the functions called with one argument: the file's, slopes first, and numpy's."""
+    calls = [
+        ast.unparse(node.func)
+        for node in ast.walk(context.tree)
+        if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
+    ]
+    around = getattr(context.definition, "name", "")
+    own = [name for name in context.functions if name in calls or DERIVATIVE.search(name)]
+    own = [name for name in own if name != around]
+    own.sort(key=lambda name: not DERIVATIVE.search(name))
+    prefix = f"{context.library}."
+    copies = {f"{prefix}{name}" for name in ("array", "asarray", "copy")}
+    library = [name for name in calls if name.startswith(prefix) and name not in copies]
+    return list(dict.fromkeys([*own[:MOST_CALLED], *library[:MOST_CALLED]]))

@@ -21,7 +21,7 @@ from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
 
 MOST_ENTRIES = 2000
-MOST_SETS, MOST_TIED = 100, 3
+MOST_SETS, MOST_TIED, MOST_COUNTED = 100, 3, 2
 """The maximum number of sets of axes of one size that are tried, to tell which belong together."""
 
 FURTHER_ENTRIES, ELSEWHERE_ENTRIES, LEAST_ENTRIES, MANY = 48, 24, 3, 6
@@ -45,8 +45,9 @@ class Elsewhere:
     """The user's point with other data.
 
     Attributes:
-        vouched: whether the data are known to make sense. Data that are drawn anew do; other sizes
-            do if a block that is right with the user's data is right with them.
+        vouched: whether the data are known to make sense: a block that is right with the user's
+            data is right with them. Without one, data that are drawn anew do, and more samples, if
+            the gradient raised nothing.
     """
 
     state: State
@@ -89,13 +90,16 @@ class Judge:
         pairs = zip(point.blocks, self._largest, strict=True)
         return point, [Target.of(block, largest, self._rounding) for block, largest in pairs]
 
-    def _asked_at(self, point: Point, most: int) -> Asked:
-        """Measure some entries of every block at a point; of many blocks, every other in turn."""
-        count, self._turn = len(point.blocks), 1 - self._turn
-        share = max(LEAST_ENTRIES, most // count)
+    def _asked_at(self, point: Point, most: int, start: Standing) -> Asked:
+        """Measure some entries of every block at a point; of many right ones, half in turn."""
+        self._turn = 1 - self._turn
+        share, is_few = max(LEAST_ENTRIES, most // len(start)), start.count(True) <= MANY
+        is_asked = [
+            is_few or not right or index % 2 == self._turn for index, right in enumerate(start)
+        ]
         entries = [
-            self._chosen(block.size, share if count <= MANY or index % 2 == self._turn else 0)
-            for index, block in enumerate(point.blocks)
+            self._chosen(block.size, share if asked else 0)
+            for block, asked in zip(point.blocks, is_asked, strict=True)
         ]
         return self._asked(point.measured(point.perturb(entries, self._rng)))
 
@@ -110,7 +114,7 @@ class Judge:
                 nearby = base.nudged(size / nearer, self._rng)
                 if nearby is None:
                     continue
-                asked = self._asked_at(nearby, FURTHER_ENTRIES)
+                asked = self._asked_at(nearby, FURTHER_ENTRIES, start)
                 if is_kept(start, self._right(asked)):
                     yield asked
                     return
@@ -138,7 +142,9 @@ class Judge:
         if affordable < EVALUATIONS:
             return
         resized, tied = data.resized(min(MOST_SETS, int(affordable / MANY)))
-        for states, most in ((data.redrawn(), 1), (resized, 1), (tied, MOST_TIED)):
+        counted = data.counted()
+        every = (data.redrawn(), 1), (resized, 1), (tied, MOST_TIED), (counted, MOST_COUNTED)
+        for states, most in every:
             measured = (self._measured(state, start) for state in states)
             found = islice((one for one in measured if one is not None), most)
             self.elsewhere = (*self.elsewhere, *found)
@@ -219,13 +225,13 @@ class Judge:
                 if not np.isfinite(center):
                     return None
                 point = Point.at(problem, values, center, self._base.noise)
-                asked = self._asked_at(point, ELSEWHERE_ENTRIES)
+                asked = self._asked_at(point, ELSEWHERE_ENTRIES, start)
             except Exception:  # also raised by code around the user's functions
                 return None
             right = self._right(asked)
         if (self.raised and not before) or not is_kept(start, right):
             return None
-        return Elsewhere(state, asked, vouched=state.values is None or any(start))
+        return Elsewhere(state, asked, vouched=any(start) or (state.makes_sense and not before))
 
     def _same_loss(self, point: Point) -> bool:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from types import CodeType, FrameType
@@ -61,9 +61,13 @@ class Moment:
     def places(self, text: str, array: str, value: Any) -> Any:
         """Return the positions of an item in an array, given by its text; None if it is no item."""
         name = "_places"
-        numbers = {**self.names, name: np.arange(np.size(value)).reshape(np.shape(value))}
-        positions = replace(self, names=numbers).value(name + text.removeprefix(array))
+        numbers = np.arange(np.size(value)).reshape(np.shape(value))
+        positions = self.knowing({name: numbers}).value(name + text.removeprefix(array))
         return None if positions is None else positions.astype(np.intp)
+
+    def knowing(self, more: Mapping[str, Any]) -> Moment:
+        """Return the moment with more names."""
+        return replace(self, names={**self.names, **more})
 
 
 def values_at(moments: Sequence[Moment], text: str) -> list[Any] | None:

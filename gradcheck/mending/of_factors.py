@@ -19,7 +19,7 @@ BASE = re.compile(r"(?:(?<![\w.])|log)(\d+)(?=\(| ?\*\* ?[A-Za-z(-])")
 """The base of a power or of a logarithm."""
 
 MOST_SLOPES = 12
-MOST_FACTORS = 4
+MOST_FACTORS, MOST_WEIGHTS, MOST_SIZES = 4, 4, 2
 
 
 def scaled(context: Context) -> Iterator[Edit]:
@@ -176,7 +176,8 @@ def _written_slopes(context: Context) -> Iterator[str]:
 
 
 def missing_terms(context: Context) -> Iterator[Edit]:
-    """Yield an expression plus or minus a value."""
+    """Yield an expression plus or minus a value; also times a number, as penalties have one."""
+    forms = list(_weights_of_penalties(context))
     for node in context.wholes():
         value, text = target_value(context, node), grouped(context.source(node), node, "+")
         if value is None or value.kind not in ("array", "float"):
@@ -189,6 +190,23 @@ def missing_terms(context: Context) -> Iterator[Edit]:
                 far = 0.0 if same else 0.5
                 yield context.replaced(node, f"{text} + {term}", 13.0 + far)
                 yield context.replaced(node, f"{text} - {term}", 13.5 + far)
+                if same and value.kind == "array":
+                    for form in forms:
+                        yield context.replaced(node, f"{text} + {form} * {term}", 13.0)
+
+
+def _weights_of_penalties(context: Context) -> Iterator[str]:
+    """Yield numbers that are no sizes, those of the module first; times 2, or divided by a size."""
+    known = sorted(context.known.items(), key=lambda item: item[1].kind != "other")
+    named = [text for text, value in known if _is_weight(text, value)]
+    sizes = [text for text, _ in sizes_in(context)][:MOST_SIZES]
+    for name in named[:MOST_WEIGHTS]:
+        yield from (name, f"2 * {name}", *(f"{name} / {size}" for size in sizes))
+
+
+def _is_weight(text: str, value: Value) -> bool:
+    is_number = value.kind in ("float", "other") and not value.number.is_integer()
+    return is_number and not value.shape and text.isidentifier()
 
 
 def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
+from itertools import product
 
 from gradcheck.mending.context import NAMED, OPERATORS, Context, Edit
 from gradcheck.mending.of_factors import sizes_in
@@ -12,15 +14,20 @@ IN_PLACE = {kind: f"{symbol}=" for kind, symbol in OPERATORS.items()}
 OF_BIASES = {1: ("[0]",), 2: ("[:, 0]", "[:, -1]", "[0]")}
 """The places of biases in arrays of one axis, and of two."""
 
+KEY = re.compile(r"""(?<=\[["'])(\w+)(?=["']\])""")
+"""A text that is a key."""
+
 AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
 
 
 def inserted(context: Context) -> Iterator[Edit]:
     """Yield insertions after a statement that makes or changes an array: a division, a sign, zeros.
 
-    What a function adds to, or others do, and has not made is 0 at its beginning.
+    What a function adds to, or others do, and has not made is 0 at its beginning. What it does for
+    one parameter is done for another.
     """
     yield from _reset(context)
+    yield from _for_another(context)
     sizes = list(sizes_in(context))
     for statement in context.all_of(ast.stmt):
         target = _base(statement)
@@ -34,6 +41,21 @@ def inserted(context: Context) -> Iterator[Edit]:
         yield put_in(context, "after", statement, f"{name} *= -1", 9.0)
         for part in OF_BIASES.get(len(value.shape), ()):
             yield put_in(context, "after", statement, f"{name}{part} = 0", 12.0)
+
+
+def _for_another(context: Context) -> Iterator[Edit]:
+    """Yield a statement of one line again, with another key in the place of its own."""
+    texts = {context.source(one) for one in context.all_of(ast.stmt)}
+    keys = dict.fromkeys(key for text in context.values for key in KEY.findall(text))
+    known = {ast.unparse(ast.parse(one)) for one in context.values}
+    for statement in context.all_of(ast.AugAssign):
+        own = context.source(statement)
+        for one, other in product(dict.fromkeys(KEY.findall(own)), keys):
+            text = re.sub(KEY.pattern.replace(r"\w+", one), other, own)
+            parts = (one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Subscript))
+            items = [item for item in map(ast.unparse, parts) if KEY.search(item)]
+            if "\n" not in own and text not in texts and known.issuperset(items):
+                yield put_in(context, "after", statement, text, 6.0)
 
 
 def _reset(context: Context) -> Iterator[Edit]:

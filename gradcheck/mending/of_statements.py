@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.context import NAMED, Context, Edit
 from gradcheck.mending.of_insertions import IN_PLACE
 
 PARTS = {1: ("[1:]", "[:-1]"), 2: ("[:, 1:]", "[1:]", "[:, :-1]", "[:-1]")}
@@ -55,11 +55,38 @@ def _with_operator(
 
 
 def moved_statements(context: Context) -> Iterator[Edit]:
-    """Yield a statement moved after its loop, into the block before, or after readers."""
+    """Yield a statement moved after its loop, into the block before, or after or before readers."""
     yield from _ends_of_blocks(context)
     for block in context.blocks():
         yield from _into_blocks(context, block)
         yield from _after_what_reads(context, block)
+        yield from _before_what_reads(context, block)
+
+
+def _before_what_reads(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
+    """Yield an assignment moved before the first statement that should read the new value."""
+    for place, statement in enumerate(block):
+        if not isinstance(statement, ast.Assign | ast.AugAssign):
+            continue
+        made, needed = _stored_in(statement), _read_in(statement)
+        for number in range(place - 1, -1, -1):
+            earlier = block[number]
+            if _stored_in(earlier) & (needed | made):
+                break
+            if made & _read_in(earlier):
+                yield from _moved_up(context, statement, block[number:place])
+
+
+def _moved_up(context: Context, statement: ast.stmt, passed: list[ast.stmt]) -> Iterator[Edit]:
+    first, last = context.span(passed[0])[0], context.span(passed[-1])[1]
+    start, end = context.span(statement)
+    between = context.text[last:start]
+    if between.strip() or context.newline not in between:
+        return
+    moved = context.text[start:end] + context.newline + context.indent(passed[0])
+    words = f"{context.source(statement).splitlines()[0]}  moved before line {passed[0].lineno}"
+    text = moved + context.text[first:last]
+    yield Edit(context.path, first, end, text, 4.0, passed[0].lineno, words)
 
 
 def _after_what_reads(context: Context, block: list[ast.stmt]) -> Iterator[Edit]:
@@ -101,6 +128,14 @@ def _whole(target: ast.expr) -> str:
     while isinstance(target, ast.Subscript):
         target = target.value
     return ast.unparse(target)
+
+
+def _stored_in(node: ast.AST) -> set[str]:
+    """Return the names and attributes that a statement makes or changes."""
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    inside = (one for target in targets if target is not None for one in ast.walk(target))
+    stored = (one for one in inside if isinstance(getattr(one, "ctx", None), ast.Store))
+    return {_whole(one) for one in stored if isinstance(one, NAMED)}
 
 
 def _read_in(node: ast.AST) -> set[str]:

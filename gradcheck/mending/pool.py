@@ -12,15 +12,16 @@ import numpy as np
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
-from gradcheck.mending.items import INDEX, items_of, projected
+from gradcheck.mending.items import INDEX, functions_of, items_of, projected
 from gradcheck.mending.moments import Moment, values_at
-from gradcheck.mending.of_factors import DERIVATIVE, sizes_in
+from gradcheck.mending.of_factors import sizes_in
 from gradcheck.mending.scope import expressions, inside, value_of
+from gradcheck.mending.sums import Sum
 from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 24, 800
-MOST_ALIKE, MOST_CALLED, MOST_EQUAL, MOST_SCALARS, LONGEST = 12, 6, 2, 12, 30
+MOST_ALIKE, MOST_EQUAL, MOST_SCALARS, LONGEST = 12, 2, 12, 30
 FORMS = (
     "1 - {0}",
     "1 - {0}**2",
@@ -28,13 +29,13 @@ FORMS = (
     "{0} > 0",
     "{0}[::-1]",
     "{0}**2",
-    "{1}.sqrt({0})",
-    "{1}.exp({0})",
-    "{1}.sign({0})",
-    "{1}.cos({0})",
-    "{1}.sin({0})",
+    "{1}.sqrt({2})",
+    "{1}.exp({2})",
+    "{1}.sign({2})",
+    "{1}.cos({2})",
+    "{1}.sin({2})",
 )
-"""Expressions of a value `{0}`, with numpy as `{1}`: slopes, for the most part."""
+"""Expressions of a value `{0}`, or `{2}` without brackets, with numpy as `{1}`: mostly slopes."""
 
 
 class Pool:
@@ -62,9 +63,25 @@ class Pool:
             chosen[(first <= chosen) & (chosen < last)] - first for first, last in pairwise(ends)
         ]
         key = repr([one.shape for one in expected]).encode() + chosen.tobytes()
+        composer = self._composer(key)
+        return composer.having(self._entries(expected), of_three, own)
+
+    def adding_up(self, total: Sum, of_three: bool) -> list[str]:
+        """Return expressions that, in place of the present one, add up to the right sum."""
+        self._expected = [np.empty(shape) for shape in total.shapes]
+        self._picked, own = [*total.picked], self._context.source(self._node)
+        values = values_at(self._moments, own)
+        if values is None:
+            return []
+        composer = self._composer(b"sum", len(total.moments))
+        wanted = total.missing + composer.folded(self._entries(values)[None])[0]
+        return composer.having(wanted, of_three, own)
+
+    def _composer(self, key: bytes, passes: int = 1) -> Composer:
+        """Return what composes expressions of the entries that are picked."""
         if key not in self._composers:
             known, near = self._with_columns(), self._near()
-            shape = expected[0].shape
+            shape = self._expected[0].shape
             names = sorted(
                 (one for one, values in self._known.items() if values[0].shape == shape),
                 key=lambda one: (one not in near, len(one)),
@@ -75,14 +92,18 @@ class Pool:
                 near,
                 self._exact,
                 self._distinct(projected(self._context, self._moments, names)),
+                {1.0: "1", **{one: text for one, text in self._scalars() if one > 0}},
+                passes,
             )
-        return self._composers[key].having(self._entries(expected), of_three, own)
+        return self._composers[key]
 
     def _entries(self, values: Sequence[Array]) -> Array:
         shapes = [one.shape for one in self._expected]
         whole = [np.broadcast_to(one, shape) for one, shape in zip(values, shapes, strict=True)]
         pairs = zip(whole, self._picked, strict=True)
-        return np.concatenate([one.reshape(-1)[picked] for one, picked in pairs])
+        return np.concatenate(
+            [np.where(picked < 0, 0, one.reshape(-1)[picked]) for one, picked in pairs]
+        )
 
     def _near(self) -> frozenset[str]:
         texts = [self._text(one) for one in ast.walk(self._node) if isinstance(one, ast.expr)]
@@ -102,13 +123,19 @@ class Pool:
             if value is not None and value.size == 1 and value:
                 numbers.setdefault(float(value), text)
         scalars = dict(self._scalars())
-        for one, other in permutations(list(scalars)[:MOST_SCALARS], 2):
-            scalars.setdefault(one / other, f"{scalars[one]} / {operand(scalars[other], '/')}")
-            scalars.setdefault(one * other, f"{scalars[one]} * {operand(scalars[other], '*')}")
         for number, text in {**scalars, **numbers}.items():
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
                 factors.setdefault(times / number, f"{form}{{}} / {operand(text, '/')}")
                 factors.setdefault(times * number, f"{form}{text} * {{}}")
+        for one, other in permutations(list(scalars)[:MOST_SCALARS], 2):
+            beside = operand(scalars[other], "*")
+            for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
+                text = f"{form}{scalars[one]}"
+                factors.setdefault(times * one / other, f"{text} * {{}} / {beside}")
+                factors.setdefault(times * one * other, f"{text} * {beside} * {{}}")
+                factors.setdefault(
+                    times / (one * other), f"{form}{{}} / ({scalars[one]} * {beside})"
+                )
         for number in self._written():
             factors.setdefault(number, f"{number!r} * {{}}")
             factors.setdefault(2 * number, f"2 * {number!r} * {{}}")
@@ -204,24 +231,10 @@ class Pool:
         texts = [
             self._text(one) for one in calls if ast.unparse(one.func) in self._context.functions
         ]
-        texts += [f"{name}({one})" for name in self._functions() for one in alike[:MOST_ALIKE]]
-        return dict(pair for text in texts for pair in self._asked(text))
-
-    def _functions(self) -> list[str]:
-        """Return the functions called with one argument: the file's, slopes first, and numpy's."""
-        calls = [
-            ast.unparse(node.func)
-            for node in ast.walk(self._context.tree)
-            if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
+        texts += [
+            f"{name}({one})" for name in functions_of(self._context) for one in alike[:MOST_ALIKE]
         ]
-        around = getattr(self._context.definition, "name", "")
-        own = [name for name in self._context.functions if name in calls or DERIVATIVE.search(name)]
-        own = [name for name in own if name != around]
-        own.sort(key=lambda name: not DERIVATIVE.search(name))
-        prefix = f"{self._context.library}."
-        copies = {f"{prefix}{name}" for name in ("array", "asarray", "copy")}
-        library = [name for name in calls if name.startswith(prefix) and name not in copies]
-        return list(dict.fromkeys([*own[:MOST_CALLED], *library[:MOST_CALLED]]))
+        return dict(pair for text in texts for pair in self._asked(text))
 
     def _made(self, known: dict[str, list[Array]]) -> Iterator[tuple[str, list[Array]]]:
         """Yield slopes, transposes, sums and products of known values."""
@@ -232,7 +245,7 @@ class Pool:
             is_own = text == self._context.source(self._node)
             if values[0].shape == shape and (is_own or len(text) < LONGEST):
                 for form in FORMS:
-                    yield from self._asked(form.format(operand(text, "**"), library))
+                    yield from self._asked(form.format(operand(text, "**"), library, text))
             elif f"{text}**2" in near and values[0].size < self._expected[0].size:
                 yield f"{operand(text, '**')}**2", [value**2 for value in values]
             if values[0].ndim == 2 and values[0].shape[::-1] == shape:

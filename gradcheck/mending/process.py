@@ -23,8 +23,9 @@ from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.errors import UsageError
 from gradcheck.mending.candidate import WAITS, Mended
 from gradcheck.mending.edits import Hints
-from gradcheck.mending.elsewhere import Data, sizes_written
+from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge
+from gradcheck.mending.literals import numbers_written, sizes_written
 from gradcheck.mending.model import Repair, nothing_returned_for
 from gradcheck.mending.patches import make_patch
 from gradcheck.mending.ranking import ranked
@@ -210,8 +211,9 @@ def _try_candidates(task: Task, answers: Answers) -> None:
         warnings.simplefilter("ignore")  # candidates overflow and divide by zero
         surroundings = Surroundings(problem, functions)
         judge = Judge(task.point, blocks_without_gradient(task.point, task.functions))
-        fixed = sizes_written(task.functions, task.texts)
-        data = partial(Data, problem, task.point.values, functions, surroundings.restore, fixed)
+        written = sizes_written(task.functions, problem.loss_function, task.texts)
+        fixed = written, numbers_written(task.functions)
+        data = partial(Data, problem, task.point.values, functions, surroundings.restore, *fixed)
         Search(task, judge, surroundings, data, answers).run()
 
 

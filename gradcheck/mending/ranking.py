@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence, Set
 
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
-from gradcheck.mending.composed import is_roundabout
+from gradcheck.mending.roundabout import is_roundabout
 from gradcheck.mending.said import SAID
 from gradcheck.mending.variants import Texts
 
@@ -130,6 +130,8 @@ def _odd(node: ast.AST, made: Set[str]) -> str:
             return f"/ {ast.unparse(right)} twice"
         case ast.BinOp(ast.Subscript(ast.Attribute(attr="shape")), _, ast.Constant()):
             return "a size times a number"
+        case ast.Compare(ast.Compare()):
+            return "a comparison compared"
         case ast.UnaryOp(operand=ast.Constant(0)):
             return "the sign of 0"
         case ast.BinOp(right=operand) | ast.AugAssign(value=operand) if _is_signed(operand):

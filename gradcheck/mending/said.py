@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gradcheck.mending.composed import is_roundabout
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import target_value
+from gradcheck.mending.roundabout import is_roundabout
 from gradcheck.mending.written import grouped
 from gradcheck.user.calls import Location
 

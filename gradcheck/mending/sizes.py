@@ -178,6 +178,18 @@ class State:
     values: tuple[Array, ...] | None = None
     kept: frozenset[int] = frozenset()
 
+    @property
+    def makes_sense(self) -> bool:
+        """True if nothing has other sizes but the samples, of which there were several.
+
+        Whether a whole number alone may be another one, only the user's functions tell.
+        """
+        if self.puts and all(isinstance(held.value, int | np.integer) for held, _ in self.puts):
+            return False
+        grown = [(np.shape(held.value), np.shape(new)) for held, new in self.puts]
+        axes = (pair for before, now in grown for pair in zip(before, now, strict=True))
+        return self.values is None and all(before > 1 or now == before for before, now in axes)
+
     def of(self, problem: Problem, values: Sequence[Array]) -> tuple[Problem, Sequence[Array]]:
         """Return the problem and parameters inside of `made`, with the data that it has then."""
         fresh = {name: (array, array.copy()) for name, (array, _) in problem.data.items()}

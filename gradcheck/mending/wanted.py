@@ -7,22 +7,24 @@ The edits made of these are tried before all others.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from functools import partial
 
 import numpy as np
 
-from gradcheck.mending.composed import is_product_of, is_roundabout
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.followed import around_wrong, followed, parts_of
+from gradcheck.mending.followed import Part, around_wrong, followed, parts_of
 from gradcheck.mending.items import lost_index
 from gradcheck.mending.moments import CLOSE, Moment, Told, Wanted, matched, moments_at
 from gradcheck.mending.pool import Pool
+from gradcheck.mending.roundabout import is_product_of, is_roundabout
 from gradcheck.mending.said import nodes_near, span_of, statement_at
+from gradcheck.mending.writes import sum_of, told_of
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_RETURNED, HOPS = 8, 12, 2
+RIGHT = "_right_value"
 MUCH_LESS_NATURAL, UNNATURAL = 4.0, 9.0
 
 EXACT_AFAR = 1e-5
@@ -83,10 +85,30 @@ def constructed_around(
     return sorted(edits, key=lambda edit: edit.weight)
 
 
+def constructed_sums(
+    contexts: Sequence[Context], wanted: Wanted, run: Callable[[], object]
+) -> list[Edit]:
+    """Return edits of what a loop adds, after which the sum of all passes is the wanted one."""
+    edits: list[Edit] = []
+    for context in contexts:
+        statement = statement_at(context, wanted.place)
+        if not isinstance(statement, ast.AugAssign):
+            continue
+        (moments,) = moments_at(context.path, [span_of(statement)], run)
+        found = sum_of(context, statement, moments, wanted)
+        if found is not None:
+            node, total, exact = found
+            pool = Pool(context, total.moments, node, exact)
+            for of_three in (False, True):
+                edits += _likeliest(context, node, [(node, pool.adding_up(total, of_three))])
+    return edits
+
+
 CONSTRUCTORS: Sequence[Constructor] = (
     constructed,
     partial(constructed, of_three=True),
     constructed_around,
+    constructed_sums,
 )
 """What makes edits for a wanted value, the likeliest first."""
 
@@ -115,7 +137,7 @@ def _matching_in(
         for node in nodes
         if (known := matched([*_known(context.source(node), moments, whole)], wanted))
     )
-    return next(candidates, None) or _written(context, statement, moments, wanted) or (None, (), 0)
+    return next(candidates, None) or told_of(context, statement, moments, wanted) or (None, (), 0)
 
 
 def _known(
@@ -129,39 +151,6 @@ def _known(
             yield moment, value
 
 
-def _written(
-    context: Context, statement: ast.AST, moments: Sequence[Moment], wanted: Wanted
-) -> Matching | None:
-    """Return the value that makes an array wrong by a write, with the right one; or None."""
-    match statement:
-        case ast.Assign([ast.Subscript(array) as target], value):
-            sign, kept = 1, 0
-        case ast.AugAssign(target, ast.Add() | ast.Sub() as op, value):
-            array, sign, kept = target, 1 if isinstance(op, ast.Add) else -1, 1
-        case _:
-            return None
-    name = context.source(array)
-    afterwards, places, starts = [], dict[int, Array](), dict[int, Array]()
-    for moment in moments:
-        before, written = moment.value(name), moment.value(context.source(value))
-        at = None if before is None else moment.places(context.source(target), name, before)
-        if before is not None and written is not None and at is not None:
-            after, start = before.copy(), kept * before.reshape(-1)[at]
-            given = np.broadcast_to(start + sign * written, at.shape)
-            after.flat[at.reshape(-1)] = given.reshape(-1)
-            afterwards.append((moment, after))
-            places[id(moment)], starts[id(moment)] = at, start
-    matching = matched(afterwards, wanted)
-    if matching is None:
-        return None
-    wholes, exact = matching
-    targets = [
-        (moment, sign * (whole.reshape(-1)[places[id(moment)]] - starts[id(moment)]))
-        for moment, whole in wholes
-    ]
-    return value, targets, exact
-
-
 def _edits(
     context: Context,
     node: ast.expr | None,
@@ -169,12 +158,48 @@ def _edits(
     exact: float,
     of_three: bool = False,
 ) -> list[Edit]:
-    """Return edits of an expression that give it the wanted value where it is wrong first."""
+    """Return edits that give an expression the wanted value where it is wrong first.
+
+    If there are none, return those of the operation that it is an operand of.
+    """
     if node is None:
         return []
-    around = around_wrong(context.source(node), targets)
-    made = (_edits_at(context, node, some, exact, of_three) for some in around if some)
-    return next(filter(None, made), [])
+    targets = _where_chosen(context, node, targets)
+    for part, told in ((node, targets), *_around(context, node, targets)):
+        around = around_wrong(context.source(part), told)
+        for some in filter(None, around):
+            if edits := _edits_at(context, part, some, exact, of_three):
+                return edits
+    return []
+
+
+def _where_chosen(context: Context, node: ast.expr, targets: Sequence[Told]) -> list[Told]:
+    """Return right values that are unknown where the `where` around an expression drops it."""
+    told, inner = [*targets], node
+    while isinstance(above := context.parents.get(inner), ast.expr):
+        match above:
+            case ast.Call(ast.Attribute(attr="where") | ast.Name("where"), [mask, first, _]):
+                if inner is not mask:
+                    told = [_chosen(one, context.source(mask), inner is first) for one in told]
+        inner = above
+    return told
+
+
+def _chosen(told: Told, mask: str, is_first: bool) -> Told:
+    moment, value = told
+    chosen = moment.value(mask)
+    is_known = chosen is not None and chosen.shape == value.shape
+    return moment, np.where(chosen == is_first, value, np.nan) if is_known else value
+
+
+def _around(context: Context, node: ast.expr, targets: Sequence[Told]) -> Iterator[Part]:
+    """Yield the operation that an expression is an operand of, with its right values."""
+    above = context.parents.get(node)
+    if isinstance(above, ast.BinOp):
+        text = context.rewritten(context.span(above), {node: RIGHT})
+        values = [(one, one.knowing({RIGHT: value}).value(f"({text})")) for one, value in targets]
+        if all(value is not None for _, value in values):
+            yield above, values
 
 
 def _edits_at(
@@ -184,16 +209,31 @@ def _edits_at(
     moments = [moment for moment, _ in targets]
     pool = Pool(context, moments, node, exact)
     expected = [value for _, value in targets]
+    made = (
+        (
+            part,
+            (
+                *(_number(part, right) if part is node else ()),
+                *pool.having(right, of_three, context.source(part)),
+            ),
+        )
+        for part, right in parts_of(context, node, moments, expected)
+    )
+    return _likeliest(context, node, made)
+
+
+def _likeliest(
+    context: Context, node: ast.expr, made: Iterable[tuple[ast.expr, Sequence[str]]]
+) -> list[Edit]:
+    """Return the likeliest edits of an expression's parts, given new texts for each."""
     weighed = [
         (_weight(context.source(part), text), context.span(part), part, text)
-        for part, expected in parts_of(context, node, moments, expected)
-        for text in (
-            *(_number(part, expected) if part is node else ()),
-            *pool.having(expected, of_three, context.source(part)),
-        )
+        for part, texts in made
+        for text in texts
     ]
     edits: list[Edit] = []
-    for weight, _, part, text in sorted(weighed, key=lambda one: one[:2]):
+    # a term is added behind the longest sum
+    for weight, _, part, text in sorted(weighed, key=lambda one: (one[0], one[1][0], -one[1][1])):
         is_far = bool(edits) and weight > edits[0].weight + MUCH_LESS_NATURAL
         if is_far or len(edits) == MOST_EDITS:
             break

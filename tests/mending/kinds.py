@@ -709,6 +709,62 @@ def grad(p):
         "dp[i] += gap\n        dq[j]",
         "dp += gap\n        dq",
     ),
+    "an update after what should read it": (
+        """
+STEPS = DRAWN.normal(size=(4, 3))
+START = DRAWN.normal(size=3)
+
+def states(w):
+    made = [np.ones(3)]
+    for step in STEPS:
+        made.append(np.tanh(w * made[-1]) + step)
+    return made
+
+def loss(w):
+    return sum(np.sum(one**3) for one in states(w)[1:])
+
+def grad(w):
+    made, up, total = states(w), np.zeros(3), np.zeros(3)
+    for before, after in zip(made[-2::-1], made[:0:-1]):
+        up += 3 * after**2
+        slope = 1 - np.tanh(w * before) ** 2
+        total += up * slope * before
+        up = up * slope * w
+    return total
+""",
+        """        up += 3 * after**2
+        slope = 1 - np.tanh(w * before) ** 2
+        total += up * slope * before
+""",
+        """        slope = 1 - np.tanh(w * before) ** 2
+        total += up * slope * before
+        up += 3 * after**2
+""",
+    ),
+    "a statement for one of two parameters": (
+        """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 2))
+START = {"inner": DRAWN.normal(size=(4, 3)), "outer": DRAWN.normal(size=(3, 2))}
+
+def loss(p):
+    made = np.sum(np.cosh(np.sin(X @ p["inner"]) @ p["outer"] - Y)) / len(X)
+    return made + 0.03 * np.sum(p["inner"] ** 4) + 0.03 * np.sum(p["outer"] ** 4)
+
+def grad(p):
+    g = {}
+    s = np.sin(X @ p["inner"])
+    back = np.sinh(s @ p["outer"] - Y)
+    g["outer"] = s.T @ back
+    g["inner"] = X.T @ (back @ p["outer"].T * np.cos(X @ p["inner"]))
+    for name in g:
+        g[name] /= len(X)
+    g["inner"] += 0.12 * p["inner"] ** 3
+    g["outer"] += 0.12 * p["outer"] ** 3
+    return g
+""",
+        '    g["outer"] += 0.12 * p["outer"] ** 3\n',
+        "",
+    ),
     "the mean of the rows that a list picks": (
         """
 TABLE = DRAWN.normal(size=(7, 3))

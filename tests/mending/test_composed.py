@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from gradcheck.mending.composed import Composer, is_roundabout
+from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Edit
+from gradcheck.mending.roundabout import is_roundabout
 from gradcheck.mending.together import adding_up
 
 DRAWN = np.random.default_rng(8)

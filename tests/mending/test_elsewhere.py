@@ -182,6 +182,116 @@ loss, grad, PARAMS = fit.loss, fit.grad, RNG.normal(size=(4, 1))
 """
 
 
+SAID_TWICE = """
+X, Y = RNG.normal(size=(7, 3)), RNG.normal(size=7)
+
+def leak(z, slope=0.3):
+    return np.where(z > 0, z, slope * z)
+
+def loss(w):
+    return np.sum((leak(X @ w) - Y) ** 2)
+
+def grad(w):
+    z = X @ w
+    d = 2 * (leak(z) - Y)
+    return X.T @ np.where(z > 0, 1, 0.3)
+
+PARAMS = RNG.normal(size=3)
+"""
+
+PATTERN = """
+X, WORDS = RNG.normal(size=(6, 4)), [0, 2, 0, 1, 0, 3, 0]
+NOT_0 = WORDS[1::2]
+
+def scores(p):
+    return np.tanh(X @ p["V"])
+
+def loss(p):
+    s = scores(p)
+    return sum(np.sum(s[:, one] ** 2) for one in WORDS if one) / 2
+
+def grad(p):
+    s = scores(p)
+    d = np.zeros(s.shape)
+    for one in NOT_0:
+        d[:, one] += s[:, one]
+    return {"V": X @ (d * (1 - s**2))}
+
+PARAMS = {"V": RNG.normal(size=(4, 4))}
+"""
+
+SHARED_SUM = """
+TIMES, LABELS = RNG.normal(size=(2, 4, 3)), RNG.normal(size=(2, 4, 3))
+
+def shift(p, name, x):
+    return np.sin(x * p["g" + name] + p["b" + name])
+
+def loss(p):
+    x = TIMES
+    for name in "abcd":
+        x = shift(p, name, x)
+    return 0.5 * np.sum((x - LABELS) ** 2)
+
+def back(p, name, x, up):
+    inner = up * np.cos(x * p["g" + name] + p["b" + name])
+    return inner * p["g" + name], (inner * x).sum((0, 1)), inner.mean((0, 1))
+
+def grad(p):
+    xs, made = [TIMES], {}
+    for name in "abcd":
+        xs.append(shift(p, name, xs[-1]))
+    up = xs[-1] - LABELS
+    for name, x in zip("dcba", xs[-2::-1]):
+        up, made["g" + name], made["b" + name] = back(p, name, x, up)
+    return made
+
+PARAMS = {kind + name: RNG.normal(size=3) for name in "abcd" for kind in "gb"}
+"""
+
+ONE_OUTPUT = """
+X, Y = RNG.normal(size=(6, 3)), RNG.normal(size=(6, 1))
+
+def states(p):
+    made = [X]
+    for name in "abcdefg":
+        made.append(np.sin(made[-1] * p["g" + name]))
+    return made
+
+def loss(p):
+    return np.mean((states(p)[-1] @ p["v"] - Y) ** 2)
+
+def grad(p):
+    made = states(p)
+    d = 2 * (made[-1] @ p["v"] - Y) / len(X)
+    g, up = {"v": made[-1].T @ d}, d @ p["v"].T
+    for name, x in zip("gfedcba", made[-2::-1]):
+        inner = up * np.sin(x * p["g" + name])
+        g["g" + name] = (inner * x).sum(axis=0)
+        up = inner * p["g" + name]
+    return g
+
+PARAMS = {"v": RNG.normal(size=(3, 1)), **{"g" + name: RNG.normal(size=3) for name in "abcdefg"}}
+"""
+
+PARTED = """
+X, Y, PARTS = RNG.normal(size=8), RNG.normal(size=8), 2
+
+def apart(x):
+    return x - np.repeat(x.reshape(PARTS, -1).mean(axis=1), len(x) // PARTS)
+
+def loss(p):
+    return 0.5 * np.sum((apart(p["w"] * X) - Y) ** 2) + np.sum(np.sin(p["c"]))
+
+def grad(p):
+    x = p["w"] * X
+    d = apart(x) - Y
+    width = len(x)
+    sums = np.repeat(d.reshape(PARTS, -1).sum(axis=1), len(x) // PARTS)
+    return {"w": (d - sums / width) * X, "c": np.cos(p["c"])}
+
+PARAMS = {"w": RNG.normal(size=8), "c": RNG.normal(size=3)}
+"""
+
 ALL_ON = """
 X, Y = RNG.random((6, 4)), RNG.random(6)
 
@@ -331,6 +441,22 @@ def test_sizes_that_are_written_in_the_code_stay(repaired):
     assert "other sizes (but 5)" in found.patches[0].varied, str(found)
 
 
+def test_sizes_that_the_loss_says_stay(repaired):
+    text = BESIDE.replace("STATE, X, UP", "STATE, X, UP, V").replace(
+        "RNG.normal(size=(5, 2))\n", "RNG.normal(size=(5, 2)), RNG.normal(size=(5, 3))\n"
+    )
+    text = text.replace('@ p["W"]))\n', '@ p["W"])) + sum(V[0, k]**2 for k in range(3))\n', 1)
+    found, _ = repaired(text)
+    assert "other sizes (but 3)" in found.patches[0].varied, str(found)
+
+
+def test_a_whole_number_that_is_no_size_is_no_factor(repaired):
+    found, _ = repaired(PARTED)
+    assert found.ok, str(found)
+    assert all("2" not in text for text in words(found)), str(found)
+    assert "other PARTS" in found.patches[0].varied
+
+
 def test_two_outputs_are_no_factor_2(repaired):
     found, module = repaired(WIDTHS)
     assert found.ok, str(found)
@@ -371,6 +497,28 @@ def test_a_number_that_a_case_passes_on_is_no_constant(repaired):
     assert all("width" in text for text in words(found)), str(found)
     assert "lift" in found.patches[0].varied[0]
     assert 0.5 in module.loss.__code__.co_consts
+
+
+def test_a_number_that_the_gradient_says_itself_stays(repaired):
+    found, _ = repaired(SAID_TWICE)
+    assert found.ok, str(found)
+    assert "* d" in words(found)[0]
+
+
+def test_data_that_nothing_vouches_for_refuse_no_patch_of_what_raised(repaired):
+    found, _ = repaired(PATTERN)
+    assert words(found)[0].strip() == "X.T", str(found)
+    assert "other X and WORDS" not in found.patches[0].varied
+
+
+def test_of_many_blocks_those_that_were_wrong_are_proved_with_other_sizes(repaired):
+    found, _ = repaired(SHARED_SUM)
+    assert words(found)[0].strip() == "inner.sum", str(found)
+
+
+def test_a_right_block_among_many_tells_which_sizes_make_sense(repaired):
+    found, _ = repaired(ONE_OUTPUT)
+    assert words(found)[0].strip() == 'np.cos(x * p["g" + name])', str(found)
 
 
 def test_samples_in_a_list_are_drawn_and_cut(repaired):
@@ -560,6 +708,11 @@ def test_what_people_write_comes_first(plain, odd):
     own = "def f(a):\n    s = a\n"
     texts = [f"def f(a):\n    {one}\n" for one in (odd, plain)]
     assert ranked_texts(own, *texts)[0] == texts[1]
+
+
+def test_a_comparison_is_not_compared():
+    texts = [f"def f(a):\n    s = a * ({one} > 0)\n" for one in ("(b > 0)", "before_it")]
+    assert ranked_texts("def f(a):\n    s = a * (c[i] > 0)\n", *texts)[0] == texts[1]
 
 
 def test_patches_that_say_the_same_are_one():

@@ -35,6 +35,7 @@ WRITTEN = {
     "the root of a width": "/ np.sqrt(w.shape[1]) + up.T",
     "the mean of a list that each pass has": "/ len(bag)",
     "the sign of a weight": "0.4 * np.sign(w[j])",
+    "an update after what should read it": "after**2\n        total",
 }
 
 

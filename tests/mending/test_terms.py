@@ -268,7 +268,110 @@ def loss(p):
 grad = Sums().grad
 """
 
+BENT = """
+LOW = 0.6
+
+def params():
+    return {"W": rng.normal(size=(4, 3))}
+
+def bent(z):
+    return np.where(z > 0, z, LOW * (np.exp(np.minimum(z, 0)) - 1))
+
+def loss(p):
+    return np.sum(np.sin(bent(X @ p["W"])))
+
+def grad(p):
+    z = X @ p["W"]
+    out = bent(z)
+    return {"W": X.T @ (np.cos(out) * np.where(z > 0, 1, LOW + out))}
+"""
+
+HANDED_ON = """
+def params():
+    return {"B": rng.normal(size=(3, 3)), "A": rng.normal(size=(4, 3))}
+
+def loss(p):
+    first = np.tanh(X @ p["A"])
+    state = first
+    for _ in range(3):
+        state = np.sin(state @ p["B"])
+    return np.sum(state**3)
+
+def grad(p):
+    first = np.tanh(X @ p["A"])
+    states = [first]
+    for _ in range(3):
+        states.append(np.sin(states[-1] @ p["B"]))
+    back, of_b = 3 * states[-1] ** 2, np.zeros((3, 3))
+    for before in states[-2::-1]:
+        inner = back * np.cos(before @ p["B"])
+        of_b += before.T @ inner
+        arriving = inner @ p["B"].T
+        back = arriving
+    return {"B": of_b, "A": X.T @ (back * (1 - first**2))}
+"""
+
+LOOKED_AHEAD = """
+PARTS = np.split(np.concatenate([X, Y], axis=1), 3)
+
+def params():
+    return 0.3 * rng.normal(size=4)
+
+def moved(p, part):
+    return p - SLOPE * part[:, :4].T @ np.tanh(part[:, :4] @ p - part[:, 4])
+
+def loss(p):
+    return sum(np.sum(moved(p, part) ** 4) for part in PARTS)
+
+def grad(p):
+    total = np.zeros(4)
+    for part in PARTS:
+        inside, ahead = part[:, :4], 4 * moved(p, part) ** 3
+        slope = 1 - np.tanh(inside @ p - part[:, 4]) ** 2
+        bent = inside.T @ (slope * (inside @ ahead))
+        total += ahead - SLOPE * bent
+    return total
+"""
+
+PACKED = """
+def params():
+    return rng.normal(size=16)
+
+def parts(p):
+    return p[:12].reshape(4, 3), p[12:].reshape(4, 1)
+
+def loss(p):
+    inner, shift = parts(p)
+    made = np.sum(np.cosh(X @ inner) - Y) / len(X) + np.sum(np.sin(shift))
+    return made + SLOPE * np.sum(inner**2) / 2
+
+def grad(p):
+    inner, shift = parts(p)
+    dz = np.sinh(X @ inner)
+    of_inner = X.T @ dz / len(X) + SLOPE * inner
+    return np.concatenate([of_inner.ravel(), np.cos(shift).ravel()])
+"""
+
 CASES = {
+    "a term that every pass of a loop lacks": (
+        LOOKED_AHEAD,
+        " - SLOPE * bent",
+        "",
+        ("- SLOPE * bent",),
+    ),
+    "a penalty, of a vector that holds all": (
+        PACKED,
+        "X.T @ dz / len(X) + SLOPE * inner",
+        "X.T @ dz / len(X)",
+        ("SLOPE * inner",),
+    ),
+    "a number added where a mask is off": (BENT, "LOW + out))", "LOW * out))", ("LOW", "np.exp")),
+    "a factor where a value is used after a loop": (
+        HANDED_ON,
+        "(back * (1 - first**2))",
+        "back",
+        ("back  ->  back * (1 - first**2)",),
+    ),
     "a product": (CARRIED, "dh * (1 - z) + ", "", ("dh * (1 - z)",)),
     "a product of a stack": (BATCHES, ' + db @ p["B"].T', "", ('db @ p["B"].T',)),
     "a row, in an exponential": (

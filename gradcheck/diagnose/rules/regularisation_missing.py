@@ -1,6 +1,6 @@
 """GC602: the gradient of the penalty is absent."""
 
-from gradcheck.diagnose.rule import Rule, Traced
+from gradcheck.diagnose.rule import EditKind, Rule, Traced
 from gradcheck.trace import fault
 
 RULE = Rule(
@@ -11,4 +11,5 @@ RULE = Rule(
     example="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta",
     instead="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     detector=Traced((fault.PENALTY_MISSING,)),
+    edits=(EditKind.TERM,),
 )

@@ -1,0 +1,61 @@
+"""Expressions that undo what they do, which nobody writes."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+
+@cache
+def is_roundabout(text: str) -> bool:
+    """True if an expression undoes what it does, as `a**2 / a` or `1 - (1 - a)` do."""
+    for node in ast.walk(ast.parse(text, mode="eval")):
+        over, under = Counter(_factors(node)), Counter(_factors(node, False))
+        if over & under or any(count > 1 and ")" in one for one, count in (over + under).items()):
+            return True
+        terms = list(_terms(node))
+        constants = sum(isinstance(term, ast.Constant) for term in terms)
+        twice = len(terms) > len(set(map(ast.unparse, terms)))
+        if len(terms) > 1 and (constants > 1 or twice or _add_up(terms)):
+            return True
+    return False
+
+
+def _add_up(terms: Sequence[ast.AST]) -> bool:
+    """True if two of the terms are parts of one product, as `a * b` and `a * (1 - b)`."""
+    products = [{*_factors(term), *_factors(term, False)} for term in terms]
+    pairs = ((one, other) for one in products for other in products)
+    return any(
+        f"1 - {base}" in other and other - {f"1 - {base}"} <= one
+        for one, other in pairs
+        for base in one
+    )
+
+
+def is_product_of(factor: str, text: str) -> bool:
+    """True if an expression is a product or quotient that has a factor."""
+    tree = ast.parse(text, mode="eval").body
+    return ast.unparse(ast.parse(factor, mode="eval")) in {*_factors(tree), *_factors(tree, False)}
+
+
+def _factors(node: ast.AST, over: bool = True) -> Iterator[str]:
+    """Yield the factors over or under the line of a fraction, without powers."""
+    match node:
+        case ast.BinOp(left, ast.Mult() | ast.Div() as op, right):
+            yield from _factors(left, over)
+            yield from _factors(right, over == isinstance(op, ast.Mult))
+        case ast.BinOp(left, ast.Pow(), _) if over:
+            yield ast.unparse(left)
+        case _ if over and not isinstance(node, ast.Expression | ast.Constant):
+            yield ast.unparse(node)
+
+
+def _terms(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the terms of a sum or difference."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        yield from _terms(node.left)
+        yield from _terms(node.right)
+    else:
+        yield node
