@@ -122,9 +122,10 @@ def _stages(
         effort=Effort(literal, options.workers, begin, allowed),
     )
     point = compare(point, plan, rng)
-    for elsewhere, said in () if known or boxed else _elsewhere(point, preflight, rng):
-        report = _stages(elsewhere, options, heard, begin, said)
-        if report.verdict == "fail":
+    for elsewhere, said, spent in () if known or boxed else _elsewhere(point, preflight, rng):
+        point = replace(point, evaluations=point.evaluations + spent)
+        report = _stages(elsewhere, options, heard, begin, said) if elsewhere else None
+        if report is not None and report.verdict == "fail":
             return report
     preflight = replace(preflight, **known)
     coverage = selection.coverage
@@ -153,17 +154,17 @@ def _stages(
 
 def _elsewhere(
     point: Point, preflight: Preflight, rng: np.random.Generator
-) -> Iterator[tuple[Problem, Known]]:
-    """Other parameters at which a gradient is wrong that is right at the user's, and what is known.
+) -> Iterator[tuple[Problem | None, Known, int]]:
+    """Other parameters at which a gradient is wrong that is right at the user's, if there are any.
 
-    A gradient held for one point and one that zeros hide bugs of are told apart by the rules.
+    With what is then known, and the evaluations that it took to find them. A gradient held for one
+    point and one that zeros hide bugs of are told apart by the rules.
     """
     stale = beside_the_first(point, preflight.unmoved, rng) if preflight.unmoved else None
     if stale is not None:
-        yield stale, {"kept": True}
+        yield stale, {"kept": True}, 0
     hidden = wrong_off_zero(point, preflight.unmoved, rng)
-    if hidden is not None:
-        yield hidden.problem, {"moved_off": hidden.names}
+    yield hidden.problem, {"moved_off": hidden.names}, hidden.evaluations
 
 
 def _with_inner(report: Report, problem: Problem, options: Options) -> Report:

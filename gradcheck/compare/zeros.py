@@ -33,15 +33,20 @@ FEW = 3
 
 @dataclass(frozen=True)
 class OffZero:
-    """A point with a wrong gradient that is right where the blocks `names` are zero."""
+    """What was found with zero blocks moved.
 
-    problem: Problem
-    names: tuple[str, ...]
+    Attributes:
+        problem: a point with a wrong gradient that is right where the blocks are zero, or None.
+        names: the names of the blocks.
+        evaluations: the evaluations of the loss that it took.
+    """
+
+    problem: Problem | None = None
+    names: tuple[str, ...] = ()
+    evaluations: int = 0
 
 
-def wrong_off_zero(
-    point: Point, unmoved: Sequence[str], rng: np.random.Generator
-) -> OffZero | None:
+def wrong_off_zero(point: Point, unmoved: Sequence[str], rng: np.random.Generator) -> OffZero:
     """The problem with its zero blocks moved, if the gradient is right at the point and not there.
 
     A gradient that was the same at another point (`unmoved`) may be held for this one. A layer's
@@ -50,56 +55,61 @@ def wrong_off_zero(
     problem = point.problem
     at_zero = [block.verdict == "ok" and not np.any(block.value) for block in point.blocks]
     if point.failed or point.interrupted or problem.parameters.halves or not any(at_zero):
-        return None
+        return OffZero()
     if problem.step is not None or problem.layer is not None:
-        return None
+        return OffZero()
     (own,) = rng.spawn(1)  # so that what is drawn later does not depend on this
     moved = [
         value + OFF_ZERO * own.standard_normal(value.shape) if zero else value
         for value, zero in zip(point.values, at_zero, strict=True)
     ]
-    if not _is_wrong_at(point, moved, unmoved, own):
-        return None
+    is_wrong, spent = _is_wrong_at(point, moved, unmoved, own)
+    if not is_wrong:
+        return OffZero(evaluations=spent)
     others = [
         value if zero else value * (1 + OFF_ZERO * own.standard_normal(value.shape))
         for value, zero in zip(point.values, at_zero, strict=True)
     ]
-    if not all(at_zero) and _is_wrong_at(point, others, unmoved, own):
-        return None
+    is_wrong, more = (False, 0) if all(at_zero) else _is_wrong_at(point, others, unmoved, own)
+    if is_wrong:
+        return OffZero(evaluations=spent + more)
     names = tuple(block.name for block, zero in zip(point.blocks, at_zero, strict=True) if zero)
-    values = problem.parameters.rounded(moved)
-    return OffZero(replace(problem, parameters=replace(problem.parameters, values=values)), names)
+    parameters = replace(problem.parameters, values=problem.parameters.rounded(moved))
+    return OffZero(replace(problem, parameters=parameters), names, spent + more)
 
 
 def _is_wrong_at(
     point: Point, values: Sequence[Array], unmoved: Sequence[str], rng: np.random.Generator
-) -> bool:
-    """Whether the gradient is wrong at other parameters: along a direction, then in a few entries.
+) -> tuple[bool, int]:
+    """Whether the gradient is wrong at other parameters, and the evaluations that it took.
 
-    False if a function fails there.
+    It is compared along a direction, then in a few entries. False if a function fails there.
     """
+    spent = 1
     try:
         there = point.moved_to(values)
         if there is None:
-            return False
+            return False, spent
         there = there.ask_gradient()
         there = there.with_blocks(
             replace(block, precision=here.precision)
             for block, here in zip(there.blocks, point.blocks, strict=True)
         )
+        spent += 2
         if _agrees_along(there, rng):
-            return False
+            return False, spent
         entries: list[Indices] = [
             np.sort(rng.permutation(block.size)[:FEW]) for block in there.blocks
         ]
         there = there.measured(there.perturb(entries, rng))
     except (UserCodeError, UsageError):
-        return False
-    return not there.interrupted and any(
+        return False, spent
+    failed = any(
         judge_block(block, None, there.scale).failed
         for block in there.blocks
         if block.name not in unmoved
     )
+    return failed and not there.interrupted, spent + there.evaluations
 
 
 def _agrees_along(point: Point, rng: np.random.Generator) -> bool:

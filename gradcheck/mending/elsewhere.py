@@ -100,8 +100,8 @@ class Data:
         numbers: dict[tuple[str, int], list[Held]] = {}
         for held in self._kept:
             is_size = COUNTS.fullmatch(held.name) or WIDTHS.fullmatch(held.name)
-            whole = isinstance(held.value, int | np.integer) and not is_size
-            if whole and 1 < held.value <= LARGEST and "*" not in held.path:
+            is_whole = type(held.value) is int or isinstance(held.value, np.integer)
+            if is_whole and not is_size and 1 < held.value <= LARGEST and "*" not in held.path:
                 numbers.setdefault((held.name, int(held.value)), []).append(held)
         for (name, value), every in sorted(numbers.items(), key=lambda item: item[0][1])[:SINGLE]:
             news = () if value in self._fixed else (value + 1, 2 * value, value - 1)
@@ -158,14 +158,14 @@ class Data:
         free, derived = [], []
         for group in _groups(self._kept)[:MOST]:
             is_written = not group[0].is_array and group[0].value in self._formulas
-            puts = None if is_written else _drawn(group, self._rng)
+            puts = _drawn(group, self._rng)
             if puts is None or not all(held.can_hold(new) for held, new in puts):
                 continue
             loss, gradient = self._answer(State("", tuple(puts)))
             if loss is None or (gradient is None and self._base[1] is not None):
                 continue
             if loss != self._base[0]:
-                free.append(puts)
+                free += [] if is_written else [puts]
             elif not same_arrays(gradient or (), self._base[1] or ()):
                 derived.append(puts)
         sizes = {size for puts in derived for size in _sizes(puts)}

@@ -39,23 +39,25 @@ def written_factor(node: Node, ratio: float) -> str:
     return ""
 
 
-def other_way_round(node: Node, tape: Sequence[Node], ratio: float) -> str:
-    """Say how to divide by the constant of a product, or multiply; empty if that is not right."""
+def other_way_round(node: Node, tape: Sequence[Node], ratio: float) -> tuple[str, str] | None:
+    """Return the constant of a product that has to be a divisor, or the reverse, and the code.
+
+    None if that is not right; the code is empty where it cannot be written.
+    """
     if node.operation not in SCALES or node.place is None:
-        return ""
+        return None
     divides, expression = node.operation == "divide", expression_of(node.source)
     for position, argument in enumerate(node.arguments):
         number = abs(constant_of(argument, tape) or 0.0)
         is_able = number not in (0, 1) and (position == 1 or not divides)
         if not is_able or not is_about(1 / ratio if divides else ratio, number**2):
             continue
+        code = ""
         if isinstance(expression, ast.BinOp) and position == 1:
             other = ast.BinOp(expression.left, [ast.Div(), ast.Mult()][divides], expression.right)
-            return f"write `{ast.unparse(other)}`"
-        text = operand_text(node.source, position)
-        written = f"{number:.6g}" if text is None else f"`{ast.unparse(text)}`"
-        return f"{'multiply' if divides else 'divide'} by {written}"
-    return ""
+            code = f"write `{ast.unparse(other)}`"
+        return called(number, operand_text(node.source, position)), code
+    return None
 
 
 def is_half(node: Node) -> bool:

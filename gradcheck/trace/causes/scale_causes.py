@@ -15,7 +15,6 @@ from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.constant_factors import (
     CLOSE,
     SCALES,
-    called,
     constant_in_loss,
     divisors_of,
     has_axis,
@@ -33,7 +32,6 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, OWN, Mend, Unit
 from gradcheck.trace.record.graph import constant_of, latest_first
 from gradcheck.trace.record.nodes import Node
-from gradcheck.trace.wording.operand_text import operand_text
 
 
 @dataclass(frozen=True)
@@ -138,16 +136,8 @@ def _of_size_at_hand(scaled: _Scaled) -> Cause | None:
 
 def _of_inverse(scaled: _Scaled) -> Cause | None:
     """Return the cause if it is multiplied by what it has to be divided by, or the reverse."""
-    node = scaled.node
-    divides = node.operation == "divide"
-    for position, argument in enumerate(node.arguments if node.operation in SCALES else ()):
-        number = abs(constant_of(argument, scaled.state.tape) or 0.0)
-        if number in (0, 1) or (divides and position == 0):
-            continue
-        if is_about(scaled.ratio, number**-2 if divides else number**2):
-            constant = called(number, operand_text(node.source, position))
-            return inverse_cause(divides, constant)
-    return None
+    fix = other_way_round(scaled.node, scaled.state.tape, scaled.ratio)
+    return inverse_cause(scaled.node.operation == "divide", *fix) if fix else None
 
 
 def _of_dropout(scaled: _Scaled) -> Cause | None:
@@ -195,12 +185,6 @@ def _of_mean_and_two(scaled: _Scaled) -> Cause | None:
         if 2 in scaled.constants and is_about(ratio, number * 2):
             return Cause(fault.MEAN_AND_TWO, f"{lacks}; a 2 is too much", f"divide by 2 * {number}")
     return None
-
-
-def _of_other_operation(scaled: _Scaled) -> Cause | None:
-    """Return the cause if a constant multiplies where it has to divide, or the reverse."""
-    fix = other_way_round(scaled.node, scaled.state.tape, scaled.ratio)
-    return Cause(fault.WRONG_FACTOR, "its constant goes the other way round", fix) if fix else None
 
 
 def _of_constant_factor(scaled: _Scaled) -> Cause | None:
@@ -293,7 +277,6 @@ CAUSES = (
     _of_mean,
     _of_mean_and_two,
     _of_two,
-    _of_other_operation,
     _of_constant_factor,
     _of_quotient,
     _of_constant_in_loss,

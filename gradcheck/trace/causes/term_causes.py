@@ -80,11 +80,11 @@ def term_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def inverse_cause(divides: bool, operand: str) -> Cause:
+def inverse_cause(divides: bool, operand: str, code: str = "") -> Cause:
     """Return the cause of a product with what has to be divided by, or of such a quotient."""
     done, meant = ("divided", "multiply") if divides else ("multiplied", "divide")
     words = f"it is {done} by {operand}, and the reverse is right"
-    return Cause(fault.WRONG_FACTOR, words, f"{meant} by {operand}")
+    return Cause(fault.WRONG_FACTOR, words, code or f"{meant} by {operand}")
 
 
 def _sign_of_use(compared: Compared, node: Node) -> Cause | None:
