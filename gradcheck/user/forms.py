@@ -54,6 +54,9 @@ def of_parameters(
     signature = signature_of(function)
     if signature is None:
         return _with(function, more)
+    held = parameters.owner
+    if more is NOTHING and _takes_any_number(signature) and _are_several(held):
+        return lambda packed: function(*packed)
     second = [name for name in list(signature.parameters)[1:2] if name in later]
     if _takes(signature, (None, *more.args), {**more.kwargs, **dict.fromkeys(second)}):
         return _with(function, more)
@@ -71,7 +74,6 @@ def of_parameters(
                 "arrays"
             )
         return lambda packed: function(*more.args, **more.kwargs)
-    held = parameters.owner
     if isinstance(held, tuple | list) and _takes(signature, (*held, *more.args), more.kwargs):
         return lambda packed: function(*packed, *more.args, **more.kwargs)
     if _by_name(held) and _takes(signature, more.args, {**held, **more.kwargs}):
@@ -112,6 +114,16 @@ def _takes(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[st
     except TypeError:
         return False
     return True
+
+
+def _takes_any_number(signature: inspect.Signature) -> bool:
+    """Whether a function is `def loss(*weights)`; `*args, **kwargs` may wrap any other one."""
+    kinds = [one.kind for one in signature.parameters.values()]
+    return kinds == [inspect.Parameter.VAR_POSITIONAL]
+
+
+def _are_several(held: Any) -> bool:
+    return isinstance(held, tuple | list) and len(held) > 1
 
 
 def _by_name(held: Any) -> bool:

@@ -68,3 +68,22 @@ def test_args_that_are_no_tuple_are_refused():
 def test_the_line_to_write_is_shown(function, params, line):
     with pytest.raises(gradcheck.UsageError, match=line):
         gradcheck.check(function, params, lambda p: p)
+
+
+def test_a_function_of_any_number_of_arguments_is_given_the_items_of_a_list():
+    def loss(*weights):
+        first, second = weights
+        return np.sum(np.sin(first)) + np.sum(second**2)
+
+    def grad(*weights):
+        return [np.cos(weights[0]), 2 * weights[1]]
+
+    def passed_on(*args, **kwargs):
+        return of_list(*args, **kwargs)
+
+    def of_list(weights):
+        return loss(*weights)
+
+    params = [np.array([0.3, 0.7]), np.array([1.0, -2.0, 0.5])]
+    assert gradcheck.check(loss, params, grad).ok
+    assert gradcheck.check(passed_on, params, grad).ok
