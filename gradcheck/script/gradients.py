@@ -19,8 +19,11 @@ from gradcheck.user.blocks import Array
 from gradcheck.user.names import derived_names
 from gradcheck.user.nodes import SIBLINGS
 
-ADAPTIVE = 0.05
-"""Largest relative distance of a step from a multiple of the gradients; beyond, it is adaptive."""
+ADAPTIVE, EXACT = 0.05, 1e-6
+"""Largest relative distance of a step from a multiple of the gradients; beyond, it is adaptive.
+
+The second is the largest relative error of what is only added up.
+"""
 
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
@@ -82,6 +85,36 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
             if not all(alike(*pair) for pair in pairs):
                 zeros[path] = np.zeros(array.shape)
     return zeros
+
+
+def never_set_back(point: Point, after: State) -> set[Path]:
+    """Return the arrays taken for velocities to which each pass adds a gradient, and no more.
+
+    A velocity shrinks from pass to pass. What such an array holds more before a pass, it holds more
+    after it, and a parameter moves by the learning rate times that: its gradient is added up.
+    """
+    kept: set[Path] = set()
+    for path, value in point.extra.items():
+        more = np.random.default_rng(0).standard_normal(value.shape)
+        other = point.run.replayed(
+            point.step.loop, point.snapshot, {**point.extra, path: more}, point.step.rate
+        )
+        before = after.number(path), [after.number(own) for own in point.step.paths]
+        if other is None or before[0] is None:
+            continue
+        now, numbers = other.number(path), [other.number(own) for own in point.step.paths]
+        moves = [
+            old - new
+            for old, new in zip(before[1], numbers, strict=True)
+            if old is not None and new is not None and not alike(old, new)
+        ]
+        if now is None or not np.allclose(now - before[0], more, EXACT, EXACT):
+            continue
+        expected = point.step.rate.value * more
+        scale = EXACT * float(np.max(np.abs(expected)))
+        if len(moves) == 1 and moves[0].shape == more.shape:
+            kept |= {path} if np.allclose(moves[0], expected, EXACT, scale) else set()
+    return kept
 
 
 def is_of_other_data(

@@ -17,6 +17,7 @@ from gradcheck.script.gradients import (
     implied_gradients,
     is_of_other_data,
     named_gradients,
+    never_set_back,
     point_fit,
     source_of,
     velocities,
@@ -223,6 +224,10 @@ class Taking:
         paths = [path for path in numbers if path in step.paths]
         paths += [path for path in step.paths if path not in numbers]
         rate = step.rate.value * folded
+        summed = never_set_back(point, after)
+        if summed:  # it belongs to what the step implies, and is wrong from the second pass on
+            left = {path: value for path, value in extra.items() if path not in summed}
+            point, names, of_step, both = replace(point, extra=left), {}, True, False
         return Taken(point, names_of(paths), found, rate, names, of_step, both, folded)
 
     def _of_its_data(

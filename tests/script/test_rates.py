@@ -75,3 +75,27 @@ def test_a_name_in_an_index_is_no_rate(outcome, square, verdict):
     found = outcome(PASSES.replace("SQUARED", square))
     assert found.report.verdict == verdict
     assert "the sum of squares of made[1 - a - 1] - t[:15 - a]" in found.script.text()
+
+
+ADDED_UP = """
+dk, db = np.zeros((3, 2)), np.zeros(2)
+k, b = rng.normal(size=(3, 2)), np.zeros(2)
+for turn in range(40):
+    off = x @ k + b - t
+    loss = np.sum(off**2)
+    dk SIGN 2 * x.T @ off
+    db SIGN 2 * off.sum(axis=0)
+    k -= 0.002 * dk
+    b -= 0.002 * db
+"""
+
+
+def test_a_gradient_that_no_pass_sets_back_is_no_velocity(outcome):
+    found = outcome(ADDED_UP.replace("SIGN", "+="))
+    assert found.report.verdict == "fail"
+    [finding] = [one for one in found.report.findings if one.location.source.startswith("dk")]
+    assert finding.code == "GC801"
+    assert "set `dk` to 0" in finding.fix
+    assert outcome(ADDED_UP.replace("SIGN", "=")).report.ok
+    shrinking = ADDED_UP.replace("dk SIGN", "dk = 0.9 * dk +").replace("db SIGN", "db = 0.9 * db +")
+    assert outcome(shrinking).report.ok

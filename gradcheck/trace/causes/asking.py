@@ -104,7 +104,8 @@ FEWEST_PASSES, CLOSE = 3, 1e-9
 def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
     """Return the cause of the wrong value that a mend puts right, or None."""
     if mend.how == ZERO:
-        return operation_causes.update_cause(mend, search, state)
+        updated = operation_causes.update_cause(mend, search, state)
+        return updated or term_causes.left_over_cause(mend, state)
     if mend.how == OWN:
         return scale_cause(mend, search, state)
     times = None

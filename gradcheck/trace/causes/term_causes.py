@@ -21,6 +21,7 @@ from gradcheck.trace.causes.compared import (
 from gradcheck.trace.causes.redo import taking
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.graph import evaluate
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import operand_text
@@ -78,6 +79,19 @@ def term_cause(compared: Compared) -> Cause | None:
             words = f"`{name}` is one {inverse.part} too many"
             return Cause(inverse.surplus, words, f"leave `{name}` out")
     return None
+
+
+def left_over_cause(mend: Mend, state: State) -> Cause | None:
+    """Return the cause if a sum goes on from what was in it before the gradient was begun."""
+    consumer, operand = mend.unit.uses[0]
+    place, target = state.tape[consumer].place, None
+    if state.tape[operand].is_leaf and place is not None and "+=" in place.source:
+        target = operand_text(place.source, 0)
+    if target is None:
+        return None
+    name = f"`{ast.unparse(target)}`"
+    words = f"{name} still has what an earlier pass added to it"
+    return Cause(fault.EARLIER_CALL, words, f"set {name} to 0 before, or assign with = here")
 
 
 def inverse_cause(divides: bool, operand: str, code: str = "") -> Cause:
