@@ -126,7 +126,7 @@ class Playground:
         self.notes: list[str] = []
         sys.argv = [str(path)]
         sys.path[:] = _searched(path, sys.path)
-        self._elsewhere = [Path.cwd(), path.resolve().parent.parent]
+        self._elsewhere = _further(path)
         os.chdir(path.parent)
         for name in [one for one in sys.modules if one.partition(".")[0] in DRAWING]:
             del sys.modules[name]
@@ -176,12 +176,17 @@ class Playground:
 def _searched(path: Path, before: list[str]) -> list[str]:
     """Return where a script's modules are searched: in its folder, once, as Python does.
 
-    Last come the folder above and the present one: a script in `examples/` imports the package
+    Last come the present folder and the one above: a script in `examples/` imports the package
     beside that, if it is run from there by `python -m examples.train`.
     """
-    folder, above = path.resolve().parent, [str(path.resolve().parent.parent), os.getcwd()]
+    folder = path.resolve().parent
     others = (one for one in before if Path(one or ".").resolve() != folder)
-    return list(dict.fromkeys([str(folder), *others, *above]))
+    return list(dict.fromkeys([str(folder), *others, *map(str, _further(path))]))
+
+
+def _further(path: Path) -> list[Path]:
+    """Return where modules and files of a script are searched if they are not in its folder."""
+    return [Path.cwd(), path.resolve().parent.parent]
 
 
 def _asked(prompt: Any = "") -> str:
