@@ -123,6 +123,20 @@ class Point:
             return None
         return Point.at(self.problem, values, center, self.noise)
 
+    def asked_at(self, values: Sequence[Array], share: float = 1.0) -> Point | None:
+        """The point at other parameters with the user's gradient, divided by `share`.
+
+        It is judged with the precision that it has here. None if the loss is not finite.
+        """
+        moved = self.moved_to(values)
+        if moved is None:
+            return None
+        asked = moved.ask_gradient()
+        return asked.with_blocks(
+            replace(block.divided(share), precision=here.precision)
+            for block, here in zip(asked.blocks, self.blocks, strict=True)
+        )
+
     def beside(
         self,
         size: float,
@@ -135,14 +149,9 @@ class Point:
         The numeric gradient is measured for `entries`, one array of flat indices per block.
         """
         try:
-            moved = self.nudged(size, rng)
-            if moved is None:
+            nearby = self.asked_at(self.problem.parameters.nudged(self.values, size, rng), share)
+            if nearby is None:
                 return None
-            nearby = moved.ask_gradient()
-            nearby = nearby.with_blocks(
-                replace(block.divided(share), precision=here.precision)
-                for block, here in zip(nearby.blocks, self.blocks, strict=True)
-            )
             if entries is not None:
                 nearby = nearby.measured(nearby.perturb(entries, rng))
         except (UserCodeError, UsageError):

@@ -87,14 +87,9 @@ def _is_wrong_at(
     """
     spent = 1
     try:
-        there = point.moved_to(values)
+        there = point.asked_at(values)
         if there is None:
             return False, spent
-        there = there.ask_gradient()
-        there = there.with_blocks(
-            replace(block, precision=here.precision)
-            for block, here in zip(there.blocks, point.blocks, strict=True)
-        )
         spent += 2
         if _agrees_along(there, rng):
             return False, spent

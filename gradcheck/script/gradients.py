@@ -13,7 +13,17 @@ from gradcheck.script.choice import as_multiple, proportional
 from gradcheck.script.loops import Step, plain
 from gradcheck.script.losses import CLOSE, Gradients, Loss, Point
 from gradcheck.script.running import Run
-from gradcheck.script.state import Attribute, Path, Snapshot, State, alike, bare, last_name, leaves
+from gradcheck.script.state import (
+    Attribute,
+    Path,
+    Snapshot,
+    State,
+    alike,
+    bare,
+    last_name,
+    leaves,
+    movement,
+)
 from gradcheck.script.words import ROLE
 from gradcheck.user.blocks import Array
 from gradcheck.user.names import derived_names
@@ -99,21 +109,17 @@ def never_set_back(point: Point, after: State) -> set[Path]:
         other = point.run.replayed(
             point.step.loop, point.snapshot, {**point.extra, path: more}, point.step.rate
         )
-        before = after.number(path), [after.number(own) for own in point.step.paths]
-        if other is None or before[0] is None:
+        if other is None:
             continue
-        now, numbers = other.number(path), [other.number(own) for own in point.step.paths]
-        moves = [
-            old - new
-            for old, new in zip(before[1], numbers, strict=True)
-            if old is not None and new is not None and not alike(old, new)
-        ]
-        if now is None or not np.allclose(now - before[0], more, EXACT, EXACT):
+        added = movement(other, after, path)
+        if added is None or not np.allclose(added, more, EXACT, EXACT):
             continue
+        moves = (movement(after, other, own) for own in point.step.paths)
+        moved = [move for move in moves if move is not None and np.any(move)]
         expected = point.step.rate.value * more
         scale = EXACT * float(np.max(np.abs(expected)))
-        if len(moves) == 1 and moves[0].shape == more.shape:
-            kept |= {path} if np.allclose(moves[0], expected, EXACT, scale) else set()
+        if len(moved) == 1 and moved[0].shape == more.shape:
+            kept |= {path} if np.allclose(moved[0], expected, EXACT, scale) else set()
     return kept
 
 

@@ -112,7 +112,7 @@ class Compared:
         is_other = one is None or one.kind != VALUE or self.is_use or self.factor != 1
         return None if one is None or is_other else self.loss_nodes[one.node]
 
-    @property
+    @cached_property
     def made_in_its_pass(self) -> Node | None:
         """The value of the loss that is wanted as it is, in the pass of a loop that makes it."""
         one = self.candidate

@@ -67,12 +67,12 @@ def one_place_cause(compared: Compared) -> Cause | None:
     if not isinstance(key, int) or node.place is None or wanted[0].shape != node.value.shape:
         return None
     before = compared.state.at(node.operands[0])
-    changes = [now[key] - old[key] for now, old in zip(compared.actual, before, strict=True)]
-    for other in range(len(wanted[0])):
-        moved = [np.array(old, dtype=np.float64) for old in before]
-        for array, change in zip(moved, changes, strict=True):
-            array[other] += change
-        if other != key % len(wanted[0]) and same(moved, wanted):
-            words = f"what is written there belongs at the index {other}, not {key}"
-            return Cause(fault.OTHER_INDEX, words, f"write {other} for the index")
-    return None
+    rows = np.reshape(wanted[0] - before[0], (len(wanted[0]), -1))
+    other = int(np.argmax(np.abs(rows).max(axis=1)))  # where something is to be written
+    moved = [np.array(old, dtype=np.float64) for old in before]
+    for array, now, old in zip(moved, compared.actual, before, strict=True):
+        array[other] += now[key] - old[key]
+    if other == key % len(rows) or not same(moved, wanted):
+        return None
+    words = f"what is written there belongs at the index {other}, not {key}"
+    return Cause(fault.OTHER_INDEX, words, f"write {other} for the index")

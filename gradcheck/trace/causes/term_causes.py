@@ -24,7 +24,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.graph import evaluate
 from gradcheck.trace.record.nodes import Node, Reference
-from gradcheck.trace.wording.operand_text import operand_text
+from gradcheck.trace.wording.operand_text import added_to, operand_text
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,11 @@ def term_cause(compared: Compared) -> Cause | None:
 def left_over_cause(mend: Mend, state: State) -> Cause | None:
     """Return the cause if a sum goes on from what was in it before the gradient was begun."""
     consumer, operand = mend.unit.uses[0]
-    place, target = state.tape[consumer].place, None
-    if state.tape[operand].is_leaf and place is not None and "+=" in place.source:
-        target = operand_text(place.source, 0)
-    if target is None:
+    target = added_to(state.tape[consumer].source)
+    if not (target and state.tape[operand].is_leaf):
         return None
-    name = f"`{ast.unparse(target)}`"
-    words = f"{name} still has what an earlier pass added to it"
-    return Cause(fault.EARLIER_CALL, words, f"set {name} to 0 before, or assign with = here")
+    words = f"`{target}` still has what an earlier pass added to it"
+    return Cause(fault.EARLIER_CALL, words, f"set `{target}` to 0 before, or assign with = here")
 
 
 def inverse_cause(divides: bool, operand: str, code: str = "") -> Cause:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,7 +24,7 @@ from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once
-from gradcheck.trace.wording.operand_text import operand_text
+from gradcheck.trace.wording.operand_text import added_to
 from gradcheck.trace.wording.words import Words, assigned_name
 
 NEAR = 60
@@ -259,8 +258,7 @@ def _with_before(
 def _target(place: Place) -> tuple[str, bool]:
     """Return what a statement assigns its value or adds it to, and if it assigns; '' if nothing."""
     assigned = assigned_name(place)
-    target = operand_text(place.source, 0) if "+=" in place.source and not assigned else None
-    return assigned or (ast.unparse(target) if target is not None else ""), bool(assigned)
+    return assigned or added_to(place.source), bool(assigned)
 
 
 def return_too_early(

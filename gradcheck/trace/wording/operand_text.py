@@ -120,6 +120,14 @@ def operand_text(source: str, position: int) -> ast.expr | None:
     return operands[position] if position < len(operands) else None
 
 
+def added_to(source: str) -> str:
+    """Return the text of the target that a `+=` adds to; '' if a text is no such statement."""
+    augmented = _augmented(source)
+    if augmented is None or not isinstance(augmented.op, ast.Add):
+        return ""
+    return ast.unparse(augmented.target)
+
+
 def _root(function: ast.Attribute) -> str:
     """Return the first part of a dotted name: `np` of `np.linalg.solve`."""
     return ast.unparse(function.value).partition(".")[0]
