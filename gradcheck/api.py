@@ -111,7 +111,7 @@ def check(
         batched=batched,
         data=own_arrays(inputs=inputs, targets=targets),
         bounds=box,
-        layered=directions is None and order == 1 and not parameters.has_complex,
+        layered=directions is None and order == 1,
         tangents=tangents,
     )
     return run(problem, options)

@@ -60,9 +60,21 @@ def proportion(
     return factor if is_multiple else None
 
 
+def wide(value: Any) -> NDArray[Any]:
+    """An array of doubles, or of complex numbers made of doubles."""
+    array = np.asarray(value)
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64, copy=False)
+
+
 def as_flat(value: NDArray[Any]) -> NDArray[np.float64]:
-    """The numbers of an array in a row."""
-    return np.ravel(value).astype(np.float64, copy=False)
+    """The real numbers of an array in a row: of each complex one both parts."""
+    flat = np.ravel(wide(value))
+    return flat.view(np.float64) if flat.dtype.kind == "c" else flat
+
+
+def products(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
+    """`some @ others` of real numbers; the parts of complex ones are multiplied one by one."""
+    return np.real(some @ np.conj(others))
 
 
 def same_numbers(one: NDArray[Any], other: NDArray[Any]) -> bool:
@@ -121,7 +133,7 @@ def groups_of(several: Sequence[Sequence[NDArray[Any]]]) -> Iterator[list[list[N
     """Yields batches of the lists, their arrays flattened; a batch fits in the cache, or is one."""
     at_once = max(1, 4 * PART // max(len(several[0]) * several[0][0].size, 1))
     for first in range(0, len(several), at_once):
-        yield [[np.ravel(one) for one in own] for own in several[first : first + at_once]]
+        yield [[as_flat(one) for one in own] for own in several[first : first + at_once]]
 
 
 def stacks_of(group: Sequence[Sequence[NDArray[Any]]]) -> Iterator[NDArray[np.float64]]:

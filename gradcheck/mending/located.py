@@ -1,4 +1,4 @@
-"""The line of a bug that the trace cannot follow, as with complex numbers: that of the edit."""
+"""The line of a bug that the trace cannot place, as in a part of a complex number: the edit's."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def with_line(
 ) -> Diagnosis:
     """Return the diagnosis with the place of the first patch, if no finding has a place."""
     errors = [one for one in diagnosis.findings if one.severity == "error"]
-    may_be = has_complex(point.problem) or not unfollowable(point)
-    if not (diagnosis.unfollowed and may_be and errors) or any(one.location for one in errors):
+    is_complex = has_complex(point.problem)
+    may_be = is_complex or (bool(diagnosis.unfollowed) and not unfollowable(point))
+    if not (may_be and errors) or any(one.location for one in errors):
         return diagnosis
     repaired = repaired or repair(point, diagnosis, FEW, advance)
     return replace(diagnosis, findings=at_patch(diagnosis.findings, repaired))

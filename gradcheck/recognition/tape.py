@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gradcheck.recognition.placed import Positions
 from gradcheck.trace import subject_of_problem
-from gradcheck.trace.adjoints.operations import positions_through
+from gradcheck.trace.adjoints.movements import positions_through
 from gradcheck.trace.adjoints.points import trace_loss
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference

@@ -18,6 +18,7 @@ CONSTANT_FACTOR = "constant factor"
 EXTRA_TERM = "one term too many"
 TERM_MISSING = "a term left out"
 TRANSPOSED = "transposed"
+CONJUGATE = "conjugate"
 NOT_RETURNED = "computed but not returned"
 NEVER_WRITTEN = "entries never written"
 LAST_PASS = "only the last pass of the loop is kept"
@@ -104,8 +105,8 @@ class Entry:
 
     expression: str
     index: tuple[int, ...]
-    actual: float
-    expected: float
+    actual: complex
+    expected: complex
     shape: tuple[int, ...] = ()
     number: int = 1
     passes: int = 1
@@ -201,6 +202,9 @@ class Fault:
         if not np.any(expected):
             return ": it should be 0"
         ratios = actual[expected != 0] / expected[expected != 0]
+        if ratios.dtype.kind == "c":
+            first = ratios[0]
+            return f": it is {first:.3g} times what is wanted" if np.allclose(ratios, first) else ""
         if np.any(actual[expected == 0]) and np.allclose(ratios, 1.0):
             places = f"{ratios.size} of {actual.size} entries"
             return f": it is right in {places}, and should be 0 in the others"

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.adjoints.agreement import adjoints_agree
+from gradcheck.trace.adjoints.conventions import as_they_write
 from gradcheck.trace.adjoints.points import (
     Array,
     NotFollowedError,
     Point,
     Subject,
-    adjoints_agree,
     comparable,
     follow,
 )
@@ -73,7 +74,10 @@ def find_faults(
         return Search(unfollowed=str(reason))
     if not adjoints_agree(subject, first, points[0], np.random.default_rng(0)):
         return Search(unfollowed="the adjoints do not agree with differences of the loss")
-    is_matrix, subject = bool(subject.along), in_forward_mode(first)
+    is_matrix, subject = bool(subject.along), as_they_write(first)
+    if subject is not first.subject:
+        first = follow(subject, points[0])
+    subject = in_forward_mode(first)
     first = replace(first, subject=subject)
     followed = _follow_others(subject, first, points[1:])
     search = _prepared(followed, wrong, deadline, is_matrix)
@@ -140,7 +144,10 @@ def _prepared(
     words = Words(
         first.loss_nodes,
         first.loss_index,
-        {index: name for name, index in {**first.parameters, **alone}.items()},
+        {
+            index: name.removesuffix(f".{first.subject.parts.get(name)}")
+            for name, index in {**first.parameters, **alone}.items()
+        },
     )
     return Followed(
         tuple(points),

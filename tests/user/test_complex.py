@@ -177,7 +177,7 @@ def test_a_wrong_gradient_is_read_as_torch_has_it_where_it_is_near_to_no_convent
     )
     assert report.verdict == "fail"
     assert any("as torch has it" in note for note in report.notes)
-    assert any("A.conj().T" in line for line in report.findings[0].evidence)
+    assert report.findings[0].code == "GC419"
 
 
 def amplitudes(p):
@@ -191,7 +191,7 @@ def without_conjugate(p):
     return {"M": np.outer(back, np.conj(p["z"])), "z": to_z}
 
 
-def test_a_wrong_complex_gradient_has_the_line_of_the_edit_that_mends_it():
+def test_a_wrong_complex_gradient_has_its_line():
     report = gradcheck.check(amplitudes, {"M": MIXING, "z": Z}, without_conjugate)
     [finding] = report.findings
     assert finding.location.source == 'to_z = p["M"].T @ back'

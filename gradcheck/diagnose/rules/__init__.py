@@ -38,6 +38,7 @@ FILES = (
     "wrong_batch_divisor",
     "wrong_scale",
     "transposed",
+    "conjugate_missing",
     "softmax_wrong_axis",
     "softmax_diagonal_only",
     "activation_derivative_of_output",

@@ -55,6 +55,8 @@ def chained(
         for operand, part in _parts(node, values, slopes[index], cache):
             if operand not in reached or values[operand].shape != shape:
                 continue
+            if values[operand].dtype.kind == "c":
+                continue
             if operand in slopes:
                 slopes[operand] = slopes[operand] + part
             else:

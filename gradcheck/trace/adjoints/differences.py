@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import wide
 from gradcheck.trace.record.graph import evaluate
 from gradcheck.trace.record.nodes import Node
 
@@ -22,27 +23,38 @@ STEP = 2e-4
 
 
 def differenced(node: Node, values: Values, g: NDArray[Any]) -> Contributions:
-    """Return the contributions to all float operands by central differences of the operation."""
+    """Return the contributions to all float operands by central differences of the operation.
+
+    The adjoint of a complex operand has one part for each direction in which it can move.
+    """
     parts: Contributions = []
     for index in node.operands:
         value = np.asarray(values[index])
-        if value.dtype.kind != "f" or not value.size:
+        if value.dtype.kind not in "fc" or not value.size:
             continue
-        value = value.astype(np.float64)
-        steps = STEP * np.maximum(1.0, np.abs(value))
-        if isinstance(node.function, np.ufunc) and value.shape == np.shape(g):
-            slope = _difference(node, values, index, value, steps) / (2 * steps)
-            parts.append((index, g * slope))
-            continue
-        part = np.zeros(value.size)
-        for entry in range(value.size):
-            step = np.zeros(value.size)
-            step[entry] = steps.reshape(-1)[entry]
-            moved_by = step.reshape(value.shape)
-            change = _difference(node, values, index, value, moved_by)
-            part[entry] = np.sum(g * change) / (2 * step[entry])
-        parts.append((index, part.reshape(value.shape)))
+        directions = (1,) if value.dtype.kind == "f" else (1, 1j)
+        by_direction = [one * _along(node, values, index, g, one) for one in directions]
+        parts.append((index, np.asarray(sum(by_direction))))
     return parts
+
+
+def _along(
+    node: Node, values: Values, index: int, g: NDArray[Any], direction: complex
+) -> NDArray[np.float64]:
+    """Return the derivatives by the entries of an operand in a direction, 1 or 1j."""
+    value = wide(values[index])
+    steps = STEP * np.maximum(1.0, np.abs(value))
+    if isinstance(node.function, np.ufunc) and value.shape == np.shape(g):
+        change = _difference(node, values, index, value, steps * direction)
+        return np.asarray(np.real(np.conj(g) * change) / (2 * steps))
+    part = np.zeros(value.size)
+    for entry in range(value.size):
+        step = np.zeros(value.size)
+        step[entry] = steps.reshape(-1)[entry]
+        moved_by = step.reshape(value.shape) * direction
+        change = _difference(node, values, index, value, moved_by)
+        part[entry] = np.sum(np.real(np.conj(g) * change)) / (2 * step[entry])
+    return part.reshape(value.shape)
 
 
 def _difference(
@@ -51,11 +63,8 @@ def _difference(
     """Return the change of an operation from -step to +step, to the fourth order."""
     with np.errstate(all="ignore"):
         near, far = (
-            np.subtract(
-                evaluate(node, Replaced(values, {index: value + times * step})),
-                evaluate(node, Replaced(values, {index: value - times * step})),
-                dtype=np.float64,
-            )
+            wide(evaluate(node, Replaced(values, {index: value + times * step})))
+            - evaluate(node, Replaced(values, {index: value - times * step}))
             for times in (1, 2)
         )
     return np.asarray((8 * near - far) / 6)
@@ -76,6 +85,18 @@ def summed_to(g: NDArray[Any], shape: tuple[int, ...], first: int = 0) -> NDArra
         if length == 1 and g.shape[axis] != 1:
             g = g.sum(axis=axis, keepdims=True)
     return np.broadcast_to(g, shape) if g.shape != shape else g
+
+
+def each(
+    rule: Callable[[NDArray[Any]], Contributions], g: NDArray[Any], several: bool
+) -> Contributions:
+    """Apply a rule for one adjoint to `g`, or to each of several along its first axis."""
+    if not several:
+        return rule(g)
+    return [
+        (parts[0][0], parts[0][1][None] if len(g) == 1 else np.array([part for _, part in parts]))
+        for parts in zip(*map(rule, g), strict=True)
+    ]
 
 
 class Replaced:

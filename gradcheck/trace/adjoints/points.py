@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from gradcheck.trace.record.calling import Trace, trace_calls
 from gradcheck.trace.record.graph import masks_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
-from gradcheck.user.calls import LEAVING
+from gradcheck.user.conventions import TORCH, Convention
 
 Array = NDArray[np.float64]
 
@@ -46,6 +46,8 @@ class Subject:
         begin: runs before the gradient is followed.
         direction: in the one array of parameters, if the derivative of `loss` along it takes the
             place of the loss; else None.
+        parts: by block that is a part of complex numbers, "real" or "imag".
+        convention: how the user writes the derivatives by complex numbers.
         back: takes the packed structure and the derivatives by its arrays, and returns those by the
             blocks; None if the arrays are the blocks.
     """
@@ -61,6 +63,8 @@ class Subject:
     enters: bool = False
     begin: Callable[[], None] = nothing
     direction: Array | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    convention: Convention = TORCH
     back: Callable[[Any, Mapping[str, Array]], Mapping[str, Array]] | None = None
 
 
@@ -97,9 +101,14 @@ class FollowedLoss:
             (whole,) = self.parameters.values()
             vector = by_node.get(whole, np.zeros(self.loss_nodes[whole].value.shape))
             return dict(zip(self.subject.names, self.subject.cut(vector), strict=True))
-        return {
+        parts, read = self.subject.parts, self.subject.convention.part
+        arrays = {
             name: np.asarray(by_node.get(index, np.zeros(self.loss_nodes[index].value.shape)))
             for name, index in self.parameters.items()
+        }
+        return {
+            name: np.asarray(read(array, parts[name])) if name in parts else array
+            for name, array in arrays.items()
         }
 
     @cached_property
@@ -160,7 +169,18 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
             (leaf,) = leaves.values()
             direction = subject.direction.reshape(computed[leaf].shape)
             derivatives = second_adjoints(loss.nodes, index, leaf, direction)
-    return FollowedLoss(loss.nodes, index, leaves, derivatives, subject, subject.pack(values))
+        written = _as_written(derivatives, subject.convention)
+    return FollowedLoss(loss.nodes, index, leaves, written, subject, subject.pack(values))
+
+
+def _as_written(derivatives: Adjoints, convention: Convention) -> Adjoints:
+    """Return the derivatives, those by complex numbers in a convention."""
+    if convention is TORCH:
+        return derivatives
+    return Adjoints(
+        {index: convention.written(one) for index, one in derivatives.of_nodes.items()},
+        {edge: convention.written(one) for edge, one in derivatives.of_edges.items()},
+    )
 
 
 def followed_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss | None:
@@ -247,48 +267,3 @@ def comparable(one: Point, other: Point) -> bool:
         )
         for mine, its in ((one.loss_nodes, other.loss_nodes), (one.nodes, other.nodes))
     )
-
-
-def adjoints_agree(
-    subject: Subject, point: Point, values: Sequence[Array], rng: np.random.Generator
-) -> bool:
-    """True if the adjoints agree with differences of the user's loss along random directions.
-
-    Three of four directions must agree: one may cross a kink. Second derivatives are followed only
-    if the first derivatives that they are made of agree.
-    """
-    agreeing, true = 0, point.true
-    if subject.direction is not None:
-        computed, last = [node.value for node in point.loss_nodes], point.loss_index
-        seed = {last: np.ones(computed[last].shape)}
-        true = point.gradients(adjoints(point.loss_nodes, computed, seed))
-    with np.errstate(all="ignore"):
-        for asked in range(4):
-            if agreeing == 3 or asked - agreeing == 2:
-                break
-            directions = [rng.standard_normal(value.shape) for value in values]
-            exact = sum(
-                float(np.vdot(true[name], direction))
-                for name, direction in zip(subject.names, directions, strict=True)
-                if name in true
-            )
-            differences = (_difference(subject, values, directions, h) for h in (1e-5, 1e-6, 1e-3))
-            agreeing += any(_close(exact, one) for one in differences)
-    return agreeing >= 3
-
-
-def _difference(
-    subject: Subject, values: Sequence[Array], directions: Sequence[Array], size: float
-) -> float:
-    ends = []
-    for sign in (size, -size):
-        moved = [v + sign * d for v, d in zip(values, directions, strict=True)]
-        try:
-            ends.append(float(np.asarray(subject.loss(subject.pack(moved))).reshape(())))
-        except LEAVING:  # the user's loss raised: it is not defined there
-            return np.nan
-    return (ends[0] - ends[1]) / (2 * size)
-
-
-def _close(exact: float, numeric: float) -> bool:
-    return abs(exact - numeric) <= 1e-3 * max(abs(exact), abs(numeric), 1e-8)

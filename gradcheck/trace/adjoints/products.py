@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import wide
 from gradcheck.trace.adjoints.differences import Contributions, summed_to
 from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.nodes import Node, Reference
@@ -22,16 +23,16 @@ def _two(rule: Callable[..., tuple[Any, Any] | None]) -> Callable[..., Contribut
         if len(node.arguments) != 2 or node.keywords:
             return None
         operands = [np.asarray(resolve(item, values)) for item in node.arguments]
-        if any(operand.dtype.kind not in "fiub" for operand in operands):
+        if any(operand.dtype.kind not in "fciub" for operand in operands):
             return []
-        a, b = (np.asarray(operand, dtype=np.float64) for operand in operands)
+        a, b = map(wide, operands)
         parts = rule(np.asarray(g), a, b)
         if parts is None:
             return None
         return [
             (item.index, np.asarray(part).reshape(operand.shape))
             for item, part, operand in zip(node.arguments, parts, operands, strict=True)
-            if isinstance(item, Reference) and operand.dtype.kind == "f"
+            if isinstance(item, Reference) and operand.dtype.kind in "fc"
         ]
 
     return applied
@@ -79,10 +80,10 @@ def _einsum(node: Node, out: NDArray[Any], values: Any, g: NDArray[Any]) -> Cont
     letters = inputs.split(",")
     if any(len(set(indices)) != len(indices) for indices in letters):
         return None
-    operands = [np.asarray(resolve(item, values), dtype=np.float64) for item in node.arguments[1:]]
+    operands = [wide(resolve(item, values)) for item in node.arguments[1:]]
     parts: Contributions = []
     for position, item in enumerate(node.arguments[1:]):
-        if not isinstance(item, Reference) or values[item.index].dtype.kind != "f":
+        if not isinstance(item, Reference) or values[item.index].dtype.kind not in "fc":
             continue
         others = [*letters[:position], *letters[position + 1 :]]
         rest = [*operands[:position], *operands[position + 1 :]]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import groups_of, stacks_of
+from gradcheck.arrays import as_flat, groups_of, stacks_of
 from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, ends_of_chains, stays_inside
 from gradcheck.trace.adjoints.directional import bend_of
 from gradcheck.trace.adjoints.points import Point
@@ -71,10 +71,10 @@ class Quantity(What):
 def quantities_of(points: Sequence[Point]) -> list[Quantity]:
     """Return all quantities of the loss; of those with equal values only one."""
     with np.errstate(all="ignore"):
-        every = [one for one in _all(points) if all(v.dtype.kind == "f" for v in one.values)]
+        every = [one for one in _all(points) if all(v.dtype.kind in "fc" for v in one.values)]
         fingerprints: list[Any] = [None] * len(every)
         alike = grouped(
-            ((quantity.kind, quantity.values[0].shape), number)
+            ((quantity.kind, quantity.values[0].shape, quantity.values[0].dtype.kind), number)
             for number, quantity in enumerate(every)
             if quantity.values[0].size
         )
@@ -170,17 +170,27 @@ def contributions_of(points: Sequence[Point]) -> Iterator[Quantity]:
 
 
 def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
-    """Yield the sum of the contributions within one call, which its backward pass returns."""
+    """Yield the sum of the contributions within one call, which its backward pass returns.
+
+    Those of one statement, once executed, belong together as well: `np.roll(z, 1) - z` has two.
+    """
     nodes = points[0].loss_nodes
     for operand, consumers in points[0].derivatives.users.items():
+        several = consumers if 2 < len(consumers) < PATHS else ()
         calls = grouped(
             (nodes[consumer].chain[outer:], consumer)
-            for consumer in (consumers if 2 < len(consumers) < PATHS else ())
+            for consumer in several
             for outer in range(1, len(nodes[consumer].chain))
         )
-        within_calls = (tuple(uses) for uses in calls.values() if 1 < len(uses) < len(consumers))
-        for within in dict.fromkeys(within_calls):
+        lines = grouped(((nodes[one].frame, _line(nodes[one])), one) for one in several)
+        once = (one for one in lines.values() if len({nodes[k].in_loop for k in one}) == len(one))
+        groups = (tuple(uses) for uses in (*calls.values(), *once))
+        for within in dict.fromkeys(uses for uses in groups if 1 < len(uses) < len(consumers)):
             yield Quantity(CONTRIBUTION, operand, within[-1], _part(points, operand, within))
+
+
+def _line(node: Node) -> int:
+    return node.place.line if node.place is not None else 0
 
 
 def contributions_of_others(points: Sequence[Point]) -> Iterator[tuple[int, Quantity]]:
@@ -272,6 +282,6 @@ def _weights(count: int) -> NDArray[np.float64]:
 
 def _fingerprint(values: Sequence[NDArray[Any]]) -> tuple[str, ...]:
     """Return a key that is the same for equal quantities, from the first and the last point."""
-    first, last = (np.ravel(values[k]).astype(np.float64, copy=False) for k in (0, -1))
+    first, last = (as_flat(values[k]) for k in (0, -1))
     weights = _weights(first.size)
     return tuple(f"{number:.9e}" for number in (np.sum(first), first @ weights, last @ weights))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import wide
 from gradcheck.trace.adjoints.differences import Contributions
 from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.nodes import Node, Reference
@@ -38,12 +39,12 @@ def reduction(share: Share, default_axis: Any = None) -> Callable[..., Contribut
         if not isinstance(first, Reference) or "where" in node.keywords:
             return None
         operand = values[first.index]
-        if operand.dtype.kind != "f":
+        if operand.dtype.kind not in "fc":
             return []
-        operand = np.asarray(operand, dtype=np.float64)
+        operand = wide(operand)
         axes = _axes(node, values, operand.ndim, default_axis)
         shape = [1 if axis in axes else length for axis, length in enumerate(operand.shape)]
-        slopes = share(operand, np.asarray(out, dtype=np.float64).reshape(shape), axes, node)
+        slopes = share(operand, wide(out).reshape(shape), axes, node)
         part = np.broadcast_to(np.asarray(g).reshape(shape) * slopes, operand.shape)
         return [(first.index, np.array(part))]
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.operations import Movements, contributions
+from gradcheck.arrays import wide
+from gradcheck.trace.adjoints.movements import Movements
+from gradcheck.trace.adjoints.operations import contributions
 from gradcheck.trace.record.graph import grouped
 from gradcheck.trace.record.nodes import Node
 
@@ -57,9 +59,7 @@ def adjoints(
         within: the operations to propagate through; all if None.
         several: if True, seeds and results hold the adjoints of several numbers along a first axis.
     """
-    reached: dict[int, NDArray[Any]] = {
-        index: np.asarray(seed, dtype=np.float64) for index, seed in seeds.items()
-    }
+    reached: dict[int, NDArray[Any]] = {index: wide(seed) for index, seed in seeds.items()}
     uses: dict[Edge, NDArray[Any]] = {}
     for index in range(max(seeds), -1, -1):
         g = reached.get(index)

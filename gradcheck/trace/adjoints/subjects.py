@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.adjoints.points import Subject, nothing
-from gradcheck.user.blocks import cut
+from gradcheck.user.blocks import Parameters, cut
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.objects import Position
 from gradcheck.user.problem import Problem
@@ -46,19 +46,7 @@ def subject_of_problem(problem: Problem) -> Subject:
         }
 
     def blocks(packed: Any) -> Mapping[str, Any]:
-        by_name: dict[str, Any] = {}
-        if whole.vector is not None:
-            return {"params": packed}
-        for leaf in whole.leaves:
-            if leaf.block is None:
-                continue
-            value = _at(packed, leaf.path)
-            if value is None:
-                value = _at(whole.owner, leaf.path)
-            if leaf.transposed:
-                value = np.transpose(value)
-            by_name.setdefault(whole.names[leaf.block], value)
-        return by_name
+        return _blocks(packed, whole)
 
     owner = parameters.owner if parameters.in_place else None  # else the functions see copies
     users = (own_loss, problem.gradient_function, problem.step, owner)
@@ -72,9 +60,37 @@ def subject_of_problem(problem: Problem) -> Subject:
         None if parameters.vector is None else lambda vector: cut(vector, parameters.shapes),
         enters=problem.step is not None and problem.step.entering is not None,
         direction=direction,
+        parts=_parts(whole),
+        convention=parameters.convention,
         back=None if tangents is None else tangents.back,
         begin=nothing if problem.step is None else problem.step.begin,
     )
+
+
+def _blocks(packed: Any, whole: Parameters) -> dict[str, Any]:
+    """Return the parameters by name from a structure of them."""
+    by_name: dict[str, Any] = {}
+    if whole.vector is not None:
+        return {"params": packed}
+    for leaf in whole.leaves:
+        if leaf.block is None:
+            continue
+        value = _at(packed, leaf.path)
+        if value is None:
+            value = _at(whole.owner, leaf.path)
+        if leaf.transposed:
+            value = np.transpose(value)
+        by_name.setdefault(whole.names[leaf.block], value)
+    return by_name
+
+
+def _parts(parameters: Parameters) -> dict[str, str]:
+    """Return by name of a block that is a part of complex numbers, which part it is."""
+    return {
+        parameters.names[leaf.block]: leaf.part
+        for leaf in parameters.leaves
+        if leaf.part and leaf.block is not None
+    }
 
 
 def _at(structure: Any, path: tuple[Any, ...]) -> Any:

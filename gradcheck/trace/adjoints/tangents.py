@@ -56,7 +56,7 @@ def in_forward_mode(point: Point) -> Subject:
     """
     subject, nodes = point.subject, point.loss_nodes
     sizes = {name: nodes[leaf].value.size for name, leaf in point.parameters.items()}
-    is_other = subject.along or subject.cut or subject.direction is not None
+    is_other = subject.along or subject.cut or subject.parts or subject.direction is not None
     if is_other or sum(sizes.values()) > MOST_ENTRIES or len(nodes) > MOST_NODES:
         return subject
     passes = grouped((node.in_loop, node) for node in nodes if node.chain and not node.is_leaf)

@@ -55,6 +55,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     place_causes.one_place_cause,
     index_causes.other_index_cause,
     index_causes.loss_index_cause,
+    index_causes.loss_movement_cause,
     path_causes.written_cause,
     axis_causes.sample_cause,
     factor_causes.shares_cause,

@@ -23,6 +23,7 @@ from gradcheck.trace.causes.compared import (
 )
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import repetitions, resolve
+from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.loops import indices_in
@@ -166,6 +167,21 @@ def loss_index_cause(compared: Compared) -> Cause | None:
     words = f"`{node.source}` is read at {here} where {line} reads it at {there}"
     fix = f"compute its indices as line {read.place.line} does"
     return Cause(fault.OTHER_INDEX, words, fix, node.index)
+
+
+def loss_movement_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the loss moves the entries of an array otherwise, as `roll` does."""
+    node, made = compared.state.tape[compared.operand], compared.made_in_its_pass
+    if compared.is_use or made is None or made.place is None:
+        return None
+    if node.operation not in MOVES or made.operation != node.operation or not node.operands:
+        return None
+    source = made.place.source
+    is_same = same(compared.state.at(node.operands[0]), compared.values(made.operands[0]))
+    if not is_same or source == node.source:
+        return None
+    words = f"`{node.source}` moves the entries where the loss, line {made.place.line},"
+    return Cause(fault.OTHER_INDEX, f"{words} has `{source}`", f"write `{source}`", node.index)
 
 
 def _key_text(key: Any) -> str:

@@ -15,6 +15,9 @@ from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import operand_text
 
+KEPT = ("axis", "keepdims", "norm")
+"""Keywords that hold for another function as well."""
+
 RESULT = -1
 """The position of an operation's result, beside those of its operands."""
 
@@ -27,8 +30,8 @@ Part = tuple[int, Array, str]
 
 
 def with_function(function: Callable[..., Any], node: Node) -> Node:
-    """Return the operation done by another function, over the same axes."""
-    kept = {name: value for name, value in node.keywords.items() if name in ("axis", "keepdims")}
+    """Return the operation done by another function, with the same axes and norm."""
+    kept = {name: value for name, value in node.keywords.items() if name in KEPT}
     return replace(node, function=function, keywords=kept)
 
 

@@ -15,8 +15,10 @@ import numpy as np
 
 from gradcheck.arrays import same_arrays
 from gradcheck.trace import fault
+from gradcheck.trace.adjoints.quantities import Quantity
 from gradcheck.trace.causes.axis_causes import REDUCTIONS
 from gradcheck.trace.causes.compared import Array, Compared, agrees_with
+from gradcheck.trace.causes.kinds import multiple_of
 from gradcheck.trace.causes.other_passes import at_other_passes
 from gradcheck.trace.causes.redo import (
     RESULT,
@@ -32,6 +34,7 @@ from gradcheck.trace.causes.redo import (
 )
 from gradcheck.trace.causes.reduced import reduced
 from gradcheck.trace.causes.ways import (
+    CONJUGATED,
     LACKING,
     LAYOUTS,
     MULTIPLIED,
@@ -44,7 +47,7 @@ from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.made_of import fits_into
 from gradcheck.trace.record.graph import grouped, latest_first
 from gradcheck.trace.record.names import WRITES
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import SHORT
 
@@ -110,7 +113,8 @@ def _own_behind(compared: Compared) -> Iterator[Node]:
     right = {
         one.index
         for one, known in zip(above, explained, strict=True)
-        if known and not (one.operation in WRITES or _adds_nothing(one, tape))
+        if any(_is_it(one, quantity, compared) for quantity in known)
+        and not (one.operation in WRITES or _adds_nothing(one, tape))
     }
     made = latest_first(
         tape, [compared.operand], lambda one: () if one.index in right else one.operands
@@ -121,6 +125,12 @@ def _own_behind(compared: Compared) -> Iterator[Node]:
             yield one
 
 
+def _is_it(node: Node, quantity: Quantity, compared: Compared) -> bool:
+    """False if a value has the shape and the numbers of a known one, but in another order."""
+    is_alike = node.value.shape == quantity.values[0].shape
+    return not is_alike or multiple_of(compared.state.at(node.index), quantity.values) is not None
+
+
 def _adds_nothing(node: Node, tape: Sequence[Node]) -> bool:
     is_sum = node.operation == "add" or node.operation in REDUCTIONS
     terms = [tape[index].value for index in node.operands] if is_sum else []
@@ -128,11 +138,14 @@ def _adds_nothing(node: Node, tape: Sequence[Node]) -> bool:
 
 
 def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
-    first = nodes[0]
+    first, tape = nodes[0], compared.state.tape
     texts = [text_at(first, position) for position in range(2)]
     ways = [(way, partial(with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())]
     if len(first.arguments) == 1:
         ways.append((NEGATED, partial(on_operand, np.negative, 0)))
+    for position, argument in enumerate(first.arguments[:2]):
+        if isinstance(argument, Reference) and np.iscomplexobj(tape[argument.index].value):
+            ways.insert(0, (CONJUGATED[position], partial(on_operand, np.conj, position)))
     if first.operation in PRODUCTS:
         ways.append((MULTIPLIED, partial(with_function, np.multiply)))
     for position, way in enumerate(TURNED if first.operation in PRODUCTS else ()):

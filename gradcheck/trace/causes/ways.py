@@ -54,6 +54,57 @@ OTHERWISE: dict[str, tuple[Way, ...]] = {
         (fault.MEAN_MISSING, "`{all}` adds up, and is to be a mean", "take the mean", np.mean),
     ),
     "mean": ((fault.MEAN_TWICE, "`{all}` is a mean, and is to add up", "take the sum", np.sum),),
+    "roll": (
+        (
+            fault.OTHER_INDEX,
+            "`{all}` moves the entries the wrong way",
+            "roll `{0}` by the negative of `{1}`",
+            lambda a, by, axis=None: np.roll(a, np.negative(by), axis),
+        ),
+        (
+            fault.WRONG_AXIS,
+            "`{all}` moves the entries along the wrong axis",
+            "roll `{0}` along the other axis",
+            lambda a, by, axis: np.roll(a, by, 1 - axis % 2),
+        ),
+    ),
+    "real": tuple(
+        (
+            fault.FACTOR_MISSING,
+            f"`{{0}}` lacks the factor {turn} in `{{all}}`",
+            f"multiply it by {turn}",
+            lambda a, turn=turn: np.real(turn * a),
+        )
+        for turn in (1j, -1j)
+    ),
+    "imag": (
+        (fault.WRONG_FACTOR, "`{all}` is to be the real part", "take the real part", np.real),
+    ),
+    **dict.fromkeys(
+        ("conjugate", "conj"),
+        (
+            (
+                fault.CONJUGATE,
+                "`{0}` is not to be conjugated",
+                "write `{0}` for `{all}`",
+                lambda a: a,
+            ),
+        ),
+    ),
+    **{
+        name: (
+            (
+                fault.CONJUGATE,
+                "`{all}` transforms the wrong way",
+                f"write `{inverse}` for `{name}`",
+                getattr(np.fft, inverse),
+            ),
+        )
+        for name, inverse in [
+            *((f"fft{axes}", f"ifft{axes}") for axes in ("", "2", "n")),
+            *((f"ifft{axes}", f"fft{axes}") for axes in ("", "2", "n")),
+        ]
+    },
     "power": tuple(
         (
             fault.WRONG_FACTOR,
@@ -71,6 +122,10 @@ MULTIPLIED: Way = (
     np.multiply,
 )
 NEGATED: Way = (fault.SIGN, "`{0}` has the wrong sign in `{all}`", "", np.negative)
+CONJUGATED: tuple[Way, ...] = (
+    (fault.CONJUGATE, "`{0}` is to be conjugated in `{all}`", "write `np.conj({0})`", np.conj),
+    (fault.CONJUGATE, "`{1}` is to be conjugated in `{all}`", "write `np.conj({1})`", np.conj),
+)
 TURNED: tuple[Way, ...] = (
     (fault.TRANSPOSED, "`{0}` is to be transposed in `{all}`", "transpose `{0}`", np.transpose),
     (fault.TRANSPOSED, "`{1}` is to be transposed in `{all}`", "transpose `{1}`", np.transpose),

@@ -274,7 +274,7 @@ def _entry(
     passes = actual.size // int(np.prod(shape))
     largest = int(np.argmax(np.abs(actual - expected)))
     number, *where = (int(i) for i in np.unravel_index(largest, (passes, *shape)))
-    numbers = float(actual.flat[largest]), float(expected.flat[largest])
+    numbers = actual.flat[largest].item(), expected.flat[largest].item()
     return Entry(expression, tuple(where), *numbers, shape, number + 1, passes)
 
 

@@ -203,10 +203,10 @@ def _of_entry(search: Followed, state: State, mend: Mend, blamed: Blame) -> tupl
         return of_mend(search, state, mend, blamed)
     fault, mended = of_mend(search, state, mend, replace(blamed, place=entry))
     at = off_entries(mend)[0]
-    actual, expected = (float(np.ravel(one[0])[at]) for one in (mend.actual, mend.expected))
+    actual, expected = (np.ravel(one[0])[at].item() for one in (mend.actual, mend.expected))
     wrong_entry = Entry(entry.source, (), actual, expected, ())
     is_number = all(
-        abs(float(np.ravel(one)[at]) - expected) <= CLOSE * abs(expected) for one in mend.expected
+        abs(np.ravel(one)[at] - expected) <= CLOSE * abs(expected) for one in mend.expected
     )
     fix = f"write {expected:.6g} for `{entry.source}`" if is_number else fault.fix
     now, wanted = np.array(actual), np.array(expected)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.arrays import proportion
+from gradcheck.arrays import proportion, wide
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.operations import ELEMENTWISE
 from gradcheck.trace.adjoints.points import Point
@@ -66,11 +66,10 @@ def _nothing_returned(
             continue
         true = list(output.true)
         parameters = [
-            point.loss_nodes[point.parameters[output.block]].value.astype(np.float64)
-            for point in points
+            wide(point.loss_nodes[point.parameters[output.block]].value) for point in points
         ]
         for node in reversed(dead):
-            actual = [np.asarray(value, np.float64) for value in state.at(node.index)]
+            actual = [wide(value) for value in state.at(node.index)]
             if actual[0].shape != true[0].shape or not np.any(actual[0]):
                 continue
             steps = [value - weights for value, weights in zip(actual, parameters, strict=True)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import wide
 from gradcheck.trace.adjoints.differences import Replaced
 from gradcheck.trace.adjoints.operations import ELEMENTWISE
 from gradcheck.trace.adjoints.reverse import Edge
@@ -58,9 +59,9 @@ def _evaluated(state: State, node: Node, operands: Stacks) -> NDArray[np.float64
             result = evaluate(node, Replaced(values, replaced))
         except Exception:  # the user's functions may be among them
             continue
-        if result.shape == shape and result.dtype.kind in "fiub":
+        if result.shape == shape and result.dtype.kind in "fciub":
             results[number] = result
-    return np.asarray(results[0], np.float64)[None] if count == 1 else np.array(results, np.float64)
+    return wide(results[0])[None] if count == 1 else wide(results)
 
 
 def _at_once(node: Node, values: Values, operands: Stacks) -> NDArray[np.float64]:

@@ -86,19 +86,25 @@ class Candidates:
     masked: frozenset[int] = frozenset()
     _tables: dict[Any, Table] = field(default_factory=dict)
 
-    def of_shape(self, shape: Shape) -> Table:
-        """Return the candidates that can be laid out in a shape."""
-        if shape not in self._tables:
-            found = [(one, laid) for one in self.quantities for laid in layouts(one.values, shape)]
-            self._tables[shape] = _table(found, math.prod(shape))
-        return self._tables[shape]
+    def of_shape(self, alike: NDArray[Any]) -> Table:
+        """Return the candidates that can be laid out in the shape of a value.
 
-    def of_series(self, count: int, shape: Shape) -> Table:
-        """Return the candidates for a value of a shape in each of `count` passes of a loop."""
-        key = (count, shape)
+        Complex ones take the place of complex values, real ones of real values.
+        """
+        shape, is_complex = alike.shape, alike.dtype.kind == "c"
+        key = (shape, is_complex)
+        if key not in self._tables:
+            found = [(one, laid) for one in self.quantities for laid in layouts(one.values, shape)]
+            self._tables[key] = _table(found, math.prod(shape), is_complex)
+        return self._tables[key]
+
+    def of_series(self, count: int, alike: NDArray[Any]) -> Table:
+        """Return the candidates for a value like this in each of `count` passes of a loop."""
+        shape, is_complex = alike.shape, alike.dtype.kind == "c"
+        key = (count, shape, is_complex)
         if key not in self._tables:
             found = [*self._from_loops(count, shape), *self._from_axes(count, shape)]
-            self._tables[key] = _table(found, count * math.prod(shape))
+            self._tables[key] = _table(found, count * math.prod(shape), is_complex)
         return self._tables[key]
 
     def _from_loops(self, count: int, shape: Shape) -> Iterator[_Laid]:
@@ -185,7 +191,8 @@ def _from_nothing(passes: _Passes, count: int, is_first: bool) -> _Passes:
     return (*passes[len(passes) - (count - 1) :], *nothing)
 
 
-def _table(laid_out: Sequence[_Laid], size: int) -> Table:
+def _table(laid_out: Sequence[_Laid], size: int, is_complex: bool) -> Table:
+    laid_out = [one for one in laid_out if is_complex == np.iscomplexobj(one[1][0])]
     candidates = tuple(Candidate(*what.key, number) for number, (what, _) in enumerate(laid_out))
     points = len(laid_out[0][1]) if laid_out else 0
     entries = tuple(

@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import as_flat
+from gradcheck.arrays import wide
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.record.nodes import Node
 
 
-def in_a_row(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+def in_a_row(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Return the entries of all arrays as one vector."""
-    flat = [as_flat(value) for value in values]
+    flat = [np.ravel(wide(value)) for value in values]
     return flat[0] if len(flat) == 1 else np.concatenate(flat)
 
 
-def in_rows(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+def in_rows(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Return a matrix with the entries of one array in each row; all have the same size."""
-    return as_flat(values[0])[None] if len(values) == 1 else np.array([*map(as_flat, values)])
+    flat = [np.ravel(wide(value)) for value in values]
+    return flat[0][None] if len(flat) == 1 else np.array(flat)
 
 
 MOST = 80

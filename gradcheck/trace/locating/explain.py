@@ -56,9 +56,9 @@ class Known:
         explained: list[list[Quantity]] = [[] for _ in several]
         by_size: dict[int, list[int]] = {}
         for number, values in enumerate(several):
-            size = values[0].size
+            size = _count(values[0])
             if size in self.features and all(
-                value.dtype.kind == "f" and value.size == size for value in values
+                value.dtype.kind in "fc" and _count(value) == size for value in values
             ):
                 by_size.setdefault(size, []).append(number)
         for size, numbers in by_size.items():
@@ -91,6 +91,11 @@ class Known:
         return {size: (order, self.features[size][order, 0]) for size, order in orders.items()}
 
 
+def _count(value: NDArray[Any]) -> int:
+    """Return how many real numbers an array has: two for each complex one."""
+    return value.size * (2 if value.dtype.kind == "c" else 1)
+
+
 def _is_laid_out(values: ByPoint, quantity: Quantity) -> bool:
     """False if a value has a quantity's shape and entries, but other ones along its axes.
 
@@ -112,14 +117,17 @@ def _is_laid_out(values: ByPoint, quantity: Quantity) -> bool:
 def _shares(value: NDArray[Any], axis: int) -> Features:
     """Return the shares that slices along an axis have in the sum of squares, sorted."""
     others = tuple(one for one in range(value.ndim) if one != axis)
-    squares = np.sort(np.sum(np.square(value, dtype=np.float64), axis=others))
+    squares = np.sort(np.sum(np.square(np.abs(value), dtype=np.float64), axis=others))
     return np.asarray(squares / np.sum(squares))
 
 
 def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
     """Index the quantities by the features of their values."""
     by_size: dict[int, list[tuple[Features, NDArray[np.intp], NDArray[np.float64]]]] = {}
-    alike = grouped((item.values[0].shape, number) for number, item in enumerate(quantities))
+    alike = grouped(
+        ((item.values[0].shape, _count(item.values[0])), number)
+        for number, item in enumerate(quantities)
+    )
     for numbers in alike.values():
         of_shape = [quantities[number].values for number in numbers]
         for several, repeated in _with_lines(of_shape):
@@ -127,7 +135,7 @@ def known_quantities(quantities: Sequence[Quantity], tolerance: float) -> Known:
             finite = np.all(np.isfinite(features), axis=1)
             owners = np.repeat(np.array(numbers, dtype=np.intp), repeated)
             rows = features[finite], owners[finite], norms[finite]
-            by_size.setdefault(several[0][0].size, []).append(rows)
+            by_size.setdefault(_count(several[0][0]), []).append(rows)
     indexed, owned, sizes = (
         {size: np.concatenate([rows[column] for rows in parts]) for size, parts in by_size.items()}
         for column in range(3)

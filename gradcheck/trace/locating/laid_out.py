@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import proportion
-from gradcheck.trace.adjoints.operations import positions_through
+from gradcheck.arrays import proportion, wide
+from gradcheck.trace.adjoints.movements import positions_through
 from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.constants import in_a_row
@@ -139,7 +139,7 @@ def _before_other_writes(mend: Mend, state: State, of_matrix: bool) -> Mend | No
         return None
     expected = []
     for values, whole in zip(state.values, mend.expected, strict=True):
-        wanted = np.array(values[edge[1]], dtype=np.float64)
+        wanted = np.array(wide(values[edge[1]]))
         wanted.flat[off] = np.ravel(whole)[off]
         expected.append(wanted)
     return _with(mend, *edge, state, expected)
@@ -169,7 +169,7 @@ def _inner(mend: Mend, state: State, of_matrix: bool) -> Mend | None:
         same = [np.reshape(one, shape) for one in mend.expected]
         return _with(mend, index, node.operands[0], state, same)
     operand = _operand(mend, index, state)
-    if operand is None or not state.tape[operand].is_float:
+    if operand is None or state.tape[operand].value.dtype.kind != node.value.dtype.kind:
         return None
     if node.operation == "setitem" and not of_matrix and operand == node.operands[0]:
         return None  # the bug is that nothing is written there
@@ -211,7 +211,7 @@ def _with(mend: Mend, index: int, operand: int, state: State, expected: Sequence
         Replacement(nodes={operand: one}) if by_value else Replacement(uses={edge: one})
         for one in expected
     )
-    actual = [np.ravel(values[operand]).astype(np.float64) for values in state.values]
+    actual = [np.ravel(wide(values[operand])) for values in state.values]
     flat = [np.ravel(one) for one in expected]
     return replace(mend, unit=unit, actual=actual, expected=flat, replacements=replacements)
 
@@ -221,11 +221,11 @@ def _with_all_entries(mend: Mend, state: State, candidates: Candidates) -> Itera
     operand, index = mend.unit.replaced[0], mend.unit.first
     shape = state.tape[operand].value.shape
     is_own = mend.how == OWN
-    whole = [np.asarray(mend.factor * values[operand], np.float64) for values in state.values]
+    whole = [wide(mend.factor * values[operand]) for values in state.values]
     if is_own and any(abs(mend.factor - one) < CLOSE for one in PLAIN):
         yield _with(mend, index, operand, state, whole)
     yield replace(mend, how=QUANTITY, factor=1.0) if is_own else mend
-    table, off = candidates.of_shape(shape), off_entries(mend)
+    table, off = candidates.of_shape(state.tape[operand].value), off_entries(mend)
     for candidate in table.candidates:
         values = [entries[candidate.number] for entries in table.entries]
         if candidate.kind == TANGENT and all(
@@ -242,7 +242,7 @@ def _expected(mend: Mend, point: int, edge: tuple[int, int], state: State) -> Ar
     """Return an operand's expected value: its own, but for the entries that it contributes."""
     index, operand = edge
     values = state.values[point]
-    actual = np.asarray(values[operand], dtype=np.float64)
+    actual = wide(values[operand])
     positions, starts = positions_through(state.nodes[point][index], dict(enumerate(values)))
     whole = np.ravel(mend.expected[point])
     if positions is None or positions.size != whole.size:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import is_within, without_units
-from gradcheck.trace.adjoints.operations import positions_through
+from gradcheck.arrays import is_within, wide, without_units
+from gradcheck.trace.adjoints.movements import positions_through
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import columns_of
 from gradcheck.trace.record.graph import grouped
@@ -51,7 +51,7 @@ class Output:
 
         A row or column in place of a flat vector, or the other way round, has them, too.
         """
-        value = np.asarray(value, dtype=np.float64)
+        value = wide(value)
         if self.entries is None:
             shape = self.true[0].shape
             return value.reshape(shape) if without_units(value.shape, shape) else value

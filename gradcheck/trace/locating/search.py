@@ -185,11 +185,11 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
     if is_forward and is_compared:
         return best
     is_carrying = carries(unit, view)
-    shape = view.state.values[0][unit.replaced[0]].shape
+    alike = view.state.values[0][unit.replaced[0]]
     table = (
-        candidates.of_series(len(unit.replaced), shape)
+        candidates.of_series(len(unit.replaced), alike)
         if unit.is_series
-        else candidates.of_shape(shape)
+        else candidates.of_shape(alike)
     )
     actual = trials.actual(unit)
     is_one_number = is_summed_up(unit, view)
@@ -212,8 +212,9 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
         is_unit = abs(abs(mend.factor) - 1) <= EXACT
         if (candidate.kind == TANGENT or is_one_number) and not is_unit:
             continue  # by chance: little is decided by the one number that is compared
-        if mend.factor != 1 and unit.is_series and is_reordered(actual, values):
-            continue  # sums over the passes are the same
+        is_moved = unit.is_series or bool(unit.uses)
+        if mend.factor != 1 and is_moved and is_reordered(actual, values):
+            continue  # sums over the passes are the same; nobody reads -x in another order for x
         if mend.factor != 1 and values[0].size > 1 and not any(map(np.ptp, values)):
             continue  # all entries are equal: almost any quantity fits
         if best is None or _comes_before(mend, best, candidates):

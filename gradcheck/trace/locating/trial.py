@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import products
 from gradcheck.trace.adjoints.quantities import NO_OTHER, VALUE
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.batches import AT_ONCE, run_each
@@ -181,8 +182,8 @@ class Trials:
         self,
         unit: Unit,
         projection: Projection,
-        entries: NDArray[np.float64],
-        actual: NDArray[np.float64],
+        entries: NDArray[Any],
+        actual: NDArray[Any],
     ) -> tuple[NDArray[np.float64], float] | None:
         """Return the effects of candidates on a projection and the right one; None without any."""
         weight = weight_of(projection, unit.nodes, unit.uses, self.state)
@@ -190,7 +191,7 @@ class Trials:
             return None
         if weight.size != actual.size:  # several uses of one value
             weight = weight.reshape(-1, actual.size).sum(axis=0)
-        return entries @ weight, projection.gap + float(weight @ actual)
+        return products(entries, weight), projection.gap + float(products(weight, actual))
 
     def own(self, unit: Unit) -> Mend | None:
         """Return the mend by the unit's own values times a constant, or None."""
@@ -208,24 +209,23 @@ class Trials:
         projections = [several[0] for several in self.projections.values()]
         base = self.state.values[0]
         stacks = self.replacement(unit, table.entries[0][rows], 0, 1.0)
-        uses = stacks.uses
-        values = run_each(self.state, stacks.nodes, uses, reached.region)
-        leaving = [
-            use for use in reached.uses if any(use in item.weights.of_edges for item in projections)
-        ]
+        values = run_each(self.state, stacks.nodes, stacks.uses, reached.region)
+        known = set().union(*(item.weights.of_edges for item in projections))
+        leaving = [use for use in reached.uses if use in known]
         if not leaving:
             return
-        gaps = np.array([item.gap for item in projections])
-        effects = np.zeros((len(rows), len(gaps)))
+        effects = np.zeros((len(rows), len(projections)))
         for use in leaving:
             made = use[1]
-            value = uses.get(use, values.get(made, base[made])).reshape(-1, base[made].size)
-            change = value - base[made].reshape(-1)
+            value = stacks.uses.get(use, values.get(made, base[made]))
+            change = value.reshape(-1, base[made].size) - base[made].reshape(-1)
             for number, projection in enumerate(projections):
                 if use in projection.weights.of_edges:
-                    effects[:, number] += change @ projection.weights.of_edges[use].reshape(-1)
-        errors = np.abs(effects - gaps)
-        possible[rows] = np.any(errors <= FIT * np.maximum(np.abs(gaps), 1e-12), axis=1)
+                    weight = projection.weights.of_edges[use]
+                    effects[:, number] += products(change, weight.reshape(-1))
+        gaps = np.array([item.gap for item in projections])
+        near = np.abs(effects - gaps) <= FIT * np.maximum(np.abs(gaps), 1e-12)
+        possible[rows] = np.any(near, axis=1)
 
     def replacement(
         self, unit: Unit, values: NDArray[np.float64], point: int, factor: float

@@ -69,6 +69,11 @@ class TracedArray(Traced):
             self.tape.leak("a number was turned into a Python float")
         return float(plain(self))
 
+    def __complex__(self) -> complex:
+        if self.tape is not None and self.tape.open:
+            self.tape.leak("a number was turned into a Python complex")
+        return complex(plain(self))
+
     def __as_float__(self) -> Any:
         return apply(self.tape, float, (self,), {}, "float")
 

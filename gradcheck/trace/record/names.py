@@ -26,7 +26,8 @@ MOVES = split_names(
     getitem view scatter setitem array asarray asanyarray ascontiguousarray asfortranarray
     copy stack vstack hstack dstack row_stack column_stack concatenate append reshape ravel
     flatten transpose T mT swapaxes moveaxis rollaxis expand_dims squeeze tile repeat pad
-    roll flip flipud fliplr rot90 broadcast_to broadcast_arrays where select choose c_ r_
+    roll fftshift ifftshift flip flipud fliplr rot90 broadcast_to broadcast_arrays where select
+    choose c_ r_
     diag diagflat diagonal tril triu take take_along_axis compress extract atleast_1d
     atleast_2d atleast_3d block full full_like astype real insert delete split array_split
     hsplit vsplit dsplit unstack item float sliding_window_view as_strided nan_to_num copyto
@@ -56,7 +57,15 @@ LAID_OUT = split_names(
 )
 """Functions that assemble an array from a list."""
 
-LINEAR = MOVES | ADDITIVE | split_names("cumsum trace diff add.at subtract.at add.accumulate")
+TRANSFORMS = split_names("fft ifft fft2 ifft2 fftn ifftn rfft irfft rfft2 irfft2 rfftn irfftn")
+"""Fourier transforms."""
+
+LINEAR = (
+    MOVES
+    | ADDITIVE
+    | TRANSFORMS
+    | split_names("cumsum trace diff add.at subtract.at add.accumulate conjugate conj imag")
+)
 """Operations that are linear in all operands jointly, provided that these are real."""
 
 CUTS = frozenset(("clip", "maximum", "minimum"))

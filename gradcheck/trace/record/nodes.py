@@ -95,8 +95,8 @@ class Node:
 
     @property
     def is_float(self) -> bool:
-        """Whether the value holds real numbers, which have derivatives."""
-        return self.value.dtype.kind == "f"
+        """Whether the value holds real or complex numbers, which have derivatives."""
+        return self.value.dtype.kind in "fc"
 
     @property
     def is_leaf(self) -> bool:

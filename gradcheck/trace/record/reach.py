@@ -129,7 +129,7 @@ class Reach:
         if array.dtype.kind == "O":
             self._objects(array, name)
             return array
-        if type(array) is not np.ndarray or array.dtype.kind not in "fiub" or not array.size:
+        if type(array) is not np.ndarray or array.dtype.kind not in "fciub" or not array.size:
             return array
         if id(array) in self.made:
             return self.made[id(array)]

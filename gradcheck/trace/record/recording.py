@@ -58,7 +58,7 @@ def _reference(tape: Tape, value: Any) -> Any:
     if value is Float:
         return float
     if isinstance(value, np.ndarray):
-        if value.dtype.kind == "f" and value.size:
+        if value.dtype.kind in "fc" and value.size:
             return Reference(tape.leaf("constant", value))
         return np.array(value)
     return value
@@ -152,7 +152,7 @@ def _wrapped(
     """Return a result as a traced array or number; one without numbers is returned as it is."""
     is_named = isinstance(value, tuple) and hasattr(value, "_fields")
     if type(value) in (list, tuple) or is_named:
-        if not any(isinstance(item, np.ndarray | np.generic | float) for item in value):
+        if not any(isinstance(item, np.ndarray | np.generic | float | complex) for item in value):
             return value
         items = []
         for index, item in enumerate(value):
@@ -167,7 +167,7 @@ def _wrapped(
     elif isinstance(value, np.ndarray):
         tape.leak(f"numpy's {type(value).__name__} is not followed")
         return value
-    elif type(value) is not float and not isinstance(value, np.floating | np.bool_):
+    elif type(value) not in (float, complex) and not isinstance(value, np.inexact | np.bool_):
         return value
     used = plain(arguments) if name in SHAPED else arguments
     references, named = reference(tape, used), reference(tape, dict(keywords))
