@@ -60,12 +60,17 @@ def _replaceable(view: View, index: int) -> bool:
     node = view.state.tape[index]
     return (
         not node.is_leaf
-        and node.is_float
+        and (node.is_float or _is_comparison(view, node))
         and bool(node.operands)
         and (node.operation not in CONSTANT or _is_rounded(view, node))
         and node.operation != "full_like"
         and not never_leaves(view.state.tape, index, view.state.consumers[index])
     )
+
+
+def _is_comparison(view: View, node: Node) -> bool:
+    """True if a derivative is compared, as `up * z > 0` without parentheses does."""
+    return node.index in view.carrying and node.value.dtype == bool
 
 
 def _is_rounded(view: View, node: Node) -> bool:
