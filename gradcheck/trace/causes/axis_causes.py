@@ -121,11 +121,11 @@ def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[Any, dict[str,
     dimensions = compared.state.tape[node.operands[0]].value.ndim
     present, is_sum = axis_of(node), node.operation in REDUCTIONS
     counts = range(2, dimensions if is_sum and dimensions <= MOST_SUMMED else 0)
-    several = [axes for count in counts for axes in combinations(range(dimensions), count)]
+    several = [axes for one in counts for axes in combinations(range(dimensions), one)]
     several.sort(key=lambda axes: len(axes) != np.size(present))
-    kept = bool(node.keywords.get("keepdims", False))
+    kept = {"keepdims": bool(node.keywords.get("keepdims", False))}
     for axis in (None, *range(dimensions), *several):
-        for keywords in ({"keepdims": kept}, {"keepdims": True}) if is_sum else ({},):
+        for keywords in (kept, {"keepdims": True}) if is_sum else ({},):
             if axis != present:
                 yield axis, {"axis": axis, **keywords}
 
@@ -183,10 +183,7 @@ def _is_right_with(compared: Compared, made: Sequence[Node], size: int, other: i
 
 
 def _with_size(node: Node, nodes: Sequence[Node], size: int, other: int) -> Node:
-    """Return the operation with another size among its arguments; itself without that size.
-
-    An exponent is no size.
-    """
+    """Return the operation with another size among its arguments, which an exponent is not."""
     if node.operation == "power":
         return node
     arguments = tuple(_exchanged(item, nodes, size, other) for item in node.arguments)
@@ -214,8 +211,8 @@ def turned_cause(compared: Compared) -> Cause | None:
     if same(transposed(actual), expected):
         used_by = [one for one in compared.state.tape if compared.operand in one.operands]
         reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
-        axis = _exchanged_axes(axis_of(reduced), actual[0].ndim)
-        if reduced.operation in REDUCTIONS and reduced.place and axis is not None:
+        axis = _exchanged_axes(reduced, actual[0].ndim)
+        if axis is not None:
             return other_axis(reduced, axis)
         return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
     laid = _in_another_order(compared)
@@ -238,10 +235,11 @@ def turned_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def _exchanged_axes(axis: Any, dimensions: int) -> Any:
-    """Return the axes of a sum of which one is the last but one or the last, as the other one."""
-    last = {dimensions - 2, dimensions - 1}
+def _exchanged_axes(node: Node, dimensions: int) -> Any:
+    """Return the axes of a sum with the last for the last but one, or the reverse; or None."""
+    axis = axis_of(node) if node.operation in REDUCTIONS and node.place else None
     axes = {one % dimensions for one in np.ravel([] if axis is None else axis).tolist()}
+    last = {dimensions - 2, dimensions - 1}
     if len(axes & last) != 1:
         return None
     return tuple(sorted(axes ^ last)) if isinstance(axis, tuple) else (axes ^ last).pop()
