@@ -62,7 +62,9 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
             name, done = compared.words.name(others.pop()), first.operation
             what = f"the {'factor' if done == 'multiply' else 'division by'} {name} is missing"
             return Cause(fault.FACTOR_MISSING, what, f"{done} by {name}")
-    cause = parameterisation(compared, begin, first.index)
+    slopes = list(compared.along(begin, end, compared.values(begin)))
+    is_its_own = same(slopes, compared.values(first.index))  # and not that of log(1 + exp(x))
+    cause = parameterisation(compared, begin, first.index) if is_its_own else None
     if cause is not None:
         return cause
     name = compared.words.quantity(SLOPE, end, begin)

@@ -69,8 +69,15 @@ def _replaceable(view: View, index: int) -> bool:
 
 
 def _is_comparison(view: View, node: Node) -> bool:
-    """True if a derivative is compared, as `up * z > 0` without parentheses does."""
-    return node.index in view.carrying and node.value.dtype == bool
+    """True if a derivative is compared, as `up * z > 0` does, and this is used as one itself.
+
+    A mask is used beside a derivative, or to choose.
+    """
+    if node.index not in view.carrying or node.value.dtype != bool:
+        return False
+    users = [view.state.tape[user] for user in view.state.consumers[node.index]]
+    beside = {operand for user in users for operand in user.operands} - {node.index}
+    return all(user.operation != "where" for user in users) and view.carrying.isdisjoint(beside)
 
 
 def _is_rounded(view: View, node: Node) -> bool:
