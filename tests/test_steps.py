@@ -314,6 +314,29 @@ def test_a_penalty_in_the_loss_is_no_decay():
     assert not any("decay" in note for note in report.notes)
 
 
+@pytest.mark.parametrize(
+    "squared",
+    [
+        lambda w: DECAY / 2 * w @ w,
+        lambda w: np.sum((np.sqrt(np.array(DECAY / 2)) * w) ** 2),
+        lambda w: -np.dot(w / 2, -DECAY * w),
+    ],
+)
+def test_a_penalty_that_is_taken_twice_is_no_decay_wherever_its_factor_stands(squared):
+    def fitted(p):
+        return np.mean(np.cosh(X @ p["w"] - Y[:, 0]))
+
+    def step(p, lr):
+        slope = X.T @ np.sinh(X @ p["w"] - Y[:, 0]) / len(X)
+        return {"w": p["w"] - lr * (slope + 2 * DECAY * p["w"])}
+
+    def asked(loss):
+        return gradcheck.check_step(step, {"w": np.ones(3)}, loss=loss, learning_rate=RATE)
+
+    assert asked(lambda p: fitted(p) + squared(p["w"])).verdict == "fail"
+    assert asked(lambda p: fitted({"w": 2 * p["w"] / 2})).verdict == "pass"
+
+
 @pytest.mark.parametrize("wrong", NAMES)
 def test_only_the_wrong_gradient_beside_weight_decay_fails(wrong):
     report = check(decay_step(WEIGHTS, {wrong: 2.0}), diagnose=False)

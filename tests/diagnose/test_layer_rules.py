@@ -328,3 +328,10 @@ def test_a_row_in_place_of_a_vector_does_not_hide_that_its_values_are_wrong():
     )
     assert [one.code for one in shaped.findings] == ["GC202", "GC202"]
     assert {one.code for one in wrong.findings if "h" in one.blocks} == {"GC202", "GC405"}, wrong
+
+
+def test_a_softplus_without_its_slope_lacks_a_slope_and_is_no_other_parameterisation():
+    report = gradcheck.check_layer(
+        lambda x: (np.log1p(np.exp(x)), x), lambda upstream, x: upstream, (X,)
+    )
+    assert report.findings[0].code == "GC303"

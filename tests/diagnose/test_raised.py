@@ -165,3 +165,22 @@ def test_axes_are_named_only_where_all_are_known():
     assert sizes.shape_words((6, 2)) == "(6, 2) samples x outputs"
     assert sizes.shape_words((4, 6)) == "(4, 6)"
     assert sizes.shape_words(()) == "()"
+
+
+def test_a_derivative_in_the_other_layout_is_blamed_and_not_the_product_that_it_breaks():
+    rows, goals = RNG.normal(size=(6, 3)), RNG.normal(size=6)
+
+    def loss(p):
+        return 0.5 * np.sum((np.arctan(rows @ p["inner"]) @ p["outer"] - goals) ** 2)
+
+    def gradient(p):
+        seen = rows @ p["inner"]
+        miss = np.arctan(seen) @ p["outer"] - goals
+        back = np.outer(p["outer"], miss)
+        slope = 1 / (1 + seen**2)
+        return {"inner": rows.T @ (back * slope), "outer": miss @ np.arctan(seen)}
+
+    params = {"inner": RNG.normal(size=(3, 4)), "outer": RNG.normal(size=4)}
+    (finding,) = gradcheck.check(loss, params, gradient).findings
+    assert finding.location.source.strip() == 'back = np.outer(p["outer"], miss)'
+    assert finding.fix.endswith(".T")

@@ -1,6 +1,7 @@
 """A comparison that is cast to numbers hands no gradient on."""
 
 import numpy as np
+import pytest
 
 import gradcheck
 
@@ -44,3 +45,31 @@ def test_what_is_only_compared_is_no_derivative():
     report = gradcheck.check(pairs_loss, 2 * rng.normal(size=(9, 3)))
     assert report.verdict == "fail"
     assert all("np.maximum" not in (finding.expression or "") for finding in report.findings)
+
+
+def kinked_loss(p):
+    return np.sum((np.maximum(X @ p["inner"], 0) @ p["outer"]) ** 2)
+
+
+def kinked(compare):
+    def gradient(p):
+        seen = X @ p["inner"]
+        kept = np.maximum(seen, 0)
+        up = 2 * kept @ p["outer"]
+        return {"inner": X.T @ compare(up @ p["outer"].T, seen), "outer": kept.T @ up}
+
+    return gradient
+
+
+@pytest.mark.parametrize(
+    ("compare", "wrong", "right"),
+    [
+        (lambda up, seen: up * seen > 0, "up * seen > 0", "up * (seen > 0)"),
+        (lambda up, seen: seen >= 0 * up, "seen >= 0 * up", "up * (seen >= 0)"),
+    ],
+)
+def test_a_comparison_that_takes_in_the_derivative_is_found_where_it_is_made(compare, wrong, right):
+    params = {"inner": rng.normal(size=(4, 5)), "outer": rng.normal(size=(5, 2))}
+    (finding,) = gradcheck.check(kinked_loss, params, kinked(compare)).findings
+    assert (finding.code, finding.expression) == ("GC305", wrong)
+    assert finding.fix == f"write `{right}` for `{wrong}`"

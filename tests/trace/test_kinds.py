@@ -303,6 +303,20 @@ def centred_grad(p):
     return {"W": INPUTS.T @ d_a, "gain": (back * unit).sum(axis=0)}
 
 
+def square_loss(p):
+    a = INPUTS @ p["W"]
+    return np.sum(np.sin(a / np.sqrt((a * a).mean(-1, keepdims=True) + 1e-5) * p["gain"]))
+
+
+def square_grad(p):
+    a = INPUTS @ p["W"]
+    size = np.sqrt((a * a).mean(-1, keepdims=True) + 1e-5)
+    unit = a / size
+    back = np.cos(unit * p["gain"])
+    d_a = back * p["gain"] / size
+    return {"W": INPUTS.T @ d_a, "gain": (back * unit).sum(axis=0)}
+
+
 def beside_loss(p):
     a = INPUTS @ p["W"]
     return np.sum(np.cosh(a + np.arctan(a) * p["gain"]))
@@ -319,6 +333,7 @@ def beside_grad(p):
     ("loss", "grad", "code", "line"),
     [
         (centred_loss, centred_grad, "GC853", "d_a = d_unit / spread"),
+        (square_loss, square_grad, "GC853", 'd_a = back * p["gain"] / size'),
         (beside_loss, beside_grad, "GC305", "bent = back * p["),
     ],
 )

@@ -31,7 +31,7 @@ from gradcheck.trace.wording.operand_text import operand_text
 SLIDES = split_names("convolve correlate convolve2d correlate2d")
 LAYING_OUT = split_names("ravel flatten reshape")
 EXCHANGES = split_names("transpose T swapaxes moveaxis")
-MOST_AXES = 4
+MOST_AXES, MOST_SUMMED = 4, 5
 REDUCTIONS = ("sum", "mean", "add.reduce", "max")
 
 
@@ -99,7 +99,7 @@ def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause 
     return Cause(fault.SOME_LEFT_OUT, words, "take all of them")
 
 
-def other_axis(node: Node, axis: int | None) -> Cause:
+def other_axis(node: Node, axis: Any) -> Cause:
     """Return the cause of a reduction that must go over another axis."""
     words = f"`{node.source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}"
     fix = f"let `{node.source}` go over {_axes(axis)}"
@@ -117,15 +117,17 @@ def _axes(axis: Any) -> str:
     return f"axes {', '.join(map(str, axis))}" if isinstance(axis, tuple) else f"axis {axis}"
 
 
-def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[int | None, dict[str, Any]]]:
-    operand = compared.state.tape[node.operands[0]].value
-    for axis in (None, *range(operand.ndim)):
-        if axis != axis_of(node) and node.operation not in REDUCTIONS:
-            yield axis, {"axis": axis}
-        elif axis != axis_of(node):
-            present = bool(node.keywords.get("keepdims", False))
-            for keepdims in (present, True):
-                yield axis, {"axis": axis, "keepdims": keepdims}
+def _other_axes(node: Node, compared: Compared) -> Iterator[tuple[Any, dict[str, Any]]]:
+    dimensions = compared.state.tape[node.operands[0]].value.ndim
+    present, is_sum = axis_of(node), node.operation in REDUCTIONS
+    counts = range(2, dimensions if is_sum and dimensions <= MOST_SUMMED else 0)
+    several = [axes for one in counts for axes in combinations(range(dimensions), one)]
+    several.sort(key=lambda axes: len(axes) != np.size(present))
+    kept = {"keepdims": bool(node.keywords.get("keepdims", False))}
+    for axis in (None, *range(dimensions), *several):
+        for keywords in (kept, {"keepdims": True}) if is_sum else ({},):
+            if axis != present:
+                yield axis, {"axis": axis, **keywords}
 
 
 def _with(keywords: dict[str, Any], node: Node) -> Node:
@@ -181,10 +183,7 @@ def _is_right_with(compared: Compared, made: Sequence[Node], size: int, other: i
 
 
 def _with_size(node: Node, nodes: Sequence[Node], size: int, other: int) -> Node:
-    """Return the operation with another size among its arguments; itself without that size.
-
-    An exponent is no size.
-    """
+    """Return the operation with another size among its arguments, which an exponent is not."""
     if node.operation == "power":
         return node
     arguments = tuple(_exchanged(item, nodes, size, other) for item in node.arguments)
@@ -212,8 +211,9 @@ def turned_cause(compared: Compared) -> Cause | None:
     if same(transposed(actual), expected):
         used_by = [one for one in compared.state.tape if compared.operand in one.operands]
         reduced = used_by[0] if len(used_by) == 1 else compared.state.tape[compared.node]
-        if reduced.operation in REDUCTIONS and reduced.place and axis_of(reduced) in (0, 1):
-            return other_axis(reduced, 1 - axis_of(reduced))
+        axis = _exchanged_axes(reduced, actual[0].ndim)
+        if axis is not None:
+            return other_axis(reduced, axis)
         return Cause(fault.TRANSPOSED, "it is the transpose", "transpose it")
     laid = _in_another_order(compared)
     if laid is not None:
@@ -233,6 +233,16 @@ def turned_cause(compared: Compared) -> Cause | None:
             kind = fault.REVERSED if slides or of_kernel else fault.TURNED
             return Cause(kind, "its entries are in the reverse order", fix)
     return None
+
+
+def _exchanged_axes(node: Node, dimensions: int) -> Any:
+    """Return the axes of a sum with the last for the last but one, or the reverse; or None."""
+    axis = axis_of(node) if node.operation in REDUCTIONS and node.place else None
+    axes = {one % dimensions for one in np.ravel([] if axis is None else axis).tolist()}
+    last = {dimensions - 2, dimensions - 1}
+    if len(axes & last) != 1:
+        return None
+    return tuple(sorted(axes ^ last)) if isinstance(axis, tuple) else (axes ^ last).pop()
 
 
 def reshaped_cause(compared: Compared) -> Cause | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import takewhile
 
 import numpy as np
@@ -19,9 +21,10 @@ from gradcheck.trace.causes.compared import (
     same,
 )
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.graph import before_moves, latest_first, made_from
+from gradcheck.trace.record.graph import before_moves, evaluate, latest_first, made_from, resolve
 from gradcheck.trace.record.names import CUTS
 from gradcheck.trace.record.nodes import Reference
+from gradcheck.trace.wording.operand_text import operand_text
 
 EXPONENTS = (1.0, 2.0, 3.0, -1.0, -2.0, 0.5, -0.5)
 """The powers of a base that people leave out of the slope of a power."""
@@ -59,7 +62,9 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
             name, done = compared.words.name(others.pop()), first.operation
             what = f"the {'factor' if done == 'multiply' else 'division by'} {name} is missing"
             return Cause(fault.FACTOR_MISSING, what, f"{done} by {name}")
-    cause = parameterisation(compared, begin, first.index)
+    slopes = list(compared.along(begin, end, compared.values(begin)))
+    is_its_own = same(slopes, compared.values(first.index))  # and not that of log(1 + exp(x))
+    cause = parameterisation(compared, begin, first.index) if is_its_own else None
     if cause is not None:
         return cause
     name = compared.words.quantity(SLOPE, end, begin)
@@ -255,3 +260,34 @@ def clip_cause(compared: Compared) -> Cause | None:
         if same(arriving, compared.expected):
             return Cause(fault.CLIPPED, "it cuts off what is right", "leave the bound out")
     return None
+
+
+def comparison_cause(compared: Compared) -> Cause | None:
+    """Return the cause if a product is compared of which only one factor was to be."""
+    state, node = compared.state, compared.state.tape[compared.operand]
+    if compared.is_use or node.value.dtype != bool or not node.place:
+        return None
+    for position, argument in enumerate(node.arguments):
+        multiplied = state.tape[argument.index] if isinstance(argument, Reference) else None
+        whole, written = node.place.source, operand_text(node.place.source, position)
+        if multiplied is None or multiplied.operation != "multiply" or written is None:
+            continue
+        texts = [operand_text(ast.unparse(written), place) for place in (0, 1)]
+        for one, (kept, tested) in enumerate((multiplied.arguments, multiplied.arguments[::-1])):
+            if None in texts or not same(
+                list(_masked(compared, position, kept, tested)), compared.expected
+            ):
+                continue
+            first, other = map(ast.unparse, filter(None, texts[:: 1 - 2 * one]))
+            mask = whole.replace(ast.unparse(written), other)
+            words = f"all of `{ast.unparse(written)}` is compared, so that it is 0 or 1"
+            return Cause(fault.SLOPE_WRONG, words, f"write `{first} * ({mask})` for `{whole}`")
+    return None
+
+
+def _masked(compared: Compared, position: int, kept: object, tested: object) -> Iterator[Array]:
+    """Yield by point a factor times the comparison of the other one, in place of their product."""
+    for nodes, values in zip(compared.state.nodes, compared.state.values, strict=True):
+        node = nodes[compared.operand]
+        arguments = (*node.arguments[:position], tested, *node.arguments[position + 1 :])
+        yield resolve(kept, values) * evaluate(replace(node, arguments=arguments), values)

@@ -160,7 +160,10 @@ def missing_uses(points: Sequence[Point], words: Words, node: int, missing: Sequ
             text = f"the derivative of the penalty {through} by {name(node)} is missing"
             fix = f"add the derivative of {through} by {name(node)}"
             return Cause(fault.PENALTY_MISSING, text, fix)
-    is_mean = any(nodes[user].operation in STATISTICS for user in missing)
+    users = points[0].derivatives.users
+    is_mean = any(nodes[user].operation in STATISTICS for user in missing) or any(
+        nodes[one].operation == "mean" for user in missing for one in users.get(user, ())
+    )  # of squares, as a root mean square is
     if is_mean and all(_is_statistic(points[0], user, node) for user in missing):
         verb = "are" if len(missing) > 1 else "is"
         text = f"{through} {verb} taken for constant, and made of {name(node)} too"

@@ -26,6 +26,7 @@ from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Node, operands_of
 
 SQUARES = split_names("square norm absolute fabs")
+SCALINGS = split_names("multiply divide true_divide negative")
 PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")
 
 Derivative = tuple[int, list[NDArray[np.float64]]]
@@ -114,18 +115,25 @@ def whole_term(loss: FollowedLoss, terms: frozenset[int], index: int) -> int:
 
 
 def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str]:
-    """Return the blocks whose entries alone the loss squares; none if it cannot be followed."""
+    """Return the blocks whose entries alone the loss squares; none if it cannot be followed.
+
+    They may be multiplied by a number before that, as in `(c * w) @ w`.
+    """
     loss = followed_loss(subject, values)
     if loss is None:
         return frozenset()
     alone = {index: name for name, index in loss.parameters.items()}
-    penalised = set()
+    moving, penalised = {*alone}, set()
     for node in loss.loss_nodes:
-        of = {alone.get(operand) for operand in node.operands}
+        operands = operands_of(node.arguments)
+        if not moving.isdisjoint(operands):
+            moving.add(node.index)
+        own = [one for one in operands if one in moving or loss.loss_nodes[one].value.size > 1]
+        of = {alone.get(one) for one in own}
         if node.is_leaf or len(of) != 1 or None in of:
             continue
-        owner = of.pop() or ""
-        if node.operation in MOVES:
+        owner, is_scaled = of.pop() or "", len(own) == 1 and node.operation in SCALINGS
+        if node.operation in MOVES or is_scaled:
             alone[node.index] = owner
         elif is_square(node) and np.any(loss.derivatives.of_nodes.get(node.index, 0)):
             penalised.add(owner)

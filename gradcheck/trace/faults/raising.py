@@ -82,7 +82,7 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
     same_line = node.place and failed.place and node.place.line == failed.place.line
     misfit = _misfit(search, node, culprit is not None)
     if reshaped:
-        fitting = f"{bracketed(misfit.code)}.reshape{reshaped[1]}"
+        fitting = bracketed(misfit.code) + reshaped[1]
         misfit = replace(misfit, fitting=fitting, fitting_words=reshaped[2])
     elif same_line and failed.name != f"{RAISED} setitem":
         misfit = _misfit(search, failed, False)
@@ -182,35 +182,43 @@ def _unparsed(source: str) -> str:
         return source
 
 
-def _in_another_shape(search: Followed, failed: Node) -> tuple[int, tuple[int, ...], str] | None:
-    """Return a value on the way to what failed that only lacks its shape; that shape, and its name.
+def _in_another_shape(search: Followed, failed: Node) -> tuple[int, str, str] | None:
+    """Return a value on the way to what failed that only lacks its shape; what to add, its name.
 
-    It has the numbers of a derivative of the loss; or but for axes of length 1 the shape of what
-    the failed operation adds to in place, such as a parameter: the sum for a bias that keeps axes.
-    It is looked for in what failed and in what that is made of, as far as the size is the same.
+    It has the numbers of a derivative of the loss, also as their transpose where another operand
+    has their shape; or but for axes of length 1 the shape of what the failed operation adds to in
+    place, such as a parameter: the sum for a bias that keeps axes. It is looked for in what failed
+    and in what that is made of, as far as the size is the same.
     """
     nodes, found = search.points[0].nodes, None
     adds = any(isinstance(one, ast.AugAssign) for one in parsed(failed.source).body)
     into = nodes[failed.operands[0]].value.shape if adds else ()
     for index in failed.operands:
+        others = {nodes[other].value.shape for other in failed.operands if other != index}
         while index >= 0 and not nodes[index].is_leaf:
             shape = nodes[index].value.shape
             right = _reshaped(search, index)
+            turned = _reshaped(search, index, is_turned=True) if shape[::-1] in others else None
             if right is not None:
-                found = index, right.values[0].shape, named([right], search.words)
+                found = index, f".reshape{right.values[0].shape}", named([right], search.words)
+            elif turned is not None:
+                found = index, ".T", named([turned], search.words)
             elif shape != into and without_units(shape, into):
-                found = index, into, ""
+                found = index, f".reshape{into}", ""
             alike = [one for one in nodes[index].operands if nodes[one].value.size == prod(shape)]
             index = alike[0] if len(alike) == 1 else -1
     return found
 
 
-def _reshaped(search: Followed, index: int) -> Quantity | None:
-    """Return the derivative whose numbers a value has, in another shape."""
+def _reshaped(search: Followed, index: int, is_turned: bool = False) -> Quantity | None:
+    """Return the derivative whose numbers a value, or its transpose, has in another shape."""
     values = [point.nodes[index].value for point in search.points]
+    if is_turned:
+        values = [value.T for value in values]
     for one in search.known.of_kind(ADJOINT) if values[0].size > 1 else ():
         wanted = one.values
-        if wanted[0].size == values[0].size and wanted[0].shape != values[0].shape:
+        is_other = (wanted[0].shape != values[0].shape) != is_turned
+        if wanted[0].size == values[0].size and is_other:
             flat = [value.reshape(right.shape) for value, right in zip(values, wanted, strict=True)]
             if same(flat, wanted):
                 return one

@@ -60,12 +60,24 @@ def _replaceable(view: View, index: int) -> bool:
     node = view.state.tape[index]
     return (
         not node.is_leaf
-        and node.is_float
+        and (node.is_float or _is_comparison(view, node))
         and bool(node.operands)
         and (node.operation not in CONSTANT or _is_rounded(view, node))
         and node.operation != "full_like"
         and not never_leaves(view.state.tape, index, view.state.consumers[index])
     )
+
+
+def _is_comparison(view: View, node: Node) -> bool:
+    """True if a derivative is compared, as `up * z > 0` does, and this is used as one itself.
+
+    A mask is used beside a derivative, or to choose.
+    """
+    if node.index not in view.carrying or node.value.dtype != bool:
+        return False
+    users = [view.state.tape[user] for user in view.state.consumers[node.index]]
+    beside = {operand for user in users for operand in user.operands} - {node.index}
+    return all(user.operation != "where" for user in users) and view.carrying.isdisjoint(beside)
 
 
 def _is_rounded(view: View, node: Node) -> bool:

@@ -109,7 +109,7 @@ def _carrying(state: State, explained: dict[int, list[Quantity]]) -> frozenset[i
             if ADJOINT in kinds and (mended or VALUE not in kinds):
                 carrying.add(node.index)
             continue
-        if not node.is_float:
+        if not node.is_float and node.value.dtype != bool:
             continue
         inherits = any(operand in carrying for operand in node.operands)
         if inherits or (ADJOINT in kinds and varies(state, node.index)):
@@ -119,5 +119,7 @@ def _carrying(state: State, explained: dict[int, list[Quantity]]) -> frozenset[i
 
 def varies(state: State, index: int) -> bool:
     """True if a value is not the same number in all entries and at all points."""
-    numbers = np.concatenate([np.ravel(value) for value in state.at(index)])
+    numbers = (
+        np.concatenate([np.ravel(value) for value in state.at(index)]) + 0.0
+    )  # of booleans too
     return bool(numbers.size and np.ptp(numbers) > 0)
