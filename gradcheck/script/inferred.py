@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.record.recording import as_array
+
 Pairs = Sequence[tuple[Any, Any]]
 """Pairs of outputs and targets; several where an iteration loops over samples."""
 
@@ -34,8 +36,14 @@ class Family:
 
     def value(self, pairs: Pairs) -> Any:
         """Return the loss of all pairs."""
-        first, *others = (TERMS[self.term](*pair) for pair in pairs)
+        first, *others = (TERMS[self.term](*map(_as_array, pair)) for pair in pairs)
         return self.scale * sum(others, first)
+
+
+def _as_array(value: Any) -> Any:
+    """Return a list of outputs as an array, from which targets can be subtracted."""
+    followed = as_array(value)
+    return np.array(followed) if isinstance(followed, list) else followed
 
 
 def families(pairs: Pairs, one_taken: bool = False) -> Iterator[Family]:

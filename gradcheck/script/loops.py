@@ -198,7 +198,7 @@ class _Trial:
             path
             for path in paths
             if path != rate.path
-            and not (may_be_loss(last_name(path)) and before[path].ndim == 0)
+            and not (may_be_loss(last_name(path)) and before[path].size == 1)
             and alike(after.number(path), before[path])
         ]
 

@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.script.memory import is_shared, keep_memory_shared, plain_containers, views
+from gradcheck.script.memory import (
+    is_shared,
+    keep_memory_shared,
+    own_what_classes_hold,
+    plain_containers,
+    views,
+)
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
@@ -168,8 +174,9 @@ class Snapshot:
 def take_snapshot(state: State) -> Snapshot:
     """Return a copy of all variables except modules, functions and classes."""
     memo: dict[int, Any] = {}
-    keep_memory_shared(views(leaves(state).values()), memo)
     parts = [state.module, state.local or {}, state.imported]
+    own_what_classes_hold(parts)
+    keep_memory_shared(views(leaves(state).values()), memo)
     memo.update((id(plain), copy.copy(plain)) for plain in plain_containers(parts))
     local = state.local
     copied = State(
