@@ -17,8 +17,12 @@ Pairs = Sequence[tuple[Any, Any]]
 SQUARES, BINARY, CATEGORICAL = "squares", "binary cross-entropy", "cross-entropy"
 
 
+def _square(off: Any) -> Any:
+    return np.abs(off) ** 2 if np.iscomplexobj(off) else off**2
+
+
 TERMS: dict[str, Callable[[Any, Any], Any]] = {
-    SQUARES: lambda output, target: np.sum((output - target) ** 2),
+    SQUARES: lambda output, target: np.sum(_square(output - target)),
     BINARY: lambda output, target: (
         -np.sum(target * np.log(output) + (1 - target) * np.log(1 - output))
     ),
@@ -88,6 +92,8 @@ def _means(pairs: Pairs) -> list[tuple[int, str]]:
 
 
 def _are_probabilities(pair: tuple[Any, Any]) -> bool:
+    if any(map(np.iscomplexobj, pair)):
+        return False
     output, target = (np.asarray(one, dtype=float) for one in pair)
     return bool(np.all((output > 0) & (output < 1)) and np.all((target >= 0) & (target <= 1)))
 

@@ -763,3 +763,35 @@ def test_what_only_a_class_holds_is_trained_through_its_object(outcome, slope, o
     assert found.script.params == ("fit.tables[0]", "fit.tables[1]")
     assert "fit.pace = 0.05" in found.script.text()
     assert found.report.ok == ok
+
+
+OF_PHASES = """
+import numpy as np
+rng = np.random.default_rng(6)
+rows = rng.normal(size=(20, 4)) + 1j * rng.normal(size=(20, 4))
+seen = np.abs(rows @ (rng.normal(size=(4, 1)) + 1j * rng.normal(size=(4, 1)))) ** 2
+z, pace = rng.normal(size=(4, 1)), 0.01
+for turn in range(30):
+    field = rows @ z
+    gap = np.abs(field) ** 2 - seen
+    LOSS
+    z = z - pace * rows.BACK @ (gap * field) / len(rows)
+"""
+
+
+@pytest.mark.parametrize(
+    ("back", "loss", "verdict"),
+    [
+        ("conj().T", "loss = np.sum(gap**2) / (2 * len(rows))", "pass"),
+        ("conj().T", "pass", "pass"),
+        ("T", "loss = np.sum(gap**2) / (2 * len(rows))", "fail"),
+        ("T", "pass", "inconclusive"),
+    ],
+)
+def test_complex_parameters_are_trained(outcome, back, loss, verdict):
+    found = outcome(OF_PHASES.replace("BACK", back).replace("LOSS", loss))
+    assert found.script.params == ("z",)
+    assert [block.name for block in found.report.blocks] == ["z.real", "z.imag"]
+    assert found.report.verdict == verdict
+    if verdict == "fail":
+        assert "conj" in found.report.findings[0].fix
