@@ -112,7 +112,7 @@ def test_the_excuse_hides_no_factor(name, factor):
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, "pass"), (1.01, "fail")])
 def test_a_block_that_differs_more_is_excused_beside_one_that_differs_little(factor, verdict):
     places = np.arange(7), LABELS.argmax(axis=1)
-    z = RNG.normal(size=(7, 4))
+    z = np.random.default_rng(4).normal(size=(7, 4))
     z[0, places[1][0]] = -12.3  # a label that is all but ruled out
 
     def loss(p):
