@@ -94,12 +94,11 @@ def _changed(snapshot: Snapshot, after: State) -> dict[Path, Array]:
     changed = {}
     repeated = {id(view) for _, view in views(leaves(snapshot.state).values())}
     for path, value in leaves(snapshot.state).items():
-        if id(value) in repeated:
-            continue
         before, now = numbers(value), after.number(path)
-        if now is None or (isinstance(value, list) and now.shape != before.shape):
+        is_list = isinstance(value, list)
+        if id(value) in repeated or now is None or (is_list and now.shape != before.shape):
             continue
-        if now.shape != before.shape or not np.array_equal(now, before, equal_nan=True):
+        if not np.array_equal(now, before, equal_nan=True):
             changed[path] = before
     return changed
 

@@ -202,8 +202,7 @@ def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
 
 def numbers(value: Any) -> Array:
     """Return a copy of a value as an array in double precision, which is complex if it is."""
-    kind: Any = np.complex128 if np.iscomplexobj(value) else np.float64
-    return np.array(value, dtype=kind)
+    return np.array(value, dtype=np.complex128 if np.iscomplexobj(value) else np.float64)
 
 
 def is_number(value: Any) -> bool:
