@@ -136,11 +136,15 @@ class Block:
         return zero and not np.any(self.analytic)
 
     @property
+    def is_off(self) -> bool:
+        """Whether a gradient that is there is wrong or undecided."""
+        return self.gradient.verdict == "ok" and self.verdict in ("wrong", "inconclusive")
+
+    @property
     def is_slightly_off(self) -> bool:
-        """Whether the gradient is wrong or undecided by little: the loss may be to blame."""
+        """Whether it is so by little: the loss may be to blame."""
         error = self.max_rel_error
-        is_off = self.gradient.verdict == "ok" and self.verdict in ("wrong", "inconclusive")
-        return is_off and error is not None and error < SLIGHT
+        return self.is_off and error is not None and error < SLIGHT
 
     def without_arrays(self) -> Block:
         """Return a copy with the results, but without the arrays they were computed from."""

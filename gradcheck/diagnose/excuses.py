@@ -23,7 +23,7 @@ from gradcheck.user.blocks import Array
 
 
 def excuse(point: Point, rng: np.random.Generator) -> Point:
-    """Accept the blocks that are right for the loss without its guards.
+    """Accept the blocks that are right for the loss without its guards, if any is off by little.
 
     Args:
         point: a compared point.
@@ -84,8 +84,8 @@ def _derivatives(point: Point) -> tuple[Mapping[str, Array], Mapping[str, Array]
 
 
 def _is_of(guarded: Mapping[str, Array], block: Block, overall: float) -> bool:
-    """True for a slightly wrong block if finite differences confirm the traced derivatives."""
-    if block.name not in guarded or not block.is_slightly_off:
+    """True for a wrong block if finite differences confirm the traced derivatives."""
+    if block.name not in guarded or not block.is_off:
         return False
     derivatives = guarded[block.name].reshape(-1)[block.numeric.entries]
     return not judge_entries(derivatives, block.numeric, block.precision, None, overall).wrong.any()

@@ -23,6 +23,9 @@ ALIKE = (
     ("sinh", "cosh", "tanh"),
     ("zeros_like", "ones_like"),
     ("hstack", "vstack"),
+    ("fft", "ifft"),
+    ("fft2", "ifft2"),
+    ("fftn", "ifftn"),
 )
 RUNNING = ("cumsum", "cumprod")
 OPPOSITE = {ast.Gt: (">=", "<"), ast.GtE: (">", "<="), ast.Lt: ("<=", ">"), ast.LtE: ("<", ">=")}

@@ -148,6 +148,6 @@ def proportional(one: Array, other: Array) -> bool:
 
 def as_multiple(one: Array, other: Array) -> tuple[float, float]:
     """Return the factor that fits `one` = factor * `other` best, and the relative residual."""
-    square, size = float(np.sum(other**2)), float(np.linalg.norm(one))
-    factor = float(np.sum(one * other)) / square if square else 0.0
+    square, size = np.vdot(other, other).real, float(np.linalg.norm(one))
+    factor = float(np.vdot(other, one).real / square) if square else 0.0
     return factor, float(np.linalg.norm(one - factor * other)) / (size or 1.0)

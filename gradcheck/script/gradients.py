@@ -23,6 +23,7 @@ from gradcheck.script.state import (
     last_name,
     leaves,
     movement,
+    numbers,
 )
 from gradcheck.script.words import ROLE
 from gradcheck.user.blocks import Array
@@ -82,7 +83,7 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
     shapes = {np.shape(state.get(path)) for path in step.paths}
     zeros: dict[Path, Any] = {}
     for path, value in leaves(state).items():
-        array = np.array(value, dtype=np.float64)
+        array = numbers(value)
         now = after.number(path)
         if path in step.paths or array.shape not in shapes or now is None or not array.ndim:
             continue
@@ -152,7 +153,7 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
     """Return the parameters whose step descends the loss, at least approximately."""
     descending = []
     for path, gradient in implied.items():
-        square = float(np.sum(gradient**2))
+        square = float(np.vdot(gradient, gradient).real)
         if not square:
             continue
         width = 1e-4 / max(float(np.max(np.abs(gradient))), 1e-9)
@@ -174,7 +175,7 @@ def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
     for path, value in leaves(point.snapshot.state).items():
         if path in point.step.paths or not ROLE.match(last_name(path)):
             continue
-        array = np.array(value, dtype=np.float64)
+        array = numbers(value)
         moved = array + 1e-3 * (np.abs(array) + 0.1)
         try:
             if point.value(loss, {path: moved}) != base:

@@ -52,13 +52,18 @@ class Taken:
     both: bool = False
     folded: float = 1.0
 
+    @property
+    def is_complex(self) -> bool:
+        """Whether any parameter is complex."""
+        return any(map(np.iscomplexobj, self.point.start.values()))
+
     def case(self, of_step: bool | None = None) -> Case:
         """Make a case of the step, or of the gradients that the script keeps."""
         of_step = self.of_step and not self.both if of_step is None else of_step
         loss, step, grad = self._functions()
         state = self.point.snapshot.state
         params = {name: _beside_zero(_value(state, path)) for name, path in self.paths.items()}
-        if of_step:
+        if of_step and not self.is_complex:
             return StepCase(step, params, loss=loss, learning_rate=self.rate)
         return Case(loss, params, grad)
 
@@ -136,7 +141,7 @@ def _beside_zero(value: Any) -> Any:
     """Return a parameter with its zeros moved: biases of 0 hide faults and lie at kinks."""
     array = np.asarray(value)
     noise = 0.01 * np.random.default_rng(0).standard_normal(array.shape)
-    dtype = array.dtype if array.dtype.kind == "f" else float  # float32 tells how steps round
+    dtype = array.dtype if array.dtype.kind in "fc" else float  # float32 tells how steps round
     moved = np.where(array == 0, noise, array).astype(dtype)
     return moved if array.ndim else float(moved)
 

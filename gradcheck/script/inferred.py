@@ -9,14 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.record.recording import as_array
+
 Pairs = Sequence[tuple[Any, Any]]
 """Pairs of outputs and targets; several where an iteration loops over samples."""
 
 SQUARES, BINARY, CATEGORICAL = "squares", "binary cross-entropy", "cross-entropy"
 
 
+def _square(off: Any) -> Any:
+    return np.abs(off) ** 2 if np.iscomplexobj(off) else off**2
+
+
 TERMS: dict[str, Callable[[Any, Any], Any]] = {
-    SQUARES: lambda output, target: np.sum((output - target) ** 2),
+    SQUARES: lambda output, target: np.sum(_square(output - target)),
     BINARY: lambda output, target: (
         -np.sum(target * np.log(output) + (1 - target) * np.log(1 - output))
     ),
@@ -34,8 +40,14 @@ class Family:
 
     def value(self, pairs: Pairs) -> Any:
         """Return the loss of all pairs."""
-        first, *others = (TERMS[self.term](*pair) for pair in pairs)
+        first, *others = (TERMS[self.term](*map(_as_array, pair)) for pair in pairs)
         return self.scale * sum(others, first)
+
+
+def _as_array(value: Any) -> Any:
+    """Return a list of outputs as an array, from which targets can be subtracted."""
+    followed = as_array(value)
+    return np.array(followed) if isinstance(followed, list) else followed
 
 
 def families(pairs: Pairs, one_taken: bool = False) -> Iterator[Family]:
@@ -80,6 +92,8 @@ def _means(pairs: Pairs) -> list[tuple[int, str]]:
 
 
 def _are_probabilities(pair: tuple[Any, Any]) -> bool:
+    if any(map(np.iscomplexobj, pair)):
+        return False
     output, target = (np.asarray(one, dtype=float) for one in pair)
     return bool(np.all((output > 0) & (output < 1)) and np.all((target >= 0) & (target <= 1)))
 

@@ -24,6 +24,7 @@ from gradcheck.script.state import (
     last_name,
     leaves,
     movement,
+    numbers,
 )
 from gradcheck.script.words import may_be_loss
 from gradcheck.user.blocks import Array
@@ -93,12 +94,11 @@ def _changed(snapshot: Snapshot, after: State) -> dict[Path, Array]:
     changed = {}
     repeated = {id(view) for _, view in views(leaves(snapshot.state).values())}
     for path, value in leaves(snapshot.state).items():
-        if id(value) in repeated:
+        before, now = numbers(value), after.number(path)
+        is_list = isinstance(value, list)
+        if id(value) in repeated or now is None or (is_list and now.shape != before.shape):
             continue
-        before, now = np.array(value, dtype=np.float64), after.number(path)
-        if now is None or (isinstance(value, list) and now.shape != before.shape):
-            continue
-        if now.shape != before.shape or not np.array_equal(now, before, equal_nan=True):
+        if not np.array_equal(now, before, equal_nan=True):
             changed[path] = before
     return changed
 
@@ -198,7 +198,7 @@ class _Trial:
             path
             for path in paths
             if path != rate.path
-            and not (may_be_loss(last_name(path)) and before[path].ndim == 0)
+            and not (may_be_loss(last_name(path)) and before[path].size == 1)
             and alike(after.number(path), before[path])
         ]
 
@@ -292,7 +292,7 @@ def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
         for path in leaves(snapshot.state)
         if label(path) in run.idle and path not in step.paths
     ]
-    values = {path: np.array(snapshot.state.get(path), dtype=np.float64) for path in still}
+    values = {path: numbers(snapshot.state.get(path)) for path in still}
     trial = _Trial(run, step.loop, snapshot, after, values)
     moved = trial.nudged(still)
     return [

@@ -13,7 +13,7 @@ from gradcheck.script.inferred import Family, families
 from gradcheck.script.loops import Step, plain
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen, Site
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State
+from gradcheck.script.state import Path, Snapshot, State, numbers
 from gradcheck.script.words import ELSEWHERE, STRONG
 from gradcheck.user.blocks import Array
 
@@ -111,7 +111,7 @@ class Point:
     def start(self) -> dict[Path, Array]:
         """The values of the parameters."""
         state = self.snapshot.state
-        return {path: np.array(state.get(path), dtype=np.float64) for path in self.step.paths}
+        return {path: numbers(state.get(path)) for path in self.step.paths}
 
     def seen(self, values: Mapping[Path, Any]) -> Seen:
         """Return what the marks see in an iteration without an update."""
@@ -165,7 +165,7 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             width = 1e-5 * size / max(float(np.max(np.abs(direction))), 1e-9)
             slope = None
             if path in gradients and gradients[path].shape == direction.shape:
-                slope = float(np.sum(gradients[path] * direction))
+                slope = float(np.sum(gradients[path].real * direction))
             trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
     losses = list(_numbers(point.run.marked.sites, base, trials))
     wholes = _with_wholes(losses, base)

@@ -20,6 +20,9 @@ COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "ar
 
 CONTAINERS = (list, tuple, set, dict)
 
+HELD = (list, dict, float, np.ndarray)
+"""What a class may hold for its objects to train, and the rate."""
+
 
 def views(values: Iterable[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     """Return pairs of an array and another that shows its memory, or a part of it.
@@ -78,25 +81,46 @@ def _seen_as(view: NDArray[Any], memory: Any, begin: int) -> Any:
 
 def is_shared(value: Any) -> bool:
     """Whether a value is a module, a function, a class, or an object of some library."""
-    module = str(type(value).__module__).split(".")[0]
-    return isinstance(value, SHARED) or not (module in COPIED or is_users_object(type(value)))
+    return isinstance(value, SHARED) or not _is_copied(type(value))
 
 
-def plain_containers(value: Any, seen: set[int] | None = None) -> Iterator[Any]:
+def _is_copied(kind: type) -> bool:
+    return str(kind.__module__).split(".")[0] in COPIED or is_users_object(kind)
+
+
+def plain_containers(value: Any) -> Iterator[Any]:
     """Yield the containers in a structure whose items are all immutable, each container once.
 
     For these `copy.copy` is as good as `copy.deepcopy`, and does not visit every item in Python.
     """
-    seen = set() if seen is None else seen
+    return (one for one, is_plain in _within(value, set()) if is_plain)
+
+
+def own_what_classes_hold(value: Any) -> None:
+    """Give the objects in a structure the numbers that only their classes hold.
+
+    `weights = []` in the body of a class, filled by `__init__`, would be copied with no object.
+    """
+    for one, _ in _within(value, set()):
+        if _attributes(one) is not None:
+            for kind in type(one).__mro__:
+                held = vars(kind).items() if _is_copied(kind) else ()
+                for name, attribute in held:
+                    if isinstance(attribute, HELD) and not name.startswith("__"):
+                        vars(one).setdefault(name, attribute)
+
+
+def _within(value: Any, seen: set[int]) -> Iterator[tuple[Any, bool]]:
+    """Yield what is in a structure, and whether it is a container of immutable items alone."""
     if id(value) in seen or isinstance(value, ATOMS):
         return
     seen.add(id(value))
     items = _items(value)
-    if type(value) in CONTAINERS and are_atoms(items):
-        yield value
-        return
-    for item in items:
-        yield from plain_containers(item, seen)
+    is_plain = type(value) in CONTAINERS and are_atoms(items)
+    yield value, is_plain
+    if not is_plain:
+        for item in items:
+            yield from _within(item, seen)
 
 
 def are_atoms(items: Iterable[Any]) -> bool:
@@ -109,5 +133,9 @@ def _items(value: Any) -> list[Any]:
         return [*value, *value.values()]
     if type(value) in CONTAINERS:
         return list(value)
+    return list((_attributes(value) or {}).values())
+
+
+def _attributes(value: Any) -> dict[str, Any] | None:
     attributes = getattr(value, "__dict__", None)
-    return list(attributes.values()) if type(attributes) is dict and not is_shared(value) else []
+    return attributes if type(attributes) is dict and not is_shared(value) else None

@@ -34,6 +34,7 @@ from gradcheck.script.state import (
     State,
     all_moved,
     leaves,
+    numbers,
     take_snapshot,
 )
 from gradcheck.user.number import carried
@@ -162,7 +163,7 @@ class Run:
         if np.size(result) == max(np.size(left), np.size(right)) <= LARGEST:
             pair = (left, right)
             if seen.wanted is None:
-                pair = (np.array(left, dtype=float), np.array(right, dtype=float))
+                pair = (numbers(left), numbers(right))
             self._note(number, pair)
         return result
 

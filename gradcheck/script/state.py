@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.script.memory import is_shared, keep_memory_shared, plain_containers, views
+from gradcheck.script.memory import (
+    is_shared,
+    keep_memory_shared,
+    own_what_classes_hold,
+    plain_containers,
+    views,
+)
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
@@ -64,9 +70,9 @@ class State:
         return value
 
     def number(self, path: Path) -> Array | None:
-        """Return a copy of the value at a path as an array; None if it is not numeric."""
+        """Return the value at a path as `numbers` does; None if it is not numeric."""
         try:
-            return np.array(self.get(path), dtype=np.float64)
+            return numbers(self.get(path))
         except (LookupError, AttributeError, TypeError, ValueError):
             return None
 
@@ -168,8 +174,9 @@ class Snapshot:
 def take_snapshot(state: State) -> Snapshot:
     """Return a copy of all variables except modules, functions and classes."""
     memo: dict[int, Any] = {}
-    keep_memory_shared(views(leaves(state).values()), memo)
     parts = [state.module, state.local or {}, state.imported]
+    own_what_classes_hold(parts)
+    keep_memory_shared(views(leaves(state).values()), memo)
     memo.update((id(plain), copy.copy(plain)) for plain in plain_containers(parts))
     local = state.local
     copied = State(
@@ -193,13 +200,18 @@ def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
     return copies
 
 
+def numbers(value: Any) -> Array:
+    """Return a copy of a value as an array in double precision, which is complex if it is."""
+    return np.array(value, dtype=np.complex128 if np.iscomplexobj(value) else np.float64)
+
+
 def is_number(value: Any) -> bool:
     """Whether a value is a floating-point number."""
     return isinstance(value, float | np.floating)
 
 
 def leaves(state: State) -> dict[Path, Any]:
-    """Return the floating-point arrays and numbers of a state, each array once."""
+    """Return the floating-point (or complex) arrays and numbers of a state, each array once."""
     seen: set[int] = set()
     numbers: dict[Path, Any] = {}
     for part in PARTS:
@@ -217,7 +229,7 @@ def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]
         return
     seen.add(id(value))
     if isinstance(value, np.ndarray):
-        if value.dtype.kind == "f" and value.size:
+        if value.dtype.kind in "fc" and value.size:
             yield path, value
         elif value.dtype.kind == "O" and value.size <= MOST_ITEMS:
             for index, item in np.ndenumerate(value):

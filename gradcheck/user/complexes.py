@@ -33,7 +33,9 @@ NEAR = 0.05
 
 ALIKE = 0.9
 """The least cosine between a wrong gradient and the numeric one with which a convention is
-accepted; a wrong gradient may lie near any convention by chance."""
+accepted; a wrong gradient may lie near any convention by chance. Then its length decides."""
+
+TINY = 1e-300
 
 Slopes = list[Array]
 """The derivatives of the tested entries, by block."""
@@ -75,10 +77,12 @@ def with_convention(problem: Problem, rng: np.random.Generator) -> Problem:
     agreeing[agreeing <= np.bincount(block, minlength=len(slopes)) / 2] = 0
     # the cosine of the angle between analytic and numeric gradient
     along = np.nan_to_num(analytic) @ np.nan_to_num(numeric)
-    sizes = np.linalg.norm(np.nan_to_num(analytic), axis=1) * np.linalg.norm(np.nan_to_num(numeric))
+    own, true = (np.linalg.norm(np.nan_to_num(one), axis=-1) for one in (analytic, numeric))
+    sizes = own * true
     alike = np.round(np.divide(along, sizes, out=np.zeros(len(sizes)), where=sizes > 0), 3)
     alike[alike < ALIKE] = 0.0
-    best = min(range(len(claims)), key=lambda row: (-agreeing[row].sum(), -alike[row], row))
+    longer = np.round(np.abs(np.log2(np.maximum(own, TINY) / max(true, TINY))), 1)
+    best = min(range(len(claims)), key=lambda i: (-agreeing[i].sum(), -alike[i], longer[i], i))
     convention = possible[best]
     others = {}
     for real, imag in problem.parameters.halves:

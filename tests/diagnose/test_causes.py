@@ -533,6 +533,21 @@ def test_the_derivative_of_another_pass_is_not_told_by_the_same_name_twice():
     assert "of another pass" in finding.message
 
 
+def test_a_value_at_hand_belongs_there_itself_and_not_that_of_another_pass():
+    def varied(image):
+        across, down = np.diff(image, axis=1)[:-1], np.diff(image, axis=0)[:, :-1]
+        size = np.sqrt(across**2 + down**2 + 1e-3)
+        made = np.zeros_like(image)
+        for off, ahead in ((across / size, np.s_[:-1, 1:]), (down / size**2, np.s_[1:, :-1])):
+            made[ahead] += off
+            made[:-1, :-1] -= off
+        return np.sum(size), made
+
+    (finding,) = gradcheck.check(varied, RNG.normal(size=(5, 4))).findings
+    assert finding.fix == "write `size` for `size**2`"
+    assert "another pass" not in finding.message
+
+
 def slope_of_logistic(x):
     s = logistic(x)
     return s * (1 - s)

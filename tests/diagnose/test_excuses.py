@@ -109,6 +109,26 @@ def test_the_excuse_hides_no_factor(name, factor):
     assert report.verdict == "fail", str(report)
 
 
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "pass"), (1.01, "fail")])
+def test_a_block_that_differs_more_is_excused_beside_one_that_differs_little(factor, verdict):
+    places = np.arange(7), LABELS.argmax(axis=1)
+    z = np.random.default_rng(4).normal(size=(7, 4))
+    z[0, places[1][0]] = -12.3  # a label that is all but ruled out
+
+    def loss(p):
+        return -np.sum(np.log(softmax(p["z"] + p["b"])[places] + GUARD))
+
+    def grad(p):
+        d = factor * (softmax(p["z"] + p["b"]) - LABELS)
+        return {"z": d, "b": d.sum(axis=0)}
+
+    report = gradcheck.check(loss, {"z": z, "b": np.array([0, 0.1, -0.2, 0.3])}, grad)
+    assert report.verdict == verdict, str(report)
+    if report.ok:
+        errors = [block.max_rel_error for block in report.blocks]
+        assert errors[0] > 0.01 > errors[1]
+
+
 def test_an_error_of_twice_what_is_stated_beside_an_excuse_does_not_pass():
     loss, params, grad = bare_logits()
     stated = gradcheck.check(loss, params, grad).blocks[0].resolution

@@ -7,6 +7,19 @@ X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=6)
 START = DRAWN.normal(size=4)
 """
 
+SPECTRAL = """
+Y = DRAWN.normal(size=(2, 8))
+Y = Y[0] + 1j * Y[1]
+START = DRAWN.normal(size=8) - 0.5j
+
+def loss(z):
+    return np.sum(np.abs(np.fft.fft(z, norm="ortho") - Y) ** 2)
+
+def grad(z):
+    rest = np.fft.fft(z, norm="ortho") - Y
+    return 2 * np.fft.ifft(rest, norm="ortho")
+"""
+
 STACKED = """
 X, Y = DRAWN.normal(size=(2, 4, 3)), DRAWN.normal(size=(2, 5, 4))
 START = DRAWN.normal(size=(3, 5))
@@ -163,6 +176,7 @@ def grad(w):
     "a result for the sum of all": (RISKS, "return made", "return sum(SEEN)"),
     # name: (program, right text, wrong text)
     "a conjugate left out": (WAVES, "A.conj().T", "A.T"),
+    "a transform that is not turned round": (SPECTRAL, "np.fft.ifft(", "np.fft.fft("),
     "a conjugate too many": (WAVES, "@ rest", "@ np.conj(rest)"),
     "a transpose of many axes": (STACKED, "X.transpose(0, 2, 1) @ up", "X @ up"),
     "a transpose of many axes too many": (STACKED, "@ up,", "@ up.transpose(0, 2, 1),"),

@@ -696,3 +696,102 @@ def test_rows_in_lists_that_are_updated_too_early_are_no_clipped_gradients(outco
     found = outcome(IN_LISTS)
     assert found.report.verdict == "fail"
     assert causes(found)[0] == "GC404"
+
+
+NEURONS = """
+import numpy as np
+rng = np.random.default_rng(8)
+rows, wanted = rng.random((9, 3)), np.eye(2)[rng.integers(0, 2, 9)]
+lower, upper, pace = rng.normal(size=(3, 4)), rng.normal(size=(4, 2)), 0.3
+for turn in range(20):
+    for row, want in zip(rows, wanted):
+        made = [1 / (1 + np.exp(-np.dot(row, lower[:, i]))) for i in range(4)]
+        out = []
+        for k in range(2):
+            out.append(1 / (1 + np.exp(-np.dot(made, upper[:, k]))))
+        above = (want - out) * np.multiply(out, np.subtract(1, out))
+        below = [np.dot(upper[i], above) * SLOPE for i in range(4)]
+        upper += pace * np.outer(made, above)
+        lower += pace * np.outer(row, below)
+"""
+
+
+@pytest.mark.parametrize(
+    ("slope", "cause"), [("made[i] * (1 - made[i])", ()), ("(1 - made[i])", ("GC305",))]
+)
+def test_the_outputs_of_single_neurons_are_collected_in_lists(outcome, slope, cause):
+    found = outcome(NEURONS.replace("SLOPE", slope))
+    assert "half the sum of squares of want - out" in found.script.loss_words[0]
+    assert tuple(causes(found)) == cause
+
+
+HELD_BY_A_CLASS = """
+import numpy as np
+rng = np.random.default_rng(2)
+
+
+class Fit:
+    tables = []
+    pace = 0.05
+
+    def __init__(self, sizes):
+        for rows, columns in zip(sizes, sizes[1:]):
+            self.tables.append(rng.normal(size=(rows, columns)))
+
+    def descend(self, row, want):
+        middle = np.tanh(row @ self.tables[0])
+        off = middle @ self.tables[1] - want
+        back = self.tables[1] @ off * SLOPE
+        self.tables[1] -= self.pace * np.outer(middle, off)
+        self.tables[0] -= self.pace * np.outer(row, back)
+        return 0.5 * np.sum(off**2)
+
+
+fit = Fit([3, 4, 1])
+rows = rng.normal(size=(8, 3))
+for turn in range(9):
+    cost = np.zeros((1, 1))
+    for row in rows:
+        cost = cost + fit.descend(row, row[:1] * row[1])
+    print(cost[0, 0])
+"""
+
+
+@pytest.mark.parametrize(("slope", "ok"), [("(1 - middle**2)", True), ("(1 - middle)", False)])
+def test_what_only_a_class_holds_is_trained_through_its_object(outcome, slope, ok):
+    found = outcome(HELD_BY_A_CLASS.replace("SLOPE", slope))
+    assert found.script.params == ("fit.tables[0]", "fit.tables[1]")
+    assert "fit.pace = 0.05" in found.script.text()
+    assert found.report.ok == ok
+
+
+OF_PHASES = """
+import numpy as np
+rng = np.random.default_rng(6)
+rows = rng.normal(size=(20, 4)) + 1j * rng.normal(size=(20, 4))
+seen = np.abs(rows @ (rng.normal(size=(4, 1)) + 1j * rng.normal(size=(4, 1)))) ** 2
+z, pace = rng.normal(size=(4, 1)), 0.01
+for turn in range(30):
+    field = rows @ z
+    gap = np.abs(field) ** 2 - seen
+    LOSS
+    z = z - pace * rows.BACK @ (gap * field) / len(rows)
+"""
+
+
+@pytest.mark.parametrize(
+    ("back", "loss", "verdict"),
+    [
+        ("conj().T", "loss = np.sum(gap**2) / (2 * len(rows))", "pass"),
+        ("conj().T", "pass", "pass"),
+        ("T", "loss = np.sum(gap**2) / (2 * len(rows))", "fail"),
+        ("T", "pass", "inconclusive"),
+    ],
+)
+def test_complex_parameters_are_trained(outcome, back, loss, verdict):
+    found = outcome(OF_PHASES.replace("BACK", back).replace("LOSS", loss))
+    assert found.script.params == ("z",)
+    assert [block.name for block in found.report.blocks] == ["z.real", "z.imag"]
+    assert found.report.verdict == verdict
+    if verdict == "fail":
+        assert "conj" in found.report.findings[0].fix

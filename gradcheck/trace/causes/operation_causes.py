@@ -227,7 +227,9 @@ def _belonging(compared: Compared, belongs: int) -> tuple[str, str]:
     name, tape = compared.words.name(belongs), compared.state.tape
     places = [tape[index].place for index in (compared.operand, compared.node)]
     written = rf"(?<![\w.]){re.escape(name.strip('`'))}(?![\w(\[]|\.(?!T\b))"
-    if not any(place is not None and re.search(written, place.source) for place in places):
+    wanted = compared.values(belongs)
+    at_hand = any(same(compared.state.at(one), wanted) for one in tape[compared.operand].operands)
+    if at_hand or not any(place and re.search(written, place.source) for place in places):
         return f"{name} belongs here", f"use {name}"
     other = f"{name} of another pass"  # what is written has another value by now
     return f"{other} belongs here", f"keep {other} until here, and use it"

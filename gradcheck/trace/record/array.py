@@ -25,7 +25,7 @@ from gradcheck.trace.record.functions import (
     call_method,
 )
 from gradcheck.trace.record.nodes import Tape
-from gradcheck.trace.record.recording import apply, open_tape, plain
+from gradcheck.trace.record.recording import apply, as_array, open_tape, plain
 from gradcheck.trace.record.storage import Storage, Traced
 from gradcheck.trace.record.writing import change, compute_into
 
@@ -57,7 +57,7 @@ class TracedArray(Traced):
         return apply(self.tape, operator.getitem, (self, key), {}, "getitem")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        change(self.tape, "setitem", operator.setitem, self, (key, value), {})
+        change(self.tape, "setitem", operator.setitem, self, (key, as_array(value)), {})
 
     def __iter__(self) -> Iterator[Any]:
         if self.ndim == 0:

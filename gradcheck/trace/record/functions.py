@@ -64,6 +64,11 @@ QUESTIONS = split_names(
 """Functions whose results are no part of the computation."""
 
 
+TAKE_ARRAYS = frozenset(name for name in dir(np) if isinstance(getattr(np, name), np.ufunc))
+TAKE_ARRAYS |= split_names("dot inner kron outer solve vdot")
+"""Functions and operators to whom a list is an array, as the outputs of single neurons are."""
+
+
 IN_PLACE = split_names("copyto fill_diagonal place put putmask put_along_axis")
 """The numpy functions that change their first argument."""
 

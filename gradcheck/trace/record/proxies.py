@@ -14,7 +14,7 @@ from gradcheck.trace.record.array import call_numpy
 from gradcheck.trace.record.library_functions import ACTIVATIONS, FOLLOWED, form_of
 from gradcheck.trace.record.names import split_names
 from gradcheck.trace.record.nodes import Tape
-from gradcheck.trace.record.recording import apply, open_tape, plain
+from gradcheck.trace.record.recording import apply, as_array, open_tape, plain
 from gradcheck.trace.record.sparse import sparse_form
 from gradcheck.user.calls import is_users_file
 
@@ -99,6 +99,27 @@ class IndexProxy:
         return apply(self.tape, lambda *parts: take(parts), keys, {}, self.name, force=True)
 
 
+class UfuncProxy:
+    """A ufunc or a method of one, which would take the numbers out of a list of traced ones."""
+
+    def __init__(self, ufunc: Callable[..., Any]) -> None:
+        self._ufunc = ufunc
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call it with traced arrays for such lists."""
+        return self._ufunc(*map(as_array, arguments), **keywords)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._ufunc, name)
+        return UfuncProxy(value) if callable(value) else value
+
+    def __eq__(self, other: object) -> bool:
+        return self._ufunc is getattr(other, "_ufunc", other)
+
+    def __hash__(self) -> int:
+        return hash(self._ufunc)
+
+
 def proxy_of(value: Any, tape: Tape) -> Any:
     """Return the replacement of a value taken from a module, or the value itself if none."""
     if type(value) in (FunctionType, type) and not _may_be_replaced(value):
@@ -121,6 +142,8 @@ def proxy_of(value: Any, tape: Tape) -> Any:
         return NumpyProxy(value, tape) if inside else value
     if value is np.float64:
         return value
+    if isinstance(value, np.ufunc):
+        return UfuncProxy(value)
     if isinstance(value, BuiltinFunctionType) and getattr(math, value.__name__, None) is value:
         return _math_function(value, tape)
     if is_jaxs(value):

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradcheck.arrays import mapped
 from gradcheck.trace.record.floats import Float
-from gradcheck.trace.record.functions import one_of
+from gradcheck.trace.record.functions import TAKE_ARRAYS, one_of
 from gradcheck.trace.record.names import SHAPED
 from gradcheck.trace.record.nodes import RAISED, Reference, Tape
 from gradcheck.trace.record.storage import Storage, Traced
@@ -113,6 +113,7 @@ def apply(
     if is_watched:
         sys.settrace(None)
     try:
+        arguments = as_arrays(name, arguments)
         bare = plain(arguments)
         bare_keywords = plain(dict(keywords)) if keywords else {}
         if tape is None or not (force or open_tape((arguments, keywords)) is not None):
@@ -130,6 +131,17 @@ def apply(
     finally:
         if is_watched:
             sys.settrace(hook)
+
+
+def as_arrays(name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of an operation, with arrays for lists that it takes as such."""
+    return tuple(map(as_array, arguments)) if name in TAKE_ARRAYS else arguments
+
+
+def as_array(value: Any) -> Any:
+    """Return a list of traced numbers as a traced array; any other value as it is."""
+    tape = open_tape(value) if type(value) in (list, tuple) else None
+    return value if tape is None else apply(tape, np.array, (value,), {}, "array")
 
 
 def record_failure(

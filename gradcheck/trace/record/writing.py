@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.record.functions import changed, filled, filled_where
 from gradcheck.trace.record.nodes import Tape
-from gradcheck.trace.record.recording import open_tape, plain, record_failure, reference
+from gradcheck.trace.record.recording import (
+    as_arrays,
+    open_tape,
+    plain,
+    record_failure,
+    reference,
+)
 from gradcheck.trace.record.storage import Storage, Traced
 
 
@@ -24,6 +30,7 @@ def change(
     keywords: Mapping[str, Any],
 ) -> Any:
     """Call a function that changes its first argument, and record the new value."""
+    arguments = as_arrays(name, arguments)
     bare = plain(arguments)
     bare_keywords = plain(dict(keywords))
     if not isinstance(target, Traced):
@@ -77,6 +84,7 @@ def compute_into(
     out: Any,
 ) -> Any:
     """Call a function with an `out` argument, and return that argument."""
+    arguments = as_arrays(name, arguments)
     bare = plain(arguments)
     bare_keywords = plain(dict(keywords))
     if tape is None:

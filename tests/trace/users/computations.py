@@ -56,6 +56,14 @@ def writes_through_views(p):
     return a * column[:, None]
 
 
+def lists_put_into_arrays(p):
+    sums = [np.sum(row) for row in p["x"]]
+    made = np.ones((3, 3))
+    made[:, 0] = sums
+    made[1] += sums
+    return made * np.add.reduce(sums) + np.multiply.outer(sums, [p["s"]] * 3)
+
+
 def stale_view(p):
     a = p["x"] * 2
     view = a[0]
@@ -201,6 +209,10 @@ def unusual_calls(p):
 
 SMALL = {
     "whole_numbers_in_a_list": lambda p: np.array([[p["y"][0], 100], [2, p["y"][1] * 3]]),
+    "lists_of_numbers": lambda p: (
+        np.exp([np.dot(one, p["y"]) for one in p["x"]])
+        * [np.dot([2 * entry for entry in p["y"]], p["x"][i]) for i in range(3)]
+    ),
     "indexing": lambda p: p["x"][1:, ::2] * p["x"][[0, 2]][:, [1, 3]] + p["y"][None, :2],
     "arithmetic": lambda p: (2 - p["x"]) / (1 + p["y"] ** 2) + -p["x"] * +p["y"] + abs(p["x"]) ** 3,
     "sums": lambda p: (
@@ -278,6 +290,7 @@ LONGER = {
         rows_in_loop,
         flat_theta,
         writes_through_views,
+        lists_put_into_arrays,
         stale_view,
         in_place_operators,
         scalar_updates,
