@@ -127,14 +127,14 @@ def check_case(entry: CaseEntry, overrides: Mapping[str, Any]) -> Outcome:
 
 def _is_mendable(report: Report) -> bool:
     """Whether an edit is likely to mend what was found, or the cause is not known."""
-    from gradcheck.diagnose.rule import Traced, detectors
-    from gradcheck.diagnose.rules import RULES
+    from gradcheck.diagnose.rule import Traced
+    from gradcheck.diagnose.rules import RULES, detectors
 
     if report.unsearched or report.repair is not None:
         return False
     if not any(block.failed for block in report.blocks):
         return False
-    followed = {rule.code for rule, _ in detectors(RULES, Traced)}
+    followed = {rule.code for rule, _ in detectors(Traced)}
     mended = {UNKNOWN, *followed, *(rule.code for rule in RULES if rule.edits)}
     return any(one.code in mended for one in report.errors)
 

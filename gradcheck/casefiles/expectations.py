@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradcheck.diagnose.rules import RULES
 from gradcheck.errors import UsageError
 from gradcheck.report.explain import find_rule
 from gradcheck.report.model import Report
@@ -65,7 +64,7 @@ def parse_expectation(expect: str | Mapping[str, Any]) -> Expectation:
         if isinstance(names, str) or not all(isinstance(name, str) for name in names):
             raise UsageError(f"expect has {key}={names!r}; it must be a list of names")
     for name in expect.get("rules", ()):
-        find_rule(RULES, name)
+        find_rule(name)
     fails = expect.get("blocks") or expect.get("rules")
     expectation = parse_expectation(expect.get("verdict", "fail" if fails else "pass"))
     named = [key for key in ("blocks", "rules") if key in expect]

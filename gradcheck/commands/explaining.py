@@ -18,13 +18,12 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from gradcheck.diagnose.rules import RULES
     from gradcheck.report.explain import as_json, explain
 
     if options.format == "json":
-        print(as_json(RULES, options.rule))
+        print(as_json(options.rule))
     else:
-        print(explain(RULES, options.rule, width()))
+        print(explain(options.rule, width()))
     return 0
 
 

@@ -23,8 +23,14 @@ from gradcheck.diagnose.numbers import (
     scale_findings,
 )
 from gradcheck.diagnose.raised import exception_finding
-from gradcheck.diagnose.rule import Direct, Last, detectors
-from gradcheck.diagnose.rules import RULES, loss_not_repeatable, saturated, unknown_cause
+from gradcheck.diagnose.rule import Direct, Last
+from gradcheck.diagnose.rules import (
+    RULES,
+    detectors,
+    loss_not_repeatable,
+    saturated,
+    unknown_cause,
+)
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.diagnose.tracing import SECONDS, follow
 from gradcheck.errors import UsageError
@@ -54,7 +60,7 @@ class Diagnosis:
     unfollowed: str = ""
 
 
-DIRECT = tuple(detectors(RULES, Direct))
+DIRECT = tuple(detectors(Direct))
 
 INTERRUPTED = Diagnosis(
     notes=("the diagnosis was interrupted: no cause was looked for",), interrupted=True
@@ -98,9 +104,8 @@ def diagnose(
         diagnosis,
         findings=with_faults(
             findings,
-            without_rate(search, point, findings, RULES),
+            without_rate(search, point, findings),
             {block.name for block in point.blocks if block.failed},
-            RULES,
         ),
         notes=notes,
         backward=search.backward,
@@ -144,7 +149,7 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
     for finding in _from_scales(evidence, explained):
         explained.update(finding.blocks)
         yield finding
-    for rule, detector in detectors(RULES, Last):
+    for rule, detector in detectors(Last):
         left = [
             index
             for index, block in enumerate(evidence.blocks)
@@ -165,7 +170,7 @@ def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
 def _from_corrections(evidence: Evidence) -> Iterator[Finding]:
     for index, block in enumerate(evidence.blocks):
         if block.failed:
-            for match in match_corrections(evidence, index, RULES):
+            for match in match_corrections(evidence, index):
                 yield correction_finding(evidence, match)
                 break
 
@@ -176,7 +181,7 @@ def _from_scales(evidence: Evidence, explained: set[str]) -> Iterator[Finding]:
     for index, block in enumerate(evidence.blocks):
         if not block.failed or block.name in explained:
             continue
-        matches = list(match_scales(evidence, index, RULES))
+        matches = list(match_scales(evidence, index))
         if matches:
             best = matches[0]
             key = (best.rule.code, float(f"{best.explanation.value:.6g}"))

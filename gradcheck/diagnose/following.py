@@ -19,8 +19,8 @@ from gradcheck.diagnose.fault_in_words import (
     message_of,
     put_right,
 )
-from gradcheck.diagnose.rule import Rule, Scale, Traced, detectors
-from gradcheck.diagnose.rules import unknown_cause
+from gradcheck.diagnose.rule import Rule, Scale, Traced
+from gradcheck.diagnose.rules import RULES, detectors, unknown_cause
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search
 from gradcheck.trace.causes.constant_factors import DROP
@@ -39,9 +39,15 @@ LONGEST_CODE = 60
 SUM = re.compile(r" [+-] (?![^(\[]*[)\]])")
 """A sum or difference outside of all brackets."""
 
+SCALES = frozenset(rule.code for rule, _ in detectors(Scale))
+"""The codes of rules that derive a factor from sizes."""
+
+UNCERTAIN = frozenset(rule.code for rule in RULES if rule.last_resort) | {unknown_cause.RULE.code}
+"""The codes of rules that name no certain cause."""
+
 
 def with_faults(
-    findings: Sequence[Finding], search: Search, failed: Set[str], rules: Sequence[Rule]
+    findings: Sequence[Finding], search: Search, failed: Set[str]
 ) -> tuple[Finding, ...]:
     """Return the rules' findings with the expression at fault, and those of unexplained faults.
 
@@ -49,73 +55,62 @@ def with_faults(
         findings: the findings of all rules but those that the trace proves.
         search: the result of tracing the user's functions.
         failed: the names of the wrong blocks.
-        rules: all rules.
     """
     left = [
         replace(fault, blocks=tuple(name for name in fault.blocks if name in failed))
         for fault in search.faults
         if failed & set(fault.blocks)
     ]
-    weak = _uncertain(rules)
     errors = [one.code for one in findings if one.severity == "error"]
     doubt = search.doubt
     if doubt is not None and doubt.kind in (OTHER_FORMULA, PAIRED) and failed <= set(doubt.blocks):
         rest = (one for one in findings if one.severity != "error")
-        return tuple(one for one in (_of_fault(doubt, rules), *rest) if one is not None)
-    if doubt is not None and weak.issuperset(errors) and failed <= set(doubt.blocks):
+        return tuple(one for one in (_of_fault(doubt), *rest) if one is not None)
+    if doubt is not None and UNCERTAIN.issuperset(errors) and failed <= set(doubt.blocks):
         left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
-    findings = [one for one in findings if not _is_a_number(one, left, rules)]
+    findings = [one for one in findings if not _is_a_number(one, left)]
     for finding in findings:
-        explained = [fault for fault in left if _is_told_by(finding, fault, weak, rules)]
+        explained = [fault for fault in left if _is_told_by(finding, fault)]
         if explained:
             left = [fault for fault in left if fault is not explained[0]]
-            finding = _with_fault(finding, explained[0], rules)
+            finding = _with_fault(finding, explained[0])
         placed.append(finding)
-    certain = [one for one in placed if one.severity == "error" and one.code not in weak]
+    certain = [one for one in placed if one.severity == "error" and one.code not in UNCERTAIN]
     named = set().union(*(one.blocks for one in certain))
     added = [
         finding
         for fault in left
         if not named.issuperset(fault.blocks)
-        for finding in [_of_fault(fault, rules)]
+        for finding in [_of_fault(fault)]
         if finding is not None
     ]
     by = [*added, *(finding for finding in placed if finding.expression)]
-    remaining = [finding for finding in placed if not _is_better_told(finding, by, weak)]
+    remaining = [finding for finding in placed if not _is_better_told(finding, by)]
     return _merged(
         [
-            *(one for one in remaining if one.code not in weak),
+            *(one for one in remaining if one.code not in UNCERTAIN),
             *added,
-            *(one for one in remaining if one.code in weak),
-        ],
-        weak,
+            *(one for one in remaining if one.code in UNCERTAIN),
+        ]
     )
 
 
-def _is_told_by(finding: Finding, fault: Fault, weak: Set[str], rules: Sequence[Rule]) -> bool:
+def _is_told_by(finding: Finding, fault: Fault) -> bool:
     """True if a finding explains a fault for certain, or if the fault has no name at all."""
     if finding.severity != "error" or not set(fault.blocks) & set(finding.blocks):
         return False
     if fault.place is None or not fault.expression or finding.code == unknown_cause.RULE.code:
         return False
-    return finding.code not in weak or _rule_of(fault, rules) is unknown_cause.RULE
+    return finding.code not in UNCERTAIN or _rule_of(fault) is unknown_cause.RULE
 
 
-def _uncertain(rules: Sequence[Rule]) -> frozenset[str]:
-    """Return the codes of rules that name no certain cause."""
-    return frozenset(rule.code for rule in rules if rule.last_resort) | {unknown_cause.RULE.code}
-
-
-def without_rate(
-    search: Search, point: Point, findings: Sequence[Finding], rules: Sequence[Rule]
-) -> Search:
+def without_rate(search: Search, point: Point, findings: Sequence[Finding]) -> Search:
     """Return the search without a constant common to all blocks of a step that no rule names.
 
     The constant may be the learning rate.
     """
-    weak = _uncertain(rules)
-    named = any(one.severity == "error" and one.code not in weak for one in findings)
+    named = any(one.severity == "error" and one.code not in UNCERTAIN for one in findings)
     if point.problem.step is None or named:
         return search
     is_rate = [
@@ -153,18 +148,18 @@ def _doubted(fault: Fault, doubt: Fault) -> Fault:
     return replace(fault, cause=cause, also=(doubt.place, *fault.also))
 
 
-def _rule_of(fault: Fault, rules: Sequence[Rule]) -> Rule:
+def _rule_of(fault: Fault) -> Rule:
     """Return the rule that names a fault."""
     name = fault.kind if fault.cause is None else fault.cause.name
-    for rule, detector in detectors(rules, Traced):
+    for rule, detector in detectors(Traced):
         if name in detector.causes and detector.fits(fault):
             return rule
     return unknown_cause.RULE
 
 
-def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Finding:
+def _with_fault(finding: Finding, fault: Fault) -> Finding:
     """Return a rule's finding with the expression at fault, and the right code if it follows."""
-    rewritten = next(one for one in rules if one.code == finding.code).rewritten
+    rewritten = next(one for one in RULES if one.code == finding.code).rewritten
     is_plain = "=" not in fault.expression and len(fault.expression) <= LONGEST_CODE
     if rewritten is not None and is_plain and len(finding.blocks) == 1:
         code = f"({fault.expression})" if SUM.search(fault.expression) else fault.expression
@@ -187,9 +182,9 @@ def _with_fault(finding: Finding, fault: Fault, rules: Sequence[Rule]) -> Findin
     )
 
 
-def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
+def _of_fault(fault: Fault) -> Finding | None:
     """Return the finding of a fault; None if it has neither a name nor a place."""
-    rule = _rule_of(fault, rules)
+    rule = _rule_of(fault)
     if rule is unknown_cause.RULE and (fault.place is None or not fault.expression):
         return None
     return replace(
@@ -208,17 +203,17 @@ def _of_fault(fault: Fault, rules: Sequence[Rule]) -> Finding | None:
     )
 
 
-def _merged(findings: Sequence[Finding], weak: Set[str]) -> tuple[Finding, ...]:
-    """Merge the errors of each place, preferably into one whose code is not in `weak`."""
+def _merged(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Merge the errors of each place, preferably into one of a certain cause."""
     groups: dict[object, list[Finding]] = {}
     for number, finding in enumerate(findings):
         key = finding.location if finding.severity == "error" else None
         groups.setdefault(key or number, []).append(finding)
-    return tuple(_joined(same, weak) if len(same) > 1 else same[0] for same in groups.values())
+    return tuple(_joined(same) if len(same) > 1 else same[0] for same in groups.values())
 
 
-def _joined(findings: Sequence[Finding], weak: Set[str]) -> Finding:
-    main = next((finding for finding in findings if finding.code not in weak), findings[0])
+def _joined(findings: Sequence[Finding]) -> Finding:
+    main = next((finding for finding in findings if finding.code not in UNCERTAIN), findings[0])
     rest = [finding for finding in findings if finding is not main]
     blocks = tuple(dict.fromkeys(name for finding in findings for name in finding.blocks))
     others = listed([name for name in blocks if name not in main.blocks])
@@ -237,10 +232,9 @@ def _joined(findings: Sequence[Finding], weak: Set[str]) -> Finding:
     )
 
 
-def _is_a_number(finding: Finding, faults: Sequence[Fault], rules: Sequence[Rule]) -> bool:
+def _is_a_number(finding: Finding, faults: Sequence[Fault]) -> bool:
     """True if a finding derives a factor from sizes that the source shows to be another."""
-    scales = {rule.code for rule, _ in detectors(rules, Scale)}
-    return finding.code in scales and any(
+    return finding.code in SCALES and any(
         fault.cause is not None
         and fault.cause.name in (NUMBER, MEAN_AND_TWO)
         and set(finding.blocks) <= set(fault.blocks)
@@ -248,12 +242,12 @@ def _is_a_number(finding: Finding, faults: Sequence[Fault], rules: Sequence[Rule
     )
 
 
-def _is_better_told(finding: Finding, others: Sequence[Finding], weak: Set[str]) -> bool:
+def _is_better_told(finding: Finding, others: Sequence[Finding]) -> bool:
     """True if a finding of no certain cause is needless: the others explain all its blocks.
 
     A finding of an unknown cause does not replace one that knows the constant.
     """
-    if finding.code not in weak:
+    if finding.code not in UNCERTAIN:
         return False
     unknown = finding.code == unknown_cause.RULE.code
     blocks = [

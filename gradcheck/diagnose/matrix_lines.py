@@ -22,7 +22,6 @@ from gradcheck.diagnose.fault_in_words import PUT_RIGHT
 from gradcheck.diagnose.following import with_faults
 from gradcheck.diagnose.jacobians import Told
 from gradcheck.diagnose.rules import (
-    RULES,
     double_batch_mean,
     missing_batch_mean,
     unknown_cause,
@@ -198,8 +197,8 @@ def _follow_row(
     # another function may fit this row by chance; it says nothing about the other rows
     search = replace(follow(point, rng, along), doubt=None)
     failed = {block.name for block in point.blocks if block.failed}
-    findings = with_faults((), search, failed, RULES)
-    of = _columns_of(own, vectors)
+    findings = with_faults((), search, failed)
+    of = _columns_of(own)
     return _Followed(
         tuple((one, frozenset().union(*(of[name] for name in one.blocks))) for one in findings),
         search.faults,
@@ -231,7 +230,7 @@ def _by_columns(
     return parameters(own, shapes=shapes), tuple(("params", column) for column in few)
 
 
-def _columns_of(own: Parameters, vectors: Vectors) -> dict[str, set[int]]:
+def _columns_of(own: Parameters) -> dict[str, set[int]]:
     """Return the columns of every block."""
     columns, start = {}, 0
     for name, value in zip(own.names, own.values, strict=True):

@@ -12,7 +12,8 @@ from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.evidence import Evidence, error_if_right, largest_error
 from gradcheck.diagnose.layers import infer_place
-from gradcheck.diagnose.rule import Correction, Explanation, Factor, Mend, Rule, Scale, detectors
+from gradcheck.diagnose.rule import Correction, Explanation, Factor, Mend, Rule, Scale
+from gradcheck.diagnose.rules import detectors
 from gradcheck.finding import Finding
 from gradcheck.user.blocks import Array
 from gradcheck.words import gradient_of
@@ -34,12 +35,12 @@ ScaleMatch = Match[float]
 CorrectionMatch = Match[Callable[[Array], Array]]
 
 
-def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Iterator[ScaleMatch]:
+def match_scales(evidence: Evidence, block: int) -> Iterator[ScaleMatch]:
     """Yield the constants that make a block right at all points, in the order of the rules."""
     if not evidence.blocks[block].gradient_fits:
         return
     ratio = fitted_ratio(evidence.blocks[block])
-    for rule, factor in _factors(evidence, block, rules, ratio):
+    for rule, factor in _factors(evidence, block, ratio):
         error = largest_error(
             _error_after_dividing(point, block, factor.value) for point in evidence.points
         )
@@ -47,15 +48,13 @@ def match_scales(evidence: Evidence, block: int, rules: Sequence[Rule]) -> Itera
             yield ScaleMatch(block, rule, factor, error)
 
 
-def match_corrections(
-    evidence: Evidence, block: int, rules: Sequence[Rule]
-) -> Iterator[CorrectionMatch]:
+def match_corrections(evidence: Evidence, block: int) -> Iterator[CorrectionMatch]:
     """Yield the rearrangements that make a block right at all points, in the order of the rules."""
     gradient = evidence.blocks[block].gradient.value
     if gradient is None:
         return
     shape = evidence.blocks[block].shape
-    for rule, detector in detectors(rules, Correction):
+    for rule, detector in detectors(Correction):
         for mend in detector.mends(shape, gradient.shape, evidence.sizes):
             error = largest_error(
                 _error_after_mending(point, block, mend) for point in evidence.points
@@ -86,14 +85,12 @@ def one_ratio(block: Block) -> float | None:
     return ratio if np.all(off <= 2 * abs(ratio) * estimates.bound + close) else None
 
 
-def _factors(
-    evidence: Evidence, block: int, rules: Sequence[Rule], ratio: float | None
-) -> Iterator[tuple[Rule, Factor]]:
+def _factors(evidence: Evidence, block: int, ratio: float | None) -> Iterator[tuple[Rule, Factor]]:
     beside_right_weights = any(
         layer.bias == block and evidence.blocks[layer.weight].verdict == "ok"
         for layer in evidence.layers
     )
-    for rule, detector in detectors(rules, Scale):
+    for rule, detector in detectors(Scale):
         if beside_right_weights or not detector.only_bias:
             for factor in detector.factors(evidence.sizes, ratio):
                 yield rule, factor

@@ -205,14 +205,3 @@ class Rule:
             equally=tuple(code for code in dict.fromkeys(equally) if code != self.code),
             severity=self.severity,
         )
-
-
-D = TypeVar("D", bound=Detector)
-
-
-def detectors(rules: Iterable[Rule], kind: type[D]) -> Iterator[tuple[Rule, D]]:
-    """Yield the detectors of one kind, each with its rule, in the order of the rules."""
-    for rule in rules:
-        for detector in rule.detectors:
-            if isinstance(detector, kind):
-                yield rule, detector

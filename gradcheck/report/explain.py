@@ -10,12 +10,13 @@ from textwrap import fill
 from tabulate import tabulate
 
 from gradcheck.diagnose.rule import Rule
+from gradcheck.diagnose.rules import RULES
 from gradcheck.errors import UsageError
 from gradcheck.report.width import NARROWEST
 from gradcheck.words import with_nearest
 
 
-def catalogue(rules: Sequence[Rule], width: int | None = None) -> str:
+def catalogue(rules: Sequence[Rule], width: int | None) -> str:
     """Return a table of all rules by code, fitted to the width of the terminal."""
     rows = [(rule.code, rule.name, rule.shows) for rule in sorted(rules, key=attrgetter("code"))]
     room = None if width is None else width - 10 - max(len(name) for _, name, _ in rows)
@@ -24,9 +25,9 @@ def catalogue(rules: Sequence[Rule], width: int | None = None) -> str:
     return tabulate(rows, headers, tablefmt="plain", maxcolwidths=wraps)
 
 
-def as_json(rules: Sequence[Rule], wanted: str | None) -> str:
+def as_json(wanted: str | None) -> str:
     """Return all rules, or one, as a JSON document."""
-    chosen = sorted(rules, key=attrgetter("code")) if wanted is None else [find_rule(rules, wanted)]
+    chosen = sorted(RULES, key=attrgetter("code")) if wanted is None else [find_rule(wanted)]
     return json.dumps(
         {
             "rules": [
@@ -45,30 +46,30 @@ def as_json(rules: Sequence[Rule], wanted: str | None) -> str:
     )
 
 
-def find_rule(rules: Sequence[Rule], wanted: str) -> Rule:
+def find_rule(wanted: str) -> Rule:
     """Return the rule with a code or name, in upper or lower case."""
     key = wanted.strip().lower()
-    rule = next((rule for rule in rules if key in (rule.code.lower(), rule.name)), None)
+    rule = next((rule for rule in RULES if key in (rule.code.lower(), rule.name)), None)
     if rule is None:
-        names = [name for rule in rules for name in (rule.code, rule.name)]
+        names = [name for rule in RULES for name in (rule.code, rule.name)]
         all_of_them = "`gradcheck explain` lists them all"
         raise UsageError(with_nearest(f"there is no rule {wanted!r}", key, names, all_of_them))
     return rule
 
 
-def explain(rules: Sequence[Rule], wanted: str | None, width: int | None = None) -> str:
+def explain(wanted: str | None, width: int | None = None) -> str:
     """Explain one rule, named by its code or name: what it is, how it shows, example and fix.
 
     Without a rule, for a prefix of codes, or for a word of several names, return a table.
     """
     prefix = "" if wanted is None else wanted.strip().upper()
-    matches = [rule for rule in rules if rule.code.startswith(prefix)]
+    matches = [rule for rule in RULES if rule.code.startswith(prefix)]
     if wanted is None or (prefix.startswith("GC") and len(prefix) < 5 and matches):
         return catalogue(matches, width)
-    matches = [rule for rule in rules if prefix in rule.name.upper().split("-")]
+    matches = [rule for rule in RULES if prefix in rule.name.upper().split("-")]
     if len(matches) > 1 and prefix not in (rule.name.upper() for rule in matches):
         return catalogue(matches, width)
-    rule = matches[0] if len(matches) == 1 else find_rule(rules, wanted)
+    rule = matches[0] if len(matches) == 1 else find_rule(wanted)
     return "\n".join(
         (
             f"{rule.code} {rule.name}",

@@ -108,7 +108,6 @@ USE = """
 import json
 import numpy as np
 import gradcheck
-from gradcheck.diagnose.rules import RULES
 from gradcheck.mending.edits import Hints
 from gradcheck.report.explain import explain
 from model import grad, loss
@@ -120,7 +119,7 @@ print(json.dumps({
     "line": report.findings[0].location.line,
     "kinds": [kind.name for kind in Hints.of(report.findings).kinds],
     "patch": report.repair.patches[0].words,
-    "explained": explain(RULES, "squared-gradient"),
+    "explained": explain("squared-gradient"),
 }))
 """
 

@@ -1,8 +1,10 @@
 """The rules, one file each; the order is the order of preference where several fit."""
 
+from collections.abc import Iterator
 from importlib import import_module
+from typing import TypeVar
 
-from gradcheck.diagnose.rule import Rule
+from gradcheck.diagnose.rule import Detector, Rule
 
 FILES = (
     "loss_ignores_parameters",
@@ -84,3 +86,13 @@ FILES = (
 """The rules, in order; a new one is a file in this folder and a line in `FILES`."""
 
 RULES: tuple[Rule, ...] = tuple(import_module(f"{__name__}.{file}").RULE for file in FILES)
+
+D = TypeVar("D", bound=Detector)
+
+
+def detectors(kind: type[D]) -> Iterator[tuple[Rule, D]]:
+    """Yield the detectors of one kind, each with its rule, in the order of the rules."""
+    for rule in RULES:
+        for detector in rule.detectors:
+            if isinstance(detector, kind):
+                yield rule, detector
