@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from gradcheck.compare.elsewhere import Known, wrong_elsewhere
 from gradcheck.compare.endings import within_jumps
-from gradcheck.compare.first_call import beside_the_first
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
-from gradcheck.compare.zeros import wrong_off_zero
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
 from gradcheck.diagnose.excuses import excuse
 from gradcheck.finding import Finding
@@ -47,7 +45,6 @@ LITERAL_SECONDS = 0.02
 """Seconds that the literal tier of a recognised network may take, unless all entries are asked for;
 shared lines give the same derivatives in a fraction of the time."""
 
-Known = Mapping[str, Any]
 NOTHING: Known = {}
 
 
@@ -122,9 +119,10 @@ def _stages(
         effort=Effort(literal, options.workers, begin, allowed),
     )
     point = compare(point, plan, rng)
-    for elsewhere, said, spent in () if known or boxed else _elsewhere(point, preflight, rng):
-        point = replace(point, evaluations=point.evaluations + spent)
-        report = _stages(elsewhere, options, heard, begin, said) if elsewhere else None
+    for tried in () if known or boxed else wrong_elsewhere(point, preflight.unmoved, rng):
+        point = replace(point, evaluations=point.evaluations + tried.evaluations)
+        there = tried.problem
+        report = _stages(there, options, heard, begin, tried.known) if there else None
         if report is not None and report.verdict == "fail":
             return report
     preflight = replace(preflight, **known)
@@ -150,21 +148,6 @@ def _stages(
         diagnosis = with_line(point, diagnosis, repaired, begin("edits", 0))
     report = build_report(point, preflight, coverage, diagnosis, options, heard)
     return report if repaired is None else replace(report, repair=repaired)
-
-
-def _elsewhere(
-    point: Point, preflight: Preflight, rng: np.random.Generator
-) -> Iterator[tuple[Problem | None, Known, int]]:
-    """Other parameters at which a gradient is wrong that is right at the user's, if there are any.
-
-    With what is then known, and the evaluations that it took to find them. A gradient held for one
-    point and one that zeros hide bugs of are told apart by the rules.
-    """
-    stale = beside_the_first(point, preflight.unmoved, rng) if preflight.unmoved else None
-    if stale is not None:
-        yield stale, {"kept": True}, 0
-    hidden = wrong_off_zero(point, preflight.unmoved, rng)
-    yield hidden.problem, {"moved_off": hidden.names}, hidden.evaluations
 
 
 def _with_inner(report: Report, problem: Problem, options: Options) -> Report:

@@ -16,7 +16,7 @@ from gradcheck.mending.items import INDEX, functions_of, items_of, projected
 from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.of_factors import sizes_in
 from gradcheck.mending.scope import expressions, inside, value_of
-from gradcheck.mending.sums import Sum
+from gradcheck.mending.writes import Sum
 from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 

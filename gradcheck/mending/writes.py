@@ -13,12 +13,14 @@ import numpy as np
 
 from gradcheck.mending.context import Context
 from gradcheck.mending.moments import Moment, Told, Wanted, matched
-from gradcheck.mending.sums import Sum
 from gradcheck.numeric.estimate import Indices
 from gradcheck.user.blocks import Array
 
 MOST_PASSES = 24
 """The number of passes of a loop that are added up."""
+
+LEAST, MOST = 4, 120
+"""The numbers of entries that are compared, and of those of all passes together."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,38 @@ class Write:
         given = np.broadcast_to(self.start + self.written, self.places.shape)
         whole.reshape(-1)[self.places.reshape(-1)] = given.reshape(-1)
         return whole
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum of what several passes of a loop add.
+
+    Attributes:
+        moments: the passes.
+        shapes: the shape of what each adds.
+        picked: for each, the positions in what it adds of the entries compared; -1 where it has
+            none of them.
+        missing: what is missing in these entries.
+    """
+
+    moments: Sequence[Moment]
+    shapes: Sequence[tuple[int, ...]]
+    picked: Sequence[Indices]
+    missing: Array
+
+    @classmethod
+    def of(cls, passes: Sequence[tuple[Moment, Indices]], missing: Array) -> Sum:
+        """Return the sum of what passes add at some places of a whole, in which some is missing."""
+        added = np.unique(np.concatenate([places.reshape(-1) for _, places in passes]))
+        most = max(LEAST, MOST // len(passes))
+        chosen = np.sort(np.random.default_rng(0).permutation(added)[:most])
+        picked = []
+        for _, places in passes:
+            found = np.full(missing.size, -1)
+            found[places.reshape(-1)] = np.arange(places.size)
+            picked.append(found[chosen])
+        moments, shapes = [one for one, _ in passes], [places.shape for _, places in passes]
+        return cls(moments, shapes, picked, missing.reshape(-1)[chosen])
 
 
 def written_value(statement: ast.AST) -> tuple[ast.expr, ast.expr, int, bool] | None:
