@@ -95,27 +95,25 @@ def test_the_dense_network_of_relus_as_an_object():
     assert report.ok, str(report)
 
 
-def test_the_dense_network_trains_by_an_update_that_adds():
-    """What is wrong as a gradient is right as a step: its `train` adds."""
+def trained_in_batches_of(count):
     network, x, y = dense_network()
-    report = gradcheck.check_step(
-        lambda net: net.train(x, y, batch_size=20, epochs=1, lr=0.01),
+    return gradcheck.check_step(
+        lambda net: net.train(x, y, batch_size=count, epochs=1, lr=0.01),
         network,
         loss=lambda net: net.loss(x, y),
         learning_rate=0.01,
     )
+
+
+def test_the_dense_network_trains_by_an_update_that_adds():
+    """What is wrong as a gradient is right as a step: its `train` adds."""
+    report = trained_in_batches_of(20)
     assert report.ok, str(report)
     assert right(report) == DENSE_BLOCKS
 
 
 def test_the_dense_network_trains_in_batches_which_is_no_gradient():
-    network, x, y = dense_network()
-    report = gradcheck.check_step(
-        lambda net: net.train(x, y, batch_size=10, epochs=1, lr=0.01),
-        network,
-        loss=lambda net: net.loss(x, y),
-        learning_rate=0.01,
-    )
+    report = trained_in_batches_of(10)
     assert report.verdict == "inconclusive"
     assert "updates, each with a gradient where the last one left" in " ".join(report.notes)
 

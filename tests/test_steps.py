@@ -704,10 +704,11 @@ def script(arrays, rate):
         arrays[name] -= rate * g
 
 
-def test_a_step_on_the_very_arrays():
+@pytest.mark.parametrize("is_given_them", [True, False])
+def test_a_step_on_the_very_arrays(is_given_them):
     arrays, before = params(), params()
     report = gradcheck.check_step(
-        lambda p: script(arrays, RATE),
+        (lambda p: script(arrays, RATE)) if is_given_them else (lambda: script(arrays, RATE)),
         gradcheck.parameters(arrays, in_place=True),
         loss=lambda: loss(arrays),
         learning_rate=RATE,
@@ -715,18 +716,6 @@ def test_a_step_on_the_very_arrays():
     )
     assert report.ok, str(report)
     assert all(np.array_equal(arrays[name], before[name]) for name in before)
-
-
-def test_a_step_without_arguments_on_the_very_arrays():
-    arrays = params()
-    report = gradcheck.check_step(
-        lambda: script(arrays, RATE),
-        gradcheck.parameters(arrays, in_place=True),
-        loss=lambda: loss(arrays),
-        learning_rate=RATE,
-        diagnose=False,
-    )
-    assert report.ok, str(report)
 
 
 def few_weights(count, penalty=0.0):
@@ -759,29 +748,20 @@ def test_decay_of_one_or_two_weights_is_told(count):
     assert any("weight decay 0.01 on w" in note for note in report.notes)
 
 
-@pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("factor", [1.1, 2.0])
-def test_a_wrong_factor_of_one_or_two_weights_is_no_decay(count, factor):
-    few_loss, start, few_grad = few_weights(count)
+@pytest.mark.parametrize(
+    ("count", "penalty", "factor", "of_penalty"),
+    [
+        *((count, 0.0, factor, 1.0) for count in (1, 2) for factor in (1.1, 2.0)),
+        *((count, 0.02, 1.0, factor) for count in (1, 4) for factor in (1.5, 2.0)),
+    ],
+)
+def test_a_wrong_factor_or_too_large_a_penalty_is_no_decay(count, penalty, factor, of_penalty):
+    few_loss, start, few_grad = few_weights(count, penalty)
 
     def step(p, lr):
         g = few_grad(p)
-        of_w = factor * g["w"]
+        of_w = factor * g["w"] + (of_penalty - 1) * 2 * penalty * p["w"]
         return {"w": p["w"] - lr * of_w, "b": p["b"] - lr * g["b"]}
-
-    report = gradcheck.check_step(step, start, loss=few_loss, learning_rate=RATE, diagnose=False)
-    assert report.verdict == "fail"
-
-
-@pytest.mark.parametrize("count", [1, 4])
-@pytest.mark.parametrize("factor", [1.5, 2.0])
-def test_a_penalty_made_too_large_is_no_decay(count, factor):
-    few_loss, start, few_grad = few_weights(count, penalty=0.02)
-
-    def step(p, lr):
-        g = few_grad(p)
-        more = (factor - 1) * 2 * 0.02 * p["w"]
-        return {"w": p["w"] - lr * (g["w"] + more), "b": p["b"] - lr * g["b"]}
 
     report = gradcheck.check_step(step, start, loss=few_loss, learning_rate=RATE, diagnose=False)
     assert report.verdict == "fail"

@@ -212,11 +212,7 @@ def test_what_makes_one_block_right_is_named_where_no_more_is_found(load):
     assert "makes b right" in found.reason
 
 
-def test_an_update_at_once_reads_a_copy(load):
-    module = load(
-        HEAD
-        + """
-RATE = 0.1
+READS_WHAT_IT_HAS_WRITTEN = """
 START = {"a": DRAWN.normal(size=3), "b": DRAWN.normal(size=3)}
 
 def loss(p):
@@ -224,25 +220,11 @@ def loss(p):
 
 def step(p):
     a, b = p["a"], p["b"]
-    a -= RATE * 2 * a * b
-    b -= RATE * a**2
+    a -= 0.1 * 2 * a * b
+    b -= 0.1 * a**2
     return p
 """
-    )
-    update = gradcheck.StepCase(
-        module.step,
-        module.START,
-        loss=module.loss,
-        learning_rate=module.RATE,
-    )
-    found = gradcheck.repair(update, budget=BUDGET)
-    assert "old_a = a.copy()" in found.patches[0].diff
-
-
-def test_an_array_is_changed_in_place(load):
-    module = load(
-        HEAD
-        + """
+CHANGES_NO_ARRAY = """
 START = DRAWN.normal(size=3)
 
 def loss(w):
@@ -251,15 +233,20 @@ def loss(w):
 def step(w):
     w = w - 0.1 * np.exp(w)
 """
-    )
-    update = gradcheck.StepCase(
-        module.step,
-        module.START,
-        loss=module.loss,
-        learning_rate=0.1,
-    )
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        (READS_WHAT_IT_HAS_WRITTEN, "old_a = a.copy()"),
+        (CHANGES_NO_ARRAY, "w -= 0.1 * np.exp(w)"),
+    ],
+)
+def test_an_update_reads_a_copy_and_changes_its_array(load, text, right):
+    module = load(HEAD + text)
+    update = gradcheck.StepCase(module.step, module.START, loss=module.loss, learning_rate=0.1)
     found = gradcheck.repair(update, budget=BUDGET)
-    assert "w -= 0.1 * np.exp(w)" in found.patches[0].diff
+    assert right in found.patches[0].diff
 
 
 def test_the_functions_of_a_case_that_only_pass_on_are_left(load):

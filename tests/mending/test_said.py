@@ -58,25 +58,25 @@ def test_what_the_diagnosis_names_is_tried_first(bug, tmp_path):
         assert right in found.patches[0].changed[0].after.decode(), str(found)
 
 
-def test_the_plainest_of_what_is_proved_is_shown():
-    before = {"net.py": b"s = total / n + mean\n"}
-    texts = (b"s = (x * y).mean(axis=-1, keepdims=True)\n", b"s = total / n\n")
+@pytest.mark.parametrize(
+    ("before", "texts", "shown"),
+    [
+        ("total / n + mean", ["(x * y).mean(axis=-1, keepdims=True)", "total / n"], [1, 0]),
+        ("total / n / n", ["total / n", "total / n / n * n", "mean"], [0, 2]),
+    ],
+    ids=["the plainest first", "none that puts words into what is right already"],
+)
+def test_the_plainest_of_what_is_proved_is_shown(before, texts, shown):
+    old, *new = ({"net.py": f"s = {text}\n".encode()} for text in (before, *texts))
     mended = [
-        Mended((Edit("net.py", 4, 20, text[4:-1], 1.0, 1, ""),), {"net.py": text}, 0.0)
-        for text in texts
+        Mended((Edit("net.py", 4, 4 + len(before), text.encode(), 1.0, 1, ""),), file, 0.0)
+        for text, file in zip(texts, new, strict=True)
     ]
-    assert [one.texts["net.py"] for one in ranked(mended, before, [])] == [texts[1], texts[0]]
-    assert changed_words({"net.py": texts[1]}, before) == 2
+    assert [one.texts for one in ranked(mended, old, [])] == [new[index] for index in shown]
 
 
-def test_words_that_are_put_into_what_is_right_already_are_not_shown():
-    before = {"net.py": b"s = total / n / n\n"}
-    texts = (b"s = total / n\n", b"s = total / n / n * n\n", b"s = mean\n")
-    mended = [
-        Mended((Edit("net.py", 4, 17, text[4:-1], 1.0, 1, ""),), {"net.py": text}, 0.0)
-        for text in texts
-    ]
-    assert [one.texts["net.py"] for one in ranked(mended, before, [])] == [texts[0], texts[2]]
+def test_the_words_that_change_are_counted():
+    assert changed_words({"net.py": b"s = total / n\n"}, {"net.py": b"s = total / n + mean\n"}) == 2
 
 
 PENALISED = """

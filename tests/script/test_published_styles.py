@@ -11,19 +11,6 @@ x, t = rng.normal(size=(15, 3)), rng.normal(size=(15, 2))
 """
 
 
-@pytest.fixture
-def outcome(tmp_path):
-    def taken(text, **modules):
-        for name, own in modules.items():
-            (tmp_path / f"{name}.py").write_text(own)
-        (tmp_path / "main.py").write_text(text)
-        found = ScriptEntry(tmp_path / "main.py").outcome({})
-        assert found.report is not None, found.error
-        return found
-
-    return taken
-
-
 def causes(found):
     return [one.code for one in found.report.findings if one.severity == "error"]
 
