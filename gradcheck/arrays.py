@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 PART = 2**14
 """Numbers per part: a part and its intermediate results fit in the processor's cache."""
 
+FEWEST = 8
+"""The number of entries from which on a slope is told from a random one."""
+
 SURELY = 1e-9
 """What is left of the squares of a multiple is less, rounding included."""
 
@@ -174,12 +177,10 @@ def without_units(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return [length for length in one if length != 1] == [n for n in other if n != 1]
 
 
-def roughness(
-    used: Sequence[NDArray[Any]], inputs: Sequence[NDArray[Any]], fewest: int = 8
-) -> float:
+def roughness(used: Sequence[NDArray[Any]], inputs: Sequence[NDArray[Any]]) -> float:
     """Return the total variation of a slope over its sorted inputs, relative to a random order.
 
-    Infinite with fewer than `fewest` entries, which can look smooth by chance.
+    Infinite with fewer than `FEWEST` entries, which can look smooth by chance.
     """
     if any(value.shape != of.shape for value, of in zip(used, inputs, strict=True)):
         return np.inf
@@ -187,7 +188,7 @@ def roughness(
     x = np.concatenate([np.ravel(value) for value in inputs])
     finite = np.isfinite(y) & np.isfinite(x)
     x, y = x[finite], y[finite]
-    if len(y) < fewest or not np.ptp(y):
+    if len(y) < FEWEST or not np.ptp(y):
         return np.inf
     along = np.abs(np.diff(y[np.argsort(x)])).sum()
     # each value less all below it, and all above less it

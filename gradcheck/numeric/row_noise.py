@@ -82,7 +82,7 @@ def estimate_row_noise(
     point: Array,
     center: Array,
     rng: np.random.Generator,
-    box: tuple[Array, Array] | None = None,
+    box: tuple[Array, Array] | None,
 ) -> RowNoise:
     """Measures the noise of every value on short lines through the point.
 

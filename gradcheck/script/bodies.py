@@ -33,7 +33,7 @@ def body_function(
     file: str,
     names: Iterable[str] | None,
     module: dict[str, Any],
-    reports: bool = False,
+    reports: bool,
 ) -> FunctionType:
     """Return a function that carries out the body of a loop once.
 

@@ -54,7 +54,7 @@ class Step:
     words: str = ""
 
 
-def find_step(run: Run, number: int, given: float | None = None) -> Step | None:
+def find_step(run: Run, number: int, given: float | None) -> Step | None:
     """Return the training step of a loop; if there is none, note the reason and return None.
 
     `given` is the learning rate, if the user names it.

@@ -37,9 +37,7 @@ def clear_gradients(holder: Any) -> None:
         tensor.grad = None
 
 
-def left_by_backward(
-    structure: Any, paths: Mapping[str, Path], has_run: bool = False
-) -> dict[str, Any]:
+def left_by_backward(structure: Any, paths: Mapping[str, Path], has_run: bool) -> dict[str, Any]:
     """The `.grad` of the torch tensors at these paths, by name.
 
     {} if all are None, unless it is known that the backward pass `has_run`.

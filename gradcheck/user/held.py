@@ -94,7 +94,7 @@ def returned_names(function: Any) -> list[list[str]]:
 
 
 def asked_of(
-    ask: Callable[[], Any], owner: Any, owned: Sequence[Leaf], rate: float = 0.0
+    ask: Callable[[], Any], owner: Any, owned: Sequence[Leaf], rate: float
 ) -> tuple[Any, dict[str, Any]]:
     """What a backward pass returned, and the gradients that it left beside its object's parameters.
 
