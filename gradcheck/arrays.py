@@ -77,7 +77,7 @@ def as_flat(value: NDArray[Any]) -> NDArray[np.float64]:
 
 def products(some: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
     """`some @ others` of real numbers; the parts of complex ones are multiplied one by one."""
-    return np.real(some @ np.conj(others))
+    return np.real(some @ others.conj())
 
 
 def same_numbers(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -142,7 +142,7 @@ def _stages(
     except KeyboardInterrupt:
         diagnosis = INTERRUPTED
     repaired = _repaired(point, diagnosis, options, begin)
-    if diagnosis.unfollowed or has_complex(problem):
+    if diagnosis.findings and (diagnosis.unfollowed or has_complex(problem)):
         from gradcheck.mending.located import with_line
 
         diagnosis = with_line(point, diagnosis, repaired, begin("edits", 0))

@@ -74,10 +74,8 @@ def find_faults(
         return Search(unfollowed=str(reason))
     if not adjoints_agree(subject, first, points[0], np.random.default_rng(0)):
         return Search(unfollowed="the adjoints do not agree with differences of the loss")
-    is_matrix, subject = bool(subject.along), as_they_write(first)
-    if subject is not first.subject:
-        first = follow(subject, points[0])
-    subject = in_forward_mode(first)
+    first = as_they_write(first)
+    is_matrix, subject = bool(subject.along), in_forward_mode(first)
     first = replace(first, subject=subject)
     followed = _follow_others(subject, first, points[1:])
     search = _prepared(followed, wrong, deadline, is_matrix)

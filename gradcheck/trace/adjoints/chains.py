@@ -53,9 +53,8 @@ def chained(
         if node.operation not in CHAIN or depth[index] >= REACH or node.function is None:
             continue
         for operand, part in _parts(node, values, slopes[index], cache):
-            if operand not in reached or values[operand].shape != shape:
-                continue
-            if values[operand].dtype.kind == "c":
+            value = values[operand]
+            if operand not in reached or value.shape != shape or value.dtype.kind == "c":
                 continue
             if operand in slopes:
                 slopes[operand] = slopes[operand] + part

@@ -23,15 +23,12 @@ from gradcheck.trace.record.nodes import Node, Reference
 Array = NDArray[Any]
 
 OF_PARTS: dict[str, Callable[[Array, Array], Array]] = {
-    "absolute": lambda g, z: g * np.exp(1j * np.angle(z)) * (z != 0),
-    "conjugate": lambda g, z: np.conj(g),
-    "conj": lambda g, z: np.conj(g),
+    **dict.fromkeys(("absolute", "abs"), lambda g, z: g * np.exp(1j * np.angle(z)) * (z != 0)),
+    **dict.fromkeys(("conjugate", "conj"), lambda g, z: np.conj(g)),
     "imag": lambda g, z: 1j * g,
     "angle": lambda g, z: 1j * g / np.conj(z),
 }
 """By name, the adjoint of the operand of an operation without a complex derivative."""
-
-OF_PARTS["abs"] = OF_PARTS["absolute"]
 
 ANALYTIC = split_names(
     """

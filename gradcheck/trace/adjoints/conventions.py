@@ -8,20 +8,22 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.arrays import proportion
-from gradcheck.trace.adjoints.points import Point, Subject
+from gradcheck.trace.adjoints.points import Point, as_written
 from gradcheck.trace.record.graph import grouped
 from gradcheck.user.conventions import JAX
 
 
-def as_they_write(point: Point) -> Subject:
-    """Return the subject with the convention that most complex values of its gradient follow.
+def as_they_write(point: Point) -> Point:
+    """Return the point in the convention that most complex values of its gradient follow.
 
     That of complex parameters is known. Where all parameters are real, a gradient may bring back
     dL/dx - i dL/dy as well as dL/dx + i dL/dy.
     """
     agreeing = np.array([*_agreeing(point), (False, False)]).sum(axis=0)
-    is_other = not point.subject.parts and agreeing[1] > agreeing[0]
-    return replace(point.subject, convention=JAX) if is_other else point.subject
+    if point.subject.parts or agreeing[1] <= agreeing[0]:
+        return point
+    subject = replace(point.subject, convention=JAX)
+    return replace(point, subject=subject, derivatives=as_written(point.derivatives, JAX))
 
 
 def _agreeing(point: Point) -> Iterator[tuple[bool, bool]]:

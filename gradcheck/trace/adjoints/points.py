@@ -169,11 +169,11 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
             (leaf,) = leaves.values()
             direction = subject.direction.reshape(computed[leaf].shape)
             derivatives = second_adjoints(loss.nodes, index, leaf, direction)
-        written = _as_written(derivatives, subject.convention)
+        written = as_written(derivatives, subject.convention)
     return FollowedLoss(loss.nodes, index, leaves, written, subject, subject.pack(values))
 
 
-def _as_written(derivatives: Adjoints, convention: Convention) -> Adjoints:
+def as_written(derivatives: Adjoints, convention: Convention) -> Adjoints:
     """Return the derivatives, those by complex numbers in a convention."""
     if convention is TORCH:
         return derivatives

@@ -151,13 +151,8 @@ def other_index_cause(compared: Compared) -> Cause | None:
 
 def loss_index_cause(compared: Compared) -> Cause | None:
     """Return the cause if the loss reads other entries of the same array."""
-    node = compared.state.tape[compared.operand]
-    if compared.is_use or node.operation != "getitem":
-        return None
-    read = compared.made_in_its_pass
-    if read is None or read.operation != "getitem" or read.place is None:
-        return None
-    if not same(compared.state.at(node.operands[0]), compared.values(read.operands[0])):
+    node, read = compared.state.tape[compared.operand], _moved_by_the_loss(compared)
+    if read is None or read.place is None or node.operation != "getitem":
         return None
     source, line = read.place.source, f"the loss, line {read.place.line},"
     if source != node.source and _is_one(node, compared):
@@ -171,17 +166,23 @@ def loss_index_cause(compared: Compared) -> Cause | None:
 
 def loss_movement_cause(compared: Compared) -> Cause | None:
     """Return the cause if the loss moves the entries of an array otherwise, as `roll` does."""
+    node, moved = compared.state.tape[compared.operand], _moved_by_the_loss(compared)
+    if moved is None or moved.place is None or moved.source == node.source:
+        return None
+    where = f"where the loss, line {moved.place.line}, has `{moved.source}`"
+    words = f"`{node.source}` moves the entries {where}"
+    return Cause(fault.OTHER_INDEX, words, f"write `{moved.source}`", node.index)
+
+
+def _moved_by_the_loss(compared: Compared) -> Node | None:
+    """Return the value wanted, if the loss makes it by the same movement of the same array."""
     node, made = compared.state.tape[compared.operand], compared.made_in_its_pass
-    if compared.is_use or made is None or made.place is None:
+    if compared.is_use or made is None or node.operation not in MOVES or not node.operands:
         return None
-    if node.operation not in MOVES or made.operation != node.operation or not node.operands:
-        return None
-    source = made.place.source
-    is_same = same(compared.state.at(node.operands[0]), compared.values(made.operands[0]))
-    if not is_same or source == node.source:
-        return None
-    words = f"`{node.source}` moves the entries where the loss, line {made.place.line},"
-    return Cause(fault.OTHER_INDEX, f"{words} has `{source}`", f"write `{source}`", node.index)
+    is_alike = made.operation == node.operation and same(
+        compared.state.at(node.operands[0]), compared.values(made.operands[0])
+    )
+    return made if is_alike else None
 
 
 def _key_text(key: Any) -> str:

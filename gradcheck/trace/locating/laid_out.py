@@ -211,7 +211,7 @@ def _with(mend: Mend, index: int, operand: int, state: State, expected: Sequence
         Replacement(nodes={operand: one}) if by_value else Replacement(uses={edge: one})
         for one in expected
     )
-    actual = [np.ravel(wide(values[operand])) for values in state.values]
+    actual = [in_a_row([values[operand]]) for values in state.values]
     flat = [np.ravel(one) for one in expected]
     return replace(mend, unit=unit, actual=actual, expected=flat, replacements=replacements)
 

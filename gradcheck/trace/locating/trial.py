@@ -210,8 +210,9 @@ class Trials:
         base = self.state.values[0]
         stacks = self.replacement(unit, table.entries[0][rows], 0, 1.0)
         values = run_each(self.state, stacks.nodes, stacks.uses, reached.region)
-        known = set().union(*(item.weights.of_edges for item in projections))
-        leaving = [use for use in reached.uses if use in known]
+        leaving = [
+            use for use in reached.uses if any(use in item.weights.of_edges for item in projections)
+        ]
         if not leaving:
             return
         effects = np.zeros((len(rows), len(projections)))
@@ -219,10 +220,9 @@ class Trials:
             made = use[1]
             value = stacks.uses.get(use, values.get(made, base[made]))
             change = value.reshape(-1, base[made].size) - base[made].reshape(-1)
-            for number, projection in enumerate(projections):
-                if use in projection.weights.of_edges:
-                    weight = projection.weights.of_edges[use]
-                    effects[:, number] += products(change, weight.reshape(-1))
+            for number, item in enumerate(projections):
+                if use in item.weights.of_edges:
+                    effects[:, number] += products(change, item.weights.of_edges[use].reshape(-1))
         gaps = np.array([item.gap for item in projections])
         near = np.abs(effects - gaps) <= FIT * np.maximum(np.abs(gaps), 1e-12)
         possible[rows] = np.any(near, axis=1)

@@ -119,7 +119,6 @@ def _carrying(state: State, explained: dict[int, list[Quantity]]) -> frozenset[i
 
 def varies(state: State, index: int) -> bool:
     """True if a value is not the same number in all entries and at all points."""
-    numbers = (
-        np.concatenate([np.ravel(value) for value in state.at(index)]) + 0.0
-    )  # of booleans too
+    # booleans have no difference
+    numbers = np.concatenate([np.ravel(value) for value in state.at(index)]) + 0.0
     return bool(numbers.size and np.ptp(numbers) > 0)
