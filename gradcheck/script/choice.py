@@ -70,7 +70,7 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
         return None if implied is None else _with_squares(implied, inferred)
     if written.strong or implied is None:
         return Found(written)
-    kin = [loss for loss in inferred if proportional(loss.slopes, written.slopes)]
+    kin = _kin(written, inferred)
     if ELSEWHERE.search(written.words) and _fits_better(implied, [written, *kin]):
         return _with_squares(implied, inferred, written)
     if kin:
@@ -81,6 +81,21 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
     if written.agreeing and written.agreeing >= implied.agreeing:
         return Found(written)
     return _with_squares(implied, inferred, written)
+
+
+def _kin(written: Loss, inferred: Sequence[Loss]) -> list[Loss]:
+    """Return the inferred losses of which `written` is a multiple.
+
+    All losses of a single output have proportional slopes: their values tell which are meant.
+    """
+    kin = [loss for loss in inferred if proportional(loss.slopes, written.slopes)]
+    factors = [as_multiple(written.slopes, loss.slopes)[0] for loss in kin]
+    same = [
+        loss
+        for loss, factor in zip(kin, factors, strict=True)
+        if np.isclose(factor * loss.worth, written.worth)
+    ]
+    return same or kin
 
 
 def _written(explicit: Sequence[Loss]) -> Loss | None:

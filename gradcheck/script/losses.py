@@ -30,6 +30,7 @@ class Loss:
         count: how many values the mark has seen in the iteration when it sees the loss.
         site: the place and the expression of the mark.
         slopes: its derivatives along the trial directions.
+        worth: its value in the iteration.
         strong: whether its name suffices to believe that it is the loss.
         order: how many other candidates are computed before it.
         family: the loss inferred from a marked difference; None if the script computes the loss.
@@ -46,6 +47,7 @@ class Loss:
     count: int
     site: Site
     slopes: Array
+    worth: float = 0.0
     strong: bool = False
     order: int = 0
     family: Family | None = None
@@ -154,8 +156,7 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
     rng = np.random.default_rng(1)
     paths = list(start)
     if len(paths) > MOST_BLOCKS:
-        sample = rng.choice(len(paths), MOST_BLOCKS, replace=False)
-        paths = [paths[place] for place in sorted(sample)]
+        paths = [paths[k] for k in sorted(rng.choice(len(paths), MOST_BLOCKS, replace=False))]
     base = point.seen({})
     trials = []
     for path in paths:
@@ -205,7 +206,7 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
             strong = strong and not ELSEWHERE.search(site.name)
             if count == TWICE:
                 slopes, count = _of_two_calls(number, slopes, trials)
-            yield Loss(number, count, site, slopes, strong, order)
+            yield Loss(number, count, site, slopes, base.last(number), strong, order)
 
 
 def _of_two_calls(number: int, last: Array, trials: list[_Trial]) -> tuple[Array, int]:
@@ -268,12 +269,11 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
     if moves[0] == moves[1]:
         return
     side = 0 if moves[0] else 1
-    oriented = [(pair[side], pair[1 - side]) for pair in pairs]
-    for family in families(oriented, one_taken=bool(site.value)):
+    for family in families([(pair[side], pair[1 - side]) for pair in pairs], bool(site.value)):
         loss = Loss(number, len(pairs), site, np.empty(0), family=family, side=side)
         slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.records[number])))
         if slopes is not None:
-            yield replace(loss, slopes=slopes)
+            yield replace(loss, slopes=slopes, worth=float(loss.of(pairs)))
 
 
 def _compared(loss: Loss, trials: list[_Trial], negative: bool = False) -> Loss:

@@ -520,3 +520,25 @@ def test_a_loss_may_be_an_object_of_the_scripts_own_engine(outcome):
     assert right.report.ok, str(right.report)
     wrong = outcome(ENGINE.replace("FACTOR", "1"))
     assert [one.code for one in wrong.report.findings if one.severity == "error"] == ["GC103"]
+
+
+SIGMOID_OUTPUT = """
+v, row, want = np.full((3, 1), 0.3), x[:1], np.array([[0.2]])
+for turn in range(9):
+    p = 1 / (1 + np.exp(-(row @ v)))
+    total_error = ERROR
+    v -= 0.1 * row.T @ (p - want)
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "found_codes"),
+    [
+        ("0.5 * np.sum((want - p) ** 2)", ["GC303"]),
+        ("-np.sum(want * np.log(p) + (1 - want) * np.log(1 - p))", []),
+    ],
+)
+def test_losses_of_a_single_output_are_told_apart_by_their_values(outcome, error, found_codes):
+    found = outcome(DATA + SIGMOID_OUTPUT.replace("ERROR", error))
+    assert found.script.loss == "total_error"
+    assert [one.code for one in found.report.findings if one.severity == "error"] == found_codes
