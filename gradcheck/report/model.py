@@ -38,7 +38,7 @@ class Report:
         coverage: how many entries were perturbed.
         evaluations: how often the loss was evaluated.
         seconds: how long the check took.
-        could_not_check: why nothing could be compared, or None.
+        could_not_check: why nothing, or not everything, could be compared, or None.
         layers: which layers are right and wrong, and where the fault must be; lines of text.
         notes: what else the user should know, a sentence each.
         details: what `-v` shows as well, a sentence each.

@@ -90,7 +90,7 @@ def how_it_came_out(outcome: Outcome) -> str:
 def report_text(report: Report, name: str | None = None, style: Style = PLAIN) -> str:
     """Return the whole report: coverage, table of blocks, findings, notes and verdict."""
     sections = [_heading(report, name)]
-    if report.could_not_check:
+    if report.could_not_check and not any(block.verdict == "ok" for block in report.blocks):
         sections.append(f"could not check: {report.could_not_check}")
         sections += [_finding(finding) for finding in report.findings]
         sections += [f"  {note}" for note in report.notes]

@@ -19,7 +19,7 @@ from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
-from gradcheck.script.gradients import not_updated
+from gradcheck.script.further import not_updated
 from gradcheck.script.handover import Taken
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground, in_process
@@ -56,8 +56,11 @@ CONFIRMING_SECONDS = 2.0
 EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
 
-NEVER_UPDATED = "loop never updates them"
-OVERWRITTEN = "loop overwrites them where it should update them: their old values are lost"
+NEVER_UPDATED = "{} reach the loss, and the loop never updates them"
+OVERWRITTEN = (
+    "{} reach the loss, and the loop overwrites them where it should update them: their old values "
+    "are lost, and no step says what their gradients are"
+)
 
 DESCENDED = "the updates descend {}, times {:.4g}"
 MOST_TRIED = 3
@@ -122,6 +125,7 @@ class _Work:
         self._others: Iterator[Taken] = iter(())
         self._as_it_is: Report
         self._factor = 1.0
+        self._unchecked = ""
 
     def described(self) -> tuple[Taken | Minimised, TakenApart]:
         """Return the iteration to check, and its description.
@@ -150,9 +154,10 @@ class _Work:
             taken, self._others = taking.taken()
         if taking.step is not None:
             idle, overwritten = not_updated(taken.point, taken.found.loss)
-            for paths, how in ((idle, NEVER_UPDATED), (overwritten, OVERWRITTEN)):
-                if paths:
-                    notes.append(f"{', '.join(map(label, paths))} reach the loss, and the {how}")
+            if idle:
+                notes.append(NEVER_UPDATED.format(", ".join(map(label, idle))))
+            if overwritten:
+                self._unchecked = OVERWRITTEN.format(", ".join(map(label, overwritten)))
         return taken, described(taking, taken, notes)
 
     def _run(self, taking: Taking, playground: Playground) -> Exception | None:
@@ -187,6 +192,12 @@ class _Work:
         """Return the report on the first iteration, or a later one if only that shows a fault."""
         if isinstance(taken, Minimised):
             return taken.case().check(**overrides)
+        report = self._of_iterations(taken, overrides)
+        if self._unchecked and report.ok:
+            return replace(report, verdict="inconclusive", could_not_check=self._unchecked)
+        return report
+
+    def _of_iterations(self, taken: Taken, overrides: dict[str, Any]) -> Report:
         overrides = {**overrides, "allow": (*overrides.get("allow", ()), CLIPPED)}
         report = self._checked(taken, overrides)
         if report.verdict == "fail":

@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.script.choice import as_multiple, proportional
 from gradcheck.script.loops import Step, plain
 from gradcheck.script.losses import CLOSE, Gradients, Loss, Point
+from gradcheck.script.marks import DIFFERENCE, Seen
 from gradcheck.script.running import Run
 from gradcheck.script.state import (
     Attribute,
@@ -25,7 +26,6 @@ from gradcheck.script.state import (
     movement,
     numbers,
 )
-from gradcheck.script.words import ROLE
 from gradcheck.user.blocks import Array
 from gradcheck.user.names import derived_names
 from gradcheck.user.nodes import SIBLINGS
@@ -46,11 +46,11 @@ GRADIENTS = re.compile(r"(?i)grad|^d|nabla|delta")
 
 def implied_gradients(point: Point, after: State) -> dict[Path, Array]:
     """Return (old - new) / rate for each parameter whose shape the step keeps."""
-    gradients = {}
+    gradients, rate = {}, point.step.rate.value
     for path, old in point.start.items():
         new = after.number(path)
         if new is not None and new.shape == old.shape:
-            gradients[path] = (old - new) / point.step.rate.value
+            gradients[path] = (old - new) / (rate * point.step.relative(path))
     return gradients
 
 
@@ -78,8 +78,18 @@ def source_of(implied: Gradients, named: Gradients, remembers: bool) -> tuple[fl
 
 
 def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[Path, Any]:
-    """Return zeros for all arrays that a step remembers, such as velocities, by their paths."""
+    """Return zeros for all arrays that a step remembers, such as velocities, by their paths.
+
+    An array that reaches a number named like a loss is none.
+    """
     state = snapshot.state
+
+    def losses_of(values: Mapping[Path, Any]) -> Mapping[int, list[Any]]:
+        seen = Seen()
+        run.replayed(step.loop, snapshot, values, step.rates, 0.0, seen)
+        sites = run.marked.sites
+        return {one: of for one, of in seen.records.items() if sites[one].kind != DIFFERENCE}
+
     shapes = {np.shape(state.get(path)) for path in step.paths}
     zeros: dict[Path, Any] = {}
     for path, value in leaves(state).items():
@@ -90,10 +100,11 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
         if np.array_equal(now, array):
             continue
         replacement = np.zeros(array.shape) if np.any(array) else np.ones(array.shape)
-        without = run.replayed(step.loop, snapshot, {path: replacement}, step.rate)
+        without = run.replayed(step.loop, snapshot, {path: replacement}, step.rates)
         if without is not None:
             pairs = [(after.number(own), without.number(own)) for own in step.paths]
-            if not all(alike(*pair) for pair in pairs):
+            moves = not all(alike(*pair) for pair in pairs)
+            if moves and losses_of({}) == losses_of({path: replacement}):
                 zeros[path] = np.zeros(array.shape)
     return zeros
 
@@ -108,15 +119,17 @@ def never_set_back(point: Point, after: State) -> set[Path]:
     for path, value in point.extra.items():
         more = np.random.default_rng(0).standard_normal(value.shape)
         other = point.run.replayed(
-            point.step.loop, point.snapshot, {**point.extra, path: more}, point.step.rate
+            point.step.loop, point.snapshot, {**point.extra, path: more}, point.step.rates
         )
         if other is None:
             continue
         added = movement(other, after, path)
         if added is None or not np.allclose(added, more, EXACT, EXACT):
             continue
-        moves = (movement(after, other, own) for own in point.step.paths)
-        moved = [move for move in moves if move is not None and np.any(move)]
+        moves = (
+            (movement(after, other, own), point.step.relative(own)) for own in point.step.paths
+        )
+        moved = [move / by for move, by in moves if move is not None and np.any(move)]
         expected = point.step.rate.value * more
         scale = EXACT * float(np.max(np.abs(expected)))
         if len(moved) == 1 and moved[0].shape == more.shape:
@@ -162,27 +175,6 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
         if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
             descending.append(path)
     return descending
-
-
-def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
-    """Return arrays named like parameters that reach the loss and are never updated.
-
-    The first ones are left alone by the loop, the others overwritten, as in `b = rate * db`.
-    """
-    base = point.value(loss, {})
-    idle: list[Path] = []
-    overwritten: list[Path] = []
-    for path, value in leaves(point.snapshot.state).items():
-        if path in point.step.paths or not ROLE.match(last_name(path)):
-            continue
-        array = numbers(value)
-        moved = array + 1e-3 * (np.abs(array) + 0.1)
-        try:
-            if point.value(loss, {path: moved}) != base:
-                (overwritten if path in point.step.changed else idle).append(path)
-        except Exception:
-            continue
-    return idle, overwritten
 
 
 def named_gradients(

@@ -112,12 +112,17 @@ class Taken:
             _ = body, reached  # makes them visible to the trace, which follows closures
             return point.value(chosen, {path: params[name] for name, path in paths.items()})
 
+        def stepped(name: str, path: Path, params: Any, after: State) -> Any:
+            """Return a parameter after the step, as if all had the same learning rate."""
+            value, relative = _value(after, path), descent.relative(path)
+            return value if relative == 1.0 else params[name] + (value - params[name]) / relative
+
         def step(params: Any, learning_rate: float = rate) -> Any:
             _ = body, reached
             changed = {**extra, **{path: params[name] for name, path in paths.items()}}
             scale = learning_rate / rate
-            after = run.replay(descent.loop, snapshot, changed, descent.rate, scale, body=editable)
-            return {name: _value(after, path) for name, path in paths.items()}
+            after = run.replay(descent.loop, snapshot, changed, descent.rates, scale, body=editable)
+            return {name: stepped(name, path, params, after) for name, path in paths.items()}
 
         def grad(params: Any) -> Any:
             _ = body, reached
@@ -126,7 +131,8 @@ class Taken:
             if places:
                 return {name: _value(after, places[path]) for name, path in paths.items()}
             return {
-                name: (params[name] - _value(after, path)) / rate for name, path in paths.items()
+                name: (params[name] - stepped(name, path, params, after)) / rate
+                for name, path in paths.items()
             }
 
         return loss, step, grad

@@ -6,7 +6,7 @@ its other variables. Half the rate makes half the step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +26,7 @@ from gradcheck.script.state import (
     movement,
     numbers,
 )
-from gradcheck.script.words import may_be_loss
+from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.user.blocks import Array
 
 MOST_PARAMETERS = 400
@@ -45,6 +45,7 @@ class Step:
         paths: the paths of the parameters.
         changed: the paths of all numbers that an iteration changes.
         words: a description, where the step is not an iteration of a loop.
+        own: the rates of the parameters that have another one.
     """
 
     loop: int
@@ -52,6 +53,26 @@ class Step:
     paths: list[Path]
     changed: list[Path] = field(default_factory=list)
     words: str = ""
+    own: dict[Path, Rate] = field(default_factory=dict)
+
+    @property
+    def rates(self) -> Rate:
+        """All rates, to be scaled together."""
+        own = [part for one in self.own.values() for part in (one, *one.others)]
+        return replace(self.rate, others=(*self.rate.others, *dict.fromkeys(own)))
+
+    def at(self, snapshot: Snapshot, used: Mapping[int, float]) -> Step:
+        """Return the step of one iteration; `used` are the values of the rates at their marks."""
+        return replace(
+            self,
+            rate=self.rate.at(snapshot, used),
+            paths=[path for path in self.paths if snapshot.state.number(path) is not None],
+            own={path: rate.at(snapshot, used) for path, rate in self.own.items()},
+        )
+
+    def relative(self, path: Path) -> float:
+        """Return the rate of a parameter, relative to that of the step."""
+        return self.own.get(path, self.rate).value / self.rate.value
 
 
 def find_step(run: Run, number: int, given: float | None) -> Step | None:
@@ -67,11 +88,11 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     except Exception as error:
         passes.why = f"a replay raised {type(error).__name__}: {error}"
         return None
-    changed = _changed(snapshot, after)
+    changed = changed_numbers(snapshot, after)
     if not changed:
         passes.why = _ruined(after, leaves(after)) or IDLE
         return None
-    trial = _Trial(run, number, snapshot, after, changed)
+    trial = Trial(run, number, snapshot, after, changed)
     best = trial.rate(given)
     if best is None:
         no_rate = "no learning rate, and no update W -= ..., was found that moves nothing at 0"
@@ -90,7 +111,8 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     return None
 
 
-def _changed(snapshot: Snapshot, after: State) -> dict[Path, Array]:
+def changed_numbers(snapshot: Snapshot, after: State) -> dict[Path, Array]:
+    """Return the numbers that an iteration changes, as they are before it."""
     changed = {}
     repeated = {id(view) for _, view in views(leaves(snapshot.state).values())}
     for path, value in leaves(snapshot.state).items():
@@ -117,7 +139,7 @@ def plain(value: Array) -> Any:
 
 
 @dataclass
-class _Trial:
+class Trial:
     """An iteration of one loop, replayed with other rates and parameters."""
 
     run: Run
@@ -127,23 +149,28 @@ class _Trial:
     changed: dict[Path, Array]
 
     def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
-        """Return the rate that keeps the most numbers unchanged when set to 0, and their paths."""
+        """Return the rate that keeps the most numbers unchanged when set to 0, and their paths.
+
+        A schedule, whose steps are always the same, comes last.
+        """
         sites = self.run.marked.sites
         best = self._best(candidates(self.snapshot, self.run.all_names, sites), given)
-        if best is None:
-            self._replayed(None, 1.0)
-            best = self._best(uses(self.run.rates(), sites), given)
+        self._replayed(None, 1.0)
+        best = best or self._best(uses(self.run.rates(), sites), given)
         return best or self._increments(1.0 if given is None else given)
 
     def _best(self, rates: list[Rate], given: float | None) -> tuple[Rate, list[Path]] | None:
         best: tuple[Rate, list[Path]] | None = None
+        worth = (False, 0, 0)
         for rate in rates:
             if given is not None and not np.isclose(rate.value, given):
                 continue
             paths = self.frozen(rate, list(self.changed))
-            halved = self._halved(rate, paths)
-            if halved and (best is None or len(paths) > len(best[1])):
-                best = rate, paths
+            halved = self.halved(rate, paths)
+            named = sum(bool(ROLE.match(last_name(path))) for path in paths)
+            own_worth = (self.depends(paths), len(paths), named) if halved else worth
+            if own_worth > worth:
+                best, worth = (rate, paths), own_worth
                 if rate.path is not None and halved >= 2:
                     break
         return best
@@ -171,7 +198,7 @@ class _Trial:
         for rate in increments(self.run.marked.sites):
             left = [path for path in self.changed if path not in paths]
             more = self.frozen(rate, left)
-            if self._halved(rate, more):  # the step of a difference freezes, but does not scale
+            if self.halved(rate, more):  # the step of a difference freezes, but does not scale
                 marks += rate.marks
                 paths += more
         words = "" if value == 1.0 else f"{value:g}, as you say"
@@ -202,7 +229,7 @@ class _Trial:
             and alike(after.number(path), before[path])
         ]
 
-    def _halved(self, rate: Rate, paths: list[Path]) -> int:
+    def halved(self, rate: Rate, paths: list[Path]) -> int:
         """Count the numbers that move half as far at half the rate."""
         half = self._replayed(rate, 0.5) if paths else None
         if half is None:
@@ -270,31 +297,3 @@ class _Trial:
             size = np.abs(value) + 0.1 * (float(np.std(value)) or 1.0)
             moved[path] = np.asarray(value + NUDGE * size * rng.standard_normal(value.shape))
         return moved
-
-
-def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
-    """Return the parameters that another iteration moves, perhaps more than the first one."""
-    after = run.replayed(step.loop, snapshot)
-    if after is None:
-        return []
-    trial = _Trial(run, step.loop, snapshot, after, _changed(snapshot, after))
-    paths = trial.frozen(step.rate, list(trial.changed))
-    return trial.frozen(step.rate, paths, trial.nudged(paths))
-
-
-def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
-    """Return the parameters that an iteration updates by 0, though it moves others by them."""
-    after = run.replayed(step.loop, snapshot)
-    if after is None or not run.idle:
-        return []
-    still = [
-        path
-        for path in leaves(snapshot.state)
-        if label(path) in run.idle and path not in step.paths
-    ]
-    values = {path: numbers(snapshot.state.get(path)) for path in still}
-    trial = _Trial(run, step.loop, snapshot, after, values)
-    moved = trial.nudged(still)
-    return [
-        path for path in trial.frozen(step.rate, still, moved) if trial.moves(path, moved, step)
-    ]

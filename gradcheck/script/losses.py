@@ -130,7 +130,7 @@ class Point:
         """Return the loss with other values; the iteration is stopped once the loss is known."""
         seen = Seen(wanted=(loss.number, loss.count))
         changed = {**self.extra, **values}
-        self.run.replay(self.step.loop, self.snapshot, changed, self.step.rate, 0.0, seen)
+        self.run.replay(self.step.loop, self.snapshot, changed, self.step.rates, 0.0, seen)
         return loss.value(seen)
 
     def after(self, values: Mapping[Path, Any], seen: Seen | None = None) -> State:
@@ -142,7 +142,7 @@ class Point:
         changed = {**self.extra, **values}
         try:
             return self.run.replay(
-                self.step.loop, self.snapshot, changed, self.step.rate, 0.0, seen
+                self.step.loop, self.snapshot, changed, self.step.rates, 0.0, seen
             )
         except Exception:
             if not self.tolerant:

@@ -85,7 +85,8 @@ class Rate:
             before, put = holder.__defaults__, partial(setattr, holder, "__defaults__")
             new = (*before[:key], before[key] * scale, *before[key + 1 :])
         else:
-            before, put, new = {}, partial(_fill, marks), dict.fromkeys(self.marks, scale)
+            before, put = dict(marks), partial(_fill, marks)
+            new = {**marks, **dict.fromkeys(self.marks, scale)}
         put(new)
         try:
             yield

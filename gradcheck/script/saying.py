@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 
 from gradcheck.report.script import TakenApart
 from gradcheck.script.choice import Found
 from gradcheck.script.handover import Taken
+from gradcheck.script.loops import Step
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE
+from gradcheck.script.rates import Rate
 from gradcheck.script.state import label
 from gradcheck.script.taking import Taking
+from gradcheck.trace.record.graph import grouped
+from gradcheck.words import listed
 
 
 def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
@@ -21,10 +26,10 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         rate_words = "none is needed: the iteration raises"
     elif not taken.of_step:
         rate_words = "none is needed: the gradients are the variables named after the parameters"
+    elif step.own:
+        rate_words = f"{_of_each(step)}; the gradient is (old - new) / rate"
     elif rate.words:
-        is_phrase = "=" in rate.words or " " in rate.words
-        rate_words = rate.words if is_phrase else f"{rate.words} = {rate.value:g}"
-        rate_words += "; the gradient is (old - new) / rate"
+        rate_words = f"{_with_value(rate)}; the gradient is (old - new) / rate"
     else:
         rate_words = "none in the code: 1; the gradient is old - new"
     if taken.folded != 1.0:
@@ -42,6 +47,20 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         rate_words,
         bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
         tuple(notes),
+    )
+
+
+def _with_value(rate: Rate) -> str:
+    if not rate.words:
+        return "none (1)"
+    return rate.words if re.search("[= ]", rate.words) else f"{rate.words} = {rate.value:g}"
+
+
+def _of_each(step: Step) -> str:
+    """Describe the rates of a step that has several, with their parameters."""
+    of_each = grouped((_with_value(step.own.get(path, step.rate)), path) for path in step.paths)
+    return ", ".join(
+        f"{words} of {listed(list(map(label, paths)))}" for words, paths in of_each.items()
     )
 
 

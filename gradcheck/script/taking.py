@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from gradcheck.options import Wishes
 from gradcheck.script.bodies import may_report
 from gradcheck.script.choice import Found, choose, proportional
+from gradcheck.script.further import further_paths, idle_paths, reaching, with_own_rates
 from gradcheck.script.gradients import (
     are_equal,
     equal_gradients,
@@ -23,7 +24,7 @@ from gradcheck.script.gradients import (
     velocities,
 )
 from gradcheck.script.handover import Taken, names_of
-from gradcheck.script.loops import IDLE, Step, find_step, further_paths, idle_paths
+from gradcheck.script.loops import IDLE, Step, find_step
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.marks import ASSIGNED
 from gradcheck.script.reading import Script
@@ -106,7 +107,8 @@ class Taking:
             self.step.paths += [path for path in paths if not one.state.places([path]) & known]
         self.step.paths += idle_paths(self.run, self.step, snapshots[-1])
         if self.wishes.params is not None:
-            self.step.paths = self._wanted(self.wishes.params)
+            self._widen(snapshots[-1], self._wanted(self.step.changed))
+            self.step.paths = self._wanted_paths()
         most = max(map(len, more))
         likely = [one for one, paths in zip(snapshots, more, strict=True) if len(paths) == most]
         others = [one for one in snapshots if not any(one is other for other in likely)]
@@ -117,6 +119,9 @@ class Taking:
         for snapshot in order:
             try:
                 taken = self._at(snapshot)
+                if taken is not None and not any_taken and self.wishes.params is None:
+                    left = reaching(taken.point, taken.found.loss)
+                    taken = self._at(snapshot) if self._widen(snapshot, left) else taken
             except RefusedError as error:
                 if self.wishes.loss is None:
                     raise
@@ -152,18 +157,28 @@ class Taking:
     def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
         """Whether a parameter changes its shape: then the first iteration is the one to check."""
         assert self.step is not None
-        arrays = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
-        return any(len({one.shape for one in own if one is not None}) > 1 for own in arrays)
+        own = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
+        return any(len({one.shape for one in arrays if one is not None}) > 1 for arrays in own)
 
-    def _wanted(self, names: Sequence[str]) -> list[Path]:
+    def _wanted(self, paths: Sequence[Path]) -> list[Path]:
+        names = self.wishes.params or ()
+        return [path for path in paths if label(path) in names or last_name(path) in names]
+
+    def _wanted_paths(self) -> list[Path]:
         assert self.step is not None
-        paths = [
-            path for path in self.step.paths if label(path) in names or last_name(path) in names
-        ]
-        if not paths:
-            there = ", ".join(map(label, self.step.paths))
-            raise RefusedError(f"--params {','.join(names)}: the loop updates {there}")
-        return paths
+        if paths := self._wanted(self.step.paths):
+            return paths
+        there = ", ".join(map(label, self.step.paths))
+        raise RefusedError(
+            f"--params {','.join(self.wishes.params or ())}: the loop updates {there}"
+        )
+
+    def _widen(self, snapshot: Snapshot, left: Sequence[Path]) -> bool:
+        """Add those of `left` as parameters that have a learning rate of their own."""
+        assert self.step is not None
+        before = self.step
+        self.step = with_own_rates(self.run, before, snapshot, left)
+        return len(self.step.paths) > len(before.paths)
 
     def _at(self, snapshot: Snapshot) -> Taken | None:
         """Take one iteration apart; None if there is no loss in it.
@@ -185,13 +200,9 @@ class Taking:
 
     def _as_it_is(self, snapshot: Snapshot) -> Taken | None:
         assert self.step is not None
-        step = replace(
-            self.step,
-            paths=[path for path in self.step.paths if snapshot.state.number(path) is not None],
-        )
         try:
-            after = self.run.replay(step.loop, snapshot)
-            step.rate = step.rate.at(snapshot, self.run.rates())
+            after = self.run.replay(self.step.loop, snapshot)
+            step = self.step.at(snapshot, self.run.rates())
             extra = velocities(self.run, step, snapshot, after)
             point = Point(self.run, step, snapshot, extra)
             after = self.run.replay(step.loop, snapshot, extra)

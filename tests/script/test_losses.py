@@ -312,9 +312,11 @@ def test_a_row_that_was_taken_before_the_loop_is_still_one_of_its_table(outcome,
 
 
 @pytest.mark.parametrize(
-    ("update", "said"), [("b + 0.02 * gap.mean()", False), ("0.02 * gap.mean()", True)]
+    ("update", "ok"), [("b + 0.02 * gap.mean()", True), ("0.02 * gap.mean()", False)]
 )
-def test_a_parameter_that_is_overwritten_and_not_updated_is_named(outcome, update, said):
+def test_a_parameter_that_is_overwritten_and_not_updated_leaves_the_verdict_open(
+    outcome, update, ok
+):
     found = outcome(
         f"""
 b = 0.4
@@ -325,11 +327,9 @@ for turn in range(20):
     b = {update}
 """
     )
-    assert found.report.ok, str(found.report)
-    assert (
-        any("b reach the loss, and the loop overwrites" in one for one in found.script.notes)
-        == said
-    )
+    assert found.report.verdict == ("pass" if ok else "inconclusive")
+    assert ("b reach the loss, and the loop overwrites" in str(found.report)) != ok
+    assert "w        (3,)" in str(found.report)
 
 
 OVER_PASSES = """

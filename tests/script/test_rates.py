@@ -89,3 +89,63 @@ def test_a_gradient_that_no_pass_sets_back_is_no_velocity(outcome):
     assert outcome(ADDED_UP.replace("SIGN", "=")).report.ok
     shrinking = ADDED_UP.replace("dk SIGN", "dk = 0.9 * dk +").replace("db SIGN", "db = 0.9 * db +")
     assert outcome(shrinking).report.ok
+
+
+OWN_RATES = """
+t, w = t[:, 0], np.full(3, 0.2)
+b, slope, stretch = 0.4, 0.3, np.ones(3)
+rate_of_w, rate_of_b = 0.02, 0.05
+for turn in range(20):
+    gap = x @ (w * stretch) + b - slope * t
+    loss = np.mean(gap**2) / 2
+    w -= rate_of_w * stretch * (x.T @ gap) / len(x)
+    b -= UPDATE
+    slope -= 0.001
+    stretch += 0.1 * (np.abs(w) + 1 - stretch)
+"""
+
+
+@pytest.mark.parametrize(
+    ("update", "said", "codes"),
+    [
+        ("rate_of_b * gap.mean()", "rate_of_w = 0.02 of w, rate_of_b = 0.05 of b;", []),
+        ("0.07 * gap.mean()", "the 0.07 in line 13 of b, rate_of_w = 0.02 of w;", []),
+        ("gap.mean()", "rate_of_w = 0.02 of w, none (1) of b;", []),
+        ("rate_of_b * gap.sum()", "", ["GC101"]),
+        ("rate_of_b * -gap.mean()", "", ["GC106"]),
+    ],
+)
+def test_a_parameter_may_have_a_learning_rate_of_its_own(outcome, update, said, codes):
+    found = outcome(OWN_RATES.replace("UPDATE", update))
+    assert set(found.script.params) == {"w", "b"}  # no schedule, and no moving average
+    assert said in found.script.rate_words
+    assert [one.code for one in found.report.findings if one.severity == "error"] == codes
+
+
+def test_every_layer_may_have_a_learning_rate_of_its_own(outcome):
+    text = """
+class Layer:
+    def __init__(self, ins, outs, rate):
+        self.k, self.rate = np.random.default_rng(ins).normal(size=(ins, outs)), rate
+
+    def ahead(self, x):
+        self.x = x
+        return x @ self.k
+
+    def back(self, off):
+        down = off @ self.k.T
+        self.k -= self.rate * FACTORself.x.T @ off
+        return down
+
+
+first, second = Layer(3, 4, 0.01), Layer(4, 2, 0.03)
+for turn in range(9):
+    h = np.tanh(first.ahead(x))
+    gap = second.ahead(h) - t
+    loss = np.sum(gap**2) / 2
+    first.back(second.back(gap) * (1 - h**2))
+"""
+    found = outcome(text.replace("FACTOR", ""))
+    assert found.report.ok
+    assert found.script.params == ("first.k", "second.k")
+    assert not outcome(text.replace("FACTOR", "-")).report.ok

@@ -1,0 +1,153 @@
+"""Parameters of a step that its first iteration, or its learning rate, does not show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from gradcheck.script.loops import Step, Trial, changed_numbers, plain
+from gradcheck.script.losses import Loss, Point
+from gradcheck.script.rates import Rate, candidates, increments, uses
+from gradcheck.script.running import Run
+from gradcheck.script.state import Path, Snapshot, label, last_name, leaves, movement, numbers
+from gradcheck.script.words import ROLE, may_be_loss
+
+MOST_LEFT = 40
+"""Largest number of changed arrays for which a learning rate of their own is looked for."""
+
+FOLLOWING = 0.05
+"""Largest relative difference of a movement from that of a moving average."""
+
+
+def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
+    """Return the parameters that another iteration moves, perhaps more than the first one."""
+    after = run.replayed(step.loop, snapshot)
+    if after is None:
+        return []
+    trial = Trial(run, step.loop, snapshot, after, changed_numbers(snapshot, after))
+    paths = trial.frozen(step.rates, list(trial.changed))
+    return trial.frozen(step.rates, paths, trial.nudged(paths))
+
+
+def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
+    """Return the parameters that an iteration updates by 0, though it moves others by them."""
+    after = run.replayed(step.loop, snapshot)
+    if after is None or not run.idle:
+        return []
+    still = [
+        path
+        for path in leaves(snapshot.state)
+        if label(path) in run.idle and path not in step.paths
+    ]
+    values = {path: numbers(snapshot.state.get(path)) for path in still}
+    trial = Trial(run, step.loop, snapshot, after, values)
+    moved = trial.nudged(still)
+    return [
+        path for path in trial.frozen(step.rates, still, moved) if trial.moves(path, moved, step)
+    ]
+
+
+def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path]) -> Step:
+    """Return the step with those of `left` as parameters that a learning rate of their own moves.
+
+    Failing that, those named like parameters that an update without a rate moves: their rate is 1.
+    """
+    after = run.replayed(step.loop, snapshot)
+    if after is None or not left:
+        return step
+    changed = changed_numbers(snapshot, after)
+    trial = Trial(
+        run,
+        step.loop,
+        snapshot,
+        after,
+        {path: changed[path] for path in left if path in changed and path not in step.paths},
+    )
+    own: dict[Path, Rate] = {}
+    for rate in _possible(trial):
+        still = [
+            path
+            for path in trial.changed
+            if path not in own and (rate.words or ROLE.match(last_name(path)))
+        ]
+        found = [path for path in trial.frozen(rate, still) if trial.halved(rate, [path])]
+        for path in trial.staying(rate, found):
+            if _descends(trial, path, rate, step):
+                own[path] = rate
+    return replace(step, paths=[*step.paths, *own], own={**step.own, **own})
+
+
+def _possible(trial: Trial) -> Iterator[Rate]:
+    sites = trial.run.marked.sites
+    yield from candidates(trial.snapshot, trial.run.all_names, sites)
+    trial.run.replayed(trial.number, trial.snapshot)
+    yield from uses(trial.run.rates(), sites)
+    yield from increments(sites)
+
+
+def _descends(trial: Trial, path: Path, rate: Rate, step: Step) -> bool:
+    """Whether a movement may be that of a gradient: no constant, and no moving average.
+
+    A moving average follows by its rate times its own distance from something else; so does a bias
+    under a squared error.
+    """
+    usual = movement(trial.after, trial.snapshot.state, path)
+    own = trial.nudged([path])[path]
+    alone = trial.run.replayed(trial.number, trial.snapshot, {path: plain(own)})
+    others = {one: numbers(trial.snapshot.state.get(one)) for one in step.paths}
+    together = replace(trial, changed={**others, **trial.changed}).nudged([*others, path])
+    values = {one: plain(value) for one, value in together.items()}
+    all_moved = trial.run.replayed(trial.number, trial.snapshot, values)
+    if usual is None or alone is None or all_moved is None:
+        return False
+    there, with_others = alone.number(path), all_moved.number(path)
+    if there is None or with_others is None:
+        return False
+    if there.shape != own.shape or with_others.shape != own.shape:
+        return usual.shape != own.shape  # an update of a wrong shape
+    size = 1e-6 * float(np.max(np.abs(usual), initial=0.0))
+    is_constant = np.max(np.abs(with_others - together[path] - usual), initial=0.0) <= size
+    nudge = rate.value * (own - trial.changed[path])
+    follows = np.max(np.abs(there - own - usual + nudge)) <= FOLLOWING * np.max(np.abs(nudge))
+    if is_constant or not follows:
+        return not is_constant
+    followed = trial.changed[path] + usual / rate.value
+    return bool(ROLE.match(last_name(path))) and not any(
+        one != path and np.shape(value) == followed.shape and np.allclose(numbers(value), followed)
+        for one, value in leaves(trial.after).items()
+    )
+
+
+def reaching(point: Point, loss: Loss) -> list[Path]:
+    """Return what an iteration changes, is no parameter of the step, and reaches the loss."""
+    step = point.step
+    left = [
+        path for path in step.changed if path not in step.paths and not may_be_loss(last_name(path))
+    ]
+    return [path for path in left[:MOST_LEFT] if reaches(point, loss, path)]
+
+
+def reaches(point: Point, loss: Loss, path: Path) -> bool:
+    """Whether the loss depends on the number at a path."""
+    array = numbers(point.snapshot.state.get(path))
+    moved = array + 1e-3 * (np.abs(array) + 0.1)
+    try:
+        return bool(point.value(loss, {path: moved}) != point.value(loss, {}))
+    except Exception:
+        return False
+
+
+def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
+    """Return arrays named like parameters that reach the loss and are never updated.
+
+    The first ones are left alone by the loop, the others overwritten, as in `b = rate * db`.
+    """
+    idle: list[Path] = []
+    overwritten: list[Path] = []
+    for path in leaves(point.snapshot.state):
+        is_named = path not in point.step.paths and ROLE.match(last_name(path))
+        if is_named and reaches(point, loss, path):
+            (overwritten if path in point.step.changed else idle).append(path)
+    return idle, overwritten
