@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.script.inferred import SQUARES
+from gradcheck.script.inferred import BINARY, SQUARES
 from gradcheck.script.losses import Loss
 from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED
 from gradcheck.script.words import ELSEWHERE, RefusedError
@@ -46,9 +46,12 @@ class Found:
 
 
 def _fit(loss: Loss) -> tuple[Any, ...]:
-    """Sort key: how well an inferred loss fits the gradient."""
-    off = abs(np.log(loss.middle)) if loss.middle > 0 else np.inf
-    return loss.agreeing, loss.common is not None, loss.alike, -round(off, 2)
+    """Sort key: how well an inferred loss fits the gradient; if none does, the usual one leads."""
+    off = round(abs(np.log(loss.middle)), 2) if loss.middle > 0 else np.inf
+    if loss.agreeing or loss.common is not None:
+        return loss.agreeing, loss.common is not None, loss.alike, -off
+    usual = loss.family is not None and loss.family.term != BINARY
+    return 0, False, loss.alike, usual, off == 0
 
 
 def _fits_better(loss: Loss, others: Sequence[Loss]) -> bool:

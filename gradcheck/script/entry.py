@@ -26,12 +26,12 @@ from gradcheck.script.playground import Playground, in_process
 from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import read_script
 from gradcheck.script.refusals import loops_tried, no_loop, places
-from gradcheck.script.saying import described
-from gradcheck.script.state import label
+from gradcheck.script.saying import described, left_out
 from gradcheck.script.taking import Taking
 from gradcheck.script.verdicts import (
     UNEXPLAINED_FACTOR,
     causes,
+    differ,
     fits,
     of_the_factor,
     other_counts,
@@ -56,11 +56,6 @@ CONFIRMING_SECONDS = 2.0
 EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
 
-NEVER_UPDATED = "{} reach the loss, and the loop never updates them"
-OVERWRITTEN = (
-    "{} reach the loss, and the loop overwrites them where it should update them: their old values "
-    "are lost, and no step says what their gradients are"
-)
 
 DESCENDED = "the updates descend {}, times {:.4g}"
 MOST_TRIED = 3
@@ -153,11 +148,8 @@ class _Work:
         else:
             taken, self._others = taking.taken()
         if taking.step is not None:
-            idle, overwritten = not_updated(taken.point, taken.found.loss)
-            if idle:
-                notes.append(NEVER_UPDATED.format(", ".join(map(label, idle))))
-            if overwritten:
-                self._unchecked = OVERWRITTEN.format(", ".join(map(label, overwritten)))
+            more, self._unchecked = left_out(*not_updated(taken.point, taken.found.loss))
+            notes += more
         return taken, described(taking, taken, notes)
 
     def _run(self, taking: Taking, playground: Playground) -> Exception | None:
@@ -209,6 +201,9 @@ class _Work:
         if report.up_to and other_counts(common, other.found.loss.common):
             self.more_notes = ["the common factor of the gradients differs between iterations"]
             return self._as_it_is
+        factors = self._factor, other.found.loss.common or self._factor
+        if report.ok and taken.found.loss.family and self._factor != 1.0 and differ(*factors):
+            return undecided(self._as_it_is, words)
         confirming = {**overrides, "budget": CONFIRMING_SECONDS}
         again = self._rated(other, report, confirming)
         if again.verdict == "fail":
@@ -244,12 +239,9 @@ class _Work:
             if again.ok:  # the report mentions the weight decay in a note
                 return again
         again = self._with_a_factor(taken, report, overrides)
-        watched = not (loss.strong or self.wishes.loss) and causes(again) == {"GC999"}
-        if (
-            again.verdict == "fail"
-            and (loss.family or watched)
-            and not fits(again, loss.has_constant)
-        ):
+        watched = not loss.strong and causes(again) == {"GC999"}
+        in_doubt = not self.wishes.loss and (loss.family or watched)
+        if again.verdict == "fail" and in_doubt and not fits(again, loss.has_constant):
             return undecided(again, loss.words)
         return again
 

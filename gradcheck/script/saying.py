@@ -12,7 +12,7 @@ from gradcheck.script.handover import Taken
 from gradcheck.script.loops import Step
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE
 from gradcheck.script.rates import Rate
-from gradcheck.script.state import label
+from gradcheck.script.state import Path, label
 from gradcheck.script.taking import Taking
 from gradcheck.trace.record.graph import grouped
 from gradcheck.words import listed
@@ -62,6 +62,17 @@ def _of_each(step: Step) -> str:
     return ", ".join(
         f"{words} of {listed(list(map(label, paths)))}" for words, paths in of_each.items()
     )
+
+
+def left_out(idle: Sequence[Path], overwritten: Sequence[Path]) -> tuple[list[str], str]:
+    """Return a note on parameters that are never updated, and why others cannot be checked."""
+    notes = [f"{', '.join(map(label, idle))} reach the loss, and the loop never updates them"]
+    unchecked = (
+        f"{', '.join(map(label, overwritten))} reach the loss, and the loop overwrites them where "
+        "it should update them: their old values are lost, and no step says what their gradients "
+        "are"
+    )
+    return notes if idle else [], unchecked if overwritten else ""
 
 
 def loss_words(found: Found) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gradcheck.arrays import one_factor
 from gradcheck.report.model import Report
 from gradcheck.script.losses import CLOSE
+from gradcheck.user.calls import place
 
 UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 """Findings of a factor that no rule explains; such a factor may be one of the learning rate.
@@ -37,6 +39,9 @@ def undecided(report: Report, loss: str) -> Report:
         f"no line says what the loss is, and the updates do not descend {loss}, whatever its "
         "factor; --loss NAME|LINE says which it is"
     )
+    first = next((one for one in report.errors if one.code != "GC999"), None)
+    if first is not None and first.location is not None:
+        why += f"; if they should: {first.message} ({place(first.location)})"
     return replace(
         report, verdict="inconclusive", blocks=blocks, findings=(), layers=(), could_not_check=why
     )
@@ -55,6 +60,11 @@ def other_counts(one: float | None, other: float | None) -> bool:
     counts = [max(factor, 1 / factor) for factor in (one or 1.0, other or 1.0)]
     near = all(abs(count - round(count)) < CLOSE * count for count in counts)
     return near and round(counts[0]) != round(counts[1])
+
+
+def differ(one: float, other: float) -> bool:
+    """Whether two factors differ, and not only as batch sizes do."""
+    return one_factor((one, other), CLOSE) is None and not other_counts(one, other)
 
 
 def causes(report: Report) -> set[str]:

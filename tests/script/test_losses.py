@@ -542,3 +542,30 @@ def test_losses_of_a_single_output_are_told_apart_by_their_values(outcome, error
     found = outcome(DATA + SIGMOID_OUTPUT.replace("ERROR", error))
     assert found.script.loss == "total_error"
     assert [one.code for one in found.report.findings if one.severity == "error"] == found_codes
+
+
+UNWRITTEN = """
+v, want = np.full((3, 1), 0.3), np.array([[0.2], [0.7], [0.4], [0.9], [0.1], [0.6]])
+for turn in range(3):
+    for row, wish in zip(x[:6], want):
+        p = 1 / (1 + np.exp(-(row[None] @ v)))
+        gap = p - wish
+        v -= 0.1 * row[:, None] @ (gap * SLOPE)
+"""
+
+
+@pytest.mark.parametrize(
+    ("slope", "verdict"),
+    [("p * (1 - p)", "pass"), ("1", "pass"), ("p * (1 + p)", "inconclusive")],
+)
+def test_a_factor_that_differs_from_iteration_to_iteration_is_no_constant(outcome, slope, verdict):
+    found = outcome(DATA + UNWRITTEN.replace("SLOPE", slope))
+    assert found.report.verdict == verdict
+
+
+def test_where_no_loss_fits_the_usual_one_says_what_would_be_wrong(outcome):
+    text = UNWRITTEN.replace("np.full((3, 1), 0.3)", "np.full((3, 2), 0.3) * [1, -2]")
+    found = outcome(DATA + text.replace("SLOPE", "p * (1 + p)"))
+    assert found.report.verdict == "inconclusive"
+    assert "half the sum of squares" in str(found.report)
+    assert "`1 - p` belongs here, and not `1 + p`" in str(found.report)
