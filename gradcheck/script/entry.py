@@ -34,6 +34,7 @@ from gradcheck.script.verdicts import (
     differ,
     fits,
     of_the_factor,
+    of_the_update,
     other_counts,
     undecided,
 )
@@ -238,6 +239,10 @@ class _Work:
             again = taken.case(of_step=True).check(**overrides)
             if again.ok:  # the report mentions the weight decay in a note
                 return again
+        if taken.added:
+            itself = replace(taken, added=frozenset()).case()
+            undiagnosed = itself.check(**{**overrides, "diagnose": False})
+            report = of_the_update(report, undiagnosed, taken.line_of_update())
         again = self._with_a_factor(taken, report, overrides)
         watched = not loss.strong and causes(again) == {"GC999"}
         in_doubt = not self.wishes.loss and (loss.family or watched)

@@ -36,6 +36,8 @@ ADAPTIVE, EXACT = 0.05, 1e-6
 The second is the largest relative error of what is only added up.
 """
 
+AGAINST = -0.5
+"""Largest cosine between what a step implies and a gradient that it adds, and does not subtract."""
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
 """Names for the gradient of the only parameter."""
@@ -75,6 +77,36 @@ def source_of(implied: Gradients, named: Gradients, remembers: bool) -> tuple[fl
         return 1.0, not factors
     folded = float(np.median(factors))
     return (folded if abs(folded - 1) > CLOSE else 1.0), True
+
+
+def opposed(point: Point, names: Mapping[Path, Path], first: Snapshot) -> frozenset[Path]:
+    """Return the parameters that a step moves along the gradients at `names`, and not against them.
+
+    As its memory may say so in one iteration, the `first` one has to agree.
+    """
+    against: list[set[Path]] = []
+    for snapshot in (point.snapshot, first):
+        there = replace(point, snapshot=snapshot)
+        try:
+            after = point.run.replay(point.step.loop, snapshot, point.extra)
+            implied = implied_gradients(there, after)
+        except Exception:
+            return frozenset()
+        pairs = {path: (step, after.number(names[path])) for path, step in implied.items()}
+        against += [{path for path, pair in pairs.items() if _cosine(*pair) < AGAINST}]
+    return frozenset(set.intersection(*against))
+
+
+def negated(gradients: Gradients, added: Set[Path]) -> Gradients:
+    """Return the gradients, those that a step adds with the other sign."""
+    return {path: -value if path in added else value for path, value in gradients.items()}
+
+
+def _cosine(one: Array, other: Array | None) -> float:
+    if other is None or one.shape != other.shape:
+        return 0.0
+    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(np.vdot(one, other).real) / size if size else 0.0
 
 
 def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[Path, Any]:

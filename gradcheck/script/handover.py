@@ -11,9 +11,12 @@ import numpy as np
 
 from gradcheck.casefiles import Case, StepCase
 from gradcheck.script.choice import Found
+from gradcheck.script.gradients import negated
 from gradcheck.script.losses import Point
-from gradcheck.script.state import Path, State, bare, leaves
+from gradcheck.script.marks import INCREMENT
+from gradcheck.script.state import Path, State, bare, label, leaves
 from gradcheck.user.blocks import path_name
+from gradcheck.user.calls import Location
 
 
 def names_of(paths: Sequence[Path]) -> dict[str, Path]:
@@ -41,6 +44,7 @@ class Taken:
         of_step: whether the gradients come from the step; else from the script's variables.
         both: whether step and variables hold the same gradients.
         folded: the factor of the gradient in the first step of a momentum.
+        added: the parameters whose gradients the step adds: these are negatives.
     """
 
     point: Point
@@ -51,6 +55,7 @@ class Taken:
     of_step: bool
     both: bool = False
     folded: float = 1.0
+    added: frozenset[Path] = frozenset()
 
     @property
     def is_complex(self) -> bool:
@@ -66,6 +71,13 @@ class Taken:
         if of_step and not self.is_complex:
             return StepCase(step, params, loss=loss, learning_rate=self.rate)
         return Case(loss, params, grad)
+
+    def line_of_update(self) -> Location | None:
+        """Return the line of the script that adds a gradient; None if it is not known."""
+        run, names = self.point.run, set(map(label, self.added))
+        sites = run.marked.sites
+        own = [one for one in sites if one.kind == INCREMENT and one.name in names and not one.file]
+        return Location(str(run.script.path), own[0].line) if own else None
 
     def rescaled(self, factor: float) -> Taken:
         """The same with an inferred loss times a factor."""
@@ -129,7 +141,9 @@ class Taken:
             start = {path: params[name] for name, path in paths.items()}
             after = run.replay(descent.loop, snapshot, {**extra, **start}, body=editable)
             if places:
-                return {name: _value(after, places[path]) for name, path in paths.items()}
+                values = {path: _value(after, places[path]) for path in paths.values()}
+                signed = negated(values, self.added)
+                return {name: signed[path] for name, path in paths.items()}
             return {
                 name: (params[name] - stepped(name, path, params, after)) / rate
                 for name, path in paths.items()

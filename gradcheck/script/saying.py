@@ -26,6 +26,9 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         rate_words = "none is needed: the iteration raises"
     elif not taken.of_step:
         rate_words = "none is needed: the gradients are the variables named after the parameters"
+        if taken.added:
+            rate_words += f", with the other sign for {listed(list(map(label, taken.added)))}: the "
+            rate_words += "update adds them"
     elif step.own:
         rate_words = f"{_of_each(step)}; the gradient is (old - new) / rate"
     elif rate.words:

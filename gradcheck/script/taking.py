@@ -18,7 +18,9 @@ from gradcheck.script.gradients import (
     implied_gradients,
     is_of_other_data,
     named_gradients,
+    negated,
     never_set_back,
+    opposed,
     point_fit,
     source_of,
     velocities,
@@ -211,7 +213,8 @@ class Taking:
             named = {path: after.number(place) for path, place in names.items()}
             stored = {path: value for path, value in named.items() if value is not None}
             folded, of_step = source_of(implied, stored, bool(extra))
-            source = implied if of_step else stored
+            added = frozenset() if of_step else opposed(point, names, self.run.first(snapshot))
+            source = implied if of_step else negated(stored, added)
             losses = candidates(point, {path: value / folded for path, value in source.items()})
         except Exception:
             return None
@@ -239,7 +242,7 @@ class Taking:
         if summed:  # it belongs to what the step implies, and is wrong from the second pass on
             left = {path: value for path, value in extra.items() if path not in summed}
             point, names, of_step, both = replace(point, extra=left), {}, True, False
-        return Taken(point, names_of(paths), found, rate, names, of_step, both, folded)
+        return Taken(point, names_of(paths), found, rate, names, of_step, both, folded, added)
 
     def _of_its_data(
         self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients

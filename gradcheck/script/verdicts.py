@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradcheck.arrays import one_factor
+from gradcheck.finding import Finding
 from gradcheck.report.model import Report
 from gradcheck.script.losses import CLOSE
-from gradcheck.user.calls import place
+from gradcheck.user.calls import Location, place
+from gradcheck.words import gradient_of
 
 UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 """Findings of a factor that no rule explains; such a factor may be one of the learning rate.
@@ -60,6 +62,20 @@ def other_counts(one: float | None, other: float | None) -> bool:
     counts = [max(factor, 1 / factor) for factor in (one or 1.0, other or 1.0)]
     near = all(abs(count - round(count)) < CLOSE * count for count in counts)
     return near and round(counts[0]) != round(counts[1])
+
+
+def of_the_update(report: Report, itself: Report, line: Location | None) -> Report:
+    """Return the report on an update of the wrong sign, if the gradients are right in `itself`."""
+    right = {block.name for block in itself.blocks if block.verdict == "ok"}
+    wrong = tuple(block.name for block in report.blocks if block.failed)
+    sign = next((one for one in report.errors if one.code == "GC106"), None)
+    if sign is None or not right.issuperset(wrong):
+        return report
+    message = f"the update adds {gradient_of(wrong)}, and so climbs the loss"
+    fix = "subtract it in the update"
+    finding = Finding(sign.code, sign.rule, wrong, message, (), fix, location=line)
+    notes = [one for one in report.findings if one.severity != "error"]
+    return replace(report, findings=(finding, *notes), layers=(), backward=())
 
 
 def differ(one: float, other: float) -> bool:

@@ -149,3 +149,33 @@ for turn in range(9):
     assert found.report.ok
     assert found.script.params == ("first.k", "second.k")
     assert not outcome(text.replace("FACTOR", "-")).report.ok
+
+
+REMEMBERED = """
+w, b = np.full((3, 2), 0.2), np.zeros(2)
+along_w, along_b = np.zeros((3, 2)), np.zeros(2)
+for turn in range(20):
+    gap = GAP
+    loss = np.sum(gap**2) / 2
+    dw, db = x.T @ gap, gap.sum(axis=0)
+    along_w = 0.9 * along_w + 0.01 * dw + 0.001 * w * np.abs(dw)
+    along_b = 0.9 * along_b + 0.01 * db
+    w = w SIGN along_w
+    b = b + along_b
+"""
+
+
+@pytest.mark.parametrize(
+    ("gap", "sign", "wrong"),
+    [
+        ("t - x @ w - b", "+", None),
+        ("t - x @ w - b", "-", "the gradient of w is the negative"),
+        ("x @ w + b - t", "+", "the update adds the gradients of w and b"),
+        ("x @ w + b - t", "-", "the update adds the gradient of b"),
+    ],
+)
+def test_gradients_that_a_step_with_a_memory_adds_are_negatives(outcome, gap, sign, wrong):
+    found = outcome(REMEMBERED.replace("GAP", gap).replace("SIGN", sign))
+    errors = [one for one in found.report.findings if one.severity == "error"]
+    assert [one.code for one in errors] == (["GC106"] if wrong else [])
+    assert not wrong or wrong in errors[0].message
