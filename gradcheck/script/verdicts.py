@@ -9,7 +9,7 @@ from gradcheck.finding import Finding
 from gradcheck.report.model import Report
 from gradcheck.script.losses import CLOSE
 from gradcheck.user.calls import Location, place
-from gradcheck.words import gradient_of
+from gradcheck.words import gradient_of, verb
 
 UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 """Findings of a factor that no rule explains; such a factor may be one of the learning rate.
@@ -71,8 +71,9 @@ def of_the_update(report: Report, itself: Report, line: Location | None) -> Repo
     sign = next((one for one in report.errors if one.code == "GC106"), None)
     if sign is None or not right.issuperset(wrong):
         return report
-    message = f"the update adds {gradient_of(wrong)}, and so climbs the loss"
-    fix = "subtract it in the update"
+    them = verb(wrong, "it", "them")
+    message = f"{gradient_of(wrong)} right, but the update adds {them}, and climbs the loss"
+    fix = f"subtract {them} in the update"
     finding = Finding(sign.code, sign.rule, wrong, message, (), fix, location=line)
     notes = [one for one in report.findings if one.severity != "error"]
     return replace(report, findings=(finding, *notes), layers=(), backward=())

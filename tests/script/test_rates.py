@@ -170,8 +170,8 @@ for turn in range(20):
     [
         ("t - x @ w - b", "+", None),
         ("t - x @ w - b", "-", "the gradient of w is the negative"),
-        ("x @ w + b - t", "+", "the update adds the gradients of w and b"),
-        ("x @ w + b - t", "-", "the update adds the gradient of b"),
+        ("x @ w + b - t", "+", "the gradients of w and b are right, but the update adds them"),
+        ("x @ w + b - t", "-", "the gradient of b is right, but the update adds it"),
     ],
 )
 def test_gradients_that_a_step_with_a_memory_adds_are_negatives(outcome, gap, sign, wrong):
