@@ -135,7 +135,7 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """Yield a whole expression times a slope, a square matrix, or a value."""
+    """Yield a whole expression times a slope, a square matrix, or a value; a term times a slope."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -144,6 +144,11 @@ def missing_factor(context: Context) -> Iterator[Edit]:
     ]
     slopes = list(dict.fromkeys(slopes))[:MOST_SLOPES]
     written = list(dict.fromkeys(_written_slopes(context)))
+    for sum_ in (one for one in context.all_of(ast.BinOp) if isinstance(one.op, ast.Add | ast.Sub)):
+        for term in (sum_.left, sum_.right):
+            for factor in () if isinstance(term, ast.Constant) else written:
+                text = f"{factor} * {grouped(context.source(term), term, '*')}"
+                yield context.replaced(term, text, 5.5)
     for node in context.wholes():
         target, text = target_value(context, node), grouped(context.source(node), node)
         if target is None or target.kind not in ("array", "float"):

@@ -15,14 +15,11 @@ from gradcheck.mending.task import Task
 from gradcheck.mending.together import Changes
 from gradcheck.mending.variants import Candidate, Program
 
-JUDGED = 24
-"""The maximum number of edits that are right with the user's data alone, and put last."""
-
 
 class Proving:
     """Judges programs elsewhere, for at most `seconds` each.
 
-    The user's own functions, which `start` has, are measured there before the first of them.
+    `start` has the user's own functions.
     """
 
     def __init__(
@@ -44,7 +41,7 @@ class Proving:
         Raises:
             TooSlowError: that took too long.
         """
-        self._prepare(program)
+        self.prepare(program)
         most = at_most(self._seconds)
         with program.running(program.code_of(candidate)), most:
             error = self._judge.proved()
@@ -62,25 +59,25 @@ class Proving:
         helpful: Sequence[tuple[Edit, Progress]],
         has_time: Callable[[], bool],
     ) -> tuple[list[Edit], list[Edit]]:
-        """Return the leading edits, and apart those that are right with the user's data alone.
+        """Return the leading edits, and apart those that seem right with the user's data alone.
 
         Of edits that make the same blocks right, the others are not judged once one holds.
         """
         lasting, passing = list[tuple[Edit, Progress]](), list[tuple[Edit, Progress]]()
         settled = set[Standing]()
         for edit, progress in sorted(helpful, key=lambda pair: pair[0].weight):
-            is_asked = progress.right not in settled and len(passing) < JUDGED
-            if is_asked and has_time() and not self._lasts(program, edit):
-                passing.append((edit, progress))
-            else:
+            is_settled = progress.right in settled
+            if is_settled or (has_time() and self._lasts(program, edit)):
                 lasting.append((edit, progress))
                 settled.add(progress.right)
+            else:
+                passing.append((edit, progress))
         return Changes.leading(lasting), Changes.leading(passing)
 
     def _lasts(self, program: Program, edit: Edit) -> bool:
         """True if the blocks that are right with an edit are right with other data and sizes."""
         lasts = False
-        self._prepare(program)
+        self.prepare(program)
         most = at_most(self._seconds)
         with suppress(TooSlowError), program.running(program.code_of((edit,))), most:
             lasts = self._judge.lasts(self._judge.right_blocks())
@@ -88,7 +85,8 @@ class Proving:
         program.restore()
         return lasts
 
-    def _prepare(self, program: Program) -> None:
+    def prepare(self, program: Program) -> None:
+        """Measure the user's own functions elsewhere, once."""
         if self._data is None:
             return
         self._surroundings.restore()

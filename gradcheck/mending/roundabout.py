@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+ABSOLUTE = ("abs", "np.abs", "numpy.abs", "np.absolute")
+
 
 @cache
 def is_roundabout(text: str) -> bool:
@@ -15,7 +17,9 @@ def is_roundabout(text: str) -> bool:
         over, under = Counter(_factors(node)), Counter(_factors(node, False))
         if over & under or any(count > 1 and ")" in one for one, count in (over + under).items()):
             return True
-        terms = list(_terms(node))
+        if any(f"{name}({one})" in over for one in under for name in ABSOLUTE):  # a sign
+            return True
+        terms = list(terms_of(node))
         constants = sum(isinstance(term, ast.Constant) for term in terms)
         twice = len(terms) > len(set(map(ast.unparse, terms)))
         if len(terms) > 1 and (constants > 1 or twice or _add_up(terms)):
@@ -52,10 +56,10 @@ def _factors(node: ast.AST, over: bool = True) -> Iterator[str]:
             yield ast.unparse(node)
 
 
-def _terms(node: ast.AST) -> Iterator[ast.AST]:
+def terms_of(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the terms of a sum or difference."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-        yield from _terms(node.left)
-        yield from _terms(node.right)
+        yield from terms_of(node.left)
+        yield from terms_of(node.right)
     else:
         yield node

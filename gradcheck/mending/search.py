@@ -38,10 +38,10 @@ DEEPEN = 0.4
 """The share of the remaining allowance after which an edit that helps is followed at once."""
 
 LISTED, LISTED_PLAINER, LISTED_SINGLE, LISTED_CERTAIN = 0.03, 0.15, 0.4, 0.6
-"""The shares of the allowance that are spent on plainer patches after the first one.
+"""The shares of the allowance spent on plainer patches after the first, or on other sizes."""
 
-The last is spent on those that are right with other sizes.
-"""
+JUDGING = 0.1
+"""The share of the remaining allowance in which the edits that help are tried elsewhere."""
 
 FASTEST, SLOWEST = 0.2, 2.0
 """The minimum and maximum seconds of computing in which a candidate makes its gradient once."""
@@ -153,7 +153,8 @@ class Search:
 
         What makes blocks right with the user's data alone comes last, or not at all.
         """
-        last, until = self._last, self._spent() + LISTED * (self._last - self._spent())
+        self._proving.prepare(program)
+        last, until = self._last, self._spent() + JUDGING * (self._last - self._spent())
         lasting, passing = self._proving.judged(program, helpful, lambda: self._spent() < until)
         likely = lasting if only_lasting else [*lasting, *passing]
         right = {edit: progress.right for edit, progress in helpful}

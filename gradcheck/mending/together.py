@@ -59,15 +59,13 @@ def in_place_of(
     first: Edit, others: Sequence[Edit], found: Sequence[Candidate]
 ) -> Iterator[Candidate]:
     """Yield what was found after a first edit, with others of the same effect in its place."""
+    rests = []
     for edits in found:
         after = [moved_before(first, one) for one in edits[1:]] if edits[0] == first else []
-        if after and None not in after:
-            rest = [one for one in after if one is not None]
-            yield from (
-                (other, *rest)
-                for other in others[:MOST]
-                if all(are_apart(other, one) for one in rest)
-            )
+        rests += [tuple(filter(None, after))] if after and None not in after else []
+    for other, rest in product(others[:MOST], rests):
+        if all(are_apart(other, one) for one in rest):
+            yield (other, *rest)
 
 
 def moved_before(first: Edit, edit: Edit) -> Edit | None:
