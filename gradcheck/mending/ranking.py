@@ -128,22 +128,6 @@ def _odd(node: ast.AST, made: Set[str]) -> str:
             return "what takes back what it does"
         case ast.BinOp(_, ast.Div(), ast.Constant(value)):
             return f"/ {value!r}"
-        case ast.AugAssign(target, ast.Add() | ast.Sub(), value) if any(
-            ast.unparse(target) == ast.unparse(term) for term in terms_of(value)
-        ):  # people write `a = b` for `a += b - a`
-            return "a sum less itself"
-        case ast.BinOp(ast.Call(called), ast.Add() | ast.Sub()) if ast.unparse(called).endswith(
-            ("zeros", "zeros_like")
-        ):
-            return "zeros that change nothing"
-        case ast.BinOp(ast.BinOp(ast.Constant(1), ast.Div()), ast.Pow()):  # `1 / a**2`
-            return "the power of a quotient"
-        case ast.BinOp(ast.BinOp(base, ast.Pow()), ast.Mult(), other) | ast.BinOp(
-            other, ast.Mult(), ast.BinOp(base, ast.Pow())
-        ) if _are_same(base, other):
-            return "a power times its base"
-        case ast.BinOp(_, ast.Mult(), ast.BinOp(_, ast.Mult())):
-            return "a product in brackets"
         case ast.BinOp(left, ast.Div(), right) if _divides_by(left, right):  # as `a / b**2`
             return f"/ {ast.unparse(right)} twice"
         case ast.BinOp(ast.Subscript(ast.Attribute(attr="shape")), _, ast.Constant()):
@@ -182,6 +166,27 @@ def _odd(node: ast.AST, made: Set[str]) -> str:
             ast.Name(sized), "shape" | "size"
         ) if sized in made:
             return f"size of {sized}"
+    return _odd_operation(node)
+
+
+def _odd_operation(node: ast.AST) -> str:
+    match node:
+        case ast.AugAssign(target, ast.Add() | ast.Sub(), value) if any(
+            ast.unparse(target) == ast.unparse(term) for term in terms_of(value)
+        ):  # people write `a = b` for `a += b - a`
+            return "a sum less itself"
+        case ast.BinOp(ast.Call(called), ast.Add() | ast.Sub()) if ast.unparse(called).endswith(
+            ("zeros", "zeros_like")
+        ):
+            return "zeros that change nothing"
+        case ast.BinOp(ast.BinOp(ast.Constant(1), ast.Div()), ast.Pow()):  # `1 / a**2`
+            return "the power of a quotient"
+        case ast.BinOp(ast.BinOp(base, ast.Pow()), ast.Mult(), other) | ast.BinOp(
+            other, ast.Mult(), ast.BinOp(base, ast.Pow())
+        ) if _are_same(base, other):
+            return "a power times its base"
+        case ast.BinOp(_, ast.Mult(), ast.BinOp(_, ast.Mult())):
+            return "a product in brackets"
     return ""
 
 
