@@ -120,7 +120,10 @@ def _chain(node: ast.expr) -> list[ast.expr]:
 def signs(context: Context) -> Iterator[Edit]:
     """Yield edits of the sign of an expression or operand, or the order of a difference."""
     for whole in context.wholes():
-        yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
+        text = f"-{grouped(context.source(whole), whole)}"
+        if isinstance(whole, ast.UnaryOp) and isinstance(whole.op, ast.USub):
+            text = context.source(whole.operand)
+        yield context.replaced(whole, text, 4.0)
     for node, far in _operands(context):
         match context.parents.get(node):
             case ast.BinOp(_, ast.Add() | ast.Sub() as op, last) as sum_ if last is node:

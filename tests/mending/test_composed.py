@@ -68,6 +68,8 @@ def test_a_factor_that_nobody_knows_is_left_out():
         "sign(n) * sign(n)",
         "1 - n - (1 - m)",
         "np.abs(n) / n",
+        "2 * n + n",
+        "-(-n)",
         "n**2 + n * (1 - n)",
     ],
 )
