@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
 from gradcheck.mending.source import Definition, Piece, apply, offsets, span
-from gradcheck.mending.written import quoted_as_in
+from gradcheck.mending.written import continues, quoted_as_in
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -167,7 +167,8 @@ class Context:
         after = self.text[edit.end : max(last, edit.end)].decode()
         bare, bracketed = (f"({before}{text}{after})" for text in (by, f"({by})"))
         try:
-            needs_none = ast.dump(ast.parse(bare)) == ast.dump(ast.parse(bracketed))
+            is_same = ast.dump(ast.parse(bare)) == ast.dump(ast.parse(bracketed))
+            needs_none = is_same or continues(self.parents.get(node), node, by)
         except SyntaxError:  # `1.T`
             needs_none = False
         text, words = by if needs_none else f"({by})", f"{self.source(node)}  ->  {by}"

@@ -65,6 +65,11 @@ def parts_of(
                 for branch, is_chosen in zip(branches, (True, False), strict=False):
                     chosen = [np.where(one == is_chosen, value, np.nan) for one, value in pairs]
                     yield from parts_of(context, branch, moments, chosen)
+        case ast.BinOp(base, ast.Pow(), exponent):
+            bases = values_at(moments, context.source(base)) or ()
+            numbers = [_exponent(*pair) for pair in zip(bases, expected, strict=False)]
+            if numbers and None not in numbers:
+                yield exponent, [np.array(one) for one in numbers]
         case ast.BinOp(left, op, right) if type(op) in SOLVED:
             sides = ((left, right), (right, left))
             for (part, other), solve in zip(sides, SOLVED[type(op)], strict=True):
@@ -86,6 +91,16 @@ def _solved(solve: Solve, own: Array, beside: Array, whole: Array) -> Array | No
     with np.errstate(all="ignore"):
         value = np.asarray(solve(whole, beside))
         return None if np.any(np.isinf(value)) else _shrunk(value, own.shape)
+
+
+def _exponent(base: Array, whole: Array) -> float | None:
+    """Return the exponent that makes one array of another, if there is one."""
+    with np.errstate(all="ignore"):
+        every = np.log(np.abs(whole)) / np.log(np.abs(base))
+    known = every[np.isfinite(every)]
+    if not known.size or np.ptp(known) > CLOSE * max(1.0, float(np.abs(known).max())):
+        return None
+    return float(known.mean())
 
 
 def _shrunk(value: Array, shape: tuple[int, ...]) -> Array | None:

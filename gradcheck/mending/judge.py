@@ -203,6 +203,14 @@ class Judge:
         doubtful = len(varied) < len(self.elsewhere)
         return points, changed_by(varied), True, doubtful
 
+    def lasts(self, right: Standing) -> bool:
+        """True if the blocks that are right are right with other data and sizes, too."""
+        for one in self.elsewhere:
+            with one.state.made():
+                if not is_kept(right, self._right(one.asked)):
+                    return False
+        return True
+
     def _largest_error(self, points: Sequence[Asked]) -> float | None:
         errors = [0.0]
         for point, targets in points:

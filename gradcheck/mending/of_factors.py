@@ -120,7 +120,10 @@ def _chain(node: ast.expr) -> list[ast.expr]:
 def signs(context: Context) -> Iterator[Edit]:
     """Yield edits of the sign of an expression or operand, or the order of a difference."""
     for whole in context.wholes():
-        yield context.replaced(whole, f"-{grouped(context.source(whole), whole)}", 4.0)
+        text = f"-{grouped(context.source(whole), whole)}"
+        if isinstance(whole, ast.UnaryOp) and isinstance(whole.op, ast.USub):
+            text = context.source(whole.operand)
+        yield context.replaced(whole, text, 4.0)
     for node, far in _operands(context):
         match context.parents.get(node):
             case ast.BinOp(_, ast.Add() | ast.Sub() as op, last) as sum_ if last is node:
@@ -135,7 +138,7 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """Yield a whole expression times a slope, a square matrix, or a value."""
+    """Yield a whole expression times a slope, a square matrix, or a value; a term times a slope."""
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -144,6 +147,11 @@ def missing_factor(context: Context) -> Iterator[Edit]:
     ]
     slopes = list(dict.fromkeys(slopes))[:MOST_SLOPES]
     written = list(dict.fromkeys(_written_slopes(context)))
+    for sum_ in (one for one in context.all_of(ast.BinOp) if isinstance(one.op, ast.Add | ast.Sub)):
+        for term in (sum_.left, sum_.right):
+            for factor in () if isinstance(term, ast.Constant) else written:
+                text = f"{factor} * {grouped(context.source(term), term, '*')}"
+                yield context.replaced(term, text, 5.5)
     for node in context.wholes():
         target, text = target_value(context, node), grouped(context.source(node), node)
         if target is None or target.kind not in ("array", "float"):

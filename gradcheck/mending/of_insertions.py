@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import product
+from itertools import combinations, product
 
 from gradcheck.mending.context import NAMED, OPERATORS, Context, Edit
 from gradcheck.mending.of_factors import sizes_in
@@ -17,6 +17,10 @@ OF_BIASES = {1: ("[0]",), 2: ("[:, 0]", "[:, -1]", "[0]")}
 KEY = re.compile(r"""(?<=\[["'])(\w+)(?=["']\])""")
 """A text that is a key."""
 
+SIGNED = re.compile(r"[-+]=")
+MOST_TURNED = 3
+"""The maximum number of slices in a statement that is repeated for the other side."""
+
 AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
 
 
@@ -24,10 +28,11 @@ def inserted(context: Context) -> Iterator[Edit]:
     """Yield insertions after a statement that makes or changes an array: a division, a sign, zeros.
 
     What a function adds to, or others do, and has not made is 0 at its beginning. What it does for
-    one parameter is done for another.
+    one parameter, or at one side of an array, is done for another.
     """
     yield from _reset(context)
     yield from _for_another(context)
+    yield from _for_the_other_side(context)
     sizes = list(sizes_in(context))
     for statement in context.all_of(ast.stmt):
         target = _base(statement)
@@ -56,6 +61,33 @@ def _for_another(context: Context) -> Iterator[Edit]:
             items = [item for item in map(ast.unparse, parts) if KEY.search(item)]
             if "\n" not in own and text not in texts and known.issuperset(items):
                 yield put_in(context, "after", statement, text, 6.0)
+
+
+def _for_the_other_side(context: Context) -> Iterator[Edit]:
+    """Yield what is added to one side of an array again, for the other: `[2:]` and `[:-2]`."""
+    texts = {context.source(one) for one in context.all_of(ast.stmt)}
+    for statement in context.all_of(ast.AugAssign):
+        parts = [one for one in ast.walk(statement) if isinstance(one, ast.Slice)]
+        turned = {part: text for part in parts if (text := _other_side(part))}
+        if type(statement.op) not in (ast.Add, ast.Sub) or len(turned) > MOST_TURNED:
+            continue
+        for count in range(1, len(turned) + 1):
+            for some in combinations(turned.items(), count):
+                text = context.rewritten(context.span(statement), dict(some))
+                for more, symbol in enumerate(("+=", "-=")):
+                    signed = SIGNED.sub(symbol, text, count=1)
+                    if "\n" not in text and signed not in texts:
+                        yield put_in(context, "after", statement, signed, 6.0 + more / 2)
+
+
+def _other_side(part: ast.Slice) -> str:
+    """Return the slice at the other end of an axis, or ""."""
+    match part:
+        case ast.Slice(ast.Constant() | ast.Name() as first, None, None):
+            return f":-{ast.unparse(first)}"
+        case ast.Slice(None, ast.UnaryOp(ast.USub(), last), None):
+            return f"{ast.unparse(last)}:"
+    return ""
 
 
 def _reset(context: Context) -> Iterator[Edit]:

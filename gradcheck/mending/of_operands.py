@@ -15,7 +15,7 @@ from gradcheck.mending.written import grouped
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
 NUMBER, WHOLE = re.compile(r"\d+"), re.compile(r"-?\d+")
 NEAR = range(-2, 2)
-MOST_ITEMS = 5
+MOST_ITEMS, MOST_NAMES = 5, 8
 OTHER: dict[type[ast.operator], tuple[str, float]] = {
     ast.Add: ("-", 8.0),
     ast.Sub: ("+", 8.0),
@@ -34,7 +34,8 @@ def operators(context: Context) -> Iterator[Edit]:
 
 
 def exchanged(context: Context) -> Iterator[Edit]:
-    """Yield two items of a list, indices or arguments exchanged."""
+    """Yield two items of a list, indices or arguments exchanged, or two names of a statement."""
+    yield from _names_exchanged(context)
     for node in context.nodes:
         match node:
             case ast.List(items, ast.Load()) | ast.Tuple(items, ast.Load()) | ast.Call(_, items):
@@ -49,6 +50,23 @@ def exchanged(context: Context) -> Iterator[Edit]:
             if (len(kinds) < 2 or is_pair) and one != other:
                 both = {first: other, second: one}
                 yield context.replaced(node, context.rewritten(context.span(node), both), 8.0)
+
+
+def _names_exchanged(context: Context) -> Iterator[Edit]:
+    """Yield statements with two names of the same kind and shape, each where the other stood."""
+    for statement in context.all_of(ast.stmt):
+        if isinstance(statement, ast.Assign | ast.AugAssign):
+            names: dict[str, list[ast.expr]] = {}
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                    names.setdefault(node.id, []).append(node)
+            for one, other in combinations(list(names)[:MOST_NAMES], 2):
+                values = [context.value(names[name][0]) for name in (one, other)]
+                kinds = {(value.kind, value.shape) if value else None for value in values}
+                if len(kinds) == 1 and None not in kinds:
+                    turned = dict.fromkeys(names[one], other) | dict.fromkeys(names[other], one)
+                    text = context.rewritten(context.span(statement), turned)
+                    yield context.replaced(statement, text, 9.0)
 
 
 def brackets(context: Context) -> Iterator[Edit]:

@@ -18,13 +18,13 @@ def assigned_or_added(context: Context) -> Iterator[Edit]:
     for node in context.nodes:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             if isinstance(node.targets[0], ast.Name | ast.Attribute | ast.Subscript):
-                yield _with_operator(context, node, node.targets[0], "+=")
+                yield with_assignment(context, node, node.targets[0], "+=")
         elif isinstance(node, ast.AugAssign):
             present = IN_PLACE.get(type(node.op), "")
             scaling = ("*=", "/=") if present in ("*=", "/=") else ()
             for operator in (*scaling, "=", "+=", "-="):
                 if operator != present:
-                    yield _with_operator(context, node, node.target, operator)
+                    yield with_assignment(context, node, node.target, operator)
             yield from _in_part(context, node)
 
 
@@ -40,12 +40,13 @@ def _in_part(context: Context, node: ast.AugAssign) -> Iterator[Edit]:
         yield context.replaced(node, context.rewritten(context.span(node), parts), 9.0)
 
 
-def _with_operator(
+def with_assignment(
     context: Context,
     statement: ast.Assign | ast.AugAssign,
     target: ast.expr,
     operator: str,
 ) -> Edit:
+    """Return the edit of a statement's assignment: `=` for `+=`."""
     start, end = context.span(target)[1], context.span(statement.value)[0]
     between = context.text[start:end].decode("utf-8")
     opened = between[between.index("=") + 1 :].strip()  # a bracket, if there is one

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence, Set
 
 from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
-from gradcheck.mending.roundabout import is_roundabout
+from gradcheck.mending.roundabout import is_roundabout, terms_of
 from gradcheck.mending.said import SAID
 from gradcheck.mending.variants import Texts
 
@@ -85,9 +85,11 @@ def _has_more(one: Texts, other: Texts) -> bool:
 
 
 def _numbers_put_in(after: Texts, before: Texts) -> bool:
-    """True if numbers are put in, other than those that are usual in formulas."""
+    """True if numbers are put in, other than those of formulas, and fractions of the files."""
     counts = _put_in_and_left_out(NUMBER, after, before)
-    return any(new.keys() - OF_FORMULAS for new, _ in counts)
+    present = {one for text in before.values() for one in NUMBER.findall(text.decode())}
+    usual = OF_FORMULAS | {one for one in present if "." in one}
+    return any(new.keys() - usual for new, _ in counts)
 
 
 def _oddity(after: bytes, before: bytes) -> int:
@@ -164,6 +166,27 @@ def _odd(node: ast.AST, made: Set[str]) -> str:
             ast.Name(sized), "shape" | "size"
         ) if sized in made:
             return f"size of {sized}"
+    return _odd_operation(node)
+
+
+def _odd_operation(node: ast.AST) -> str:
+    match node:
+        case ast.AugAssign(target, ast.Add() | ast.Sub(), value) if any(
+            ast.unparse(target) == ast.unparse(term) for term in terms_of(value)
+        ):  # people write `a = b` for `a += b - a`
+            return "a sum less itself"
+        case ast.BinOp(ast.Call(called), ast.Add() | ast.Sub()) if ast.unparse(called).endswith(
+            ("zeros", "zeros_like")
+        ):
+            return "zeros that change nothing"
+        case ast.BinOp(ast.BinOp(ast.Constant(1), ast.Div()), ast.Pow()):  # `1 / a**2`
+            return "the power of a quotient"
+        case ast.BinOp(ast.BinOp(base, ast.Pow()), ast.Mult(), other) | ast.BinOp(
+            other, ast.Mult(), ast.BinOp(base, ast.Pow())
+        ) if _are_same(base, other):
+            return "a power times its base"
+        case ast.BinOp(_, ast.Mult(), ast.BinOp(_, ast.Mult())):
+            return "a product in brackets"
     return ""
 
 
@@ -175,7 +198,8 @@ def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:
     """True if a product is already divided by an expression."""
     match whole:
         case ast.BinOp(left, ast.Div(), right):
-            return _are_same(right, divisor) or _divides_by(left, divisor)
+            base = right.left if isinstance(right, ast.BinOp) else right  # of a power
+            return _are_same(base, divisor) or _divides_by(left, divisor)
         case ast.BinOp(left, ast.Mult(), right):
             return _divides_by(left, divisor) or _divides_by(right, divisor)
     return False

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
+
+TIMES = re.compile(r"^[\d.]+ \* ")
+"""A number that a term begins with."""
+ABSOLUTE = ("abs", "np.abs", "numpy.abs", "np.absolute")
 
 
 @cache
@@ -15,9 +20,13 @@ def is_roundabout(text: str) -> bool:
         over, under = Counter(_factors(node)), Counter(_factors(node, False))
         if over & under or any(count > 1 and ")" in one for one, count in (over + under).items()):
             return True
-        terms = list(_terms(node))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.UnaryOp):
+            return True
+        if any(f"{name}({one})" in over for one in under for name in ABSOLUTE):  # a sign
+            return True
+        terms = list(terms_of(node))
         constants = sum(isinstance(term, ast.Constant) for term in terms)
-        twice = len(terms) > len(set(map(ast.unparse, terms)))
+        twice = len(terms) > len({TIMES.sub("", ast.unparse(term)) for term in terms})
         if len(terms) > 1 and (constants > 1 or twice or _add_up(terms)):
             return True
     return False
@@ -52,10 +61,10 @@ def _factors(node: ast.AST, over: bool = True) -> Iterator[str]:
             yield ast.unparse(node)
 
 
-def _terms(node: ast.AST) -> Iterator[ast.AST]:
+def terms_of(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the terms of a sum or difference."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-        yield from _terms(node.left)
-        yield from _terms(node.right)
+        yield from terms_of(node.left)
+        yield from terms_of(node.right)
     else:
         yield node

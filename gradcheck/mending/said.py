@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import target_value
+from gradcheck.mending.of_statements import with_assignment
 from gradcheck.mending.roundabout import is_roundabout
-from gradcheck.mending.written import grouped
+from gradcheck.mending.written import grouped, operand
 from gradcheck.user.calls import Location
 
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
@@ -34,12 +35,15 @@ class Said:
         codes = [" ".join((code or number).split()) for code, number in CODE.findall(self.fix)]
         trees = {code: tree for code in codes if (tree := _parsed(code)) is not None}
         numbers = dict(OTHER_NUMBER.findall(self.fix))
-        edits = []
+        edits, assigned = [], []
         for context in contexts if trees or numbers else ():
             statement = statement_at(context, self.place)
             if statement is not None:
                 nodes = nodes_near(statement, self.place)
                 edits += list(_edits(context, nodes, _with_names(context, trees)))
+                if isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) in trees:
+                    edit = with_assignment(context, statement, statement.target, "=")
+                    assigned.append(edit._replace(weight=SAID))
                 for node in context.all_of(ast.Constant) if numbers else ():
                     other = numbers.get(context.source(node))
                     if other and node in ast.walk(statement):
@@ -47,7 +51,7 @@ class Said:
                 if nodes and self.fix.startswith("leave"):
                     edits += list(_nothing(context, nodes[0]))
         edits = [one for one in edits if not is_roundabout(one.replacement.decode())]
-        return list(dict.fromkeys(edits))
+        return list(dict.fromkeys([*assigned, *edits]))
 
 
 def _parsed(code: str) -> ast.expr | None:
@@ -84,12 +88,25 @@ def _edits(
                 elif ast.unparse(node.left) == text:
                     rest = f"1 / {right}" if isinstance(node.op, ast.Div) else right
                     yield context.fitted(node, rest, SAID)
+        yield from _powers(context, nodes, text)
         for form in JOINED:
             for one in chosen:
                 if ast.unparse(one) != text:
                     present = grouped(context.source(one), one)
                     more = grouped(code, codes[code], form[4])
                     yield context.fitted(one, form.format(present, more), SAID)
+
+
+def _powers(context: Context, nodes: Sequence[ast.expr], base: str) -> Iterator[Edit]:
+    """Yield the powers of a factor, one more or less, where the factor stands already."""
+    for node in nodes:
+        match node:
+            case ast.BinOp(ast.expr() as own, ast.Pow(), ast.Constant(int() as power) as number):
+                if ast.unparse(own) == base:
+                    yield context.replaced(number, f"{power + 1}", SAID)
+                    yield context.fitted(node, f"{context.source(own)}**{power - 1}", SAID)
+            case _ if ast.unparse(node) == base:
+                yield context.fitted(node, f"{operand(base, '**')}**2", SAID)
 
 
 def _nothing(context: Context, node: ast.expr) -> Iterator[Edit]:

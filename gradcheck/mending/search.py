@@ -14,12 +14,20 @@ from gradcheck.mending.edits import all_edits, weighed
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge, is_mended
 from gradcheck.mending.moments import Wanted
+from gradcheck.mending.proving import Proving
 from gradcheck.mending.ranking import changed_words
 from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
 from gradcheck.mending.task import Answers, Task
-from gradcheck.mending.together import Changes, batches, likely_pairs, of_different_faults, united
+from gradcheck.mending.together import (
+    Changes,
+    batches,
+    in_place_of,
+    likely_pairs,
+    of_different_faults,
+    united,
+)
 from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import CONSTRUCTORS, Constructor
 
@@ -29,8 +37,11 @@ PARTIAL = 3
 DEEPEN = 0.4
 """The share of the remaining allowance after which an edit that helps is followed at once."""
 
-LISTED, LISTED_PLAINER, LISTED_SINGLE = 0.03, 0.15, 0.4
-"""The shares of the allowance that are spent on plainer patches after the first one."""
+LISTED, LISTED_PLAINER, LISTED_SINGLE, LISTED_CERTAIN = 0.03, 0.15, 0.4, 0.6
+"""The shares of the allowance spent on plainer patches after the first, or on other sizes."""
+
+JUDGING = 0.1
+"""The share of the remaining allowance in which the edits that help are tried elsewhere."""
 
 FASTEST, SLOWEST = 0.2, 2.0
 """The minimum and maximum seconds of computing in which a candidate makes its gradient once."""
@@ -63,21 +74,22 @@ class Search:
         self._task, self._judge, self._surroundings = task, judge, surroundings
         self._answers, self._tried_before = answers, answers.counts[0]
         self._ended_constructing = bool(answers.counts[2])
-        self._data: Callable[[], Data] | None = data
-        self._program = Program(task.functions, task.texts)
         self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
+        seconds = PROOF_CALLS * self._limit
+        self._proving = Proving(task, judge, surroundings, data, seconds)
         self._last = task.allowance.amount
         self._start: Standing = ()
         self._seen: set[int] = set()
         self._tried = 0
         self._begun = time.process_time()
         self._mended = self._coincidences = self._most_right = 0
+        self._found: list[Candidate] = []
 
     def run(self) -> None:
         """Search from the user's source."""
         self._start = self._judge.right_blocks()
         self._most_right = self._start.count(True)
-        self._level(self._program)
+        self._level(self._proving.start)
 
     def _level(self, program: Program) -> None:
         """Try all single edits of a program; if none is enough, search on from those that help."""
@@ -90,7 +102,7 @@ class Search:
         early = self._helpful(program, advised, changes)
         first: list[Edit] = []
         for construct in CONSTRUCTORS:
-            wanted = () if self._mended else self._task.hints.wanted
+            wanted = () if self._mended or self._is_over() else self._task.hints.wanted
             made = [self._constructed(contexts, one, construct) for one in wanted]
             self._try_each(program, of_different_faults(made))
             edits = weighed(list(chain(*made)))
@@ -100,7 +112,8 @@ class Search:
         if goes_on and not self._mended:
             last = self._last
             self._last = self._spent() + DEEPEN * (last - self._spent())
-            self._follow(program, [one for one in early if one[1].is_clear(base)])
+            clear = [one for one in early if one[1].is_clear(base)]
+            self._follow(program, clear, only_lasting=True)
             self._last = self._last if self._mended else last
         every = all_edits(contexts, self._task.hints)
         helpful = self._helpful(program, every, changes)
@@ -130,9 +143,21 @@ class Search:
         counts[2] = 0
         return made
 
-    def _follow(self, program: Program, helpful: list[tuple[Edit, Progress]]) -> None:
-        """Search on from the edits that help most, each for half of the budget that is left."""
-        last, likely = self._last, Changes.leading(helpful)
+    def _follow(
+        self,
+        program: Program,
+        helpful: list[tuple[Edit, Progress]],
+        only_lasting: bool = False,
+    ) -> None:
+        """Search on from the edits that help most, each for half of the budget that is left.
+
+        What makes blocks right with the user's data alone comes last, or not at all.
+        """
+        self._proving.prepare(program)
+        last, until = self._last, self._spent() + JUDGING * (self._last - self._spent())
+        lasting, passing = self._proving.judged(program, helpful, lambda: self._spent() < until)
+        likely = lasting if only_lasting else [*lasting, *passing]
+        right = {edit: progress.right for edit, progress in helpful}
         for place, edit in enumerate(likely[:PARTIAL], start=1):
             if not self._mended:
                 self._last = self._spent() + (last - self._spent()) / (1 + (place < PARTIAL))
@@ -140,6 +165,8 @@ class Search:
                     texts, edits = applied(program.texts, (edit,)), (*program.edits, edit)
                     self._level(Program(self._task.functions, texts, edits))
                 program.restore()
+                alike = [one for one in likely if right[one] == right[edit] and one != edit]
+                self._try_each(program, in_place_of(edit, alike, self._found))
                 self._last = self._last if self._mended else last
 
     def _try_each(self, program: Program, candidates: Iterable[Candidate]) -> None:
@@ -204,8 +231,10 @@ class Search:
                     mended = is_mended(right) and self._keeps_loss(program, candidate)
                     if keep is not None and not is_mended(right):
                         keep(candidate, right)
-                if mended:
-                    self._prove(program, candidate, right)
+                found = mended and right != self._start
+                proved = self._proving.mended(program, candidate, right) if found else None
+                if proved is not None and not self._answers.refusals.happened():
+                    self._tell(proved)
             except TooSlowError:
                 continue
             finally:
@@ -216,39 +245,14 @@ class Search:
         """True if a running candidate leaves the loss as it was; only few can change it."""
         return not program.is_of_loss(candidate) or self._judge.keeps_loss()
 
-    def _prove(self, program: Program, candidate: Candidate, right: Standing) -> None:
-        """Judge a candidate everywhere else; send it if its gradient is right there too."""
-        if right == self._start:
-            return
-        self._prepare(program)
-        most = at_most(PROOF_CALLS * self._limit)
-        with program.running(program.code_of(candidate)), most:
-            error = self._judge.proved()
-            proof = None if error is None else self._judge.proof()
-        if error is not None and proof and not self._answers.refusals.happened():
-            after = applied(program.texts, candidate)
-            names = zip(self._task.point.problem.parameters.names, right, strict=True)
-            left = tuple(name for name, standing in names if standing is None)
-            self._tell(Mended((*program.edits, *candidate), after, error, *proof, left))
-
-    def _prepare(self, program: Program) -> None:
-        """Measure the user's own functions where candidates are proved, before the first proof."""
-        if self._data is None:
-            return
-        self._surroundings.restore()
-        self._program.restore()
-        self._judge.prepare(self._data())
-        self._data = None
-        self._surroundings.restore()
-        program.restore()
-
     def _tell(self, mended: Mended) -> None:
         """Send a proved candidate; of those that hold for these data alone, only the first."""
         if mended.doubtful:
-            most = LISTED_SINGLE * self._task.allowance.amount
+            most = LISTED_CERTAIN * self._task.allowance.amount
             self._last = min(self._last, self._spent() + most)
         elif mended.holds:
             self._mended += 1
+            self._found.append(mended.edits)
             is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN
             share = LISTED if is_plain else LISTED_PLAINER
             share = share if len(mended.edits) <= FEW else LISTED_SINGLE

@@ -55,6 +55,29 @@ def likely_pairs(edits: Sequence[Edit]) -> Iterator[Candidate]:
         most, of_one = 2 * most, 2 * of_one
 
 
+def in_place_of(
+    first: Edit, others: Sequence[Edit], found: Sequence[Candidate]
+) -> Iterator[Candidate]:
+    """Yield what was found after a first edit, with others of the same effect in its place."""
+    rests = []
+    for edits in found:
+        after = [moved_before(first, one) for one in edits[1:]] if edits[0] == first else []
+        rests += [tuple(filter(None, after))] if after and None not in after else []
+    for other, rest in product(others[:MOST], rests):
+        if all(are_apart(other, one) for one in rest):
+            yield (other, *rest)
+
+
+def moved_before(first: Edit, edit: Edit) -> Edit | None:
+    """Return an edit as it is without the one before it; None if both are of the same text."""
+    longer = len(first.replacement) - (first.end - first.start)
+    if edit.path != first.path or edit.end <= first.start:
+        return edit
+    if edit.start >= first.end + longer:
+        return edit._replace(start=edit.start - longer, end=edit.end - longer)
+    return None
+
+
 def united(helpful: Sequence[tuple[Edit, Progress]], base: Progress) -> list[Candidate]:
     """Return sets of edits that together make all blocks right, each edit another block."""
     wrong = [index for index, right in enumerate(base.right) if right is False]

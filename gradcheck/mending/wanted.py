@@ -21,6 +21,7 @@ from gradcheck.mending.pool import Pool
 from gradcheck.mending.roundabout import is_product_of, is_roundabout
 from gradcheck.mending.said import nodes_near, span_of, statement_at
 from gradcheck.mending.writes import sum_of, told_of
+from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
 MOST_EDITS, MOST_RETURNED, HOPS = 8, 12, 2
@@ -213,7 +214,7 @@ def _edits_at(
         (
             part,
             (
-                *(_number(part, right) if part is node else ()),
+                *(_number(part, right) if part is node or _is_exponent(context, part) else ()),
                 *pool.having(right, of_three, context.source(part)),
             ),
         )
@@ -242,6 +243,11 @@ def _likeliest(
     return edits
 
 
+def _is_exponent(context: Context, part: ast.expr) -> bool:
+    above = context.parents.get(part)
+    return isinstance(above, ast.BinOp) and isinstance(above.op, ast.Pow) and above.right is part
+
+
 def _number(part: ast.expr, expected: Sequence[Array]) -> Iterator[str]:
     """Yield another number in place of one, if it is the same at all moments and short."""
     is_one = isinstance(part, ast.Constant) and type(part.value) in (int, float)
@@ -265,7 +271,8 @@ def _is_plain(context: Context, node: ast.expr, part: ast.expr, text: str) -> bo
     whole = around if is_factor and isinstance(around, ast.expr) else part
     # an added factor is found as an edit of the whole product
     is_product = isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult | ast.Div)
-    is_same = text == present or (is_factor and is_product and is_product_of(present, text))
+    is_more = text != f"{operand(present, '**')}**2" and is_product_of(present, text)
+    is_same = text == present or (is_factor and is_product and is_more)
     before, now = context.source(whole), context.rewritten(context.span(whole), {part: f"({text})"})
     return not is_same and (not is_roundabout(f"({now})") or is_roundabout(f"({before})"))
 

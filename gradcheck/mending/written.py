@@ -24,6 +24,14 @@ def operand(text: str, after: str = "") -> str:
     return grouped(text, ast.parse(text, mode="eval").body, after)
 
 
+def continues(around: ast.AST | None, factor: ast.expr, text: str) -> bool:
+    """True if a text adds factors to the last one of a product: `a * (b * c)` is `a * b * c`."""
+    match around, ast.parse(text, mode="eval").body:
+        case ast.BinOp(_, ast.Mult(), last), ast.BinOp(first, ast.Mult() | ast.Div()):
+            return last is factor and ast.unparse(first) == ast.unparse(factor)
+    return False
+
+
 def quoted_as_in(file: bytes, text: str) -> str:
     """Return a text with double quotes around its words, if the file mostly has these."""
     if "'" not in text or file.count(b'"') <= file.count(b"'"):

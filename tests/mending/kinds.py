@@ -800,4 +800,142 @@ def grad(table):
         "back / len(picked)",
         "back",
     ),
+    "what one side of a grid gets": (
+        """
+SEEN = DRAWN.normal(size=7)
+START = DRAWN.normal(size=7)
+
+def bends(u):
+    made = np.zeros_like(u)
+    made[1:-1] = u[2:] - 2 * u[1:-1] + u[:-2]
+    return made
+
+def loss(u):
+    return np.sum(np.cosh(0.3 * bends(u) - SEEN))
+
+def spread(v):
+    made = np.zeros_like(v)
+    made[2:] += v[1:-1]
+    made[1:-1] -= 2 * v[1:-1]
+    made[:-2] += v[1:-1]
+    return made
+
+def grad(u):
+    return spread(0.3 * np.sinh(0.3 * bends(u) - SEEN))
+""",
+        "    made[:-2] += v[1:-1]\n",
+        "",
+    ),
+    "the share that is kept of a rate of change": (
+        """
+SEEN = DRAWN.normal(size=5)
+START = np.array([0.6, -0.8])
+
+def loss(p):
+    level, spread, total = 0.2, 1.0, 0.0
+    for one in SEEN:
+        spread = spread + p[0] ** 2
+        whole = spread + p[1] ** 2
+        total += np.log(whole) + (one - level) ** 2 / whole
+        gain = spread / whole
+        level, spread = level + gain * (one - level), (1 - gain) * spread
+    return total
+
+def grad(p):
+    level, spread, total = 0.2, 1.0, np.zeros(2)
+    d_level, d_spread = np.zeros(2), np.zeros(2)
+    for one in SEEN:
+        d_spread = d_spread + np.array([2 * p[0], 0.0])
+        spread = spread + p[0] ** 2
+        whole = spread + p[1] ** 2
+        d_whole = d_spread + np.array([0.0, 2 * p[1]])
+        miss = one - level
+        total += d_whole / whole - 2 * miss * d_level / whole - miss**2 * d_whole / whole**2
+        gain = spread / whole
+        d_gain = d_spread / whole - spread * d_whole / whole**2
+        d_level = (1 - gain) * d_level + d_gain * miss
+        d_spread = (1 - gain) * d_spread - d_gain * spread
+        level, spread = level + gain * miss, (1 - gain) * spread
+    return total
+""",
+        "d_level = (1 - gain) * d_level",
+        "d_level = d_level",
+    ),
+    "the names of a row and a column": (
+        """
+IMAGES = DRAWN.normal(size=(3, 4, 6))
+UP = DRAWN.normal(size=(3, 2, 3))
+START = DRAWN.normal(size=(4, 6))
+
+def cells(a):
+    return a.reshape(3, 2, 2, 3, 2).transpose(0, 1, 3, 2, 4).reshape(3, 2, 3, 4)
+
+def loss(w):
+    return np.sum(UP * cells(np.sin(w * IMAGES)).max(axis=-1))
+
+def grad(w):
+    best = cells(np.sin(w * IMAGES)).argmax(axis=-1)
+    back = np.zeros_like(IMAGES)
+    for n, i, j in np.ndindex(*UP.shape):
+        down, along = best[n, i, j] // 2, best[n, i, j] % 2
+        back[n, 2 * i + down, 2 * j + along] = UP[n, i, j]
+    return np.sum(back * np.cos(w * IMAGES) * IMAGES, axis=0)
+""",
+        "2 * i + down, 2 * j + along",
+        "2 * i + along, 2 * j + down",
+    ),
+    "the power of a width": (
+        VECTORS
+        + """
+START = DRAWN.uniform(0.7, 1.4, size=4)
+
+def loss(w):
+    return np.sum(np.exp(-(X**2) / (2 * w**2)) * Y[:, None])
+
+def grad(w):
+    held = np.exp(-(X**2) / (2 * w**2)) * Y[:, None]
+    return np.sum(held * X**2, axis=0) / w**3
+""",
+        "/ w**3",
+        "/ w**2",
+    ),
+    "a sign that is a size": (
+        VECTORS
+        + """
+def loss(w):
+    rest = X @ w - Y
+    return np.sum(np.where(np.abs(rest) < 0.7, rest**2 / 2, 0.7 * np.abs(rest) - 0.245))
+
+def grad(w):
+    rest = X @ w - Y
+    return X.T @ np.where(np.abs(rest) < 0.7, rest, 0.7 * np.sign(rest))
+""",
+        "0.7 * np.sign(rest)",
+        "0.7 * np.abs(rest)",
+    ),
+    "a state that is added to": (
+        """
+XS, UP = DRAWN.normal(size=(4, 3)), DRAWN.normal(size=(4, 3))
+START = DRAWN.normal(size=(3, 3)) / 2
+
+def states(w):
+    made = [np.zeros(3)]
+    for x in XS:
+        made.append(np.tanh(w @ made[-1] + x))
+    return made
+
+def loss(w):
+    return sum(up @ h for up, h in zip(UP, states(w)[1:]))
+
+def grad(w):
+    made, total, back = states(w), np.zeros_like(w), np.zeros(3)
+    for t in reversed(range(len(XS))):
+        d = (UP[t] + back) * (1 - made[t + 1] ** 2)
+        total += np.outer(d, made[t])
+        back = w.T @ d
+    return total
+""",
+        "back = w.T @ d",
+        "back += w.T @ d",
+    ),
 }

@@ -62,7 +62,16 @@ def test_a_factor_that_nobody_knows_is_left_out():
 
 @pytest.mark.parametrize(
     "text",
-    ["up**2 / up", "(n / n**2).T", "sign(n) * sign(n)", "1 - n - (1 - m)", "n**2 + n * (1 - n)"],
+    [
+        "up**2 / up",
+        "(n / n**2).T",
+        "sign(n) * sign(n)",
+        "1 - n - (1 - m)",
+        "np.abs(n) / n",
+        "2 * n + n",
+        "-(-n)",
+        "n**2 + n * (1 - n)",
+    ],
 )
 def test_what_takes_itself_back_is_not_offered(text):
     assert is_roundabout(text)

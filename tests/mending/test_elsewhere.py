@@ -72,6 +72,32 @@ grad = lambda w: slope(w, 0.5)
 PARAMS = RNG.normal(size=3)
 """
 
+TWO_FAULTS = """
+X, Y = RNG.normal(size=(6, 3)), RNG.normal(size=(6, 2))
+
+def bent(z):
+    return z / (1 + np.abs(z))
+
+def bent_slope(z):
+    return 1 / (1 + np.abs(z))
+
+def loss(p):
+    return np.mean((bent(bent(X @ p["W"]) @ p["V"]) @ p["U"] - Y) ** 2)
+
+def grad(p):
+    z1 = X @ p["W"]
+    h1 = bent(z1)
+    z2 = h1 @ p["V"]
+    h2 = bent(z2)
+    d3 = 2 * (h2 @ p["U"] - Y) / len(Y)
+    d2 = d3 @ p["U"].T * bent_slope(z2)
+    d1 = d2 @ p["V"].T * bent_slope(z1)
+    return {"W": X.T @ d1, "V": h1.T @ d2, "U": h2.T @ d3}
+
+SHAPES = {"W": (3, 4), "V": (4, 5), "U": (5, 2)}
+PARAMS = {name: RNG.normal(size=shape) for name, shape in SHAPES.items()}
+"""
+
 POOLED = """
 X, Y = RNG.normal(size=(3, 4, 4)), RNG.normal(size=3)
 
@@ -465,6 +491,12 @@ def test_two_outputs_are_no_factor_2(repaired):
     assert module.PARAMS.W.shape == (3, 2)
     assert module.PARAMS.gW.shape == (3, 2)
     assert module.PARAMS.n_out == 2
+
+
+def test_two_outputs_are_no_factor_2_where_nothing_is_right(repaired):
+    found, _ = repaired(TWO_FAULTS, 1500)
+    assert "len(Y)  ->  Y.size" in found.patches[0].words, str(found)
+    assert "other sizes" in found.patches[0].varied
 
 
 def test_the_side_of_an_image_is_no_size_of_a_window(repaired):

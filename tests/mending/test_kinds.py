@@ -36,6 +36,11 @@ WRITTEN = {
     "the mean of a list that each pass has": "/ len(bag)",
     "the sign of a weight": "0.4 * np.sign(w[j])",
     "an update after what should read it": "after**2\n        total",
+    "the power of a width": "/ w**3",
+    "the share that is kept of a rate of change": "d_level = (1 - gain) * d_level",
+    "the names of a row and a column": "2 * i + down, 2 * j + along",
+    "a sign that is a size": "0.7 * np.sign(rest)",
+    "a state that is added to": "        back = w.T @ d",
 }
 
 
