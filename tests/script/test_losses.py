@@ -520,3 +520,34 @@ def test_a_loss_may_be_an_object_of_the_scripts_own_engine(outcome):
     assert right.report.ok, str(right.report)
     wrong = outcome(ENGINE.replace("FACTOR", "1"))
     assert [one.code for one in wrong.report.findings if one.severity == "error"] == ["GC103"]
+
+
+PAIRS = """
+table = rng.integers(1, 40, size=(5, 4)).astype(float)
+rows, columns = rng.normal(size=(5, 2)), rng.normal(size=(4, 2))
+offsets = rng.normal(size=5)
+for turn in range(20):
+    total_cost = 0
+    to_rows, to_columns = np.zeros_like(rows), np.zeros_like(columns)
+    to_offsets = np.zeros_like(offsets)
+    for i in range(5):
+        for j in range(4):
+            gap = rows[i] @ columns[j] + offsets[i] - np.log(table[i, j])
+            cost = table[i, j] / 40 * gap**2
+            total_cost += 0.5 * cost
+            to_rows[i] += OWN * gap * columns[j]
+            to_columns[j] += table[i, j] / 40 * gap * rows[i]
+            to_offsets[i] += table[i, j] / 40 * gap
+    rows -= 0.05 * to_rows
+    columns -= 0.05 * to_columns
+    offsets -= 0.05 * to_offsets
+    print("cost", total_cost)
+"""
+
+
+@pytest.mark.parametrize(("own", "wrong"), [("table[i, j] / 40", ""), ("1", "rows")])
+def test_of_a_cost_that_every_pair_overwrites_the_total_is_the_loss(outcome, own, wrong):
+    found = outcome(PAIRS.replace("OWN", own))
+    assert found.script.loss == "total_cost"
+    blocks = {block.name for block in found.report.blocks if block.verdict == "wrong"}
+    assert blocks == ({wrong} if wrong else set()), str(found.report)
