@@ -14,6 +14,7 @@ from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.evidence import error_if_right, largest_error
+from gradcheck.diagnose.excuses import allowing_both
 from gradcheck.trace import Fault, Search, find_faults
 from gradcheck.trace.fault import LOSS_CHANGED
 
@@ -84,7 +85,7 @@ def follow(
             replace(subject, along=along),
             [point.values, *nearby],
             wrong,
-            None if raised else Judge(point),
+            None if raised else Judge(allowing_both(point)),
             SECONDS,
         ),
         lambda reason: Search(unfollowed=reason),

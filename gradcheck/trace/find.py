@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.agreement import adjoints_agree
 from gradcheck.trace.adjoints.conventions import as_they_write
+from gradcheck.trace.adjoints.of_the_loss import as_differentiated
 from gradcheck.trace.adjoints.points import (
     Array,
     NotFollowedError,
@@ -135,7 +136,7 @@ def _prepared(
     followed: Sequence[Point], wrong: Sequence[str], deadline: Deadline, is_matrix: bool
 ) -> Followed:
     tolerance = _tolerance(followed)
-    points = before_clips(followed, wrong, tolerance)
+    points = before_clips(as_differentiated(followed, tolerance), wrong, tolerance)
     first = points[0]
     alone = entries_read_alone(first)
     quantities = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]
