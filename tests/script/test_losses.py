@@ -374,6 +374,20 @@ def test_a_parameter_whose_update_is_0_but_for_rounding_is_still_one(outcome, ax
     assert {block.name for block in report.blocks} == {"k", "shift"}
 
 
+def test_a_step_that_changes_at_kinks_only_is_one(outcome):
+    text = """
+w, b = np.zeros(3), 0.0
+for turn in range(80):
+    off = t - x @ w - b
+    loss = np.mean(np.where(off >= 0, 0.3 * off, -0.7 * off))
+    slope = np.where(off >= 0, -0.3, HIGH)
+    w = w - 0.05 * x.T @ slope / len(t)
+    b = b - 0.05 * slope.mean()
+"""
+    assert outcome(text.replace("HIGH", "0.7")).report.ok
+    assert outcome(text.replace("HIGH", "0.3")).report.verdict == "fail"
+
+
 ONE_TAKEN = """
 k, kinds = rng.normal(size=(3, 4)), rng.integers(4, size=24)
 for turn in range(60):
