@@ -47,6 +47,8 @@ def as_differentiated(points: Sequence[Point], tolerance: float) -> Sequence[Poi
     More of what it computes, or more blocks, are then derivatives of the loss, to a relative
     `tolerance`.
     """
+    if points[0].subject.fixed is not None:
+        return points
     tapes = [tape_without_guards(point) for point in points]
     bare = [
         replace(point, loss_nodes=tape, derivatives=_derivatives(point, tape))
