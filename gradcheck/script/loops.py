@@ -29,8 +29,7 @@ from gradcheck.script.state import (
 from gradcheck.script.words import may_be_loss
 from gradcheck.user.blocks import Array
 
-MOST_PARAMETERS, MOST_ALONE = 400, 40
-NUDGE, FAR = 1e-3, 10.0
+MOST_PARAMETERS, MOST_ALONE, NUDGE, FAR = 400, 40, 1e-3, 10.0
 IDLE = "nothing that it changes is a float"
 
 
@@ -231,7 +230,8 @@ class _Trial:
 
     def depends(self, paths: list[Path]) -> bool:
         """Whether the step depends on the parameters; far off if need be, as for mean |error|."""
-        return any(self._depends(self.nudged(paths, size)) for size in (NUDGE, FAR))
+        sizes = (NUDGE, FAR) if self.run.marked.has_errors(self.number) else (NUDGE,)
+        return any(self._depends(self.nudged(paths, size)) for size in sizes)
 
     def _depends(self, moved: dict[Path, Array]) -> bool:
         after = self._replayed(None, 1.0, {path: plain(value) for path, value in moved.items()})
