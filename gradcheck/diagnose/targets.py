@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from gradcheck.compare.block import Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
@@ -36,6 +38,25 @@ def hold_targets(point: Point) -> Point:
     return point.with_blocks(judged) if after < before else point
 
 
+def with_targets(point: Point) -> Point:
+    """Return a measured point with its targets held, without judging it."""
+    found = ask_trace(point, lambda to: with_targets_held(to, point.values), lambda _: None)
+    if found is None:
+        return point
+    whole, held, _ = found
+    return point.with_blocks(
+        _moved(block, whole[block.name], held[block.name]) if block.name in whole else block
+        for block in point.blocks
+    )
+
+
+def _moved(block: Block, whole: Array, held: Array) -> Block:
+    entries, estimates = block.numeric.entries, block.numeric.estimates
+    shift = (held - whole).reshape(-1)[entries]
+    moved = {name: getattr(estimates, name) + shift for name in ("value", "lower", "upper")}
+    return replace(block, numeric=replace(block.numeric, estimates=replace(estimates, **moved)))
+
+
 def _judged(
     block: Block, whole: Array, held: Array, names: tuple[str, ...], overall: float
 ) -> Block:
@@ -43,12 +64,8 @@ def _judged(
 
     Nor is it changed where differences do not confirm the derivatives that were followed.
     """
-    entries, estimates = block.numeric.entries, block.numeric.estimates
-    flat = whole.reshape(-1)[entries]
+    flat = whole.reshape(-1)[block.numeric.entries]
     wrong = judge_entries(flat, block.numeric, block.precision, None, overall).wrong
-    shift = held.reshape(-1)[entries] - flat
-    if wrong.any() or not shift.any():
+    if wrong.any() or np.array_equal(whole, held):
         return block
-    moved = {name: getattr(estimates, name) + shift for name in ("value", "lower", "upper")}
-    numeric = replace(block.numeric, estimates=replace(estimates, **moved))
-    return replace(judge_block(replace(block, numeric=numeric), None, overall), held=names)
+    return replace(judge_block(_moved(block, whole, held), None, overall), held=names)

@@ -5,6 +5,7 @@ from named_bugs import first_finding
 
 import gradcheck
 from benchmarks.edits.edit import module_of
+from gradcheck.options import Edits
 
 HEAD = """
 import numpy as np
@@ -94,3 +95,11 @@ def test_what_has_another_name_is_differentiated(tmp_path):
     report = gradcheck.check(module.loss, module.params(), module.grad)
     assert report.verdict == "fail"
     assert {one.code for one in report.findings if one.severity == "error"} == {"GC407"}
+
+
+def test_a_bug_beside_what_is_held_can_be_repaired(tmp_path):
+    source = (HEAD + LEARNED).replace(' @ p["V"].T * (h > 0)', ' @ p["V"].T')
+    module = module_of(source, tmp_path / "wrong.py")
+    repair = gradcheck.repair(module.loss, module.params(), module.grad, budget=Edits(5_000))
+    assert repair.patches, repair.reason
+    assert "(h > 0)" in repair.patches[0].words
