@@ -72,6 +72,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     upstream_causes.adjoint_cause,
     upstream_causes.summed_cause,
     upstream_causes.entropy_cause,
+    other_slopes.missing_slope_cause,
     upstream_causes.loss_cause,
     term_causes.number_cause,
     other_slopes.other_slope_cause,

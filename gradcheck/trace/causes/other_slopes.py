@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gradcheck.arrays import roughness
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
-from gradcheck.trace.causes.compared import Compared, is_activation, product, quotient, same
-from gradcheck.trace.causes.slope_causes import Slope, name_of, slopes_in
+from gradcheck.trace.causes.compared import FEWEST, Compared, is_activation, product, quotient, same
+from gradcheck.trace.causes.factor_causes import missing_cause
+from gradcheck.trace.causes.slope_causes import LOOSE, Slope, name_of, slopes_in
 from gradcheck.trace.fault import Cause
 
 NOT_THE_SLOPE = "this is not"
 SMOOTHER, NEAR = 0.4, 1.3
 """The largest roughness of a function of the input, and the largest relative to the smoothest."""
+
+
+def missing_slope_cause(compared: Compared) -> Cause | None:
+    """Return the cause if another number than 1 stands in the place of an activation's slope."""
+    causes = (_missing_and_more(compared, slope) for slope in slopes_in(compared))
+    return next(filter(None, causes), None)
+
+
+def _missing_and_more(compared: Compared, slope: Slope) -> Cause | None:
+    number = float(np.nanmedian(slope.used[0]))
+    if not is_activation(compared, slope.begin, slope.end) or slope.used[0].size < FEWEST:
+        return None
+    used, right = (
+        same(values, [np.full_like(one, number) for one in values], LOOSE)
+        for values in (slope.used, slope.right)
+    )
+    cause = missing_cause(compared, slope.begin, slope.end) if used and not right else None
+    if cause is None:
+        return None
+    words = f"{cause.words}, and a factor of {1 / number:.6g}"
+    fix = cause.fix.replace("multiply by", f"multiply by {1 / number:.6g} times", 1)
+    return replace(cause, words=words, fix=fix)
 
 
 def other_slope_cause(compared: Compared) -> Cause | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def slope_cause(compared: Compared) -> Cause | None:
     slopes = list(slopes_in(compared))
     finds = (
         *(_missing, _one_of_two, _inactive, _twice, _at_output, _itself),
-        *(_lacks_factor, _lacks_power, _other_factor, _of_another, _elsewhere, _missing_and_more),
+        *(_lacks_factor, _lacks_power, _other_factor, _of_another, _elsewhere),
     )
     for find in finds:
         for slope in slopes:
@@ -68,23 +68,6 @@ def _missing(compared: Compared, slope: Slope) -> Cause | None:
     ones = [np.ones_like(value) for value in slope.right]
     is_missing = same(slope.used, ones, LOOSE)
     return missing_cause(compared, slope.begin, slope.end) if is_missing else None
-
-
-def _missing_and_more(compared: Compared, slope: Slope) -> Cause | None:
-    """Return the cause if another number than 1 stands in the place of an activation's slope."""
-    number = float(np.nanmedian(slope.used[0]))
-    if not is_activation(compared, slope.begin, slope.end) or slope.used[0].size < FEWEST:
-        return None
-    used, right = (
-        same(values, [np.full_like(one, number) for one in values], LOOSE)
-        for values in (slope.used, slope.right)
-    )
-    cause = missing_cause(compared, slope.begin, slope.end) if used and not right else None
-    if cause is None:
-        return None
-    words = f"{cause.words}, and a factor of {1 / number:.6g}"
-    fix = cause.fix.replace("multiply by", f"multiply by {1 / number:.6g} times", 1)
-    return replace(cause, words=words, fix=fix)
 
 
 def _one_of_two(compared: Compared, slope: Slope) -> Cause | None:
