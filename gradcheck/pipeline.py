@@ -14,6 +14,7 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
 from gradcheck.diagnose.excuses import excuse
+from gradcheck.diagnose.targets import hold_targets
 from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
 from gradcheck.mending.surroundings import state_kept
@@ -135,7 +136,7 @@ def _stages(
         preflight = still_repeatable(with_ignored(preflight, point), point)
         if not preflight.usable:
             raise _nothing_to_compare(preflight, problem, heard)
-        point = within_jumps(excuse(point, rng), options.rtol, rng)
+        point = within_jumps(hold_targets(excuse(point, rng)), options.rtol, rng)
         diagnosis = Diagnosis(view=identity.view)
         if options.diagnose:
             diagnosis = diagnose(point, preflight, identity, heard, rng)

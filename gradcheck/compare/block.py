@@ -76,6 +76,7 @@ class Block:
         worst: the entry with the largest error, or None if nothing could be compared.
         analytic_shape: the shape of the gradient that the user's code returned, or None.
         excused: the gradient is right except for the small number that keeps a log finite.
+        held: the targets that are held constant in the loss that it is compared with.
         value: the parameter, in its shape.
         gradient: the gradient returned by the user's code, after the first checks.
         precision: the absolute rounding error of that gradient.
@@ -97,6 +98,7 @@ class Block:
     worst: Worst | None = None
     analytic_shape: tuple[int, ...] | None = None
     excused: bool = field(default=False, repr=False, compare=False)
+    held: tuple[str, ...] = field(default=(), repr=False, compare=False)
     value: Array = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
     gradient: Gradient = field(default=MISSING, repr=False, compare=False)
     precision: float = field(default=0.0, repr=False, compare=False)

@@ -14,7 +14,8 @@ from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.evidence import error_if_right, largest_error
-from gradcheck.trace import Fault, Search, find_faults
+from gradcheck.diagnose.excuses import allowing_both
+from gradcheck.trace import Fault, Search, find_faults, targets_of
 from gradcheck.trace.fault import LOSS_CHANGED
 
 SECONDS = 8.0
@@ -75,16 +76,17 @@ def follow(
     """
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
+    held = any(block.held for block in point.blocks)
     raised = any(block.verdict == "raised" for block in point.blocks)
     verdicts = ("raised",) if raised else ("wrong", "shape", "missing")
     wrong = [block.name for block in point.blocks if block.verdict in verdicts]
     search = ask_trace(
         point,
         lambda subject: find_faults(
-            replace(subject, along=along),
+            replace(subject, along=along, fixed=targets_of if held else None),
             [point.values, *nearby],
             wrong,
-            None if raised else Judge(point),
+            None if raised else Judge(allowing_both(point)),
             SECONDS,
         ),
         lambda reason: Search(unfollowed=reason),

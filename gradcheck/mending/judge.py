@@ -12,6 +12,7 @@ import numpy as np
 from gradcheck.compare.point import Point
 from gradcheck.compare.precision import ROUNDINGS, epsilon_of
 from gradcheck.diagnose.excuses import allowing_both
+from gradcheck.diagnose.targets import with_targets
 from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.sizes import State, changed_by
@@ -75,6 +76,7 @@ class Judge:
         self._rounding = ROUNDINGS * epsilon_of(point)
         # followed only if that is quick, or known to be needed
         soon = point.noise.seconds < SOON or any(block.excused for block in point.blocks)
+        self._held = any(block.held for block in point.blocks)
         self._guarded = soon and allowing_both(point) is not point
         self._whole = self._asked(self._base)
         chosen = [self._chosen(one.numeric.count, MOST_ENTRIES) for one in point.blocks]
@@ -101,7 +103,8 @@ class Judge:
             self._chosen(block.size, share if asked else 0)
             for block, asked in zip(point.blocks, is_asked, strict=True)
         ]
-        return self._asked(point.measured(point.perturb(entries, self._rng)))
+        measured = point.measured(point.perturb(entries, self._rng))
+        return self._asked(with_targets(measured) if self._held else measured)
 
     def _nearby(self, base: Point, size: float, start: Standing) -> Iterator[Asked]:
         """Yield another point at which the blocks that are right at the user's point are right too.

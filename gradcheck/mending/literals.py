@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType
 
 from gradcheck.mending.source import Function
@@ -46,3 +46,11 @@ def numbers_written(functions: Sequence[Function]) -> frozenset[float]:
     """
     codes = {function.code for function in functions if not function.of_loss}
     return frozenset(one for code in codes for one in code.co_consts if isinstance(one, float))
+
+
+def weights_in(tree: ast.AST) -> Iterator[float]:
+    """Yield the numbers of a file that belong to no formula, such as weights of penalties."""
+    for one in ast.walk(tree):
+        value = one.value if isinstance(one, ast.Constant) else None
+        if isinstance(value, float) and not (2 * value).is_integer():
+            yield value

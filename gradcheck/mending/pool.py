@@ -13,6 +13,7 @@ import numpy as np
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
 from gradcheck.mending.items import INDEX, functions_of, items_of, projected
+from gradcheck.mending.literals import weights_in
 from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.of_factors import sizes_in
 from gradcheck.mending.scope import expressions, inside, value_of
@@ -31,9 +32,9 @@ FORMS = (
     "{0}**2",
     "{1}.sqrt({2})",
     "{1}.exp({2})",
-    "{1}.sign({2})",
     "{1}.cos({2})",
     "{1}.sin({2})",
+    "{1}.sign({2})",
 )
 """Expressions of a value `{0}`, or `{2}` without brackets, with numpy as `{1}`: mostly slopes."""
 
@@ -92,7 +93,7 @@ class Pool:
                 near,
                 self._exact,
                 self._distinct(projected(self._context, self._moments, names)),
-                {1.0: "1", **{one: text for one, text in self._scalars() if one > 0}},
+                self._terms(),
                 passes,
             )
         return self._composers[key]
@@ -136,7 +137,7 @@ class Pool:
                 factors.setdefault(
                     times / (one * other), f"{form}{{}} / ({scalars[one]} * {beside})"
                 )
-        for number in self._written():
+        for number in weights_in(self._context.tree):
             factors.setdefault(number, f"{number!r} * {{}}")
             factors.setdefault(2 * number, f"2 * {number!r} * {{}}")
         return factors
@@ -148,12 +149,11 @@ class Pool:
             if len(numbers) == 1 and not values[-1].ndim and numbers - {0.0, 1.0, -1.0}:
                 yield numbers.pop(), operand(text, "*")
 
-    def _written(self) -> Iterator[float]:
-        """Yield the numbers of the file that belong to no formula, such as weights of penalties."""
-        for one in ast.walk(self._context.tree):
-            value = one.value if isinstance(one, ast.Constant) else None
-            if isinstance(value, float) and not (2 * value).is_integer():
-                yield value
+    def _terms(self) -> dict[float, str]:
+        """Return the numbers that may be added to a value, in their shortest texts, and `1 / m`."""
+        longest_first = sorted(self._scalars(), key=lambda one: -len(one[1]))
+        known = {one: text for one, text in longest_first if one > 0}
+        return {1.0: "1", **{1 / one: f"1 / {text}" for one, text in known.items()}, **known}
 
     def _named(self) -> Iterator[str]:
         """Yield the named numbers, and the sizes of named arrays, at the first moment."""
@@ -244,7 +244,7 @@ class Pool:
         for text, values in known.items():
             is_own = text == self._context.source(self._node)
             if values[0].shape == shape and (is_own or len(text) < LONGEST):
-                for form in FORMS:
+                for form in FORMS if np.any(values[0] < 0) else FORMS[:-1]:  # no sign of a relu
                     yield from self._asked(form.format(operand(text, "**"), library, text))
             elif f"{text}**2" in near and values[0].size < self._expected[0].size:
                 yield f"{operand(text, '**')}**2", [value**2 for value in values]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,12 +25,30 @@ def is_roundabout(text: str) -> bool:
             return True
         if any(f"{name}({one})" in over for one in under for name in ABSOLUTE):  # a sign
             return True
+        if _numbers_cancel(node):
+            return True
         terms = list(terms_of(node))
         constants = sum(isinstance(term, ast.Constant) for term in terms)
         twice = len(terms) > len({TIMES.sub("", ast.unparse(term)) for term in terms})
         if len(terms) > 1 and (constants > 1 or twice or _add_up(terms)):
             return True
     return False
+
+
+def _numbers_cancel(node: ast.AST) -> bool:
+    """True if the numbers in a product are 1 together, as in `0.5 * a * 2`."""
+    numbers = [*_numbers(node)]
+    return len(numbers) > 1 and math.prod(numbers) == 1
+
+
+def _numbers(node: ast.AST) -> Iterator[float]:
+    match node:
+        case ast.BinOp(left, ast.Mult() | ast.Div() as op, right):
+            yield from _numbers(left)
+            is_divided = isinstance(op, ast.Div)
+            yield from (1 / one if is_divided else one for one in _numbers(right) if one)
+        case ast.Constant(int() | float() as value):
+            yield float(value)
 
 
 def _add_up(terms: Sequence[ast.AST]) -> bool:

@@ -77,6 +77,16 @@ def jump_notes(jump: float, function: str = "loss") -> Iterable[str]:
         )
 
 
+def target_notes(blocks: Sequence[Block]) -> Iterable[str]:
+    """Which blocks are judged with targets held constant, though the parameters make these."""
+    held = [block for block in blocks if block.held]
+    if held:
+        yield (
+            f"{listed([block.name for block in held])}: compared with the derivative of your loss "
+            f"with {listed(held[0].held)} held constant, as temporal-difference learning does"
+        )
+
+
 def excuse_notes(names: Sequence[str]) -> Iterable[str]:
     """Which blocks are right but for the number that keeps a log finite."""
     if names:

@@ -13,6 +13,7 @@ from gradcheck.report.nearly_right import (
     excuse_notes,
     jump_notes,
     nearly_right_notes,
+    target_notes,
     undecided_notes,
 )
 from gradcheck.report.step_notes import step_notes
@@ -38,6 +39,7 @@ def notes_of(
         *_state_notes(point, preflight),
         *_flat_notes(point, preflight, diagnosis),
         *diagnosis.notes,
+        *target_notes(point.blocks),
         *excuse_notes([block.name for block in point.blocks if block.excused]),
         *_screening_notes(point),
         *heard_notes(heard),

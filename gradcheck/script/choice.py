@@ -116,7 +116,8 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         default=None,
     )
     if best is None or best.site.text != "+=":
-        return best
+        whole = (one for one in likely if one.strong and one.site.text == "+=")
+        return next((one for one in whole if best and 1 < best.count == one.count), best)
     parts = (
         loss
         for loss in likely

@@ -34,13 +34,30 @@ from gradcheck.script.marks import (
     Site,
     TrainingLoop,
 )
-from gradcheck.script.parts import Operands, accumulated, called_losses, local_losses, local_rates
-from gradcheck.script.words import RATE, is_slope, is_update, may_be_loss, name_of
+from gradcheck.script.parts import (
+    Operands,
+    accumulated,
+    called_losses,
+    local_losses,
+    local_rates,
+    updating,
+)
+from gradcheck.script.words import (
+    RATE,
+    calls_in,
+    is_slope,
+    is_update,
+    joins_text,
+    last_term,
+    may_be_loss,
+    name_of,
+    text_in,
+)
 
 
 def mark(tree: ast.Module, others: Sequence[ast.Module], wanted: str | None) -> Marked:
     """Mark the tree of a script, which imports `others`; `wanted` is the loss, if known."""
-    marked = Marked(wanted=wanted, updating=_updating([tree, *others]))
+    marked = Marked(wanted=wanted, updating=updating([tree, *others]))
     mark_more(tree, marked)
     return marked
 
@@ -53,21 +70,6 @@ def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = ""
     for loop in marked.loops[before:]:
         loop.body.extend(accumulated(loop, tree))
     ast.fix_missing_locations(tree)
-
-
-def _updating(trees: Sequence[ast.Module]) -> set[str]:
-    """Return the names of the functions that may update a variable, or call one that does."""
-    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
-    updating = {one.name for one in functions if any(map(is_update, ast.walk(one)))}
-    while True:
-        more = {one.name for one in functions if _calls(one) & updating} - updating
-        if not more:
-            return updating
-        updating |= more
-
-
-def _calls(node: ast.AST) -> set[str]:
-    return {name_of(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
 
 
 class _Marker(ast.NodeTransformer):
@@ -122,7 +124,7 @@ class _Marker(ast.NodeTransformer):
 
     def _loop(self, node: Any) -> Any:
         candidate = any(
-            any(map(is_update, ast.walk(one))) or _calls(one) & self.marked.updating
+            any(map(is_update, ast.walk(one))) or calls_in(one) & self.marked.updating
             for one in node.body
         ) and not any(isinstance(part, ast.Yield | ast.Await) for part in ast.walk(node))
         if isinstance(node, ast.While):
@@ -176,7 +178,7 @@ class _Marker(ast.NodeTransformer):
                     number = self._number(site)
                     seen.append(placed(ast.Expr(called(SEE, [number, load], node)), node))
         if is_update(node):
-            self._update(node)
+            node.value = self._updated(node, targets[0], node.value)
         elif any(name_of(target) in self._operands.rates for target in targets):
             node.value = self._operands.visit(node.value)
         node.value = self.visit(node.value)
@@ -184,16 +186,28 @@ class _Marker(ast.NodeTransformer):
 
     visit_AugAssign = visit_Assign  # noqa: N815
 
-    def _update(self, node: Any) -> None:
-        """Mark the numbers in an update, and its increment."""
-        node.value = self._operands.visit(node.value)
-        text = ast.unparse(node.target if isinstance(node, ast.AugAssign) else node.targets[0])
-        site = Site(INCREMENT, text, node.lineno, "")
-        if isinstance(node, ast.AugAssign):
-            node.value = called("scaled", [self._number(site), node.value], node.value)
-        elif isinstance(node.value, ast.BinOp) and isinstance(node.value.op, ast.Add | ast.Sub):
-            right = node.value.right
-            node.value.right = called("scaled", [self._number(site), right], right)
+    def _updated(self, node: Any, target: Any, value: Any) -> Any:
+        """Return the value of an update with the numbers in it, and its increment, marked."""
+        value = self._operands.visit(value)
+        number = self._number(Site(INCREMENT, ast.unparse(target), node.lineno, ""))
+        last = value if isinstance(node, ast.AugAssign) else last_term(value)
+        if last is None:
+            return value
+        marked = called("scaled", [number, last], last)
+        if last is value:
+            return marked
+        if isinstance(value, ast.Call):
+            value.args[1] = marked
+        else:
+            value.right = marked
+        return value
+
+    def visit_Expr(self, node: Any) -> Any:
+        """Mark an update by `setattr`."""
+        match node.value:
+            case ast.Call(ast.Name("setattr"), [owner, _, value]) if is_update(node):
+                node.value.args[2] = self._updated(node, owner, value)
+        return self.generic_visit(node)
 
     def _of(self, body: Sequence[ast.stmt]) -> Operands:
         return Operands(self._literal, self._use, local_rates(body))
@@ -237,7 +251,7 @@ class _Marker(ast.NodeTransformer):
                 node.args = [self._see(APPENDED, owner, node.args[0], node)]
                 return node
         if name == "print":
-            node.args = [self._printed(argument, _text(node)) for argument in node.args]
+            node.args = [self._printed(argument, text_in(node)) for argument in node.args]
             return node
         if self._in_loop and name in self._functions:
             node.args = [
@@ -258,7 +272,7 @@ class _Marker(ast.NodeTransformer):
             for part in node.values:
                 if isinstance(part, ast.FormattedValue):
                     part.value = self._printed(part.value, text)
-        elif isinstance(node, ast.BinOp) and _is_text(node):
+        elif isinstance(node, ast.BinOp) and joins_text(node):
             node.left = self._printed(node.left, text)
             node.right = self._printed(node.right, text)
         elif isinstance(node, ast.Tuple):
@@ -284,14 +298,3 @@ class _Marker(ast.NodeTransformer):
             return node
         number = self._number(Site(DIFFERENCE, text, node.lineno, text))
         return marked_difference(number, node)
-
-
-def _is_text(node: ast.BinOp) -> bool:
-    """Whether a printed expression puts texts together, and is no sum of numbers."""
-    joins = isinstance(node.op, ast.Mod | ast.Add)
-    return joins and bool(_text(node) or {"str", "format"} & _calls(node))
-
-
-def _text(node: ast.AST) -> str:
-    texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
-    return " ".join(text for text in texts if isinstance(text, str))

@@ -29,9 +29,7 @@ from gradcheck.script.state import (
 from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.user.blocks import Array
 
-MOST_PARAMETERS = 400
-MOST_ALONE = 40
-NUDGE = 1e-3
+MOST_PARAMETERS, MOST_ALONE, NUDGE, FAR = 400, 40, 1e-3, 10.0
 IDLE = "nothing that it changes is a float"
 
 
@@ -171,7 +169,7 @@ class Trial:
             own_worth = (self.depends(paths), len(paths), named) if halved else worth
             if own_worth > worth:
                 best, worth = (rate, paths), own_worth
-                if rate.path is not None and halved >= 2:
+                if rate.path is not None and halved >= 2 and worth[0]:
                     break
         return best
 
@@ -258,21 +256,23 @@ class Trial:
         return staying
 
     def depends(self, paths: list[Path]) -> bool:
-        """Whether the step depends on the parameters; a loop that only applies updates does not."""
-        moved = self.nudged(paths)
+        """Whether the step depends on the parameters; far off if need be, as for mean |error|."""
+        sizes = (NUDGE, FAR) if self.run.marked.has_errors(self.number) else (NUDGE,)
+        return any(self._depends(self.nudged(paths, size)) for size in sizes)
+
+    def _depends(self, moved: dict[Path, Array]) -> bool:
         after = self._replayed(None, 1.0, {path: plain(value) for path, value in moved.items()})
-        if after is None:
-            return False
-        for path in paths:
-            step = movement(self.after, self.snapshot.state, path)
-            now = after.number(path)
-            if step is None or now is None or now.shape != step.shape != moved[path].shape:
-                return True
-            off = np.max(np.abs(now - moved[path] - step), initial=0.0)
-            size = 1e-6 * np.max(np.abs(step), initial=0.0)
-            if off > size + 1e-12 * np.max(np.abs(self.changed[path]), initial=0.0):
-                return True
-        return False
+        return after is not None and any(
+            self._steps_otherwise(after.number(path), path, value) for path, value in moved.items()
+        )
+
+    def _steps_otherwise(self, now: Array | None, path: Path, begun: Array) -> bool:
+        step = movement(self.after, self.snapshot.state, path)
+        if step is None or now is None or now.shape != step.shape != begun.shape:
+            return True
+        arrays = now - begun - step, step, self.changed[path]
+        off, size, begins = (float(np.max(np.abs(one), initial=0.0)) for one in arrays)
+        return off > 1e-6 * size + 1e-12 * begins
 
     def is_one_entry(self, paths: list[Path]) -> bool:
         """Whether only a single entry of a single array is changed."""
@@ -288,12 +288,12 @@ class Trial:
             not alike(after.number(one), self.after.number(one)) for one in step.paths
         )
 
-    def nudged(self, paths: list[Path]) -> dict[Path, Array]:
-        """Return the numbers at these paths, with every entry moved a little."""
+    def nudged(self, paths: list[Path], far: float = NUDGE) -> dict[Path, Array]:
+        """Return the numbers at these paths, with every entry moved a little, or by its size."""
         rng = np.random.default_rng(0)
         moved = {}
         for path in paths:
             value = self.changed[path]
             size = np.abs(value) + 0.1 * (float(np.std(value)) or 1.0)
-            moved[path] = np.asarray(value + NUDGE * size * rng.standard_normal(value.shape))
+            moved[path] = np.asarray(value + far * size * rng.standard_normal(value.shape))
         return moved

@@ -104,13 +104,16 @@ class Marked:
 
     def updated(self, number: int) -> set[str]:
         """Return the variables that the statements of a loop update."""
+        return {site.name for site in self._within(number) if site.kind == INCREMENT}
+
+    def has_errors(self, number: int) -> bool:
+        """Whether the statements of a loop compute what may be an error or a loss."""
+        return any(site.kind in (ASSIGNED, DIFFERENCE) for site in self._within(number))
+
+    def _within(self, number: int) -> list[Site]:
         loop = self.loops[number]
         lines = range(loop.node.lineno, (loop.node.end_lineno or loop.node.lineno) + 1)
-        return {
-            site.name
-            for site in self.sites
-            if site.kind == INCREMENT and site.file == loop.file and site.line in lines
-        }
+        return [one for one in self.sites if one.file == loop.file and one.line in lines]
 
 
 @dataclass

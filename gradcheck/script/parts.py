@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from gradcheck.script.marks import Function, TrainingLoop
-from gradcheck.script.words import RATE, STRONG, is_update, may_be_loss, name_of
+from gradcheck.script.words import RATE, STRONG, calls_in, is_update, may_be_loss, name_of
 
 
 def called_losses(node: ast.AST) -> frozenset[str]:
@@ -30,6 +30,17 @@ def local_losses(function: Function, value: ast.expr) -> frozenset[str]:
     if isinstance(value, ast.Name) and _is_loss(value.id):
         return frozenset()
     return frozenset(loss for name in _names(value) for loss in uses.get(name, ()))
+
+
+def updating(trees: Sequence[ast.Module]) -> set[str]:
+    """Return the names of the functions that may update a variable, or call one that does."""
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
+    found = {one.name for one in functions if any(map(is_update, ast.walk(one)))}
+    while True:
+        more = {one.name for one in functions if calls_in(one) & found} - found
+        if not more:
+            return found
+        found |= more
 
 
 def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:

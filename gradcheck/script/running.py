@@ -42,6 +42,9 @@ from gradcheck.user.number import carried
 SNAPSHOTS = 3
 """Number of iterations of the loop that are kept; the script is stopped at the last of them."""
 
+ROUNDING = 1e-14
+"""An increment up to this size is 0, as a sum that cancels out."""
+
 LARGEST = 10**6
 """Largest number of entries of a difference that may be an error `output - target`."""
 
@@ -174,8 +177,9 @@ class Run:
     def scaled(self, number: int, value: Any) -> Any:
         """Hook around a number or an increment that may be, or contain, the learning rate."""
         site = self.marked.sites[number]
-        if site.kind == INCREMENT and type(value) is np.ndarray and not np.any(value):
-            self.idle.add(site.name)
+        is_float = isinstance(value, np.floating) or type(value) is np.ndarray
+        if site.kind == INCREMENT and is_float and value.dtype.kind == "f":
+            self.idle |= set() if np.any(np.abs(value) > ROUNDING) else {site.name}
         scale = self._scales.get(number, 1.0)
         return value if scale == 1.0 else value * scale
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 STRONG = re.compile(r"(?i)(loss|cost|objective|nll|mse|entropy)|^[JL]$")
@@ -14,7 +14,7 @@ ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
 """Names of losses on data that the step does not descend, such as a validation set."""
 
 LOSS = re.compile(
-    r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?|\w*loss\w*|\w*cost\w*|\w*mse"
+    r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?(log|list)?|\w*loss\w*|\w*cost\w*|\w*mse"
     r"|objective|nll|log_?list|cross_?entropy|\w+error)(_|\b|$)"
 )
 NO_LOSS = re.compile(
@@ -30,6 +30,7 @@ DERIVATIVE = re.compile(r"(?i)(^|_)(deriv\w*|prime|grad(ient)?s?|backward)$")
 RATE = re.compile(
     r"(?i)^(lr|l_rate|learn\w*_?rate|eta|alpha|step_?size|epsilon|eps|rate|a|lr_\w|gamma|lambda_?)$"
 )
+ADDITIONS = ("add", "subtract")
 ROLE = re.compile(r"(?i)^(w|b|v|u|theta|weights?|bias(es)?|kernel|synapse|syn)[_\d]*$")
 """Names of parameters."""
 
@@ -72,23 +73,42 @@ def same(one: ast.AST, other: ast.AST) -> bool:
 def is_update(node: ast.AST) -> bool:
     """Whether a statement may be an update: `W -= ...`, `W = W - ...`, `return w - rate * g`.
 
-    Also `np.add.at(W, rows, ...)`, which adds up what one row gets several times.
+    Also `np.add.at(W, rows, ...)`, which adds up what one row gets several times, and `setattr`.
     """
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        method = node.value.func
-        if isinstance(method, ast.Attribute) and method.attr == "at":
-            return name_of(method.value) in ("add", "subtract")
-    if isinstance(node, ast.AugAssign):
-        return isinstance(node.op, ast.Add | ast.Sub) and not _is_whole(node.value)
-    if not isinstance(node, ast.Assign | ast.Return) or node.value is None:
-        return False
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    for part in _without_indices(node.value):
-        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
-            reads_target = any(same(target, one) for target in targets for one in ast.walk(part))
-            if reads_target or has_rate(part.right) or (not targets and _is_scaled(part.right)):
-                return not _is_whole(part.right)
+    match node:
+        case ast.Expr(ast.Call(ast.Attribute(method, "at"))):
+            return name_of(method) in ADDITIONS
+        case ast.Expr(ast.Call(ast.Name("setattr"), [owner, name, value])):
+            before = ast.Call(ast.Name("getattr", ast.Load()), [owner, name], [])
+            return _moves(value, [before])
+        case ast.AugAssign():
+            return isinstance(node.op, ast.Add | ast.Sub) and not _is_whole(node.value)
+        case ast.Assign(targets, value):
+            return _moves(value, targets)
+        case ast.Return(ast.expr() as value):
+            return _moves(value, [])
     return False
+
+
+def _moves(value: ast.AST, targets: Sequence[ast.expr]) -> bool:
+    """Whether a new value is an old one with something added or taken off."""
+    for part in _without_indices(value):
+        added = last_term(part)
+        if added is not None:
+            reads_target = any(same(target, one) for target in targets for one in ast.walk(part))
+            if reads_target or has_rate(added) or (not targets and _is_scaled(added)):
+                return not _is_whole(added)
+    return False
+
+
+def last_term(node: ast.AST) -> ast.expr | None:
+    """Return what a sum or difference adds or takes off, also of `np.subtract(w, step)`."""
+    match node:
+        case ast.BinOp(_, ast.Add() | ast.Sub(), right):
+            return right
+        case ast.Call(ast.Attribute(_, method), [_, right]) if method in ADDITIONS:
+            return right
+    return None
 
 
 def _is_scaled(node: ast.AST) -> bool:
@@ -121,6 +141,23 @@ def _without_indices(node: ast.AST) -> Iterator[ast.AST]:
     parts = [node.value] if isinstance(node, ast.Subscript) else ast.iter_child_nodes(node)
     for part in parts:
         yield from _without_indices(part)
+
+
+def calls_in(node: ast.AST) -> set[str]:
+    """Return the last names of the functions that are called within a node."""
+    return {name_of(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
+
+
+def joins_text(node: ast.BinOp) -> bool:
+    """Whether a printed expression puts texts together, and is no sum of numbers."""
+    joins = isinstance(node.op, ast.Mod | ast.Add)
+    return joins and bool(text_in(node) or {"str", "format"} & calls_in(node))
+
+
+def text_in(node: ast.AST) -> str:
+    """Return the words in the literals of an expression."""
+    texts = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    return " ".join(text for text in texts if isinstance(text, str))
 
 
 def short(text: Any, most: int = 60) -> str:

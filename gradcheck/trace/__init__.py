@@ -35,6 +35,7 @@ from gradcheck.trace.causes.penalties import penalised_blocks
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.find import find_faults
 from gradcheck.trace.record.calling import FORGIVEN, trace_call
+from gradcheck.trace.wording.held import targets_of, with_targets_held
 
 __all__ = [
     "FORGIVEN",
@@ -49,6 +50,8 @@ __all__ = [
     "gradients_that_enter",
     "penalised_blocks",
     "subject_of_problem",
+    "targets_of",
     "trace_call",
+    "with_targets_held",
     "without_guards",
 ]

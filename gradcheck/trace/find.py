@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.agreement import adjoints_agree
 from gradcheck.trace.adjoints.conventions import as_they_write
+from gradcheck.trace.adjoints.of_the_loss import as_differentiated
 from gradcheck.trace.adjoints.points import (
     Array,
     NotFollowedError,
@@ -72,7 +73,8 @@ def find_faults(
         first = follow(subject, points[0])
     except NotFollowedError as reason:
         return Search(unfollowed=str(reason))
-    if not adjoints_agree(subject, first, points[0], np.random.default_rng(0)):
+    is_whole = subject.fixed is None
+    if is_whole and not adjoints_agree(subject, first, points[0], np.random.default_rng(0)):
         return Search(unfollowed="the adjoints do not agree with differences of the loss")
     first = as_they_write(first)
     is_matrix, subject = bool(subject.along), in_forward_mode(first)
@@ -135,7 +137,7 @@ def _prepared(
     followed: Sequence[Point], wrong: Sequence[str], deadline: Deadline, is_matrix: bool
 ) -> Followed:
     tolerance = _tolerance(followed)
-    points = before_clips(followed, wrong, tolerance)
+    points = before_clips(as_differentiated(followed, tolerance), wrong, tolerance)
     first = points[0]
     alone = entries_read_alone(first)
     quantities = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]

@@ -362,7 +362,144 @@ def grad(p):
     return {"W": dW}
 """
 
+APART = """
+KINDS = np.array([1, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1])
+LEFT, RIGHT = rng.normal(size=(12, 4)), rng.normal(size=(12, 4))
+
+def params():
+    return {"W": 0.4 * rng.normal(size=(4, 3))}
+
+def made(W):
+    off = LEFT @ W - RIGHT @ W
+    return off, np.sqrt(np.sum(off**2, axis=1) + 1e-8)
+
+def loss(p):
+    far = made(p["W"])[1]
+    like = KINDS * far**2
+    unlike = (1 - KINDS) * np.maximum(2 - far, 0) ** 2
+    return np.sum(like + unlike) / (2 * len(KINDS))
+
+def grad(p):
+    off, far = made(p["W"])
+    pull = np.zeros_like(far)
+    pull[KINDS == 1] = 1.0
+    pushed = (KINDS == 0) & (far < 2)
+    pull[pushed] = -(2 - far[pushed]) / far[pushed]
+    d_off = pull[:, None] * off / 12
+    return {"W": LEFT.T @ d_off - RIGHT.T @ d_off}
+"""
+
+NEIGHBOURS = """
+P = rng.random((7, 7)); P = (P + P.T) * (1 - np.eye(7)); P /= P.sum()
+
+def params():
+    return {"Y": rng.normal(size=(7, 2))}
+
+def apart(Y):
+    squares = np.sum(Y**2, axis=1)
+    return squares[:, None] + squares[None, :] - 2 * Y @ Y.T
+
+def loss(p):
+    near = 1 / (1 + apart(p["Y"]))
+    np.fill_diagonal(near, 0.0)
+    shares = np.maximum(near / near.sum(), 1e-12)
+    return np.sum(P[P > 0] * np.log(P[P > 0] / shares[P > 0]))
+
+def grad(p):
+    near = 1 / (1 + apart(p["Y"]))
+    np.fill_diagonal(near, 0.0)
+    off = (P - np.maximum(near / near.sum(), 1e-12)) * near
+    return {"Y": np.array([4 * off[i] @ (p["Y"][i] - p["Y"]) for i in range(7)])}
+"""
+
+OBSERVED = """
+SEEN, TABLE = 1 * (rng.random((5, 4)) > 0.4), rng.integers(1, 6, (5, 4)).astype(float)
+TABLE = TABLE * SEEN
+
+def params():
+    return rng.normal(size=27)
+
+def loss(both):
+    A, B = both[:15].reshape(5, 3), both[15:].reshape(4, 3)
+    M = A.dot(B.T)
+    off = (M - TABLE) ** 2
+    total = 0.5 * np.sum(off[SEEN == 1])
+    return total + 0.75 * np.sum(B**2) + 0.75 * np.sum(A**2)
+
+def grad(both):
+    A, B = both[:15].reshape(5, 3), both[15:].reshape(4, 3)
+    M = A.dot(B.T)
+    dA = ((M - TABLE) * SEEN).dot(B)
+    dB = ((M - TABLE) * SEEN).T.dot(A)
+    dA = dA + 1.5 * A
+    dB = dB + 1.5 * B
+    return np.concatenate([dA.ravel(), dB.ravel()])
+"""
+
+GUARDED = """
+KINDS = np.eye(3)[[0, 2, 1, 1, 0, 2]]
+
+def params():
+    return {"W": 3 * rng.normal(size=(4, 5)), "b": rng.normal(size=5), "V": rng.normal(size=(5, 3))}
+
+def shares(p):
+    h = np.maximum(X @ p["W"] + p["b"], 0)
+    grown = np.exp(h @ p["V"] - np.max(h @ p["V"]))
+    return h, grown / grown.sum(axis=1, keepdims=True)
+
+def loss(p):
+    return -np.mean(np.sum(KINDS * np.log(shares(p)[1] + 1e-9), axis=1))
+
+def grad(p):
+    h, s = shares(p)
+    back = (s - KINDS) / 6
+    inner = back @ p["V"].T * (h > 0)
+    return {"W": X.T @ inner, "b": np.zeros(5) + np.sum(inner, axis=0), "V": h.T @ back}
+"""
+
+MEANS = """
+def params():
+    return {"W": rng.normal(size=(4, 3)), "V": rng.normal(size=(3, 3))}
+
+def made(p):
+    inner = 1 / (1 + np.exp(-X @ p["W"]))
+    z = inner @ p["V"]
+    return inner, np.tanh(z)
+
+def loss(p):
+    return np.mean((made(p)[1] - Y) ** 2)
+
+def grad(p):
+    inner, out = made(p)
+    back = 2 / out.size * (out - Y) * (1 - out**2)
+    d_inner = back @ p["V"].T * inner * (1 - inner)
+    return {"W": X.T @ d_inner, "V": inner.T @ back}
+"""
+
 CASES = {
+    "a division of some entries": (APART, " / far[pushed]", "", "GC413", "by `far`"),
+    "a factor of no activation": (NEIGHBOURS, "1e-12)) * near", "1e-12))", "GC413", "by `near`"),
+    "a mask in both halves of a flat vector": (
+        OBSERVED,
+        "((M - TABLE) * SEEN).dot(B)\n    dB = ((M - TABLE) * SEEN).T",
+        "(M - TABLE).dot(B)\n    dB = (M - TABLE).T",
+        "GC405",
+        "by `TABLE > 0`",
+    ),
+    "a sum, where a guard keeps the log finite": (
+        GUARDED,
+        "np.sum(inner, axis=0)",
+        "np.sum(inner)",
+        "GC204",
+        "over axis 0",
+    ),
+    "a slope and the factor of a mean": (
+        MEANS,
+        "2 / out.size * (out - Y) * (1 - out**2)",
+        "out - Y",
+        "GC303",
+        "multiply by 0.111111 times the slope",
+    ),
     "what comes from later is taken off": (
         BACKWARDS,
         'np.outer(up, p["v"]) + later',
@@ -507,3 +644,30 @@ def test_a_bug_is_named_at_its_line_with_what_to_write(name, tmp_path):
     assert first.code == code, report
     assert fix in first.fix or fix in " ".join(first.evidence), report
     assert first.location.line == line
+
+
+PENALISED = """
+def params():
+    return {"U": rng.random((3, 2)) + 0.3, "M": rng.normal(size=(4, 2))}
+
+def loss(p):
+    off = p["U"] @ p["M"].T - X[:3]
+    return 0.5 * np.sum(off**2) + 0.1 * np.sum(p["U"] * p["U"]) / 2 + 0.1 * np.sum(p["M"] ** 2) / 2
+
+def grad(p):
+    off = p["U"] @ p["M"].T - X[:3]
+    dU, dM = np.zeros((3, 2)), np.zeros((4, 2))
+    for i in range(3):
+        dU[i] = off[i] @ p["M"] + 0.1 * p["U"][i]
+    for j in range(4):
+        dM[j] = off[:, j] @ p["U"] + 0.1 * p["M"][j]
+    return {"U": dU, "M": dM}
+"""
+
+
+def test_the_text_of_an_expression_that_is_to_be_mended_belongs_nowhere_else(tmp_path):
+    squares = '0.1 * np.sum(p["U"] * p["U"]) / 2 + 0.1 * np.sum(p["M"] ** 2) / 2'
+    sums = '0.1 * np.sum(p["U"]) / 2 + 0.1 * np.sum(p["M"]) / 2'
+    _, _, report = first_finding(HEAD + PENALISED, squares, sums, tmp_path)
+    assert "GC415" not in report
+    assert '0.1 * p["U"][i]` belongs' not in report

@@ -63,6 +63,8 @@ def test_a_factor_that_nobody_knows_is_left_out():
 @pytest.mark.parametrize(
     "text",
     [
+        "0.5 * a * 2",
+        "2 * a / 2",
         "up**2 / up",
         "(n / n**2).T",
         "sign(n) * sign(n)",
@@ -77,7 +79,9 @@ def test_what_takes_itself_back_is_not_offered(text):
     assert is_roundabout(text)
 
 
-@pytest.mark.parametrize("text", ["up * h * (1 - h)", "2 * (up - mask) / m", "up * up", "1 - h**2"])
+@pytest.mark.parametrize(
+    "text", ["4 / 3 * a", "up * h * (1 - h)", "2 * (up - mask) / m", "up * up", "1 - h**2"]
+)
 def test_what_people_write_is_offered(text):
     assert not is_roundabout(text)
 

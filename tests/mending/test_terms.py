@@ -352,7 +352,43 @@ def grad(p):
     return np.concatenate([of_inner.ravel(), np.cos(shift).ravel()])
 """
 
+VOLUME = """
+def params():
+    return {"S": 0.3 * rng.normal(size=(4, 3)), "T": rng.normal(size=(4, 3))}
+
+def loss(p):
+    s = np.tanh(X @ p["S"])
+    z = Y * np.exp(s) + X @ p["T"]
+    return np.mean(0.5 * np.sum(z**2, axis=1) - s.sum(axis=1))
+
+def grad(p):
+    N = len(X)
+    s = np.tanh(X @ p["S"])
+    z = Y * np.exp(s) + X @ p["T"]
+    dz = z / N
+    dt = dz
+    ds = dz * Y * np.exp(s) - 1 / N
+    return {"S": X.T @ (ds * (1 - s**2)), "T": X.T @ dt}
+"""
+
+RECTIFIED = """
+def params():
+    return {"W": rng.normal(size=(4, 5)), "V": rng.normal(size=(5, 3))}
+
+def loss(p):
+    return 0.5 * np.sum((np.maximum(0, X @ p["W"]) @ p["V"] - Y) ** 2)
+
+def grad(p):
+    h = np.maximum(0, X @ p["W"])
+    gap = h @ p["V"] - Y
+    back = gap @ p["V"].T
+    back = back * (h > 0)
+    return {"W": X.T @ back, "V": h.T @ gap}
+"""
+
 CASES = {
+    "a share of the batch": (VOLUME, " - 1 / N", "", ("np.exp(s) - 1 / N",)),
+    "the mask of a relu": (RECTIFIED, "back * (h > 0)", "np.maximum(0, back)", ("(h > 0)",)),
     "a term that every pass of a loop lacks": (
         LOOKED_AHEAD,
         " - SLOPE * bent",

@@ -355,6 +355,39 @@ def test_a_parameter_whose_update_is_always_0_is_still_one(outcome, writes, verd
     assert {block.name for block in report.blocks} == {"w", "k"}
 
 
+CANCELLED = """
+kinds = np.eye(4)[rng.integers(4, size=24)]
+k, shift = rng.normal(size=(3, 4)), rng.normal(size=4) + 2
+for turn in range(30):
+    grown = np.exp(x @ k + shift)
+    share = grown / grown.sum(axis=1, keepdims=True)
+    loss = -np.sum(kinds * np.log(share))
+    k = k - 0.01 * x.T @ (share - kinds)
+    shift = shift - 0.01 * np.sum(share - kindsAXIS)
+"""
+
+
+@pytest.mark.parametrize(("axis", "verdict"), [(", axis=0", "pass"), ("", "fail")])
+def test_a_parameter_whose_update_is_0_but_for_rounding_is_still_one(outcome, axis, verdict):
+    report = outcome(CANCELLED.replace("AXIS", axis)).report
+    assert report.verdict == verdict
+    assert {block.name for block in report.blocks} == {"k", "shift"}
+
+
+def test_a_step_that_changes_at_kinks_only_is_one(outcome):
+    text = """
+w, b = np.zeros(3), 0.0
+for turn in range(80):
+    off = t - x @ w - b
+    loss = np.mean(np.where(off >= 0, 0.3 * off, -0.7 * off))
+    slope = np.where(off >= 0, -0.3, HIGH)
+    w = w - 0.05 * x.T @ slope / len(t)
+    b = b - 0.05 * slope.mean()
+"""
+    assert outcome(text.replace("HIGH", "0.7")).report.ok
+    assert outcome(text.replace("HIGH", "0.3")).report.verdict == "fail"
+
+
 ONE_TAKEN = """
 k, kinds = rng.normal(size=(3, 4)), rng.integers(4, size=24)
 for turn in range(60):
@@ -569,3 +602,34 @@ def test_where_no_loss_fits_the_usual_one_says_what_would_be_wrong(outcome):
     assert found.report.verdict == "inconclusive"
     assert "half the sum of squares" in str(found.report)
     assert "`1 - p` belongs here, and not `1 + p`" in str(found.report)
+
+
+PAIRS = """
+table = rng.integers(1, 40, size=(5, 4)).astype(float)
+rows, columns = rng.normal(size=(5, 2)), rng.normal(size=(4, 2))
+offsets = rng.normal(size=5)
+for turn in range(20):
+    global_cost = 0
+    to_rows, to_columns = np.zeros_like(rows), np.zeros_like(columns)
+    to_offsets = np.zeros_like(offsets)
+    for i in range(5):
+        for j in range(4):
+            gap = rows[i] @ columns[j] + offsets[i] - np.log(table[i, j])
+            cost = table[i, j] / 40 * gap**2
+            global_cost += 0.5 * cost
+            to_rows[i] += OWN * gap * columns[j]
+            to_columns[j] += table[i, j] / 40 * gap * rows[i]
+            to_offsets[i] += table[i, j] / 40 * gap
+    rows -= 0.05 * to_rows
+    columns -= 0.05 * to_columns
+    offsets -= 0.05 * to_offsets
+    print("cost", global_cost)
+"""
+
+
+@pytest.mark.parametrize(("own", "wrong"), [("table[i, j] / 40", ""), ("1", "rows")])
+def test_of_a_cost_that_every_pair_overwrites_the_total_is_the_loss(outcome, own, wrong):
+    found = outcome(PAIRS.replace("OWN", own))
+    assert found.script.loss == "global_cost"
+    blocks = {block.name for block in found.report.blocks if block.verdict == "wrong"}
+    assert blocks == ({wrong} if wrong else set()), str(found.report)

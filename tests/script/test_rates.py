@@ -179,3 +179,58 @@ def test_gradients_that_a_step_with_a_memory_adds_are_negatives(outcome, gap, si
     errors = [one for one in found.report.findings if one.severity == "error"]
     assert [one.code for one in errors] == (["GC106"] if wrong else [])
     assert not wrong or wrong in errors[0].message
+
+
+BY_NAME = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+x, t = rng.normal(size=(12, 3)), rng.normal(size=(12, 1))
+
+
+class Net:
+    def __init__(self):
+        self.W1, self.W2 = rng.normal(size=(3, 4)), rng.normal(size=(4, 1))
+
+    def backward(self, hidden, delta):
+        slopes = {"W1": np.zeros_like(self.W1)}
+        slopes["W2"] = hidden.T @ delta
+        slopes["W1"] += x.T @ (delta @ self.W2.T * (1 - hidden**OWN))
+        return slopes
+
+
+net = Net()
+for turn in range(30):
+    hidden = np.tanh(x @ net.W1)
+    gap = hidden @ net.W2 - t
+    loss = np.mean(gap**2)
+    slopes = net.backward(hidden, 2 * gap / 12)
+    for name in slopes:
+        setattr(net, name, getattr(net, name) - 0.05 * slopes[name])
+"""
+
+BY_FUNCTIONS = """
+import numpy as np
+from scipy.special import expit
+
+rng = np.random.default_rng(4)
+x, t = rng.normal(size=(3, 15)), rng.integers(2, size=(1, 15))
+alpha = 0.1
+new = theta = rng.normal(size=(3, 1))
+error_log = np.empty(30)
+for turn in range(30):
+    out = expit(np.dot(theta.T, x))
+    terms = np.add(np.multiply(t, np.log(out)), np.multiply(1 - t, np.log(1 - out)))
+    error_log[turn] = -terms.sum() / 15
+    slopes = np.dot(np.subtract(out**OWN, t), x.T)
+    theta = np.subtract(new, np.multiply(alpha / 15, slopes.T))
+    new = theta
+"""
+
+
+@pytest.mark.parametrize(("text", "right"), [(BY_NAME, 2), (BY_FUNCTIONS, 1)])
+def test_an_update_may_be_written_by_functions(outcome, text, right):
+    found = outcome(text.replace("OWN", str(right)))
+    assert found.report.ok, str(found.report)
+    assert not found.script.notes, found.script.notes
+    assert not outcome(text.replace("OWN", "3")).report.ok

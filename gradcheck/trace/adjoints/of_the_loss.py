@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.adjoints.points import Array, FollowedLoss, Subject, followed_loss
-from gradcheck.trace.adjoints.reverse import adjoints
-from gradcheck.trace.record.graph import carried, constant_of
+from gradcheck.arrays import is_within
+from gradcheck.trace.adjoints.points import Array, FollowedLoss, Point, Subject, followed_loss
+from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
+from gradcheck.trace.record.graph import carried, constant_of, grouped
 from gradcheck.trace.record.nodes import Node, Reference
 
 LOGS = ("log", "log2", "log10")
@@ -19,6 +20,9 @@ TO_ONE = ("clip", "minimum")
 
 GUARDED = ("add", "maximum", *TO_ONE)
 LARGEST_GUARD = 1e-3
+
+MOST = 200
+"""The number of values of a tape that are compared, the last ones."""
 
 
 def without_guards(
@@ -34,9 +38,44 @@ def without_guards(
         nodes = None if loss is None else tape_without_guards(loss)
         if loss is None or nodes is None:
             return None
-        bare = [node.value for node in nodes]
-        seed = {loss.loss_index: np.ones(bare[loss.loss_index].shape)}
-        return loss.true, loss.gradients(adjoints(nodes, bare, seed))
+        return loss.true, loss.gradients(_derivatives(loss, nodes))
+
+
+def as_differentiated(points: Sequence[Point], tolerance: float) -> Sequence[Point]:
+    """Return the points without the guards of the loss, if the gradient is rather made for that.
+
+    More of what it computes, or more blocks, are then derivatives of the loss, to a relative
+    `tolerance`.
+    """
+    if points[0].subject.fixed is not None:
+        return points
+    tapes = [tape_without_guards(point) for point in points]
+    bare = [
+        replace(point, loss_nodes=tape, derivatives=_derivatives(point, tape))
+        for point, tape in zip(points, tapes, strict=True)
+        if tape is not None
+    ]
+    if len(bare) < len(points):
+        return points
+    with_guards, without = (_explained(one[0], tolerance) for one in (points, bare))
+    return bare if without > with_guards else points
+
+
+def _derivatives(loss: FollowedLoss, tape: Sequence[Node]) -> Adjoints:
+    values = [node.value for node in tape]
+    return adjoints(tape, values, {loss.loss_index: np.ones(values[loss.loss_index].shape)})
+
+
+def _explained(point: Point, tolerance: float) -> int:
+    """Count the derivatives by values of the loss that the gradient computes."""
+    computed = [node.value for node in point.nodes if not node.is_leaf and node.is_float]
+    made = grouped((value.shape, value) for value in computed[-MOST:] if value.size > 1)
+    wanted = [one for one in point.derivatives.of_nodes.values() if np.size(one) > 1][-MOST:]
+    return sum(
+        any(is_within(one, each, tolerance * np.max(np.abs(each))) for one in made[each.shape])
+        for each in wanted
+        if each.shape in made
+    )
 
 
 def tape_without_guards(loss: FollowedLoss) -> list[Node] | None:

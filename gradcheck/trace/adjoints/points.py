@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
@@ -48,6 +48,8 @@ class Subject:
             place of the loss; else None.
         parts: by block that is a part of complex numbers, "real" or "imag".
         convention: how the user writes the derivatives by complex numbers.
+        fixed: returns the values of the followed loss that are held constant, from its tape and
+            the indices of its parameters.
         back: takes the packed structure and the derivatives by its arrays, and returns those by the
             blocks; None if the arrays are the blocks.
     """
@@ -65,6 +67,7 @@ class Subject:
     direction: Array | None = None
     parts: Mapping[str, str] = field(default_factory=dict)
     convention: Convention = TORCH
+    fixed: Callable[[Sequence[Node], Iterable[int]], Container[int]] | None = None
     back: Callable[[Any, Mapping[str, Array]], Mapping[str, Array]] | None = None
 
 
@@ -164,7 +167,9 @@ def follow_loss(subject: Subject, values: Sequence[Array]) -> FollowedLoss:
         computed = [node.value for node in loss.nodes]
         leaves = {name: i for name, i in parameters.items() if isinstance(i, int)}
         if subject.direction is None:
-            derivatives = adjoints(loss.nodes, computed, {index: np.ones(computed[index].shape)})
+            seed = {index: np.ones(computed[index].shape)}
+            fixed = subject.fixed(loss.nodes, leaves.values()) if subject.fixed else ()
+            derivatives = adjoints(loss.nodes, computed, seed, fixed)
         else:
             (leaf,) = leaves.values()
             direction = subject.direction.reshape(computed[leaf].shape)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradcheck.arrays import roughness
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.compared import (
@@ -26,15 +25,12 @@ from gradcheck.trace.record.graph import made_from
 LOOSE = 1e-5
 """The tolerance of slopes by differences."""
 
-SMOOTHER, NEAR = 0.4, 1.3
-"""The largest roughness of a function of the input, and the largest relative to the smoothest."""
-
 AGREEING = 0.2
 """The share of entries that must be right if a slope is wrong on one side of 0 only."""
 
 
 @dataclass(frozen=True)
-class _Slope:
+class Slope:
     """The slope that a gradient uses, beside the right one.
 
     Attributes:
@@ -54,7 +50,7 @@ class _Slope:
 
 def slope_cause(compared: Compared) -> Cause | None:
     """Return the cause if a wrong slope is what makes the value wrong."""
-    slopes = list(_slopes(compared))
+    slopes = list(slopes_in(compared))
     finds = (
         *(_missing, _one_of_two, _inactive, _twice, _at_output, _itself),
         *(_lacks_factor, _lacks_power, _other_factor, _of_another, _elsewhere),
@@ -67,55 +63,14 @@ def slope_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def other_slope_cause(compared: Compared) -> Cause | None:
-    """Return the cause if another function of the same input stands in the place of a slope."""
-    by_roughness = [
-        (roughness(slope.used, compared.values(slope.begin)), slope)
-        for slope in _slopes(compared)
-        if not _is_of_the_error(compared, slope)
-    ]
-    smooth = [(rough, slope) for rough, slope in by_roughness if rough <= SMOOTHER]
-    if not smooth:
-        return None
-    least = min(rough for rough, _ in smooth)
-    near = [slope for rough, slope in smooth if rough <= NEAR * least]
-    handed = [slope for slope in near if _is_handed_out(compared, slope.end)]
-    slope = min(handed, key=lambda s: s.end) if handed else max(near, key=lambda s: s.end)
-    name = _name(compared, slope)
-    return Cause(fault.SLOPE_WRONG, f"this is not {name}", f"use {name}")
-
-
-def derivative_cause(compared: Compared) -> Cause | None:
-    """Return the cause for a wrong value that should be a slope, whatever is wrong in it."""
-    wanted, words = compared.candidate, compared.words
-    if wanted is None or wanted.kind != SLOPE or compared.is_use:
-        return None
-    message = f"this is not {words.quantity(*wanted.key)}"
-    fix = f"differentiate {words.name(wanted.node)} by {words.name(wanted.other)} anew"
-    return Cause(fault.SLOPE_WRONG, message, fix)
-
-
-def _is_handed_out(compared: Compared, node: int) -> bool:
-    """True if a value of the loss is used outside of the function that computes it."""
-    callers = compared.loss_nodes[node].chain[1:]
-    users = (user for user in compared.loss_nodes[node + 1 :] if node in user.operands)
-    return bool(callers) and any(user.chain[1:] != callers for user in users)
-
-
-def _is_of_the_error(compared: Compared, slope: _Slope) -> bool:
-    """True for the slope of a square that the loss adds up: the error, and no activation."""
-    is_square = compared.loss_nodes[slope.end].operation in ("power", "square", "multiply")
-    return is_square and slope.arriving is not None and not np.ptp(slope.arriving[0])
-
-
-def _missing(compared: Compared, slope: _Slope) -> Cause | None:
+def _missing(compared: Compared, slope: Slope) -> Cause | None:
     """Return the cause if 1 stands in the place of the slope."""
     ones = [np.ones_like(value) for value in slope.right]
     is_missing = same(slope.used, ones, LOOSE)
     return missing_cause(compared, slope.begin, slope.end) if is_missing else None
 
 
-def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
+def _one_of_two(compared: Compared, slope: Slope) -> Cause | None:
     """Return the cause if one slope of a function of a function is missing."""
     for quantity in compared.known.of_kind(SLOPE):
         if not same(slope.used, quantity.values):
@@ -127,7 +82,7 @@ def _one_of_two(compared: Compared, slope: _Slope) -> Cause | None:
     return None
 
 
-def _is_through(compared: Compared, slope: _Slope, middle: int) -> bool:
+def _is_through(compared: Compared, slope: Slope, middle: int) -> bool:
     """True if the function of the loss depends on its input only by a value between the two."""
     past = {slope.begin}
     for node in compared.loss_nodes[slope.begin + 1 : slope.end + 1]:
@@ -136,32 +91,34 @@ def _is_through(compared: Compared, slope: _Slope, middle: int) -> bool:
     return slope.begin < middle < slope.end and slope.end not in past
 
 
-def _slopes(compared: Compared) -> Iterator[_Slope]:
+def slopes_in(compared: Compared) -> Iterator[Slope]:
+    """Yield the right slopes that the expected value has as a factor, beside those used."""
     candidate = compared.candidate
     if candidate is not None and candidate.kind == SLOPE:
         right = [value / compared.factor for value in compared.expected]
         arriving = compared.adjoints(candidate.node)
-        yield _Slope(candidate.other, candidate.node, right, compared.actual, arriving)
+        yield Slope(candidate.other, candidate.node, right, compared.actual, arriving)
         return
     for quantity, arriving in compared.slopes:
         used = quotient(compared.actual, arriving)
         if same(used, quantity.values):
             continue  # what arrives is wrong, where it should be 0
-        yield _Slope(quantity.other, quantity.node, quantity.values, used, arriving)
+        yield Slope(quantity.other, quantity.node, quantity.values, used, arriving)
 
 
-def _name(compared: Compared, slope: _Slope) -> str:
+def name_of(compared: Compared, slope: Slope) -> str:
+    """Return the words for a slope: `the slope of tanh at Z1`."""
     return compared.words.quantity(SLOPE, slope.end, slope.begin)
 
 
-def _twice(compared: Compared, slope: _Slope) -> Cause | None:
+def _twice(compared: Compared, slope: Slope) -> Cause | None:
     squares = [value * value for value in slope.right]
     if not same(slope.used, squares):
         return None
-    return Cause(fault.SLOPE_TWICE, f"{_name(compared, slope)} is taken twice", "take it once")
+    return Cause(fault.SLOPE_TWICE, f"{name_of(compared, slope)} is taken twice", "take it once")
 
 
-def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
+def _at_output(compared: Compared, slope: Slope) -> Cause | None:
     outputs = compared.values(slope.end)
     # a square at the output of a square is a wrong power: a square is no activation
     if not is_activation(compared, slope.begin, slope.end) or not _is(compared, slope, outputs):
@@ -169,33 +126,40 @@ def _at_output(compared: Compared, slope: _Slope) -> Cause | None:
     of = compared.words.name(slope.end)
     return Cause(
         fault.SLOPE_AT_OUTPUT,
-        f"{_name(compared, slope)} is taken at its output {of}",
+        f"{name_of(compared, slope)} is taken at its output {of}",
         f"take it at {compared.words.name(slope.begin)}, or write it for the output",
         taken_at=slope.end,
     )
 
 
-def _itself(compared: Compared, slope: _Slope) -> Cause | None:
+def _itself(compared: Compared, slope: Slope) -> Cause | None:
     """Return the cause if the value of the function stands where its slope belongs."""
     chain = compared.loss_nodes[slope.end].chain
     explained = (one.node for one in compared.known.explaining(slope.used) if one.kind == VALUE)
     ends = {slope.end, *(one for one in explained if compared.loss_nodes[one].chain == chain)}
     if not any(same(slope.used, compared.values(end)) for end in ends):
         return None  # nor is it that of another pass of a loop
-    words = f"{_name(compared, slope).replace('slope', 'value', 1)} stands where its slope belongs"
-    return Cause(fault.SLOPE_WRONG, words, f"use {_name(compared, slope)}")
+    words = (
+        f"{name_of(compared, slope).replace('slope', 'value', 1)} stands where its slope belongs"
+    )
+    return Cause(fault.SLOPE_WRONG, words, f"use {name_of(compared, slope)}")
 
 
-def _is(compared: Compared, slope: _Slope, inputs: Arrays) -> bool:
+def _is(compared: Compared, slope: Slope, inputs: Arrays) -> bool:
     """True if the slope in the gradient is that of the function at other inputs."""
     if any(value.shape != used.shape for value, used in zip(inputs, slope.used, strict=True)):
         return False
     with np.errstate(all="ignore"):
-        elsewhere = compared.along(slope.begin, slope.end, inputs)
+        elsewhere = list(compared.along(slope.begin, slope.end, inputs))
+        if any(
+            np.isnan(one[np.isfinite(used)]).any()
+            for one, used in zip(elsewhere, slope.used, strict=True)
+        ):
+            return False
         return same(slope.used, elsewhere, LOOSE) and not same(slope.right, slope.used, LOOSE)
 
 
-def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
+def _of_another(compared: Compared, slope: Slope) -> Cause | None:
     if same(slope.used, [-value for value in slope.right]):
         return None  # the sign is wrong, and another layer's slope the same by chance
     whole = compared.loss_nodes[slope.end].place
@@ -209,11 +173,11 @@ def _of_another(compared: Compared, slope: _Slope) -> Cause | None:
             and same(slope.used, quantity.values)
         ):
             other = compared.words.quantity(*quantity.key)
-            return Cause(fault.SLOPE_OF_ANOTHER, f"it is {other}, not {_name(compared, slope)}")
+            return Cause(fault.SLOPE_OF_ANOTHER, f"it is {other}, not {name_of(compared, slope)}")
     return None
 
 
-def _lacks_factor(compared: Compared, slope: _Slope) -> Cause | None:
+def _lacks_factor(compared: Compared, slope: Slope) -> Cause | None:
     """Return the cause if the other factor of a product is missing in its derivative."""
     nodes = compared.loss_nodes
     of_begin = made_from(nodes, slope.begin, slope.end)
@@ -232,12 +196,12 @@ def _lacks_factor(compared: Compared, slope: _Slope) -> Cause | None:
     return None
 
 
-def _lacks_power(compared: Compared, slope: _Slope) -> Cause | None:
+def _lacks_power(compared: Compared, slope: Slope) -> Cause | None:
     is_base = slope.begin in compared.loss_nodes[slope.end].operands
     return power_cause(compared, slope.begin, slope.used, slope.right) if is_base else None
 
 
-def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
+def _other_factor(compared: Compared, slope: Slope) -> Cause | None:
     """Return the cause if the derivative of a product has a wrong value as the other factor."""
     end = compared.loss_nodes[slope.end]
     if end.operation != "multiply" or slope.begin not in end.operands:
@@ -256,23 +220,25 @@ def _other_factor(compared: Compared, slope: _Slope) -> Cause | None:
     return None
 
 
-def _elsewhere(compared: Compared, slope: _Slope) -> Cause | None:
+def _elsewhere(compared: Compared, slope: Slope) -> Cause | None:
     is_small = slope.right[0].size < FEWEST
     if is_small and not is_activation(compared, slope.begin, slope.end):
         return None  # a power of a power is another power
     for quantity in compared.known.of_kind(ADJOINT, VALUE):
         is_end = quantity.node in (slope.begin, slope.end)
         if not is_end and _is(compared, slope, quantity.values):
-            words = f"{_name(compared, slope)} is taken at {compared.words.quantity(*quantity.key)}"
+            words = (
+                f"{name_of(compared, slope)} is taken at {compared.words.quantity(*quantity.key)}"
+            )
             at = quantity.node if quantity.kind == VALUE else None
             return Cause(fault.SLOPE_ELSEWHERE, words, taken_at=at)
     if slope.arriving is not None and _is(compared, slope, slope.arriving):
-        words = f"{_name(compared, slope)} is taken at the upstream gradient"
+        words = f"{name_of(compared, slope)} is taken at the upstream gradient"
         return Cause(fault.SLOPE_ELSEWHERE, words)
     return None
 
 
-def _inactive(compared: Compared, slope: _Slope) -> Cause | None:
+def _inactive(compared: Compared, slope: Slope) -> Cause | None:
     """Return the cause if a slope is wrong on one side of a threshold, where it is constant."""
     if slope.used[0].shape != compared.values(slope.begin)[0].shape:
         return None
@@ -289,7 +255,7 @@ def _inactive(compared: Compared, slope: _Slope) -> Cause | None:
     one_side = wrong.max() <= inputs[agrees].min() or wrong.min() >= inputs[agrees].max()
     if not one_side or np.ptp(used[~agrees]) > LOOSE:
         return None
-    name = _name(compared, slope)
+    name = name_of(compared, slope)
     if wrong.max() > inputs[agrees].min():
         return Cause(fault.SLOPE_INACTIVE, f"{name} is wrong where the unit is active")
     numbers = f"{used[~agrees][0]:.3g} instead of {right[~agrees][0]:.3g}"

@@ -39,6 +39,8 @@ def upstream_cause(compared: Compared) -> Cause | None:
             if weights:
                 words = f"the factor {weights} is left out"
                 return Cause(fault.FACTOR_MISSING, words, f"multiply by {weights}")
+            if not values[0].all() and len(np.unique(values[0])) == 2:
+                continue  # a mask is missing, which leaves entries of the loss out
             arriving = compared.words.quantity(ADJOINT, quantity.node)
             arriving = arriving if times == 1 else f"{times:.6g} times {arriving}"
             words = f"{arriving}, which arrives there, is left out"

@@ -15,6 +15,7 @@ from gradcheck.trace.causes.at_hand import what_to_write
 from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.causes.constant_factors import constant_to_drop
 from gradcheck.trace.causes.kinds import kind_of, named
+from gradcheck.trace.causes.other_slopes import is_vague
 from gradcheck.trace.causes.written import Written
 from gradcheck.trace.fault import Cause, Entry, Fault, Step
 from gradcheck.trace.faults.blame import Blame, outside_the_loss
@@ -101,7 +102,8 @@ def of_mend(
             is_now = blamed.expression
     right = replace(state, values=mended.values)
     written = _written(search, right, mend, blamed.place, text)
-    if cause is None and mend.how in (QUANTITY, REST):
+    divided = cause is not None and is_vague(cause) and written.code.startswith("divide")
+    if (cause is None or divided) and mend.how in (QUANTITY, REST):
         parameters = [
             [point.loss_nodes[index].value for point in search.points]
             for index in search.points[0].parameters.values()

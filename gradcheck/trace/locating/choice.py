@@ -14,6 +14,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import QUANTITY, Mend, Unit
 from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import operands_of
 
 FURTHER = 40
@@ -90,8 +91,9 @@ class Choice:
         """Add a replacement; True if it is surely the fault."""
         view = self.trials.view
         is_own = _is_own(mend, self.trials.candidates)
-        if self.partial is not None and not _says_more(
-            mend, self.partial, self.is_own and not is_own, view.state
+        if self.partial is not None and (
+            (is_own and not self.is_own and _only_moves(mend, view.state))
+            or not _says_more(mend, self.partial, self.is_own and not is_own, view.state)
         ):
             return False
         if self.scale and self.scale[0].outputs >= mend.outputs:
@@ -132,6 +134,12 @@ def _is_own(mend: Mend, candidates: Candidates) -> bool:
         one.values for one in candidates.quantities if one.key == (ADJOINT, wanted.node, NO_OTHER)
     )
     return any(np.ptp(np.concatenate([*map(np.ravel, values)])) == 0 for values in adjoints)
+
+
+def _only_moves(mend: Mend, state: State) -> bool:
+    """True if what is replaced only puts together what other operations make."""
+    nodes = mend.unit.nodes
+    return bool(nodes) and all(state.tape[node].operation in MOVES for node in nodes)
 
 
 def _comes_first(scale: Mend, mend: Mend) -> bool:

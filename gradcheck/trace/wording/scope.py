@@ -27,7 +27,7 @@ def names_at(state: State, index: int, place: Place, names: Sequence[Assignment]
     """Return the values by the texts by which the function at a place can refer to them.
 
     These are values that it computes or reads before the operation `index`, or reads after it, or
-    computes from them.
+    computes from them. The text of an expression that is to be mended is none: it is still wrong.
     """
     tape, calls = state.tape, with_place(state, state.tape[index]).chain
     level = next((i for i, call in enumerate(calls) if call.place.function == place.function), -1)
@@ -61,7 +61,11 @@ def names_at(state: State, index: int, place: Place, names: Sequence[Assignment]
         if depth == 0 and len(source) <= SHORT and _is_whole(source):
             scope[source] = node.index
     scope = {**{one.target: one.node for one in named if one.node < index}, **scope}
-    return {text: at for text, at in scope.items() if tape[at].is_float}
+    return {
+        text: at
+        for text, at in scope.items()
+        if tape[at].is_float and (text.isidentifier() or at not in state.mended)
+    }
 
 
 def _depth_of(node: Node, calls: Chain) -> int | None:
