@@ -11,7 +11,16 @@ from gradcheck.script.loops import Step, Trial, changed_numbers, plain
 from gradcheck.script.losses import Loss, Point
 from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, label, last_name, leaves, movement, numbers
+from gradcheck.script.state import (
+    Path,
+    Snapshot,
+    alike,
+    label,
+    last_name,
+    leaves,
+    movement,
+    numbers,
+)
 from gradcheck.script.words import ROLE, may_be_loss
 
 MOST_LEFT = 40
@@ -140,14 +149,25 @@ def reaches(point: Point, loss: Loss, path: Path) -> bool:
 
 
 def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
-    """Return arrays named like parameters that reach the loss and are never updated.
+    """Return arrays that reach the loss like parameters and are not updated.
 
-    The first ones are left alone by the loop, the others overwritten, as in `b = rate * db`.
+    The first ones are named so, and left alone by the loop; the others are overwritten, as in
+    `b = rate * db`: they are named so, or what they become depends on the learning rate.
     """
-    idle: list[Path] = []
-    overwritten: list[Path] = []
-    for path in leaves(point.snapshot.state):
-        is_named = path not in point.step.paths and ROLE.match(last_name(path))
-        if is_named and reaches(point, loss, path):
-            (overwritten if path in point.step.changed else idle).append(path)
-    return idle, overwritten
+    step = point.step
+    named = [path for path in leaves(point.snapshot.state) if ROLE.match(last_name(path))]
+    idle = [path for path in named if path not in (*step.paths, *step.changed)]
+    halved = point.run.replayed(step.loop, point.snapshot, point.extra, step.rates, 0.5)
+    whole = point.run.replayed(step.loop, point.snapshot, point.extra)
+    overwritten = [
+        path
+        for path in reaching(point, loss)
+        if path in named
+        or (
+            halved is not None
+            and whole is not None
+            and path not in point.extra
+            and not alike(halved.number(path), whole.number(path))
+        )
+    ]
+    return [path for path in idle if reaches(point, loss, path)], overwritten

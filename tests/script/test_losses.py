@@ -1,5 +1,6 @@
 """Which number of a script is taken as its loss, and what a constant beside it may be."""
 
+import re
 from textwrap import dedent
 
 import pytest
@@ -311,24 +312,25 @@ def test_a_row_that_was_taken_before_the_loop_is_still_one_of_its_table(outcome,
     assert ok or [one.code for one in found.report.findings] == ["GC404"]
 
 
+@pytest.mark.parametrize("name", ["b", "offset"])
 @pytest.mark.parametrize(
-    ("update", "ok"), [("b + 0.02 * gap.mean()", True), ("0.02 * gap.mean()", False)]
+    ("update", "ok"), [("b + rate * gap.mean()", True), ("rate * gap.mean()", False)]
 )
 def test_a_parameter_that_is_overwritten_and_not_updated_leaves_the_verdict_open(
-    outcome, update, ok
+    outcome, update, ok, name
 ):
-    found = outcome(
-        f"""
-b = 0.4
+    text = f"""
+b, h, rate = 0.4, 0.0, 0.02
 for turn in range(20):
-    gap = t - x @ w - b
+    h = np.tanh(h + x @ w)
+    gap = t - h - b
     loss = np.mean(gap**2) / 2
-    w = w + 0.02 * x.T @ gap / 24
+    w = w + rate * x.T @ (gap * (1 - h**2)) / 24
     b = {update}
 """
-    )
+    found = outcome(re.sub(r"\bb\b", name, text))
     assert found.report.verdict == ("pass" if ok else "inconclusive")
-    assert ("b reach the loss, and the loop overwrites" in str(found.report)) != ok
+    assert (f"{name} reach the loss, and the loop overwrites" in str(found.report)) != ok
     assert "w        (3,)" in str(found.report)
 
 
