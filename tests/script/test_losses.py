@@ -314,7 +314,7 @@ def test_a_row_that_was_taken_before_the_loop_is_still_one_of_its_table(outcome,
 
 @pytest.mark.parametrize("name", ["b", "offset"])
 @pytest.mark.parametrize(
-    ("update", "ok"), [("b + rate * gap.mean()", True), ("rate * gap.mean()", False)]
+    ("update", "ok"), [("b + rate * gap.mean()", True), ("turn + rate * gap.mean()", False)]
 )
 def test_a_parameter_that_is_overwritten_and_not_updated_leaves_the_verdict_open(
     outcome, update, ok, name
