@@ -32,7 +32,11 @@ from gradcheck.user.blocks import Array
 MOST_PARAMETERS = 400
 MOST_ALONE = 40
 NUDGE = 1e-3
+BOTH_WAYS = NUDGE, -NUDGE
+"""A step that is taken only if it lowers the loss writes what it keeps after one of the two."""
 IDLE = "nothing that it changes is a float"
+ONLY_APPLIES = "its changes do not depend on what it changes: it only applies an update"
+CARRIED = "its update is made from {0} of the pass before; compute {0} at the beginning of a pass"
 
 
 @dataclass
@@ -82,7 +86,7 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     if not paths:
         passes.why = "what it changes is overwritten, not updated"
     elif not trial.depends(paths):
-        passes.why = "its changes do not depend on what it changes: it only applies an update"
+        passes.why = trial.carried(paths) or ONLY_APPLIES
     elif trial.is_one_entry(paths):
         passes.why = "it changes one entry at a time"
     else:
@@ -223,12 +227,14 @@ class _Trial:
 
     def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
         """Return the paths whose numbers stay put at a rate of 0, even if nudged beforehand."""
-        moved = self.nudged(paths)
-        staying = self.frozen(rate, paths, moved)
-        if len(staying) < len(paths) <= MOST_ALONE:  # one nudge may move others, as velocities do
-            alone = [path for path in paths if self.frozen(rate, [path], moved)]
-            staying = self.frozen(rate, alone, moved)
-        return staying
+        for by in BOTH_WAYS:
+            moved = self.nudged(paths, by)
+            staying = self.frozen(rate, paths, moved)
+            if len(staying) < len(paths) <= MOST_ALONE:  # one nudge may move others: velocities do
+                alone = [path for path in paths if self.frozen(rate, [path], moved)]
+                staying = self.frozen(rate, alone, moved)
+            paths = staying
+        return paths
 
     def depends(self, paths: list[Path]) -> bool:
         """Whether the step depends on the parameters; a loop that only applies updates does not."""
@@ -247,6 +253,19 @@ class _Trial:
                 return True
         return False
 
+    def carried(self, paths: list[Path]) -> str:
+        """Name what a pass computes from its parameters for the update of the next; "" if none."""
+        moved = self.nudged(paths)
+        later = self._replayed(None, 1.0, {path: plain(value) for path, value in moved.items()})
+        others = [path for path in self.changed if path not in paths]
+        for path in others if later is not None else []:
+            if alike(later.number(path), self.after.number(path)):
+                continue
+            after = self._replayed(None, 1.0, {path: plain(self.nudged([path])[path])})
+            if after and any(not alike(after.number(one), self.after.number(one)) for one in paths):
+                return CARRIED.format(label(path))
+        return ""
+
     def is_one_entry(self, paths: list[Path]) -> bool:
         """Whether only a single entry of a single array is changed."""
         if len(paths) > 1 or self.changed[paths[0]].size == 1:
@@ -261,14 +280,14 @@ class _Trial:
             not alike(after.number(one), self.after.number(one)) for one in step.paths
         )
 
-    def nudged(self, paths: list[Path]) -> dict[Path, Array]:
+    def nudged(self, paths: list[Path], by: float = NUDGE) -> dict[Path, Array]:
         """Return the numbers at these paths, with every entry moved a little."""
         rng = np.random.default_rng(0)
         moved = {}
         for path in paths:
             value = self.changed[path]
             size = np.abs(value) + 0.1 * (float(np.std(value)) or 1.0)
-            moved[path] = np.asarray(value + NUDGE * size * rng.standard_normal(value.shape))
+            moved[path] = np.asarray(value + by * size * rng.standard_normal(value.shape))
         return moved
 
 
@@ -279,7 +298,9 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
         return []
     trial = _Trial(run, step.loop, snapshot, after, _changed(snapshot, after))
     paths = trial.frozen(step.rate, list(trial.changed))
-    return trial.frozen(step.rate, paths, trial.nudged(paths))
+    for by in BOTH_WAYS:
+        paths = trial.frozen(step.rate, paths, trial.nudged(paths, by))
+    return paths
 
 
 def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:

@@ -14,7 +14,7 @@ from gradcheck.script.loops import Step, plain
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen, Site
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, numbers
-from gradcheck.script.words import ELSEWHERE, STRONG
+from gradcheck.script.words import CLIMBED, ELSEWHERE, STRONG
 from gradcheck.user.blocks import Array
 
 MOST_BLOCKS, DIRECTIONS = 14, 2
@@ -169,7 +169,11 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
     losses = list(_numbers(point.run.marked.sites, base, trials))
     wholes = _with_wholes(losses, base)
-    return [_compared(one, trials, not one.family and base.last(one.number) < 0) for one in wholes]
+    return [_compared(one, trials, not one.family and _may_climb(one, base)) for one in wholes]
+
+
+def _may_climb(loss: Loss, base: Seen) -> bool:
+    return bool(CLIMBED.search(loss.site.name)) or base.last(loss.number) < 0
 
 
 @dataclass(frozen=True)
@@ -276,14 +280,15 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
             yield replace(loss, slopes=slopes)
 
 
-def _compared(loss: Loss, trials: list[_Trial], negative: bool = False) -> Loss:
+def _compared(loss: Loss, trials: list[_Trial], may_climb: bool = False) -> Loss:
     """Return the loss, with its slopes compared with the gradient in every direction.
 
     For a negative loss, such as a log-likelihood, the steps may descend its negative instead.
     """
-    if negative:
+    if may_climb:
         climbed = _compared(replace(loss, slopes=-loss.slopes, climbed=True), trials)
-        if climbed.agreeing or climbed.common:
+        is_named = CLIMBED.search(loss.site.name) and climbed.middle > 0
+        if climbed.agreeing or climbed.common or is_named:
             return climbed
     ratios: dict[Path, list[float]] = {}
     for trial, slope in zip(trials, loss.slopes, strict=True):

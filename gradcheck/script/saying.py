@@ -52,7 +52,7 @@ def loss_words(found: Found) -> list[str]:
     inferred = ""
     if site.kind == DIFFERENCE:
         inferred = " (inferred: your updates descend it)" if loss.agreeing else " (inferred)"
-    climbed = "; its negative, for it is negative and your updates climb it" * loss.climbed
+    climbed = "; its negative, for your updates climb it" * loss.climbed
     lines = [f"{loss.words}, {how}{site.place}{inferred}{climbed}"]
     if found.instead is not None:
         other = found.instead
