@@ -459,8 +459,7 @@ def of_the_mark_alone(v):
     by = -np.eye(3)
     by[:2, :2] = -turned_by(v[2])
     by[:2, 2] = turned_by(v[2] + np.pi / 2).dot(MARK)
-    by = TURN.dot(by)
-    return by
+    return TURN.dot(by)
 
 
 @pytest.mark.parametrize(("values", "code"), [(seen, "GC417"), (seen_by_frames, "GC407")])
