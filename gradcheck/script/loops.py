@@ -255,11 +255,10 @@ class _Trial:
 
     def carried(self, paths: list[Path]) -> str:
         """Name what a pass computes from its parameters for the update of the next; "" if none."""
-        moved = self.nudged(paths)
-        later = self._replayed(None, 1.0, {path: plain(value) for path, value in moved.items()})
-        others = [path for path in self.changed if path not in paths]
-        for path in others if later is not None else []:
-            if alike(later.number(path), self.after.number(path)):
+        moved = {path: plain(value) for path, value in self.nudged(paths).items()}
+        for path in self.changed:
+            later = None if path in paths else self._replayed(None, 1.0, moved)
+            if later is None or alike(later.number(path), self.after.number(path)):
                 continue
             after = self._replayed(None, 1.0, {path: plain(self.nudged([path])[path])})
             if after and any(not alike(after.number(one), self.after.number(one)) for one in paths):

@@ -170,6 +170,32 @@ def grad(w):
     return g
 """
 
+LISTED = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X, kind = rng.normal(size=(12, 4)), rng.integers(0, 3, size=12)
+
+
+def params():
+    return rng.normal(size=(3, 4))
+
+
+def share(x, w, k):
+    return np.exp(w[k].dot(x)) / np.sum([np.exp(one.dot(x)) for one in w])
+
+
+def loss(w):
+    return np.mean([-np.log(share(x, w, k)) for x, k in zip(X, kind)])
+
+
+def grad(w):
+    g = np.zeros_like(w)
+    for k in range(3):
+        g[k] = np.mean([x * (share(x, w, k) - (own == k)) for x, own in zip(X, kind)], axis=0)
+    return g
+"""
+
 WINDOWS = """
 import numpy as np
 
@@ -208,6 +234,7 @@ def grad(x):
         "kernel.T @ np.sin(kernel @ x[i, j])",
         "GC305",
     ),
+    (LISTED, "np.mean([x *", "np.sum([x *", "GC101"),
     (ORDERED, "d_upper - d_lower", "d_upper + d_lower", "GC106"),
     (ORDERED, "lower * (1 - lower) / mass", "lower * (1 + lower) / mass", "GC415"),
     (SEQUENCE, 'total["W"] += dW', 'total["W"] = dW', "GC701"),
