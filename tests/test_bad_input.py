@@ -198,6 +198,17 @@ def test_a_loss_that_ignores_its_parameters_does_not_pass():
     assert [finding.code for finding in report.findings] == ["GC805"]
 
 
+def test_a_parameter_that_the_loss_does_not_use_is_used_or_left_out():
+    report = gradcheck.check(
+        loss,
+        {**params(), "unused": np.ones(2)},
+        lambda p: {**grad(p), "unused": np.array([0.5, 2.0])},
+    )
+    finding = report.findings[0]
+    assert (finding.code, finding.blocks, finding.location) == ("GC805", ("unused",), None)
+    assert "use unused in the forward pass, or leave out its gradient" in finding.fix
+
+
 def test_a_random_loss_is_not_decided():
     rng = np.random.default_rng(0)
     report = gradcheck.check(lambda p: loss(p) * (1 + 0.1 * rng.normal()), params(), grad)

@@ -20,7 +20,12 @@ from gradcheck.diagnose.fault_in_words import (
     put_right,
 )
 from gradcheck.diagnose.rule import Rule, Scale, Traced
-from gradcheck.diagnose.rules import RULES, detectors, unknown_cause
+from gradcheck.diagnose.rules import (
+    RULES,
+    detectors,
+    loss_ignores_parameters,
+    unknown_cause,
+)
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search
 from gradcheck.trace.causes.constant_factors import DROP
@@ -74,7 +79,8 @@ def with_faults(
         explained = [fault for fault in left if _is_told_by(finding, fault)]
         if explained:
             left = [fault for fault in left if fault is not explained[0]]
-            finding = _with_fault(finding, explained[0])
+            if finding.code != loss_ignores_parameters.RULE.code:  # any 0 mends it, wherever
+                finding = _with_fault(finding, explained[0])
         placed.append(finding)
     certain = [one for one in placed if one.severity == "error" and one.code not in UNCERTAIN]
     named = set().union(*(one.blocks for one in certain))

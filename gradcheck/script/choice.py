@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.inferred import BINARY, SQUARES
-from gradcheck.script.losses import Loss
 from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED
+from gradcheck.script.point import Loss
 from gradcheck.script.words import ELSEWHERE, RefusedError
 from gradcheck.user.blocks import Array
 

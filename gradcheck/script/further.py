@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.script.loops import Step, Trial, changed_numbers, plain
-from gradcheck.script.losses import Loss, Point
+from gradcheck.script.loops import BOTH_WAYS, Trial, changed_numbers, plain
+from gradcheck.script.point import Loss, Point
 from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.state import (
@@ -21,6 +21,7 @@ from gradcheck.script.state import (
     movement,
     numbers,
 )
+from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
 
 MOST_LEFT = 40
@@ -37,7 +38,9 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
         return []
     trial = Trial(run, step.loop, snapshot, after, changed_numbers(snapshot, after))
     paths = trial.frozen(step.rates, list(trial.changed))
-    return trial.frozen(step.rates, paths, trial.nudged(paths))
+    for by in BOTH_WAYS:
+        paths = trial.frozen(step.rates, paths, trial.nudged(paths, by))
+    return paths
 
 
 def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:

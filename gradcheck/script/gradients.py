@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.choice import as_multiple, proportional
-from gradcheck.script.loops import Step, plain
-from gradcheck.script.losses import CLOSE, Gradients, Loss, Point
+from gradcheck.script.loops import plain
+from gradcheck.script.losses import CLOSE
 from gradcheck.script.marks import DIFFERENCE, Seen
+from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.running import Run
 from gradcheck.script.state import (
     Attribute,
@@ -26,6 +27,7 @@ from gradcheck.script.state import (
     movement,
     numbers,
 )
+from gradcheck.script.step import Step
 from gradcheck.user.blocks import Array
 from gradcheck.user.names import derived_names
 from gradcheck.user.nodes import SIBLINGS

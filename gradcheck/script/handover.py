@@ -12,8 +12,8 @@ import numpy as np
 from gradcheck.casefiles import Case, StepCase
 from gradcheck.script.choice import Found
 from gradcheck.script.gradients import negated
-from gradcheck.script.losses import Point
 from gradcheck.script.marks import INCREMENT
+from gradcheck.script.point import Point
 from gradcheck.script.state import Path, State, bare, label, leaves
 from gradcheck.user.blocks import path_name
 from gradcheck.user.calls import Location

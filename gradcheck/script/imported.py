@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -63,9 +64,12 @@ class _Loader(SourceFileLoader):
 def trees_beside(tree: ast.Module, folder: Path) -> list[ast.Module]:
     """Return the syntax trees of the user's modules that a script imports, and of their packages.
 
-    They are searched in the folder of the script, its parent and its subfolders.
+    They are searched in the folder of the script, its parent, the subfolders of both, and in the
+    user's own folders on the path of Python.
     """
-    homes = [folder, folder.parent, *sorted(folder.glob("*/"))[:MOST_FOLDERS]]
+    below = [one for home in (folder, folder.parent) for one in sorted(home.glob("*/"))]
+    named = [Path(one) for one in sys.path if is_users_file(f"{one}/any.py")]
+    homes = [folder, folder.parent, *below[:MOST_FOLDERS], *named]
     trees: dict[Path, ast.Module] = {}
     queue = [(tree, folder)]
     while queue:

@@ -6,8 +6,8 @@ its other variables. Half the rate makes half the step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,51 +26,16 @@ from gradcheck.script.state import (
     movement,
     numbers,
 )
+from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.user.blocks import Array
 
 MOST_PARAMETERS, MOST_ALONE, NUDGE, FAR = 400, 40, 1e-3, 10.0
+BOTH_WAYS = NUDGE, -NUDGE
+"""A step that is taken only if it lowers the loss writes what it keeps after one of the two."""
 IDLE = "nothing that it changes is a float"
-
-
-@dataclass
-class Step:
-    """One training step, as an iteration of a loop carries it out.
-
-    Attributes:
-        loop: the number of the loop.
-        rate: the learning rate.
-        paths: the paths of the parameters.
-        changed: the paths of all numbers that an iteration changes.
-        words: a description, where the step is not an iteration of a loop.
-        own: the rates of the parameters that have another one.
-    """
-
-    loop: int
-    rate: Rate
-    paths: list[Path]
-    changed: list[Path] = field(default_factory=list)
-    words: str = ""
-    own: dict[Path, Rate] = field(default_factory=dict)
-
-    @property
-    def rates(self) -> Rate:
-        """All rates, to be scaled together."""
-        own = [part for one in self.own.values() for part in (one, *one.others)]
-        return replace(self.rate, others=(*self.rate.others, *dict.fromkeys(own)))
-
-    def at(self, snapshot: Snapshot, used: Mapping[int, float]) -> Step:
-        """Return the step of one iteration; `used` are the values of the rates at their marks."""
-        return replace(
-            self,
-            rate=self.rate.at(snapshot, used),
-            paths=[path for path in self.paths if snapshot.state.number(path) is not None],
-            own={path: rate.at(snapshot, used) for path, rate in self.own.items()},
-        )
-
-    def relative(self, path: Path) -> float:
-        """Return the rate of a parameter, relative to that of the step."""
-        return self.own.get(path, self.rate).value / self.rate.value
+ONLY_APPLIES = "its changes do not depend on what it changes: it only applies an update"
+CARRIED = "its update is made from {0} of the pass before; compute {0} at the beginning of a pass"
 
 
 def find_step(run: Run, number: int, given: float | None) -> Step | None:
@@ -101,7 +66,7 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     if not paths:
         passes.why = "what it changes is overwritten, not updated"
     elif not trial.depends(paths):
-        passes.why = "its changes do not depend on what it changes: it only applies an update"
+        passes.why = trial.carried(paths) or ONLY_APPLIES
     elif trial.is_one_entry(paths):
         passes.why = "it changes one entry at a time"
     else:
@@ -248,12 +213,14 @@ class Trial:
 
     def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
         """Return the paths whose numbers stay put at a rate of 0, even if nudged beforehand."""
-        moved = self.nudged(paths)
-        staying = self.frozen(rate, paths, moved)
-        if len(staying) < len(paths) <= MOST_ALONE:  # one nudge may move others, as velocities do
-            alone = [path for path in paths if self.frozen(rate, [path], moved)]
-            staying = self.frozen(rate, alone, moved)
-        return staying
+        for by in BOTH_WAYS:
+            moved = self.nudged(paths, by)
+            staying = self.frozen(rate, paths, moved)
+            if len(staying) < len(paths) <= MOST_ALONE:  # one nudge may move others: velocities do
+                alone = [path for path in paths if self.frozen(rate, [path], moved)]
+                staying = self.frozen(rate, alone, moved)
+            paths = staying
+        return paths
 
     def depends(self, paths: list[Path]) -> bool:
         """Whether the step depends on the parameters; far off if need be, as for mean |error|."""
@@ -274,6 +241,18 @@ class Trial:
         off, size, begins = (float(np.max(np.abs(one), initial=0.0)) for one in arrays)
         return off > 1e-6 * size + 1e-12 * begins
 
+    def carried(self, paths: list[Path]) -> str:
+        """Name what a pass computes from its parameters for the update of the next; "" if none."""
+        moved = {path: plain(value) for path, value in self.nudged(paths).items()}
+        for path in self.changed:
+            later = None if path in paths else self._replayed(None, 1.0, moved)
+            if later is None or alike(later.number(path), self.after.number(path)):
+                continue
+            after = self._replayed(None, 1.0, {path: plain(self.nudged([path])[path])})
+            if after and any(not alike(after.number(one), self.after.number(one)) for one in paths):
+                return CARRIED.format(label(path))
+        return ""
+
     def is_one_entry(self, paths: list[Path]) -> bool:
         """Whether only a single entry of a single array is changed."""
         if len(paths) > 1 or self.changed[paths[0]].size == 1:
@@ -288,12 +267,12 @@ class Trial:
             not alike(after.number(one), self.after.number(one)) for one in step.paths
         )
 
-    def nudged(self, paths: list[Path], far: float = NUDGE) -> dict[Path, Array]:
+    def nudged(self, paths: list[Path], by: float = NUDGE) -> dict[Path, Array]:
         """Return the numbers at these paths, with every entry moved a little, or by its size."""
         rng = np.random.default_rng(0)
         moved = {}
         for path in paths:
             value = self.changed[path]
             size = np.abs(value) + 0.1 * (float(np.std(value)) or 1.0)
-            moved[path] = np.asarray(value + far * size * rng.standard_normal(value.shape))
+            moved[path] = np.asarray(value + by * size * rng.standard_normal(value.shape))
         return moved

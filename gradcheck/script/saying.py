@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from gradcheck.report.script import TakenApart
 from gradcheck.script.choice import Found
 from gradcheck.script.handover import Taken
-from gradcheck.script.loops import Step
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE
 from gradcheck.script.rates import Rate
 from gradcheck.script.state import Path, label
+from gradcheck.script.step import Step
 from gradcheck.script.taking import Taking
 from gradcheck.trace.record.graph import grouped
 from gradcheck.words import listed
@@ -85,7 +85,7 @@ def loss_words(found: Found) -> list[str]:
     inferred = ""
     if site.kind == DIFFERENCE:
         inferred = " (inferred: your updates descend it)" if loss.agreeing else " (inferred)"
-    climbed = "; its negative, for it is negative and your updates climb it" * loss.climbed
+    climbed = "; its negative, for your updates climb it" * loss.climbed
     lines = [f"{loss.words}, {how}{site.place}{inferred}{climbed}"]
     if found.instead is not None:
         other = found.instead

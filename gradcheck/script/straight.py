@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 
 from gradcheck.script.gradients import named_gradients
-from gradcheck.script.loops import Step
 from gradcheck.script.marks import TrainingLoop
 from gradcheck.script.passes import Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.running import Run
 from gradcheck.script.state import MODULE, Path, State, take_snapshot
+from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE
 
 

@@ -26,13 +26,15 @@ from gradcheck.script.gradients import (
     velocities,
 )
 from gradcheck.script.handover import Taken, names_of
-from gradcheck.script.loops import IDLE, Step, find_step
-from gradcheck.script.losses import Gradients, Loss, Point, candidates
+from gradcheck.script.loops import IDLE, find_step
+from gradcheck.script.losses import candidates
 from gradcheck.script.marks import ASSIGNED
+from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, label, last_name, leaves
+from gradcheck.script.step import Step
 from gradcheck.script.straight import straight_line
 from gradcheck.script.words import RefusedError
 

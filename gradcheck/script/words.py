@@ -7,7 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-STRONG = re.compile(r"(?i)(loss|cost|objective|nll|mse|entropy)|^[JL]$")
+LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|\bl(og_)?ml(_|\b)"
+
+CLIMBED = re.compile(rf"(?i)^(?!.*neg).*({LIKELIHOOD})")
+"""Names of what is climbed: the loss is its negative."""
+
+STRONG = re.compile(rf"(?i)(loss|cost|objective|nll|mse|entropy)|^[JL]$|{LIKELIHOOD}")
 """Names that suffice to believe that a number is the loss."""
 
 ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
@@ -16,6 +21,7 @@ ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
 LOSS = re.compile(
     r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?(log|list)?|\w*loss\w*|\w*cost\w*|\w*mse"
     r"|objective|nll|log_?list|cross_?entropy|\w+error)(_|\b|$)"
+    rf"|{LIKELIHOOD}"
 )
 NO_LOSS = re.compile(
     r"(?i)acc|count|smooth|delta|prime|deriv|grad|^der_|^cos_?th|^d(loss|cost|J)$"

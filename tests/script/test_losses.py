@@ -461,8 +461,28 @@ for turn in range(50):
 @pytest.mark.parametrize(("factor", "wrong"), [("", []), ("2 * ", ["b"])])
 def test_the_negative_of_a_likelihood_that_is_climbed_is_the_loss(outcome, factor, wrong):
     found = outcome(DATA + LIKELIHOOD.replace("FACTOR", factor))
-    assert "its negative, for it is negative and your updates climb it" in found.script.text()
+    assert "its negative, for your updates climb it" in found.script.text()
     assert [one.name for one in found.report.blocks if one.verdict != "ok"] == wrong
+
+
+DENSITY = """
+def NAME(w):
+    return 9 - 0.01 * np.sum((t - x @ w) ** 2)
+
+
+kept = []
+for turn in range(50):
+    kept.append(NAME(w))
+    w = w + 0.5 * (0.02 * x.T @ (t - x @ w)MORE)
+"""
+
+
+@pytest.mark.parametrize("name", ["lml", "log_likelihood", "log_posterior", "elbo"])
+@pytest.mark.parametrize(("more", "verdict"), [("", "pass"), (" + w**2", "fail")])
+def test_a_likelihood_is_climbed_also_where_it_is_positive(outcome, name, more, verdict):
+    found = outcome(DATA + DENSITY.replace("NAME", name).replace("MORE", more))
+    assert "its negative, for your updates climb it" in found.script.text()
+    assert found.report.verdict == verdict
 
 
 def test_a_loss_that_is_climbed_and_positive_is_descended_the_wrong_way(outcome):

@@ -633,6 +633,31 @@ fit(Map(), x, np.ones((3, 2)), 9)
     assert found.report is not None, found.error
 
 
+@pytest.mark.parametrize("is_said", [False, True])
+def test_the_update_may_stand_in_a_folder_beside_that_of_the_script(tmp_path, monkeypatch, is_said):
+    home = tmp_path / "far" / "away" if is_said else tmp_path / "source"
+    home.mkdir(parents=True)
+    (tmp_path / "examples").mkdir()
+    (home / "model.py").write_text(MODEL)
+    main = tmp_path / "examples" / "train.py"
+    main.write_text(f"""
+import sys
+sys.path.append({str(home)!r})
+import numpy as np
+from model import Map
+x, model = np.array([[1.0, 2, 3], [0, 1, 1], [2, 0, 1]]), Map()
+for turn in range(9):
+    y = model.ahead(x)
+    loss = 0.5 * ((y - 1) ** 2).sum()
+    model.back(y, y - 1)
+""")
+    if is_said:
+        monkeypatch.syspath_prepend(str(home))
+    found = ScriptEntry(main).outcome({})
+    assert found.report is not None, found.error
+    assert found.report.ok
+
+
 @pytest.mark.parametrize(("sign", "ok"), [("-rate * 2 * off", True), ("-rate * off", False)])
 def test_rows_that_are_added_to_are_updated(outcome, sign, ok):
     found = outcome(f"""{TABLE}

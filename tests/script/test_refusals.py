@@ -22,6 +22,14 @@ for turn in range(9):
     b -= rate * z.T @ (z @ b + 1)
 """
 
+CARRIED = """
+import numpy as np
+x, t = np.random.default_rng(1).normal(size=(6, 3)), np.ones(6)
+rate, w, now = 0.05, np.zeros(3), np.zeros(6)
+for turn in range(9):
+    {}
+"""
+
 REFUSED = {
     "data": (
         "import numpy as np\nrows = np.genfromtxt('prices.csv')\n",
@@ -78,6 +86,18 @@ REFUSED = {
         "import numpy as np\nw = np.ones(3)\nfor turn in range(9):\n"
         "    w -= 0.1 * w / np.sqrt(-w)\n",
         "line 3: w is nan after it",
+    ),
+    "of the pass before": (
+        CARRIED.format("w = w - rate * x.T @ (now - t)\n    now = x @ w"),
+        "line 5: its update is made from now of the pass before; compute now at the beginning",
+    ),
+    "taken if it is better": (
+        CARRIED.format(
+            "v = w - rate * x.T @ (now - t)\n    then = x @ v\n"
+            "    loss, later = np.sum((now - t) ** 2), np.sum((then - t) ** 2)\n"
+            "    if later >= loss:\n        break\n    w, now = v, then"
+        ),
+        "line 5: its update is made from now of the pass before; compute now at the beginning",
     ),
     "no package": (
         "import keras_of_nobody\nw = 1.0\nfor turn in range(9):\n    w -= 0.1 * w\n"

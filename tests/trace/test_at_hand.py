@@ -434,3 +434,36 @@ def test_a_number_too_many_in_a_product_is_to_be_left_out():
     assert "* q[1]" in found.expression
     assert found.fix == "leave the factor `q[1]` out"
     assert "factor too many" in found.message
+
+
+MARK, TURN = np.array([1.0, 2.0]), np.eye(3)
+TURN[:2, :2] = [[0.8, 0.6], [-0.6, 0.8]]
+
+
+def turned_by(angle):
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
+def seen(v):
+    return TURN @ np.array([*turned_by(v[2]) @ (MARK - v[:2]), -v[2]])
+
+
+def seen_by_frames(v):
+    far = np.eye(3)
+    far[:2, :2] = turned_by(v[2])
+    far[:2, 2] = -turned_by(v[2]).dot(v[:2])
+    return TURN @ far @ np.array([*MARK, 1.0]) - TURN @ np.array([0, 0, v[2]])
+
+
+def of_the_mark_alone(v):
+    by = -np.eye(3)
+    by[:2, :2] = -turned_by(v[2])
+    by[:2, 2] = turned_by(v[2] + np.pi / 2).dot(MARK)
+    return TURN.dot(by)
+
+
+@pytest.mark.parametrize(("values", "code"), [(seen, "GC417"), (seen_by_frames, "GC407")])
+def test_nothing_is_divided_by_what_has_zeros(values, code):
+    report = gradcheck.check_jacobian(values, np.array([0.2, 0.5, 0.4]), of_the_mark_alone)
+    assert report.findings[0].code == code
+    assert "divide" not in report.findings[0].fix

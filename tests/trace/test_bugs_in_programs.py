@@ -145,7 +145,96 @@ def grad(p):
 """
 
 
+SOME_EMPTY = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+SETS, aims = [[], [0, 2], [1], [], [2, 3, 0]], rng.normal(size=5)
+
+
+def params():
+    return rng.normal(size=4)
+
+
+def loss(w):
+    total = 0.0
+    for own, aim in zip(SETS, aims):
+        total += (w[own].sum() - aim) ** 2
+    return 0.5 * total
+
+
+def grad(w):
+    g = np.zeros_like(w)
+    for own, aim in zip(SETS, aims):
+        g[own] += w[own].sum() - aim
+    return g
+"""
+
+LISTED = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X, kind = rng.normal(size=(12, 4)), rng.integers(0, 3, size=12)
+
+
+def params():
+    return rng.normal(size=(3, 4))
+
+
+def share(x, w, k):
+    return np.exp(w[k].dot(x)) / np.sum([np.exp(one.dot(x)) for one in w])
+
+
+def loss(w):
+    return np.mean([-np.log(share(x, w, k)) for x, k in zip(X, kind)])
+
+
+def grad(w):
+    g = np.zeros_like(w)
+    for k in range(3):
+        g[k] = np.mean([x * (share(x, w, k) - (own == k)) for x, own in zip(X, kind)], axis=0)
+    return g
+"""
+
+WINDOWS = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+x, kernel = rng.normal(size=(3, 6)), rng.normal(size=(2, 4))
+
+
+def params():
+    return x
+
+
+def places():
+    start = np.repeat(np.arange(2), 2).reshape(-1, 1) + 2 * np.arange(1).reshape(1, -1)
+    return start, np.tile(np.arange(2), 2).reshape(-1, 1) + np.arange(5).reshape(1, -1)
+
+
+def loss(x):
+    i, j = places()
+    return np.sin(kernel @ x[i, j]).sum()
+
+
+def grad(x):
+    i, j = places()
+    d_columns = kernel.T @ np.cos(kernel @ x[i, j])
+    d_x = np.zeros(x.shape)
+    np.add.at(d_x, (i, j), d_columns)
+    return d_x
+"""
+
+
 @bugs(
+    (SOME_EMPTY, "g[own] += w[own].sum() - aim", "g[own] += np.tanh(w[own].sum() - aim)", "GC606"),
+    (
+        WINDOWS,
+        "kernel.T @ np.cos(kernel @ x[i, j])",
+        "kernel.T @ np.sin(kernel @ x[i, j])",
+        "GC305",
+    ),
+    (LISTED, "np.mean([x *", "np.sum([x *", "GC101"),
     (ORDERED, "d_upper - d_lower", "d_upper + d_lower", "GC106"),
     (ORDERED, "lower * (1 - lower) / mass", "lower * (1 + lower) / mass", "GC415"),
     (SEQUENCE, 'total["W"] += dW', 'total["W"] = dW', "GC701"),

@@ -9,6 +9,12 @@ from gradcheck.diagnose.rule import Direct, Rule
 from gradcheck.finding import Finding
 from gradcheck.words import listed, verb
 
+ELSEWHERE = (
+    "if it reads these arrays from elsewhere (globals, a network), say "
+    "gradcheck.parameters(params, in_place=True)"
+)
+OF_NONE = f"compute the loss from the parameters that it is given; {ELSEWHERE}"
+
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     ignored, center = evidence.preflight.ignored, evidence.first.center
@@ -23,8 +29,10 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
                 f"moved by 0.1, 1 and 10 in every entry, {listed(names)} "
                 f"{verb(names, 'leaves', 'leave')} the loss at exactly {center:.7g}",
             ),
-            fix="compute the loss from the parameters that it is given; if it reads these arrays "
-            "from elsewhere (globals, a network), say gradcheck.parameters(params, in_place=True)",
+            fix=OF_NONE
+            if every
+            else f"use {listed(names)} in the forward pass, or leave out "
+            f"{verb(names, 'its gradient', 'their gradients')}; {ELSEWHERE}",
         )
 
 

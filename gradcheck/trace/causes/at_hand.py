@@ -225,7 +225,7 @@ def _is_of_two(site: Site, state: State, names: Sequence[str], combine: Changing
         made = [combine(w, a * b) for w, (a, b) in zip(site.actual, pairs, strict=True)]
     except ValueError:  # the shapes do not fit
         return False
-    return same(made, site.expected)
+    return all(map(np.all, map(np.isfinite, made))) and same(made, site.expected)
 
 
 def _inside(

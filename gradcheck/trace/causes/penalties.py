@@ -180,7 +180,8 @@ def _other_multiple(compared: Compared, node: int, right: Arrays) -> Cause | Non
     if much is not None:
         size = size or 0.0
         words = f"it has {much + size:.6g} * {name} for the penalty, and the loss has {size:.6g}"
-        fix = f"let {size:.6g} * {name} be the penalty's part" if size else f"leave {name} out"
+        part = f"let {size:.6g} * {name} be the penalty's part"
+        fix = part if size else f"leave {much:.6g} * {name} out, or add its penalty to the loss"
         return Cause(fault.PENALTY_WRONG, words, fix)
     if times is not None:
         words = f"it has {1 + times:.6g} times the derivative of the penalty by {name}"

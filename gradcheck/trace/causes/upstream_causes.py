@@ -54,7 +54,7 @@ def upstream_number_cause(compared: Compared) -> Cause | None:
     for begin in compared.derived_by if compared.actual[0].size > 1 else ():
         for node in nodes[begin + 1 :]:
             arriving = compared.adjoints(node.index) if begin in node.operands else None
-            if arriving is None or arriving[0].size > 1 or not np.ptp(np.ravel(arriving)):
+            if arriving is None or arriving[0].size != 1 or not np.ptp(np.ravel(arriving)):
                 continue
             if same(product(compared.actual, arriving), compared.expected):
                 name = compared.words.quantity(ADJOINT, node.index)

@@ -171,10 +171,8 @@ def _blame_operand(
     made_at = None
     if added is None and not is_turned:
         made_at = _made_for(mend, state, source, made.chain[up])
-    elif (
-        added in [*map(words.name, words.parameters)] and source.chain[0].code is made.chain[0].code
-    ):
-        made_at = source.chain[0].place
+    elif source.chain and added in [*map(words.name, words.parameters)]:
+        made_at = source.chain[0].place if source.chain[0].code is made.chain[0].code else None
     if made_at is not None and made_at.line != place.line:
         return Blame(made_at, (place, *also))
     if mend.candidate is not None and node.operation in ("add", "subtract") and not up:

@@ -196,7 +196,8 @@ def _table(laid_out: Sequence[_Laid], size: int, is_complex: bool) -> Table:
     candidates = tuple(Candidate(*what.key, number) for number, (what, _) in enumerate(laid_out))
     points = len(laid_out[0][1]) if laid_out else 0
     entries = tuple(
-        in_rows([laid[point] for _, laid in laid_out]).reshape(-1, size) for point in range(points)
+        in_rows([laid[point] for _, laid in laid_out]).reshape(len(laid_out), size)
+        for point in range(points)
     )
     return Table(candidates, entries)
 

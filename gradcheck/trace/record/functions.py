@@ -65,7 +65,7 @@ QUESTIONS = split_names(
 
 
 TAKE_ARRAYS = frozenset(name for name in dir(np) if isinstance(getattr(np, name), np.ufunc))
-TAKE_ARRAYS |= split_names("dot inner kron outer solve vdot")
+TAKE_ARRAYS |= split_names("dot inner kron outer solve vdot sum mean prod max min std var cumsum")
 """Functions and operators to whom a list is an array, as the outputs of single neurons are."""
 
 

@@ -106,8 +106,10 @@ class UfuncProxy:
         self._ufunc = ufunc
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Call it with traced arrays for such lists."""
-        return self._ufunc(*map(as_array, arguments), **keywords)
+        """Call it with traced arrays for such lists; the index of `at` may be a tuple of arrays."""
+        index = 1 if self._ufunc.__name__ == "at" else None
+        given = (one if at == index else as_array(one) for at, one in enumerate(arguments))
+        return self._ufunc(*given, **keywords)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._ufunc, name)

@@ -1,0 +1,144 @@
+"""One iteration of a script at one point, and a number in it that may be its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradcheck.script.inferred import Family
+from gradcheck.script.loops import plain
+from gradcheck.script.marks import Seen, Site
+from gradcheck.script.running import Run
+from gradcheck.script.state import Path, Snapshot, State, numbers
+from gradcheck.script.step import Step
+from gradcheck.user.blocks import Array
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A candidate for the loss.
+
+    Attributes:
+        number: the number of the mark that sees it.
+        count: how many values the mark has seen in the iteration when it sees the loss.
+        site: the place and the expression of the mark.
+        slopes: its derivatives along the trial directions.
+        worth: its value in the iteration.
+        strong: whether its name suffices to believe that it is the loss.
+        order: how many other candidates are computed before it.
+        family: the loss inferred from a marked difference; None if the script computes the loss.
+        side: which operand of the difference is the output.
+        agreeing: the number of blocks whose slopes agree with the gradient.
+        alike: the number of blocks whose slopes are a multiple of the gradient, as of one clipped.
+        blocks: the number of blocks that were compared.
+        common: the ratio of the gradient to its slopes; None if it differs between blocks.
+        middle: the median of these ratios; 0 if there are none.
+        climbed: whether the steps climb it, a negative number, so that its negative is checked.
+    """
+
+    number: int
+    count: int
+    site: Site
+    slopes: Array
+    worth: float = 0.0
+    strong: bool = False
+    order: int = 0
+    family: Family | None = None
+    side: int = 0
+    agreeing: int = 0
+    alike: int = 0
+    blocks: int = 0
+    common: float | None = None
+    middle: float = 0.0
+    climbed: bool = False
+
+    @property
+    def words(self) -> str:
+        """The name of the loss, for messages."""
+        return f"{self.family.words} of {self.site.name}" if self.family else self.site.name
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all blocks agree with the gradient."""
+        return 0 < self.agreeing == self.blocks
+
+    @property
+    def has_constant(self) -> bool:
+        """Whether its size is known: a line computes it, or gradients are a multiple of its own."""
+        return not self.family or self.agreeing > 0 or self.common is not None
+
+    def value(self, seen: Seen) -> Any:
+        """Return the loss of a replay that was stopped at its mark."""
+        records = seen.records.get(self.number, [])
+        if self.family:
+            return self.of(records)
+        value: Any = records[-1] if len(records) == self.count else None
+        return -value if self.climbed else value
+
+    def of(self, pairs: Sequence[tuple[Any, Any]]) -> Any:
+        """Return the inferred loss of the operands of a difference."""
+        assert self.family is not None
+        return self.family.value([(pair[self.side], pair[1 - self.side]) for pair in pairs])
+
+
+Gradients = Mapping[Path, Array]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One iteration, and the variables that it begins with.
+
+    Attributes:
+        run: the script.
+        step: the training step that the iteration carries out.
+        snapshot: the variables before the iteration.
+        extra: values put into them, such as velocities of 0.
+        tolerant: whether the iteration is known to raise an exception.
+    """
+
+    run: Run
+    step: Step
+    snapshot: Snapshot
+    extra: Mapping[Path, Any]
+    tolerant: bool = False
+
+    @property
+    def start(self) -> dict[Path, Array]:
+        """The values of the parameters."""
+        state = self.snapshot.state
+        return {path: numbers(state.get(path)) for path in self.step.paths}
+
+    def seen(self, values: Mapping[Path, Any]) -> Seen:
+        """Return what the marks see in an iteration without an update."""
+        seen = Seen()
+        self.after(values, seen)
+        return seen
+
+    def on_both_sides(self, path: Path, move: Array) -> tuple[Seen, Seen]:
+        """Return what the marks see with a parameter moved by `move`, and by -`move`."""
+        start = self.start[path]
+        return self.seen({path: plain(start + move)}), self.seen({path: plain(start - move)})
+
+    def value(self, loss: Loss, values: Mapping[Path, Any]) -> Any:
+        """Return the loss with other values; the iteration is stopped once the loss is known."""
+        seen = Seen(wanted=(loss.number, loss.count))
+        changed = {**self.extra, **values}
+        self.run.replay(self.step.loop, self.snapshot, changed, self.step.rates, 0.0, seen)
+        return loss.value(seen)
+
+    def after(self, values: Mapping[Path, Any], seen: Seen | None = None) -> State:
+        """Return the variables after an iteration without an update, whose marks write to `seen`.
+
+        Raises:
+            Exception: any exception of the script, unless the point is tolerant.
+        """
+        changed = {**self.extra, **values}
+        try:
+            return self.run.replay(
+                self.step.loop, self.snapshot, changed, self.step.rates, 0.0, seen
+            )
+        except Exception:
+            if not self.tolerant:
+                raise
+        return self.snapshot.copied(changed)
