@@ -14,6 +14,7 @@ from gradcheck.script.running import Run
 from gradcheck.script.state import (
     Path,
     Snapshot,
+    State,
     alike,
     label,
     last_name,
@@ -27,6 +28,7 @@ from gradcheck.script.words import ROLE, may_be_loss
 MOST_LEFT = 40
 """Largest number of changed arrays for which a learning rate of their own is looked for."""
 
+EXACT = 1e-9
 FOLLOWING = 0.05
 """Largest relative difference of a movement from that of a moving average."""
 
@@ -134,9 +136,14 @@ def _descends(trial: Trial, path: Path, rate: Rate, step: Step) -> bool:
 
 def reaching(point: Point, loss: Loss) -> list[Path]:
     """Return what an iteration changes, is no parameter of the step, and reaches the loss."""
-    step = point.step
+    step, after = point.step, point.run.replayed(point.step.loop, point.snapshot)
+    now = {} if after is None else changed_numbers(point.snapshot, after)
+    state = point.snapshot.state
+    known = state.places(step.paths)  # an array may have another path as well
     left = [
-        path for path in step.changed if path not in step.paths and not may_be_loss(last_name(path))
+        path
+        for path in dict.fromkeys([*step.changed, *now])
+        if not state.places([path]) & known and not may_be_loss(last_name(path))
     ]
     return [path for path in left[:MOST_LEFT] if reaches(point, loss, path)]
 
@@ -158,19 +165,30 @@ def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
     `b = rate * db`: they are named so, or what they become depends on the learning rate.
     """
     step = point.step
-    named = [path for path in leaves(point.snapshot.state) if ROLE.match(last_name(path))]
-    idle = [path for path in named if path not in (*step.paths, *step.changed)]
     halved = point.run.replayed(step.loop, point.snapshot, point.extra, step.rates, 0.5)
     whole = point.run.replayed(step.loop, point.snapshot, point.extra)
-    overwritten = [
-        path
-        for path in reaching(point, loss)
-        if path in named
-        or (
-            halved is not None
-            and whole is not None
-            and path not in point.extra
-            and not alike(halved.number(path), whole.number(path))
-        )
-    ]
-    return [path for path in idle if reaches(point, loss, path)], overwritten
+    changed = reaching(point, loss)
+    named = [path for path in leaves(point.snapshot.state) if ROLE.match(last_name(path))]
+    idle = [path for path in named if path not in (*step.paths, *changed)]
+    idle = [path for path in idle if reaches(point, loss, path)]
+    if halved is None or whole is None:
+        return idle, [path for path in changed if path in named]
+    moved = (path for path in changed if path not in point.extra)
+    by_rate = (path for path in moved if not alike(halved.number(path), whole.number(path)))
+    overwritten = dict.fromkeys([*(path for path in changed if path in named), *by_rate])
+    return idle, [path for path in overwritten if not _follows_parameter(point, path, whole)]
+
+
+def _follows_parameter(point: Point, path: Path, after: State) -> bool:
+    """Whether a number is a copy of a parameter, or goes a part of the way to it."""
+    now, before = after.number(path), point.snapshot.state.number(path)
+    for one in point.step.paths:
+        for value in (after.number(one), point.start[one]):
+            if value is None or now is None or before is None or value.shape != now.shape:
+                continue
+            way, gone = (value - before).ravel(), (now - before).ravel()
+            square = float(np.vdot(way, way).real)
+            part = float(np.vdot(way, gone).real) / square if square else 0.0
+            if 0 < part < 1 + EXACT and np.allclose(gone, part * way, EXACT, EXACT):
+                return True
+    return False

@@ -655,3 +655,28 @@ def test_of_a_cost_that_every_pair_overwrites_the_total_is_the_loss(outcome, own
     assert found.script.loss == "global_cost"
     blocks = {block.name for block in found.report.blocks if block.verdict == "wrong"}
     assert blocks == ({wrong} if wrong else set()), str(found.report)
+
+
+TARGET_NETWORK = """
+W, other = np.full((3, 2), 0.2), Other()
+for turn in range(9):
+    wish = (x[::-1] @ other.W).max(axis=1)
+    gap = (x @ W)[:, 0] - t - 0.9 * wish
+    loss = np.sum(gap**2) / 2
+    W[:, 0] -= 0.01 * x.T @ gap
+    other.W = FOLLOWING
+"""
+
+
+@pytest.mark.parametrize(
+    ("following", "verdict"),
+    [
+        ("0.1 * W + 0.9 * other.W", "pass"),
+        ("W.copy()", "pass"),
+        ("0.01 * x.T @ np.stack([gap, gap], 1)", "inconclusive"),
+    ],
+)
+def test_what_follows_a_parameter_is_not_overwritten(outcome, following, verdict):
+    text = "class Other:\n    W = np.full((3, 2), -0.1)\n"
+    found = outcome(DATA + text + TARGET_NETWORK.replace("FOLLOWING", following))
+    assert found.report.verdict == verdict, str(found.report)
