@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.choice import as_multiple, proportional
-from gradcheck.script.loops import Step, plain
+from gradcheck.script.loops import plain
 from gradcheck.script.losses import CLOSE, Gradients, Loss, Point
+from gradcheck.script.rates import Step
 from gradcheck.script.running import Run
 from gradcheck.script.state import (
     Attribute,

@@ -7,13 +7,13 @@ its other variables. Half the rate makes half the step.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.script.memory import views
-from gradcheck.script.rates import Rate, candidates, increments, uses
+from gradcheck.script.rates import Rate, Step, candidates, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.state import (
     Path,
@@ -32,30 +32,10 @@ from gradcheck.user.blocks import Array
 MOST_PARAMETERS = 400
 MOST_ALONE = 40
 NUDGE = 1e-3
-BOTH_WAYS = NUDGE, -NUDGE
-"""A step that is taken only if it lowers the loss writes what it keeps after one of the two."""
+BOTH_WAYS = NUDGE, -NUDGE  # a step that is taken only if it lowers the loss is taken in one
 IDLE = "nothing that it changes is a float"
 ONLY_APPLIES = "its changes do not depend on what it changes: it only applies an update"
 CARRIED = "its update is made from {0} of the pass before; compute {0} at the beginning of a pass"
-
-
-@dataclass
-class Step:
-    """One training step, as an iteration of a loop carries it out.
-
-    Attributes:
-        loop: the number of the loop.
-        rate: the learning rate.
-        paths: the paths of the parameters.
-        changed: the paths of all numbers that an iteration changes.
-        words: a description, where the step is not an iteration of a loop.
-    """
-
-    loop: int
-    rate: Rate
-    paths: list[Path]
-    changed: list[Path] = field(default_factory=list)
-    words: str = ""
 
 
 def find_step(run: Run, number: int, given: float | None) -> Step | None:

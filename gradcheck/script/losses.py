@@ -10,8 +10,9 @@ import numpy as np
 
 from gradcheck.arrays import one_factor
 from gradcheck.script.inferred import Family, families
-from gradcheck.script.loops import Step, plain
+from gradcheck.script.loops import plain
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen, Site
+from gradcheck.script.rates import Step
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, numbers
 from gradcheck.script.words import CLIMBED, ELSEWHERE, STRONG
@@ -169,11 +170,7 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
     losses = list(_numbers(point.run.marked.sites, base, trials))
     wholes = _with_wholes(losses, base)
-    return [_compared(one, trials, not one.family and _may_climb(one, base)) for one in wholes]
-
-
-def _may_climb(loss: Loss, base: Seen) -> bool:
-    return bool(CLIMBED.search(loss.site.name)) or base.last(loss.number) < 0
+    return [_compared(one, trials, not one.family and base.last(one.number) < 0) for one in wholes]
 
 
 @dataclass(frozen=True)
@@ -280,15 +277,12 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
             yield replace(loss, slopes=slopes)
 
 
-def _compared(loss: Loss, trials: list[_Trial], may_climb: bool = False) -> Loss:
-    """Return the loss, with its slopes compared with the gradient in every direction.
-
-    For a negative loss, such as a log-likelihood, the steps may descend its negative instead.
-    """
-    if may_climb:
+def _compared(loss: Loss, trials: list[_Trial], negative: bool = False) -> Loss:
+    """Compare a loss with the gradient in every direction; of a negative one, also its negative."""
+    is_named = not loss.family and bool(CLIMBED.search(loss.site.name))
+    if (negative or is_named) and not loss.climbed:
         climbed = _compared(replace(loss, slopes=-loss.slopes, climbed=True), trials)
-        is_named = CLIMBED.search(loss.site.name) and climbed.middle > 0
-        if climbed.agreeing or climbed.common or is_named:
+        if climbed.agreeing or climbed.common or (is_named and climbed.middle > 0):
             return climbed
     ratios: dict[Path, list[float]] = {}
     for trial, slope in zip(trials, loss.slopes, strict=True):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from gradcheck.script.choice import choose
 from gradcheck.script.handover import Taken, names_of
-from gradcheck.script.loops import Step
 from gradcheck.script.losses import Point, candidates
-from gradcheck.script.rates import Rate
+from gradcheck.script.rates import Rate, Step
 from gradcheck.script.rates import candidates as of_script
 from gradcheck.script.refusals import it_raised
 from gradcheck.script.state import Path, Snapshot, label, last_name, leaves

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -98,6 +98,25 @@ class Rate:
             return id(self.holder), self.key
         holder = self.path[:-1] if len(self.path) <= 2 else id(state.get(self.path[:-1]))
         return holder, self.path[-1]
+
+
+@dataclass
+class Step:
+    """One training step, as an iteration of a loop carries it out.
+
+    Attributes:
+        loop: the number of the loop.
+        rate: the learning rate.
+        paths: the paths of the parameters.
+        changed: the paths of all numbers that an iteration changes.
+        words: a description, where the step is not an iteration of a loop.
+    """
+
+    loop: int
+    rate: Rate
+    paths: list[Path]
+    changed: list[Path] = field(default_factory=list)
+    words: str = ""
 
 
 def _fill(marks: dict[int, float], scales: dict[int, float]) -> None:

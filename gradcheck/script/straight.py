@@ -5,10 +5,9 @@ from __future__ import annotations
 import ast
 
 from gradcheck.script.gradients import named_gradients
-from gradcheck.script.loops import Step
 from gradcheck.script.marks import TrainingLoop
 from gradcheck.script.passes import Passes
-from gradcheck.script.rates import Rate
+from gradcheck.script.rates import Rate, Step
 from gradcheck.script.running import Run
 from gradcheck.script.state import MODULE, Path, State, take_snapshot
 from gradcheck.script.words import ROLE

@@ -23,9 +23,10 @@ from gradcheck.script.gradients import (
     velocities,
 )
 from gradcheck.script.handover import Taken, names_of
-from gradcheck.script.loops import IDLE, Step, find_step, further_paths, idle_paths
+from gradcheck.script.loops import IDLE, find_step, further_paths, idle_paths
 from gradcheck.script.losses import Gradients, Loss, Point, candidates
 from gradcheck.script.marks import ASSIGNED
+from gradcheck.script.rates import Step
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss
 from gradcheck.script.running import Run
