@@ -196,6 +196,36 @@ def grad(w):
     return g
 """
 
+NEGATIVES = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+PAIRS = [(0, 1, []), (1, 2, [1, 4]), (4, 0, [0]), (3, 3, []), (2, 4, [2, 3, 0])]
+
+
+def params():
+    return {"V": rng.normal(size=(5, 3)), "U": rng.normal(size=(5, 3))}
+
+
+def loss(p):
+    total = 0.0
+    for center, near, far in PAIRS:
+        v, far = p["V"][center], np.array(far, dtype=int)
+        total += np.log1p(np.exp(-p["U"][near] @ v)) + np.log1p(np.exp(p["U"][far] @ v)).sum()
+    return total
+
+
+def grad(p):
+    dV, dU = np.zeros((5, 3)), np.zeros((5, 3))
+    for center, near, far in PAIRS:
+        v, far = p["V"][center], np.array(far, dtype=int)
+        of_near, of_far = 1 / (1 + np.exp(-p["U"][near] @ v)), 1 / (1 + np.exp(-p["U"][far] @ v))
+        dV[center] += (of_near - 1) * p["U"][near] + of_far @ p["U"][far]
+        dU[near] += (of_near - 1) * v
+        np.add.at(dU, far, of_far[:, None] * v[None, :])
+    return {"V": dV, "U": dU}
+"""
+
 WINDOWS = """
 import numpy as np
 
@@ -234,6 +264,8 @@ def grad(x):
         "kernel.T @ np.sin(kernel @ x[i, j])",
         "GC305",
     ),
+    (NEGATIVES, "+ of_far @", "- of_far @", "GC106"),
+    (NEGATIVES, "of_far[:, None] * v", "-of_far[:, None] * v", "GC106"),
     (LISTED, "np.mean([x *", "np.sum([x *", "GC101"),
     (ORDERED, "d_upper - d_lower", "d_upper + d_lower", "GC106"),
     (ORDERED, "lower * (1 - lower) / mass", "lower * (1 + lower) / mass", "GC415"),

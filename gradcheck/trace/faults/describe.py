@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -271,9 +272,10 @@ def _entry(
         return None
     if not expression:
         return None
-    if shape is None or actual.size == np.prod(shape) or actual.size % np.prod(shape):
-        shape = actual.shape
-    passes = actual.size // int(np.prod(shape))
+    size = 0 if shape is None else math.prod(shape)
+    if shape is None or not size or actual.size == size or actual.size % size:
+        shape, size = actual.shape, actual.size
+    passes = actual.size // size
     largest = int(np.argmax(np.abs(actual - expected)))
     number, *where = (int(i) for i in np.unravel_index(largest, (passes, *shape)))
     numbers = actual.flat[largest].item(), expected.flat[largest].item()

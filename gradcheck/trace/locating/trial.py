@@ -210,9 +210,8 @@ class Trials:
         base = self.state.values[0]
         stacks = self.replacement(unit, table.entries[0][rows], 0, 1.0)
         values = run_each(self.state, stacks.nodes, stacks.uses, reached.region)
-        leaving = [
-            use for use in reached.uses if any(use in item.weights.of_edges for item in projections)
-        ]
+        weighted = {use for item in projections for use in item.weights.of_edges}
+        leaving = [use for use in reached.uses if use in weighted and base[use[1]].size]
         if not leaving:
             return
         effects = np.zeros((len(rows), len(projections)))
