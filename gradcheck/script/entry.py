@@ -19,14 +19,14 @@ from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
-from gradcheck.script.further import not_updated
+from gradcheck.script.further import left_at_rest, not_updated
 from gradcheck.script.handover import Taken
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground, in_process
 from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import read_script
 from gradcheck.script.refusals import loops_tried, no_loop, places
-from gradcheck.script.saying import described, left_out
+from gradcheck.script.saying import described, left_out, unused
 from gradcheck.script.taking import Taking
 from gradcheck.script.verdicts import (
     UNEXPLAINED_FACTOR,
@@ -151,6 +151,8 @@ class _Work:
         if taking.step is not None:
             more, self._unchecked = left_out(*not_updated(taken.point, taken.found.loss))
             notes += more
+            kept = {} if taken.of_step else taken.gradients
+            self._unchecked = self._unchecked or unused(left_at_rest(taken.point, kept))
         return taken, described(taking, taken, notes)
 
     def _run(self, taking: Taking, playground: Playground) -> Exception | None:

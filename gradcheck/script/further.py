@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -192,3 +192,22 @@ def _follows_parameter(point: Point, path: Path, after: State) -> bool:
             if 0 < part < 1 + EXACT and np.allclose(gone, part * way, EXACT, EXACT):
                 return True
     return False
+
+
+def left_at_rest(point: Point, gradients: Mapping[Path, Path]) -> list[Path]:
+    """Return the parameters that a step without a memory leaves, though their gradients are not 0.
+
+    It has to do so in all iterations, and to move others. `gradients` are the paths of theirs.
+    """
+    resting = set(gradients)
+    for snapshot in point.run.snapshots:
+        after = point.run.replayed(point.step.loop, snapshot, point.extra)
+        if after is None:
+            return []
+        moves = {path: movement(after, snapshot.state, path) for path in gradients}
+        still = {path for path, move in moves.items() if move is not None and not np.any(move)}
+        if len(still) == len(moves):
+            return []
+        values = {path: after.number(gradients[path]) for path in still}
+        resting &= {path for path, value in values.items() if value is not None and np.any(value)}
+    return [path for path in gradients if path in resting]

@@ -78,6 +78,12 @@ def left_out(idle: Sequence[Path], overwritten: Sequence[Path]) -> tuple[list[st
     return notes if idle else [], unchecked if overwritten else ""
 
 
+def unused(paths: Sequence[Path]) -> str:
+    """Say that the step leaves parameters as they are; "" if there are none."""
+    names = listed(list(map(label, paths)))
+    return f"the step does not use the gradients of {names}, and never moves them" if names else ""
+
+
 def loss_words(found: Found) -> list[str]:
     """Return the lines that describe the loss and its alternatives."""
     loss, site = found.loss, found.loss.site

@@ -234,3 +234,12 @@ def test_an_update_may_be_written_by_functions(outcome, text, right):
     assert found.report.ok, str(found.report)
     assert not found.script.notes, found.script.notes
     assert not outcome(text.replace("OWN", "3")).report.ok
+
+
+@pytest.mark.parametrize(("enters", "verdict"), [(" + 0.01 * db", "pass"), ("", "inconclusive")])
+def test_a_gradient_that_never_enters_the_step_leaves_the_verdict_open(outcome, enters, verdict):
+    text = REMEMBERED.replace("GAP", "x @ w + b - t").replace("SIGN", "-")
+    text = text.replace("b + along_b", "b - along_b")
+    found = outcome(text.replace(" + 0.01 * db", enters))
+    assert found.report.verdict == verdict
+    assert ("the step does not use the gradients of b" in str(found.report)) != bool(enters)
