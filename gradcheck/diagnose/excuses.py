@@ -85,10 +85,13 @@ def _derivatives(point: Point) -> tuple[Mapping[str, Array], Mapping[str, Array]
 
 def _is_of(guarded: Mapping[str, Array], block: Block, overall: float) -> bool:
     """True for a wrong block if finite differences confirm the traced derivatives."""
-    if block.name not in guarded or not block.is_off:
-        return False
-    derivatives = guarded[block.name].reshape(-1)[block.numeric.entries]
-    return not judge_entries(derivatives, block.numeric, block.precision, None, overall).wrong.any()
+    return block.is_off and block.name in guarded and confirms(block, guarded[block.name], overall)
+
+
+def confirms(block: Block, followed: Array, overall: float) -> bool:
+    """Whether the finite differences of a block agree with derivatives that were followed."""
+    entries = followed.reshape(-1)[block.numeric.entries]
+    return not judge_entries(entries, block.numeric, block.precision, None, overall).wrong.any()
 
 
 def _less(block: Block, shift: Array | None) -> Block:

@@ -7,6 +7,7 @@ targets, advantages or baselines are held, and only if more gradients are right 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
-from gradcheck.compare.verdict import judge_block, judge_entries
+from gradcheck.compare.verdict import judge_block
+from gradcheck.diagnose.excuses import confirms
 from gradcheck.trace import with_targets_held
 from gradcheck.user.blocks import Array
 
@@ -24,7 +26,7 @@ def hold_targets(point: Point) -> Point:
     failed = [block for block in point.blocks if block.failed]
     if not failed or any(block.verdict != "wrong" for block in failed):
         return point
-    found = ask_trace(point, lambda to: with_targets_held(to, point.values), lambda _: None)
+    found = _derivatives(point)
     if found is None:
         return point
     whole, held, names = found
@@ -40,7 +42,7 @@ def hold_targets(point: Point) -> Point:
 
 def with_targets(point: Point) -> Point:
     """Return a measured point with its targets held, without judging it."""
-    found = ask_trace(point, lambda to: with_targets_held(to, point.values), lambda _: None)
+    found = _derivatives(point)
     if found is None:
         return point
     whole, held, _ = found
@@ -48,6 +50,13 @@ def with_targets(point: Point) -> Point:
         _moved(block, whole[block.name], held[block.name]) if block.name in whole else block
         for block in point.blocks
     )
+
+
+def _derivatives(
+    point: Point,
+) -> tuple[Mapping[str, Array], Mapping[str, Array], tuple[str, ...]] | None:
+    """Return the gradients of the loss as it is and with its targets held, and their names."""
+    return ask_trace(point, lambda to: with_targets_held(to, point.values), lambda _: None)
 
 
 def _moved(block: Block, whole: Array, held: Array) -> Block:
@@ -64,8 +73,6 @@ def _judged(
 
     Nor is it changed where differences do not confirm the derivatives that were followed.
     """
-    flat = whole.reshape(-1)[block.numeric.entries]
-    wrong = judge_entries(flat, block.numeric, block.precision, None, overall).wrong
-    if wrong.any() or np.array_equal(whole, held):
+    if np.array_equal(whole, held) or not confirms(block, whole, overall):
         return block
     return replace(judge_block(_moved(block, whole, held), None, overall), held=names)

@@ -151,8 +151,8 @@ class _Work:
         if taking.step is not None:
             more, self._unchecked = left_out(*not_updated(taken.point, taken.found.loss))
             notes += more
-            kept = {} if taken.of_step else taken.gradients
-            self._unchecked = self._unchecked or unused(left_at_rest(taken.point, kept))
+            if not (self._unchecked or taken.of_step):
+                self._unchecked = unused(left_at_rest(taken.point, taken.gradients))
         return taken, described(taking, taken, notes)
 
     def _run(self, taking: Taking, playground: Playground) -> Exception | None:

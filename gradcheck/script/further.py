@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.script.choice import as_multiple
 from gradcheck.script.loops import BOTH_WAYS, Trial, changed_numbers, plain
 from gradcheck.script.point import Loss, Point
 from gradcheck.script.rates import Rate, candidates, increments, uses
@@ -86,8 +88,9 @@ def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path
             for path in trial.changed
             if path not in own and (rate.words or ROLE.match(last_name(path)))
         ]
-        found = [path for path in trial.frozen(rate, still) if trial.halved(rate, [path])]
-        for path in trial.staying(rate, found):
+        frozen = trial.frozen(rate, still) if still else []
+        found = [path for path in frozen if trial.halved(rate, [path])]
+        for path in trial.staying(rate, found) if found else ():
             if _descends(trial, path, rate, step):
                 own[path] = rate
     return replace(step, paths=[*step.paths, *own], own={**step.own, **own})
@@ -145,17 +148,20 @@ def reaching(point: Point, loss: Loss) -> list[Path]:
         for path in dict.fromkeys([*step.changed, *now])
         if not state.places([path]) & known and not may_be_loss(last_name(path))
     ]
-    return [path for path in left[:MOST_LEFT] if reaches(point, loss, path)]
+    return _of_the_loss(point, loss, left[:MOST_LEFT])
 
 
-def reaches(point: Point, loss: Loss, path: Path) -> bool:
-    """Whether the loss depends on the number at a path."""
-    array = numbers(point.snapshot.state.get(path))
-    moved = array + 1e-3 * (np.abs(array) + 0.1)
-    try:
-        return bool(point.value(loss, {path: moved}) != point.value(loss, {}))
-    except Exception:
-        return False
+def _of_the_loss(point: Point, loss: Loss, paths: Sequence[Path]) -> list[Path]:
+    """Return those of the paths on whose numbers the loss depends."""
+    reached: list[Path] = []
+    with suppress(Exception):
+        base = point.value(loss, {}) if paths else None
+        for path in paths:
+            array = numbers(point.snapshot.state.get(path))
+            moved = array + 1e-3 * (np.abs(array) + 0.1)
+            with suppress(Exception):
+                reached += [path] if point.value(loss, {path: moved}) != base else []
+    return reached
 
 
 def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
@@ -170,7 +176,7 @@ def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
     changed = reaching(point, loss)
     named = [path for path in leaves(point.snapshot.state) if ROLE.match(last_name(path))]
     idle = [path for path in named if path not in (*step.paths, *changed)]
-    idle = [path for path in idle if reaches(point, loss, path)]
+    idle = _of_the_loss(point, loss, idle)
     if halved is None or whole is None:
         return idle, [path for path in changed if path in named]
     moved = (path for path in changed if path not in point.extra)
@@ -186,9 +192,8 @@ def _follows_parameter(point: Point, path: Path, after: State) -> bool:
         for value in (after.number(one), point.start[one]):
             if value is None or now is None or before is None or value.shape != now.shape:
                 continue
-            way, gone = (value - before).ravel(), (now - before).ravel()
-            square = float(np.vdot(way, way).real)
-            part = float(np.vdot(way, gone).real) / square if square else 0.0
+            way, gone = value - before, now - before
+            part, _ = as_multiple(gone, way)
             if 0 < part < 1 + EXACT and np.allclose(gone, part * way, EXACT, EXACT):
                 return True
     return False

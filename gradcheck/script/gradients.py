@@ -81,22 +81,26 @@ def source_of(implied: Gradients, named: Gradients, remembers: bool) -> tuple[fl
     return (folded if abs(folded - 1) > CLOSE else 1.0), True
 
 
-def opposed(point: Point, names: Mapping[Path, Path], first: Snapshot) -> frozenset[Path]:
+def opposed(
+    point: Point, after: State, names: Mapping[Path, Path], implied: Gradients
+) -> frozenset[Path]:
     """Return the parameters that a step moves along the gradients at `names`, and not against them.
 
-    As its memory may say so in one iteration, the `first` one has to agree.
+    As its memory may say so in one iteration, the first one has to agree.
     """
-    against: list[set[Path]] = []
-    for snapshot in (point.snapshot, first):
-        there = replace(point, snapshot=snapshot)
-        try:
-            after = point.run.replay(point.step.loop, snapshot, point.extra)
-            implied = implied_gradients(there, after)
-        except Exception:
-            return frozenset()
-        pairs = {path: (step, after.number(names[path])) for path, step in implied.items()}
-        against += [{path for path, pair in pairs.items() if _cosine(*pair) < AGAINST}]
-    return frozenset(set.intersection(*against))
+    added = _added(after, names, implied)
+    first = point.run.snapshots[0] if point.run.snapshots else point.snapshot
+    if not added or first is point.snapshot:
+        return added
+    then = point.run.replayed(point.step.loop, first, point.extra)
+    if then is None:
+        return frozenset()
+    return added & _added(then, names, implied_gradients(replace(point, snapshot=first), then))
+
+
+def _added(after: State, names: Mapping[Path, Path], implied: Gradients) -> frozenset[Path]:
+    kept = {path: after.number(place) for path, place in names.items() if path in implied}
+    return frozenset(one for one, value in kept.items() if _cosine(implied[one], value) < AGAINST)
 
 
 def negated(gradients: Gradients, added: Set[Path]) -> Gradients:
@@ -124,11 +128,11 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
         sites = run.marked.sites
         return {one: of for one, of in seen.records.items() if sites[one].kind != DIFFERENCE}
 
+    losses: Mapping[int, list[Any]] | None = None
     shapes = {np.shape(state.get(path)) for path in step.paths}
     zeros: dict[Path, Any] = {}
     for path, value in leaves(state).items():
-        array = numbers(value)
-        now = after.number(path)
+        array, now = numbers(value), after.number(path)
         if path in step.paths or array.shape not in shapes or now is None or not array.ndim:
             continue
         if np.array_equal(now, array):
@@ -137,8 +141,10 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
         without = run.replayed(step.loop, snapshot, {path: replacement}, step.rates)
         if without is not None:
             pairs = [(after.number(own), without.number(own)) for own in step.paths]
-            moves = not all(alike(*pair) for pair in pairs)
-            if moves and losses_of({}) == losses_of({path: replacement}):
+            if all(alike(*pair) for pair in pairs):
+                continue
+            losses = losses_of({}) if losses is None else losses
+            if losses == losses_of({path: replacement}):
                 zeros[path] = np.zeros(array.shape)
     return zeros
 

@@ -118,8 +118,9 @@ class Trial:
         """
         sites = self.run.marked.sites
         best = self._best(candidates(self.snapshot, self.run.all_names, sites), given)
-        self._replayed(None, 1.0)
-        best = best or self._best(uses(self.run.rates(), sites), given)
+        if best is None:
+            self._replayed(None, 1.0)
+            best = self._best(uses(self.run.rates(), sites), given)
         return best or self._increments(1.0 if given is None else given)
 
     def _best(self, rates: list[Rate], given: float | None) -> tuple[Rate, list[Path]] | None:

@@ -193,10 +193,6 @@ class Run:
         """Return the values of such variables in the last iteration, of those with one value."""
         return {mark: next(iter(used)) for mark, used in self._used.items() if len(used) == 1}
 
-    def first(self, snapshot: Snapshot) -> Snapshot:
-        """Return the first snapshot of the training loop, or this one where none is kept."""
-        return self.snapshots[0] if self.snapshots else snapshot
-
     def _note(self, number: int, value: Any) -> None:
         assert self._seen is not None
         records = self._seen.records.setdefault(number, [])

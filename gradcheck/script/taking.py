@@ -215,7 +215,7 @@ class Taking:
             named = {path: after.number(place) for path, place in names.items()}
             stored = {path: value for path, value in named.items() if value is not None}
             folded, of_step = source_of(implied, stored, bool(extra))
-            added = frozenset() if of_step else opposed(point, names, self.run.first(snapshot))
+            added = frozenset() if of_step else opposed(point, after, names, implied)
             source = implied if of_step else negated(stored, added)
             losses = candidates(point, {path: value / folded for path, value in source.items()})
         except Exception:
