@@ -36,11 +36,10 @@ def updating(trees: Sequence[ast.Module]) -> set[str]:
     """Return the names of the functions that may update a variable, or call one that does."""
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
     found = {one.name for one in functions if any(map(is_update, ast.walk(one)))}
-    while True:
-        more = {one.name for one in functions if calls_in(one) & found} - found
-        if not more:
-            return found
+    calls = [(one.name, calls_in(one)) for one in functions]
+    while more := {name for name, called in calls if called & found} - found:
         found |= more
+    return found
 
 
 def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:

@@ -1,8 +1,13 @@
 """What scripts that people publish do beside training: modules, idle passes, clips, constants."""
 
+import ast
+from pathlib import Path
+
 import pytest
 
+import gradcheck
 from gradcheck.script import ScriptEntry
+from gradcheck.script.imported import trees_beside
 
 TABLE = """
 import numpy as np
@@ -531,6 +536,11 @@ def test_a_module_may_be_imported_by_its_name(outcome):
     text = f"{TABLE}import importlib\nkind = importlib.import_module('model')\nm = kind.Map()\n"
     text += "for i in range(9):\n    y = m.ahead(x)\n    m.back(y, y - t)\n"
     assert outcome(text, model=MODEL).report.ok
+
+
+def test_gradcheck_itself_is_no_module_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(gradcheck.__file__).parents[1])  # as an editable install does
+    assert not trees_beside(ast.parse("from gradcheck import check"), tmp_path)
 
 
 KEPT_TOO = """

@@ -15,8 +15,12 @@ from gradcheck.user.structures import flatten
 
 def state_of(net, folder):
     module = edits.module_of((edits.NETS / f"{net}.py").read_text(), folder / f"{net}.py")
-    params = flatten(module.params())
-    subject = subject_of_problem(Problem(params, module.loss, module.grad))
+    return state_of_functions(module.params(), module.loss, module.grad)
+
+
+def state_of_functions(params, loss, grad):
+    params = flatten(params)
+    subject = subject_of_problem(Problem(params, loss, grad))
     point = follow(subject, list(params.values))
     values = [node.value for node in point.nodes]
     return State((point.nodes,), (values,), outputs_of([point], 1e-6), point.start)
@@ -27,11 +31,29 @@ def inner_values(state):
     return inner[:: max(1, len(inner) // 6)]
 
 
+def product_of(p):
+    return 0.5 * (p["u"] @ p["A"] @ p["v"]) ** 2 + np.sum((p["A"] @ p["B"]).T)
+
+
+def gradient_of_product(p):
+    u, A, v, B = p["u"], p["A"], p["v"], p["B"]
+    gap, one = (u @ A) @ v, np.ones((2, 3))
+    return {
+        "u": gap * (A @ v),
+        "A": np.outer(u, v) * (u @ (A @ v)) + one.T @ B.T,
+        "v": (u @ A) * gap,
+        "B": A.T @ one.T,
+    }
+
+
 def test_replacements_of_a_value_and_of_a_use(tmp_path):
     rng = np.random.default_rng(0)
-    for net in ("conv_loops", "rnn", "attention"):
-        state = state_of(net, tmp_path)
-        for node in inner_values(state):
+    params = {"u": rng.normal(size=3), "A": rng.normal(size=(3, 4)), "v": rng.normal(size=4)}
+    params["B"] = rng.normal(size=(4, 2))
+    products = state_of_functions(params, product_of, gradient_of_product)
+    nets = [state_of(net, tmp_path) for net in ("conv_loops", "rnn", "attention")]
+    for state, tried in ((products, products.tape), *((net, inner_values(net)) for net in nets)):
+        for node in (one for one in tried if one.is_float):
             stack = rng.normal(size=(3, *node.value.shape))
             below = state.below([node.index])
             uses = [(user, node.index) for user in below if node.index in state.tape[user].operands]

@@ -73,6 +73,11 @@ def _at_once(node: Node, values: Values, operands: Stacks) -> NDArray[np.float64
             return np.asarray(
                 node.function(*(_stacked(item, values, operands, rank) for item in arguments))
             )
+        if name == "T":
+            array = operands[node.operands[0]]
+            return array.transpose(0, *range(array.ndim - 1, 0, -1))
+        if name == "matmul":
+            return _product(node, values, operands)
         if name in ("getitem", "setitem") and _is_basic(arguments[1]):
             key = arguments[1] if isinstance(arguments[1], tuple) else (arguments[1],)
             array = _stacked(arguments[0], values, operands, values[node.operands[0]].ndim)
@@ -86,6 +91,21 @@ def _at_once(node: Node, values: Values, operands: Stacks) -> NDArray[np.float64
     except Exception:  # the caller then tries them one after the other
         pass
     return np.zeros(0)
+
+
+def _product(node: Node, values: Values, operands: Stacks) -> NDArray[Any]:
+    """Return the products of matrices, rows and columns; empty if an operand has more axes."""
+    left_rank, right_rank = (
+        np.ndim(values[item.index] if isinstance(item, Reference) else item)
+        for item in node.arguments
+    )
+    if max(left_rank, right_rank) > 2:
+        return np.zeros(0)
+    left, right = (_stacked(item, values, operands, 0) for item in node.arguments)
+    left = left[..., None, :] if left_rank == 1 else left
+    right = right[..., None] if right_rank == 1 else right
+    lost = (-2,) * (left_rank == 1) + (-1,) * (right_rank == 1)
+    return np.asarray(np.squeeze(left @ right, lost))
 
 
 def _stacked(argument: Any, values: Values, operands: Stacks, rank: int) -> Any:
