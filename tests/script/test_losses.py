@@ -160,6 +160,18 @@ def test_a_function_that_measures_only_rows_set_aside_returns_no_loss_of_the_ste
     assert found.report.ok, str(found.report)
 
 
+def test_a_division_that_one_of_two_gradients_lacks_is_forgotten_there(outcome):
+    found = outcome("""
+b = 0.2
+for turn in range(30):
+    off = x @ w + b - t
+    w = w - 0.05 * x.T @ off / len(t)
+    b = b - 0.05 * np.sum(off)
+""")
+    assert {block.name: block.verdict for block in found.report.blocks} == {"w": "ok", "b": "wrong"}
+    assert found.report.findings[0].code == "GC502"
+
+
 SINGLE = """
 kinds = np.eye(4, dtype=np.float32)[rng.integers(4, size=24)]
 x = x.astype(np.float32)
