@@ -92,11 +92,11 @@ def _measure(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
             return point
     point = point.measured(point.perturb(plan.entries, rng, plan.effort))
     if plan.screening and not point.interrupted:
-        point = _screen_the_rest(point, rng)
+        point = screen_the_rest(point, rng)
     return point
 
 
-def _screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
+def screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
     """Screens the remaining entries of every block, and perturbs the suspects one by one."""
     calls = 0
 

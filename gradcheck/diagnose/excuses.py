@@ -16,6 +16,7 @@ import numpy as np
 from gradcheck.compare.block import SLIGHT, Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import Point
+from gradcheck.compare.stages import screen_the_rest
 from gradcheck.compare.verdict import judge_block, judge_entries, scale_of
 from gradcheck.numeric.gradient import NumericGradient
 from gradcheck.trace import without_guards
@@ -39,7 +40,10 @@ def excuse(point: Point, rng: np.random.Generator) -> Point:
         bare[block.name] - guarded[block.name] if _is_of(guarded, block, point.scale) else None
         for block in point.blocks
     ]
-    lessened = _measured_again(point.with_blocks(map(_less, point.blocks, shifts)), shifts, rng)
+    lessened = point.with_blocks(map(_less, point.blocks, shifts))
+    if any(block.screened and block.screened.suspects for block in lessened.blocks):
+        lessened = screen_the_rest(lessened, rng)
+    lessened = _measured_again(lessened, shifts, rng)
     return replace(
         point.with_blocks(
             block if shift is None else _excused(block, less, shift, point.scale)
@@ -137,6 +141,7 @@ def _excused(block: Block, less: Block, shift: Array, overall: float) -> Block:
         wrong_entries=0,
         excused=True,
         numeric=numeric,
+        screened=less.screened,
         error_bound=judged.error_bound,
         resolution=None if judged.resolution is None else judged.resolution + most / scale,
     )

@@ -25,6 +25,8 @@ DERIVATIVE = re.compile(r"(?i)^(self\.)?d_?(loss|cost|error|[JLE])$")
 GENERATOR = re.compile(r"(?i)^(self\.)?g(en(erator)?)?_?(loss|cost|error)$")
 """Beside the loss of a generator, `d_loss` is that of a discriminator; else a derivative."""
 SAME = 1e-3
+FORGOTTEN = 2.0
+"""Of a gradient that is larger by more, a division by the number of samples may be forgotten."""
 ORDER = (PRINTED, APPENDED, RETURNED, ASSIGNED)
 
 
@@ -46,10 +48,14 @@ class Found:
 
 
 def _fit(loss: Loss) -> tuple[Any, ...]:
-    """Sort key: how well an inferred loss fits the gradient; if none does, the usual one leads."""
+    """Sort key: how well an inferred loss fits the gradient; if none does, the usual one leads.
+
+    Of a sum and a mean that fit as many blocks, the mean leads: a division is sooner forgotten.
+    """
     off = round(abs(np.log(loss.middle)), 2) if loss.middle > 0 else np.inf
     if loss.agreeing or loss.common is not None:
-        return loss.agreeing, loss.common is not None, loss.alike, -off
+        is_mean = 0 < loss.agreeing < loss.blocks and loss.middle > FORGOTTEN
+        return loss.agreeing, loss.common is not None, loss.alike, is_mean, -off
     usual = loss.family is not None and loss.family.term != BINARY
     return 0, False, loss.alike, usual, off == 0
 

@@ -111,8 +111,7 @@ def negated(gradients: Gradients, added: Set[Path]) -> Gradients:
 def _cosine(one: Array, other: Array | None) -> float:
     if other is None or one.shape != other.shape:
         return 0.0
-    size = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(np.vdot(one, other).real) / size if size else 0.0
+    return float(np.vdot(one, other).real / (np.linalg.norm(one) * np.linalg.norm(other) or 1.0))
 
 
 def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[Path, Any]:
@@ -223,18 +222,19 @@ def named_gradients(
     """Return the path of each parameter's gradient after an iteration; empty unless all have one.
 
     All gradients must lie in one container: under names derived from the parameters' names, the
-    same names in another container, or the same indices of a list. `others` are excluded.
+    same names in another container, or the same indices of a list. `others` are excluded; what an
+    iteration leaves as it was, such as the gradients of another network, comes last.
     """
     holders: dict[Path, dict[Any, Any]] = {}
     for path, value in leaves(after).items():
         if path not in others:
             holders.setdefault(path[:-1], {})[path[-1]] = value
-    own_holders = {path[:-1] for path in paths}
-    best: dict[Path, Path] = {}
-    strength = (0, False)
+    best, strength = dict[Path, Path](), (0, False, False)
     for holder, items in holders.items():
-        places, derived = _in_holder(holder, items, paths, before, holder in own_holders)
-        own_strength = (derived, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
+        is_own = any(holder == path[:-1] for path in paths)
+        places, derived = _in_holder(holder, items, paths, before, is_own)
+        is_set = any(not alike(before.number(one), after.number(one)) for one in places.values())
+        own_strength = (derived, is_set, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
         if len(places) == len(paths) and own_strength > strength:
             best, strength = places, own_strength
     return best or _beside(after, paths, before)

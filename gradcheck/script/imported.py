@@ -21,6 +21,21 @@ from gradcheck.user.calls import is_users_file
 MOST_FOLDERS = 50
 
 
+class Further(MetaPathFinder):
+    """Finds what is nowhere on the path: in the present folder, and the one above the script's.
+
+    A script in `examples/` imports the package beside that, if it is run from there by
+    `python -m examples.train`. On the path, a module in them would hide a folder of its name.
+    """
+
+    def __init__(self, folders: list[Path]) -> None:
+        self.folders = folders
+
+    def find_spec(self, fullname: str, path: Any = None, *_: Any) -> ModuleSpec | None:
+        """Return the import specification of a module that is in no package."""
+        return PathFinder.find_spec(fullname, [*map(str, self.folders)]) if path is None else None
+
+
 class Imported(MetaPathFinder):
     """Imports the user's modules with marks; `names` are their variables, by module name."""
 
@@ -33,7 +48,8 @@ class Imported(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return the import specification of a module, if it is the user's own."""
-        spec = PathFinder.find_spec(fullname, path, target)
+        others = (one.find_spec(fullname, path, target) for one in sys.meta_path if one is not self)
+        spec = next(filter(None, others), None)
         origin = str(spec.origin) if spec is not None else ""
         if spec is None or not origin.endswith(".py") or not is_users_file(origin):
             return None
@@ -69,7 +85,8 @@ def trees_beside(tree: ast.Module, folder: Path) -> list[ast.Module]:
     """
     below = [one for home in (folder, folder.parent) for one in sorted(home.glob("*/"))]
     named = [Path(one) for one in sys.path if is_users_file(f"{one}/any.py")]
-    homes = [folder, folder.parent, *below[:MOST_FOLDERS], *named]
+    further = [at for one in sys.meta_path if isinstance(one, Further) for at in one.folders]
+    homes = [folder, folder.parent, *below[:MOST_FOLDERS], *named, *further]
     trees: dict[Path, ast.Module] = {}
     queue = [(tree, folder)]
     while queue:

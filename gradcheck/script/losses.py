@@ -66,6 +66,7 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
         for one, other in pairs
         if np.size(one) == 1
     }
+    elsewhere = [base.last(one) for one in base.records if _is_elsewhere(sites[one])]
     for order, (number, records) in enumerate(base.records.items()):
         site, count = sites[number], len(records)
         if site.kind == DIFFERENCE:
@@ -77,10 +78,14 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
             continue  # a signed error, or the derivative that a loss function returns on request
         slopes = _slopes(trials, lambda seen, number=number: seen.records[number][-1])
         if slopes is not None:
-            strong = strong and not ELSEWHERE.search(site.name)
             if count == TWICE:
                 slopes, count = _of_two_calls(number, slopes, trials)
+            strong = strong and records[count - 1] not in elsewhere
             yield Loss(number, count, site, slopes, base.last(number), strong, order)
+
+
+def _is_elsewhere(site: Site) -> bool:
+    return site.kind != DIFFERENCE and bool(ELSEWHERE.search(site.name))
 
 
 def _of_two_calls(number: int, last: Array, trials: list[_Trial]) -> tuple[Array, int]:

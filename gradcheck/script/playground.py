@@ -18,7 +18,6 @@ import types
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from gradcheck.errors import UsageError
 from gradcheck.sandbox.confinement import confine
 from gradcheck.sandbox.forked import forked
 from gradcheck.sandbox.harmless import Refusals
+from gradcheck.script.imported import Further
 from gradcheck.script.words import RefusedError, short
 
 DRAWING = ("matplotlib", "mpl_toolkits", "pylab", "seaborn", "plotly", "IPython", "ipdb")
@@ -46,6 +46,7 @@ DRAWN = (
 BUILTIN = ("abs", "bool", "bytes", "max", "min", "pow", "round")
 """Names of numpy that pylab leaves to Python."""
 
+BARS = ("tqdm.auto", "tqdm.autonotebook", "tqdm.notebook")
 WRITING = "wax+"
 SAVING = ("save", "savez", "savez_compressed", "savetxt")
 
@@ -125,14 +126,15 @@ class Playground:
     def __init__(self, path: Path) -> None:
         self.notes: list[str] = []
         sys.argv = [str(path)]
-        sys.path[:] = _searched(path, sys.path)
-        self._elsewhere = _further(path)
+        home = path.resolve().parent  # it comes first and once, as in Python
+        others = [one for one in sys.path if Path(one or ".").resolve() != home]
+        sys.path[:] = [str(home), *others]
+        self._elsewhere = [Path.cwd(), home.parent]
         os.chdir(path.parent)
         for name in [one for one in sys.modules if one.partition(".")[0] in DRAWING]:
             del sys.modules[name]
-        sys.meta_path.insert(0, _Drawing())
-        if find_spec("tqdm") is None:
-            self._without_tqdm()
+        sys.meta_path[:] = [_Drawing(), *sys.meta_path, Further(self._elsewhere)]
+        _with_plain_bars()
         time.sleep = lambda _: None
         argparse.ArgumentParser.error = _without_arguments  # type: ignore[method-assign,assignment]
         names = vars(builtins)
@@ -166,27 +168,17 @@ class Playground:
             return file
         return next((at / file for at in self._elsewhere if (at / file).is_file()), file)
 
-    def _without_tqdm(self) -> None:
-        module = _Module("tqdm")
-        names = vars(module)
+
+def _with_plain_bars() -> None:
+    """Let the bars of notebooks be those of a terminal, and all be loops if tqdm is not there."""
+    try:
+        import tqdm
+    except ImportError:
+        tqdm = sys.modules["tqdm"] = _Module("tqdm")
+        names = vars(tqdm)
         names.update(tqdm=lambda items=None, *_, **__: items, trange=lambda *a, **_: range(*a))
-        sys.modules["tqdm"] = sys.modules["tqdm.auto"] = module
-
-
-def _searched(path: Path, before: list[str]) -> list[str]:
-    """Return where a script's modules are searched: in its folder, once, as Python does.
-
-    Last come the present folder and the one above: a script in `examples/` imports the package
-    beside that, if it is run from there by `python -m examples.train`.
-    """
-    folder = path.resolve().parent
-    others = (one for one in before if Path(one or ".").resolve() != folder)
-    return list(dict.fromkeys([str(folder), *others, *map(str, _further(path))]))
-
-
-def _further(path: Path) -> list[Path]:
-    """Return where modules and files of a script are searched if they are not in its folder."""
-    return [Path.cwd(), path.resolve().parent.parent]
+    tqdm.tqdm_notebook, tqdm.tnrange = tqdm.tqdm, tqdm.trange
+    sys.modules.update(dict.fromkeys(BARS, tqdm))
 
 
 def _asked(prompt: Any = "") -> str:

@@ -22,7 +22,7 @@ from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
 from gradcheck.user.tensors import RandomStates
 
-DEPTH, MOST_ITEMS = 7, 200
+DEPTH, MOST_ITEMS = 9, 200
 WORTH_SHARING = 2000
 """Size from which an array is no longer copied, once an iteration has left it unchanged."""
 

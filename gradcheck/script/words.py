@@ -15,7 +15,7 @@ CLIMBED = re.compile(rf"(?i)^(?!.*neg).*({LIKELIHOOD})")
 STRONG = re.compile(rf"(?i)(loss|cost|objective|nll|mse|entropy)|^[JL]$|{LIKELIHOOD}")
 """Names that suffice to believe that a number is the loss."""
 
-ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validation|test|dev|eval)(_|$)")
+ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validat\w+|test|testing|dev|eval|held_?out)(_|$)")
 """Names of losses on data that the step does not descend, such as a validation set."""
 
 LOSS = re.compile(

@@ -141,6 +141,33 @@ def test_an_error_of_twice_what_is_stated_beside_an_excuse_does_not_pass():
     assert gradcheck.check(loss, params, wrong, diagnose=False).verdict != "pass"
 
 
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "pass"), (1 + 1e-3, "fail")])
+def test_the_small_number_is_excused_in_the_entries_that_are_moved_together_as_well(
+    factor, verdict
+):
+    rows = np.random.default_rng(1).normal(size=(7, 120))
+    params = {"W": 0.3 * np.random.default_rng(2).normal(size=(120, 25)), "scale": np.ones(4)}
+
+    def scores(p):
+        return p["scale"] * np.cos(rows @ p["W"])[:, :4]
+
+    def loss(p):
+        return -np.sum(LABELS * np.log(softmax(scores(p)) + 1e-6))
+
+    def grad(p):
+        d = factor * (softmax(scores(p)) - LABELS)
+        z = (rows @ p["W"])[:, :4]
+        slopes = np.zeros((7, 25))
+        slopes[:, :4] = -p["scale"] * np.sin(z) * d
+        return {"W": rows.T @ slopes, "scale": np.sum(d * np.cos(z), axis=0)}
+
+    report = gradcheck.check(loss, params, grad, budget=0.05, diagnose=False)
+    assert report.verdict == verdict, str(report)
+    assert not report.coverage.complete
+    if report.ok:
+        assert any("moved together" in note for note in report.notes)
+
+
 def test_a_parameter_is_no_small_number():
     x = np.array([0.3, 0.8, 1.4])
 

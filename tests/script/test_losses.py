@@ -128,6 +128,50 @@ def test_a_loss_on_rows_that_are_set_aside_is_not_the_one_that_is_descended(outc
     assert not outcome(WATCHED.replace("CUBED", "**3")).report.ok
 
 
+OF_A_METHOD = """
+class Line:
+    def __init__(self, size):
+        self.w = 0.1 * np.ones(size)
+
+    def ahead(self, x):
+        return 1 / (1 + np.exp(-x @ self.w))
+
+    def loss(self, wanted, y):
+        return -np.mean(wanted * np.log(y) + (1 - wanted) * np.log(1 - y))
+
+    def step(self, x, wanted):
+        y = self.ahead(x)
+        self.w -= 0.1 * x.T @ (y - wanted) / len(wanted)
+
+line, kinds, before = Line(3), (t > 0).astype(float), np.inf
+for turn in range(30):
+    line.step(x[:16], kinds[:16])
+    y = line.ahead(x[16:])
+    validate_loss = line.loss(kinds[16:], y)
+    if abs(before - validate_loss) < 1e-9:
+        break
+    before = validate_loss
+"""
+
+
+def test_a_function_that_measures_only_rows_set_aside_returns_no_loss_of_the_step(outcome):
+    found = outcome(OF_A_METHOD)
+    assert "the binary cross-entropy over all 16 of y - wanted" in found.script.text()
+    assert found.report.ok, str(found.report)
+
+
+def test_a_division_that_one_of_two_gradients_lacks_is_forgotten_there(outcome):
+    found = outcome("""
+b = 0.2
+for turn in range(30):
+    off = x @ w + b - t
+    w = w - 0.05 * x.T @ off / len(t)
+    b = b - 0.05 * np.sum(off)
+""")
+    assert {block.name: block.verdict for block in found.report.blocks} == {"w": "ok", "b": "wrong"}
+    assert found.report.findings[0].code == "GC502"
+
+
 SINGLE = """
 kinds = np.eye(4, dtype=np.float32)[rng.integers(4, size=24)]
 x = x.astype(np.float32)

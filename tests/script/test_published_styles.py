@@ -817,3 +817,150 @@ def test_complex_parameters_are_trained(outcome, back, loss, verdict):
     assert found.report.verdict == verdict
     if verdict == "fail":
         assert "conj" in found.report.findings[0].fix
+
+
+TWO_NETS = """
+class Net:
+    def __init__(self, seed):
+        r = np.random.default_rng(seed)
+        self.params = [r.normal(size=(3, 4)), np.zeros(4), r.normal(size=(4, 2)), np.zeros(2)]
+        self.grads = [np.zeros_like(one) for one in self.params]
+
+    def ahead(self, x):
+        self.h = np.tanh(x @ self.params[0] + self.params[1])
+        return self.h @ self.params[2] + self.params[3]
+
+    def back(self, x, off):
+        inner = off @ self.params[2].T * SLOPE
+        for k, one in enumerate((x.T @ inner, inner.sum(0), self.h.T @ off, off.sum(0))):
+            self.grads[k][...] = one
+
+shown, net = Net(0), Net(1)
+shown.back(x, shown.ahead(x) - t)
+squares = [np.zeros_like(one) for one in net.params]
+for turn in range(30):
+    y = net.ahead(x)
+    loss = 0.5 * np.sum((y - t) ** 2)
+    net.back(x, y - t)
+    for k in range(4):
+        squares[k] = 0.9 * squares[k] + 0.1 * net.grads[k] ** 2
+        net.params[k] -= 0.01 * net.grads[k] / (np.sqrt(squares[k]) + 1e-8)
+"""
+
+
+@pytest.mark.parametrize(("slope", "ok"), [("(1 - self.h**2)", True), ("(1 - self.h)", False)])
+def test_the_gradients_of_a_network_that_is_not_trained_are_left_alone(outcome, slope, ok):
+    found = outcome(TABLE + TWO_NETS.replace("SLOPE", slope))
+    assert found.script.params == tuple(f"net.params[{k}]" for k in range(4))
+    assert found.report.ok == ok
+    assert ok or causes(found) == ["GC305"]
+
+
+SCALARS = """
+import math, random
+class Value:
+    def __init__(self, data, parents=()):
+        self.data, self.parents, self.grad = data, parents, 0.0
+
+    def __add__(self, other):
+        return Value(self.data + other.data, ((self, 1.0), (other, 1.0)))
+
+    def __mul__(self, other):
+        return Value(self.data * other.data, ((self, other.data), (other, self.data)))
+
+    def tanh(self):
+        y = math.tanh(self.data)
+        return Value(y, ((self, SLOPE),))
+
+    def back(self, grad=1.0):
+        self.grad += grad
+        for one, slope in self.parents:
+            one.back(grad * slope)
+
+class Neuron:
+    def __init__(self, size):
+        self.w = [Value(random.uniform(-1, 1)) for _ in range(size)]
+
+    def __call__(self, x):
+        total = Value(0.0)
+        for w, one in zip(self.w, x):
+            total = total + w * one
+        return total.tanh()
+
+class Layer:
+    def __init__(self, size, count):
+        self.neurons = [Neuron(size) for _ in range(count)]
+
+    def __call__(self, x):
+        return [one(x) for one in self.neurons]
+
+class Net:
+    def __init__(self):
+        self.layers = [Layer(2, 2), Layer(2, 1)]
+
+    def __call__(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x[0]
+
+    def parameters(self):
+        return [w for layer in self.layers for neuron in layer.neurons for w in neuron.w]
+
+net = Net()
+rows = [(0.5, -1.0, 1.0), (1.5, 0.3, -1.0), (-0.7, 0.8, 0.5)]
+for turn in range(40):
+    loss = Value(0.0)
+    for a, b, wanted in rows:
+        off = net([Value(a), Value(b)]) + Value(-wanted)
+        loss = loss + off * off
+    for one in net.parameters():
+        one.grad = 0.0
+    loss.back()
+    for one in net.parameters():
+        one.data -= 0.05 * one.grad
+"""
+
+
+@pytest.mark.parametrize(("slope", "ok"), [("1 - y**2", True), ("1 - y", False)])
+def test_the_weights_may_be_objects_in_lists_of_neurons_in_lists_of_layers(outcome, slope, ok):
+    found = outcome(SCALARS.replace("SLOPE", slope))
+    assert found.script.params[0] == "net.layers[0].neurons[0].w[0].data"
+    assert len(found.script.params) == 6
+    assert found.report.ok == ok
+
+
+def test_a_folder_is_a_package_though_a_module_of_its_name_is_above_the_script(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "maps" / "tries").mkdir(parents=True)
+    (tmp_path / "maps" / "model.py").write_text(MODEL)
+    (tmp_path / "maps" / "maps.py").write_text("")
+    main = tmp_path / "maps" / "tries" / "train.py"
+    main.write_text(f"""{TABLE}
+from maps.model import Map
+model = Map()
+for turn in range(9):
+    y = model.ahead(x)
+    loss = 0.5 * ((y - t) ** 2).sum()
+    model.back(y, y - t)
+""")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = ScriptEntry(main).outcome({})
+    assert found.report is not None, found.error
+    assert found.report.ok
+
+
+@pytest.mark.parametrize(
+    "loop", ["tqdm.tqdm_notebook(range(9))", "auto(range(9))", "tqdm.tnrange(9)"]
+)
+def test_a_bar_for_notebooks_is_a_loop(outcome, loop):
+    found = outcome(f"""{TABLE}
+import tqdm
+from tqdm.notebook import tqdm as auto
+k = np.full((3, 2), 0.3)
+for turn in {loop}:
+    loss = np.sum((x @ k - t) ** 2)
+    k -= 0.01 * 2 * x.T @ (x @ k - t)
+""")
+    assert found.report.ok
