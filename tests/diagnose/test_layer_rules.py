@@ -194,6 +194,21 @@ def test_the_sum_of_a_parameter_beside_others_is_no_statistic():
     assert found.code == "GC407"
 
 
+def test_a_sum_that_only_the_gradient_spreads_again_is_no_statistic():
+    weights, x, y = (RNG.normal(size=shape) for shape in ((3, 4), (4, 9), (3, 9)))
+
+    def loss(weights):
+        units = 1 / (1 + np.exp(-(weights @ x)))
+        share = np.sum(units, axis=1) / 9
+        spread = np.tile(-1 / share + 1 / (1 - share), (9, 1)).T  # noqa: F841
+        back = (units - y) * units * (1 - units)
+        penalty = -np.sum(np.log(share) + np.log(1 - share))
+        return np.sum((units - y) ** 2) / 18 + penalty, back @ x.T / 9
+
+    found = gradcheck.check(loss, weights).findings[0]
+    assert found.code == "GC407"
+
+
 def normalise_otherwise(change):
     def backward(upstream, cache):
         normal, deviation, gamma = cache

@@ -184,7 +184,8 @@ def _is_statistic(point: Point, user: int, node: int) -> bool:
         further = point.derivatives.users.get(user, [])
         is_made_for_it = nodes[user].value.shape == nodes[node].value.shape and bool(further)
         return is_made_for_it and all(_is_statistic(point, one, node) for one in further)
-    made = sorted(made_from(nodes, user, len(nodes)))
+    reached = point.derivatives.of_nodes  # not what a gradient beside the loss makes of it
+    made = sorted(made_from(nodes, user, len(nodes)).intersection(reached))
     sizes = (one for one in made if nodes[one].value.size == nodes[node].value.size)
     before = range(user, next(sizes, user) + 1)
     return len(before) > 1 and not any(
