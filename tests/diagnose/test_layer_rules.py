@@ -209,6 +209,13 @@ def test_a_sum_that_only_the_gradient_spreads_again_is_no_statistic():
     assert found.code == "GC407"
 
 
+def test_what_is_not_summed_along_a_broadcast_axis_is_to_be_summed():
+    x, gate = RNG.normal(size=(2, 3, 5)), RNG.normal(size=(2, 3, 1))
+    found = gradcheck.check_layer(lambda x, gate: x * gate, lambda u: (u * gate, u * x), (x, gate))
+    assert found.findings[0].code == "GC202"
+    assert found.findings[0].fix.startswith("sum it with axis=2, keepdims=True: ")
+
+
 def normalise_otherwise(change):
     def backward(upstream, cache):
         normal, deviation, gamma = cache
