@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from gradcheck.diagnose.rules.gradient_clipped import is_clip
 from gradcheck.trace import Fault
 from gradcheck.trace.causes.compared import same
@@ -99,6 +101,18 @@ def _shapes(fault: Fault) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     )
 
 
+def _summed(fault: Fault) -> str:
+    """Return how to sum a gradient that has the shape of a product along which it is broadcast."""
+    actual, expected = fault.actual_value, fault.expected_value
+    if actual is None or expected is None or actual.ndim != expected.ndim:
+        return ""
+    sizes = zip(actual.shape, expected.shape, strict=True)
+    axes = tuple(axis for axis, (size, one) in enumerate(sizes) if size > one == 1)
+    if not axes or not same([np.sum(actual, axis=axes, keepdims=True)], [expected]):
+        return ""
+    return f"sum it with axis={axes[0] if len(axes) == 1 else axes}, keepdims=True: "
+
+
 def _turned_operand(fault: Fault) -> tuple[str, str] | None:
     """Return what is written, and the right text, if an operand has to be transposed."""
     entry, actual, expected = fault.entry, fault.actual_value, fault.expected_value
@@ -134,7 +148,8 @@ def fix_of(fault: Fault) -> str:
     if fault.kind == CONSTANT_FACTOR and text:
         return f"multiply {what} by {fault.factor:.6g}"
     if _shapes(fault) is not None:
-        return f"return an entry for each entry of {listed(fault.blocks)}, in the same shape"
+        entries = f"an entry for each entry of {listed(fault.blocks)}, in the same shape"
+        return f"{_summed(fault) or 'return '}{entries}"
     if "dL/d" not in fault.expected or fault.kind not in UNTELLING:
         return f"let {what} be {fault.expected}" if fault.expected else f"look at {what}"
     if fault.is_something:

@@ -10,6 +10,7 @@ from itertools import combinations
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_parts import formed
+from gradcheck.mending.scope import moved_by
 from gradcheck.mending.written import grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
@@ -140,8 +141,7 @@ def indices(context: Context) -> Iterator[Edit]:
             for place in ("[{}]", "[:, {}]")[: len(value.shape)]:
                 text = context.source(whole) + place.format(name)
                 yield context.replaced(whole, text, weight)
-    target = getattr(context.definition, "target", None)  # the epochs of a script's loop
-    passes = {ast.unparse(one) for one in ast.walk(target)} if target else set()
+    passes = moved_by(context.definition)
     for node in context.all_of(ast.Subscript):
         index = node.slice
         yield from _other_ends(context, index)

@@ -42,8 +42,14 @@ FORMS: Mapping[EditKind, Sequence[Form]] = {
 
 WHOLE_FORMS: Mapping[EditKind, Sequence[Form]] = {
     EditKind.SUM: [
-        (f"{{}}.sum({axis})", None, 7.0)
-        for axis in ("axis=0", "axis=1", "axis=0, keepdims=True", "axis=1, keepdims=True", "")
+        (f"{{}}.sum({axis})", axes, 7.0)
+        for axis, axes in (
+            *((f"axis={one}{kept}", None) for kept in ("", ", keepdims=True") for one in (0, 1)),
+            ("", None),
+            *(("axis=2" + kept, 3) for kept in ("", ", keepdims=True")),
+            ("axis=(0, 1)", 3),
+            ("axis=(0, 2, 3)", 4),
+        )
     ],
     EditKind.PART: [(form, axes, weight + 1.0) for form, axes, weight in SLICED],
     EditKind.CONJUGATE: [("{}.conj()", None, 5.0)],

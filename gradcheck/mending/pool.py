@@ -16,7 +16,7 @@ from gradcheck.mending.items import INDEX, functions_of, items_of, projected
 from gradcheck.mending.literals import weights_in
 from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.of_factors import sizes_in
-from gradcheck.mending.scope import expressions, inside, value_of
+from gradcheck.mending.scope import expressions, inside, moved_by, value_of
 from gradcheck.mending.writes import Sum
 from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
@@ -195,8 +195,7 @@ class Pool:
     @cached_property
     def _known(self) -> dict[str, list[Array]]:
         """The values of names, of parts of these values, and of the function's own expressions."""
-        moment = self._moments[0]
-        names = dict(moment.names)
+        moment, names = self._moments[0], dict(self._moments[0].names)
         texts = [*names, *inside(names), *items_of(self._context, names)]
         texts += [
             name
@@ -210,7 +209,8 @@ class Pool:
         whole = self._context.source(self._node)
         moved = set(INDEX.findall(whole))
         texts.sort(key=lambda one: (not moved & set(INDEX.findall(one)), len(one)))
-        for text in dict.fromkeys([whole, *texts]):
+        epochs = moved_by(self._context.definition) & self._context.counters
+        for text in dict.fromkeys([whole, *(one for one in texts if one not in epochs)]):
             is_old = not text.isidentifier() and self._context.is_made_later(text, self._node)
             values = None if is_old else values_at(self._moments, text)
             if values is not None:

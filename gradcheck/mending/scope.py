@@ -205,3 +205,9 @@ def _variables(node: ast.AST) -> Iterator[str]:
         pairs = ", ".join(f"{name!r}: {name}" for name in names)
         loops = " ".join(map(ast.unparse, node.generators))
         yield f"{OF_COMPREHENSION}{pairs}}} {loops}]"
+
+
+def moved_by(piece: ast.AST) -> set[str]:
+    """Return the names that a script's loop moves, such as its epochs; none for a function."""
+    target = getattr(piece, "target", None)
+    return {ast.unparse(one) for one in ast.walk(target)} if target else set()

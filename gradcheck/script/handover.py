@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,9 @@ import numpy as np
 from gradcheck.casefiles import Case, StepCase
 from gradcheck.script.choice import Found
 from gradcheck.script.gradients import negated
-from gradcheck.script.marks import INCREMENT
+from gradcheck.script.marks import ASSIGNED, INCREMENT
 from gradcheck.script.point import Point
-from gradcheck.script.state import Path, State, bare, label, leaves
+from gradcheck.script.state import LOCAL, MODULE, Path, State, bare, label, leaves
 from gradcheck.user.blocks import path_name
 from gradcheck.user.calls import Location
 
@@ -124,6 +126,10 @@ class Taken:
             _ = body, reached  # makes them visible to the trace, which follows closures
             return point.value(chosen, {path: params[name] for name, path in paths.items()})
 
+        replayed = partial(run.replay, descent.loop, snapshot, rate=descent.rates)
+        is_written = chosen.site.kind == ASSIGNED and not chosen.family
+        keeping = _Keeping(chosen.site.name if is_written else "", replayed, editable)
+
         def stepped(name: str, path: Path, params: Any, after: State) -> Any:
             """Return a parameter after the step, as if all had the same learning rate."""
             value, relative = _value(after, path), descent.relative(path)
@@ -132,14 +138,13 @@ class Taken:
         def step(params: Any, learning_rate: float = rate) -> Any:
             _ = body, reached
             changed = {**extra, **{path: params[name] for name, path in paths.items()}}
-            scale = learning_rate / rate
-            after = run.replay(descent.loop, snapshot, changed, descent.rates, scale, body=editable)
+            after = keeping.replayed(changed, learning_rate / rate)
             return {name: stepped(name, path, params, after) for name, path in paths.items()}
 
         def grad(params: Any) -> Any:
             _ = body, reached
             start = {path: params[name] for name, path in paths.items()}
-            after = run.replay(descent.loop, snapshot, {**extra, **start}, body=editable)
+            after = keeping.replayed({**extra, **start})
             if places:
                 values = {path: _value(after, places[path]) for path in paths.values()}
                 signed = negated(values, self.added)
@@ -150,6 +155,42 @@ class Taken:
             }
 
         return loss, step, grad
+
+
+class _Keeping:
+    """Replays an editable body, and raises where an edit changes the loss that it computes.
+
+    The loss is asked of the body as it is, which no edit reaches. One that is computed after the
+    update has to change.
+    """
+
+    def __init__(self, name: str, replay: Callable[..., State], body: FunctionType) -> None:
+        self._name, self._replay, self._body, self._own = name, replay, body, body.__code__
+        self._known: dict[bytes, Any] = {}
+
+    def replayed(self, values: Mapping[Path, Any], scale: float = 1.0) -> State:
+        """Return the variables after an iteration with some values and a multiple of the rates."""
+        after = self._replay(values, scale=scale, body=self._body)
+        loss = self._loss(after)
+        key = b"".join(np.asarray(one).tobytes() for one in values.values())
+        if self._body.__code__ is self._own:
+            is_first = not self._known and loss is not None
+            if is_first and loss == self._loss(self._replay(values, scale=0.0)):
+                self._known[key] = loss
+        elif key in self._known and not (
+            _close(loss, self._known[key])
+            or _close(loss, self._loss(self._replay(values, scale=scale)))  # of other data
+        ):
+            raise ValueError(f"{self._name} is another one")
+        return after
+
+    def _loss(self, after: State) -> Any:
+        at = [after.number((part, self._name)) for part in (LOCAL, MODULE)]
+        return next((one for one in at if one is not None and one.size == 1), None)
+
+
+def _close(one: Any, other: Any) -> bool:
+    return one is not None and other is not None and bool(np.allclose(one, other, 1e-9, 0.0))
 
 
 def _value(state: State, path: Path) -> Any:

@@ -160,6 +160,62 @@ def test_a_bug_of_a_layer_is_named(name):
     assert report.findings[0].error_after_fix < 1e-6
 
 
+def excite(x, down, up):
+    means = x.mean(axis=1)
+    gates = 1 / (1 + np.exp(-np.tanh(means @ down) @ up))
+    return x * gates[:, None], (means, gates)
+
+
+def test_a_mean_that_a_network_makes_a_gate_of_is_no_statistic():
+    x, down, up = RNG.normal(size=(3, 5, 4)), RNG.normal(size=(4, 3)), RNG.normal(size=(3, 4))
+
+    def backward(upstream, cache):
+        means, gates = cache
+        hidden = np.tanh(means @ down)
+        d_gates = (upstream * x).sum(axis=1) * gates * (1 - gates)
+        d_hidden = d_gates @ up.T * (1 - hidden**2)
+        return upstream * gates[:, None], means.T @ d_hidden, hidden.T @ d_gates
+
+    found = gradcheck.check_layer(excite, backward, (x, down, up)).findings[0]
+    assert (found.code, found.blocks) == ("GC407", ("x",))
+
+
+def test_the_sum_of_a_parameter_beside_others_is_no_statistic():
+    z, weights = RNG.normal(size=(8, 2)), RNG.normal(size=8)
+
+    def forward(log_scale):
+        scaled = z / np.exp(log_scale)
+        return weights * (-0.5 * np.sum(scaled**2, axis=1) - np.sum(log_scale)), scaled
+
+    def backward(upstream, scaled):
+        return np.sum((upstream * weights)[:, None] * scaled**2, axis=0)
+
+    found = gradcheck.check_layer(forward, backward, (RNG.normal(size=2),)).findings[0]
+    assert found.code == "GC407"
+
+
+def test_a_sum_that_only_the_gradient_spreads_again_is_no_statistic():
+    weights, x, y = (RNG.normal(size=shape) for shape in ((3, 4), (4, 9), (3, 9)))
+
+    def loss(weights):
+        units = 1 / (1 + np.exp(-(weights @ x)))
+        share = np.sum(units, axis=1) / 9
+        spread = np.tile(-1 / share + 1 / (1 - share), (9, 1)).T  # noqa: F841
+        back = (units - y) * units * (1 - units)
+        penalty = -np.sum(np.log(share) + np.log(1 - share))
+        return np.sum((units - y) ** 2) / 18 + penalty, back @ x.T / 9
+
+    found = gradcheck.check(loss, weights).findings[0]
+    assert found.code == "GC407"
+
+
+def test_what_is_not_summed_along_a_broadcast_axis_is_to_be_summed():
+    x, gate = RNG.normal(size=(2, 3, 5)), RNG.normal(size=(2, 3, 1))
+    found = gradcheck.check_layer(lambda x, gate: x * gate, lambda u: (u * gate, u * x), (x, gate))
+    assert found.findings[0].code == "GC202"
+    assert found.findings[0].fix.startswith("sum it with axis=2, keepdims=True: ")
+
+
 def normalise_otherwise(change):
     def backward(upstream, cache):
         normal, deviation, gamma = cache

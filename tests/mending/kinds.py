@@ -168,6 +168,22 @@ def grad(w):
         "    SUMS.g = np.zeros(4)\n",
         "",
     ),
+    "a sum along what was broadcast": (
+        """
+CUBE = np.reshape(np.arange(24.0) % 7 - 3, (2, 3, 4)) / 5
+START = np.linspace(-1, 1, 6).reshape(2, 3, 1)
+
+def loss(gates):
+    return np.sum(np.sin(CUBE * np.tanh(gates)))
+
+def grad(gates):
+    gated = np.tanh(gates)
+    back = (np.cos(CUBE * gated) * CUBE).sum(axis=2, keepdims=True)
+    return back * (1 - gated**2)
+""",
+        "(np.cos(CUBE * gated) * CUBE).sum(axis=2, keepdims=True)",
+        "np.cos(CUBE * gated) * CUBE",
+    ),
     "a running sum that goes back": (
         RISKS,
         "np.cumsum((each[:, None] * X)[::-1], axis=0)[::-1]",

@@ -268,3 +268,28 @@ def test_an_index_is_another_number_and_no_count_of_passes(repaired):
     assert "downs[0] @ weights[i].T" in out.split("2. ")[0]
     assert "epoch" not in "".join(line for line in out.split("\n") if line.startswith("+"))
     assert "__gradcheck" not in out
+
+
+SMOOTHED = """
+import numpy as np
+
+RNG = np.random.default_rng(0)
+X, labels = RNG.normal(size=(12, 4)), RNG.integers(0, 3, size=12)
+W, b = RNG.normal(size=(4, 3)), np.zeros(3)
+target = 0.9 * np.eye(3)[labels] + 0.1 / 3
+for step in range(30):
+    scores = np.exp(X @ W + b)
+    shares = scores / scores.sum(axis=1, keepdims=True)
+    loss = -np.mean(np.sum(target * np.log(shares), axis=1))
+    delta = shares.copy()
+    delta[np.arange(12), labels] -= 1
+    delta /= 12
+    W = W - 0.1 * X.T @ delta
+    b = b - 0.1 * delta.sum(axis=0)
+"""
+
+
+def test_an_edit_before_the_loss_that_changes_it_is_refused(repaired):
+    out = repaired(SMOOTHED, "-v")
+    assert "- target" in out
+    assert "+    shares =" not in out

@@ -22,6 +22,7 @@ from gradcheck.trace.causes.compared import (
     quotient,
     same,
 )
+from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS
 from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import adding, before_moves, made_from
@@ -175,15 +176,21 @@ def missing_uses(points: Sequence[Point], words: Words, node: int, missing: Sequ
 def _is_statistic(point: Point, user: int, node: int) -> bool:
     """True if a use is a statistic, such as a mean, that goes into values as large as its operand.
 
-    Or if all that is made of the use are such statistics, such as those of squares.
+    Or if all that is made of the use are such statistics, such as those of squares. A mean that a
+    matrix product makes something of is none: it is the input of a network, such as a gate.
     """
     nodes = point.loss_nodes
     if nodes[user].operation not in STATISTICS:
         further = point.derivatives.users.get(user, [])
         is_made_for_it = nodes[user].value.shape == nodes[node].value.shape and bool(further)
         return is_made_for_it and all(_is_statistic(point, one, node) for one in further)
-    made = made_from(nodes, user, len(nodes))
-    return any(nodes[one].value.size >= nodes[node].value.size for one in made)
+    reached = point.derivatives.of_nodes  # not what a gradient beside the loss makes of it
+    made = sorted(made_from(nodes, user, len(nodes)).intersection(reached))
+    sizes = (one for one in made if nodes[one].value.size == nodes[node].value.size)
+    before = range(user, next(sizes, user) + 1)
+    return len(before) > 1 and not any(
+        nodes[one].operation in MATRIX_PRODUCTS for one in made if one in before
+    )
 
 
 def written_cause(compared: Compared) -> Cause | None:

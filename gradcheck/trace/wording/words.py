@@ -28,7 +28,7 @@ from gradcheck.user.blocks import BARE
 
 UNTELLING = (
     *("<module>", "<lambda>", "forward", "backward", "__call__", "loss", "cost", "predict"),
-    *("apply", "compute", "updateOutput"),
+    *("apply", "compute", "updateOutput", "training_step"),
 )
 """Functions whose names do not say what they compute."""
 
