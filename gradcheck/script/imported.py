@@ -91,10 +91,10 @@ def trees_beside(tree: ast.Module, folder: Path) -> list[ast.Module]:
     queue = [(tree, folder)]
     while queue:
         tree, base = queue.pop()
-        for name in _imported(tree):
+        for name in (one for one in _imported(tree) if not f"{one}.".startswith("gradcheck.")):
             places = [home / name.replace(".", "/") for home in dict.fromkeys((base, *homes))]
             for path in (one for at in places for one in (Path(f"{at}.py"), *at.glob("*.py"))):
-                if path not in trees and path.is_file() and is_users_file(str(path)):
+                if path not in trees and path.is_file():
                     trees[path] = parsed(path.read_text(encoding="utf-8", errors="replace"))
                     queue.append((trees[path], path.parent))
     return list(trees.values())

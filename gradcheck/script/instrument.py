@@ -36,8 +36,8 @@ from gradcheck.script.marks import (
 )
 from gradcheck.script.parts import (
     Operands,
-    accumulated,
     called_losses,
+    complete,
     local_losses,
     local_rates,
     updating,
@@ -68,7 +68,7 @@ def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = ""
     before = len(marked.loops)
     tree.body = marker.block(tree.body)
     for loop in marked.loops[before:]:
-        loop.body.extend(accumulated(loop, tree))
+        complete(loop, tree)
     ast.fix_missing_locations(tree)
 
 

@@ -48,7 +48,10 @@ class Site:
 
 @dataclass(frozen=True)
 class TrainingLoop:
-    """A loop that may be the training loop: its marked body, and the function and class around."""
+    """A loop that may be the training loop: its marked body, and the function and class around.
+
+    `set_anew` are the variables that each pass sets before anything reads them.
+    """
 
     node: Loop
     body: list[ast.stmt]
@@ -56,6 +59,7 @@ class TrainingLoop:
     class_name: str | None
     module: str = ""
     file: str = ""
+    set_anew: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> str:

@@ -42,6 +42,43 @@ def updating(trees: Sequence[ast.Module]) -> set[str]:
     return found
 
 
+def complete(loop: TrainingLoop, tree: ast.Module) -> None:
+    """Add the terms of another loop to the loss, and find the variables that a pass sets anew.
+
+    A replay needs no copy of these, which may be a graph of all that a pass computes.
+    """
+    loop.body.extend(accumulated(loop, tree))
+    read = _read_by_functions(tree)
+    for statement in loop.body:
+        read |= _read(statement) - loop.set_anew
+        if isinstance(statement, ast.Assign):
+            stored = (name for one in statement.targets for name in _named(one, ast.Store))
+            loop.set_anew.update(set(stored) - read)
+
+
+def _read_by_functions(tree: ast.Module) -> set[str]:
+    """Return the variables around them that the functions of a module read, or may read."""
+    read: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, Function | ast.Lambda):
+            parts = list(ast.walk(node))
+            shared = [part.names for part in parts if isinstance(part, ast.Global | ast.Nonlocal)]
+            own = {part.arg for part in parts if isinstance(part, ast.arg)}
+            read |= (_read(node) - own - _named(node, ast.Store)).union(*shared)
+    return read
+
+
+def _read(node: ast.AST) -> set[str]:
+    """Return the variables that a node reads, or adds to."""
+    added = [part.target for part in ast.walk(node) if isinstance(part, ast.AugAssign)]
+    return {one.id for one in added if isinstance(one, ast.Name)} | _named(node, ast.Load | ast.Del)
+
+
+def _named(node: ast.AST, context: Any) -> set[str]:
+    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, context)}
+
+
 def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
     """Return statements that add the terms of another loop over the same items to the loss."""
     head = _head(loop.node)

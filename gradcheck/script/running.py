@@ -127,10 +127,11 @@ class Run:
             return
         self.passes += [Passes() for _ in self.marked.loops[len(self.passes) :]]
         passes = self.passes[number]
-        scope = local if self.marked.loops[number].function else None
+        loop = self.marked.loops[number]
+        scope = local if loop.function else None
         if self.found is not None:
             if number == self.found:
-                self.snapshots.append(take_snapshot(self._state(scope)))
+                self.snapshots.append(take_snapshot(self._state(scope), loop.set_anew))
                 if len(self.snapshots) >= SNAPSHOTS:
                     first, last = self.snapshots[0].state, self.snapshots[-1].state
                     if not self._patience or all_moved(first, last, self.marked.updated(number)):
@@ -141,7 +142,7 @@ class Run:
         passes.hits += 1
         if not passes.is_open:
             return
-        now = take_snapshot(self._state(scope))
+        now = take_snapshot(self._state(scope), loop.set_anew)
         if passes.ended(self._tested, now):
             before, began = passes.first, time.perf_counter()
             self.found = self._test(number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -171,8 +171,8 @@ class Snapshot:
         return True
 
 
-def take_snapshot(state: State) -> Snapshot:
-    """Return a copy of all variables except modules, functions and classes."""
+def take_snapshot(state: State, left_out: Set[str] = frozenset()) -> Snapshot:
+    """Return a copy of all variables but modules, functions, classes and those to be left out."""
     memo: dict[int, Any] = {}
     parts = [state.module, state.local or {}, state.imported]
     own_what_classes_hold(parts)
@@ -180,18 +180,18 @@ def take_snapshot(state: State) -> Snapshot:
     memo.update((id(plain), copy.copy(plain)) for plain in plain_containers(parts))
     local = state.local
     copied = State(
-        _copied(state.module, memo),
-        None if local is None else _copied(local, memo),
-        {name: _copied(own, memo) for name, own in state.imported.items()},
+        _copied(state.module, memo, left_out if local is None else set()),
+        None if local is None else _copied(local, memo, left_out),
+        {name: _copied(own, memo, set()) for name, own in state.imported.items()},
     )
     shared = {n: v for n, v in (local or {}).items() if n not in (copied.local or {})}
     return Snapshot(copied, shared, RandomStates())
 
 
-def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
+def _copied(names: Mapping[str, Any], memo: dict[int, Any], but: Set[str]) -> dict[str, Any]:
     copies = {}
     for name, value in names.items():
-        if name.startswith("__") or is_shared(value):
+        if name.startswith("__") or name in but or is_shared(value):
             continue
         try:
             copies[name] = copy.deepcopy(value, memo)

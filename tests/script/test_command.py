@@ -140,7 +140,7 @@ IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
         (IN_FUNCTION, "slope = 2 * x.T @ (x @ w - y)", "/ len(y)"),
         (IN_CLASS, "x @ self.__w + y", "x @ self.__w - y"),
         (UPDATED_BEFORE, "off.mean(axis=0)", "off.sum(axis=0)"),
-        (INFERRED, "off.mean(axis=0)", "off.sum(axis=0)"),
+        (INFERRED, "2 * x.T @ off\n", "x.T @ off / len(y)\n"),
         (SOLVED, "(at - p[1]) * p[1],", "(at - p[1]), np"),
         (TOO_EARLY, "h.T @ off\n", "\n\n    # the layer below\n    back = off @ v.T\n    v -="),
     ],

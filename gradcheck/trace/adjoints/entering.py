@@ -115,14 +115,10 @@ def _limited(nodes: Sequence[Node], output: int) -> int | None:
     """Return the gradient that an update clips; None if there is none."""
     made = nodes[output].value
     update = list(_made_of(nodes, output, _entry_by_entry(nodes, made.shape)))
-    followed = {node.index for node in update}
-    limited = (
-        base
-        for node in update
-        for base in _cut(nodes, node, made)
-        if base in followed and _is_only_scaled(nodes, base, update)
-    )
-    return min(limited, default=None)
+    cut = {base for node in update for base in _cut(nodes, node, made)}
+    cut.update(_scaled_by_its_norm(nodes, update, made))
+    followed = cut & {node.index for node in update}
+    return min((base for base in followed if _is_only_scaled(nodes, base, update)), default=None)
 
 
 def _entry_by_entry(nodes: Sequence[Node], shape: tuple[int, ...]) -> Above:
@@ -176,15 +172,27 @@ def _is_root(node: Node) -> bool:
 
 
 def _cut(nodes: Sequence[Node], node: Node, made: Array) -> Iterator[int]:
-    """Yield the values that an operation clips, or scales by a number made of their norm."""
+    """Yield the value that an operation clips."""
     is_bound = node.operation in BOUNDS and len(node.operands) == 1
     if (is_bound or _is_centred(nodes, node)) and _is_multiple(made, node.value):
         yield node.operands[0]
-    for one in _numbers(nodes, node):
-        for part in _made_of(nodes, one, lambda node: node.operands):
-            for sized in _sized(nodes, part):
-                moved = _made_of(nodes, sized, _moved)
-                yield from (it.index for it in moved if _is_multiple(made, it.value))
+
+
+def _scaled_by_its_norm(
+    nodes: Sequence[Node], update: Sequence[Node], made: Array
+) -> Iterator[int]:
+    """Yield the values that an update scales by a number made of their norm."""
+    for part in _numbers_made_of(nodes, update, lambda node: node.operands):
+        for sized in _sized(nodes, part):
+            moved = _made_of(nodes, sized, _moved)
+            yield from (it.index for it in moved if _is_multiple(made, it.value))
+
+
+def _numbers_made_of(nodes: Sequence[Node], update: Sequence[Node], above: Above) -> Iterator[Node]:
+    """Yield the scalars that an update multiplies or divides by, and what they are made of."""
+    scaling = (node for node in update if node.operation in ("multiply", "divide"))
+    numbers = {one for node in scaling for one in node.operands if nodes[one].value.size == 1}
+    return islice(latest_first(nodes, numbers, above), DEEPEST * len(numbers))
 
 
 def _is_centred(nodes: Sequence[Node], node: Node) -> bool:
@@ -210,15 +218,9 @@ def _is_only_scaled(nodes: Sequence[Node], base: int, update: Sequence[Node]) ->
     def above(node: Node) -> Sequence[int]:
         return () if node.index == base or _sized(nodes, node) else node.operands
 
-    numbers = (number for node in update if node.index > base for number in _numbers(nodes, node))
-    made_of = (part for number in numbers for part in _made_of(nodes, number, above))
+    later = [node for node in update if node.index > base]
+    made_of = _numbers_made_of(nodes, later, above)
     return all(part.value.size == 1 or bool(_sized(nodes, part)) for part in made_of)
-
-
-def _numbers(nodes: Sequence[Node], node: Node) -> list[int]:
-    """Return the scalars that an operation multiplies or divides by."""
-    is_scaling = node.operation in ("multiply", "divide")
-    return [one for one in node.operands if is_scaling and nodes[one].value.size == 1]
 
 
 def _sized(nodes: Sequence[Node], node: Node) -> list[int]:
