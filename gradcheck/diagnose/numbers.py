@@ -21,6 +21,10 @@ from gradcheck.words import gradient_of
 T = TypeVar("T")
 
 
+CHANCE = 1e-3
+"""Largest error of a single number, after division by a factor that fits it at one point."""
+
+
 @dataclass(frozen=True)
 class Match(Generic[T]):
     """A change that makes a block's gradient right, and the relative error that remains."""
@@ -44,7 +48,7 @@ def match_scales(evidence: Evidence, block: int) -> Iterator[ScaleMatch]:
         error = largest_error(
             _error_after_dividing(point, block, factor.value) for point in evidence.points
         )
-        if error is not None:
+        if error is not None and (error < CHANCE or evidence.blocks[block].entries > 1):
             yield ScaleMatch(block, rule, factor, error)
 
 

@@ -71,6 +71,20 @@ def is_meant(factor: float, meant: NDArray[np.float64]) -> bool:
     return bool(near[0] < near[1])
 
 
+def agreed(found: Sequence[tuple[float, int]]) -> list[float]:
+    """Return the constants, found with counts of numbers that they make right, which may be meant.
+
+    Some constant makes any single number right: of several, two have to agree, if not on 1.
+    """
+    factors: list[float] = []
+    for factor, _ in found:
+        sizes = [size for other, size in found if abs(factor - other) <= 1e-9 * abs(factor)]
+        is_known = any(abs(factor - other) <= 1e-9 * abs(factor) for other in factors)
+        if not is_known and (sum(sizes) > 1 or len(found) == 1 or factor == 1):
+            factors.append(factor)
+    return factors
+
+
 def complexity(factor: float) -> int:
     """Return how unlikely it is that somebody meant a factor: from 0 for 1 to 5."""
     if abs(abs(factor) - 1) < 1e-9:

@@ -16,7 +16,7 @@ from gradcheck.trace.adjoints.quantities import NO_OTHER, VALUE
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.batches import AT_ONCE, run_each
 from gradcheck.trace.locating.candidates import Candidate, Candidates, Table
-from gradcheck.trace.locating.constants import in_a_row
+from gradcheck.trace.locating.constants import agreed, in_a_row
 from gradcheck.trace.locating.linearity import Linearity, Reached
 from gradcheck.trace.locating.projections import (
     FIT,
@@ -276,7 +276,7 @@ class Trials:
         once = self.state.run(0, self.replacement(unit, values[0], 0, 1.0), reached.order)
         if without is None or once is None:
             return []
-        factors: list[float] = []
+        found: list[tuple[float, int]] = []
         order = set(reached.order)
         for output in self.state.outputs:
             if output.name not in self.wrong or output.node not in order:
@@ -294,6 +294,5 @@ class Trials:
                 continue
             if abs(factor - round(factor)) < output.tolerance and round(factor):
                 factor = float(round(factor))
-            if not any(abs(factor - other) <= 1e-9 * abs(factor) for other in factors):
-                factors.append(factor)
-        return factors
+            found.append((factor, true.size))
+        return agreed(found)
