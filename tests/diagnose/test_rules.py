@@ -238,3 +238,17 @@ def test_a_rule_that_is_allowed_is_reported_and_not_counted():
     )
     assert report.ok
     assert report.findings[0].code == "GC106"
+
+
+def unfollowed(value):
+    return float.fromhex(float(value).hex())
+
+
+def test_one_number_that_is_wrong_is_no_factor_of_the_right_one():
+    report = gradcheck.check(
+        lambda p: float(np.cosh(unfollowed(p["a"]))),
+        {"a": np.asarray(0.9)},
+        lambda p: {"a": 2.37 * unfollowed(p["a"]) ** 3},
+        noise=1e-4,  # a second point nearby agrees with any factor, as far as can be seen
+    )
+    assert [one.code for one in report.findings] == ["GC999"], str(report)

@@ -1,8 +1,12 @@
 """Which pass of a loop is tested: the first, unless it is long and the second is quick."""
 
+import ast
+
 import pytest
 
 from gradcheck.script import passes as module
+from gradcheck.script.marks import TrainingLoop
+from gradcheck.script.parts import complete
 from gradcheck.script.passes import Passes
 from gradcheck.script.state import State, take_snapshot
 
@@ -41,3 +45,29 @@ def test_the_tests_of_inner_loops_do_not_make_a_pass_long(monkeypatch):
     own.begin(0.0, snapshot)
     now[0] = 2.0
     assert own.ended(1.95, snapshot)
+
+
+@pytest.mark.parametrize(
+    ("body", "around", "anew"),
+    [
+        ("cost = f(w); w = w - cost", "", {"cost"}),
+        ("a, (b, c) = f(w); d = a + b", "", {"a", "b", "c", "d"}),
+        ("total = total + f(w)", "", set()),
+        ("total += f(w); total = 0", "", set()),
+        ("for x in rows: g = f(x)", "", set()),
+        ("h[0] = f(w); h = 0", "", set()),
+        ("best = min(cost, 1); cost = f(w)", "", {"best"}),
+        ("cost = f(w)", "def g(): return cost", set()),
+        ("cost = f(w)", "def g(cost): return cost", {"cost"}),
+        ("cost = f(w)", "def g():\n    global cost\n    cost += 1", set()),
+        ("cost = f(w)", "g = lambda: cost", set()),
+    ],
+)
+def test_what_each_pass_sets_before_it_is_read_is_copied_for_no_replay(body, around, anew):
+    tree = ast.parse(f"{around}\nfor turn in range(9):\n    " + body.replace("; ", "\n    "))
+    loop = tree.body[-1]
+    found = TrainingLoop(loop, loop.body, None, None)
+    complete(found, tree)
+    assert found.set_anew == anew
+    kept = take_snapshot(State({"cost": 1.0, "w": 2.0}, None), found.set_anew)
+    assert set(kept.state.module) == {"cost", "w"} - anew

@@ -964,3 +964,92 @@ for turn in {loop}:
     k -= 0.01 * 2 * x.T @ (x @ k - t)
 """)
     assert found.report.ok
+
+
+ENGINE = """
+import math
+import random
+
+random.seed(3)
+
+
+class Value:
+    def __init__(self, data, made_of=()):
+        self.data, self.grad, self.made_of, self.back = data, 0.0, made_of, lambda: None
+
+    def __add__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        out = Value(self.data + other.data, (self, other))
+        def back():
+            self.grad += out.grad
+            other.grad += out.grad
+        out.back = back
+        return out
+
+    def __mul__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        out = Value(self.data * other.data, (self, other))
+        def back():
+            self.grad += other.data * out.grad
+            other.grad += self.data * out.grad
+        out.back = back
+        return out
+
+    def tanh(self):
+        x = self.data
+        t = math.tanh(x)
+        out = Value(t, (self,))
+        def back():
+            self.grad += (1 - t**2) * out.grad
+        out.back = back
+        return out
+
+    def backward(self):
+        order = []
+        def visit(one):
+            if one not in order:
+                for part in one.made_of:
+                    visit(part)
+                order.append(one)
+        visit(self)
+        self.grad = 1.0
+        for one in reversed(order):
+            one.back()
+
+
+def neuron(weights, row):
+    total = weights[-1]
+    for weight, value in zip(weights, row):
+        total = total + weight * value
+    return total.tanh()
+
+
+layers = [[[Value(random.uniform(-1, 1)) for _ in range(3)] for _ in range(n)] for n in (2, 1)]
+params = [one for layer in layers for own in layer for one in own]
+rows, wanted = [[0.4, -0.7], [0.9, 0.3], [-0.5, 0.8]], [0.5, -0.3, 0.2]
+for turn in range(20):
+    loss = Value(0.0)
+    for row, t in zip(rows, wanted):
+        y = neuron(layers[1][0], [neuron(own, row) for own in layers[0]])
+        off = y + -t
+        loss = loss + off * off
+    for p in params:
+        p.grad = 0.0
+    loss.backward()
+    for p in params:
+        p.data -= 0.05 * p.grad
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("", ""), ("(1 - t**2) *", "(1 - x**2) *"), ("+= self.data *", "+= other.data *")],
+    ids=["right", "slope", "product"],
+)
+def test_an_engine_of_single_numbers_is_checked_at_its_line(outcome, right, wrong):
+    found = outcome(ENGINE.replace(right, wrong))
+    assert found.report.ok == (right == wrong), str(found.report)
+    assert not any("clips" in note for note in found.report.notes)
+    for finding in found.report.findings[: right != wrong]:
+        assert finding.location.line == ENGINE[: ENGINE.index(right)].count("\n") + 1
+        assert finding.code != "GC604"

@@ -42,7 +42,7 @@ Above = Callable[[Node], Iterable[int]]
 """The operands of an operation that are followed, by index."""
 
 
-def entering(nodes: Sequence[Node], output: int) -> tuple[int, str] | None:
+def entering(nodes: Sequence[Node], output: int, by_norm: bool) -> tuple[int, str] | None:
     """Return the gradient that enters the update of one block, and what the update does to it.
 
     The gradient is given by its node. None if the update neither normalises nor clips a gradient.
@@ -50,9 +50,10 @@ def entering(nodes: Sequence[Node], output: int) -> tuple[int, str] | None:
     Args:
         nodes: the tape of the step.
         output: the node of the gradient that the step implies.
+        by_norm: whether it may be scaled by its norm; any single number is a multiple of another.
     """
     adaptive = _divided_by_its_size(nodes, output)
-    limited = _limited(nodes, output if adaptive is None else adaptive)
+    limited = _limited(nodes, output if adaptive is None else adaptive, by_norm)
     found = adaptive if limited is None else limited  # it may have been clipped before
     return None if found is None else (found, CUT if adaptive is None else ADAPTIVE)
 
@@ -111,12 +112,12 @@ def _divided_by_its_size(nodes: Sequence[Node], output: int) -> int | None:
     return min(signed, default=None)
 
 
-def _limited(nodes: Sequence[Node], output: int) -> int | None:
+def _limited(nodes: Sequence[Node], output: int, by_norm: bool) -> int | None:
     """Return the gradient that an update clips; None if there is none."""
     made = nodes[output].value
     update = list(_made_of(nodes, output, _entry_by_entry(nodes, made.shape)))
     cut = {base for node in update for base in _cut(nodes, node, made)}
-    cut.update(_scaled_by_its_norm(nodes, update, made))
+    cut.update(_scaled_by_its_norm(nodes, update, made) if by_norm else ())
     followed = cut & {node.index for node in update}
     return min((base for base in followed if _is_only_scaled(nodes, base, update)), default=None)
 

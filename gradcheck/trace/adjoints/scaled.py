@@ -27,7 +27,8 @@ def made_of(
     nodes: Sequence[Node], implied: Mapping[str, int], blocks: Mapping[str, NDArray[Any]]
 ) -> tuple[dict[str, int], str]:
     """The nodes of what enters an update, or is implied by it, and how it is made of these."""
-    found = {name: entering(nodes, index) for name, index in implied.items()}
+    by_norm = any(block.size > 1 for block in blocks.values())
+    found = {name: entering(nodes, index, by_norm) for name, index in implied.items()}
     if not any(found.values()):
         found = {name: _scaled(nodes, index, blocks[name]) for name, index in implied.items()}
     kinds = {one[1] for one in found.values() if one is not None}

@@ -27,7 +27,7 @@ from gradcheck.trace.causes.constant_factors import (
 from gradcheck.trace.causes.penalties import is_square, makes_penalty
 from gradcheck.trace.causes.term_causes import inverse_cause, remainders
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.constants import sizes_of
+from gradcheck.trace.locating.constants import is_odd, sizes_of
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, OWN, Mend, Unit
 from gradcheck.trace.record.graph import constant_of, latest_first
@@ -249,6 +249,8 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
     mend, search, state = scaled.mend, scaled.search, scaled.state
     index, points = mend.unit.replaced[0], search.points
     actual, parameters = state.at(index), points[0].parameters
+    if actual[0].size == 1 and is_odd(abs(mend.factor)):
+        return None  # some factor makes any single number right
     is_parameter = mend.how == OWN and any(
         quantity.kind == VALUE and quantity.node in parameters.values()
         for quantity in search.known.explaining(actual)
