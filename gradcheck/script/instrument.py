@@ -67,8 +67,7 @@ def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = ""
     marker = _Marker(tree, marked, module, file)
     before = len(marked.loops)
     tree.body = marker.block(tree.body)
-    for loop in marked.loops[before:]:
-        complete(loop, tree)
+    complete(marked.loops[before:], tree)
     ast.fix_missing_locations(tree)
 
 

@@ -42,18 +42,20 @@ def updating(trees: Sequence[ast.Module]) -> set[str]:
     return found
 
 
-def complete(loop: TrainingLoop, tree: ast.Module) -> None:
-    """Add the terms of another loop to the loss, and find the variables that a pass sets anew.
+def complete(loops: Sequence[TrainingLoop], tree: ast.Module) -> None:
+    """Add the terms of other loops to the loss, and find the variables that a pass sets anew.
 
     A replay needs no copy of these, which may be a graph of all that a pass computes.
     """
-    loop.body.extend(accumulated(loop, tree))
-    read = _read_by_functions(tree)
-    for statement in loop.body:
-        read |= _read(statement) - loop.set_anew
-        if isinstance(statement, ast.Assign):
-            stored = (name for one in statement.targets for name in _named(one, ast.Store))
-            loop.set_anew.update(set(stored) - read)
+    read_elsewhere = _read_by_functions(tree) if loops else set()
+    for loop in loops:
+        loop.body.extend(accumulated(loop, tree))
+        read = set(read_elsewhere)
+        for statement in loop.body:
+            read |= _read(statement) - loop.set_anew
+            if isinstance(statement, ast.Assign):
+                stored = (name for one in statement.targets for name in _names(one, ast.Store))
+                loop.set_anew.update(set(stored) - read)
 
 
 def _read_by_functions(tree: ast.Module) -> set[str]:
@@ -64,19 +66,14 @@ def _read_by_functions(tree: ast.Module) -> set[str]:
             parts = list(ast.walk(node))
             shared = [part.names for part in parts if isinstance(part, ast.Global | ast.Nonlocal)]
             own = {part.arg for part in parts if isinstance(part, ast.arg)}
-            read |= (_read(node) - own - _named(node, ast.Store)).union(*shared)
+            read |= (_read(node) - own - _names(node, ast.Store)).union(*shared)
     return read
 
 
 def _read(node: ast.AST) -> set[str]:
     """Return the variables that a node reads, or adds to."""
     added = [part.target for part in ast.walk(node) if isinstance(part, ast.AugAssign)]
-    return {one.id for one in added if isinstance(one, ast.Name)} | _named(node, ast.Load | ast.Del)
-
-
-def _named(node: ast.AST, context: Any) -> set[str]:
-    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
-    return {name.id for name in names if isinstance(name.ctx, context)}
+    return {one.id for one in added if isinstance(one, ast.Name)} | _names(node, ast.Load | ast.Del)
 
 
 def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
@@ -128,8 +125,10 @@ def _is_loss(name: str) -> bool:
     return bool(STRONG.search(name)) and may_be_loss(name)
 
 
-def _names(node: ast.AST) -> set[str]:
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+def _names(node: ast.AST, context: Any = ast.expr_context) -> set[str]:
+    """Return the names within a node, or those that are read or stored there."""
+    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, context)}
 
 
 class Operands(ast.NodeTransformer):

@@ -67,7 +67,7 @@ def test_what_each_pass_sets_before_it_is_read_is_copied_for_no_replay(body, aro
     tree = ast.parse(f"{around}\nfor turn in range(9):\n    " + body.replace("; ", "\n    "))
     loop = tree.body[-1]
     found = TrainingLoop(loop, loop.body, None, None)
-    complete(found, tree)
+    complete([found], tree)
     assert found.set_anew == anew
     kept = take_snapshot(State({"cost": 1.0, "w": 2.0}, None), found.set_anew)
     assert set(kept.state.module) == {"cost", "w"} - anew

@@ -76,13 +76,12 @@ def agreed(found: Sequence[tuple[float, int]]) -> list[float]:
 
     Some constant makes any single number right: of several, two have to agree, if not on 1.
     """
-    factors: list[float] = []
-    for factor, _ in found:
-        sizes = [size for other, size in found if abs(factor - other) <= 1e-9 * abs(factor)]
-        is_known = any(abs(factor - other) <= 1e-9 * abs(factor) for other in factors)
-        if not is_known and (sum(sizes) > 1 or len(found) == 1 or factor == 1):
-            factors.append(factor)
-    return factors
+    counts: dict[float, int] = {}
+    for factor, size in found:
+        same = (one for one in counts if abs(factor - one) <= 1e-9 * abs(factor))
+        known = next(same, factor)
+        counts[known] = counts.get(known, 0) + size
+    return [one for one, count in counts.items() if count > 1 or len(found) == 1 or one == 1]
 
 
 def complexity(factor: float) -> int:
