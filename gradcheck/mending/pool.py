@@ -6,23 +6,22 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise, permutations, product
+from itertools import pairwise, product
 
 import numpy as np
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
 from gradcheck.mending.items import INDEX, functions_of, items_of, projected
-from gradcheck.mending.literals import weights_in
+from gradcheck.mending.known_numbers import KnownNumbers
 from gradcheck.mending.moments import Moment, values_at
-from gradcheck.mending.of_factors import sizes_in
 from gradcheck.mending.scope import expressions, inside, moved_by, value_of
 from gradcheck.mending.writes import Sum
 from gradcheck.mending.written import operand
 from gradcheck.user.blocks import Array
 
 MOST_ENTRIES, MOST_PRODUCTS = 24, 800
-MOST_ALIKE, MOST_EQUAL, MOST_SCALARS, LONGEST = 12, 2, 12, 30
+MOST_ALIKE, MOST_EQUAL, LONGEST = 12, 2, 30
 FORMS = (
     "1 - {0}",
     "1 - {0}**2",
@@ -89,14 +88,18 @@ class Pool:
             )
             self._composers[key] = Composer(
                 self._distinct((*known.items(), *self._made(known))),
-                self._factors,
+                self._numbers.factors,
                 near,
                 self._exact,
                 self._distinct(projected(self._context, self._moments, names)),
-                self._terms(),
+                self._numbers.terms(),
                 passes,
             )
         return self._composers[key]
+
+    @cached_property
+    def _numbers(self) -> KnownNumbers:
+        return KnownNumbers(self._context, self._moments, self._known)
 
     def _entries(self, values: Sequence[Array]) -> Array:
         shapes = [one.shape for one in self._expected]
@@ -113,60 +116,6 @@ class Pool:
     def _text(self, node: ast.expr) -> str:
         """Return the text of an expression in one line."""
         return " ".join(self._context.source(node).split())
-
-    @cached_property
-    def _factors(self) -> dict[float, str]:
-        """Known numbers, each with the text of its product with another; 1 comes first."""
-        factors = {1.0: "{}", -1.0: "-{}", 2.0: "2 * {}", 0.5: "{} / 2", -2.0: "-2 * {}"}
-        numbers: dict[float, str] = {}
-        for text in [*(text for text, _ in sizes_in(self._context) if text != "2"), *self._named()]:
-            value = self._moments[0].value(text)
-            if value is not None and value.size == 1 and value:
-                numbers.setdefault(float(value), text)
-        scalars = dict(self._scalars())
-        for number, text in {**scalars, **numbers}.items():
-            for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
-                factors.setdefault(times / number, f"{form}{{}} / {operand(text, '/')}")
-                factors.setdefault(times * number, f"{form}{text} * {{}}")
-        for one, other in permutations(list(scalars)[:MOST_SCALARS], 2):
-            beside = operand(scalars[other], "*")
-            for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
-                text = f"{form}{scalars[one]}"
-                factors.setdefault(times * one / other, f"{text} * {{}} / {beside}")
-                factors.setdefault(times * one * other, f"{text} * {beside} * {{}}")
-                factors.setdefault(
-                    times / (one * other), f"{form}{{}} / ({scalars[one]} * {beside})"
-                )
-        for number in weights_in(self._context.tree):
-            factors.setdefault(number, f"{number!r} * {{}}")
-            factors.setdefault(2 * number, f"2 * {number!r} * {{}}")
-        return factors
-
-    def _scalars(self) -> Iterator[tuple[float, str]]:
-        """Yield the known numbers that are the same at all moments, with their texts."""
-        for text, values in self._known.items():
-            numbers = {float(value) for value in values if not value.ndim}
-            if len(numbers) == 1 and not values[-1].ndim and numbers - {0.0, 1.0, -1.0}:
-                yield numbers.pop(), operand(text, "*")
-
-    def _terms(self) -> dict[float, str]:
-        """Return the numbers that may be added to a value, in their shortest texts, and `1 / m`."""
-        longest_first = sorted(self._scalars(), key=lambda one: -len(one[1]))
-        known = {one: text for one, text in longest_first if one > 0}
-        return {1.0: "1", **{1 / one: f"1 / {text}" for one, text in known.items()}, **known}
-
-    def _named(self) -> Iterator[str]:
-        """Yield the named numbers, and the sizes of named arrays, at the first moment."""
-        moment = self._moments[0]
-        for text in inside(moment.names):
-            value = self._moments[0].value(text)
-            if value is not None and not value.ndim and text not in self._context.counters:
-                yield text
-        for text, value in {**moment.scope, **moment.names}.items():
-            if isinstance(value, float | np.floating) and not text.startswith("_"):
-                yield text
-            for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
-                yield f"{text}.shape[{axis}]" if axis else f"len({text})"
 
     def _with_columns(self) -> dict[str, list[Array]]:
         """Return the known values, those of functions, and values of fewer axes as columns."""

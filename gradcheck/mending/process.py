@@ -28,12 +28,13 @@ from gradcheck.mending.judge import Judge
 from gradcheck.mending.literals import numbers_written, sizes_written
 from gradcheck.mending.model import Repair, nothing_returned_for
 from gradcheck.mending.patches import make_patch
+from gradcheck.mending.proving import Proving
 from gradcheck.mending.ranking import ranked
-from gradcheck.mending.search import SLOWEST, Search
+from gradcheck.mending.search import Search
 from gradcheck.mending.source import as_utf8, editable_functions, read_source
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import blocks_without_gradient
-from gradcheck.mending.task import Allowance, Answers, Task, shared_counts
+from gradcheck.mending.task import SLOWEST, Allowance, Answers, Task, shared_counts
 from gradcheck.options import Edits
 from gradcheck.progress import Advance
 from gradcheck.sandbox.confinement import confine
@@ -214,7 +215,8 @@ def _try_candidates(task: Task, answers: Answers) -> None:
         written = sizes_written(task.functions, problem.loss_function, task.texts)
         fixed = written, numbers_written(task.functions)
         data = partial(Data, problem, task.point.values, functions, surroundings.restore, *fixed)
-        Search(task, judge, surroundings, data, answers).run()
+        proving = Proving(task, judge, surroundings, data)
+        Search(task, judge, surroundings, proving, answers).run()
 
 
 def _work_in(folder: str, point: Point, surroundings: Surroundings) -> None:

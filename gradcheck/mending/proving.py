@@ -15,25 +15,20 @@ from gradcheck.mending.task import Task
 from gradcheck.mending.together import Changes
 from gradcheck.mending.variants import Candidate, Program
 
+CALLS = 20
+"""The time limit of a proof, as a multiple of a candidate's."""
+
 
 class Proving:
-    """Judges programs elsewhere, for at most `seconds` each.
-
-    `start` has the user's own functions.
-    """
+    """Judges programs elsewhere; `data` returns what is varied, and `start` is the user's own."""
 
     def __init__(
-        self,
-        task: Task,
-        judge: Judge,
-        surroundings: Surroundings,
-        data: Callable[[], Data],
-        seconds: float,
+        self, task: Task, judge: Judge, surroundings: Surroundings, data: Callable[[], Data]
     ) -> None:
         self.start = Program(task.functions, task.texts)
         self._task, self._judge, self._surroundings = task, judge, surroundings
         self._data: Callable[[], Data] | None = data
-        self._seconds = seconds
+        self._seconds = CALLS * task.limit
 
     def mended(self, program: Program, candidate: Candidate, right: Standing) -> Mended | None:
         """Return a candidate whose gradient is right, if it is right at other points too.

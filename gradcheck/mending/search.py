@@ -11,7 +11,6 @@ from gradcheck.mending.candidate import Mended, TooSlowError, applied, at_most
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
 from gradcheck.mending.edits import all_edits, weighed
-from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.judge import Judge, is_mended
 from gradcheck.mending.moments import Wanted
 from gradcheck.mending.proving import Proving
@@ -43,24 +42,18 @@ LISTED, LISTED_PLAINER, LISTED_SINGLE, LISTED_CERTAIN = 0.03, 0.15, 0.4, 0.6
 JUDGING = 0.1
 """The share of the remaining allowance in which the edits that help are tried elsewhere."""
 
-FASTEST, SLOWEST = 0.2, 2.0
-"""The minimum and maximum seconds of computing in which a candidate makes its gradient once."""
-
 CONSTRUCTING = {"s": 2.0, "edits": 20.0}
 """The seconds in which the edits for one wanted value have to be made, by the budget's unit.
 
 A budget in edits is to give the same on a slow machine.
 """
 
-CALLS, PROOF_CALLS = 50, 20
-"""The time limits of a candidate, as a multiple of a loss, and of its proof, of a candidate's."""
-
 
 class Search:
     """A search under way.
 
     Candidates that an earlier process has tried are not tried again. `answers` receives the number
-    of candidates so far, and those that are mended. `data` returns what the proof varies.
+    of candidates so far, and those that are mended.
     """
 
     def __init__(
@@ -68,15 +61,13 @@ class Search:
         task: Task,
         judge: Judge,
         surroundings: Surroundings,
-        data: Callable[[], Data],
+        proving: Proving,
         answers: Answers,
     ) -> None:
         self._task, self._judge, self._surroundings = task, judge, surroundings
         self._answers, self._tried_before = answers, answers.counts[0]
         self._ended_constructing = bool(answers.counts[2])
-        self._limit = min(SLOWEST, max(FASTEST, CALLS * task.point.noise.seconds))
-        seconds = PROOF_CALLS * self._limit
-        self._proving = Proving(task, judge, surroundings, data, seconds)
+        self._proving = proving
         self._last = task.allowance.amount
         self._start: Standing = ()
         self._seen: set[int] = set()
@@ -224,7 +215,7 @@ class Search:
             except UnreadableError:
                 continue
             try:
-                with program.running(codes, choice), at_most(self._limit):
+                with program.running(codes, choice), at_most(self._task.limit):
                     right = self._judge.right_blocks()
                     if self._answers.refusals.happened():
                         continue

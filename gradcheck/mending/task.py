@@ -18,6 +18,12 @@ from gradcheck.sandbox.harmless import Refusals
 
 MOST_WAITING = 2.0
 
+FASTEST, SLOWEST, CALLS = 0.2, 2.0, 50
+"""The minimum and maximum seconds of computing in which a candidate makes its gradient once.
+
+Between them, that is a multiple of the seconds of a loss.
+"""
+
 
 @dataclass(frozen=True)
 class Allowance:
@@ -64,6 +70,11 @@ class Task:
     texts: Texts
     hints: Hints
     allowance: Allowance
+
+    @property
+    def limit(self) -> float:
+        """The seconds of computing in which a candidate has to make its gradient once."""
+        return min(SLOWEST, max(FASTEST, CALLS * self.point.noise.seconds))
 
     @property
     def closures(self) -> list[FunctionType]:

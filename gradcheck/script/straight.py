@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from gradcheck.script.gradients import named_gradients
 from gradcheck.script.marks import TrainingLoop
+from gradcheck.script.named import named_gradients
 from gradcheck.script.passes import Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.running import Run

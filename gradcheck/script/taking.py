@@ -13,22 +13,18 @@ from gradcheck.script.bodies import may_report
 from gradcheck.script.choice import Found, choose, proportional
 from gradcheck.script.further import further_paths, idle_paths, reaching, with_own_rates
 from gradcheck.script.gradients import (
-    are_equal,
-    equal_gradients,
     implied_gradients,
     is_of_other_data,
-    named_gradients,
     negated,
-    never_set_back,
     opposed,
     point_fit,
     source_of,
-    velocities,
 )
 from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.loops import IDLE, find_step
 from gradcheck.script.losses import candidates
 from gradcheck.script.marks import ASSIGNED
+from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss
@@ -36,6 +32,7 @@ from gradcheck.script.running import Run
 from gradcheck.script.state import Path, Snapshot, State, alike, label, last_name, leaves
 from gradcheck.script.step import Step
 from gradcheck.script.straight import straight_line
+from gradcheck.script.velocities import never_set_back, velocities
 from gradcheck.script.words import RefusedError
 
 MOST_FOLDED = 2.0  # first step of a momentum: 1 - beta times the gradient, or Nesterov's 1 + beta

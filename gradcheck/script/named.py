@@ -1,0 +1,104 @@
+"""Gradients that a script holds under a name, or with the value that its step implies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+
+from gradcheck.script.state import Attribute, Path, State, alike, bare, last_name, leaves
+from gradcheck.user.blocks import Array
+from gradcheck.user.names import derived_names
+from gradcheck.user.nodes import SIBLINGS
+
+BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
+"""Names for the gradient of the only parameter."""
+
+GRADIENTS = re.compile(r"(?i)grad|^d|nabla|delta")
+"""Pattern of the names of containers of gradients."""
+
+
+def named_gradients(
+    after: State, paths: Sequence[Path], before: State, others: Set[Path]
+) -> dict[Path, Path]:
+    """Return the path of each parameter's gradient after an iteration; empty unless all have one.
+
+    All gradients must lie in one container: under names derived from the parameters' names, the
+    same names in another container, or the same indices of a list. `others` are excluded; what an
+    iteration leaves as it was, such as the gradients of another network, comes last.
+    """
+    holders: dict[Path, dict[Any, Any]] = {}
+    for path, value in leaves(after).items():
+        if path not in others:
+            holders.setdefault(path[:-1], {})[path[-1]] = value
+    best, strength = dict[Path, Path](), (0, False, False)
+    for holder, items in holders.items():
+        is_own = any(holder == path[:-1] for path in paths)
+        places, derived = _in_holder(holder, items, paths, before, is_own)
+        is_set = any(not alike(before.number(one), after.number(one)) for one in places.values())
+        own_strength = (derived, is_set, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
+        if len(places) == len(paths) and own_strength > strength:
+            best, strength = places, own_strength
+    return best or _beside(after, paths, before)
+
+
+def equal_gradients(
+    after: State, wanted: Mapping[Path, Array], others: Set[Path]
+) -> dict[Path, Path]:
+    """Return the paths of the gradients that a step implies, under any name; empty unless all."""
+    places: dict[Path, Path] = {}
+    for place, value in leaves(after).items():
+        if place in others or place in wanted or not isinstance(value, np.ndarray | float):
+            continue
+        for path, gradient in wanted.items():
+            if path not in places and are_equal(gradient, np.asarray(value)):
+                places[path] = place
+    return places if len(places) == len(wanted) else {}
+
+
+def are_equal(implied: Array, value: Array) -> bool:
+    """Whether a gradient equals the implied one up to the rounding of the parameters."""
+    size = float(np.max(np.abs(value), initial=0.0))
+    return implied.shape == value.shape and np.allclose(
+        implied, value, rtol=1e-5, atol=1e-9 * (1 + size)
+    )
+
+
+def _in_holder(
+    holder: Path, items: Mapping[Any, Any], paths: Sequence[Path], before: State, is_own: bool
+) -> tuple[dict[Path, Path], int]:
+    places: dict[Path, Path] = {}
+    derived = 0
+    for path in paths:
+        wanted = np.shape(before.get(path))
+        for name in _names(path[-1], len(paths) == 1, is_own):
+            for key in (name, Attribute(name) if isinstance(name, str) else name):
+                if key in items and np.shape(items[key]) == wanted and path not in places:
+                    places[path] = (*holder, key)
+                    derived += name != bare(path[-1])
+    return places, derived
+
+
+def _beside(after: State, paths: Sequence[Path], before: State) -> dict[Path, Path]:
+    """Return gradients that lie beside each parameter: `layer.dW` beside `layer.W`."""
+    places: dict[Path, Path] = {}
+    for path in paths:
+        for name in _names(path[-1], False, True):
+            there = (*path[:-1], Attribute(name) if isinstance(path[-1], Attribute) else name)
+            value = after.number(there)
+            if value is not None and value.shape == np.shape(before.get(path)):
+                places[path] = there
+                break
+    return places if len(places) == len(paths) else {}
+
+
+def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
+    """Return possible names for the gradient of a parameter, from the last step of its path."""
+    name = bare(step)
+    if not isinstance(name, str):
+        return [] if is_own else [name]
+    names = [*derived_names(name), f"D{name}", f"d{name.upper()}", f"gradient_{name}"]
+    names += SIBLINGS.get(name, ())
+    return [*names, *(BARE if is_only else ()), *([] if is_own else [name])]
