@@ -91,7 +91,11 @@ def diagnose(
         return diagnosis
     evidence = Evidence(point.problem, (point,), layers, view, sizes, preflight, heard)
     if point.unstable or not point.failed:
-        return replace(diagnosis, findings=tuple(_direct(evidence, always=True)))
+        always = tuple(_direct(evidence, always=True))
+        if point.unstable:  # an engine that goes over a set may lose another part in every call
+            lost = follow(point, rng, rounds=0)
+            always = with_faults(always, lost, set(point.unstable))
+        return replace(diagnosis, findings=always)
     nearby = second_point(point, identity, rng)
     search = follow(point, rng)
     points = (point,) if nearby is None else (point, nearby)

@@ -24,6 +24,7 @@ from gradcheck.diagnose.rules import (
     RULES,
     detectors,
     loss_ignores_parameters,
+    stale_state,
     unknown_cause,
 )
 from gradcheck.finding import Finding
@@ -36,7 +37,9 @@ from gradcheck.trace.fault import (
     NUMBER,
     OTHER_FORMULA,
     OTHER_SIZE,
+    OVERWRITTEN,
     PAIRED,
+    PATH_MISSING,
 )
 from gradcheck.words import gradient_of, listed
 
@@ -74,7 +77,9 @@ def with_faults(
     if doubt is not None and UNCERTAIN.issuperset(errors) and failed <= set(doubt.blocks):
         left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
-    findings = [one for one in findings if not _is_a_number(one, left)]
+    findings = [
+        one for one in findings if not (_is_a_number(one, left) or _is_of_an_order(one, left))
+    ]
     for finding in findings:
         explained = [fault for fault in left if _is_told_by(finding, fault)]
         if explained:
@@ -246,6 +251,16 @@ def _is_a_number(finding: Finding, faults: Sequence[Fault]) -> bool:
         and set(finding.blocks) <= set(fault.blocks)
         for fault in faults
     )
+
+
+def _is_of_an_order(finding: Finding, faults: Sequence[Fault]) -> bool:
+    """True if a gradient that changes from call to call loses what depends on a set's order."""
+    lost = (
+        fault.blocks
+        for fault in faults
+        if fault.cause is not None and fault.cause.name in (OVERWRITTEN, PATH_MISSING)
+    )
+    return finding.code == stale_state.RULE.code and set(finding.blocks) <= set().union(*lost)
 
 
 def _is_better_told(finding: Finding, others: Sequence[Finding]) -> bool:

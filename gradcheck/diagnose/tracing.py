@@ -15,7 +15,7 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.evidence import error_if_right, largest_error
 from gradcheck.diagnose.excuses import allowing_both
-from gradcheck.trace import Fault, Search, find_faults, targets_of
+from gradcheck.trace import ROUNDS, Fault, Search, find_faults, targets_of
 from gradcheck.trace.fault import LOSS_CHANGED
 
 SECONDS = 8.0
@@ -65,7 +65,10 @@ class Judge:
 
 
 def follow(
-    point: Point, rng: np.random.Generator, along: tuple[tuple[str, int], ...] = ()
+    point: Point,
+    rng: np.random.Generator,
+    along: tuple[tuple[str, int], ...] = (),
+    rounds: int = ROUNDS,
 ) -> Search:
     """Search for the faults of the gradient at a point, nearest to the loss first.
 
@@ -73,6 +76,7 @@ def follow(
         point: a compared point with a block that failed.
         rng: draws the further points.
         along: the entries of the parameters (block, index) that belong to columns of a Jacobian.
+        rounds: how many faults are searched for, beside those of an engine's closures.
     """
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]
@@ -88,6 +92,7 @@ def follow(
             wrong,
             None if raised else Judge(allowing_both(point)),
             SECONDS,
+            rounds,
         ),
         lambda reason: Search(unfollowed=reason),
     )

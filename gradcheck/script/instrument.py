@@ -38,6 +38,7 @@ from gradcheck.script.parts import (
     Operands,
     called_losses,
     complete,
+    differentiated,
     local_losses,
     local_rates,
     updating,
@@ -79,6 +80,7 @@ class _Marker(ast.NodeTransformer):
         self._function: Function | None = None
         self._class: str | None = None
         self._in_loop = False
+        self._differentiated = differentiated(tree)
         self._operands = self._of([one for one in tree.body if not isinstance(one, Function)])
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -95,9 +97,8 @@ class _Marker(ast.NodeTransformer):
         return ast.Constant(len(self.marked.sites) - 1)
 
     def _see(self, kind: str, name: str, value: ast.expr, like: Any) -> Any:
-        parts = called_losses(value)
-        if kind == RETURNED and self._function:
-            parts = local_losses(self._function, value)
+        within = self._function if kind == RETURNED else None
+        parts = local_losses(within, value) if within else called_losses(value)
         site = Site(kind, name, like.lineno, ast.unparse(value), parts=parts)
         return called(SEE, [self._number(site), self.visit(value)], like)
 
@@ -166,15 +167,16 @@ class _Marker(ast.NodeTransformer):
         within = self._function.name if self._function else ""
         for target in targets:
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
-                is_named = self.marked.is_wanted(ast.unparse(one), node.lineno) or (
-                    bool(parts) and isinstance(one, ast.Name)
-                )
+                name = ast.unparse(one)
+                is_certain = name in self._differentiated
+                is_named = self.marked.is_wanted(name, node.lineno) or is_certain
+                is_named = is_named or (bool(parts) and isinstance(one, ast.Name))
                 is_named = is_named or (may_be_loss(name_of(one)) and not is_slope(one, within))
                 if is_named and not isinstance(one, ast.Starred):
-                    load = ast.parse(ast.unparse(one), mode="eval").body
+                    load = ast.parse(name, mode="eval").body
                     text = "+=" if isinstance(node, ast.AugAssign) else ""
-                    site = Site(ASSIGNED, ast.unparse(one), node.lineno, text, parts=parts)
-                    number = self._number(site)
+                    site = Site(ASSIGNED, name, node.lineno, text, parts=parts)
+                    number = self._number(replace(site, is_differentiated=is_certain))
                     seen.append(placed(ast.Expr(called(SEE, [number, load], node)), node))
         if is_update(node):
             node.value = self._updated(node, targets[0], node.value)
@@ -290,9 +292,8 @@ class _Marker(ast.NodeTransformer):
         """Mark a difference without literal operands, which may be an error `output - target`."""
         text = ast.unparse(node)
         self.generic_visit(node)
-        sides = (node.left, node.right)
         is_update = HOOKS in text  # the operand is a marked increment
-        of_numbers = any(isinstance(side, ast.Constant) for side in sides)
+        of_numbers = any(isinstance(side, ast.Constant) for side in (node.left, node.right))
         if not isinstance(node.op, ast.Sub) or is_update or of_numbers:
             return node
         number = self._number(Site(DIFFERENCE, text, node.lineno, text))

@@ -73,6 +73,7 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
             yield from _inferred(number, site, base, trials)
             continue
         strong = site.kind != PRINTED and bool(STRONG.search(site.name))
+        strong = strong or site.is_differentiated
         believed = strong and (site.kind != RETURNED or "abs" in site.text)
         if not believed and abs(records[-1]) in errors:
             continue  # a signed error, or the derivative that a loss function returns on request

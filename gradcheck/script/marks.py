@@ -29,6 +29,7 @@ class Site:
         function: the line of the function around it; 0 at module level.
         value: of a literal; 1 for the difference of a statement `p[label] -= 1`.
         parts: names of the losses it is computed from: local variables, and functions as `f()`.
+        is_differentiated: whether the script calls `backward()` of it.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Site:
     file: str = ""
     function: int = 0
     parts: frozenset[str] = frozenset()
+    is_differentiated: bool = False
 
     @property
     def place(self) -> str:

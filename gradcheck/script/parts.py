@@ -197,3 +197,16 @@ def _is_number(node: ast.expr) -> bool:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
         node = node.left
     return isinstance(node, ast.Constant) and isinstance(node.value, float)
+
+
+def differentiated(tree: ast.Module) -> set[str]:
+    """Return the names whose `backward()` is called outside of classes: losses of engines."""
+    outside = (one for one in tree.body if not isinstance(one, ast.ClassDef))
+    every = (one for statement in outside for one in ast.walk(statement))
+    statements = (one.value for one in every if isinstance(one, ast.Expr))
+    calls = (one.func for one in statements if isinstance(one, ast.Call) and not one.args)
+    return {
+        ast.unparse(one.value)
+        for one in calls
+        if isinstance(one, ast.Attribute) and one.attr in ("backward", "backprop")
+    }

@@ -33,12 +33,13 @@ from gradcheck.trace.adjoints.points import Subject, computed_blocks
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.causes.penalties import penalised_blocks
 from gradcheck.trace.fault import Fault, Search
-from gradcheck.trace.find import find_faults
+from gradcheck.trace.find import ROUNDS, find_faults
 from gradcheck.trace.record.calling import FORGIVEN, trace_call
 from gradcheck.trace.wording.held import targets_of, with_targets_held
 
 __all__ = [
     "FORGIVEN",
+    "ROUNDS",
     "Entering",
     "Fault",
     "Search",

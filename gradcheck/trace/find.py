@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.agreement import adjoints_agree
 from gradcheck.trace.adjoints.conventions import as_they_write
-from gradcheck.trace.adjoints.of_the_loss import as_differentiated
 from gradcheck.trace.adjoints.points import (
     Array,
     NotFollowedError,
@@ -20,30 +19,23 @@ from gradcheck.trace.adjoints.points import (
     comparable,
     follow,
 )
-from gradcheck.trace.adjoints.quantities import ADJOINT, NO_OTHER, Quantity, quantities_of
-from gradcheck.trace.adjoints.series import series_of
-from gradcheck.trace.adjoints.tangents import entries_read_alone, in_forward_mode
+from gradcheck.trace.adjoints.tangents import in_forward_mode
 from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.faults.backward import backward_steps
 from gradcheck.trace.faults.doubts import doubt_of
 from gradcheck.trace.faults.next_fault import next_fault
+from gradcheck.trace.faults.of_closures import faults_of_closures
+from gradcheck.trace.faults.prepared import prepared
 from gradcheck.trace.faults.raising import raising_fault
 from gradcheck.trace.faults.special import never_made
-from gradcheck.trace.locating.candidates import Candidates, masked_values
-from gradcheck.trace.locating.constants import meant_by
-from gradcheck.trace.locating.cuts import before_clips
-from gradcheck.trace.locating.explain import known_quantities
-from gradcheck.trace.locating.outputs import outputs_of
 from gradcheck.trace.locating.state import State, state_of
 from gradcheck.trace.locating.trial import Deadline
-from gradcheck.trace.wording.words import Words
 
 Judge = Callable[[Mapping[str, NDArray[Any]]], bool]
 """True if mended gradients agree with the numeric one in the blocks that a fault mends."""
 
 ROUNDS = 8
-"""The maximum number of faults that are looked for, one after the other."""
 
 POINTS = 3
 """The number of points at which a replacement must hold."""
@@ -56,6 +48,7 @@ def find_faults(
     wrong: Sequence[str],
     judge: Judge | None = None,
     budget: float = 10.0,
+    rounds: int = ROUNDS,
 ) -> Search:
     """Find the faults that make gradients wrong.
 
@@ -67,6 +60,8 @@ def find_faults(
         judge: decides whether mended gradients are right in the mended blocks; without it, the
             adjoints decide.
         budget: the time limit, in seconds of this thread's own work.
+        rounds: the maximum number of faults that are looked for, one after the other, beside those
+            of an engine's closures.
     """
     deadline = Deadline.after(budget)
     try:
@@ -80,16 +75,18 @@ def find_faults(
     is_matrix, subject = bool(subject.along), in_forward_mode(first)
     first = replace(first, subject=subject)
     followed = _follow_others(subject, first, points[1:])
-    search = _prepared(followed, wrong, deadline, is_matrix)
+    search = prepared(followed, wrong, deadline, is_matrix)
     if first.gradient.error is not None:
         return _of_raised(search, wrong)
     state = state_of(search.points, search.tolerance, wrong)
     if not state.wrong() | state.misshapen():
         followed = [follow(subject, values, calls=2) for values in points[: len(followed)]]
-        search = _prepared(followed, wrong, deadline, is_matrix)
+        search = prepared(followed, wrong, deadline, is_matrix)
         state = state_of(search.points, search.tolerance, wrong)
     before = state
-    faults, state, late = _one_after_the_other(search, before, judge)
+    faults, state, late = _one_after_the_other(search, before, judge, rounds)
+    if not rounds:
+        return Search(tuple(faults))
     faults += [one for one in never_made(search, state, wrong) if not judge or judge(one.mended)]
     blocks = {output.name: output.block for output in state.outputs}
     left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong() | state.misshapen())))
@@ -133,73 +130,15 @@ def _follow_others(
     return followed
 
 
-def _prepared(
-    followed: Sequence[Point], wrong: Sequence[str], deadline: Deadline, is_matrix: bool
-) -> Followed:
-    tolerance = _tolerance(followed)
-    points = before_clips(as_differentiated(followed, tolerance), wrong, tolerance)
-    first = points[0]
-    alone = entries_read_alone(first)
-    quantities = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]
-    words = Words(
-        first.loss_nodes,
-        first.loss_index,
-        {
-            index: name.removesuffix(f".{first.subject.parts.get(name)}")
-            for name, index in {**first.parameters, **alone}.items()
-        },
-    )
-    return Followed(
-        tuple(points),
-        known_quantities(quantities, tolerance),
-        Candidates(
-            quantities,
-            series_of(points, quantities),
-            meant_by(points),
-            frozenset(
-                operand
-                for node in first.loss_nodes
-                for operand in node.operands
-                if first.loss_nodes[operand].chain[1:] != node.chain[1:]
-            ),
-            frozenset((*first.parameters.values(), *alone.values())),
-            is_matrix,
-            frozenset(node.place for node in first.loss_nodes if node.place),
-            masked_values(first.loss_nodes, first.parameters.values()),
-        ),
-        words,
-        tolerance,
-        deadline,
-    )
-
-
-def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Quantity]:
-    """Yield the derivatives by the parts of blocks that single statements of a gradient make."""
-    first = points[0]
-    alone = entries_read_alone(first)
-    for output in outputs_of(points, tolerance):
-        node = first.parameters.get(output.block, alone.get(output.block))
-        is_part = output.entries is not None or output.block in alone
-        if node is not None and is_part and any(map(np.any, output.true)):
-            yield Quantity(ADJOINT, node, NO_OTHER, output.true)
-
-
-def _tolerance(points: Sequence[Point]) -> float:
-    """Return the relative error allowed for a right value, by the coarsest type that computes."""
-    types = {
-        node.value.dtype
-        for node in (*points[0].nodes, *points[0].loss_nodes)
-        if node.is_float and node.value.size and not node.is_leaf
-    }
-    coarsest = max((float(np.finfo(one).eps) for one in types), default=2e-16)
-    return max(1e-6, 3000 * coarsest) if coarsest > 1e-10 else 1e-6
-
-
 def _one_after_the_other(
-    search: Followed, state: State, judge: Judge | None
+    search: Followed, state: State, judge: Judge | None, rounds: int
 ) -> tuple[list[Fault], State, bool]:
-    faults: list[Fault] = []
-    for _ in range(ROUNDS):
+    faults, mended = faults_of_closures(search, state)
+    if judge is None or all(judge(fault.mended) for fault in faults if fault.mended):
+        state = mended
+    else:
+        faults = []
+    for _ in range(rounds):
         wrong = state.wrong()
         if not wrong | state.misshapen():
             break

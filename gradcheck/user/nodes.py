@@ -9,11 +9,13 @@ import numpy as np
 PARAMETERS = ("params", "parameters")
 """The usual names of a container of parameters."""
 
+HELD = ("data", "value", "val", "v")
+"""The usual names of the number in an object of a small engine."""
+
 SIBLINGS = {
     **dict.fromkeys(PARAMETERS, ("grads", "gradients", "grad")),
     "weights": ("grads", "gradients"),
-    "data": ("grad",),
-    "value": ("grad",),
+    **dict.fromkeys(HELD, ("grad", "gradient", "g")),
 }
 """The usual names of gradients beside a container, or beside a number of a small engine."""
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
+from gradcheck.user.nodes import HELD
 from gradcheck.user.objects import is_object
 from gradcheck.user.tensors import bounded, is_tensor, to_array
 
@@ -49,8 +50,8 @@ def as_number(returned: Any) -> float:
 
 def carried(value: Any) -> Any:
     """The number in an object of the user's own autodiff engine; any other value as it is."""
-    held = getattr(value, "data", None) if is_object(value) else None
-    return held if isinstance(held, NUMBER) else value
+    own = vars(value) if is_object(value) and hasattr(value, "__dict__") else {}
+    return next((own[name] for name in HELD if isinstance(own.get(name), NUMBER)), value)
 
 
 def as_pair(returned: Any) -> tuple[Any, Any]:

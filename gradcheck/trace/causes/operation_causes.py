@@ -24,6 +24,7 @@ from gradcheck.trace.causes.compared import (
     same,
     transposed,
 )
+from gradcheck.trace.causes.factor_causes import power_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
@@ -203,6 +204,10 @@ def value_cause(compared: Compared) -> Cause | None:
             used = f"a slope is taken at what arrives, and not at {words.name(belongs)}"
             return Cause(fault.SLOPE_ELSEWHERE, used, fix)
     parameter = compared.parameters.get(belongs)
+    if parameter is not None and compared.actual[0].shape == compared.expected[0].shape:
+        power = power_cause(compared, belongs, compared.actual, compared.expected)
+        if power is not None:
+            return power
     if parameter is not None:
         return Cause(fault.OTHER_WEIGHTS, f"it should be {parameter}", fix)
     if in_product and compared.factor == 1:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,31 @@ class Assignment:
         return self.returned or self.place.source != self.target
 
 
+Held = Mapping[str, Mapping[str, int]]
+"""By name, the attributes of an object that are values of the tape, each with its index."""
+
+
+@dataclass(frozen=True)
+class ClosureRun:
+    """One run of a function that another one defined, such as the `_backward` of an operation.
+
+    Attributes:
+        code: its code.
+        begin: the number of operations that were recorded before.
+        end: the number of operations that were recorded at its end.
+        before: the objects that it refers to by name, at its beginning.
+        after: the same at its end.
+        numbers: the other numbers that these objects have at its beginning, as `self.grad`.
+    """
+
+    code: CodeType
+    begin: int
+    end: int
+    before: Held
+    after: Held
+    numbers: Mapping[str, float]
+
+
 @dataclass
 class Tape:
     """The values in the order of their computation.
@@ -152,6 +178,7 @@ class Tape:
         nodes: the values.
         leaks: the operations that could not be traced.
         names: the names that values were given or returned by, in the order of execution.
+        closure_runs: the runs of functions that others define, in the order of their ends.
         failed: the node of the operation that raised an exception, if any.
         array_type: the class of the arrays that record on this tape.
         open: whether operations are recorded; if not, traced arrays behave like plain ones.
@@ -164,6 +191,7 @@ class Tape:
     nodes: list[Node] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
     names: list[Assignment] = field(default_factory=list)
+    closure_runs: list[ClosureRun] = field(default_factory=list)
     failed: Node | None = None
     open: bool = True
     hook: Callable[..., Any] | None = None

@@ -1,0 +1,119 @@
+"""Faults of the closures of an engine, each found in a small check of its runs alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.reverse import Adjoints, Edge, adjoints
+from gradcheck.trace.causes.compared import Followed, same
+from gradcheck.trace.fault import Fault
+from gradcheck.trace.faults.accumulated import not_added_up
+from gradcheck.trace.faults.describe import of_special
+from gradcheck.trace.faults.next_fault import next_fault
+from gradcheck.trace.faults.prepared import prepared
+from gradcheck.trace.faults.small_checks import SmallCheck, small_checks
+from gradcheck.trace.locating.engines import Run, runs_of
+from gradcheck.trace.locating.state import Replacement, State, state_of
+
+Uses = dict[Edge, NDArray[Any]]
+"""The right values of what closures add, by their uses, at one point."""
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """A fault in a closure, and the right values of what the closure adds for it, by point."""
+
+    fault: Fault
+    right: Sequence[Uses]
+
+
+def faults_of_closures(search: Followed, state: State) -> tuple[list[Fault], State]:
+    """Return the faults of closures, and the state with them mended.
+
+    Each fault is mended together with those before it. Of faults that put no block right by
+    themselves, those with the last one do.
+    """
+    runs = runs_of(search.points[0])
+    derivatives = _derivatives(search.points) if runs else None
+    if derivatives is None:
+        return [], state
+    found, waiting, uses = list[Fault](), list[Fault](), [Uses() for _ in search.points]
+    now, right = state, state
+    for wrong in _wrong_closures(search, runs, derivatives):
+        for one, more in zip(uses, wrong.right, strict=True):
+            one.update(more)
+        now = state.mend([Replacement({}, dict(one)) for one in uses])
+        names = right.wrong() - now.wrong()
+        if now.wrong() - right.wrong():
+            break
+        blocks = tuple(dict.fromkeys(one.block for one in now.outputs if one.name in names))
+        if not blocks:
+            waiting.append(wrong.fault)
+            continue
+        found += [replace(one, blocks=blocks, mended={}) for one in waiting]
+        made = {name: now.values[0][index] for name, index in search.points[0].outputs.items()}
+        found.append(replace(wrong.fault, blocks=blocks, mended=made))
+        right, waiting = now, []
+    special = not_added_up(runs, right, derivatives)
+    if special is not None:
+        fault, right = of_special(search, right, special)
+        found.append(fault)
+    return found, right
+
+
+def _wrong_closures(
+    search: Followed, runs: Sequence[Run], derivatives: Sequence[Adjoints]
+) -> Iterator[_Wrong]:
+    """Yield the faults of all closures, those first that run first."""
+    for checks in small_checks(search.points, runs):
+        for fault in next(filter(None, (_faults(one, search) for one in checks)), ()):
+            right = [Uses() for _ in search.points]
+            for check in checks:
+                for name in check.called(fault.blocks):
+                    for uses, more in zip(right, check.right(name, derivatives), strict=True):
+                        uses.update(more)
+            if all(right):
+                yield _Wrong(fault, right)
+
+
+def _faults(check: SmallCheck, search: Followed) -> list[Fault]:
+    """Return the faults that the runs of one closure show, entry for entry."""
+    names = list(check.points[0].parameters)
+    own = prepared(check.points, names, search.deadline, is_matrix=False)
+    state = state_of(own.points, own.tolerance, names)
+    faults: list[Fault] = []
+    while wrong := state.wrong():
+        following, _ = next_fault(own, state, wrong)
+        if following is None:
+            break
+        fault, state = following
+        faults.append(fault)
+    return faults
+
+
+def _derivatives(points: Sequence[Point]) -> list[Adjoints] | None:
+    """Return the derivatives of the loss by the values on the gradient's tape, by point.
+
+    None unless the gradient computes the loss as well.
+    """
+    first = points[0]
+    loss = first.loss_nodes[first.loss_index]
+    values = [point.loss_nodes[point.loss_index].value for point in points]
+    computed = (
+        node.index
+        for node in reversed(first.nodes)
+        if node.name == loss.name
+        and node.chain[:1] == loss.chain[:1]
+        and same([point.nodes[node.index].value for point in points], values)
+    )
+    index = next(computed, None)
+    if index is None:
+        return None
+    seed = {index: np.ones(loss.value.shape)}
+    return [adjoints(one.nodes, [node.value for node in one.nodes], seed) for one in points]

@@ -1,0 +1,162 @@
+"""Engines: objects with a value and a gradient, and closures that go back through operations.
+
+Each operation makes an object for its output, and defines a closure that adds to the gradients of
+its operands, as `_backward` does in many small automatic differentiations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.reverse import Edge
+from gradcheck.trace.record.graph import grouped, latest_first
+from gradcheck.trace.record.nodes import ClosureRun, Node, Reference
+
+LONGEST = 60
+"""The maximum number of operations of a run."""
+
+SUMS = ("add", "subtract")
+
+
+@dataclass(frozen=True)
+class Added:
+    """What a run of a closure adds to the gradient of an operand.
+
+    Attributes:
+        texts: the operand's value as the closure refers to it, such as `self.data`; by several
+            names if several operands are one.
+        value: the index of that.
+        name: the operand's gradient as the closure refers to it, such as `self.grad`.
+        before: the index of that at the beginning of the run; None if it was not computed.
+        gradient: the index of that at the end of the run.
+        terms: the uses of what is added, and whether each is subtracted; empty if the gradient is
+            overwritten.
+        rest: the sum of numbers that are added as well.
+        old: the operation that adds to the gradient from before, and the position of that in its
+            arguments; None if the gradient is overwritten.
+    """
+
+    texts: tuple[str, ...]
+    value: int
+    name: str
+    before: int | None
+    gradient: int
+    terms: tuple[tuple[Edge, bool], ...]
+    rest: float
+    old: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a closure, and what it does.
+
+    Attributes:
+        closure: the run as it was recorded.
+        output: the index of the output's value.
+        text: the output's gradient as the closure refers to it, such as `out.grad`.
+        arriving: the index of the output's gradient; None if that was not computed, as 1.
+        added: what it adds, by operand.
+    """
+
+    closure: ClosureRun
+    output: int
+    text: str
+    arriving: int | None
+    added: tuple[Added, ...]
+
+    def adding(self, text: str, value: float) -> Iterator[tuple[Edge, NDArray[Any]]]:
+        """Yield the uses of what is added to an operand's gradient, with values that add up."""
+        for added in (one for one in self.added if text in one.texts):
+            left = value - added.rest
+            for edge, is_taken_off in added.terms:
+                yield edge, np.asarray(-left if is_taken_off else left)
+                left = 0.0
+
+
+def runs_of(point: Point) -> list[Run]:
+    """Return the runs of closures that the judged call of a gradient makes."""
+    closures = (one for one in point.gradient.tape.closure_runs if one.begin >= point.start)
+    runs = (_understood(closure, point.nodes) for closure in closures)
+    return [run for run in runs if run is not None and run.added]
+
+
+def _understood(closure: ClosureRun, nodes: Sequence[Node]) -> Run | None:
+    """Return what a run does, or None if it adds to no gradients of single operands."""
+    changed = [
+        (name, attribute)
+        for name, values in closure.after.items()
+        for attribute, index in values.items()
+        if index != closure.before.get(name, {}).get(attribute)
+    ]
+    gradients = {attribute for _, attribute in changed}
+    if len(gradients) != 1 or closure.end - closure.begin > LONGEST:
+        return None
+    (gradient,) = gradients
+    operands = [name for name, _ in changed]
+    found = _output(closure, operands, gradient, nodes)
+    if found is None:
+        return None
+    output, value = found
+    after, added = closure.after, []
+    pairs = ((after[name].get(value), after[name][gradient]) for name in operands)
+    for (index, end), names in grouped(zip(pairs, operands, strict=True)).items():
+        if index is not None and index < closure.begin:
+            before = closure.before.get(names[0], {}).get(gradient)
+            texts, own = tuple(f"{name}.{value}" for name in names), f"{names[0]}.{gradient}"
+            old = Reference(before) if before is not None else closure.numbers.get(own)
+            added.append(Added(texts, index, own, before, end, *_sum(closure, nodes, end, old)))
+    made, arriving = after[output][value], after[output].get(gradient)
+    return Run(closure, made, f"{output}.{gradient}", arriving, tuple(added))
+
+
+def _output(
+    closure: ClosureRun, operands: Sequence[str], gradient: str, nodes: Sequence[Node]
+) -> tuple[str, str] | None:
+    """Return the name of the output and the attribute for values, if the operands make it."""
+    for name, values in closure.after.items():
+        for attribute, index in values.items() if name not in operands else ():
+            if attribute == gradient or index >= closure.begin:
+                continue
+            every = (closure.after[one].get(attribute) for one in operands)
+            given = {one for one in every if one is not None}
+            lowest = min(given, default=index + 1)
+            for made in latest_first(nodes, [index]):
+                if made.index in given:
+                    return name, attribute
+                if made.index < lowest:
+                    break
+    return None
+
+
+def _sum(
+    closure: ClosureRun, nodes: Sequence[Node], end: int, old: Any
+) -> tuple[tuple[tuple[Edge, bool], ...], float, tuple[int, int] | None]:
+    """Return the uses of what is added to an `old` gradient, other numbers, and where that is."""
+    terms: list[tuple[Edge, bool]] = []
+    rest = 0.0
+    at: int | None = end
+    while at is not None and at >= closure.begin and nodes[at].operation in SUMS:
+        arguments = nodes[at].arguments
+        is_taken_off = nodes[at].operation == "subtract"
+        for position in (0,) if is_taken_off else (0, 1):
+            own = arguments[position]
+            if isinstance(own, Reference | int | float) and own == old:
+                added = arguments[1 - position]
+                found = (at, position)
+                break
+        else:
+            added, found = arguments[1], None
+        if isinstance(added, Reference):
+            terms.append(((at, added.index), is_taken_off))
+        else:
+            rest += -added if is_taken_off else added
+        if found is not None:
+            return tuple(terms), rest, found
+        at = arguments[0].index if isinstance(arguments[0], Reference) else None
+    return (), 0.0, None
