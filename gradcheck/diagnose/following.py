@@ -32,6 +32,7 @@ from gradcheck.trace import Fault, Search
 from gradcheck.trace.causes.constant_factors import DROP
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
+    EXTRA_TERM,
     MEAN_AND_TWO,
     MEAN_MISSING,
     NUMBER,
@@ -254,13 +255,20 @@ def _is_a_number(finding: Finding, faults: Sequence[Fault]) -> bool:
 
 
 def _is_of_an_order(finding: Finding, faults: Sequence[Fault]) -> bool:
-    """True if a gradient that changes from call to call loses what depends on a set's order."""
-    lost = (
+    """True if what the operations of an engine lose, or do twice, tells more than a finding.
+
+    From call to call it may be another gradient, if the order is that of a set; and it may be wrong
+    by a factor.
+    """
+    told = (
         fault.blocks
         for fault in faults
-        if fault.cause is not None and fault.cause.name in (OVERWRITTEN, PATH_MISSING)
+        if fault.cause is not None
+        and fault.cause.name == fault.kind
+        and fault.kind in (OVERWRITTEN, PATH_MISSING, EXTRA_TERM)
     )
-    return finding.code == stale_state.RULE.code and set(finding.blocks) <= set().union(*lost)
+    is_vague = finding.code in {stale_state.RULE.code, *SCALES}
+    return is_vague and set(finding.blocks) <= set().union(*told)
 
 
 def _is_better_told(finding: Finding, others: Sequence[Finding]) -> bool:

@@ -132,7 +132,8 @@ def test_gradients_that_are_never_set_to_0_are_left_over(outcome):
     [
         ("waiting += one.made_of", "GC414", "`back` runs again for the same output"),
         (
-            "waiting += (new := [part for part in one.made_of if part not in done]); done += new",
+            "new = [i for i in dict.fromkeys(one.made_of) if i not in done]\n"
+            "            waiting, done = waiting + new, done + new",
             "GC407",
             "`back` uses out.grad too early",
         ),

@@ -14,7 +14,7 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.reverse import Adjoints
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.special import Special
-from gradcheck.trace.locating.engines import Run
+from gradcheck.trace.locating.engines import SUMS, Added, Run
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Chain, Place
@@ -75,7 +75,7 @@ def _lost(runs: Sequence[Run], state: State, derivatives: Sequence[Adjoints]) ->
         (run.closure.code, added)
         for run in runs
         for added in run.added
-        if added.old is None and (added.before or -1) >= state.start
+        if _overwrites(added, state)
     )
     for code, added in islice(lost, 1):
         node, name = state.tape[added.gradient], added.name
@@ -94,6 +94,14 @@ def _lost(runs: Sequence[Run], state: State, derivatives: Sequence[Adjoints]) ->
         node = state.tape[run.closure.begin]
         words = f"`{run.closure.code.co_name}` {what}"
         yield _special(kind, node, node.chain[1:] or node.chain, replacements, words, ORDER)
+
+
+def _overwrites(added: Added, state: State) -> bool:
+    """True if what was added before is lost, or a part of what an operand used twice gets."""
+    before = added.before
+    if before is not None and before >= state.start:
+        return not state.above[added.gradient] >> before & 1
+    return len(added.texts) > 1 and state.tape[added.gradient].operation not in SUMS
 
 
 def _assignment(code: CodeType, target: str) -> Place | None:
