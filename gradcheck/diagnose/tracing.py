@@ -76,7 +76,7 @@ def follow(
         point: a compared point with a block that failed.
         rng: draws the further points.
         along: the entries of the parameters (block, index) that belong to columns of a Jacobian.
-        rounds: how many faults are searched for, beside those of an engine's closures.
+        rounds: how many faults are searched for, beside those of an engine.
     """
     parameters = point.problem.parameters
     nearby = [parameters.nudged(point.values, size, rng) for size in NUDGES]

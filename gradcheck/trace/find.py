@@ -25,7 +25,7 @@ from gradcheck.trace.fault import Fault, Search
 from gradcheck.trace.faults.backward import backward_steps
 from gradcheck.trace.faults.doubts import doubt_of
 from gradcheck.trace.faults.next_fault import next_fault
-from gradcheck.trace.faults.of_closures import faults_of_closures
+from gradcheck.trace.faults.of_engines import faults_of_engines
 from gradcheck.trace.faults.prepared import prepared
 from gradcheck.trace.faults.raising import raising_fault
 from gradcheck.trace.faults.special import never_made
@@ -61,7 +61,7 @@ def find_faults(
             adjoints decide.
         budget: the time limit, in seconds of this thread's own work.
         rounds: the maximum number of faults that are looked for, one after the other, beside those
-            of an engine's closures.
+            of an engine's backward functions.
     """
     deadline = Deadline.after(budget)
     try:
@@ -133,7 +133,7 @@ def _follow_others(
 def _one_after_the_other(
     search: Followed, state: State, judge: Judge | None, rounds: int
 ) -> tuple[list[Fault], State, bool]:
-    faults, mended = faults_of_closures(search, state)
+    faults, mended = faults_of_engines(search, state)
     if judge is None or all(judge(fault.mended) for fault in faults if fault.mended):
         state = mended
     else:

@@ -92,7 +92,12 @@ def _written(
     mend: Mend, state: State, wrong: str, named: Sequence[Assignment], sites: Sequence[Site]
 ) -> Written | None:
     common = set.intersection(*(set(site.scope) for site in sites))
-    common -= set() if mend.unit.uses else {wrong}
+    if mend.unit.uses:  # what is made of the wrong use is not written with it
+        changed = set(state.below(consumer for consumer, _ in mend.unit.uses))
+        made_of_it = (one for one in common if wrong in one and sites[0].scope[one] in changed)
+        common -= set(made_of_it)
+    else:
+        common.discard(wrong)
     names = [one for one in common if not wrong.startswith(f"{one}[")]
     copies = {one.target for one in named}
     made = sites[0].scope  # of equal values, the one made first gives the name
@@ -101,16 +106,16 @@ def _written(
         key=lambda text: (not text.isidentifier(), text in copies, made[text], len(text), text),
     )
     what = f"`{wrong}`" if len(wrong) <= SHORT else "it"
-    changed = [
+    altered = [
         _fitting(CHANGED, sites, state, ordered, what),
         _inside(INNER, sites, state, ordered, wrong),
     ]
     if expression_of(wrong) is None:  # a statement: no factor of it can be written
-        changed.reverse()
+        altered.reverse()
     writings = chain(
         _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
         _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
-        *changed,
+        *altered,
         _by_two(sites, state, ordered, what),
     )
     return next(writings, None)

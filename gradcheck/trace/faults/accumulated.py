@@ -1,4 +1,4 @@
-"""Gradients of an engine that every closure computes rightly, and that are not added up rightly."""
+"""Gradients of an engine that are computed rightly, and not added up rightly."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def _left_over(runs: Sequence[Run], state: State) -> Iterator[Special]:
 
 
 def _lost(runs: Sequence[Run], state: State, derivatives: Sequence[Adjoints]) -> Iterator[Special]:
-    """Yield the faults of closures that overwrite a gradient, or run before it is complete."""
+    """Yield the faults of functions that overwrite a gradient, run again, or run too early."""
     replacements = [_complete(runs, state, whole) for whole in derivatives]
     lost = (
-        (run.closure.code, added)
+        (run.recorded.code, added)
         for run in runs
         for added in run.added
         if _overwrites(added, state)
@@ -91,8 +91,8 @@ def _lost(runs: Sequence[Run], state: State, derivatives: Sequence[Adjoints]) ->
         *((run, fault.EXTRA_TERM, "runs again for the same output") for run in islice(again, 1)),
         *((run, fault.PATH_MISSING, f"uses {run.text} too early") for run in islice(early, 1)),
     ):
-        node = state.tape[run.closure.begin]
-        words = f"`{run.closure.code.co_name}` {what}"
+        node = state.tape[run.recorded.begin]
+        words = f"`{run.recorded.code.co_name}` {what}"
         yield _special(kind, node, node.chain[1:] or node.chain, replacements, words, ORDER)
 
 
@@ -118,7 +118,7 @@ def _assignment(code: CodeType, target: str) -> Place | None:
 
 
 def _complete(runs: Sequence[Run], state: State, derivatives: Adjoints) -> Replacement:
-    """Return the replacement of all gradients that closures compute by the right ones.
+    """Return the replacement of all gradients that an engine computes by the right ones.
 
     One that is named and not computed, as by `self.grad = out.grad`, is replaced where it is used.
     """
@@ -128,9 +128,9 @@ def _complete(runs: Sequence[Run], state: State, derivatives: Adjoints) -> Repla
         added.gradient: right[added.value]
         for run in runs
         for added in run.added
-        if added.gradient >= run.closure.begin and added.value in right
+        if added.gradient >= run.recorded.begin and added.value in right
     }
-    end = max(run.closure.end for run in runs)
+    end = max(run.recorded.end for run in runs)
     uses = {
         (user, at): right[value]
         for value, at in last.items()
@@ -138,7 +138,7 @@ def _complete(runs: Sequence[Run], state: State, derivatives: Adjoints) -> Repla
         if user >= end and value in right and state.tape[value].is_leaf
     }
     for run in runs:
-        own = range(run.closure.begin, run.closure.end)
+        own = range(run.recorded.begin, run.recorded.end)
         if run.arriving is not None and run.output in right:
             users = (user for user in state.consumers[run.arriving] if user in own)
             uses |= {(user, run.arriving): right[run.output] for user in users}

@@ -1,7 +1,7 @@
-"""The runs of one closure of an engine as a small check of its own, with a sample for each run.
+"""The runs of one backward function of an engine as a small check, with a sample for each run.
 
 Its loss makes the output's value from the operands' values, times what arrives; its gradient is
-what the closure adds. No value elsewhere can then be taken for one of these by chance.
+what the function adds. No value elsewhere can then be taken for one of these by chance.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class SmallCheck:
-    """Runs of one closure in which the same operations are done.
+    """Runs of one backward function in which the same operations are done.
 
     Attributes:
         runs: the runs.
@@ -62,9 +62,9 @@ class SmallCheck:
 
 
 def small_checks(points: Sequence[Point], every: Sequence[Run]) -> Iterator[list[SmallCheck]]:
-    """Yield the checks of the runs of each closure, those of most runs first."""
+    """Yield the checks of the runs of each function, those of most runs first."""
     first = points[0]
-    for runs in grouped((one.closure.code, one) for one in every).values():
+    for runs in grouped((one.recorded.code, one) for one in every).values():
         laid_out = (Layout.of(run, first.nodes) for run in runs)
         layouts = [one for one in laid_out if one is not None]
         alike = grouped((layout.signature(first.nodes), layout) for layout in layouts)
@@ -167,7 +167,7 @@ def _given(several: _Several, names: Sequence[str]) -> list[Node]:
     nodes, first = several[0]
     for at, own in enumerate(first.given):
         pairs = [(tape, layout.given[at]) for tape, layout in several]
-        numbers = (layout.run.closure.numbers.get(layout.run.text, 1.0) for _, layout in several)
+        numbers = (layout.run.recorded.numbers.get(layout.run.text, 1.0) for _, layout in several)
         values = [
             number if index is None else tape[index].value
             for (tape, index), number in zip(pairs, numbers, strict=True)

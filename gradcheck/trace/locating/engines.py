@@ -1,7 +1,7 @@
-"""Engines: objects with a value and a gradient, and closures that go back through operations.
+"""Engines: objects with a value and a gradient, and functions that go back through operations.
 
-Each operation makes an object for its output, and defines a closure that adds to the gradients of
-its operands, as `_backward` does in many small automatic differentiations.
+Each operation of a small automatic differentiation has an object for its output, and a function
+that adds to the gradients of its operands: a closure that it defines, or a method of the object.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.record.graph import grouped, latest_first
-from gradcheck.trace.record.nodes import ClosureRun, Node, Reference
+from gradcheck.trace.record.nodes import BackwardRun, Node, Reference
 
 LONGEST = 60
 """The maximum number of operations of a run."""
@@ -26,13 +26,13 @@ SUMS = ("add", "subtract")
 
 @dataclass(frozen=True)
 class Added:
-    """What a run of a closure adds to the gradient of an operand.
+    """What a run adds to the gradient of an operand.
 
     Attributes:
-        texts: the operand's value as the closure refers to it, such as `self.data`; by several
+        texts: the operand's value as the function refers to it, such as `self.data`; by several
             names if several operands are one.
         value: the index of that.
-        name: the operand's gradient as the closure refers to it, such as `self.grad`.
+        name: the operand's gradient as the function refers to it, such as `self.grad`.
         before: the index of that at the beginning of the run; None if it was not computed.
         gradient: the index of that at the end of the run.
         terms: the uses of what is added, and whether each is subtracted; empty if the gradient is
@@ -54,17 +54,17 @@ class Added:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a closure, and what it does.
+    """One run of a backward function, and what it does.
 
     Attributes:
-        closure: the run as it was recorded.
+        recorded: the run as it was recorded.
         output: the index of the output's value.
-        text: the output's gradient as the closure refers to it, such as `out.grad`.
+        text: the output's gradient as the function refers to it, such as `out.grad`.
         arriving: the index of the output's gradient; None if that was not computed, as 1.
         added: what it adds, by operand.
     """
 
-    closure: ClosureRun
+    recorded: BackwardRun
     output: int
     text: str
     arriving: int | None
@@ -80,50 +80,50 @@ class Run:
 
 
 def runs_of(point: Point) -> list[Run]:
-    """Return the runs of closures that the judged call of a gradient makes."""
-    closures = (one for one in point.gradient.tape.closure_runs if one.begin >= point.start)
-    runs = (_understood(closure, point.nodes) for closure in closures)
+    """Return the runs of backward functions that the judged call of a gradient makes."""
+    every = (one for one in point.gradient.tape.backward_runs if one.begin >= point.start)
+    runs = (_understood(one, point.nodes) for one in every)
     return [run for run in runs if run is not None and run.added]
 
 
-def _understood(closure: ClosureRun, nodes: Sequence[Node]) -> Run | None:
+def _understood(recorded: BackwardRun, nodes: Sequence[Node]) -> Run | None:
     """Return what a run does, or None if it adds to no gradients of single operands."""
     changed = [
         (name, attribute)
-        for name, values in closure.after.items()
+        for name, values in recorded.after.items()
         for attribute, index in values.items()
-        if index != closure.before.get(name, {}).get(attribute)
+        if index != recorded.before.get(name, {}).get(attribute)
     ]
     gradients = {attribute for _, attribute in changed}
-    if len(gradients) != 1 or closure.end - closure.begin > LONGEST:
+    if len(gradients) != 1 or recorded.end - recorded.begin > LONGEST:
         return None
     (gradient,) = gradients
     operands = [name for name, _ in changed]
-    found = _output(closure, operands, gradient, nodes)
+    found = _output(recorded, operands, gradient, nodes)
     if found is None:
         return None
     output, value = found
-    after, added = closure.after, []
+    after, added = recorded.after, []
     pairs = ((after[name].get(value), after[name][gradient]) for name in operands)
     for (index, end), names in grouped(zip(pairs, operands, strict=True)).items():
-        if index is not None and index < closure.begin:
-            before = closure.before.get(names[0], {}).get(gradient)
+        if index is not None and index < recorded.begin:
+            before = recorded.before.get(names[0], {}).get(gradient)
             texts, own = tuple(f"{name}.{value}" for name in names), f"{names[0]}.{gradient}"
-            old = Reference(before) if before is not None else closure.numbers.get(own)
-            added.append(Added(texts, index, own, before, end, *_sum(closure, nodes, end, old)))
+            old = Reference(before) if before is not None else recorded.numbers.get(own)
+            added.append(Added(texts, index, own, before, end, *_sum(recorded, nodes, end, old)))
     made, arriving = after[output][value], after[output].get(gradient)
-    return Run(closure, made, f"{output}.{gradient}", arriving, tuple(added))
+    return Run(recorded, made, f"{output}.{gradient}", arriving, tuple(added))
 
 
 def _output(
-    closure: ClosureRun, operands: Sequence[str], gradient: str, nodes: Sequence[Node]
+    recorded: BackwardRun, operands: Sequence[str], gradient: str, nodes: Sequence[Node]
 ) -> tuple[str, str] | None:
     """Return the name of the output and the attribute for values, if the operands make it."""
-    for name, values in closure.after.items():
+    for name, values in recorded.after.items():
         for attribute, index in values.items() if name not in operands else ():
-            if attribute == gradient or index >= closure.begin:
+            if attribute == gradient or index >= recorded.begin:
                 continue
-            every = (closure.after[one].get(attribute) for one in operands)
+            every = (recorded.after[one].get(attribute) for one in operands)
             given = {one for one in every if one is not None}
             lowest = min(given, default=index + 1)
             for made in latest_first(nodes, [index]):
@@ -135,13 +135,13 @@ def _output(
 
 
 def _sum(
-    closure: ClosureRun, nodes: Sequence[Node], end: int, old: Any
+    recorded: BackwardRun, nodes: Sequence[Node], end: int, old: Any
 ) -> tuple[tuple[tuple[Edge, bool], ...], float, tuple[int, int] | None]:
     """Return the uses of what is added to an `old` gradient, other numbers, and where that is."""
     terms: list[tuple[Edge, bool]] = []
     rest = 0.0
     at: int | None = end
-    while at is not None and at >= closure.begin and nodes[at].operation in SUMS:
+    while at is not None and at >= recorded.begin and nodes[at].operation in SUMS:
         arguments = nodes[at].arguments
         is_taken_off = nodes[at].operation == "subtract"
         for position in (0,) if is_taken_off else (0, 1):

@@ -1,4 +1,4 @@
-"""Which values and operations belong to one run of an engine's closure."""
+"""Which values and operations belong to one run of an engine's backward function."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Layout:
         run: the run.
         given: the values that it is given: those of the operands, what arrives, and others.
         forward: the operations that make the output.
-        outside: the number of calls outside of the function that defines the closure, and outside
-            of the closure.
+        outside: the number of calls outside of the function that makes the output, and outside of
+            the one that goes back.
         numbers: the arguments that are numbers, and not the same in all runs: the index of the
             operation, and the position among its arguments.
     """
@@ -37,9 +37,9 @@ class Layout:
     @classmethod
     def of(cls, run: Run, nodes: Sequence[Node]) -> Layout | None:
         """Return the layout of a run; None if its function does not make the output."""
-        code, made = run.closure.code, nodes[run.output].chain
-        around = next((one.code for one in made if code in one.code.co_consts), None)
-        outer, outside = _outside(made, around), _outside(nodes[run.closure.begin].chain, code)
+        code, made = run.recorded.code, nodes[run.output].chain
+        around = next((one.code for one in made if _belong_together(one.code, code)), None)
+        outer, outside = _outside(made, around), _outside(nodes[run.recorded.begin].chain, code)
         operands = [one.value for one in run.added]
         if outer is None and run.output in operands:
             outer = ()
@@ -62,8 +62,8 @@ class Layout:
 
     @cached_property
     def backward(self) -> range:
-        """The operations of the closure."""
-        return range(self.run.closure.begin, self.run.closure.end)
+        """The operations of the backward function."""
+        return range(self.run.recorded.begin, self.run.recorded.end)
 
     @cached_property
     def places(self) -> dict[Any, int]:
@@ -102,14 +102,23 @@ class Layout:
         return (*given, self.places[self.run.output], *made)
 
 
+def _belong_together(forward: CodeType, backward: CodeType) -> bool:
+    """True if a function defines another one, or both are methods of one class."""
+    owner, _, _ = backward.co_qualname.rpartition(".")
+    is_method = owner != "" and not owner.endswith("<locals>")
+    return backward in forward.co_consts or (
+        is_method and forward.co_qualname.rpartition(".")[0] == owner
+    )
+
+
 def _used(run: Run, nodes: Sequence[Node]) -> Iterator[int]:
-    """Yield the values that the operations of a closure use, without gradients from before."""
+    """Yield the values that the operations of a run use, without gradients from before."""
     old = {one.old for one in run.added}
-    for node in nodes[run.closure.begin : run.closure.end]:
+    for node in nodes[run.recorded.begin : run.recorded.end]:
         for at, argument in enumerate(node.arguments):
             if (node.index, at) not in old:
-                yield from (one for one in operands_of([argument]) if one < run.closure.begin)
-        yield from (one for one in operands_of(dict(node.keywords)) if one < run.closure.begin)
+                yield from (one for one in operands_of([argument]) if one < run.recorded.begin)
+        yield from (one for one in operands_of(dict(node.keywords)) if one < run.recorded.begin)
 
 
 def _outside(chain: Chain, code: CodeType | None) -> Chain | None:

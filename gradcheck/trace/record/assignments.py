@@ -9,14 +9,15 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
 
+from gradcheck.trace.record.backward_runs import BackwardRuns, goes_back
 from gradcheck.trace.record.graph import grouped
-from gradcheck.trace.record.nodes import HANDED, PLAIN, RETURNED, Assignment, ClosureRun, Held, Tape
+from gradcheck.trace.record.nodes import HANDED, PLAIN, RETURNED, Assignment, Tape
 from gradcheck.trace.record.places import Place, arguments_of
 from gradcheck.trace.record.recording import is_noted, node_of
 from gradcheck.trace.record.sources import parsed, text_of
@@ -46,8 +47,8 @@ class _Watch:
         self.tape = tape
         self.last: dict[int, int] = {}
         self.files: dict[str, Statements] = {}
-        self.codes: dict[int, tuple[CodeType, bool, tuple[str, ...]]] = {}
-        self.begun: dict[int, tuple[int, Held, Mapping[str, float]]] = {}
+        self.codes: dict[int, tuple[CodeType, bool, bool, tuple[str, ...]]] = {}
+        self.backward_runs = BackwardRuns(tape)
 
     def statements(self, file: str) -> Statements:
         """Return the plain assignments of a file, which is read once per run."""
@@ -59,16 +60,17 @@ class _Watch:
         code = frame.f_code
         entry = self.codes.get(id(code))  # the table keeps the code alive, so that its id is unique
         if entry is None:
-            given = arguments_of(code) if is_users_file(code.co_filename) else ()
-            entry = self.codes[id(code)] = code, self._has_any(code), given
-        _, has_any, given = entry
+            is_users = is_users_file(code.co_filename)
+            given = arguments_of(code) if is_users else ()
+            entry = code, self._has_any(code), is_users and goes_back(code), given
+            self.codes[id(code)] = entry
+        _, has_any, is_backward, given = entry
         for name in given:
             self._note(frame, code.co_firstlineno, name, (0, 0), HANDED)
-        if code.co_freevars and is_users_file(code.co_filename):
-            self.begun[id(frame)] = len(self.tape.nodes), self._held(frame), _numbers(frame)
+        if is_backward:
+            self.backward_runs.begin(frame)
             frame.f_trace_lines = has_any
-            return self.line
-        return self.line if has_any else None
+        return self.line if has_any or is_backward else None
 
     def _has_any(self, code: CodeType) -> bool:
         if not is_users_file(code.co_filename):
@@ -81,28 +83,11 @@ class _Watch:
         if previous is not None:
             for named in self.statements(frame.f_code.co_filename)[previous]:
                 self._note(frame, previous, *named)
-        if event == "return" and id(frame) in self.begun:
-            self._ended(frame, *self.begun.pop(id(frame)))
+        if event == "return":
+            self.backward_runs.end(frame)
         if event == "line" and frame.f_lineno in self.statements(frame.f_code.co_filename):
             self.last[id(frame)] = frame.f_lineno
         return self.line
-
-    def _ended(
-        self, frame: FrameType, begin: int, before: Held, numbers: Mapping[str, float]
-    ) -> None:
-        """Note the run of a closure, if it has changed an object."""
-        end, after = len(self.tape.nodes), self._held(frame)
-        if after != before:
-            run = ClosureRun(frame.f_code, begin, end, before, after, numbers)
-            self.tape.closure_runs.append(run)
-
-    def _held(self, frame: FrameType) -> Held:
-        """Return the traced attributes of the objects that a closure refers to."""
-        held: dict[str, dict[str, int]] = {}
-        for name, attribute, own in _attributes(frame):
-            if isinstance(own, Traced):
-                held.setdefault(name, {})[attribute] = node_of(self.tape, own)
-        return held
 
     def _note(
         self, frame: FrameType, line: int, target: str, columns: tuple[int, int], how: str
@@ -117,19 +102,6 @@ class _Watch:
             place = Place(code.co_filename, line, line, *columns, code.co_name)
             node, position = node_of(self.tape, value), len(self.tape.nodes)
             self.tape.names.append(Assignment(node, place, target, code, position, how))
-
-
-def _attributes(frame: FrameType) -> Iterator[tuple[str, str, Any]]:
-    """Yield the attributes of the objects that a closure refers to, by the names of both."""
-    values = frame.f_locals
-    for name in frame.f_code.co_freevars:
-        for attribute, own in getattr(values.get(name), "__dict__", {}).items():
-            yield name, attribute, own
-
-
-def _numbers(frame: FrameType) -> Mapping[str, float]:
-    numbers = ((f"{name}.{at}", own) for name, at, own in _attributes(frame))
-    return {text: own for text, own in numbers if type(own) in (int, float)}
 
 
 NAMED = re.compile(r"\w+(\.\w+)*")

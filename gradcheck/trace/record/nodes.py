@@ -150,8 +150,10 @@ Held = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
-class ClosureRun:
-    """One run of a function that another one defined, such as the `_backward` of an operation.
+class BackwardRun:
+    """One run of a function that goes back through an operation of an engine.
+
+    It is a closure that the operation defines, or a method of the object for its output.
 
     Attributes:
         code: its code.
@@ -178,7 +180,7 @@ class Tape:
         nodes: the values.
         leaks: the operations that could not be traced.
         names: the names that values were given or returned by, in the order of execution.
-        closure_runs: the runs of functions that others define, in the order of their ends.
+        backward_runs: the runs of functions that go back through operations, by their ends.
         failed: the node of the operation that raised an exception, if any.
         array_type: the class of the arrays that record on this tape.
         open: whether operations are recorded; if not, traced arrays behave like plain ones.
@@ -191,7 +193,7 @@ class Tape:
     nodes: list[Node] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
     names: list[Assignment] = field(default_factory=list)
-    closure_runs: list[ClosureRun] = field(default_factory=list)
+    backward_runs: list[BackwardRun] = field(default_factory=list)
     failed: Node | None = None
     open: bool = True
     hook: Callable[..., Any] | None = None

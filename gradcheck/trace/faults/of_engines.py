@@ -1,4 +1,4 @@
-"""Faults of the closures of an engine, each found in a small check of its runs alone."""
+"""Faults of the backward functions of an engine, each found in a small check of its runs."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from gradcheck.trace.locating.engines import Run, runs_of
 from gradcheck.trace.locating.state import Replacement, State, state_of
 
 Uses = dict[Edge, NDArray[Any]]
-"""The right values of what closures add, by their uses, at one point."""
+"""The right values of what backward functions add, by their uses, at one point."""
 
 
 @dataclass(frozen=True)
 class _Wrong:
-    """A fault in a closure, and the right values of what the closure adds for it, by point."""
+    """A fault in a backward function, and the right values of what that adds, by point."""
 
     fault: Fault
     right: Sequence[Uses]
 
 
-def faults_of_closures(search: Followed, state: State) -> tuple[list[Fault], State]:
-    """Return the faults of closures, and the state with them mended.
+def faults_of_engines(search: Followed, state: State) -> tuple[list[Fault], State]:
+    """Return the faults of backward functions, and the state with them mended.
 
     Each fault is mended together with those before it. Of faults that put no block right by
     themselves, those with the last one do.
@@ -45,7 +45,7 @@ def faults_of_closures(search: Followed, state: State) -> tuple[list[Fault], Sta
         return [], state
     found, waiting, uses = list[Fault](), list[Fault](), [Uses() for _ in search.points]
     now, right = state, state
-    for wrong in _wrong_closures(search, runs, derivatives):
+    for wrong in _wrong_functions(search, runs, derivatives):
         for one, more in zip(uses, wrong.right, strict=True):
             one.update(more)
         now = state.mend([Replacement({}, dict(one)) for one in uses])
@@ -67,10 +67,10 @@ def faults_of_closures(search: Followed, state: State) -> tuple[list[Fault], Sta
     return found, right
 
 
-def _wrong_closures(
+def _wrong_functions(
     search: Followed, runs: Sequence[Run], derivatives: Sequence[Adjoints]
 ) -> Iterator[_Wrong]:
-    """Yield the faults of all closures, those first that run first."""
+    """Yield the faults of all backward functions, those first that run first."""
     for checks in small_checks(search.points, runs):
         for fault in next(filter(None, (_faults(one, search) for one in checks)), ()):
             right = [Uses() for _ in search.points]
@@ -83,7 +83,7 @@ def _wrong_closures(
 
 
 def _faults(check: SmallCheck, search: Followed) -> list[Fault]:
-    """Return the faults that the runs of one closure show, entry for entry."""
+    """Return the faults that the runs of one function show, entry for entry."""
     names = list(check.points[0].parameters)
     own = prepared(check.points, names, search.deadline, is_matrix=False)
     state = state_of(own.points, own.tolerance, names)
@@ -109,7 +109,7 @@ def _derivatives(points: Sequence[Point]) -> list[Adjoints] | None:
         node.index
         for node in reversed(first.nodes)
         if node.name == loss.name
-        and node.chain[:1] == loss.chain[:1]
+        and node.place == loss.place
         and same([point.nodes[node.index].value for point in points], values)
     )
     index = next(computed, None)
