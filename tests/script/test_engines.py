@@ -155,3 +155,180 @@ def test_an_order_that_is_not_topological_is_told(outcome, added, code, words):
     assert (finding.code, finding.message) == (code, words)
     assert finding.expression == "one.back()"
     assert "topological order" in finding.fix
+
+
+GRAPH = """
+import math
+
+
+class Node:
+    def __init__(self, *inputs):
+        self.inputs, self.value, self.grad = list(inputs), 0.0, 0.0
+
+    def forward(self):
+        pass
+
+    def backward(self):
+        pass
+
+
+class Product(Node):
+    def forward(self):
+        a, b = self.inputs
+        self.value = a.value * b.value
+
+    def backward(self):
+        a, b = self.inputs
+        a.grad += self.grad * b.value
+        b.grad += self.grad * a.value
+
+
+class Sum(Node):
+    def forward(self):
+        self.value = sum(one.value for one in self.inputs)
+
+    def backward(self):
+        for one in self.inputs:
+            one.grad += self.grad
+
+
+class Sigmoid(Node):
+    def forward(self):
+        self.value = 1.0 / (1.0 + math.exp(-self.inputs[0].value))
+
+    def backward(self):
+        self.inputs[0].grad += self.grad * self.value * (1 - self.value)
+
+
+x, t, w, b, v = Node(), Node(), Node(), Node(), Node()
+w.value, b.value, v.value = 0.7, -0.2, 0.4
+product = Product(x, w)
+z = Sum(product, b)
+a = Sigmoid(z)
+out = Product(a, v)
+off = Sum(out, t)
+square = Product(off, off)
+graph = [x, t, w, b, v, product, z, a, out, off, square]
+for epoch in range(10):
+    loss = 0.0
+    for p in (w, b, v):
+        p.grad = 0.0
+    for row, target in [(0.5, -1.0), (0.1, -0.2), (-0.3, -0.7), (0.9, -0.4)]:
+        x.value, t.value = row, target
+        for one in graph:
+            one.forward()
+            if one not in (w, b, v):
+                one.grad = 0.0
+        square.grad = 1.0
+        for one in reversed(graph):
+            one.backward()
+        loss += square.value
+    for p in (w, b, v):
+        p.value -= 0.1 * p.grad
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code", "words"),
+    [
+        ("* self.value * (1 - self.value)", "* self.value", "GC305", "where its slope belongs"),
+        ("b.grad += self.grad * a.value", "b.grad += self.grad * b.value", "GC415", "a.value"),
+        ("b.grad += self.grad * a.value", "b.grad = self.grad * a.value", "GC701", "overwritten"),
+        ("        p.grad = 0.0", "        pass", "GC801", "still has what an earlier pass added"),
+    ],
+)
+def test_operations_that_are_objects_are_read_as_those_with_closures(
+    outcome, right, wrong, code, words
+):
+    assert outcome(GRAPH).report.ok
+    found = outcome(GRAPH.replace(right, wrong)).report
+    assert found.findings[0].code == code, str(found)
+    assert words in found.findings[0].message
+    if "p.grad" not in right:
+        line = GRAPH[: GRAPH.index(right)].count("\n") + 1
+        assert found.findings[0].location.line == line
+
+
+ARRAYS = """
+import numpy as np
+
+
+class Tensor:
+    def __init__(self, data, made_of=()):
+        self.data, self.made_of, self.back = np.asarray(data), made_of, lambda: None
+        self.grad = np.zeros_like(self.data)
+
+    def __matmul__(self, other):
+        out = Tensor(self.data @ other.data, (self, other))
+        def back():
+            self.grad += out.grad @ other.data.T
+            other.grad += self.data.T @ out.grad
+        out.back = back
+        return out
+
+    def __mul__(self, other):
+        out = Tensor(self.data * other.data, (self, other))
+        def back():
+            self.grad += other.data * out.grad
+            other.grad += self.data * out.grad
+        out.back = back
+        return out
+
+    def tanh(self):
+        out = Tensor(np.tanh(self.data), (self,))
+        def back():
+            self.grad += (1 - out.data**2) * out.grad
+        out.back = back
+        return out
+
+    def sum(self):
+        out = Tensor(self.data.sum(), (self,))
+        def back():
+            self.grad += out.grad * np.ones_like(self.data)
+        out.back = back
+        return out
+
+    def backward(self):
+        order = []
+        def visit(one):
+            if one not in order:
+                for part in one.made_of:
+                    visit(part)
+                order.append(one)
+        visit(self)
+        self.grad = np.ones_like(self.data)
+        for one in reversed(order):
+            one.back()
+
+
+rng = np.random.default_rng(0)
+X, W, V = Tensor(rng.normal(size=(6, 3))), Tensor(rng.normal(size=(3, 4))), rng.normal(size=(4, 2))
+V = Tensor(V)
+for step in range(5):
+    for p in (W, V):
+        p.grad = np.zeros_like(p.data)
+    out = (X @ W).tanh() @ V
+    loss = (out * out).sum()
+    loss.backward()
+    for p in (W, V):
+        p.data -= 0.01 * p.grad
+"""
+
+
+def test_in_an_engine_of_arrays_what_an_assignment_loses_is_told_before_a_factor_that_fits(outcome):
+    assert outcome(ARRAYS).report.ok
+    right, wrong = ("other.grad += self.data * out", "other.grad = self.data * out")
+    finding = outcome(ARRAYS.replace(right, wrong)).report.findings[0]
+    assert (finding.code, set(finding.blocks)) == ("GC701", {"W.data", "V.data"})
+
+
+def test_in_an_engine_of_arrays_an_operation_that_runs_twice_is_told(outcome):
+    begin, end = ARRAYS.index("        order = []"), ARRAYS.index("\n\nrng =")
+    queue = """        self.grad, waiting = np.ones_like(self.data), [self]
+        while waiting:
+            one = waiting.pop(0)
+            one.back()
+            waiting += one.made_of
+"""
+    finding = outcome(ARRAYS[:begin] + queue + ARRAYS[end:]).report.findings[0]
+    assert (finding.code, set(finding.blocks)) == ("GC414", {"W.data", "V.data"})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Adjoints, Edge, adjoints
 from gradcheck.trace.causes.compared import Followed, same
-from gradcheck.trace.fault import Fault
+from gradcheck.trace.fault import Entry, Fault
 from gradcheck.trace.faults.accumulated import not_added_up
 from gradcheck.trace.faults.describe import of_special
 from gradcheck.trace.faults.next_fault import next_fault
@@ -50,8 +50,6 @@ def faults_of_engines(search: Followed, state: State) -> tuple[list[Fault], Stat
             one.update(more)
         now = state.mend([Replacement({}, dict(one)) for one in uses])
         names = right.wrong() - now.wrong()
-        if now.wrong() - right.wrong():
-            break
         blocks = tuple(dict.fromkeys(one.block for one in now.outputs if one.name in names))
         if not blocks:
             waiting.append(wrong.fault)
@@ -64,7 +62,19 @@ def faults_of_engines(search: Followed, state: State) -> tuple[list[Fault], Stat
     if special is not None:
         fault, right = of_special(search, right, special)
         found.append(fault)
-    return found, right
+    return found, _as_judged(state, right)
+
+
+def _as_judged(before: State, mended: State) -> State:
+    """Return the mended state; blocks that were not judged wrong are taken as they are now."""
+    judged = {output.block for output in before.outputs if output.name in before.wrong()}
+    outputs = tuple(
+        output
+        if output.block in judged
+        else replace(output, true=tuple(output.part(one[output.node]) for one in mended.values))
+        for output in mended.outputs
+    )
+    return replace(mended, outputs=outputs)
 
 
 def _wrong_functions(
@@ -93,8 +103,20 @@ def _faults(check: SmallCheck, search: Followed) -> list[Fault]:
         if following is None:
             break
         fault, state = following
-        faults.append(fault)
+        faults.append(_of_runs(fault, len(check.runs)))
     return faults
+
+
+def _of_runs(fault: Fault, count: int) -> Fault:
+    """Return a fault with the values of the runs at the first point, and the worst run of these."""
+    actual, expected = fault.actual_value, fault.expected_value
+    if fault.entry is None or actual is None or expected is None or actual.ndim != 1:
+        return replace(fault, entry=None)
+    actual, expected = actual[:count], expected[:count]
+    worst = int(np.argmax(np.abs(actual - expected)))
+    numbers = actual[worst].item(), expected[worst].item()
+    entry = Entry(fault.entry.expression, (), *numbers, (), worst + 1, count)
+    return replace(fault, actual_value=actual, expected_value=expected, entry=entry)
 
 
 def _derivatives(points: Sequence[Point]) -> list[Adjoints] | None:

@@ -65,7 +65,7 @@ def small_checks(points: Sequence[Point], every: Sequence[Run]) -> Iterator[list
     """Yield the checks of the runs of each function, those of most runs first."""
     first = points[0]
     for runs in grouped((one.recorded.code, one) for one in every).values():
-        laid_out = (Layout.of(run, first.nodes) for run in runs)
+        laid_out = (Layout.of(run, first.nodes) for run in runs if not run.loses_a_part)
         layouts = [one for one in laid_out if one is not None]
         alike = grouped((layout.signature(first.nodes), layout) for layout in layouts)
         checks = (_check(points, several) for several in alike.values())

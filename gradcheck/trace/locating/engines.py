@@ -70,6 +70,11 @@ class Run:
     arriving: int | None
     added: tuple[Added, ...]
 
+    @property
+    def loses_a_part(self) -> bool:
+        """Whether an operand that is used twice is given one of the two parts alone."""
+        return any(len(one.texts) > 1 and one.old is None for one in self.added)
+
     def adding(self, text: str, value: float) -> Iterator[tuple[Edge, NDArray[Any]]]:
         """Yield the uses of what is added to an operand's gradient, with values that add up."""
         for added in (one for one in self.added if text in one.texts):
