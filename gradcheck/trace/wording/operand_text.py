@@ -7,13 +7,16 @@ from dataclasses import replace
 from itertools import pairwise
 from types import CodeType
 
+import numpy as np
+
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.record.library_functions import TORCHS
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Chain, Place, arguments_of
 from gradcheck.trace.record.sources import expression_of, parsed
 
-MODULES = ("np", "numpy", "math")
+MODULES = ("np", "numpy", "math", "special", "torch", "F", "jnp")
 
 
 def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
@@ -115,7 +118,7 @@ def operand_text(source: str, position: int) -> ast.expr | None:
     elif isinstance(expression, ast.Call):
         operands = list(expression.args)
         function = expression.func
-        if isinstance(function, ast.Attribute) and _root(function) not in MODULES:
+        if isinstance(function, ast.Attribute) and _is_method(function):
             operands = [function.value, *operands]
     return operands[position] if position < len(operands) else None
 
@@ -128,9 +131,10 @@ def added_to(source: str) -> str:
     return ast.unparse(augmented.target)
 
 
-def _root(function: ast.Attribute) -> str:
-    """Return the first part of a dotted name: `np` of `np.linalg.solve`."""
-    return ast.unparse(function.value).partition(".")[0]
+def _is_method(function: ast.Attribute) -> bool:
+    """Whether a dotted name is that of an array's method, and not of a module's function."""
+    is_arrays = hasattr(np.ndarray, function.attr) or function.attr in TORCHS
+    return is_arrays and ast.unparse(function.value).partition(".")[0] not in MODULES
 
 
 def _augmented(source: str) -> ast.AugAssign | None:
