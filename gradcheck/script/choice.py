@@ -51,7 +51,7 @@ def _fit(loss: Loss) -> tuple[Any, ...]:
     """Sort key: how well an inferred loss fits the gradient; if none does, the usual one leads.
 
     Of a sum and a mean that fit as many blocks, the mean leads: a division is sooner forgotten.
-    Where an activation's slope happens to be a constant, as at weights of 0, that nearer to 1 leads.
+    Where a slope happens to be a constant, as at weights of 0, the ratio nearest to 1 leads.
     """
     off = round(abs(np.log(loss.middle)), 2) if loss.middle > 0 else np.inf
     if loss.agreeing or loss.common is not None:
