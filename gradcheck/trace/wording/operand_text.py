@@ -103,7 +103,7 @@ def assigned_value(source: str) -> str:
 
 def operand_text(source: str, position: int) -> ast.expr | None:
     """Return the expression of an operand in that of an operation or augmented assignment."""
-    expression = expression_of(source) or _augmented(source)
+    expression = expression_of(source) or augmented(source)
     operands: list[ast.expr] = []
     if isinstance(expression, ast.AugAssign):
         operands = [expression.target, expression.value]
@@ -125,10 +125,10 @@ def operand_text(source: str, position: int) -> ast.expr | None:
 
 def added_to(source: str) -> str:
     """Return the text of the target that a `+=` adds to; '' if a text is no such statement."""
-    augmented = _augmented(source)
-    if augmented is None or not isinstance(augmented.op, ast.Add):
+    statement = augmented(source)
+    if statement is None or not isinstance(statement.op, ast.Add):
         return ""
-    return ast.unparse(augmented.target)
+    return ast.unparse(statement.target)
 
 
 def _is_method(function: ast.Attribute) -> bool:
@@ -137,7 +137,8 @@ def _is_method(function: ast.Attribute) -> bool:
     return is_arrays and ast.unparse(function.value).partition(".")[0] not in MODULES
 
 
-def _augmented(source: str) -> ast.AugAssign | None:
+def augmented(source: str) -> ast.AugAssign | None:
+    """Return the statement `a += b`, or one like it, that a text is; None if it is none."""
     body = parsed(source).body
     return body[0] if len(body) == 1 and isinstance(body[0], ast.AugAssign) else None
 
