@@ -81,6 +81,38 @@ def params():
     return wall[1:-1, 1:] + 0.1
 """
 
+DUELS = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+duels = [(0, 1, 0.4, 1.5), (1, 2, 0.9, 0.7), (3, 2, 0.2, 2.2), (0, 3, 0.6, 0.4), (4, 1, 0.1, 3.1)]
+
+
+def both(raw):
+    strength = raw - raw.mean()
+    loss, slopes = 0.1 * strength @ strength, 0.2 * strength
+    for one, other, share, trust in duels:
+        gap = strength[one] - strength[other]
+        chance = 1 / (1 + np.exp(-gap))
+        loss += trust * (np.logaddexp(0, gap) - share * gap)
+        push = trust * (chance - share)
+        slopes[one] += push
+        slopes[other] -= push
+    return loss, slopes - slopes.mean()
+
+
+def loss(raw):
+    return both(raw)[0]
+
+
+def grad(raw):
+    return both(raw)[1]
+
+
+def params():
+    return rng.normal(size=5)
+"""
+
 
 @bugs(
     (LEAGUE, "at(by_strong, guests, second)", "at(by_strong, hosts, second)", "GC416"),
@@ -89,6 +121,8 @@ def params():
     (HOSE, "force[:-1] -= pull", "force[:-1] += pull", "GC106"),
     (HOSE, "force[1:-1] -= 2 * turn", "force[1:-1] -= turn", "GC103"),
     (HOSE, "force[2:] += turn", "force[2:] -= turn", "GC106"),
+    (DUELS, "trust * (chance - share)", "chance - share", "GC413"),
+    (DUELS, "slopes[other] -= push", "slopes[other] += push", "GC106"),
 )
 def test_a_bug_in_one_of_several_additions_is_found_there(program, right, wrong, code, tmp_path):
     assert_found(program, right, wrong, code, tmp_path)
