@@ -224,6 +224,26 @@ def test_what_is_written_over_right_numbers_is_not_called_a_missing_sum(where):
     assert 'g["W"][where]' in first.message
 
 
+def test_entries_that_stand_in_each_others_place_are_told_as_such():
+    lower = np.tril_indices(3)
+
+    def loss(packed):
+        root = np.zeros((3, 3))
+        root[lower] = packed
+        return float(np.sum(np.tanh(X[:, :3] @ root) ** 2))
+
+    def grad(packed):
+        root = np.zeros((3, 3))
+        root[lower] = packed
+        out = np.tanh(X[:, :3] @ root)
+        by_root = X[:, :3].T @ (2 * out * (1 - out**2))
+        return by_root.T[np.triu_indices(3)]
+
+    [first] = gradcheck.check(loss, RNG.normal(size=6), grad).findings
+    assert "entries [2], [3] of the gradient of params" in first.message
+    assert "stand in each other's place" in first.message
+
+
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array])
 def test_a_sparse_matrix_is_followed(kind):
     S = kind(np.where(X > 0, X, 0.0))
