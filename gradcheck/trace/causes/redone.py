@@ -33,6 +33,7 @@ from gradcheck.trace.causes.redo import (
     text_at,
     together,
     with_function,
+    with_transpose,
 )
 from gradcheck.trace.causes.reduced import reduced
 from gradcheck.trace.causes.ways import (
@@ -43,7 +44,9 @@ from gradcheck.trace.causes.ways import (
     NEGATED,
     OTHERWISE,
     PRODUCTS,
+    SOLVED,
     TURNED,
+    Way,
 )
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.made_of import fits_into
@@ -146,7 +149,9 @@ def _adds_nothing(node: Node, tape: Sequence[Node]) -> bool:
 def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
     first, tape = nodes[0], compared.state.tape
     texts = [text_at(first, position) for position in range(2)]
-    ways = [(way, partial(with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())]
+    ways: list[tuple[Way, Redo]] = [
+        (way, partial(with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())
+    ]
     if len(first.arguments) == 1:
         ways.append((NEGATED, partial(on_operand, np.negative, 0)))
     for position, argument in enumerate(first.arguments[:2]):
@@ -156,6 +161,8 @@ def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial
         ways.append((MULTIPLIED, partial(with_function, np.multiply)))
     for position, way in enumerate(TURNED if first.operation in PRODUCTS else ()):
         ways.append((way, partial(on_operand, np.transpose, position)))
+    if first.operation == "solve_triangular":
+        ways.append((SOLVED, with_transpose))
     in_place = bool(augmented(first.source))
     for (kind, words, fix, _), change in ways:
         fix = JOINED.sub(r"{0} \1= {1}", fix) if in_place else fix

@@ -143,6 +143,12 @@ MULTIPLIED: Way = (
     np.multiply,
 )
 NEGATED: Way = (fault.SIGN, "`{0}` has the wrong sign in `{all}`", "", np.negative)
+SOLVED: Way = (
+    fault.TRANSPOSED,
+    "`{0}` is to be transposed in `{all}`",
+    'put `trans="T"` in, or leave it out where it is',
+    np.transpose,
+)
 CONJUGATED: tuple[Way, ...] = (
     (fault.CONJUGATE, "`{0}` is to be conjugated in `{all}`", "write `np.conj({0})`", np.conj),
     (fault.CONJUGATE, "`{1}` is to be conjugated in `{all}`", "write `np.conj({1})`", np.conj),
