@@ -244,6 +244,28 @@ def test_entries_that_stand_in_each_others_place_are_told_as_such():
     assert "stand in each other's place" in first.message
 
 
+def test_half_of_a_vector_is_not_called_a_few_entries():
+    times, wanted = np.linspace(0, 4, 15), np.linspace(1, 0, 15) ** 2
+
+    def curve(p):
+        rates, at = np.meshgrid(p[3:], times)
+        return np.power(1 + np.exp(-rates), -at) @ p[:3]
+
+    def loss(p):
+        return float(np.sum((curve(p) - wanted) ** 2))
+
+    def grad(p):
+        off, grown = 2 * (curve(p) - wanted), [1 + np.exp(-p[3 + i]) for i in range(3)]
+        by_size = [(off * grown[i] ** -times).sum() for i in range(3)]
+        by_rate = [
+            (off * times * grown[i] ** -(times + 1) * (grown[i] - 1)).sum() for i in range(3)
+        ]
+        return np.array(by_size + by_rate)  # by_rate lacks the size
+
+    start = np.array([0.6, 0.3, 0.8, 0.2, -0.4, 0.5])
+    assert "GC703" not in {one.code for one in gradcheck.check(loss, start, grad).findings}
+
+
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array])
 def test_a_sparse_matrix_is_followed(kind):
     S = kind(np.where(X > 0, X, 0.0))

@@ -45,8 +45,8 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
     where = _where(wrong, shape)
     # the gradient implied by an update of single rows is 0 elsewhere
     moved = np.count_nonzero(evidence.blocks[block].analytic) or size
-    if where is None or 2 * len(wrong) > min(size, moved):
-        return
+    if where is None or 2 * len(wrong) > min(size, moved) or 1 < len(wrong) == size / 2:
+        return  # half of a vector may be one parameter of two
     message = f"only {where} of the gradient of {name} "
     message += "are wrong" if where.startswith("entries") else "is wrong"
     fix = (
