@@ -266,6 +266,19 @@ def test_half_of_a_vector_is_not_called_a_few_entries():
     assert "GC703" not in {one.code for one in gradcheck.check(loss, start, grad).findings}
 
 
+def test_an_argument_is_named_as_the_loss_names_it():
+    def loss(w, rows, label):
+        return float(np.sum(np.maximum(0.0, 1.0 - label * (rows @ w)) ** 2))
+
+    def grad(w, rows, label):
+        return rows.T @ (-2.0 * np.maximum(0.0, 1.0 - label * (rows @ w)))
+
+    labels = np.array([1.0, -1.0, -1.0, 1.0, -1.0])
+    [first] = gradcheck.check(loss, RNG.normal(size=4), grad, args=(X, labels)).findings
+    assert first.code == "GC413"
+    assert "the factor label is missing" in first.message
+
+
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array])
 def test_a_sparse_matrix_is_followed(kind):
     S = kind(np.where(X > 0, X, 0.0))
