@@ -1,6 +1,6 @@
 """Bugs in functions that return the loss with the gradient, and add it up in one array."""
 
-from named_bugs import assert_found, bugs
+from named_bugs import assert_found, bugs, first_finding
 
 LEAGUE = """
 import numpy as np
@@ -113,6 +113,41 @@ def params():
     return rng.normal(size=5)
 """
 
+PACKED = """
+import numpy as np
+
+rng = np.random.default_rng(7)
+seen, kinds = rng.normal(size=(9, 3)), rng.integers(0, 2, 9)
+
+
+def both(whole):
+    first, second = whole[:12].reshape(3, 4), whole[12:].reshape(4, 2)
+    hidden = np.tanh(seen @ first)
+    grown = np.exp(hidden @ second)
+    shares = grown / grown.sum(axis=1, keepdims=True)
+    cost = -np.mean(np.log(shares[np.arange(9), kinds])) + 0.05 * whole @ whole
+    off = shares
+    off[np.arange(9), kinds] -= 1.0
+    off /= len(seen)
+    slopes = np.empty_like(whole)
+    slopes[12:] = (hidden.T @ off).ravel()
+    slopes[:12] = (seen.T @ (off @ second.T * (1 - hidden**2))).ravel()
+    slopes += 0.1 * whole
+    return cost, slopes
+
+
+def loss(whole):
+    return both(whole)[0]
+
+
+def grad(whole):
+    return both(whole)[1]
+
+
+def params():
+    return rng.normal(size=20) / 2
+"""
+
 
 @bugs(
     (LEAGUE, "at(by_strong, guests, second)", "at(by_strong, hosts, second)", "GC416"),
@@ -121,8 +156,14 @@ def params():
     (HOSE, "force[:-1] -= pull", "force[:-1] += pull", "GC106"),
     (HOSE, "force[1:-1] -= 2 * turn", "force[1:-1] -= turn", "GC103"),
     (HOSE, "force[2:] += turn", "force[2:] -= turn", "GC106"),
+    (PACKED, "+= 0.1 * whole", "+= 0.05 * whole", "GC604"),
     (DUELS, "trust * (chance - share)", "chance - share", "GC413"),
     (DUELS, "slopes[other] -= push", "slopes[other] += push", "GC106"),
 )
 def test_a_bug_in_one_of_several_additions_is_found_there(program, right, wrong, code, tmp_path):
     assert_found(program, right, wrong, code, tmp_path)
+
+
+def test_a_factor_of_all_that_one_vector_holds_is_told_where_it_is_made(tmp_path):
+    finding, line, report = first_finding(PACKED, "    off /= len(seen)\n", "", tmp_path)
+    assert (finding.code, finding.location.line) == ("GC101", line - 1), report
