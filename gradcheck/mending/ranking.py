@@ -23,6 +23,7 @@ OWN = 2.0
 
 NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
 OF_FORMULAS = {"0", "1", "2", "3", "4", "0.", "1.", "2.", "0.0", "1.0", "2.0", "0.5", "-1"}
+OF_TWO = "GC103"
 ASSIGNING = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.NamedExpr)
 TOKEN, WORD = re.compile(r"\w+|\*\*|[^\w\s()]"), re.compile(r"[\w.]+|[-+/*@<>=]")
 WHOLE = re.compile(rb"[\w.]+|[^\w\s]")
@@ -51,6 +52,9 @@ def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
+    if any(one.code == OF_TWO for one in findings):  # a name that happens to be 2 is not meant
+        counts = _put_in_and_left_out(NUMBER, mended.texts, before)
+        odd += not any(new or gone for new, gone in counts)
     changed = changed_words(mended.texts, before)
     surplus = OWN * any(edit.weight > SAID for edit in mended.edits)
     length = sum(map(len, mended.texts.values()))

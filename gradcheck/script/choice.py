@@ -24,7 +24,7 @@ EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(
 DERIVATIVE = re.compile(r"(?i)^(self\.)?d_?(loss|cost|error|[JLE])$")
 GENERATOR = re.compile(r"(?i)^(self\.)?g(en(erator)?)?_?(loss|cost|error)$")
 """Beside the loss of a generator, `d_loss` is that of a discriminator; else a derivative."""
-SAME = 1e-3
+SAME, EQUAL = 1e-3, 1e-6
 FORGOTTEN = 2.0
 """Of a gradient that is larger by more, a division by the number of samples may be forgotten."""
 ORDER = (PRINTED, APPENDED, RETURNED, ASSIGNED)
@@ -51,13 +51,15 @@ def _fit(loss: Loss) -> tuple[Any, ...]:
     """Sort key: how well an inferred loss fits the gradient; if none does, the usual one leads.
 
     Of a sum and a mean that fit as many blocks, the mean leads: a division is sooner forgotten.
+    Where a slope happens to be a constant, as at weights of 0, the ratio nearest to 1 leads.
     """
     off = round(abs(np.log(loss.middle)), 2) if loss.middle > 0 else np.inf
     if loss.agreeing or loss.common is not None:
         is_mean = 0 < loss.agreeing < loss.blocks and loss.middle > FORGOTTEN
-        return loss.agreeing, loss.common is not None, loss.alike, is_mean, -off
+        nearness = -round(np.log10(max(loss.off, EQUAL)))
+        return loss.agreeing, loss.common is not None, loss.alike, nearness, is_mean, -off
     usual = loss.family is not None and loss.family.term != BINARY
-    return 0, False, loss.alike, usual, off == 0
+    return 0, False, loss.alike, 0, usual, off == 0
 
 
 def _fits_better(loss: Loss, others: Sequence[Loss]) -> bool:

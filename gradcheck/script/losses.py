@@ -173,9 +173,10 @@ def _compared(loss: Loss, trials: list[_Trial], may_climb: bool = False) -> Loss
             of_block.append(float("nan"))
         elif max(abs(slope), abs(trial.slope)) > TINY:
             of_block.append(trial.slope / slope if slope else float("inf"))
-    agreeing = sum(all(abs(r - 1) < CLOSE for r in of_block) for of_block in ratios.values())
+    offs = [max(abs(r - 1) for r in of_block) if of_block else 0.0 for of_block in ratios.values()]
+    near = [off for off in offs if off < CLOSE]
     alike = sum(one_factor(of_block, CLOSE) is not None for of_block in ratios.values())
     every = np.array([ratio for of_block in ratios.values() for ratio in of_block])
     middle = float(np.median(every)) if every.size and np.all(np.isfinite(every)) else 0.0
-    found = replace(loss, agreeing=agreeing, alike=alike, blocks=len(ratios), middle=middle)
-    return replace(found, common=one_factor(every, CLOSE))
+    found = replace(loss, agreeing=len(near), off=max(near, default=0.0), alike=alike)
+    return replace(found, blocks=len(ratios), middle=middle, common=one_factor(every, CLOSE))

@@ -30,6 +30,7 @@ class Loss:
         family: the loss inferred from a marked difference; None if the script computes the loss.
         side: which operand of the difference is the output.
         agreeing: the number of blocks whose slopes agree with the gradient.
+        off: the largest relative difference of the gradient from its slopes in those blocks.
         alike: the number of blocks whose slopes are a multiple of the gradient, as of one clipped.
         blocks: the number of blocks that were compared.
         common: the ratio of the gradient to its slopes; None if it differs between blocks.
@@ -47,6 +48,7 @@ class Loss:
     family: Family | None = None
     side: int = 0
     agreeing: int = 0
+    off: float = 0.0
     alike: int = 0
     blocks: int = 0
     common: float | None = None

@@ -96,10 +96,10 @@ def loss_words(found: Found) -> list[str]:
     if found.instead is not None:
         other = found.instead
         lines.append(f"not {other.words} ({other.site.place}): {found.why}")
-    if found.squares is not None:
-        wrong = found.squares.blocks - found.squares.agreeing
+    squares = found.squares
+    if squares is not None and (wrong := squares.blocks - squares.agreeing):
         lines.append(
-            f"with a squared error there, {wrong} of {found.squares.blocks} would be wrong: "
+            f"with a squared error there, {wrong} of {squares.blocks} would be wrong: "
             "--loss squares, if you mean that"
         )
     return lines

@@ -224,6 +224,61 @@ def test_what_is_written_over_right_numbers_is_not_called_a_missing_sum(where):
     assert 'g["W"][where]' in first.message
 
 
+def test_entries_that_stand_in_each_others_place_are_told_as_such():
+    lower = np.tril_indices(3)
+
+    def loss(packed):
+        root = np.zeros((3, 3))
+        root[lower] = packed
+        return float(np.sum(np.tanh(X[:, :3] @ root) ** 2))
+
+    def grad(packed):
+        root = np.zeros((3, 3))
+        root[lower] = packed
+        out = np.tanh(X[:, :3] @ root)
+        by_root = X[:, :3].T @ (2 * out * (1 - out**2))
+        return by_root.T[np.triu_indices(3)]
+
+    [first] = gradcheck.check(loss, RNG.normal(size=6), grad).findings
+    assert "entries [2], [3] of the gradient of params" in first.message
+    assert "stand in each other's place" in first.message
+
+
+def test_half_of_a_vector_is_not_called_a_few_entries():
+    times, wanted = np.linspace(0, 4, 15), np.linspace(1, 0, 15) ** 2
+
+    def curve(p):
+        rates, at = np.meshgrid(p[3:], times)
+        return np.power(1 + np.exp(-rates), -at) @ p[:3]
+
+    def loss(p):
+        return float(np.sum((curve(p) - wanted) ** 2))
+
+    def grad(p):
+        off, grown = 2 * (curve(p) - wanted), [1 + np.exp(-p[3 + i]) for i in range(3)]
+        by_size = [(off * grown[i] ** -times).sum() for i in range(3)]
+        by_rate = [
+            (off * times * grown[i] ** -(times + 1) * (grown[i] - 1)).sum() for i in range(3)
+        ]
+        return np.array(by_size + by_rate)  # by_rate lacks the size
+
+    start = np.array([0.6, 0.3, 0.8, 0.2, -0.4, 0.5])
+    assert "GC703" not in {one.code for one in gradcheck.check(loss, start, grad).findings}
+
+
+def test_an_argument_is_named_as_the_loss_names_it():
+    def loss(w, rows, label):
+        return float(np.sum(np.maximum(0.0, 1.0 - label * (rows @ w)) ** 2))
+
+    def grad(w, rows, label):
+        return rows.T @ (-2.0 * np.maximum(0.0, 1.0 - label * (rows @ w)))
+
+    labels = np.array([1.0, -1.0, -1.0, 1.0, -1.0])
+    [first] = gradcheck.check(loss, RNG.normal(size=4), grad, args=(X, labels)).findings
+    assert first.code == "GC413"
+    assert "the factor label is missing" in first.message
+
+
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csr_array, sparse.csc_array])
 def test_a_sparse_matrix_is_followed(kind):
     S = kind(np.where(X > 0, X, 0.0))

@@ -724,3 +724,22 @@ def test_what_follows_a_parameter_is_not_overwritten(outcome, following, verdict
     text = "class Other:\n    W = np.full((3, 2), -0.1)\n"
     found = outcome(DATA + text + TARGET_NETWORK.replace("FOLLOWING", following))
     assert found.report.verdict == verdict, str(found.report)
+
+
+GATE = """
+x, t = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 1])
+w = np.zeros(2)
+for turn in range(300):
+    out = 1 / (1 + np.exp(-(x @ w)))
+    w = w - 0.01 * x.T @ (out - t)SLOPE
+"""
+
+
+@pytest.mark.parametrize(
+    ("slope", "loss"),
+    [(" / 4", "binary cross-entropy"), (" / 4 * 4 * (out * (1 - out))", "sum of squares")],
+)
+def test_beside_weights_of_zero_the_loss_that_fits_more_closely_is_inferred(outcome, slope, loss):
+    found = outcome(GATE.replace("(out - t)SLOPE", f"((out - t){slope})"))
+    assert found.report.verdict == "pass"
+    assert loss in found.script.loss

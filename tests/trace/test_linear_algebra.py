@@ -75,6 +75,23 @@ def test_a_gaussian_process_is_followed_to_the_wrong_expression():
     assert "np.sum(outer * near * APART)" in report.findings[0].location.source
 
 
+def shifted(level):
+    factor = scipy.linalg.cholesky(np.exp(-APART) + 0.1 * np.eye(8), lower=True)
+    part = scipy.linalg.solve_triangular(factor, HEIGHTS - level, lower=True)
+    return 0.5 * part @ part
+
+
+@pytest.mark.parametrize(("turn", "code"), [({"trans": "T"}, None), ({}, "GC201")])
+def test_a_triangular_solve_without_the_transpose_is_told(turn, code):
+    def slope(level):
+        factor = scipy.linalg.cholesky(np.exp(-APART) + 0.1 * np.eye(8), lower=True)
+        part = scipy.linalg.solve_triangular(factor, HEIGHTS - level, lower=True)
+        return -scipy.linalg.solve_triangular(factor, part, lower=True, **turn)
+
+    report = gradcheck.check(shifted, np.linspace(-1, 1, 8), slope)
+    assert [one.code for one in report.errors] == [code] * bool(code)
+
+
 def test_a_trace_of_an_elementwise_product_is_told():
     draw = np.random.default_rng(66)
     near = np.exp(-(np.subtract.outer(draw.normal(size=6), draw.normal(size=6)) ** 2))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from named_bugs import assert_found
 
 import gradcheck
 
@@ -85,3 +86,34 @@ def test_one_entry_that_a_penalty_leaves_out_is_told_by_its_place():
     finding = gradcheck.check(ridge, RNG.normal(size=3), ridge_grad).findings[0]
     assert finding.expression == "0.6 * w"
     assert finding.fix == "leave [0] out, as the loss does"
+
+
+BINARY = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(9, 3)), np.array([0, 1, 1, 0, 1, 0, 0, 1, 1])
+
+
+def loss(w):
+    p = 1 / (1 + np.exp(-X @ w))
+    return -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p))
+
+
+def grad(w):
+    p = 1 / (1 + np.exp(-X @ w))
+    up, down = 1 - p, p * 1
+    return -X.T @ (y * up - (1 - y) * down)
+
+
+def params():
+    return rng.normal(size=3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [("p * 1", "p * 2", "GC103"), ("p * 1", "-p", "GC106"), ("1 - p,", "p - 1,", "GC106")],
+)
+def test_a_factor_is_told_also_where_a_mask_comes_later(right, wrong, code, tmp_path):
+    assert_found(BINARY, right, wrong, code, tmp_path)

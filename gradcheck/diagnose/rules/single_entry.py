@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.compare.block import Block
 from gradcheck.compare.verdict import judge_entries
 from gradcheck.diagnose.evidence import Evidence
 from gradcheck.diagnose.rule import EditKind, Last, Rule, Traced
@@ -15,7 +16,7 @@ from gradcheck.trace import fault
 from gradcheck.words import verb
 
 FEW = 3
-LITTLE = 1e-5
+LITTLE, ORDERED = 1e-5, 1e-6
 """No wrong index or slice makes an error of so small a share of the block."""
 
 
@@ -44,19 +45,34 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
     where = _where(wrong, shape)
     # the gradient implied by an update of single rows is 0 elsewhere
     moved = np.count_nonzero(evidence.blocks[block].analytic) or size
-    if where is None or 2 * len(wrong) > min(size, moved):
-        return
+    if where is None or 2 * len(wrong) > min(size, moved) or 1 < len(wrong) == size / 2:
+        return  # half of a vector may be one parameter of two
+    message = f"only {where} of the gradient of {name} "
+    message += "are wrong" if where.startswith("entries") else "is wrong"
+    fix = (
+        f"look at what is written to {where} of the gradient of {name}: an index that is off by "
+        "one, a slice, a special case"
+    )
+    if _are_exchanged(evidence.blocks[block], wrong):
+        message = f"{where} of the gradient of {name} are right, and stand in each other's place"
+        fix = "write each where its parameter is read: the two have another order of rows, columns"
     yield rule.finding(
         (name,),
-        f"only {where} of the gradient of {name} "
-        f"{'are' if where.startswith('entries') else 'is'} wrong",
+        message,
         evidence=(
             f"{len(wrong)} of the {evidence.blocks[block].entries} entries checked "
             f"{verb(wrong, 'is', 'are')} wrong, and all others agree with the numeric gradient",
         ),
-        fix=f"look at what is written to {where} of the gradient of {name}: an index that is off "
-        "by one, a slice, a special case",
+        fix=fix,
     )
+
+
+def _are_exchanged(block: Block, wrong: NDArray[np.intp]) -> bool:
+    """True if the wrong entries are the right ones in another order."""
+    flat = np.ravel_multi_index(tuple(wrong.T), block.shape)
+    numeric = block.numeric.estimates.value[np.isin(block.numeric.entries, flat)]
+    pair = np.sort(np.ravel(block.analytic)[flat]), np.sort(numeric)
+    return len(flat) > 1 and bool(np.ptp(numeric) > 0 and np.allclose(*pair, ORDERED, 0))
 
 
 def _wrong(evidence: Evidence, index: int) -> NDArray[np.intp] | None:

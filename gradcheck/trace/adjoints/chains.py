@@ -10,21 +10,15 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.differences import Contributions
 from gradcheck.trace.adjoints.operations import ELEMENTWISE, contributions
+from gradcheck.trace.record.distributions import DENSITIES
 from gradcheck.trace.record.nodes import Node
 
 REACH = 8
 """The largest number of elementwise operations in a chain."""
 
-CHAIN = frozenset(ELEMENTWISE) | {
-    "where",
-    "clip",
-    "getitem",
-    "real",
-    "erf",
-    "expit",
-    "ndtr",
-    "float",
-}
+CHAIN = frozenset(ELEMENTWISE).union(
+    DENSITIES, ("where", "clip", "getitem", "real", "erf", "expit", "ndtr", "log_ndtr", "float")
+)
 """The operations that may be part of a chain."""
 
 Locals = dict[int, Contributions]

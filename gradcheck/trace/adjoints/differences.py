@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import wide
+from gradcheck.trace.record.distributions import DENSITIES
 from gradcheck.trace.record.graph import evaluate
 from gradcheck.trace.record.nodes import Node
 
@@ -44,7 +45,8 @@ def _along(
     """Return the derivatives by the entries of an operand in a direction, 1 or 1j."""
     value = wide(values[index])
     steps = STEP * np.maximum(1.0, np.abs(value))
-    if isinstance(node.function, np.ufunc) and value.shape == np.shape(g):
+    is_by_entry = isinstance(node.function, np.ufunc) or node.operation in DENSITIES
+    if is_by_entry and value.shape == np.shape(g):
         change = _difference(node, values, index, value, steps * direction)
         return np.asarray(np.real(np.conj(g) * change) / (2 * steps))
     part = np.zeros(value.size)

@@ -14,7 +14,7 @@ from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import USE, Mend
 from gradcheck.trace.record.graph import constant_of
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of, numbers_in
 from gradcheck.trace.wording.operand_text import operand_text
@@ -58,6 +58,17 @@ def other_way_round(node: Node, tape: Sequence[Node], ratio: float) -> tuple[str
             code = f"write `{ast.unparse(other)}`"
         return called(number, operand_text(node.source, position)), code
     return None
+
+
+def named_number(node: Node) -> str:
+    """Return the name of the number that a value is multiplied with or divided by, or ''."""
+    for position, argument in enumerate(node.arguments[:2]):
+        if isinstance(argument, Reference) or (node.operation == "divide" and not position):
+            continue
+        text = operand_text(node.source, position)
+        if isinstance(text, ast.Name | ast.Attribute):
+            return f"`{ast.unparse(text)}`"
+    return ""
 
 
 def is_half(node: Node) -> bool:

@@ -20,6 +20,7 @@ from gradcheck.trace.causes.compared import (
     quotient,
     same,
 )
+from gradcheck.trace.causes.constant_factors import named_number
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import before_moves, evaluate, latest_first, made_from, resolve
 from gradcheck.trace.record.names import CUTS
@@ -58,8 +59,13 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
                 return Cause(fault.MASK_MISSING, words, f"multiply by {name} on the way back too")
         others = set(first.operands) - {begin}
         made_of_it = made_from(compared.loss_nodes, begin, end)
+        name = ""
         if first.index == end and len(others) == 1 and others.isdisjoint(made_of_it):
-            name, done = compared.words.name(others.pop()), first.operation
+            name = compared.words.name(others.pop())
+        elif first.index == end and not others:
+            name = named_number(first)
+        if name:
+            done = first.operation
             what = f"the {'factor' if done == 'multiply' else 'division by'} {name} is missing"
             return Cause(fault.FACTOR_MISSING, what, f"{done} by {name}")
     slopes = list(compared.along(begin, end, compared.values(begin)))

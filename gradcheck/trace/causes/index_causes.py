@@ -131,7 +131,7 @@ def _added_before(write: Node, nodes: Sequence[Node]) -> int | None:
 
 def other_index_cause(compared: Compared) -> Cause | None:
     """Return the cause if a part, such as a column, is read at a wrong number."""
-    if not np.any(compared.expected[0]):
+    if not np.any(compared.expected[0]) or _is_read_for_others(compared):
         return None
     windows = loss_index_cause(compared)
     if windows is not None and not _is_one(compared.state.tape[compared.operand], compared):
@@ -149,10 +149,17 @@ def other_index_cause(compared: Compared) -> Cause | None:
     return None
 
 
+def _is_read_for_others(compared: Compared) -> bool:
+    """True if a part is used elsewhere as well, rightly: it is to be another one in this use."""
+    return compared.is_use and len(compared.state.consumers[compared.operand]) > 1
+
+
 def loss_index_cause(compared: Compared) -> Cause | None:
     """Return the cause if the loss reads other entries of the same array."""
     node, read = compared.state.tape[compared.operand], _moved_by_the_loss(compared)
     if read is None or read.place is None or node.operation != "getitem":
+        return None
+    if _is_read_for_others(compared):
         return None
     source, line = read.place.source, f"the loss, line {read.place.line},"
     if source != node.source and _is_one(node, compared):

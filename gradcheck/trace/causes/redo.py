@@ -35,6 +35,12 @@ def with_function(function: Callable[..., Any], node: Node) -> Node:
     return replace(node, function=function, keywords=kept)
 
 
+def with_transpose(node: Node) -> Node:
+    """Return a triangular solve with the transpose of the matrix, or with itself where that was."""
+    is_turned = node.keywords.get("trans", 0) in (1, "T")
+    return replace(node, keywords={**node.keywords, "trans": 0 if is_turned else 1})
+
+
 def on_operand(change: Callable[[Any], Any], position: int, node: Node) -> Node:
     """Return the operation on one operand changed."""
     function = node.function

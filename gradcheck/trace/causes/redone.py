@@ -7,6 +7,8 @@ values that are in scope there; the wrong value, which they lead to, must be rig
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -31,6 +33,7 @@ from gradcheck.trace.causes.redo import (
     text_at,
     together,
     with_function,
+    with_transpose,
 )
 from gradcheck.trace.causes.reduced import reduced
 from gradcheck.trace.causes.ways import (
@@ -41,15 +44,21 @@ from gradcheck.trace.causes.ways import (
     NEGATED,
     OTHERWISE,
     PRODUCTS,
+    SOLVED,
     TURNED,
+    Way,
 )
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.made_of import fits_into
+from gradcheck.trace.locating.state import State
 from gradcheck.trace.record.graph import grouped, latest_first
 from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.wording.operand_text import augmented, text_of_use
 from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import SHORT
+
+JOINED = re.compile(r"\{0\} ([-+*/@]) \{1\}")
 
 FURTHEST, LONGEST, PASSES = 150, 3000, 48
 """The most operations before the wrong value that are done otherwise, and that are executed; the
@@ -65,7 +74,7 @@ def redone_cause(passes: Sequence[Compared]) -> Cause | None:
     if compared.is_use or compared.operand - compared.state.start > LONGEST:
         return None
     places = list(_own_operations(passes))
-    for ways in (at_other_passes, _done_otherwise, reduced, _with_values_in_scope):
+    for ways in WAYS:
         for nodes in places:
             for cause, changes in ways(nodes, compared):
                 if compared.deadline.has_passed:
@@ -107,14 +116,14 @@ def _own_behind(compared: Compared) -> Iterator[Node]:
     What the loss does as well is right, and so is what has a known value, with all it is made of:
     but for a sum that is one of its terms, and what is put into an array.
     """
-    tape, of_the_loss = compared.state.tape, {node.place for node in compared.loss_nodes}
+    tape, of_the_loss = compared.state.tape, {call.place for call in compared.words.calls}
     above = list(islice(latest_first(tape, [compared.operand]), FURTHEST))
     explained = compared.known.explaining_each([compared.state.at(one.index) for one in above])
     right = {
         one.index
         for one, known in zip(above, explained, strict=True)
         if any(_is_it(one, quantity, compared) for quantity in known)
-        and not (one.operation in WRITES or _adds_nothing(one, tape))
+        and not (one.operation in (*WRITES, "add.at") or _adds_nothing(one, tape))
     }
     made = latest_first(
         tape, [compared.operand], lambda one: () if one.index in right else one.operands
@@ -140,7 +149,9 @@ def _adds_nothing(node: Node, tape: Sequence[Node]) -> bool:
 def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
     first, tape = nodes[0], compared.state.tape
     texts = [text_at(first, position) for position in range(2)]
-    ways = [(way, partial(with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())]
+    ways: list[tuple[Way, Redo]] = [
+        (way, partial(with_function, way[-1])) for way in OTHERWISE.get(first.operation, ())
+    ]
     if len(first.arguments) == 1:
         ways.append((NEGATED, partial(on_operand, np.negative, 0)))
     for position, argument in enumerate(first.arguments[:2]):
@@ -150,9 +161,38 @@ def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial
         ways.append((MULTIPLIED, partial(with_function, np.multiply)))
     for position, way in enumerate(TURNED if first.operation in PRODUCTS else ()):
         ways.append((way, partial(on_operand, np.transpose, position)))
+    if first.operation == "solve_triangular":
+        ways.append((SOLVED, with_transpose))
+    in_place = bool(augmented(first.source))
     for (kind, words, fix, _), change in ways:
+        fix = JOINED.sub(r"{0} \1= {1}", fix) if in_place else fix
         words, fix = (one.format(*texts, all=first.source) for one in (words, fix))
         yield Cause(kind, words, fix, first.index), {one.index: change for one in nodes}
+
+
+def _at_other_indices(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
+    """Yield what reads or writes the entries that another array of indices says."""
+    first, state = nodes[0], compared.state
+    arrays = [one for one in state.tape[: first.index] if one.value.dtype.kind in "iu"]
+    given = {one.index: one.value for one in arrays if one.value.ndim}
+    for position, argument in enumerate(first.arguments):
+        own = given.get(argument.index) if isinstance(argument, Reference) else None
+        if own is None:
+            continue
+        for other, value in given.items():
+            if value.shape == own.shape and not np.array_equal(value, own):
+                wrong, name = text_at(first, position), _name_in_use(other, state)
+                words = f"`{wrong}` are its indices, and `{name}` belong there"
+                fix = f"write `{name}` for `{wrong}`"
+                changes = {one.index: partial(taking, position, other) for one in nodes}
+                yield Cause(fault.OTHER_INDEX, words, fix, first.index), changes
+
+
+def _name_in_use(index: int, state: State) -> str:
+    """Return the text by which an operation takes a value."""
+    users = (state.tape[user] for user in state.consumers[index])
+    texts = (text_of_use(user, user, index) for user in users if user.place)
+    return next((ast.unparse(text) for text in texts if text), state.tape[index].name)
 
 
 def _with_values_in_scope(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial]:
@@ -211,3 +251,7 @@ def _scope(node: Node, compared: Compared) -> dict[str, int]:
     names = compared.points[0].gradient.tape.names
     scope = names_at(compared.state, node.index, node.place, names)
     return {name: at for name, at in scope.items() if at != node.index and len(name) <= SHORT}
+
+
+WAYS = (at_other_passes, _done_otherwise, _at_other_indices, reduced, _with_values_in_scope)
+"""The ways in which operations are done otherwise, in the order in which they are tried."""

@@ -13,6 +13,25 @@ from gradcheck.trace.causes.compared import Array
 Way = tuple[str, str, str, Callable[..., Any]]
 """A fault, what is wrong, what to write, and the function on the operands instead."""
 
+
+def _by_two(join: Callable[..., Any]) -> tuple[Way, ...]:
+    """Return the ways to join twice or half of the second operand."""
+    return (
+        (
+            fault.FACTOR_TWO,
+            "`{1}` is half what it should be in `{all}`",
+            "multiply `{1}` by 2",
+            lambda a, b: join(a, 2 * b),
+        ),
+        (
+            fault.FACTOR_TWO,
+            "`{1}` is twice what it should be in `{all}`",
+            "divide `{1}` by 2",
+            lambda a, b: join(a, b / 2),
+        ),
+    )
+
+
 OTHERWISE: dict[str, tuple[Way, ...]] = {
     "add": (
         (fault.SIGN, "`{1}` has the wrong sign in `{all}`", "write `{0} - {1}`", np.subtract),
@@ -24,11 +43,13 @@ OTHERWISE: dict[str, tuple[Way, ...]] = {
         ),
         (fault.EXTRA_TERM, "`{1}` is one term too many in `{all}`", "", lambda a, b: a),
         (fault.EXTRA_TERM, "`{0}` is one term too many in `{all}`", "", lambda a, b: b),
+        *_by_two(np.add),
     ),
     "subtract": (
         (fault.SIGN, "`{1}` has the wrong sign in `{all}`", "write `{0} + {1}`", np.add),
         (fault.SIGN, "`{all}` has the wrong sign", "write `{1} - {0}`", lambda a, b: b - a),
         (fault.EXTRA_TERM, "`{1}` is one term too many in `{all}`", "", lambda a, b: a),
+        *_by_two(np.subtract),
     ),
     "multiply": (
         (fault.WRONG_FACTOR, "`{all}` is to be divided by `{1}`", "write `{0} / {1}`", np.divide),
@@ -122,6 +143,12 @@ MULTIPLIED: Way = (
     np.multiply,
 )
 NEGATED: Way = (fault.SIGN, "`{0}` has the wrong sign in `{all}`", "", np.negative)
+SOLVED: Way = (
+    fault.TRANSPOSED,
+    "`{0}` is to be transposed in `{all}`",
+    'put `trans="T"` in, or leave it out where it is',
+    np.transpose,
+)
 CONJUGATED: tuple[Way, ...] = (
     (fault.CONJUGATE, "`{0}` is to be conjugated in `{all}`", "write `np.conj({0})`", np.conj),
     (fault.CONJUGATE, "`{1}` is to be conjugated in `{all}`", "write `np.conj({1})`", np.conj),

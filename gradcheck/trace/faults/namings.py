@@ -156,13 +156,16 @@ def assigned_to(
 
 
 def used_rightly(assignment: Assignment, operand: int, view: View) -> bool:
-    """True if a value is also used by a name that an assignment gave it where all is right."""
+    """True if a value is also used by a name that an assignment gave it where all is right.
+
+    So is what the loss computes as well, also on the way to a wrong output.
+    """
     state, word = view.state, re.compile(rf"\b{re.escape(assignment.target)}\b")
     wrong = set(view.order)
     right = [
         state.tape[one]
         for one in state.consumers[operand]
-        if one not in wrong and state.live >> one & 1
+        if (one not in wrong or view.is_right_forward(one)) and state.live >> one & 1
     ]
     return any(
         one.chain[0].code is assignment.code and word.search(one.source)

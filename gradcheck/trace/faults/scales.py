@@ -67,7 +67,7 @@ def place_of_scale(
         if signed:
             return ScaleFault(signed[0])
     blocks = {output.block for output in state.outputs if output.name in scale[0].outputs}
-    is_of_several = len(blocks) > 1 or _is_joined(tape[mends[-1].unit.first])
+    is_of_several = len(blocks) > 1 or _is_joined(tape[mends[-1].unit.first], tape)
     is_made_once = right is not None or is_of_several
     adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None
     if adjoint is not None or with_constant:
@@ -77,8 +77,10 @@ def place_of_scale(
     return ScaleFault(mends[0] if is_of_several else mends[-1])
 
 
-def _is_joined(node: Node) -> bool:
+def _is_joined(node: Node, tape: Sequence[Node]) -> bool:
     """True if a value, as that of all parameters in one vector, is laid out of several others."""
+    if node.operation in WRITES:
+        return tape[node.operands[0]].operation in WRITES
     return node.operation in LAID_OUT and len(node.operands) > 1
 
 

@@ -221,7 +221,23 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
             best = mend
         if trials.is_late:
             break
-    return best
+    return best and (_unmasked(best, trials) or best)
+
+
+def _unmasked(mend: Mend, trials: Trials) -> Mend | None:
+    """Return the mend by a multiple of the own values that the replacing ones are where not 0.
+
+    A mask that the loss multiplies by, and the gradient later, leaves nothing of the others.
+    """
+    kept = [values != 0 for values in mend.expected]
+    if mend.how != QUANTITY or mend.unit.is_series or all(map(np.all, kept)):
+        return None
+    replacing, replaced = (
+        [values[which] for values, which in zip(one, kept, strict=True)]
+        for one in (mend.expected, mend.actual)
+    )
+    own = None if proportion(replacing, replaced) is None else trials.own(mend.unit)
+    return own if own is not None and own.outputs >= mend.outputs else None
 
 
 def _is_of_the_loss(unit: Unit, view: View, candidates: Candidates) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace.record.array import call_numpy
+from gradcheck.trace.record.distributions import Distribution, is_distribution
 from gradcheck.trace.record.library_functions import ACTIVATIONS, FOLLOWED, form_of
 from gradcheck.trace.record.names import split_names
 from gradcheck.trace.record.nodes import Tape
@@ -126,7 +127,7 @@ def proxy_of(value: Any, tape: Tape) -> Any:
     """Return the replacement of a value taken from a module, or the value itself if none."""
     if type(value) in (FunctionType, type) and not _may_be_replaced(value):
         return value
-    if isinstance(value, ModuleProxy):
+    if type(value) is Distribution or isinstance(value, ModuleProxy):
         return value
     if value is np:
         return NumpyProxy(np, tape)
@@ -144,6 +145,8 @@ def proxy_of(value: Any, tape: Tape) -> Any:
         return NumpyProxy(value, tape) if inside else value
     if value is np.float64:
         return value
+    if is_distribution(value):
+        return Distribution(value, tape)
     if isinstance(value, np.ufunc):
         return UfuncProxy(value)
     if isinstance(value, BuiltinFunctionType) and getattr(math, value.__name__, None) is value:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.record.array import TracedArray, traced_leaf, traced_number
+from gradcheck.trace.record.distributions import is_distribution
 from gradcheck.trace.record.floats import Float
 from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.ownership import (
@@ -83,7 +84,7 @@ class Reach:
             return value
         if id(value) in self.made:
             return self.made[id(value)]
-        is_code = callable(value) or isinstance(value, ModuleType)
+        is_code = callable(value) or isinstance(value, ModuleType) or is_distribution(value)
         if is_code and (stand_in := self._stand_in(value)) is not value:
             return stand_in
         if type(value) is tuple or (isinstance(value, tuple) and hasattr(value, "_fields")):
@@ -217,7 +218,7 @@ class Reach:
         self.undo.append(restorer(names, None if keys is None else {*keys, "float"}))
         for key in list(names) if keys is None else names.keys() & keys:
             value = names[key]
-            if isinstance(value, ModuleType) or callable(value):
+            if isinstance(value, ModuleType) or callable(value) or is_distribution(value):
                 new = self._stand_in(value)
                 if new is not value:
                     names[key] = new

@@ -7,13 +7,16 @@ from dataclasses import replace
 from itertools import pairwise
 from types import CodeType
 
+import numpy as np
+
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.record.library_functions import TORCHS
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Chain, Place, arguments_of
 from gradcheck.trace.record.sources import expression_of, parsed
 
-MODULES = ("np", "numpy", "math")
+MODULES = ("np", "numpy", "math", "special", "torch", "F", "jnp")
 
 
 def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
@@ -100,7 +103,7 @@ def assigned_value(source: str) -> str:
 
 def operand_text(source: str, position: int) -> ast.expr | None:
     """Return the expression of an operand in that of an operation or augmented assignment."""
-    expression = expression_of(source) or _augmented(source)
+    expression = expression_of(source) or augmented(source)
     operands: list[ast.expr] = []
     if isinstance(expression, ast.AugAssign):
         operands = [expression.target, expression.value]
@@ -115,25 +118,27 @@ def operand_text(source: str, position: int) -> ast.expr | None:
     elif isinstance(expression, ast.Call):
         operands = list(expression.args)
         function = expression.func
-        if isinstance(function, ast.Attribute) and _root(function) not in MODULES:
+        if isinstance(function, ast.Attribute) and _is_method(function):
             operands = [function.value, *operands]
     return operands[position] if position < len(operands) else None
 
 
 def added_to(source: str) -> str:
     """Return the text of the target that a `+=` adds to; '' if a text is no such statement."""
-    augmented = _augmented(source)
-    if augmented is None or not isinstance(augmented.op, ast.Add):
+    statement = augmented(source)
+    if statement is None or not isinstance(statement.op, ast.Add):
         return ""
-    return ast.unparse(augmented.target)
+    return ast.unparse(statement.target)
 
 
-def _root(function: ast.Attribute) -> str:
-    """Return the first part of a dotted name: `np` of `np.linalg.solve`."""
-    return ast.unparse(function.value).partition(".")[0]
+def _is_method(function: ast.Attribute) -> bool:
+    """Whether a dotted name is that of an array's method, and not of a module's function."""
+    is_arrays = hasattr(np.ndarray, function.attr) or function.attr in TORCHS
+    return is_arrays and ast.unparse(function.value).partition(".")[0] not in MODULES
 
 
-def _augmented(source: str) -> ast.AugAssign | None:
+def augmented(source: str) -> ast.AugAssign | None:
+    """Return the statement `a += b`, or one like it, that a text is; None if it is none."""
     body = parsed(source).body
     return body[0] if len(body) == 1 and isinstance(body[0], ast.AugAssign) else None
 

@@ -35,7 +35,7 @@ UNTELLING = (
 PLACES, LONG = 3, 60
 """How many uses of a value a message names at most, and how many characters of each."""
 
-NOT_USERS = (BARE, "data")
+NOT_USERS = (BARE, "data", "args")
 """Structures that are named by gradcheck, not by the user."""
 
 SHORT = 40
