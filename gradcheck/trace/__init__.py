@@ -13,6 +13,7 @@ Each step is a room, and imports run down this list only:
 - `wording` reads the user's source for names;
 - `causes` says why the value there is wrong;
 - `faults` makes a `Fault` (`fault`) of it for each bug, those included that no replacement shows.
+  The operations of a small automatic differentiation are searched one by one, each with its runs.
 
 `find` has the door.
 

@@ -70,8 +70,9 @@ def _find(rule: Rule, evidence: Evidence, block: int) -> Iterator[Finding]:
 def _are_exchanged(block: Block, wrong: NDArray[np.intp]) -> bool:
     """True if the wrong entries are the right ones in another order."""
     flat = np.ravel_multi_index(tuple(wrong.T), block.shape)
-    numeric = block.numeric.estimates.value[np.isin(block.numeric.entries, flat)]
-    pair = np.sort(np.ravel(block.analytic)[flat]), np.sort(numeric)
+    measured = np.isin(block.numeric.entries, flat)
+    numeric = block.numeric.estimates.value[measured]
+    pair = np.sort(np.ravel(block.analytic)[measured]), np.sort(numeric)
     return len(flat) > 1 and bool(np.ptp(numeric) > 0 and np.allclose(*pair, ORDERED, 0))
 
 
