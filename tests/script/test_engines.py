@@ -332,3 +332,87 @@ def test_in_an_engine_of_arrays_an_operation_that_runs_twice_is_told(outcome):
 """
     finding = outcome(ARRAYS[:begin] + queue + ARRAYS[end:]).report.findings[0]
     assert (finding.code, set(finding.blocks)) == ("GC414", {"W.data", "V.data"})
+
+
+FUNCTIONS = """
+import numpy as np
+
+
+class Tensor:
+    def __init__(self, data, made_by=None):
+        self.data, self.made_by, self.grad = data, made_by, None
+
+    def backward(self, upstream=None):
+        self.grad = np.ones_like(self.data) if upstream is None else upstream
+        if self.made_by is not None:
+            grads = self.made_by.backward(self.made_by, self.grad)
+            for tensor, grad in zip(self.made_by.tensors, grads):
+                tensor.backward(grad)
+
+
+class Function:
+    def __init__(self, *tensors):
+        self.tensors, self.saved = tensors, ()
+
+    @classmethod
+    def apply(cls, *tensors):
+        ctx = cls(*tensors)
+        return Tensor(cls.forward(ctx, *[one.data for one in tensors]), ctx)
+
+
+class Dot(Function):
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.saved = x, w
+        return x @ w
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        x, w = ctx.saved
+        return grad_output @ w.T, x.T @ grad_output
+
+
+class Relu(Function):
+    @staticmethod
+    def forward(ctx, z):
+        ctx.saved = (z,)
+        return np.maximum(z, 0)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (z,) = ctx.saved
+        grad = grad_output.copy()
+        grad[z < 0] = 0
+        return (grad,)
+
+
+class Squares(Function):
+    @staticmethod
+    def forward(ctx, y, t):
+        ctx.saved = y, t
+        return np.array([np.sum((y - t) ** 2)])
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        y, t = ctx.saved
+        return 2 * (y - t) * grad_output, -2 * (y - t) * grad_output
+
+
+rng = np.random.default_rng(0)
+X, T = Tensor(rng.normal(size=(8, 4))), Tensor(rng.normal(size=(8, 2)))
+W, V = Tensor(rng.normal(size=(4, 6))), Tensor(rng.normal(size=(6, 2)))
+for step in range(5):
+    hidden = Relu.apply(Dot.apply(X, W))
+    total = Squares.apply(Dot.apply(hidden, V), T)
+    total.backward()
+    W.data = W.data - 0.01 * W.grad
+    V.data = V.data - 0.01 * V.grad
+"""
+
+
+def test_a_function_that_has_the_right_value_and_reads_another_is_blamed_itself(outcome):
+    assert outcome(FUNCTIONS).report.ok
+    finding = outcome(FUNCTIONS.replace("grad[z < 0]", "grad[grad_output < 0]")).report.findings[0]
+    assert finding.code == "GC307"
+    assert finding.expression == "grad_output < 0"
+    assert finding.fix == "write `z` for `grad_output`"

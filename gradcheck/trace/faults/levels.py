@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
+
+import numpy as np
 
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import CALL, Mend
+from gradcheck.trace.locating.units import CALL, USE, Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import OUTPUT, Node
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Chain, arguments_of
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.operand_text import argument_of, text_of_use
+from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import Words
 
 COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
@@ -32,6 +36,26 @@ def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
         # what the call itself makes and uses, nobody gave it
         up = max(up, mend.unit.outer)
     return _level_of_right_use(mend, state, made.chain, min(up, len(made.chain) - 1))
+
+
+def belongs_here(mend: Mend, state: State, made: Node, names: Sequence[Assignment]) -> bool:
+    """True if the function that uses an operand uses it rightly too, and has the wanted value.
+
+    It was given the right operand, and chose the wrong one of two.
+    """
+    candidate, operand = mend.candidate, mend.unit.uses[0][1]
+    if candidate is None or candidate.kind != VALUE or mend.factor != 1 or mend.unit.kind != USE:
+        return False
+    others = set(state.consumers[operand]) - {consumer for consumer, _ in mend.unit.uses}
+    chains = [state.tape[one].chain for one in others if state.live >> one & 1]
+    own = made.chain[0].code, made.chain[1:]
+    if not any(chain and (chain[0].code, chain[1:]) == own for chain in chains):
+        return False
+    scope = names_at(state, mend.unit.first, made.chain[0].place, names)
+    return any(
+        all(map(np.array_equal, map(np.ravel, state.at(index)), map(np.ravel, mend.expected)))
+        for index in scope.values()
+    )
 
 
 def _is_given(made: Node, consumer: Node, operand: int) -> bool:
