@@ -93,7 +93,8 @@ def _learning_rate_notes(step: Step, point: Point, diagnosis: Diagnosis) -> Iter
             f"{step.learning_rate:.6g}, all gradients of your step would be right"
         )
         return
-    for block, ratio in zip(wrong, ratios, strict=True):
+    several = ((one, ratio) for one, ratio in zip(wrong, ratios, strict=True) if one.size > 1)
+    for block, ratio in several:  # a single number moves as with some rate, whatever its gradient
         yield (
             f"{shortened(block.name)} moves as with the learning rate "
             f"{step.learning_rate * ratio:.6g}: if your step has several, its gradient is right"

@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.script.choice import as_multiple
 from gradcheck.script.loops import BOTH_WAYS, Trial, changed_numbers, plain
 from gradcheck.script.point import Loss, Point
-from gradcheck.script.rates import Rate, candidates, increments, uses
+from gradcheck.script.rates import Rate, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.state import (
     Path,
@@ -98,7 +98,7 @@ def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path
 
 def _possible(trial: Trial) -> Iterator[Rate]:
     sites = trial.run.marked.sites
-    yield from candidates(trial.snapshot, trial.run.all_names, sites)
+    yield from trial.possible_rates()
     trial.run.replayed(trial.number, trial.snapshot)
     yield from uses(trial.run.rates(), sites)
     yield from increments(sites)

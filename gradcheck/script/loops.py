@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.script.marks import LITERAL
 from gradcheck.script.memory import views
 from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
@@ -117,11 +118,17 @@ class Trial:
         A schedule, whose steps are always the same, comes last.
         """
         sites = self.run.marked.sites
-        best = self._best(candidates(self.snapshot, self.run.all_names, sites), given)
+        best = self._best(self.possible_rates(), given)
         if best is None:
             self._replayed(None, 1.0)
             best = self._best(uses(self.run.rates(), sites), given)
         return best or self._increments(1.0 if given is None else given)
+
+    def possible_rates(self) -> list[Rate]:
+        """Return the numbers that may be the rate, the likeliest first."""
+        marked = self.run.marked
+        within = marked.of_kind(self.number, LITERAL)
+        return candidates(self.snapshot, self.run.all_names, marked.sites, within)
 
     def _best(self, rates: list[Rate], given: float | None) -> tuple[Rate, list[Path]] | None:
         best: tuple[Rate, list[Path]] | None = None

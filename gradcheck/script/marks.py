@@ -110,16 +110,21 @@ class Marked:
 
     def updated(self, number: int) -> set[str]:
         """Return the variables that the statements of a loop update."""
-        return {site.name for site in self._within(number) if site.kind == INCREMENT}
+        return {self.sites[one].name for one in self.of_kind(number, INCREMENT)}
 
     def has_errors(self, number: int) -> bool:
         """Whether the statements of a loop compute what may be an error or a loss."""
-        return any(site.kind in (ASSIGNED, DIFFERENCE) for site in self._within(number))
+        return bool(self.of_kind(number, ASSIGNED, DIFFERENCE))
 
-    def _within(self, number: int) -> list[Site]:
+    def of_kind(self, number: int, *kinds: str) -> frozenset[int]:
+        """Return the marks of some kinds in the statements of a loop."""
         loop = self.loops[number]
         lines = range(loop.node.lineno, (loop.node.end_lineno or loop.node.lineno) + 1)
-        return [one for one in self.sites if one.file == loop.file and one.line in lines]
+        return frozenset(
+            mark
+            for mark, site in enumerate(self.sites)
+            if site.kind in kinds and site.file == loop.file and site.line in lines
+        )
 
 
 @dataclass

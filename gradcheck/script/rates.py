@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -106,8 +106,13 @@ def _fill(marks: dict[int, float], scales: dict[int, float]) -> None:
     marks.update(scales)
 
 
-def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]) -> list[Rate]:
-    """Return possible learning rates, the likeliest first."""
+def candidates(
+    snapshot: Snapshot,
+    module: dict[str, Any],
+    sites: Sequence[Site],
+    within: Set[int] = frozenset(),
+) -> list[Rate]:
+    """Return possible learning rates, the likeliest first; marks `within` the loop are likelier."""
     state = snapshot.state
     rates = _in_parts(state, named=True)
     classes = [one for one in module.values() if isinstance(one, type) and is_users_object(one)]
@@ -123,7 +128,7 @@ def candidates(snapshot: Snapshot, module: dict[str, Any], sites: Sequence[Site]
     ]
     rates += [rate for function in functions for rate in _defaults(function)]
     rates = [*_together(rates, state), *rates]
-    return [*rates, *_literals(sites), *_in_parts(state, named=False)]
+    return [*rates, *_literals(sites, within), *_in_parts(state, named=False)]
 
 
 def _together(rates: Sequence[Rate], state: State) -> list[Rate]:
@@ -136,15 +141,14 @@ def _together(rates: Sequence[Rate], state: State) -> list[Rate]:
     return [replace(first, others=tuple(others)) for first, *others in groups]
 
 
-def _literals(sites: Sequence[Site]) -> list[Rate]:
-    """Return the literals: first all of one value together, then each on its own."""
+def _literals(sites: Sequence[Site], within: Set[int]) -> list[Rate]:
+    """Return the literals, those of the loop first: all of one value together, then each alone."""
     literals = ((number, site) for number, site in enumerate(sites) if site.kind == LITERAL)
     marks = grouped((site.value, number) for number, site in literals)
     together = [own for own in marks.values() if len(own) > 1]
-    return [
-        Rate(sites[own[0]].value, _where(sites, own), marks=tuple(own))
-        for own in (*together, *([number] for own in marks.values() for number in own))
-    ]
+    alone = ([number] for own in marks.values() for number in own)
+    ordered = sorted((*together, *alone), key=lambda own: within.isdisjoint(own))
+    return [Rate(sites[own[0]].value, _where(sites, own), marks=tuple(own)) for own in ordered]
 
 
 def _where(sites: Sequence[Site], marks: Sequence[int]) -> str:

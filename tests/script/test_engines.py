@@ -157,6 +157,33 @@ def test_an_order_that_is_not_topological_is_told(outcome, added, code, words):
     assert "topological order" in finding.fix
 
 
+RECTIFIED = ENGINE.replace("return total.tanh()", "return total.tanh() if len(row) == 2 else total")
+RECTIFIED = RECTIFIED.replace("for _ in range(3)] for _ in range(n)] for n in (2, 1)]", "LAYERS]")
+RECTIFIED = RECTIFIED.replace(
+    "LAYERS]", "for _ in range(own)] for _ in range(n)] for n, own in ((4, 3), (1, 5))]"
+)
+
+
+@pytest.mark.parametrize(
+    ("out", "slope", "code"),
+    [
+        ("0 if x < 0 else x", "(out.data > 0)", ""),
+        ("0 if x < 0 else x", "1", "GC303"),
+        ("max(0, x)", "(out.grad > 0)", "GC305"),
+        ("x if x > 0 else 0.1 * x", "(1.0 if x > 0 else 0.1)", ""),
+        ("x if x > 0 else 0.1 * x", "(out.data > 0)", "GC999"),
+        ("x if x > 0 else 0.1 * x", "(1.0 if x > 0 else 0.3)", "GC105"),
+    ],
+)
+def test_a_unit_that_is_off_is_judged_as_the_others(outcome, out, slope, code):
+    script = RECTIFIED.replace("t = math.tanh(x)", f"t = {out}").replace("(1 - t**2)", slope)
+    found = outcome(script).report
+    assert [one.code for one in found.findings if one.severity == "error"] == [code] * bool(code)
+    for finding in found.findings[: bool(code)]:
+        line = script[: script.index(f"self.grad += {slope}")].count("\n") + 1
+        assert finding.location.line == line
+
+
 GRAPH = """
 import math
 

@@ -33,7 +33,12 @@ def not_added_up(
     `derivatives` are those of the loss by the values of the gradient's tape, by point.
     """
     wrong = state.wrong()
-    for special in (*_left_over(runs, state), *_lost(runs, state, derivatives)):
+    complete = [_complete(runs, state, whole) for whole in derivatives]
+    for special in (
+        *_left_over(runs, state),
+        *_overwritten(runs, state, complete),
+        *_out_of_order(runs, state, complete),
+    ):
         mended = wrong - state.mend(special.replacements).wrong()
         if mended:
             return replace(special, outputs=mended)
@@ -43,22 +48,19 @@ def not_added_up(
 def _left_over(runs: Sequence[Run], state: State) -> Iterator[Special]:
     """Yield the fault of sums that go on from numbers of an earlier pass."""
     sums = [
-        (at, 1 - position, before)
+        (*added.old, added.left_over)
         for run in runs
         for added in run.added
-        if added.old is not None
-        for at, position in (added.old,)
-        for before in (state.tape[at].arguments[position],)
-        if not isinstance(before, Reference) and before
+        if added.old is not None and added.before is None and added.left_over
     ]
     if not sums:
         return
     replacements = []
     for nodes, values in zip(state.nodes, state.values, strict=True):
         uses = {}
-        for at, position, before in sums:
-            term = nodes[at].arguments[position]
-            taken = -before if nodes[at].operation == "add" else before
+        for at, position, left_over in sums:
+            term = nodes[at].arguments[1 - position]
+            taken = -left_over if nodes[at].operation == "add" else left_over
             if isinstance(term, Reference):
                 uses[at, term.index] = np.asarray(values[term.index] + taken)
         replacements.append(Replacement(uses=uses))
@@ -68,25 +70,31 @@ def _left_over(runs: Sequence[Run], state: State) -> Iterator[Special]:
     yield _special(fault.EARLIER_CALL, node, node.chain, replacements, words, fix)
 
 
-def _lost(runs: Sequence[Run], state: State, derivatives: Sequence[Adjoints]) -> Iterator[Special]:
-    """Yield the faults of functions that overwrite a gradient, run again, or run too early."""
-    replacements = [_complete(runs, state, whole) for whole in derivatives]
-    lost = (
-        (run.recorded.code, added)
-        for run in runs
-        for added in run.added
-        if _overwrites(added, state)
-    )
-    for code, added in islice(lost, 1):
+def _overwritten(
+    runs: Sequence[Run], state: State, replacements: Sequence[Replacement]
+) -> Iterator[Special]:
+    """Yield the fault of a function that assigns to a gradient what is to be added to it."""
+    lost = ((run, one) for run in runs for one in run.added if _overwrites(one, state))
+    for run, added in islice(lost, 1):
         node, name = state.tape[added.gradient], added.name
         words = f"{name} is overwritten: what other uses of the same value have added to it is lost"
         special = _special(fault.OVERWRITTEN, node, node.chain, replacements, words, ADD)
-        place = _assignment(code, name)
+        place = _assignment(run.recorded.code, name)
         yield special if place is None else replace(special, blame=Blame(place))
-    last = {added.value: number for number, run in enumerate(runs) for added in run.added}
-    done = {run.output: number for number, run in enumerate(runs)}
-    again = (run for number, run in enumerate(runs) if done[run.output] > number)
-    early = (run for number, run in enumerate(runs) if last.get(run.output, -1) > number)
+
+
+def _out_of_order(
+    runs: Sequence[Run], state: State, replacements: Sequence[Replacement]
+) -> Iterator[Special]:
+    """Yield the faults of a function that runs again, or before all has arrived at its output."""
+    outputs = [(run.owner, run.output) for run in runs]
+    done = {output: number for number, output in enumerate(outputs)}
+    given: dict[tuple[int, int | None], int] = {
+        (one.owner, one.value): number for number, run in enumerate(runs) for one in run.added
+    }
+    numbered = [(number, run) for number, run in enumerate(runs) if run.output is not None]
+    again = (run for number, run in numbered if done[outputs[number]] > number)
+    early = (run for number, run in numbered if given.get(outputs[number], -1) > number)
     for run, kind, what in (
         *((run, fault.EXTRA_TERM, "runs again for the same output") for run in islice(again, 1)),
         *((run, fault.PATH_MISSING, f"uses {run.text} too early") for run in islice(early, 1)),
@@ -139,9 +147,10 @@ def _complete(runs: Sequence[Run], state: State, derivatives: Adjoints) -> Repla
     }
     for run in runs:
         own = range(run.recorded.begin, run.recorded.end)
-        if run.arriving is not None and run.output in right:
+        arrives = None if run.output is None else right.get(run.output)
+        if run.arriving is not None and arrives is not None:
             users = (user for user in state.consumers[run.arriving] if user in own)
-            uses |= {(user, run.arriving): right[run.output] for user in users}
+            uses |= {(user, run.arriving): arrives for user in users}
     return Replacement(nodes, uses)
 
 

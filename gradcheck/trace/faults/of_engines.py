@@ -10,16 +10,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.points import Point
+from gradcheck.trace.adjoints.quantities import ADJOINT, NO_OTHER
 from gradcheck.trace.adjoints.reverse import Adjoints, Edge, adjoints
 from gradcheck.trace.causes.compared import Followed, same
-from gradcheck.trace.fault import Entry, Fault
+from gradcheck.trace.fault import (
+    MEAN_AND_TWO,
+    MEAN_MISSING,
+    MEAN_TWICE,
+    NOT_ACCUMULATED,
+    ONE_PASS,
+    OTHER_SIZE,
+    PASS_MISSING,
+    REVERSED,
+    SLOPE_INACTIVE,
+    SLOPE_MISSING,
+    SOME_LEFT_OUT,
+    TURNED,
+    WRONG_AXIS,
+    WRONG_VALUE,
+    Cause,
+    Entry,
+    Fault,
+)
 from gradcheck.trace.faults.accumulated import not_added_up
 from gradcheck.trace.faults.describe import of_special
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.prepared import prepared
 from gradcheck.trace.faults.small_checks import SmallCheck, small_checks
-from gradcheck.trace.locating.engines import Run, runs_of
+from gradcheck.trace.locating.engines import Added, Run, runs_of
+from gradcheck.trace.locating.outputs import Output
 from gradcheck.trace.locating.state import Replacement, State, state_of
+from gradcheck.trace.record.graph import grouped
+from gradcheck.trace.record.nodes import Node
+
+OF_SAMPLES = (
+    *(SOME_LEFT_OUT, ONE_PASS, NOT_ACCUMULATED, PASS_MISSING),
+    *(MEAN_MISSING, MEAN_AND_TWO, MEAN_TWICE, OTHER_SIZE, WRONG_AXIS, TURNED, REVERSED),
+)
+"""Causes in the axis along which the runs lie, which the user's numbers do not have."""
+
+MULTIPLY = "multiply by the slope: 0 where the output is a constant"
 
 Uses = dict[Edge, NDArray[Any]]
 """The right values of what backward functions add, by their uses, at one point."""
@@ -90,6 +120,44 @@ def _wrong_functions(
                         uses.update(more)
             if all(right):
                 yield _Wrong(fault, right)
+    for several in grouped((run.recorded.code, run) for run in runs if run.output is None).values():
+        nodes, count = search.points[0].nodes, len(search.points)
+        wrong = [(run, one) for run in several for one in run.added if _amount(one, nodes)]
+        if wrong:
+            uses = dict(use for run, one in wrong for use in run.adding(one.texts[0], 0.0))
+            yield _Wrong(_of_constants(wrong, nodes), [uses] * count)
+
+
+def _amount(added: Added, nodes: Sequence[Node]) -> float:
+    """Return what a run adds to the gradient of an operand."""
+    signs = ((nodes[term].value, -1.0 if off else 1.0) for (_, term), off in added.terms)
+    return added.rest + float(sum(sign * np.sum(value) for value, sign in signs))
+
+
+def _of_constants(wrong: Sequence[tuple[Run, Added]], nodes: Sequence[Node]) -> Fault:
+    """Return the fault of a function that goes back to an operand of which the output is free."""
+    run, added = wrong[0]
+    amounts = np.array([_amount(one, nodes) for _, one in wrong])
+    (at, term), _ = added.terms[0]
+    node = nodes[term] if term >= run.recorded.begin else nodes[at]
+    places = [call.place for call in node.chain]
+    arriving = [
+        one.number if one.arriving is None else float(np.sum(nodes[one.arriving].value))
+        for one, _ in wrong
+    ]
+    is_bare = np.allclose(amounts, arriving)
+    words = f"the slope is 0 where {run.value_text} does not depend on {added.texts[0]}"
+    return Fault(
+        WRONG_VALUE,
+        places[0],
+        tuple(places[1:3]),
+        node.source,
+        actual=node.source,
+        actual_value=amounts,
+        expected_value=np.zeros(len(wrong)),
+        entry=Entry(node.source, (), amounts[0].item(), 0.0, (), 1, len(wrong)),
+        cause=Cause(SLOPE_MISSING if is_bare else SLOPE_INACTIVE, words, MULTIPLY),
+    )
 
 
 def _faults(check: SmallCheck, search: Followed) -> list[Fault]:
@@ -101,10 +169,32 @@ def _faults(check: SmallCheck, search: Followed) -> list[Fault]:
     while wrong := state.wrong():
         following, _ = next_fault(own, state, wrong)
         if following is None:
+            faults += (_bare(own, state, one) for one in state.outputs if one.name in wrong)
             break
         fault, state = following
-        faults.append(_of_runs(fault, len(check.runs)))
-    return faults
+        if fault.cause is not None and fault.cause.name in OF_SAMPLES:
+            fault = replace(fault, cause=None, fix="")
+        faults.append(fault)
+    return [_of_runs(fault, len(check.runs)) for fault in faults]
+
+
+def _bare(search: Followed, state: State, output: Output) -> Fault:
+    """Return the fault of what a function adds to a gradient, without a cause."""
+    made = state.tape[state.tape[output.node].operands[0]]
+    parameter = search.points[0].parameters[output.block]
+    return Fault(
+        WRONG_VALUE,
+        made.place,
+        (),
+        made.source,
+        actual=made.source,
+        expected=search.words.quantity(ADJOINT, parameter),
+        actual_value=state.values[0][output.node],
+        expected_value=output.true[0],
+        entry=Entry(made.source, (), 0.0, 0.0),
+        blocks=(output.block,),
+        fix=search.words.way_back(ADJOINT, parameter, NO_OTHER),
+    )
 
 
 def _of_runs(fault: Fault, count: int) -> Fault:

@@ -53,7 +53,8 @@ class SmallCheck:
             weighted = point.loss_nodes[point.loss_index - 1]
             values = [node.value for node in point.loss_nodes]
             seed = np.zeros(weighted.value.shape)
-            seed[: len(self.runs)] = [whole.of_nodes.get(one.output, 0.0) for one in self.runs]
+            arriving = [whole.of_nodes.get(one.output or 0, 0.0) for one in self.runs]
+            seed[: len(self.runs)] = arriving
             by_value = adjoints(point.loss_nodes, values, {weighted.operands[0]: seed}).of_nodes
             parts = by_value.get(point.parameters[name], np.zeros(seed.shape))
             of_runs = zip(self.runs, parts[: len(self.runs)], strict=True)
@@ -167,7 +168,7 @@ def _given(several: _Several, names: Sequence[str]) -> list[Node]:
     nodes, first = several[0]
     for at, own in enumerate(first.given):
         pairs = [(tape, layout.given[at]) for tape, layout in several]
-        numbers = (layout.run.recorded.numbers.get(layout.run.text, 1.0) for _, layout in several)
+        numbers = (layout.run.number for _, layout in several)
         values = [
             number if index is None else tape[index].value
             for (tape, index), number in zip(pairs, numbers, strict=True)

@@ -6,7 +6,7 @@ that adds to the gradients of its operands: a closure that it defines, or a meth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +31,11 @@ class Added:
     Attributes:
         texts: the operand's value as the function refers to it, such as `self.data`; by several
             names if several operands are one.
-        value: the index of that.
+        owner: the id of the operand, an object.
+        value: the index of its value.
         name: the operand's gradient as the function refers to it, such as `self.grad`.
         before: the index of that at the beginning of the run; None if it was not computed.
+        left_over: the number that it had when the judged call first came to it, such as 0.
         gradient: the index of that at the end of the run.
         terms: the uses of what is added, and whether each is subtracted; empty if the gradient is
             overwritten.
@@ -43,9 +45,11 @@ class Added:
     """
 
     texts: tuple[str, ...]
+    owner: int
     value: int
     name: str
     before: int | None
+    left_over: float
     gradient: int
     terms: tuple[tuple[Edge, bool], ...]
     rest: float
@@ -58,16 +62,22 @@ class Run:
 
     Attributes:
         recorded: the run as it was recorded.
-        output: the index of the output's value.
-        text: the output's gradient as the function refers to it, such as `out.grad`.
-        arriving: the index of the output's gradient; None if that was not computed, as 1.
+        owner: the id of the output, an object; an operand may have the same value.
+        output: the index of the output's value; None if that is a constant, as where a unit is off.
+        value_text: the output's value as the function refers to it, such as `out.data`.
+        text: the output's gradient likewise, `out.grad`.
+        arriving: the index of the output's gradient; None if that was not computed.
+        number: the output's gradient if it was not computed, such as 1.
         added: what it adds, by operand.
     """
 
     recorded: BackwardRun
-    output: int
+    owner: int
+    output: int | None
+    value_text: str
     text: str
     arriving: int | None
+    number: float
     added: tuple[Added, ...]
 
     @property
@@ -86,12 +96,19 @@ class Run:
 
 def runs_of(point: Point) -> list[Run]:
     """Return the runs of backward functions that the judged call of a gradient makes."""
-    every = (one for one in point.gradient.tape.backward_runs if one.begin >= point.start)
-    runs = (_understood(one, point.nodes) for one in every)
+    every = [one for one in point.gradient.tape.backward_runs if one.begin >= point.start]
+    first: dict[tuple[int, str], float] = {}
+    for one in every:
+        for name, values in one.numbers.items():
+            for attribute, number in values.items():
+                first.setdefault((one.objects[name], attribute), number)
+    runs = (_understood(one, point.nodes, first) for one in every)
     return [run for run in runs if run is not None and run.added]
 
 
-def _understood(recorded: BackwardRun, nodes: Sequence[Node]) -> Run | None:
+def _understood(
+    recorded: BackwardRun, nodes: Sequence[Node], first: Mapping[tuple[int, str], float]
+) -> Run | None:
     """Return what a run does, or None if it adds to no gradients of single operands."""
     changed = [
         (name, attribute)
@@ -104,20 +121,25 @@ def _understood(recorded: BackwardRun, nodes: Sequence[Node]) -> Run | None:
         return None
     (gradient,) = gradients
     operands = [name for name, _ in changed]
-    found = _output(recorded, operands, gradient, nodes)
+    found = _output(recorded, operands, gradient, nodes) or _constant(recorded, operands, gradient)
     if found is None:
         return None
     output, value = found
-    after, added = recorded.after, []
-    pairs = ((after[name].get(value), after[name][gradient]) for name in operands)
-    for (index, end), names in grouped(zip(pairs, operands, strict=True)).items():
+    after, owners = recorded.after, recorded.objects
+    added = []
+    for owner, names in grouped((owners[name], name) for name in operands).items():
+        index, name = after[names[0]].get(value), f"{names[0]}.{gradient}"
         if index is not None and index < recorded.begin:
-            before = recorded.before.get(names[0], {}).get(gradient)
-            texts, own = tuple(f"{name}.{value}" for name in names), f"{names[0]}.{gradient}"
-            old = Reference(before) if before is not None else recorded.numbers.get(own)
-            added.append(Added(texts, index, own, before, end, *_sum(recorded, nodes, end, old)))
-    made, arriving = after[output][value], after[output].get(gradient)
-    return Run(recorded, made, f"{output}.{gradient}", arriving, tuple(added))
+            before, end = recorded.before[names[0]].get(gradient), after[names[0]][gradient]
+            number = recorded.numbers[names[0]].get(gradient)
+            sums = _sum(recorded, nodes, end, number if before is None else Reference(before))
+            texts = tuple(f"{name}.{value}" for name in names)
+            left_over = first.get((owner, gradient), 0.0)
+            added.append(Added(texts, owner, index, name, before, left_over, end, *sums))
+    made, arriving = after[output].get(value), after[output].get(gradient)
+    own = f"{output}.{value}", f"{output}.{gradient}"
+    arrives = recorded.numbers[output].get(gradient, 1.0)
+    return Run(recorded, owners[output], made, *own, arriving, arrives, tuple(added))
 
 
 def _output(
@@ -136,6 +158,19 @@ def _output(
                     return name, attribute
                 if made.index < lowest:
                     break
+    return None
+
+
+def _constant(
+    recorded: BackwardRun, operands: Sequence[str], gradient: str
+) -> tuple[str, str] | None:
+    """Return the same if the output's value is a constant."""
+    of_operands = {attribute for name in operands for attribute in recorded.after[name]}
+    for name, values in recorded.numbers.items():
+        has_gradient = gradient in values or gradient in recorded.after[name]
+        attributes = [one for one in values if one in of_operands and one != gradient]
+        if name not in operands and has_gradient and attributes:
+            return name, attributes[0]
     return None
 
 

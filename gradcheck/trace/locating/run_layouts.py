@@ -37,6 +37,8 @@ class Layout:
     @classmethod
     def of(cls, run: Run, nodes: Sequence[Node]) -> Layout | None:
         """Return the layout of a run; None if its function does not make the output."""
+        if run.output is None:
+            return None
         code, made = run.recorded.code, nodes[run.output].chain
         around = next((one.code for one in made if _belong_together(one.code, code)), None)
         outer, outside = _outside(made, around), _outside(nodes[run.recorded.begin].chain, code)

@@ -45,19 +45,19 @@ class BackwardRuns:
         if begun is None:
             return
         begin, held = begun
-        named = _named(frame)
-        after = {name: self._values(value).traced for name, value in named.items()}
-        nothing = _Values({}, {})
-        earlier = {name: held.get(id(value), nothing) for name, value in named.items()}
-        before = {name: values.traced for name, values in earlier.items()}
+        named, nothing = _named(frame), _Values({}, {})
+        after = {name: self._values(value) for name, value in named.items()}
+        before = {name: held.get(id(value), nothing) for name, value in named.items()}
         if after != before:
-            numbers = {
-                f"{name}.{attribute}": number
-                for name, values in earlier.items()
-                for attribute, number in values.plain.items()
-            }
-            end = len(self._tape.nodes)
-            run = BackwardRun(frame.f_code, begin, end, before, after, numbers)
+            run = BackwardRun(
+                frame.f_code,
+                begin,
+                len(self._tape.nodes),
+                {name: values.traced for name, values in before.items()},
+                {name: values.traced for name, values in after.items()},
+                {name: values.plain for name, values in before.items()},
+                {name: id(value) for name, value in named.items()},
+            )
             self._tape.backward_runs.append(run)
 
     def _values(self, value: Any) -> _Values:

@@ -161,7 +161,8 @@ class BackwardRun:
         end: the number of operations that were recorded at its end.
         before: the objects that it refers to by name, at its beginning.
         after: the same at its end.
-        numbers: the other numbers that these objects have at its beginning, as `self.grad`.
+        numbers: the other numbers that these objects have at its beginning, likewise.
+        objects: the ids of these objects, by name.
     """
 
     code: CodeType
@@ -169,7 +170,8 @@ class BackwardRun:
     end: int
     before: Held
     after: Held
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, Mapping[str, float]]
+    objects: Mapping[str, int]
 
 
 @dataclass
