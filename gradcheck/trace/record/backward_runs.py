@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from gradcheck.trace.record.nodes import BackwardRun, Tape
@@ -100,4 +100,6 @@ def _held_by(owner: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _has_attributes(value: Any) -> bool:
-    return not isinstance(value, Traced) and isinstance(getattr(value, "__dict__", None), dict)
+    if isinstance(value, Traced | ModuleType):
+        return False
+    return isinstance(getattr(value, "__dict__", None), dict)
