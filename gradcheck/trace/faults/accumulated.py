@@ -143,7 +143,7 @@ def _complete(runs: Sequence[Run], state: State, derivatives: Adjoints) -> Repla
         (user, at): right[value]
         for value, at in last.items()
         for user in state.consumers[at]
-        if user >= end and value in right and state.tape[value].is_leaf
+        if user >= end and value in right and value < state.start
     }
     for run in runs:
         own = range(run.recorded.begin, run.recorded.end)
