@@ -332,3 +332,54 @@ def test_in_an_engine_of_arrays_an_operation_that_runs_twice_is_told(outcome):
 """
     finding = outcome(ARRAYS[:begin] + queue + ARRAYS[end:]).report.findings[0]
     assert (finding.code, set(finding.blocks)) == ("GC414", {"W.data", "V.data"})
+
+
+HANDED_DOWN = """
+import numpy as np
+
+
+class Array:
+    def __init__(self, data, ways=()):
+        self.data, self.ways, self.grad = data, ways, np.zeros_like(data)
+
+    def backward(self, grad):
+        self.grad = self.grad + grad
+        for other, way in self.ways:
+            other.backward(way(grad))
+
+
+def product(a, b):
+    ways = (a, lambda g: g @ b.data.T), (b, lambda g: a.data.T @ g)
+    return Array(a.data @ b.data, ways)
+
+
+def tanh(a):
+    out = np.tanh(a.data)
+    def way(g):
+        return g * (1 - out**2)
+    return Array(out, [(a, way)])
+
+
+def times(a, b):
+    return Array(a.data * b.data, [(a, lambda g: g * b.data), (b, lambda g: g * a.data)])
+
+
+rng = np.random.default_rng(2)
+X, W, V = (Array(rng.normal(size=size)) for size in ((6, 3), (3, 4), (4, 2)))
+for step in range(5):
+    W.grad, V.grad = np.zeros((3, 4)), np.zeros((4, 2))
+    out = product(tanh(product(X, W)), V)
+    squares = times(out, out)
+    loss = squares.data.sum()
+    squares.backward(np.ones((6, 2)))
+    W.data = W.data - 0.01 * W.grad
+    V.data = V.data - 0.01 * V.grad
+"""
+
+
+def test_what_a_closure_has_from_around_it_is_chosen_in_the_closure(outcome):
+    assert outcome(HANDED_DOWN).report.ok
+    finding = outcome(HANDED_DOWN.replace("out**2", "np.tanh(out) ** 2")).report.findings[0]
+    line = HANDED_DOWN[: HANDED_DOWN.index("out**2")].count("\n") + 1
+    assert (finding.code, finding.location.line) == ("GC301", line)
+    assert finding.message.startswith("out is used where")

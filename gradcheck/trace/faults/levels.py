@@ -23,15 +23,23 @@ def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
     operand = mend.unit.uses[0][1]
     source = state.tape[operand]
     is_call, is_computed, up = mend.unit.kind == CALL, bool(source.chain), 0
-    if is_call or (
+    text = text_of_use(made, node, operand)
+    if (is_call and not _is_of_closure(text, made.chain)) or (
         _is_given(made, node, operand) and not _is_chosen_here(mend, view, made, operand, words)
     ):
         up = _levels_up(source.chain, made.chain) if is_computed else _levels_of_leaf(made, view)
-        up = level_of_attribute(text_of_use(made, node, operand), made.chain, up)
+        up = level_of_attribute(text, made.chain, up)
     if is_call and (up or not is_computed or node.name == OUTPUT):
         # what the call itself makes and uses, nobody gave it
         up = max(up, mend.unit.outer)
     return _level_of_right_use(mend, state, made.chain, min(up, len(made.chain) - 1))
+
+
+def _is_of_closure(expression: ast.expr | None, chain: Chain) -> bool:
+    """True if the innermost function has a variable from where it is defined: no call gave it."""
+    while isinstance(expression, ast.Attribute | ast.Subscript):
+        expression = expression.value
+    return isinstance(expression, ast.Name) and expression.id in chain[0].code.co_freevars
 
 
 def _is_given(made: Node, consumer: Node, operand: int) -> bool:
