@@ -249,6 +249,27 @@ def test_operations_that_are_objects_are_read_as_those_with_closures(
         assert found.findings[0].location.line == line
 
 
+POWERS = """
+    def __pow__(self, n):
+        out = Value(self.data**n, (self,))
+        def back():
+            self.grad += n * self.data ** (n - 1) * out.grad
+        out.back = back
+        return out
+
+    def backward("""
+
+
+def test_a_fix_that_is_right_for_one_power_alone_is_not_told(outcome):
+    script = ENGINE.replace("\n    def backward(", POWERS)
+    script = script.replace("off * off", "(off**2 + 1) ** -1")
+    assert outcome(script).report.ok
+    right, wrong = "n * self.data ** (n - 1)", "(n * self.data ** n - 1)"
+    finding = outcome(script.replace(right, wrong)).report.findings[0]
+    assert finding.code == "GC305"
+    assert "1 -" not in finding.fix
+
+
 ARRAYS = """
 import numpy as np
 
