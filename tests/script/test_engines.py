@@ -257,12 +257,20 @@ POWERS = """
         out.back = back
         return out
 
+    def exp(self):
+        out = Value(math.exp(self.data), (self,))
+        def back():
+            self.grad += out.data * out.grad
+        out.back = back
+        return out
+
     def backward("""
 
 
-def test_a_fix_that_is_right_for_one_power_alone_is_not_told(outcome):
+def test_what_a_power_lacks_is_not_told_as_the_slope_of_an_activation(outcome):
     script = ENGINE.replace("\n    def backward(", POWERS)
-    script = script.replace("off * off", "(off**2 + 1) ** -1")
+    script = script.replace("total.tanh()", "((total * -1).exp() + 1) ** -1")
+    script = script.replace("off * off", "off**2")
     assert outcome(script).report.ok
     right, wrong = "n * self.data ** (n - 1)", "(n * self.data ** n - 1)"
     finding = outcome(script.replace(right, wrong)).report.findings[0]
