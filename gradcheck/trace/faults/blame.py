@@ -169,7 +169,7 @@ def _blame_operand(
     if assignment is not None and not used_rightly(assignment, operand, view):
         return Blame(assignment.place, (place, *also))
     made_at = None
-    if added is None and not is_turned:
+    if added is None and not is_turned and not _is_as_in_the_loss(source, view, words):
         made_at = _made_for(mend, state, source, made.chain[up])
     elif source.chain and added in [*map(words.name, words.parameters)]:
         made_at = source.chain[0].place if source.chain[0].code is made.chain[0].code else None
@@ -237,6 +237,12 @@ def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
     return candidate is not None and any(
         one.key == candidate.key for one in view.explained.get(source.index, ())
     )
+
+
+def _is_as_in_the_loss(source: Node, view: View, words: Words) -> bool:
+    """True if the loss computes a value in the same words: it is right, and its use is not."""
+    explained = (one for one in view.explained.get(source.index, ()) if one.kind == VALUE)
+    return any(words.nodes[one.node].source == source.source for one in explained)
 
 
 def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | None:
