@@ -412,3 +412,70 @@ def test_what_a_closure_has_from_around_it_is_chosen_in_the_closure(outcome):
     line = HANDED_DOWN[: HANDED_DOWN.index("out**2")].count("\n") + 1
     assert (finding.code, finding.location.line) == ("GC301", line)
     assert finding.message.startswith("out is used where")
+
+
+FUNCTIONS = """
+import numpy as np
+
+
+class Product:
+    def ahead(self, a, b):
+        self.kept = a, b
+        return a @ b
+
+    def back(self, up):
+        a, b = self.kept
+        return up @ b.T, a.T @ up
+
+
+class Ramp:
+    def ahead(self, a):
+        self.kept = a
+        return np.maximum(a, 0)
+
+    def back(self, up):
+        a, down = self.kept, up.copy()
+        down[a < 0] = 0
+        return (down,)
+
+
+class Node:
+    def __init__(self, data, made=None, of=()):
+        self.data, self.made, self.of, self.grad = data, made, of, None
+
+    def backward(self):
+        for node, part in zip(self.of, self.made.back(self.grad) if self.made else ()):
+            node.grad = part
+            node.backward()
+
+
+def do(kind, *of):
+    made = kind()
+    return Node(made.ahead(*(one.data for one in of)), made, of)
+
+
+rng = np.random.default_rng(4)
+X, W, V = (Node(rng.normal(size=size)) for size in ((7, 3), (3, 5), (5, 2)))
+t = rng.normal(size=(7, 2))
+for step in range(5):
+    out = do(Product, do(Ramp, do(Product, X, W)), V)
+    loss = np.sum((out.data - t) ** 2)
+    out.grad = 2 * (out.data - t)
+    out.backward()
+    W.data = W.data - 0.01 * W.grad
+    V.data = V.data - 0.01 * V.grad
+"""
+
+
+def test_what_a_function_also_uses_rightly_its_caller_chose_rightly(outcome):
+    assert outcome(FUNCTIONS).report.ok
+    finding = outcome(FUNCTIONS.replace("down[a < 0]", "down[up < 0]")).report.findings[0]
+    line = FUNCTIONS[: FUNCTIONS.index("down[a < 0]")].count("\n") + 1
+    assert (finding.code, finding.location.line) == ("GC307", line)
+
+
+def test_what_an_earlier_pass_left_is_not_lost_and_a_run_within_another_is_not_early(outcome):
+    # no rule knows this one, so that nothing else explains it
+    wrong = FUNCTIONS.replace("a.T @ up", "a.T @ np.sort(up, axis=0)")
+    findings = outcome(wrong).report.findings
+    assert {"GC701", "GC407"}.isdisjoint(one.code for one in findings), findings

@@ -86,7 +86,13 @@ def _lost(runs: Sequence[Run], state: State, derivatives: Sequence[Adjoints]) ->
     last = {added.value: number for number, run in enumerate(runs) for added in run.added}
     done = {run.output: number for number, run in enumerate(runs)}
     again = (run for number, run in enumerate(runs) if done[run.output] > number)
-    early = (run for number, run in enumerate(runs) if last.get(run.output, -1) > number)
+    early = (
+        run
+        for number, run in enumerate(runs)
+        if last.get(run.output, -1) > number
+        # one that goes on to the operation itself has added before that
+        and runs[last[run.output]].recorded.begin > run.recorded.begin
+    )
     for run, kind, what in (
         *((run, fault.EXTRA_TERM, "runs again for the same output") for run in islice(again, 1)),
         *((run, fault.PATH_MISSING, f"uses {run.text} too early") for run in islice(early, 1)),
@@ -99,9 +105,14 @@ def _lost(runs: Sequence[Run], state: State, derivatives: Sequence[Adjoints]) ->
 def _overwrites(added: Added, state: State) -> bool:
     """True if what was added before is lost, or a part of what an operand used twice gets."""
     before = added.before
-    if before is not None and before >= state.start:
+    if before is not None and before >= state.start and _is_of_this_pass(state.tape[before]):
         return not state.above[added.gradient] >> before & 1
     return len(added.texts) > 1 and state.tape[added.gradient].operation not in SUMS
+
+
+def _is_of_this_pass(before: Node) -> bool:
+    """True if a gradient is no array of an earlier pass, and not 0 as it was set before this."""
+    return not before.is_leaf and bool(np.any(before.value))
 
 
 def _assignment(code: CodeType, target: str) -> Place | None:

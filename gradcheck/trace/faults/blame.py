@@ -169,7 +169,7 @@ def _blame_operand(
     if assignment is not None and not used_rightly(assignment, operand, view):
         return Blame(assignment.place, (place, *also))
     made_at = None
-    if added is None and not is_turned and not _is_as_in_the_loss(source, view, words):
+    if added is None and not is_turned and not _is_as_in_the_loss(mend, view, source, made, words):
         made_at = _made_for(mend, state, source, made.chain[up])
     elif source.chain and added in [*map(words.name, words.parameters)]:
         made_at = source.chain[0].place if source.chain[0].code is made.chain[0].code else None
@@ -239,10 +239,14 @@ def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
     )
 
 
-def _is_as_in_the_loss(source: Node, view: View, words: Words) -> bool:
-    """True if the loss computes a value in the same words: it is right, and its use is not."""
+def _is_as_in_the_loss(mend: Mend, view: View, source: Node, made: Node, words: Words) -> bool:
+    """True if the function that uses a value computes it in the words of the loss: it is right."""
+    if mend.candidate is None or mend.candidate.kind != VALUE or not source.chain:
+        return False
     explained = (one for one in view.explained.get(source.index, ()) if one.kind == VALUE)
-    return any(words.nodes[one.node].source == source.source for one in explained)
+    return source.chain[0].code is made.chain[0].code and any(
+        words.nodes[one.node].source == source.source for one in explained
+    )
 
 
 def _made_for(mend: Mend, state: State, source: Node, used: Call) -> Place | None:

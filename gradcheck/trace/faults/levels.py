@@ -117,7 +117,7 @@ def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
     operand = mend.unit.uses[0][1]
     others = set(state.consumers[operand]) - {consumer for consumer, _ in mend.unit.uses}
     used = [state.tape[one].chain for one in others if state.live >> one & 1]
-    for level in range(1, up):
+    for level in range(up):
         here, outside = chain[level], chain[level + 1 :]
         if any(one and one[0].code is here.code and one[1:] == outside for one in used):
             return level
