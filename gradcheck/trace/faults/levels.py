@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
-from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import CALL, Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.nodes import OUTPUT, Node
@@ -32,7 +31,7 @@ def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
     if is_call and (up or not is_computed or node.name == OUTPUT):
         # what the call itself makes and uses, nobody gave it
         up = max(up, mend.unit.outer)
-    return _level_of_right_use(mend, state, made.chain, min(up, len(made.chain) - 1))
+    return _level_of_right_use(mend, view, made.chain, min(up, len(made.chain) - 1))
 
 
 def _is_of_closure(expression: ast.expr | None, chain: Chain) -> bool:
@@ -109,17 +108,22 @@ def _elsewhere(node: Node, view: View) -> list[int]:
     ]
 
 
-def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
+def _level_of_right_use(mend: Mend, view: View, chain: Chain, up: int) -> int:
     """Return how many calls up, at most `up`, a function also uses the operand rightly.
 
-    That function got the right value and passed it on; its callers chose nothing.
+    That function got the right value and passed it on; its callers chose nothing. Where it is used
+    wrongly, another use is right if it makes something known.
     """
-    operand = mend.unit.uses[0][1]
+    operand, state = mend.unit.uses[0][1], view.state
     others = set(state.consumers[operand]) - {consumer for consumer, _ in mend.unit.uses}
-    used = [state.tape[one].chain for one in others if state.live >> one & 1]
+    used = {one: state.tape[one].chain for one in others if state.live >> one & 1}
     for level in range(up):
         here, outside = chain[level], chain[level + 1 :]
-        if any(one and one[0].code is here.code and one[1:] == outside for one in used):
+        if any(
+            one and one[0].code is here.code and one[1:] == outside
+            for index, one in used.items()
+            if level or view.is_known(index)
+        ):
             return level
     return up
 
