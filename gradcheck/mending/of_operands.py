@@ -71,7 +71,11 @@ def _names_exchanged(context: Context) -> Iterator[Edit]:
 
 
 def brackets(context: Context) -> Iterator[Edit]:
-    """Yield brackets around a comparison, `u * (z > 0)` for `u * z > 0`, or a call's moved."""
+    """Yield brackets around the last operands, or a call's moved.
+
+    These are `u * (z > 0)` for `u * z > 0`, `n * x ** (n - 1)` for `n * x ** n - 1`, `a / (b * c)`
+    for `a / b * c`.
+    """
     for call in context.all_of(ast.Call):
         above, name = context.parents.get(call), context.source(call.func)
         match call.args, above:
@@ -83,10 +87,15 @@ def brackets(context: Context) -> Iterator[Edit]:
             case [ast.BinOp(first, ast.Add() | ast.Sub()) as only]:
                 text = context.rewritten(context.span(only), {first: f"{context.source(first)})"})
                 yield context.replaced(call, f"{name}({text}", 9.0)
-    for node in context.all_of(ast.Compare):
-        if isinstance(node.left, ast.BinOp):
-            right = node.left.right
-            text = context.rewritten(context.span(node), {right: f"({context.source(right)}"})
+    every: list[ast.Compare | ast.BinOp] = [
+        *context.all_of(ast.Compare),
+        *context.all_of(ast.BinOp),
+    ]
+    for node in every:
+        part: ast.expr = node.left
+        while isinstance(part, ast.BinOp):
+            part = part.right
+            text = context.rewritten(context.span(node), {part: f"({context.source(part)}"})
             yield context.replaced(node, f"{text})", 5.0)
 
 

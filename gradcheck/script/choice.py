@@ -110,7 +110,10 @@ def _kin(written: Loss, inferred: Sequence[Loss]) -> list[Loss]:
 
 
 def _written(explicit: Sequence[Loss]) -> Loss | None:
-    """Return the loss that the script computes: by its name, its kind of mark, then its order."""
+    """Return the loss that the script computes: by its name, its kind of mark, then its order.
+
+    A number that has a loss's name by chance, such as a length `l`, may be set again and again.
+    """
     adversarial = any(GENERATOR.match(loss.words) for loss in explicit)
     likely = [loss for loss in explicit if adversarial or not DERIVATIVE.match(loss.words)]
     best = max(
@@ -118,6 +121,7 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         key=lambda loss: (
             loss.strong,
             bool(EXACT.match(loss.words)),
+            loss.strong or loss.count == 1 or loss.site.text == "+=",
             ORDER.index(loss.site.kind),
             loss.order,
         ),

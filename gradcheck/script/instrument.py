@@ -11,15 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradcheck.mending.marks import (
-    HOOKS,
-    SEE,
-    USED,
-    called,
-    marked_difference,
-    one_taken,
-    placed,
-)
+from gradcheck.mending.marks import HOOKS, SEE, USED, called, marked_difference, one_taken, placed
 from gradcheck.script.marks import (
     APPENDED,
     ASSIGNED,
@@ -36,6 +28,7 @@ from gradcheck.script.marks import (
 )
 from gradcheck.script.parts import (
     Operands,
+    adds_loss,
     called_losses,
     complete,
     differentiated,
@@ -170,7 +163,8 @@ class _Marker(ast.NodeTransformer):
                 name = ast.unparse(one)
                 is_certain = name in self._differentiated
                 is_named = self.marked.is_wanted(name, node.lineno) or is_certain
-                is_named = is_named or (bool(parts) and isinstance(one, ast.Name))
+                is_sum = adds_loss(node) or (bool(parts) and isinstance(one, ast.Name))
+                is_named = is_named or is_sum
                 is_named = is_named or (may_be_loss(name_of(one)) and not is_slope(one, within))
                 if is_named and not isinstance(one, ast.Starred):
                     load = ast.parse(name, mode="eval").body

@@ -18,6 +18,15 @@ def called_losses(node: ast.AST) -> frozenset[str]:
     return frozenset(f"{name_of(one.func)}()" for one in calls if _is_loss(name_of(one.func)))
 
 
+def adds_loss(node: ast.AST) -> bool:
+    """Whether a statement adds to a variable what it computes from one named like a loss."""
+    match node:
+        case ast.AugAssign(ast.Name(), ast.Add(), value):
+            names = (part for part in ast.walk(value) if isinstance(part, ast.Name | ast.Attribute))
+            return any(_is_loss(name_of(name)) for name in names)
+    return False
+
+
 def local_losses(function: Function, value: ast.expr) -> frozenset[str]:
     """Return the variables named like a loss from which a function computes `value`."""
     assigned = [part for part in ast.walk(function) if isinstance(part, ast.Assign | ast.AugAssign)]

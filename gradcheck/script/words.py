@@ -12,7 +12,10 @@ LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|\bl(og_)?ml(_|\b)"
 CLIMBED = re.compile(rf"(?i)^(?!.*neg).*({LIKELIHOOD})")
 """Names of what is climbed: the loss is its negative."""
 
-STRONG = re.compile(rf"(?i)(loss|cost|objective|nll|mse|entropy)|^[JL]$|{LIKELIHOOD}")
+STRONG = re.compile(
+    r"(?i)(loss|cost|objective|nll|mse|entropy)|^(?-i:[JL])$|^((total|potential|elastic)_)?energy$"
+    rf"|{LIKELIHOOD}"
+)
 """Names that suffice to believe that a number is the loss."""
 
 ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validat\w+|test|testing|dev|eval|held_?out)(_|$)")
@@ -20,7 +23,7 @@ ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validat\w+|test|testing|dev|eval|he
 
 LOSS = re.compile(
     r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?(log|list)?|\w*loss\w*|\w*cost\w*|\w*mse"
-    r"|objective|nll|log_?list|cross_?entropy|\w+error)(_|\b|$)"
+    r"|objective|nll|log_?list|cross_?entropy|\w+error|((total|potential|elastic)_)?energy)(_|\b|$)"
     rf"|{LIKELIHOOD}"
 )
 NO_LOSS = re.compile(
@@ -34,7 +37,7 @@ DERIVATIVE = re.compile(r"(?i)(^|_)(deriv\w*|prime|grad(ient)?s?|backward)$")
 """Names of functions that return a derivative, in an array that may itself be named as a loss."""
 
 RATE = re.compile(
-    r"(?i)^(lr|l_rate|learn\w*_?rate|eta|alpha|step_?size|epsilon|eps|rate|a|lr_\w|gamma|lambda_?)$"
+    r"(?i)^(lr|l_rate|learn\w*_?rate|eta|alpha|step_?size|epsilon|eps|rate|(?-i:a)|lr_\w|gamma|lambda_?)$"
 )
 ADDITIONS = ("add", "subtract")
 ROLE = re.compile(r"(?i)^(w|b|v|u|theta|weights?|bias(es)?|kernel|synapse|syn)[_\d]*$")
@@ -90,10 +93,22 @@ def is_update(node: ast.AST) -> bool:
         case ast.AugAssign():
             return isinstance(node.op, ast.Add | ast.Sub) and not _is_whole(node.value)
         case ast.Assign(targets, value):
-            return _moves(value, targets)
+            return _moves(value, [*targets, *_items_of(targets, value)])
         case ast.Return(ast.expr() as value):
             return _moves(value, [])
     return False
+
+
+def _items_of(targets: Sequence[ast.expr], value: ast.AST) -> list[ast.expr]:
+    """Return the names that a comprehension gives to the items of the targets."""
+    return [
+        item
+        for part in ast.walk(value)
+        if isinstance(part, ast.comprehension)
+        if any(same(target, one) for target in targets for one in ast.walk(part.iter))
+        for item in ast.walk(part.target)
+        if isinstance(item, ast.Name)
+    ]
 
 
 def _moves(value: ast.AST, targets: Sequence[ast.expr]) -> bool:

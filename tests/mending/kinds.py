@@ -565,6 +565,34 @@ def grad(w):
         "up * (z > 0)",
         "up * z > 0",
     ),
+    "brackets around an exponent": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum((X @ w) ** 4 * Y)
+
+def slope(n, z):
+    return n * z ** (n - 1)
+
+def grad(w):
+    return X.T @ (Y * slope(4, X @ w))
+""",
+        "n * z ** (n - 1)",
+        "n * z ** n - 1",
+    ),
+    "brackets around a denominator": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.arctan(X @ w / Y))
+
+def grad(w):
+    z = X @ w / Y
+    return X.T @ (1 / (Y * (1 + z**2)))
+""",
+        "1 / (Y * (1 + z**2))",
+        "1 / Y * (1 + z**2)",
+    ),
     "a factor in a call": (
         VECTORS
         + """

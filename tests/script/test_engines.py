@@ -361,85 +361,119 @@ def test_in_an_engine_of_arrays_an_operation_that_runs_twice_is_told(outcome):
     assert (finding.code, set(finding.blocks)) == ("GC414", {"W.data", "V.data"})
 
 
-FUNCTIONS = """
+HANDED_DOWN = """
 import numpy as np
 
 
-class Tensor:
-    def __init__(self, data, made_by=None):
-        self.data, self.made_by, self.grad = data, made_by, None
+class Array:
+    def __init__(self, data, ways=()):
+        self.data, self.ways, self.grad = data, ways, np.zeros_like(data)
 
-    def backward(self, upstream=None):
-        self.grad = np.ones_like(self.data) if upstream is None else upstream
-        if self.made_by is not None:
-            grads = self.made_by.backward(self.made_by, self.grad)
-            for tensor, grad in zip(self.made_by.tensors, grads):
-                tensor.backward(grad)
+    def backward(self, grad):
+        self.grad = self.grad + grad
+        for other, way in self.ways:
+            other.backward(way(grad))
 
 
-class Function:
-    def __init__(self, *tensors):
-        self.tensors, self.saved = tensors, ()
-
-    @classmethod
-    def apply(cls, *tensors):
-        ctx = cls(*tensors)
-        return Tensor(cls.forward(ctx, *[one.data for one in tensors]), ctx)
+def product(a, b):
+    ways = (a, lambda g: g @ b.data.T), (b, lambda g: a.data.T @ g)
+    return Array(a.data @ b.data, ways)
 
 
-class Dot(Function):
-    @staticmethod
-    def forward(ctx, x, w):
-        ctx.saved = x, w
-        return x @ w
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        x, w = ctx.saved
-        return grad_output @ w.T, x.T @ grad_output
+def tanh(a):
+    out = np.tanh(a.data)
+    def way(g):
+        return g * (1 - out**2)
+    return Array(out, [(a, way)])
 
 
-class Relu(Function):
-    @staticmethod
-    def forward(ctx, z):
-        ctx.saved = (z,)
-        return np.maximum(z, 0)
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        (z,) = ctx.saved
-        grad = grad_output.copy()
-        grad[z < 0] = 0
-        return (grad,)
+def times(a, b):
+    return Array(a.data * b.data, [(a, lambda g: g * b.data), (b, lambda g: g * a.data)])
 
 
-class Squares(Function):
-    @staticmethod
-    def forward(ctx, y, t):
-        ctx.saved = y, t
-        return np.array([np.sum((y - t) ** 2)])
-
-    @staticmethod
-    def backward(ctx, grad_output):
-        y, t = ctx.saved
-        return 2 * (y - t) * grad_output, -2 * (y - t) * grad_output
-
-
-rng = np.random.default_rng(0)
-X, T = Tensor(rng.normal(size=(8, 4))), Tensor(rng.normal(size=(8, 2)))
-W, V = Tensor(rng.normal(size=(4, 6))), Tensor(rng.normal(size=(6, 2)))
+rng = np.random.default_rng(2)
+X, W, V = (Array(rng.normal(size=size)) for size in ((6, 3), (3, 4), (4, 2)))
 for step in range(5):
-    hidden = Relu.apply(Dot.apply(X, W))
-    total = Squares.apply(Dot.apply(hidden, V), T)
-    total.backward()
+    W.grad, V.grad = np.zeros((3, 4)), np.zeros((4, 2))
+    out = product(tanh(product(X, W)), V)
+    squares = times(out, out)
+    loss = squares.data.sum()
+    squares.backward(np.ones((6, 2)))
     W.data = W.data - 0.01 * W.grad
     V.data = V.data - 0.01 * V.grad
 """
 
 
-def test_a_function_that_has_the_right_value_and_reads_another_is_blamed_itself(outcome):
+def test_what_a_closure_has_from_around_it_is_chosen_in_the_closure(outcome):
+    assert outcome(HANDED_DOWN).report.ok
+    finding = outcome(HANDED_DOWN.replace("out**2", "np.tanh(out) ** 2")).report.findings[0]
+    line = HANDED_DOWN[: HANDED_DOWN.index("out**2")].count("\n") + 1
+    assert (finding.code, finding.location.line) == ("GC301", line)
+    assert finding.message.startswith("out is used where")
+
+
+FUNCTIONS = """
+import numpy as np
+
+
+class Product:
+    def ahead(self, a, b):
+        self.kept = a, b
+        return a @ b
+
+    def back(self, up):
+        a, b = self.kept
+        return up @ b.T, a.T @ up
+
+
+class Ramp:
+    def ahead(self, a):
+        self.kept = a
+        return np.maximum(a, 0)
+
+    def back(self, up):
+        a, down = self.kept, up.copy()
+        down[a < 0] = 0
+        return (down,)
+
+
+class Node:
+    def __init__(self, data, made=None, of=()):
+        self.data, self.made, self.of, self.grad = data, made, of, None
+
+    def backward(self):
+        for node, part in zip(self.of, self.made.back(self.grad) if self.made else ()):
+            node.grad = part
+            node.backward()
+
+
+def do(kind, *of):
+    made = kind()
+    return Node(made.ahead(*(one.data for one in of)), made, of)
+
+
+rng = np.random.default_rng(4)
+X, W, V = (Node(rng.normal(size=size)) for size in ((7, 3), (3, 5), (5, 2)))
+t = rng.normal(size=(7, 2))
+for step in range(5):
+    out = do(Product, do(Ramp, do(Product, X, W)), V)
+    loss = np.sum((out.data - t) ** 2)
+    out.grad = 2 * (out.data - t)
+    out.backward()
+    W.data = W.data - 0.01 * W.grad
+    V.data = V.data - 0.01 * V.grad
+"""
+
+
+def test_what_a_function_also_uses_rightly_its_caller_chose_rightly(outcome):
     assert outcome(FUNCTIONS).report.ok
-    finding = outcome(FUNCTIONS.replace("grad[z < 0]", "grad[grad_output < 0]")).report.findings[0]
-    assert finding.code == "GC307"
-    assert finding.expression == "grad_output < 0"
-    assert finding.fix == "write `z` for `grad_output`"
+    finding = outcome(FUNCTIONS.replace("down[a < 0]", "down[up < 0]")).report.findings[0]
+    line = FUNCTIONS[: FUNCTIONS.index("down[a < 0]")].count("\n") + 1
+    assert (finding.code, finding.location.line) == ("GC307", line)
+
+
+def test_what_an_earlier_pass_left_is_not_lost_and_a_run_within_another_is_not_early(outcome):
+    # no rule knows this one, so that nothing else explains it
+    wrong = FUNCTIONS.replace("a.T @ up", "a.T @ np.sort(up, axis=0)")
+    findings = outcome(wrong).report.findings
+    assert {"GC701", "GC407"}.isdisjoint(one.code for one in findings), findings

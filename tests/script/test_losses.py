@@ -743,3 +743,59 @@ def test_beside_weights_of_zero_the_loss_that_fits_more_closely_is_inferred(outc
     found = outcome(GATE.replace("(out - t)SLOPE", f"((out - t){slope})"))
     assert found.report.verdict == "pass"
     assert loss in found.script.loss
+
+
+CHAIN = """
+import numpy as np
+
+springs, rest = [(0, 1), (1, 2), (0, 3), (2, 3)], [1.0, 1.2, 0.9, 1.1]
+at = np.random.default_rng(6).normal(size=(4, 2))
+
+
+def stored(at):
+    e = 0.0
+    for (i, j), own in zip(springs, rest):
+        l = np.linalg.norm(at[i] - at[j])
+        e += 0.5 * (l - own) ** 2
+    return e
+
+
+def pull(at):
+    g = np.zeros_like(at)
+    for (i, j), own in zip(springs, rest):
+        d = at[i] - at[j]
+        l = np.linalg.norm(d)
+        g[i] += (l - own) * d / l
+        g[j] SIGN= (l - own) * d / l
+    return g
+
+
+for turn in range(30):
+    energy = stored(at)
+    at -= 0.05 * pull(at)
+    print(energy)
+"""
+
+
+@pytest.mark.parametrize("sign", ["-", "+"])
+def test_an_energy_is_a_loss_and_a_length_is_none(outcome, sign):
+    found = outcome(CHAIN.replace("SIGN", sign))
+    assert found.script.loss == "energy"
+    assert found.report.verdict == ("pass" if sign == "-" else "fail"), str(found.report)
+
+
+SUMMED = """
+for turn in range(30):
+    total = 0
+    for k in range(0, 24, 8):
+        loss = (x[k : k + 8] @ w - t[k : k + 8]) ** 2
+        total += loss.mean()
+        w = w - 0.03 * 2 * x[k : k + 8].T @ (x[k : k + 8] @ w - t[k : k + 8]) / 8
+    print(turn, total)
+"""
+
+
+def test_what_is_added_up_of_losses_is_one(outcome):
+    found = outcome(DATA + SUMMED)
+    assert found.script.loss == "total"
+    assert found.report.ok, str(found.report)

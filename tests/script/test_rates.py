@@ -243,3 +243,40 @@ def test_a_gradient_that_never_enters_the_step_leaves_the_verdict_open(outcome, 
     found = outcome(text.replace(" + 0.01 * db", enters))
     assert found.report.verdict == verdict
     assert ("the step does not use the gradients of b" in str(found.report)) != bool(enters)
+
+
+WAVE = """
+class Wave:
+    def __init__(self):
+        self.A, self.f = 1.1, 1.8
+
+    def cost(self):
+        return np.mean((self.A * np.sin(self.f * x[:, 0]) - t[:, 0]) ** 2)
+
+    def fit(self, mu=0.01):
+        for _ in range(40):
+            loss = self.cost()
+            gap = self.A * np.sin(self.f * x[:, 0]) - t[:, 0]
+            dA = 2 * np.mean(gap * np.sin(self.f * x[:, 0]))
+            df = 2 * np.mean(gap * self.A * np.cos(self.f * x[:, 0]) * x[:, 0])
+            self.A -= mu * dA
+            self.f -= mu * df
+
+
+Wave().fit()
+"""
+
+ANEW = """
+params = [np.full((3, 2), 0.1), np.zeros(2)]
+for turn in range(40):
+    gap = x @ params[0] + params[1] - t
+    loss = np.sum(gap**2) / 2
+    slopes = [x.T @ gap, gap.sum(axis=0)]
+    params = [p - 0.01 * slope for p, slope in zip(params, slopes)]
+"""
+
+
+@pytest.mark.parametrize("text", [WAVE, ANEW])
+def test_an_amplitude_is_no_rate_and_a_comprehension_may_update(outcome, text):
+    found = outcome(TABLE + text)
+    assert found.report.ok, str(found.report)

@@ -44,6 +44,30 @@ def params():
     return [0.5 * rng.normal(size=(2, 3)), 0.3 * rng.normal(size=(steps, 2))]
 """
 
+YIELDS = """
+import numpy as np
+
+rng = np.random.default_rng(33)
+drawn = rng.normal(0.1, 0.5, size=(60, 4))
+mean, S = drawn.mean(axis=0), np.cov(drawn.T)
+
+
+def loss(w):
+    gain = w @ mean - 0.02
+    risk = np.sqrt(w @ S @ w)
+    return -gain / risk
+
+
+def grad(w):
+    gain = w @ mean - 0.02
+    risk = np.sqrt(w @ S @ w)
+    return -(mean * risk - gain * (S @ w) / risk) / risk**2
+
+
+def params():
+    return np.array([0.3, 0.2, 0.4, 0.1])
+"""
+
 FAILURES = """
 import numpy as np
 from math import exp, log
@@ -252,6 +276,8 @@ def params():
     (OVERLAP, "dz += dp", "dz = dp", "GC701"),
     # of numbers in lists, what is added and taken off again is joined on another line
     (SPRINGS, "gx[j] -= f * ux", "gx[j] += f * ux", "GC106"),
+    # a value that the loss computes in the same words is right, and its use is not
+    (YIELDS, "gain * (S @ w) / risk)", "gain * (S @ w))", "GC413"),
     # the sum of all entries fits too many quantities
     (
         OVERLAP,

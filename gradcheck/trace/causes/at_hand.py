@@ -184,6 +184,9 @@ def _fitting(
 ) -> Iterator[Written]:
     """Yield the code that makes every wrong value, or an operand in it, right with one name."""
     for words, form in forms:
+        is_slope = any(of in words for of, _ in OF_OUTPUTS)
+        if is_slope and _is_term(operand, sites, state):
+            continue  # a slope is a factor
         for name in names:
             if words.endswith("> 0`") and _is_positive(name, sites, state):
                 continue  # a mask of ones says nothing
@@ -192,11 +195,18 @@ def _fitting(
                 used = _in_brackets(name, words)
                 at = sites[0].node if sites[0].uses and not operand else None
                 value = words.split("`")[1].format(used)
-                is_slope = any(of in words for of, _ in OF_OUTPUTS)
                 code, node = text.format(used, what), sites[0].scope[name]
                 if words.startswith("divide") and _is_surplus(name, what, sites[0], state):
                     code = f"leave the factor {what} out"
                 yield Written(code, value, node, at, operand, is_slope)
+
+
+def _is_term(operand: str, sites: Sequence[Site], state: State) -> bool:
+    """True if an operand is added or subtracted; the whole expression, "", is not asked for."""
+    uses = (use for site in sites for use in site.uses)
+    return any(
+        text == operand and state.tape[at].operation in ("add", "subtract") for text, at, _ in uses
+    )
 
 
 def _is_positive(name: str, sites: Sequence[Site], state: State) -> bool:

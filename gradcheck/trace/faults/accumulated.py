@@ -94,7 +94,13 @@ def _out_of_order(
     }
     numbered = [(number, run) for number, run in enumerate(runs) if run.output is not None]
     again = (run for number, run in numbered if done[outputs[number]] > number)
-    early = (run for number, run in numbered if given.get(outputs[number], -1) > number)
+    early = (
+        run
+        for number, run in numbered
+        if given.get(outputs[number], -1) > number
+        # one that goes on to the operation itself has added before that
+        and runs[given[outputs[number]]].recorded.begin > run.recorded.begin
+    )
     for run, kind, what in (
         *((run, fault.EXTRA_TERM, "runs again for the same output") for run in islice(again, 1)),
         *((run, fault.PATH_MISSING, f"uses {run.text} too early") for run in islice(early, 1)),
@@ -107,9 +113,14 @@ def _out_of_order(
 def _overwrites(added: Added, state: State) -> bool:
     """True if what was added before is lost, or a part of what an operand used twice gets."""
     before = added.before
-    if before is not None and before >= state.start:
+    if before is not None and before >= state.start and _is_of_this_pass(state.tape[before]):
         return not state.above[added.gradient] >> before & 1
     return len(added.texts) > 1 and state.tape[added.gradient].operation not in SUMS
+
+
+def _is_of_this_pass(before: Node) -> bool:
+    """True if a gradient is no array of an earlier pass, and not 0 as it was set before this."""
+    return not before.is_leaf and bool(np.any(before.value))
 
 
 def _assignment(code: CodeType, target: str) -> Place | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, VALUE
-from gradcheck.trace.faults.levels import COMPREHENSIONS, belongs_here, levels_up
+from gradcheck.trace.faults.levels import COMPREHENSIONS, levels_up
 from gradcheck.trace.faults.namings import (
     assigned_to,
     copied_elsewhere,
@@ -22,7 +22,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.names import WRITES
-from gradcheck.trace.record.nodes import HANDED, Assignment, Node
+from gradcheck.trace.record.nodes import Assignment, Node
 from gradcheck.trace.record.places import Call, Chain, Place
 from gradcheck.trace.wording.operand_text import place_of_use, with_place
 from gradcheck.trace.wording.words import Words
@@ -69,7 +69,7 @@ class Blame:
 def blame(
     mend: Mend,
     view: View,
-    every: Sequence[Assignment],
+    assignments: Sequence[Assignment],
     words: Words,
     is_right: bool = False,
 ) -> Blame:
@@ -78,13 +78,12 @@ def blame(
     A wrong value is blamed where it is computed. A value that is right for something else is blamed
     at the plain assignment that gave it a wrong name. For a wrong operand, the innermost function
     that both computes and uses it is blamed, because the operand was chosen there, or the plain
-    assignment that gave it the name under which it is used. `every` name that a value got is given,
-    those of arguments and loops too.
+    assignment that gave it the name under which it is used.
     """
     state, node = view.state, view.state.tape[mend.unit.first]
     made = with_place(state, node)
     places = [call.place for call in made.chain]
-    names = naming([one for one in every if one.how != HANDED])
+    names = naming(assignments)
     if not places:  # an argument of the user's function, which can only name it or use it
         given = {node.index, *node.operands}
         name = next((one.place for one in names if one.node in given), None)
@@ -96,7 +95,7 @@ def blame(
             return Blame(named, (places[0],))
         copied = copied_elsewhere(state, made) if is_right else None
         return Blame.at(made.chain) if copied is None else Blame(copied, (places[0],))
-    return _blame_operand(mend, view, made, every, words)
+    return _blame_operand(mend, view, made, assignments, words)
 
 
 def _named_as_another(
@@ -134,10 +133,9 @@ def _first_use(state: State, index: int) -> Blame:
 
 
 def _blame_operand(
-    mend: Mend, view: View, made: Node, every: Sequence[Assignment], words: Words
+    mend: Mend, view: View, made: Node, assignments: Sequence[Assignment], words: Words
 ) -> Blame:
     """Return the place where a wrong operand was chosen; `made` is its user, with a place."""
-    assignments = [one for one in every if one.how != HANDED]
     state, node = view.state, view.state.tape[mend.unit.first]
     places = [call.place for call in made.chain]
     operand = mend.unit.uses[0][1]
@@ -162,7 +160,6 @@ def _blame_operand(
         return Blame(place, (places[0],))
     added = _added_by_the_loss(mend, view, words)
     is_at_hand = added in made.chain[0].code.co_varnames
-    is_at_hand = is_at_hand or belongs_here(mend, state, made, every)
     up = 0 if is_at_hand else levels_up(mend, view, made, words)
     place, also = places[up], (*places[up + 1 : up + 3], *places[:up])
     is_turned = _is_moved_wrongly(mend, view, source)  # the right value, with entries moved
@@ -172,7 +169,7 @@ def _blame_operand(
     if assignment is not None and not used_rightly(assignment, operand, view):
         return Blame(assignment.place, (place, *also))
     made_at = None
-    if added is None and not is_turned:
+    if added is None and not is_turned and not _is_as_in_the_loss(mend, view, source, made, words):
         made_at = _made_for(mend, state, source, made.chain[up])
     elif source.chain and added in [*map(words.name, words.parameters)]:
         made_at = source.chain[0].place if source.chain[0].code is made.chain[0].code else None
@@ -239,6 +236,16 @@ def _is_moved_wrongly(mend: Mend, view: View, source: Node) -> bool:
     candidate = mend.candidate
     return candidate is not None and any(
         one.key == candidate.key for one in view.explained.get(source.index, ())
+    )
+
+
+def _is_as_in_the_loss(mend: Mend, view: View, source: Node, made: Node, words: Words) -> bool:
+    """True if the function that uses a value computes it in the words of the loss: it is right."""
+    if mend.candidate is None or mend.candidate.kind != VALUE or not source.chain:
+        return False
+    explained = (one for one in view.explained.get(source.index, ()) if one.kind == VALUE)
+    return source.chain[0].code is made.chain[0].code and any(
+        words.nodes[one.node].source == source.source for one in explained
     )
 
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-
-import numpy as np
 
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
-from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import CALL, USE, Mend
+from gradcheck.trace.locating.units import CALL, Mend
 from gradcheck.trace.locating.view import View
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.record.places import Chain, arguments_of
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.operand_text import argument_of, text_of_use
-from gradcheck.trace.wording.scope import names_at
 from gradcheck.trace.wording.words import Words
 
 COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
@@ -27,35 +22,23 @@ def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
     operand = mend.unit.uses[0][1]
     source = state.tape[operand]
     is_call, is_computed, up = mend.unit.kind == CALL, bool(source.chain), 0
-    if is_call or (
+    text = text_of_use(made, node, operand)
+    if (is_call and not _is_of_closure(text, made.chain)) or (
         _is_given(made, node, operand) and not _is_chosen_here(mend, view, made, operand, words)
     ):
         up = _levels_up(source.chain, made.chain) if is_computed else _levels_of_leaf(made, view)
-        up = level_of_attribute(text_of_use(made, node, operand), made.chain, up)
+        up = level_of_attribute(text, made.chain, up)
     if is_call and (up or not is_computed or node.name == OUTPUT):
         # what the call itself makes and uses, nobody gave it
         up = max(up, mend.unit.outer)
-    return _level_of_right_use(mend, state, made.chain, min(up, len(made.chain) - 1))
+    return _level_of_right_use(mend, view, made.chain, min(up, len(made.chain) - 1))
 
 
-def belongs_here(mend: Mend, state: State, made: Node, names: Sequence[Assignment]) -> bool:
-    """True if the function that uses an operand uses it rightly too, and has the wanted value.
-
-    It was given the right operand, and chose the wrong one of two.
-    """
-    candidate, operand = mend.candidate, mend.unit.uses[0][1]
-    if candidate is None or candidate.kind != VALUE or mend.factor != 1 or mend.unit.kind != USE:
-        return False
-    others = set(state.consumers[operand]) - {consumer for consumer, _ in mend.unit.uses}
-    chains = [state.tape[one].chain for one in others if state.live >> one & 1]
-    own = made.chain[0].code, made.chain[1:]
-    if not any(chain and (chain[0].code, chain[1:]) == own for chain in chains):
-        return False
-    scope = names_at(state, mend.unit.first, made.chain[0].place, names)
-    return any(
-        all(map(np.array_equal, map(np.ravel, state.at(index)), map(np.ravel, mend.expected)))
-        for index in scope.values()
-    )
+def _is_of_closure(expression: ast.expr | None, chain: Chain) -> bool:
+    """True if the innermost function has a variable from where it is defined: no call gave it."""
+    while isinstance(expression, ast.Attribute | ast.Subscript):
+        expression = expression.value
+    return isinstance(expression, ast.Name) and expression.id in chain[0].code.co_freevars
 
 
 def _is_given(made: Node, consumer: Node, operand: int) -> bool:
@@ -125,17 +108,22 @@ def _elsewhere(node: Node, view: View) -> list[int]:
     ]
 
 
-def _level_of_right_use(mend: Mend, state: State, chain: Chain, up: int) -> int:
+def _level_of_right_use(mend: Mend, view: View, chain: Chain, up: int) -> int:
     """Return how many calls up, at most `up`, a function also uses the operand rightly.
 
-    That function got the right value and passed it on; its callers chose nothing.
+    That function got the right value and passed it on; its callers chose nothing. Where it is used
+    wrongly, another use is right if it makes something known.
     """
-    operand = mend.unit.uses[0][1]
+    operand, state = mend.unit.uses[0][1], view.state
     others = set(state.consumers[operand]) - {consumer for consumer, _ in mend.unit.uses}
-    used = [state.tape[one].chain for one in others if state.live >> one & 1]
-    for level in range(1, up):
+    used = {one: state.tape[one].chain for one in others if state.live >> one & 1}
+    for level in range(up):
         here, outside = chain[level], chain[level + 1 :]
-        if any(one and one[0].code is here.code and one[1:] == outside for one in used):
+        if any(
+            one and one[0].code is here.code and one[1:] == outside
+            for index, one in used.items()
+            if level or view.is_known(index)
+        ):
             return level
     return up
 

@@ -39,8 +39,7 @@ def next_fault(
     search: Followed, state: State, wrong: frozenset[str]
 ) -> tuple[tuple[Fault, State] | None, bool]:
     """Return the next fault with the mended state, or None; and whether the time ran out."""
-    tape = search.points[0].gradient.tape
-    assignments = tape.assignments
+    assignments = search.points[0].gradient.tape.assignments
     names = naming(assignments)
     view = view_of(state, wrong or state.misshapen(), search.known)
     if not wrong:
@@ -73,7 +72,7 @@ def next_fault(
         place = place_of_scale(scale, state, search.known.quantities)
         inner = in_what_is_laid_out(place.mend, state, wrong, search.candidates)
         place = replace(place, mend=inner)
-        blamed = blame(place.mend, view, tape.names, search.words, place.is_right)
+        blamed = blame(place.mend, view, assignments, search.words, place.is_right)
         if place.joined is not None and state.tape[place.joined].place is not None:
             blamed = Blame.in_use(state.tape[place.joined], place.mend.unit.first)
         if place.is_right:
@@ -131,7 +130,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
         user, operand = taken_off.unit.uses[0]
         blamed = Blame.in_use(view.state.tape[user], operand)
         return of_mend(search, view.state, taken_off, blamed)
-    blamed = blame(mend, view, search.points[0].gradient.tape.names, search.words, is_right)
+    blamed = blame(mend, view, assignments, search.words, is_right)
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
     if (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
