@@ -79,8 +79,8 @@ for turn in range(20):
 """
 
 
-def line_of(text: str) -> int:
-    return ENGINE[: ENGINE.index(text)].count("\n") + 1
+def line_of(text: str, script: str = ENGINE) -> int:
+    return script[: script.index(text)].count("\n") + 1
 
 
 def test_a_right_engine_passes(outcome):
@@ -110,6 +110,18 @@ def test_a_bug_in_an_operation_is_named_in_the_names_of_the_operation(
     assert (finding.code, finding.location.line) == (code, line_of(right)), str(found.report)
     assert words in finding.message
     assert set(finding.blocks) == {one.name for one in found.report.blocks if one.failed}
+
+
+def test_a_number_that_differs_from_run_to_run_is_an_operand_without_a_gradient(outcome):
+    script = ENGINE.replace("def tanh(self)", "def tanh(self, k)").replace(
+        "math.tanh(x)", "math.tanh(k * x)"
+    )
+    script = script.replace("total.tanh()", "total.tanh(0.5 if weights is layers[1][0] else 1.5)")
+    right, wrong = "(1 - t**2) * out", "k * t * (1 - t) * out"
+    assert outcome(script.replace(right, "k * (1 - t**2) * out")).report.ok
+    finding = outcome(script.replace(right, wrong)).report.findings[0]
+    assert (finding.code, finding.location.line) == ("GC305", line_of(right)), finding
+    assert "the slope of tanh at self.data" in finding.message
 
 
 def test_two_bugs_in_two_operations_are_both_found(outcome):
@@ -180,7 +192,7 @@ def test_a_unit_that_is_off_is_judged_as_the_others(outcome, out, slope, code):
     found = outcome(script).report
     assert [one.code for one in found.findings if one.severity == "error"] == [code] * bool(code)
     for finding in found.findings[: bool(code)]:
-        line = script[: script.index(f"self.grad += {slope}")].count("\n") + 1
+        line = line_of(f"self.grad += {slope}", script)
         assert finding.location.line == line
 
 
@@ -272,7 +284,7 @@ def test_operations_that_are_objects_are_read_as_those_with_closures(
     assert found.findings[0].code == code, str(found)
     assert words in found.findings[0].message
     if "p.grad" not in right:
-        line = GRAPH[: GRAPH.index(right)].count("\n") + 1
+        line = line_of(right, GRAPH)
         assert found.findings[0].location.line == line
 
 
@@ -407,7 +419,7 @@ for step in range(5):
 def test_what_a_closure_has_from_around_it_is_chosen_in_the_closure(outcome):
     assert outcome(HANDED_DOWN).report.ok
     finding = outcome(HANDED_DOWN.replace("out**2", "np.tanh(out) ** 2")).report.findings[0]
-    line = HANDED_DOWN[: HANDED_DOWN.index("out**2")].count("\n") + 1
+    line = line_of("out**2", HANDED_DOWN)
     assert (finding.code, finding.location.line) == ("GC301", line)
     assert finding.message.startswith("out is used where")
 
@@ -468,7 +480,7 @@ for step in range(5):
 def test_what_a_function_also_uses_rightly_its_caller_chose_rightly(outcome):
     assert outcome(FUNCTIONS).report.ok
     finding = outcome(FUNCTIONS.replace("down[a < 0]", "down[up < 0]")).report.findings[0]
-    line = FUNCTIONS[: FUNCTIONS.index("down[a < 0]")].count("\n") + 1
+    line = line_of("down[a < 0]", FUNCTIONS)
     assert (finding.code, finding.location.line) == ("GC307", line)
 
 

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.entering import entering
 from gradcheck.trace.record.graph import constant_of, masks_of
-from gradcheck.trace.record.names import CONSTANT, MOVES
+from gradcheck.trace.record.names import CONSTANT, MOVES, SUMS
 from gradcheck.trace.record.nodes import Node, Reference, operands_of
 from gradcheck.user.steps import REMEMBERED, SCALED, UPDATES
 
-SUMS = ("add", "subtract")
 DEEPEST = 30
 
 

@@ -26,6 +26,8 @@ from gradcheck.trace.record.graph import evaluate
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import added_to, operand_text
 
+STILL_THERE = "`{}` still has what an earlier pass added to it"
+
 
 @dataclass(frozen=True)
 class Inverse:
@@ -87,7 +89,7 @@ def left_over_cause(mend: Mend, state: State) -> Cause | None:
     target = added_to(state.tape[consumer].source)
     if not (target and state.tape[operand].is_leaf):
         return None
-    words = f"`{target}` still has what an earlier pass added to it"
+    words = STILL_THERE.format(target)
     return Cause(fault.EARLIER_CALL, words, f"set `{target}` to 0 before, or assign with = here")
 
 

@@ -12,10 +12,12 @@ import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.reverse import Adjoints
+from gradcheck.trace.causes.term_causes import STILL_THERE
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.faults.special import Special
-from gradcheck.trace.locating.engines import SUMS, Added, Run
+from gradcheck.trace.locating.engines import Added, Run
 from gradcheck.trace.locating.state import Replacement, State
+from gradcheck.trace.record.names import SUMS
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Chain, Place
 from gradcheck.trace.record.sources import parsed, text_of
@@ -33,6 +35,8 @@ def not_added_up(
     `derivatives` are those of the loss by the values of the gradient's tape, by point.
     """
     wrong = state.wrong()
+    if not wrong:
+        return None
     complete = [_complete(runs, state, whole) for whole in derivatives]
     for special in (
         *_left_over(runs, state),
@@ -65,7 +69,7 @@ def _left_over(runs: Sequence[Run], state: State) -> Iterator[Special]:
                 uses[at, term.index] = np.asarray(values[term.index] + taken)
         replacements.append(Replacement(uses=uses))
     node = state.tape[sums[0][0]]
-    words = f"`{added_to(node.source)}` still has what an earlier pass added to it"
+    words = STILL_THERE.format(added_to(node.source))
     fix = f"set the gradients of all parameters to 0 before `{node.chain[-1].place.source}`"
     yield _special(fault.EARLIER_CALL, node, node.chain, replacements, words, fix)
 

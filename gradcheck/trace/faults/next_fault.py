@@ -22,13 +22,12 @@ from gradcheck.trace.faults.unsummed import not_summed
 from gradcheck.trace.locating.given import given_wrongly
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
-from gradcheck.trace.locating.replaceable import SUMS
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, OWN, Mend
 from gradcheck.trace.locating.view import View, view_of
-from gradcheck.trace.record.names import MOVES, WRITES
+from gradcheck.trace.record.names import MOVES, SUMS, WRITES
 from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.wording.parts import place_of_element
 from gradcheck.trace.wording.words import Words

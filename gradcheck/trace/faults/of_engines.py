@@ -122,7 +122,8 @@ def _wrong_functions(
                 yield _Wrong(fault, right)
     for several in grouped((run.recorded.code, run) for run in runs if run.output is None).values():
         nodes, count = search.points[0].nodes, len(search.points)
-        wrong = [(run, one) for run in several for one in run.added if _amount(one, nodes)]
+        terms = ((run, one) for run in several for one in run.added if one.terms)
+        wrong = [(run, one) for run, one in terms if _amount(one, nodes)]
         if wrong:
             uses = dict(use for run, one in wrong for use in run.adding(one.texts[0], 0.0))
             yield _Wrong(_of_constants(wrong, nodes), [uses] * count)

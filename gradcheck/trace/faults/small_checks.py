@@ -153,9 +153,15 @@ def _followed(packed: Any) -> Any:
 def _trace(point: Point, layout: Layout, tape: Sequence[Node]) -> Trace:
     """Return the trace of a small check's gradient, with the names that the user gave."""
     whole, places = point.gradient.tape, layout.places
+    operations = (*layout.forward, *layout.backward)
+    leaves = len(tape) - len(operations)
     codes = {call.code for node in tape for call in node.chain}
     names = [
-        replace(one, node=places[one.node], position=sum(at < one.position for at in places))
+        replace(
+            one,
+            node=places[one.node],
+            position=leaves + sum(at < one.position for at in operations),
+        )
         for one in whole.names
         if one.node in places and one.code in codes
     ]

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.record.graph import grouped, latest_first
+from gradcheck.trace.record.names import SUMS
 from gradcheck.trace.record.nodes import BackwardRun, Node, Reference
 
 LONGEST = 60
 """The maximum number of operations of a run."""
-
-SUMS = ("add", "subtract")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, RANK, SERIES, USE, USES, Unit
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import grouped, is_inside, leaves_its_line, never_leaves
-from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING
+from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING, SUMS
 from gradcheck.trace.record.nodes import OUTPUT, Node
 
 OUTER = 3
@@ -22,8 +22,6 @@ USES_AT_MOST = 12
 
 PASSES, ENDS = 8, 2
 """In a loop of at least so many passes, single passes are tried only so near to both ends."""
-
-SUMS = ("add", "subtract")
 
 UNCHANGING = MOVES | {"negative", OUTPUT}
 """Operations whose result is a known quantity if the operand is one, in the right place or not."""

@@ -29,7 +29,7 @@ from gradcheck.trace.locating.constants import complexity, is_meant
 from gradcheck.trace.locating.cuts import cut_at
 from gradcheck.trace.locating.made_of import where_left_out
 from gradcheck.trace.locating.preferences import carries
-from gradcheck.trace.locating.replaceable import SUMS, units_of
+from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import (
@@ -44,6 +44,7 @@ from gradcheck.trace.locating.units import (
     Unit,
 )
 from gradcheck.trace.locating.view import View
+from gradcheck.trace.record.names import SUMS
 
 PLAIN = (-1.0, 2.0, 0.5, -2.0, -0.5)
 """Factors of a matrix row that show what is wrong; any other factor may come from the data."""

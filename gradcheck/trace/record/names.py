@@ -49,6 +49,9 @@ BILINEAR = split_names(
 )
 """Operations that are linear in each operand separately."""
 
+SUMS = frozenset(("add", "subtract"))
+"""Sums of two operands."""
+
 ADDITIVE = frozenset(("add", "subtract", "negative", "positive", "sum", "mean", "add.reduce"))
 """Sums and differences of the operands or their entries."""
 
