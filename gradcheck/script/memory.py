@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.ownership import ATOMS, is_users_object
 from gradcheck.trace.record.recording import open_tape, plain
+from gradcheck.user.objects import attributes
 
 SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 
@@ -102,7 +103,7 @@ def own_what_classes_hold(value: Any) -> None:
     `weights = []` in the body of a class, filled by `__init__`, would be copied with no object.
     """
     for one, _ in _within(value, set()):
-        if _attributes(one) is not None:
+        if type(getattr(one, "__dict__", None)) is dict and not is_shared(one):
             for kind in type(one).__mro__:
                 held = vars(kind).items() if _is_copied(kind) else ()
                 for name, attribute in held:
@@ -133,9 +134,4 @@ def _items(value: Any) -> list[Any]:
         return [*value, *value.values()]
     if type(value) in CONTAINERS:
         return list(value)
-    return list((_attributes(value) or {}).values())
-
-
-def _attributes(value: Any) -> dict[str, Any] | None:
-    attributes = getattr(value, "__dict__", None)
-    return attributes if type(attributes) is dict and not is_shared(value) else None
+    return [] if is_shared(value) else list(attributes(value).values())

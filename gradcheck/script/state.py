@@ -20,6 +20,7 @@ from gradcheck.script.memory import (
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
+from gradcheck.user.objects import attributes
 from gradcheck.user.tensors import RandomStates
 
 DEPTH, MOST_ITEMS = 9, 200
@@ -247,8 +248,8 @@ def steps_into(value: Any) -> list[tuple[Any, Any]]:
         return list(enumerate(value))[:MOST_ITEMS]
     if isinstance(value, dict):
         return list(value.items())[:MOST_ITEMS]
-    if hasattr(value, "__dict__") and not is_shared(value):
-        return [(Attribute(name), item) for name, item in vars(value).items()]
+    if not is_shared(value):
+        return [(Attribute(name), item) for name, item in attributes(value).items()]
     return []
 
 

@@ -29,7 +29,7 @@ def kept_in(owner: Any, returned: Any, names: Sequence[str]) -> Any:
     """The returned value; if a method returns None, the array that it stored in its object."""
     if returned is not None or owner is None:
         return returned
-    held = getattr(owner, "__dict__", {})
+    held = attributes(owner)
     return next((held[name] for name in names if isinstance(held.get(name), np.ndarray)), None)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
 from gradcheck.user.nodes import HELD
-from gradcheck.user.objects import is_object
+from gradcheck.user.objects import attributes, is_object
 from gradcheck.user.tensors import bounded, is_tensor, to_array
 
 NUMBER = float | int | np.floating | np.ndarray
@@ -50,7 +50,7 @@ def as_number(returned: Any) -> float:
 
 def carried(value: Any) -> Any:
     """The number in an object of the user's own autodiff engine; any other value as it is."""
-    own = vars(value) if is_object(value) and hasattr(value, "__dict__") else {}
+    own = attributes(value) if is_object(value) else {}
     return next((own[name] for name in HELD if isinstance(own.get(name), NUMBER)), value)
 
 

@@ -120,8 +120,9 @@ def _wrong_functions(
                         uses.update(more)
             if all(right):
                 yield _Wrong(fault, right)
-    for several in grouped((run.recorded.code, run) for run in runs if run.output is None).values():
-        nodes, count = search.points[0].nodes, len(search.points)
+    nodes, count = search.points[0].nodes, len(search.points)
+    constant = ((run.operation(nodes), run) for run in runs if run.output is None)
+    for several in grouped(constant).values():
         terms = ((run, one) for run in several for one in run.added if one.terms)
         wrong = [(run, one) for run, one in terms if _amount(one, nodes)]
         if wrong:

@@ -65,12 +65,24 @@ class SmallCheck:
 def small_checks(points: Sequence[Point], every: Sequence[Run]) -> Iterator[list[SmallCheck]]:
     """Yield the checks of the runs of each function, those of most runs first."""
     first = points[0]
-    for runs in grouped((one.recorded.code, one) for one in every).values():
+    named = ((one.operation(first.nodes), _named(one, first.nodes)) for one in every)
+    for runs in grouped(named).values():
         laid_out = (Layout.of(run, first.nodes) for run in runs if not run.loses_a_part)
         layouts = [one for one in laid_out if one is not None]
         alike = grouped((layout.signature(first.nodes), layout) for layout in layouts)
         checks = (_check(points, several) for several in alike.values())
         yield sorted(filter(None, checks), key=lambda check: -len(check.runs))
+
+
+def _named(run: Run, nodes: Sequence[Node]) -> Run:
+    """Return a step of a loop through all operations with its operand as the operation calls it."""
+    position = run.position(nodes) if run.is_step else None
+    if position is None or run.output is None:
+        return run
+    text = operand_text(nodes[run.output].source, position)
+    if text is None:
+        return run
+    return replace(run, added=(replace(run.added[0], texts=(ast.unparse(text),)),))
 
 
 def _with_numbers(points: Sequence[Point], layouts: Sequence[Layout]) -> list[Layout]:

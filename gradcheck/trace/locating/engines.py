@@ -68,6 +68,8 @@ class Run:
         arriving: the index of the output's gradient; None if that was not computed.
         number: the output's gradient if it was not computed, such as 1.
         added: what it adds, by operand.
+        is_step: whether it is a step of a loop through all operations, and none of one operation's
+            own backward function.
     """
 
     recorded: BackwardRun
@@ -78,6 +80,21 @@ class Run:
     arriving: int | None
     number: float
     added: tuple[Added, ...]
+    is_step: bool = False
+
+    def operation(self, nodes: Sequence[Node]) -> Any:
+        """Return what is the same for all runs that go back through one operation."""
+        if not self.is_step:
+            return self.recorded.code
+        position = self.position(nodes)
+        made = () if position is None else nodes[self.output or 0].chain[:1]
+        return (self.recorded.code, position, *made)
+
+    def position(self, nodes: Sequence[Node]) -> int | None:
+        """Return which argument the operand is of the operation that makes the output."""
+        made = () if self.output is None else nodes[self.output].arguments
+        places = (at for at, one in enumerate(made) if one == Reference(self.added[0].value))
+        return next(places, None)
 
     @property
     def loses_a_part(self) -> bool:
@@ -95,18 +112,25 @@ class Run:
 
 def runs_of(point: Point) -> list[Run]:
     """Return the runs of backward functions that the judged call of a gradient makes."""
-    every = [one for one in point.gradient.tape.backward_runs if one.begin >= point.start]
+    whole = [one for one in point.gradient.tape.backward_runs if one.begin >= point.start]
     first: dict[tuple[int, str], float] = {}
-    for one in every:
-        for name, values in one.numbers.items():
+    for each in (each for one in whole for each in (*one.steps, one)):
+        for name, values in each.numbers.items():
             for attribute, number in values.items():
-                first.setdefault((one.objects[name], attribute), number)
-    runs = (_understood(one, point.nodes, first) for one in every)
-    return [run for run in runs if run is not None and run.added]
+                first.setdefault((each.objects[name], attribute), number)
+    runs: list[Run] = []
+    for one in whole:
+        steps = [_understood(step, point.nodes, first, is_step=True) for step in one.steps]
+        own = steps if any(steps) else [_understood(one, point.nodes, first)]
+        runs += (run for run in own if run is not None)
+    return runs
 
 
 def _understood(
-    recorded: BackwardRun, nodes: Sequence[Node], first: Mapping[tuple[int, str], float]
+    recorded: BackwardRun,
+    nodes: Sequence[Node],
+    first: Mapping[tuple[int, str], float],
+    is_step: bool = False,
 ) -> Run | None:
     """Return what a run does, or None if it adds to no gradients of single operands."""
     changed = [
@@ -125,6 +149,7 @@ def _understood(
         return None
     output, value = found
     after, owners = recorded.after, recorded.objects
+    output_index = after[output].get(value)
     added = []
     for owner, names in grouped((owners[name], name) for name in operands).items():
         index, name = after[names[0]].get(value), f"{names[0]}.{gradient}"
@@ -135,28 +160,33 @@ def _understood(
             texts = tuple(f"{name}.{value}" for name in names)
             left_over = first.get((owner, gradient), 0.0)
             added.append(Added(texts, owner, index, name, before, left_over, end, *sums))
-    made, arriving = after[output].get(value), after[output].get(gradient)
+    made, arriving = output_index, after[output].get(gradient)
     own = f"{output}.{value}", f"{output}.{gradient}"
     arrives = recorded.numbers[output].get(gradient, 1.0)
-    return Run(recorded, owners[output], made, *own, arriving, arrives, tuple(added))
+    if not added:
+        return None
+    return Run(recorded, owners[output], made, *own, arriving, arrives, tuple(added), is_step)
 
 
 def _output(
     recorded: BackwardRun, operands: Sequence[str], gradient: str, nodes: Sequence[Node]
 ) -> tuple[str, str] | None:
     """Return the name of the output and the attribute for values, if the operands make it."""
-    for name, values in recorded.after.items():
-        for attribute, index in values.items() if name not in operands else ():
-            if attribute == gradient or index >= recorded.begin:
-                continue
-            every = (recorded.after[one].get(attribute) for one in operands)
-            given = {one for one in every if one is not None}
-            lowest = min(given, default=index + 1)
-            for made in latest_first(nodes, [index]):
-                if made.index in given:
-                    return name, attribute
-                if made.index < lowest:
-                    break
+    others = [
+        (index, name, attribute)
+        for name, values in recorded.after.items()
+        for attribute, index in values.items()
+        if name not in operands and attribute != gradient and index < recorded.begin
+    ]
+    for index, name, attribute in sorted(others):  # the loss, far away, is made of all operands
+        every = (recorded.after[one].get(attribute) for one in operands)
+        given = {one for one in every if one is not None}
+        lowest = min(given, default=index + 1)
+        for made in latest_first(nodes, [index]):
+            if made.index in given:
+                return name, attribute
+            if made.index < lowest:
+                break
     return None
 
 

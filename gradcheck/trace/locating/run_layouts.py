@@ -41,6 +41,8 @@ class Layout:
             return None
         code, made = run.recorded.code, nodes[run.output].chain
         around = next((one.code for one in made if _belong_together(one.code, code)), None)
+        if around is None and run.is_step and made:
+            around = made[0].code
         outer, outside = _outside(made, around), _outside(nodes[run.recorded.begin].chain, code)
         operands = [one.value for one in run.added]
         if outer is None and run.output in operands:

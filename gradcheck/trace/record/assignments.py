@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-from gradcheck.trace.record.backward_runs import BackwardRuns, goes_back
+from gradcheck.trace.record.backward_runs import BackwardRuns, goes_back, updates_of
 from gradcheck.trace.record.graph import grouped
 from gradcheck.trace.record.nodes import HANDED, PLAIN, RETURNED, Assignment, Tape
 from gradcheck.trace.record.places import Place, arguments_of
@@ -23,6 +23,7 @@ from gradcheck.trace.record.recording import is_noted, node_of
 from gradcheck.trace.record.sources import parsed, text_of
 from gradcheck.trace.record.storage import Traced
 from gradcheck.user.calls import is_users_file
+from gradcheck.user.objects import attributes
 
 
 @contextmanager
@@ -40,6 +41,16 @@ def assignments_noted(tape: Tape) -> Iterator[None]:
         sys.settrace(None)
 
 
+class _Code(NamedTuple):
+    """What is known of a code object, which is kept alive, so that its id is unique."""
+
+    code: CodeType
+    has_names: bool
+    goes_back: bool
+    updates: frozenset[int]
+    given: tuple[str, ...]
+
+
 class _Watch:
     """The trace hooks of one run."""
 
@@ -47,7 +58,7 @@ class _Watch:
         self.tape = tape
         self.last: dict[int, int] = {}
         self.files: dict[str, Statements] = {}
-        self.codes: dict[int, tuple[CodeType, bool, bool, tuple[str, ...]]] = {}
+        self.codes: dict[int, _Code] = {}
         self.backward_runs = BackwardRuns(tape)
 
     def statements(self, file: str) -> Statements:
@@ -58,23 +69,26 @@ class _Watch:
 
     def entered(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        entry = self.codes.get(id(code))  # the table keeps the code alive, so that its id is unique
-        if entry is None:
-            is_users = is_users_file(code.co_filename)
-            given = arguments_of(code) if is_users else ()
-            entry = code, self._has_any(code), is_users and goes_back(code), given
-            self.codes[id(code)] = entry
-        _, has_any, is_backward, given = entry
-        for name in given:
+        known = self.codes.get(id(code)) or self._read(code)
+        for name in known.given:
             self._note(frame, code.co_firstlineno, name, (0, 0), HANDED)
-        if is_backward:
-            self.backward_runs.begin(frame)
-            frame.f_trace_lines = has_any
-        return self.line if has_any or is_backward else None
+        if known.goes_back or known.updates:
+            self.backward_runs.begin(frame, known.goes_back)
+            frame.f_trace_lines = known.has_names or bool(known.updates)
+            return self.line
+        return self.line if known.has_names else None
+
+    def _read(self, code: CodeType) -> _Code:
+        if is_users_file(code.co_filename):
+            known = _Code(
+                code, self._has_any(code), goes_back(code), updates_of(code), arguments_of(code)
+            )
+        else:
+            known = _Code(code, False, False, frozenset(), ())
+        self.codes[id(code)] = known
+        return known
 
     def _has_any(self, code: CodeType) -> bool:
-        if not is_users_file(code.co_filename):
-            return False
         statements = self.statements(code.co_filename)
         return any(first in statements for _, _, first in code.co_lines())
 
@@ -83,8 +97,7 @@ class _Watch:
         if previous is not None:
             for named in self.statements(frame.f_code.co_filename)[previous]:
                 self._note(frame, previous, *named)
-        if event == "return":
-            self.backward_runs.end(frame)
+        self.backward_runs.go_on(frame, event, self.codes[id(frame.f_code)].updates)
         if event == "line" and frame.f_lineno in self.statements(frame.f_code.co_filename):
             self.last[id(frame)] = frame.f_lineno
         return self.line
@@ -93,10 +106,10 @@ class _Watch:
         self, frame: FrameType, line: int, target: str, columns: tuple[int, int], how: str
     ) -> None:
         code = frame.f_code
-        name, *attributes = target.split(".")
+        name, *steps = target.split(".")
         value = frame.f_locals.get(name)
-        for attribute in attributes:  # of the object itself: a property would be run
-            value = getattr(value, "__dict__", {}).get(attribute)
+        for step in steps:  # of the object itself: a property would be run
+            value = attributes(value).get(step)
         is_followed = isinstance(value, Traced) and self.tape.open
         if is_followed and (how != HANDED or is_noted(self.tape, value)):
             place = Place(code.co_filename, line, line, *columns, code.co_name)

@@ -163,6 +163,7 @@ class BackwardRun:
         after: the same at its end.
         numbers: the other numbers that these objects have at its beginning, likewise.
         objects: the ids of these objects, by name.
+        steps: the updates in its loops, as runs of their own.
     """
 
     code: CodeType
@@ -172,6 +173,7 @@ class BackwardRun:
     after: Held
     numbers: Mapping[str, Mapping[str, float]]
     objects: Mapping[str, int]
+    steps: tuple[BackwardRun, ...] = ()
 
 
 @dataclass
