@@ -799,3 +799,36 @@ def test_what_is_added_up_of_losses_is_one(outcome):
     found = outcome(DATA + SUMMED)
     assert found.script.loss == "total"
     assert found.report.ok, str(found.report)
+
+
+KEPT = """
+class Squares:
+    def __call__(self, w, rows):
+        self.off = x[rows] @ w - t[rows]
+        loss = np.sum(self.off**2)
+        loss /= len(rows)
+        return loss
+
+    def slope(self, rows):
+        return 2 * x[rows].T @ self.off SIZE
+
+
+squares = Squares()
+total_loss, seen = 0, 0
+for turn in range(30):
+    rows = rng.choice(24, size=8, replace=False)
+    loss = squares(w, rows)
+    w -= 0.03 * squares.slope(rows)
+    total_loss += loss
+    seen += 1
+    if turn % 10 == 9:
+        print(turn, total_loss / seen)
+"""
+
+
+@pytest.mark.parametrize(("size", "ok"), [("/ len(rows)", True), ("", False)])
+def test_of_a_running_total_the_loss_is_what_it_adds_and_not_what_that_is_made_from(
+    outcome, size, ok
+):
+    found = outcome(DATA + KEPT.replace("SIZE", size))
+    assert (found.script.loss, found.report.ok) == ("loss", ok), str(found.report)
