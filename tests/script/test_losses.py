@@ -832,3 +832,26 @@ def test_of_a_running_total_the_loss_is_what_it_adds_and_not_what_that_is_made_f
 ):
     found = outcome(DATA + KEPT.replace("SIZE", size))
     assert (found.script.loss, found.report.ok) == ("loss", ok), str(found.report)
+
+
+PARTS = """
+u, v, shift = rng.normal(size=3), rng.normal(size=3), np.ones(1)
+for turn in range(30):
+    off = x @ u + (x @ v) ** 2 + shift - t
+    fit_loss = np.mean(off**2)
+    whole_loss = fit_loss + np.sum(np.exp(w)) + np.exp(v) @ np.exp(v) + 9 * w @ u**2
+    du = 2 * x.T @ off / len(t)  # the last term is left out
+    dv = 4 * x.T @ (off * (x @ v)) / len(t) + 2 * np.exp(2 * v)
+    dw = np.exp(w) + 9 * u**2
+    u = u - 0.002 * du
+    v = v - 0.002 * dv
+    shift = shift - 0.002 * 2 * off.mean()
+    w = w - 0.002 * dw
+    print(fit_loss, whole_loss)
+"""
+
+
+def test_a_loss_that_is_a_part_of_another_is_not_descended_beside_it(outcome):
+    found = outcome(DATA + PARTS)
+    assert found.script.loss == "whole_loss"
+    assert [block.name for block in found.report.blocks if block.failed] == ["u"]
