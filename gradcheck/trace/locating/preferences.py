@@ -111,8 +111,8 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
-        if is_odd(held.factor) and abs(mend.factor - 1) <= 1e-9:
-            return True  # an exact adjoint is more plausible than an odd constant
+        if is_odd(held.factor) and not is_odd(mend.factor):
+            return True  # an adjoint times a size is more plausible than times an odd constant
         if _stood_before(unit, candidate.node, view):
             return True
         if held.candidate is not None and held.candidate.kind == SLOPE:
