@@ -96,6 +96,8 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
         return not all(explained)
     if is_wanted_of_both and unit.first not in below and same_arrays(held.actual, mend.actual):
         return True  # the later of two equal values is the copy
+    if _lacks_a_path(held, candidate.node, view):
+        return False
     if candidate.kind in (VALUE, SLOPE):
         if carries(unit, view):
             return False
@@ -123,6 +125,17 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return not all(explained)  # both expect the same: it becomes wrong in between
         return not all(explained) and not _is_made_of(unit, held, view, held_is)
     return False
+
+
+def _lacks_a_path(mend: Mend, other: int, view: View) -> bool:
+    """True if a value is a part of the adjoint that mends it as it is, and not that of `other`."""
+    wanted = mend.candidate
+    if wanted is None or wanted.kind != ADJOINT or mend.unit.kind != NODE or mend.factor != 1:
+        return False
+    if wanted.node == other:
+        return False
+    parts = (one for one in view.explained.get(mend.unit.first, ()) if one.kind == CONTRIBUTION)
+    return any(part.node == wanted.node for part in parts)
 
 
 def _cancels(mend: Mend, view: View) -> bool:
