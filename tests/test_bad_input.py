@@ -209,6 +209,26 @@ def test_a_parameter_that_the_loss_does_not_use_is_used_or_left_out():
     assert "use unused in the forward pass, or leave out its gradient" in finding.fix
 
 
+def test_an_offset_that_a_mean_takes_away_is_wrong_by_what_follows_it():
+    rng = np.random.default_rng(4)
+    X, Y = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
+
+    def centred(p):
+        raised = X @ p["W"] + p["b"]
+        return raised - 1 / len(X) * raised.sum(axis=0)
+
+    def backward(p):
+        upstream = 2 * (centred(p) - Y)
+        through_mean = upstream.sum(axis=0)
+        upstream = upstream + 1 / len(X) * (np.ones_like(Y) * through_mean)
+        return {"W": X.T @ upstream, "b": upstream.sum(axis=0)}
+
+    p = {"W": rng.normal(size=(3, 2)), "b": np.array([0.25, -1.5])}
+    report = gradcheck.check(lambda p: 1000 + np.sum((centred(p) - Y) ** 2), p, backward)
+    found = [(finding.code, finding.blocks) for finding in report.findings]
+    assert found == [("GC106", ("W", "b"))], str(report)
+
+
 def test_a_random_loss_is_not_decided():
     rng = np.random.default_rng(0)
     report = gradcheck.check(lambda p: loss(p) * (1 + 0.1 * rng.normal()), params(), grad)

@@ -78,9 +78,8 @@ def with_faults(
     if doubt is not None and UNCERTAIN.issuperset(errors) and failed <= set(doubt.blocks):
         left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
-    findings = [
-        one for one in findings if not (_is_a_number(one, left) or _is_of_an_order(one, left))
-    ]
+    vague = (_is_a_number, _is_of_an_order, _is_of_more)
+    findings = [one for one in findings if not any(is_vague(one, left) for is_vague in vague)]
     for finding in findings:
         explained = [fault for fault in left if _is_told_by(finding, fault)]
         if explained:
@@ -269,6 +268,15 @@ def _is_of_an_order(finding: Finding, faults: Sequence[Fault]) -> bool:
     )
     is_vague = finding.code in {stale_state.RULE.code, *SCALES}
     return is_vague and set(finding.blocks) <= set().union(*told)
+
+
+def _is_of_more(finding: Finding, faults: Sequence[Fault]) -> bool:
+    """True if the loss ignores blocks that a fault makes wrong together with others.
+
+    A bias before a normalisation is one: its gradient is 0 only where what follows is right.
+    """
+    is_ignored = finding.code == loss_ignores_parameters.RULE.code
+    return is_ignored and any(set(finding.blocks) < set(fault.blocks) for fault in faults)
 
 
 def _is_better_told(finding: Finding, others: Sequence[Finding]) -> bool:

@@ -130,6 +130,9 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
     ratio = next((value for value in ratios if value is not None), factor.value)
     off = abs(ratio - 1) < 1e-5
     quotient = f"numeric - 1 = {ratio - 1:.1e}" if off else f"numeric = {ratio:.7f}"
+    beside_right = any(
+        block.name not in names and block.verdict == "ok" for block in evidence.blocks
+    )
     yield rule.finding(
         names,
         f"{gradient_of(names)} {factor.message}",
@@ -140,7 +143,7 @@ def scale_findings(evidence: Evidence, group: Sequence[Sequence[ScaleMatch]]) ->
             f"{'it agrees' if len(names) == 1 else 'they agree'} to "
             f"{max(match.error for match in best):.1e}{evidence.elsewhere}",
         ),
-        fix=factor.fix,
+        fix=(beside_right and factor.fix_beside) or factor.fix,
         error_after_fix=max(match.error for match in best),
         equally=same,
     )

@@ -27,11 +27,13 @@ class Explanation(Generic[T]):
         value: the wrong factor, or the correction.
         message: what is wrong; about a single block, it completes "the gradient of W1 ...".
         fix: what to write.
+        fix_beside: what to write if other gradients are right.
     """
 
     value: T
     message: str
     fix: str
+    fix_beside: str = ""
 
 
 Factor = Explanation[float]

@@ -134,8 +134,14 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         loss
         for loss in likely
         if loss.strong and loss.site.kind == ASSIGNED and loss.words != best.words
-    )  # `best` is the running total of one of these over all iterations
-    return next((loss for loss in parts if proportional(loss.slopes, best.slopes)), best)
+        if loss.order < best.order and proportional(loss.slopes, best.slopes)
+    )  # `best` is the running total of one of these: of what is set last before it, where it stands
+
+    def nearness(loss: Loss) -> tuple[bool, int]:
+        site, total = loss.site, best.site
+        return (site.file, site.function) == (total.file, total.function), loss.order
+
+    return max(parts, key=nearness, default=best)
 
 
 def _wanted(losses: Sequence[Loss], wanted: str) -> Loss:

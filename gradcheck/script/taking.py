@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from gradcheck.options import Wishes
 from gradcheck.script.bodies import may_report
@@ -282,10 +283,11 @@ class Taking:
         if len(strong) < 2:
             return
         moved = {name: point_fit(point, loss, implied) for name, loss in strong.items()}
-        if any(len(paths) == len(implied) for paths in moved.values()):
-            return
-        moves = {name: paths for name, paths in moved.items() if paths}
-        if len(moves) < 2 or len({tuple(paths) for paths in moves.values()}) < 2:
+        moves: dict[str, list[Path]] = {}
+        for name, paths in sorted(moved.items(), key=lambda one: -len(one[1])):
+            if set(paths).isdisjoint(chain(*moves.values())) and paths:
+                moves[name] = paths  # else a part of a loss, or the whole of one
+        if len(moves) < 2:
             return
         summary = "; ".join(
             f"{name} moves {', '.join(map(label, paths))}" for name, paths in moves.items()

@@ -64,3 +64,25 @@ def test_entries_that_inputs_of_zeros_and_ones_make_alike_are_not_clipped():
     report = gradcheck.check(value, start, too_small)
     assert report.verdict == "fail"
     assert "GC412" not in [finding.code for finding in report.findings]
+
+
+def test_only_the_last_row_is_kept_and_then_clipped_in_place():
+    slopes = rng.normal(size=(4, 3))
+
+    def value(p):
+        return sum(np.sum(np.tanh(p["W"] @ row + p["b"])) for row in slopes)
+
+    def grad(p):
+        dW, db = np.zeros((2, 3)), np.zeros(2)
+        for row in slopes:
+            dz = 1 - np.tanh(p["W"] @ row + p["b"]) ** 2
+            dW += np.outer(dz, row)
+            db = dz
+        for gradient in (dW, db):
+            np.clip(gradient, -30, 30, out=gradient)
+        return {"W": dW, "b": db}
+
+    start = {"W": rng.normal(size=(2, 3)), "b": rng.normal(size=2)}
+    (finding,) = gradcheck.check(value, start, grad).findings
+    assert (finding.code, finding.blocks) == ("GC701", ("b",))
+    assert finding.location.source == "db = dz"

@@ -252,3 +252,18 @@ def test_one_number_that_is_wrong_is_no_factor_of_the_right_one():
         noise=1e-4,  # a second point nearby agrees with any factor, as far as can be seen
     )
     assert [one.code for one in report.findings] == ["GC999"], str(report)
+
+
+def test_a_sign_that_one_of_two_gradients_has_wrong_is_none_of_the_error():
+    x, y = np.arange(6.0), np.array([1.0, 0.0, 3.0, 1.0, 5.0, 4.0])
+
+    def loss(p):
+        return np.sum((p["slope"] * x + p["start"] - y) ** 2)
+
+    def grad(p):
+        off = 2 * (p["slope"] * x + p["start"] - y)
+        return {"slope": off @ x, "start": off @ np.full(6, -1.0)}
+
+    (finding,) = gradcheck.check(loss, {"slope": 0.3, "start": 0.7}, grad).findings
+    assert (finding.code, finding.blocks) == ("GC106", ("start",))
+    assert "change its sign" in finding.fix

@@ -799,3 +799,59 @@ def test_what_is_added_up_of_losses_is_one(outcome):
     found = outcome(DATA + SUMMED)
     assert found.script.loss == "total"
     assert found.report.ok, str(found.report)
+
+
+KEPT = """
+class Squares:
+    def __call__(self, w, rows):
+        self.off = x[rows] @ w - t[rows]
+        loss = np.sum(self.off**2)
+        loss /= len(rows)
+        return loss
+
+    def slope(self, rows):
+        return 2 * x[rows].T @ self.off SIZE
+
+
+squares = Squares()
+total_loss, seen = 0, 0
+for turn in range(30):
+    rows = rng.choice(24, size=8, replace=False)
+    loss = squares(w, rows)
+    w -= 0.03 * squares.slope(rows)
+    total_loss += loss
+    seen += 1
+    if turn % 10 == 9:
+        print(turn, total_loss / seen)
+"""
+
+
+@pytest.mark.parametrize(("size", "ok"), [("/ len(rows)", True), ("", False)])
+def test_of_a_running_total_the_loss_is_what_it_adds_and_not_what_that_is_made_from(
+    outcome, size, ok
+):
+    found = outcome(DATA + KEPT.replace("SIZE", size))
+    assert (found.script.loss, found.report.ok) == ("loss", ok), str(found.report)
+
+
+PARTS = """
+u, v, shift = rng.normal(size=3), rng.normal(size=3), np.ones(1)
+for turn in range(30):
+    off = x @ u + (x @ v) ** 2 + shift - t
+    fit_loss = np.mean(off**2)
+    whole_loss = fit_loss + np.sum(np.exp(w)) + np.exp(v) @ np.exp(v) + 9 * w @ u**2
+    du = 2 * x.T @ off / len(t)  # the last term is left out
+    dv = 4 * x.T @ (off * (x @ v)) / len(t) + 2 * np.exp(2 * v)
+    dw = np.exp(w) + 9 * u**2
+    u = u - 0.002 * du
+    v = v - 0.002 * dv
+    shift = shift - 0.002 * 2 * off.mean()
+    w = w - 0.002 * dw
+    print(fit_loss, whole_loss)
+"""
+
+
+def test_a_loss_that_is_a_part_of_another_is_not_descended_beside_it(outcome):
+    found = outcome(DATA + PARTS)
+    assert found.script.loss == "whole_loss"
+    assert [block.name for block in found.report.blocks if block.failed] == ["u"]

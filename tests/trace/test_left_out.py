@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from named_bugs import first_finding
 
 import gradcheck
 
@@ -293,3 +294,46 @@ def test_a_mask_that_is_forgotten_before_a_relu():
     found, message, _ = first_of(report)
     assert found == "GC851", message
     assert "UNITS_KEPT" in message or "mask" in message
+
+
+SHARES = """
+import numpy as np
+
+rng = np.random.default_rng(6)
+rows, chosen = rng.normal(size=(7, 3)), rng.integers(0, 4, 7)
+
+
+def forward(p):
+    scores = rows @ p["W"] + p["b"]
+    highest = scores.max(axis=1, keepdims=True)
+    weights = np.exp(scores - highest)
+    total = weights.sum(axis=1, keepdims=True)
+    return scores, weights, total, weights * total**-1
+
+
+def loss(p):
+    return -np.log(forward(p)[-1])[np.arange(7), chosen].sum()
+
+
+def grad(p):
+    scores, weights, total, shares = forward(p)
+    dshares = np.zeros_like(shares)
+    dshares[np.arange(7), chosen] = -1 / shares[np.arange(7), chosen]
+    dweights = total**-1 * dshares
+    dtotal = -(total**-2) * (weights * dshares).sum(axis=1, keepdims=True)
+    dweights = dweights + dtotal
+    dscores = weights * dweights
+    dhighest = -dscores.sum(axis=1, keepdims=True)
+    dscores = dscores + np.eye(4)[scores.argmax(axis=1)] * dhighest
+    return {"W": rows.T @ dscores, "b": dscores.sum(axis=0)}
+
+
+def params():
+    return {"W": rng.normal(size=(3, 4)), "b": rng.normal(size=4)}
+"""
+
+
+def test_a_path_that_is_left_out_is_not_looked_for_in_a_constant_further_on(tmp_path):
+    right, wrong = "    dweights = dweights + dtotal\n", ""
+    finding, _, report = first_finding(SHARES, right, wrong, tmp_path)
+    assert finding.location.source == "dweights = total**-1 * dshares", report

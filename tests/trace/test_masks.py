@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from named_bugs import assert_found
+from named_bugs import assert_found, first_finding
 
 import gradcheck
 
@@ -117,3 +117,87 @@ def params():
 )
 def test_a_factor_is_told_also_where_a_mask_comes_later(right, wrong, code, tmp_path):
     assert_found(BINARY, right, wrong, code, tmp_path)
+
+
+DROPPED = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+rows, answers = rng.normal(size=(4, 20)), (rng.random((1, 20)) < 0.5) * 1
+SIZES, kept = (4, 6, 5, 1), 0.87
+
+
+def rectified(Z):
+    return np.maximum(0, Z), Z
+
+
+def thinned(A, seed):
+    drawn = (np.random.default_rng(seed).random(A.shape) < kept).astype(int)
+    return A * drawn / kept, drawn
+
+
+def forward(p):
+    A, before, masks = rows, [], []
+    for k in (1, 2):
+        given = A
+        A, Z = rectified(p[f"W{k}"] @ given + p[f"b{k}"])
+        A, drawn = thinned(A, k)
+        before.append((given, Z))
+        masks.append(drawn)
+    return 1 / (1 + np.exp(-(p["W3"] @ A))), A, before, masks
+
+
+def loss(p):
+    out = forward(p)[0]
+    costs = answers @ np.log(out).T + (1 - answers) @ np.log(1 - out).T
+    return -1 / answers.size * costs.item()
+
+
+def before_rectified(dA, Z):
+    dZ = np.array(dA, copy=True)
+    dZ[Z <= 0] = 0
+    return dZ
+
+
+def linear_backward(dZ, given, W):
+    m = given.shape[1]
+    return W.T @ dZ, 1 / m * dZ @ given.T, 1 / m * dZ.sum(axis=1, keepdims=True)
+
+
+def grad(p):
+    out, A, before, masks = forward(p)
+    dA, dW3, _ = linear_backward(out - answers, A, p["W3"])
+    found = {"W3": dW3}
+    for k in (2, 1):
+        given, Z = before[k - 1]
+        dA = dA * masks[k - 1] / kept
+        dZ = before_rectified(dA, Z)
+        dA, found[f"W{k}"], found[f"b{k}"] = linear_backward(dZ, given, p[f"W{k}"])
+    return found
+
+
+def params():
+    shapes = {f"W{k}": (SIZES[k], SIZES[k - 1]) for k in (1, 2, 3)}
+    shapes |= {f"b{k}": (SIZES[k], 1) for k in (1, 2)}
+    return {name: rng.normal(size=shape) for name, shape in shapes.items()}
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [("dA = dA / kept", "GC851"), ("dA = dA * masks[k - 1] / kept / answers.size", "GC418")],
+)
+def test_a_mask_that_every_layer_draws_is_told_where_it_belongs(wrong, code, tmp_path):
+    assert_found(DROPPED, "dA = dA * masks[k - 1] / kept", wrong, code, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("masks[k - 1] / kept", "masks[k - 1]", "GC852"),
+        ("return W.T @ dZ,", "return W.T @ dZ / m,", "GC104"),
+    ],
+)
+def test_the_share_that_is_kept_is_no_size_and_no_penalty(right, wrong, code, tmp_path):
+    program = DROPPED.replace("0.87", "0.8")
+    assert first_finding(program, right, wrong, tmp_path)[0].code == code

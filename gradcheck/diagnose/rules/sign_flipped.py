@@ -15,6 +15,7 @@ def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
         "the negative of the right one",
         "take (a - y) in place of (y - a); as it stands, the gradient is right only with an update "
         "that adds it",
+        "change its sign",
     )
 
 

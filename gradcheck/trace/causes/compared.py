@@ -122,6 +122,12 @@ class Compared:
         made = (index for index in passes if same(self.values(index), self.expected))
         return next(map(self.loss_nodes.__getitem__, made), None)
 
+    @cached_property
+    def leading(self) -> Sequence[int]:
+        """The values that the wrong one is computed from, and itself, in order."""
+        made = latest_first(self.state.tape, [self.operand])
+        return sorted(node.index for node in made)
+
     def values(self, node: int) -> Arrays:
         """Return a value of the loss, by point."""
         return [point.loss_nodes[node].value for point in self.points]
@@ -270,7 +276,7 @@ def agrees_with(compared: Compared, changed: Callable[[Sequence[Node]], dict[int
     state, made = compared.state, compared.operand
     for nodes, present, wanted in zip(state.nodes, state.values, compared.expected, strict=True):
         try:
-            values = carried(nodes, present, changed(nodes), made)
+            values = carried(nodes, present, changed(nodes), made, compared.leading)
         except (ValueError, TypeError, IndexError):
             return False
         value = values.get(made, present[made])

@@ -110,12 +110,10 @@ def kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
     for node in nodes:
         if node.operation not in SCALES or len(node.arguments) != 2:
             continue
-        near = {inner for index in node.operands for inner in (index, *nodes[index].operands)}
-        operations = (node, *map(nodes.__getitem__, near))
-        arrays = [
-            *(nodes[index].value for index in near),
-            *(item for operation in operations for item in operation.arguments),
-        ]
+        operands = map(nodes.__getitem__, node.operands)
+        scaled = (node, *(one for one in operands if one.operation in SCALES))
+        given = (item for one in scaled for item in one.arguments)
+        arrays = (nodes[one.index].value if isinstance(one, Reference) else one for one in given)
         masks = [item for item in arrays if isinstance(item, np.ndarray) and _is_mask(item)]
         numbers = [
             float(nodes[index].value.reshape(()))

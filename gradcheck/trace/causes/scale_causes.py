@@ -26,6 +26,7 @@ from gradcheck.trace.causes.constant_factors import (
 )
 from gradcheck.trace.causes.penalties import is_square, makes_penalty
 from gradcheck.trace.causes.term_causes import inverse_cause, remainders
+from gradcheck.trace.causes.ways import PRODUCTS
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import is_odd, sizes_of
 from gradcheck.trace.locating.state import State
@@ -255,6 +256,8 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
         quantity.kind == VALUE and quantity.node in parameters.values()
         for quantity in search.known.explaining(actual)
     )
+    users = (state.tape[user].operation for user in state.consumers[index])
+    is_parameter = is_parameter and not any(user in PRODUCTS for user in users)
     is_penalty = makes_penalty(index, mend.factor, points, state)
     if not (is_parameter or is_penalty) or any(
         same(actual, [point.loss_nodes[node].value for point in points])

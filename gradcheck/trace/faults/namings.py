@@ -12,7 +12,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import before_moves
-from gradcheck.trace.record.names import COPIES
+from gradcheck.trace.record.names import COPIES, WRITES
 from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
 from gradcheck.trace.record.places import Call, Place
 from gradcheck.trace.wording.loops import loop_around
@@ -120,12 +120,13 @@ def _called_for(made: Node, consumer: Node, operand: int) -> str | None:
 
 
 def copied_elsewhere(state: State, made: Node) -> Place | None:
-    """Return where another function copies a value that it was to change, if all uses do so."""
+    """Return where another function copies a value that it was to change, and did not."""
     users = [state.tape[user] for user in state.consumers[made.index]]
     copied = [user for user in users if user.operation in COPIES and user.chain]
     if len(copied) != 1 or len(users) != 1 or copied[0].chain[0].code is made.chain[0].code:
         return None
-    return copied[0].place
+    changed = (state.tape[user].operation in WRITES for user in state.consumers[copied[0].index])
+    return None if any(changed) else copied[0].place
 
 
 def _comes_before(assigned: Place, used: Place) -> bool:

@@ -24,7 +24,7 @@ from gradcheck.trace.adjoints.quantities import (
 )
 from gradcheck.trace.adjoints.series import Series
 from gradcheck.trace.locating.constants import in_rows
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Place
 
 TURNED = 7
@@ -147,7 +147,12 @@ def masked_values(nodes: Sequence[Node], parameters: Iterable[int]) -> frozenset
             moving.add(node.index)
         if node.operation not in ("multiply", "divide") or moving.isdisjoint(given):
             continue
-        others = [np.unique(nodes[one].value) for one in given - moving]
+        factors = (
+            nodes[one.index].value if isinstance(one, Reference) else one
+            for one in node.arguments
+            if not (isinstance(one, Reference) and one.index in moving)
+        )
+        others = [np.unique(one) for one in factors]
         is_mask = any(len(levels) == 2 and levels[0] == 0 for levels in others)
         if is_mask or (not masked.isdisjoint(given) and all(len(one) == 1 for one in others)):
             masked.add(node.index)

@@ -171,7 +171,7 @@ def _is_simpler(mend: Mend, other: Mend, state: State) -> bool:
         and other.how == QUANTITY
         and is_odd(other.factor)
         and is_odd(other.factor * _sign_after(other.unit, mend.unit.first, state))
-        and not mend.outputs < other.outputs
+        and mend.outputs >= other.outputs
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from gradcheck.arrays import is_within
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.record.graph import before_moves, evaluate
 from gradcheck.trace.record.names import CUTS
-from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
 
 
 def cut_at(nodes: Sequence[Node], output: int) -> Node | None:
@@ -29,15 +29,24 @@ def before_clips(points: Sequence[Point], wrong: Sequence[str], tolerance: float
     entries are beyond the bound, no replacement above makes the clipped gradient right; where none
     are, the clip, which is not linear, only hides what a replacement does.
     """
-    above = {name: _above(points[0], name, tolerance) for name in wrong}
-    moved = {name: operand for name, operand in above.items() if operand is not None}
-    if not moved:
-        return list(points)
-    return [replace(point, outputs={**point.outputs, **moved}) for point in points]
+    cuts = {name: _cut_above(points[0], name, tolerance) for name in wrong}
+    above = {name: cut for name, cut in cuts.items() if cut is not None}
+    return [_without_cuts(point, above) for point in points] if above else list(points)
 
 
-def _above(point: Point, name: str, tolerance: float) -> int | None:
-    """Return the gradient of a block before its clip, if a fault lies above that."""
+def _without_cuts(point: Point, above: Mapping[str, tuple[int, int]]) -> Point:
+    """Return the point with cuts that hand on what they are given, and are the outputs."""
+    nodes = list(point.nodes)
+    for cut, operand in above.values():
+        handed_on = replace(nodes[cut], name=OUTPUT, function=np.asarray, keywords={})
+        given, value = (Reference(operand),), nodes[operand].value
+        nodes[cut] = replace(handed_on, arguments=given, operands=(operand,), value=value)
+    moved = {name: cut for name, (cut, _) in above.items()}
+    return replace(point, nodes=nodes, outputs={**point.outputs, **moved})
+
+
+def _cut_above(point: Point, name: str, tolerance: float) -> tuple[int, int] | None:
+    """Return the clip of a block's gradient and what it clips, if a fault lies above that."""
     cut = cut_at(point.nodes, point.outputs[name]) if name in point.outputs else None
     if cut is None or _is_at_zero(cut):
         return None
@@ -49,7 +58,7 @@ def _above(point: Point, name: str, tolerance: float) -> int | None:
         clipped = _clipped(point, cut, operand, true)
         is_telling = len(cut.operands) == 1 or not is_within(clipped, true, allowed)
         if is_telling and not is_within(clipped, cut.value, allowed):
-            return operand
+            return cut.index, operand
     return None
 
 

@@ -96,6 +96,8 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
         return not all(explained)
     if is_wanted_of_both and unit.first not in below and same_arrays(held.actual, mend.actual):
         return True  # the later of two equal values is the copy
+    if _lacks_a_path(held, candidate.node, view):
+        return False
     if candidate.kind in (VALUE, SLOPE):
         if carries(unit, view):
             return False
@@ -111,8 +113,8 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return False
         return bool(unit.uses) or (unit.first not in below and not all(explained))
     if candidate.kind == ADJOINT and unit.nodes and unit.first in below:
-        if is_odd(held.factor) and abs(mend.factor - 1) <= 1e-9:
-            return True  # an exact adjoint is more plausible than an odd constant
+        if is_odd(held.factor) and not is_odd(mend.factor):
+            return True  # an adjoint times a size is more plausible than times an odd constant
         if _stood_before(unit, candidate.node, view):
             return True
         if held.candidate is not None and held.candidate.kind == SLOPE:
@@ -123,6 +125,17 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return not all(explained)  # both expect the same: it becomes wrong in between
         return not all(explained) and not _is_made_of(unit, held, view, held_is)
     return False
+
+
+def _lacks_a_path(mend: Mend, other: int, view: View) -> bool:
+    """True if a value is a part of the adjoint that mends it as it is, and not that of `other`."""
+    wanted = mend.candidate
+    if wanted is None or wanted.kind != ADJOINT or mend.unit.kind != NODE or mend.factor != 1:
+        return False
+    if wanted.node == other:
+        return False
+    parts = (one for one in view.explained.get(mend.unit.first, ()) if one.kind == CONTRIBUTION)
+    return any(part.node == wanted.node for part in parts)
 
 
 def _cancels(mend: Mend, view: View) -> bool:

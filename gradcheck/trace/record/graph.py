@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -97,14 +98,21 @@ def adding(node: Node) -> Node:
 
 
 def carried(
-    nodes: Sequence[Node], known: Any, changed: Mapping[int, NDArray[Any] | Node], last: int
+    nodes: Sequence[Node],
+    known: Any,
+    changed: Mapping[int, NDArray[Any] | Node],
+    last: int,
+    leading: Sequence[int] = (),
 ) -> dict[int, NDArray[Any]]:
     """Return all values up to the node `last` that change when those in `changed` are replaced.
 
-    `changed` has new values or new nodes by index, `known` the old values.
+    `changed` has new values or new nodes by index, `known` the old values. If the values that are
+    `leading` to the last are given, in order, no others are returned.
     """
     values: dict[int, NDArray[Any]] = {}
-    for own in nodes[min(changed) : last + 1]:
+    first = min(changed)
+    order = leading[bisect_left(leading, first) :] if leading else range(first, last + 1)
+    for own in map(nodes.__getitem__, order):
         node = changed.get(own.index, own)
         if not isinstance(node, Node):
             values[own.index] = node
