@@ -1,5 +1,6 @@
 """Bugs in functions that return the loss with the gradient, and add it up in one array."""
 
+import pytest
 from named_bugs import assert_found, bugs, first_finding
 
 LEAGUE = """
@@ -167,3 +168,52 @@ def test_a_bug_in_one_of_several_additions_is_found_there(program, right, wrong,
 def test_a_factor_of_all_that_one_vector_holds_is_told_where_it_is_made(tmp_path):
     finding, line, report = first_finding(PACKED, "    off /= len(seen)\n", "", tmp_path)
     assert (finding.code, finding.location.line) == ("GC101", line - 1), report
+
+
+STATES = """
+import numpy as np
+
+rng = np.random.default_rng(8)
+days, rains, flows = 5, rng.uniform(0, 2, size=(5, 3)), rng.normal(size=(5, 2))
+
+
+def stores(both):
+    inlets, leaks = both[:3], both[3:]
+    kept, held = [], START
+    for rain in rains:
+        held = np.tanh(rain @ inlets + held @ leaks)
+        kept.append(held)
+    return kept
+
+
+def loss(both):
+    return 0.5 * sum(np.sum((held - flow) ** 2) for held, flow in zip(stores(both), flows))
+
+
+def grad(both):
+    kept, leaks = stores(both), both[3:]
+    by_inlets, by_leaks, later = np.zeros((3, 2)), np.zeros((2, 2)), np.zeros(2)
+    for day in reversed(range(days)):
+        change = (later + kept[day] - flows[day]) * (1 - kept[day] ** 2)
+        by_inlets += np.outer(rains[day], change)
+        before = kept[day - 1] if day else START
+        by_leaks += np.outer(before, change)
+        later = leaks @ change
+    return np.vstack([by_inlets, by_leaks])
+
+
+def params():
+    return rng.normal(size=(5, 2))
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "taken"),
+    [("np.array([0.3, -0.4])", "what the loss starts with"), ("np.zeros(2)", "zeros")],
+)
+def test_the_last_state_read_where_the_first_belongs_is_named(start, taken, tmp_path):
+    program = STATES.replace("START", start)
+    found = first_finding(program, f" if day else {start}", "", tmp_path)
+    finding, line, report = found
+    assert (finding.code, finding.location.line) == ("GC416", line + 1), report
+    assert f"take {taken} in that pass: an index of -1 reads the last entry" in report
