@@ -255,6 +255,42 @@ def grad(x):
     return d_x
 """
 
+SPARSE = """
+import numpy as np
+
+rng = np.random.default_rng(12)
+seen = rng.uniform(0.1, 0.9, size=(9, 5))
+
+
+def squash(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def slope(z):
+    return squash(z) * (1 - squash(z))
+
+
+def params():
+    return {"into": rng.normal(size=(5, 4)), "back": rng.normal(size=(4, 5))}
+
+
+def loss(p):
+    codes = squash(seen @ p["into"])
+    often = codes.mean(axis=0)
+    rare = np.sum(0.1 * np.log(0.1 / often) + 0.9 * np.log(0.9 / (1 - often)))
+    return 0.5 * np.sum((squash(codes @ p["back"]) - seen) ** 2) + 9 * rare
+
+
+def grad(p):
+    z = seen @ p["into"]
+    codes, scores = squash(z), squash(z) @ p["back"]
+    often = codes.mean(axis=0)
+    rarer = 0.9 / (1 - often) - 0.1 / often
+    off = (squash(scores) - seen) * slope(scores)
+    delta = (off @ p["back"].T + 1.0 * rarer) * slope(z)
+    return {"into": seen.T @ delta, "back": codes.T @ off}
+"""
+
 
 @bugs(
     (SOME_EMPTY, "g[own] += w[own].sum() - aim", "g[own] += np.tanh(w[own].sum() - aim)", "GC606"),
@@ -282,6 +318,12 @@ def grad(x):
         "GC202",
     ),
     (PARTIAL_LIKELIHOOD, "return -score / len(Z) + 0.2 * beta", "return weighted", "GC202"),
+    (
+        SPARSE,
+        ".T + 1.0 * rarer) * slope(z)",
+        ".T) * slope(z) + 1.0 * rarer",
+        "GC413",
+    ),
     (CHAIN, "alpha + beta - log_z", "alpha - beta - log_z", "GC106"),
     (CHAIN, "alpha + beta - log_z", "beta + beta - log_z", "GC415"),
     (CHAIN, "+ (unary + beta)[t + 1] - log_z", "+ (unary - beta)[t + 1] - log_z", "GC106"),

@@ -76,6 +76,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     other_slopes.missing_slope_cause,
     upstream_causes.loss_cause,
     term_causes.number_cause,
+    term_causes.bracket_cause,
     other_slopes.other_slope_cause,
     term_causes.term_cause,
     axis_causes.size_cause,
