@@ -291,6 +291,29 @@ def grad(p):
     return {"into": seen.T @ delta, "back": codes.T @ off}
 """
 
+UNROLLED = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+seen, told = rng.normal(size=(3, 10)), rng.normal(size=(4, 10))
+
+
+def params():
+    return rng.normal(size=16)
+
+
+def loss(whole):
+    out = whole[:12].reshape(4, 3) @ seen + whole[12:].reshape(4, 1)
+    return np.sum(np.cosh(out - told)) / 10
+
+
+def grad(whole):
+    delta = np.sinh(whole[:12].reshape(4, 3) @ seen + whole[12:].reshape(4, 1) - told)
+    by_weights = delta @ seen.T / 10
+    by_bias = np.sum(delta, axis=1) / 10
+    return np.concatenate((by_weights.reshape(12), by_bias.reshape(4)))
+"""
+
 
 @bugs(
     (SOME_EMPTY, "g[own] += w[own].sum() - aim", "g[own] += np.tanh(w[own].sum() - aim)", "GC606"),
@@ -318,6 +341,8 @@ def grad(p):
         "GC202",
     ),
     (PARTIAL_LIKELIHOOD, "return -score / len(Z) + 0.2 * beta", "return weighted", "GC202"),
+    (UNROLLED, "np.sum(delta, axis=1) / 10", "np.sum(delta, axis=1)", "GC101"),
+    (UNROLLED, "delta @ seen.T / 10", "delta @ seen.T", "GC101"),
     (
         SPARSE,
         ".T + 1.0 * rarer) * slope(z)",
