@@ -819,3 +819,24 @@ def test_what_is_added_up_of_losses_is_one(outcome):
     found = outcome(DATA + SUMMED)
     assert found.script.loss == "total"
     assert found.report.ok, str(found.report)
+
+
+def test_a_square_of_the_parameter_alone_is_no_network(outcome):
+    found = outcome(
+        """
+def both(at):
+    return np.sum(at**2), 2 * at
+
+
+def descended(function, at, step):
+    for turn in range(1, 30):
+        loss, slope = function(at)
+        at += -step * slope
+    return at
+
+
+print(descended(both, 0.5, 0.01))
+"""
+    )
+    assert found.report.ok
+    assert found.report.network is None
