@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
@@ -129,6 +131,9 @@ def _is_product(misfit: Misfit) -> bool:
     return len(misfit.operands) == 2 and misfit.operation in OPERATIONS
 
 
+NO_NUMBER = "0-dimensional arrays can be converted"
+"""What numpy 2.4 says if an array of one number stands where a number has to."""
+
 UNUSABLE = (NameError, AttributeError, TypeError, LookupError)
 """The exceptions that Python raises if a name has no value, or one of an unsuitable kind."""
 
@@ -154,6 +159,11 @@ def unusable_finding(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if shown:
         which = "the one of these that the line cannot use" if shown[1:] else f"`{shown[0]}`"
         fix = f"write what is meant for {which}"
+    ones = [
+        name for name in names if np.ndim(raised.scope[name]) and np.size(raised.scope[name]) == 1
+    ]
+    if NO_NUMBER in str(raised.error) and ones:
+        fix = f"write `{ones[0]}.item()`: a number is wanted, and this is an array"
     yield _finding(rule, evidence, message, lines, fix, None)
 
 

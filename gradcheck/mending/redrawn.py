@@ -112,7 +112,7 @@ def _floats(values: Array, rng: np.random.Generator) -> Array | None:
         return _whole_numbers(values, rng)
     if values.ndim == 1 and values.size > 2 and np.all(np.diff(values) > 0):
         return _in_order(values, rng)
-    for axis in range(values.ndim):
+    for axis in (*range(values.ndim), None):
         if np.all(values >= 0) and np.allclose(values.sum(axis), 1, rtol=0, atol=CLOSE):
             drawn = jittered(values, rng)
             return np.asarray(drawn / drawn.sum(axis, keepdims=True))
@@ -155,14 +155,19 @@ def _is_plain(values: Array) -> bool:
 
 
 def _congruent(values: Array, rng: np.random.Generator) -> Array | None:
-    """Return a symmetric matrix with rows and columns scaled, so still definite; else None."""
+    """Return a symmetric matrix with rows and columns scaled, so still definite; else None.
+
+    Shares of a whole, as the joint probabilities of pairs, still add up to 1.
+    """
     off = values - np.diag(np.diag(values))
     if not np.allclose(values, values.T, rtol=CLOSE) or set(np.unique(off)) <= {0.0, 1.0}:
         return None
     if any(np.allclose(values.sum(axis), 0, atol=CLOSE) for axis in (0, 1)):
         return None
     scales = np.exp(SPREAD / 2 * rng.standard_normal(len(values)))
-    return np.asarray(values * scales * scales[:, None])
+    drawn = values * scales * scales[:, None]
+    shares = np.all(values >= 0) and np.isclose(values.sum(), 1, rtol=0, atol=CLOSE)
+    return np.asarray(drawn / drawn.sum() if shares else drawn)
 
 
 def _zeros_and_ones(values: Array, rng: np.random.Generator) -> Array | None:

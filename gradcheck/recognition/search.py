@@ -106,8 +106,8 @@ def _fit(
 
 def _with_factors(bare: NetworkView, columns: Array, losses: Losses) -> NetworkView | None:
     """Fits the factors of loss and penalty, as few as needed; None if the columns do not fit."""
-    if solve(columns, losses) is None:
-        return None
+    if solve(columns, losses) is None or solve(columns[:, 1:], losses) is not None:
+        return None  # or the penalty alone is the loss
     for used in (1, 2, 3):
         factors = solve(columns[:, :used], losses)
         if factors is not None and np.all(factors > 0):

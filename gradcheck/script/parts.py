@@ -58,7 +58,7 @@ def complete(loops: Sequence[TrainingLoop], tree: ast.Module) -> None:
     """
     read_elsewhere = _read_by_functions(tree) if loops else set()
     for loop in loops:
-        loop.body.extend(accumulated(loop, tree))
+        loop.body[:] = [*started(loop, tree), *loop.body, *accumulated(loop, tree)]
         read = set(read_elsewhere)
         for statement in loop.body:
             read |= _read(statement) - loop.set_anew
@@ -83,6 +83,32 @@ def _read(node: ast.AST) -> set[str]:
     """Return the variables that a node reads, or adds to."""
     added = [part.target for part in ast.walk(node) if isinstance(part, ast.AugAssign)]
     return {one.id for one in added if isinstance(one, ast.Name)} | _names(node, ast.Load | ast.Del)
+
+
+def started(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
+    """Return the last statement before a loop by which a loss, to which it adds, is not just 0.
+
+    A penalty that stands there, as `loss = 0.5 * w @ w`, is a part of the loss that is descended.
+    """
+    names = {name for part in ast.walk(loop.node) if (name := _added(part))}
+    set_anew = (one for one in loop.body if isinstance(one, ast.Assign) and not _added(one))
+    names -= {name for one in set_anew for name in _names(one, ast.Store)}
+    before = (part for part in ast.walk(loop.function or tree) if isinstance(part, ast.Assign))
+    starts = [
+        part
+        for part in before
+        if part.lineno < loop.node.lineno
+        and any(isinstance(one, ast.Name) and one.id in names for one in part.targets)
+    ]
+    last = max(starts, key=lambda part: part.lineno, default=None)
+    return [copy.deepcopy(last)] if last is not None and _is_formula(last.value) else []
+
+
+def _is_formula(value: ast.expr) -> bool:
+    """True if an expression computes something, and calls nothing but numpy."""
+    calls = [ast.unparse(part.func) for part in ast.walk(value) if isinstance(part, ast.Call)]
+    operations = [part for part in ast.walk(value) if isinstance(part, ast.BinOp)]
+    return bool(operations) and all(one.startswith(("np.", "numpy.")) for one in calls)
 
 
 def accumulated(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:

@@ -18,7 +18,9 @@ import types
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from itertools import repeat
 from multiprocessing.connection import Connection
+from opcode import opname
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +74,10 @@ class Anything:
         pass
 
     def __iter__(self) -> Any:
-        return iter((self, self))
+        """As many as a line unpacks, such as `line, = plot(x)`; two where that is not told."""
+        frame = sys._getframe(1)
+        operation, number = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
+        return repeat(self, number if opname[operation] == "UNPACK_SEQUENCE" else 2)
 
     def __enter__(self) -> Any:
         return self

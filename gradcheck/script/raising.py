@@ -12,7 +12,7 @@ from gradcheck.script.refusals import it_raised
 from gradcheck.script.state import Path, Snapshot, label, last_name, leaves
 from gradcheck.script.step import Step
 from gradcheck.script.taking import Taking
-from gradcheck.script.words import RATE, ROLE, RefusedError
+from gradcheck.script.words import RATE, ROLE, STRONG, RefusedError
 
 
 def raised_at(taking: Taking, error: Exception) -> Taken:
@@ -52,5 +52,6 @@ def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:
     """Return the variables that the loop updates; failing that, those named like parameters."""
     targets = taking.run.marked.updated(number)
     numbers = leaves(snapshot.state)
-    updated = [path for path in numbers if label(path) in targets]
+    moving = (path for path in numbers if label(path) in targets)
+    updated = [path for path in moving if not STRONG.search(last_name(path))]
     return updated or [path for path in numbers if ROLE.match(last_name(path))]

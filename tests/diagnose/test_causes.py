@@ -518,6 +518,22 @@ PAIRED = {
 }
 
 
+def test_a_residual_of_all_pairs_is_told_beside_a_penalty():
+    sides = (AIMS > 0).astype(float)
+
+    def loss(w):
+        a = chance(w)
+        data = -np.mean(sides[:, None] * np.log(a) + (1 - sides[:, None]) * np.log(1 - a))
+        return float(data + 0.05 * np.sum(w**2))
+
+    def grad(w):
+        return X.T @ (chance(w) - sides) / len(X) + 0.1 * w
+
+    data = {"inputs": X, "targets": sides[:, None]}
+    report = gradcheck.check(loss, 0.3 * np.arange(4.0)[:, None], grad, **data)
+    assert [one.code for one in report.errors] == ["GC208"], str(report)
+
+
 @pytest.mark.parametrize("name", PAIRED)
 def test_a_loss_that_pairs_every_target_with_every_output_is_told(name):
     loss, grad = PAIRED[name]

@@ -114,6 +114,21 @@ def test_a_value_that_the_line_cannot_use_is_told_with_what_it_is(wrong, told, t
     assert told in first.fix
 
 
+@pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.4.0", reason="it takes them")
+@pytest.mark.parametrize(
+    ("wrong", "code", "told"),
+    [
+        ("X.T @ d_z; s = d_z[:1, :1]; '%f' % s", "GC210", "write `s.item()`"),
+        ("X.T @ d_z; g['V'][0, 0] = X.T[:1] @ d_z[:, 0]", "GC202", "d_z[:, 0].item()`"),
+    ],
+)
+def test_an_array_of_one_number_is_told_to_be_none(wrong, code, told, tmp_path):
+    report, line = report_of("X.T @ d_z", wrong, tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line) == (code, line), str(report)
+    assert told in first.fix
+
+
 def test_a_loop_that_goes_beyond_the_end_names_its_index(tmp_path):
     wrong = """np.zeros((3, 4))
     for i in range(4):

@@ -124,7 +124,27 @@ def grad(p):
     return [X.T @ back, (NEAR @ h).T @ d]
 """
 
+SHARES = """
+NEAR = DRAWN.uniform(size=(5, 5))
+NEAR = np.triu(NEAR, 1) + np.triu(NEAR, 1).T
+NEAR /= NEAR.sum()
+START = DRAWN.normal(size=(5, 2))
+
+def kept(at):
+    squares = np.sum(at**2, axis=1)
+    close = np.exp(2 * at @ at.T - squares[:, None] - squares) * (1 - np.eye(5))
+    return close / close.sum()
+
+def loss(at):
+    return -np.sum(NEAR * np.log(kept(at) + np.eye(5)))
+
+def grad(at):
+    pull = NEAR - kept(at)
+    return 4 * (pull[:, :, None] * (at[:, None] - at)).sum(axis=1)
+"""
+
 PROGRAMS = {
+    "shares of a whole": (SHARES, "NEAR - kept(at)", "kept(at) - NEAR"),
     "a term taken off in a factor": (SMOOTHED, "b * (nb - lb)", "b * nb"),
     "a square matrix": (HOPS, "NEAR.T @ (d @ p[1].T)", "d @ p[1].T"),
     "a list that is never begun anew": (

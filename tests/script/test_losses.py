@@ -63,6 +63,18 @@ for turn in range(20):
             err = err + 0.15 * (left[i] @ left[i] + right[:, j] @ right[:, j])
 """
 
+MARGINS = """
+sides = np.sign(t)
+pace = 0.01
+for turn in range(20):
+    hinge_loss = 0.5 * np.dot(w, w)
+    for row, side in zip(x, sides):
+        if side * np.dot(w, row) < 1:
+            hinge_loss += 0.7 * (1 - side * np.dot(w, row))
+            w -= pace * (w - 0.7 * side * row)
+    print(turn, hinge_loss)
+"""
+
 
 @pytest.fixture
 def outcome(tmp_path):
@@ -97,6 +109,14 @@ def test_a_loss_that_is_added_up_after_the_steps_is_that_of_a_step_in_its_terms(
         "left": "ok",
         "right": "wrong",
     }
+
+
+def test_a_penalty_with_which_a_loss_starts_before_the_steps_is_a_part_of_it(outcome):
+    right = outcome(MARGINS)
+    assert right.script.loss == "hinge_loss"
+    assert right.report.ok, str(right.report)
+    wrong = outcome(MARGINS.replace("(w - 0.7", "(2 * w - 0.7"))
+    assert [one.code for one in wrong.report.errors] == ["GC604"], str(wrong.report)
 
 
 @pytest.mark.parametrize(
@@ -855,3 +875,24 @@ def test_a_loss_that_is_a_part_of_another_is_not_descended_beside_it(outcome):
     found = outcome(DATA + PARTS)
     assert found.script.loss == "whole_loss"
     assert [block.name for block in found.report.blocks if block.failed] == ["u"]
+
+
+def test_a_square_of_the_parameter_alone_is_no_network(outcome):
+    found = outcome(
+        """
+def both(at):
+    return np.sum(at**2), 2 * at
+
+
+def descended(function, at, step):
+    for turn in range(1, 30):
+        loss, slope = function(at)
+        at += -step * slope
+    return at
+
+
+print(descended(both, 0.5, 0.01))
+"""
+    )
+    assert found.report.ok
+    assert found.report.network is None

@@ -71,3 +71,25 @@ def test_what_each_pass_sets_before_it_is_read_is_copied_for_no_replay(body, aro
     assert found.set_anew == anew
     kept = take_snapshot(State({"cost": 1.0, "w": 2.0}, None), found.set_anew)
     assert set(kept.state.module) == {"cost", "w"} - anew
+
+
+SMOOTHED = """
+import numpy as np
+
+rng = np.random.default_rng(6)
+x, t = rng.normal(size=(8, 3)), rng.normal(size=8)
+w1 = rng.normal(size=3)
+smooth_loss = 3.0
+for turn in range(9):
+    loss = 0.5 * np.sum((x @ w1 - t) ** 2)
+    smooth_loss = 0.9 * smooth_loss + 0.1 * loss
+    print("turn %d: %f" % (turn, smoothed))
+    for param, slope in zip([w1], [x.T @ (x @ w1 - t)]):
+        param -= 0.01 * slope
+"""
+
+
+def test_of_an_iteration_that_raises_a_smoothed_loss_is_no_parameter(outcome):
+    found = outcome(SMOOTHED)
+    assert list(found.script.params) == ["w1"]
+    assert found.report.findings[0].code == "GC210"

@@ -210,3 +210,13 @@ def test_every_part_of_a_package_that_draws_is_left_out(tmp_path):
     drawn = "import matplotlib.ticker as ticks\nfrom pylab import plot\nimport ipdb\n"
     (tmp_path / "script.py").write_text(drawn + TWO_LOSSES + "    plot(ticks.Locator(a))\n")
     assert ScriptEntry(tmp_path / "script.py", Wishes.of(None, "a", None)).outcome({}).report.ok
+
+
+def test_what_is_drawn_unpacks_into_as_many_as_a_line_takes(tmp_path):
+    drawn = (
+        "import matplotlib.pyplot as plt\n"
+        "line, = plt.plot([1])\n"
+        "(counts, edges, bars), (figure, axes) = plt.hist([1]), plt.subplots()\n"
+    )
+    (tmp_path / "script.py").write_text(drawn + TWO_LOSSES)
+    assert ScriptEntry(tmp_path / "script.py", Wishes.of(None, "a", None)).outcome({}).report.ok

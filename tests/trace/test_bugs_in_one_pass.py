@@ -1,5 +1,6 @@
 """Bugs in functions that return the loss with the gradient, and add it up in one array."""
 
+import pytest
 from named_bugs import assert_found, bugs, first_finding
 
 LEAGUE = """
@@ -167,3 +168,109 @@ def test_a_bug_in_one_of_several_additions_is_found_there(program, right, wrong,
 def test_a_factor_of_all_that_one_vector_holds_is_told_where_it_is_made(tmp_path):
     finding, line, report = first_finding(PACKED, "    off /= len(seen)\n", "", tmp_path)
     assert (finding.code, finding.location.line) == ("GC101", line - 1), report
+
+
+STATES = """
+import numpy as np
+
+rng = np.random.default_rng(8)
+days, rains, flows = 5, rng.uniform(0, 2, size=(5, 3)), rng.normal(size=(5, 2))
+
+
+def stores(both):
+    inlets, leaks = both[:3], both[3:]
+    kept, held = [], START
+    for rain in rains:
+        held = np.tanh(rain @ inlets + held @ leaks)
+        kept.append(held)
+    return kept
+
+
+def loss(both):
+    return 0.5 * sum(np.sum((held - flow) ** 2) for held, flow in zip(stores(both), flows))
+
+
+def grad(both):
+    kept, leaks = stores(both), both[3:]
+    by_inlets, by_leaks, later = np.zeros((3, 2)), np.zeros((2, 2)), np.zeros(2)
+    for day in reversed(range(days)):
+        change = (later + kept[day] - flows[day]) * (1 - kept[day] ** 2)
+        by_inlets += np.outer(rains[day], change)
+        before = kept[day - 1] if day else START
+        by_leaks += np.outer(before, change)
+        later = leaks @ change
+    return np.vstack([by_inlets, by_leaks])
+
+
+def params():
+    return rng.normal(size=(5, 2))
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "taken"),
+    [("np.array([0.3, -0.4])", "what the loss starts with"), ("np.zeros(2)", "zeros")],
+)
+def test_the_last_state_read_where_the_first_belongs_is_named(start, taken, tmp_path):
+    program = STATES.replace("START", start)
+    found = first_finding(program, f" if day else {start}", "", tmp_path)
+    finding, line, report = found
+    assert (finding.code, finding.location.line) == ("GC416", line + 1), report
+    assert f"take {taken} in that pass: an index of -1 reads the last entry" in report
+
+
+CELLS = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+seen, told = rng.normal(size=(2, 1, 3)), rng.normal(size=(2, 1, 2))
+
+
+def squash(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def cells(p):
+    held, gates, out, cell = [], [], [], np.zeros((1, 2))
+    for x in seen:
+        gates.append(squash(x @ p[0]))
+        cell = cell * gates[-1] + np.tanh(x @ p[1])
+        held.append(cell)
+        out.append(squash(np.tanh(cell) @ p[2]))
+    return held, gates, out
+
+
+def loss(p):
+    return 0.5 * sum(np.sum((made - t) ** 2) for made, t in zip(cells(p)[-1], told))
+
+
+def grad(p):
+    held, gates, out = cells(p)
+    found = [np.zeros_like(one) for one in p]
+    for k in (1, 0):
+        before = held[k - 1] if k else np.zeros((1, 2))
+        d_out = (out[k] - told[k]) * out[k] * (1 - out[k])
+        found[2] += np.tanh(held[k]).T @ d_out
+        d_cell = d_out @ p[2].T * (1 - np.tanh(held[k]) ** 2)
+        if k == 0:
+            d_cell = d_cell + later * gates[1]
+        d_gate = d_cell * before * gates[k] * (1 - gates[k])
+        later = d_cell
+        found[0] += seen[k].T @ d_gate
+        found[1] += seen[k].T @ (d_cell * (1 - np.tanh(seen[k] @ p[1]) ** 2))
+    return found
+
+
+def params():
+    return [rng.normal(size=shape) for shape in ((3, 2), (3, 2), (2, 2))]
+"""
+
+
+def test_after_another_bug_a_value_that_is_to_be_0_does_not_lack_itself(tmp_path):
+    program = CELLS.replace("told[k]) * out[k]", "told[k]) * SHARE * out[k]")
+    program = program.replace("def loss", "SHARE = 1.0\n\n\ndef loss")
+    wrong = "held[k - 1]\n        SHARE = out[k]"
+    whole = "held[k - 1] if k else np.zeros((1, 2))"
+    _, line, report = first_finding(program, whole, wrong, tmp_path)
+    assert f"wrong.py:{line + 7}" in report, report
+    assert "GC417" not in report, report

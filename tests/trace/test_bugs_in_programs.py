@@ -255,6 +255,65 @@ def grad(x):
     return d_x
 """
 
+SPARSE = """
+import numpy as np
+
+rng = np.random.default_rng(12)
+seen = rng.uniform(0.1, 0.9, size=(9, 5))
+
+
+def squash(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def slope(z):
+    return squash(z) * (1 - squash(z))
+
+
+def params():
+    return {"into": rng.normal(size=(5, 4)), "back": rng.normal(size=(4, 5))}
+
+
+def loss(p):
+    codes = squash(seen @ p["into"])
+    often = codes.mean(axis=0)
+    rare = np.sum(0.1 * np.log(0.1 / often) + 0.9 * np.log(0.9 / (1 - often)))
+    return 0.5 * np.sum((squash(codes @ p["back"]) - seen) ** 2) + 9 * rare
+
+
+def grad(p):
+    z = seen @ p["into"]
+    codes, scores = squash(z), squash(z) @ p["back"]
+    often = codes.mean(axis=0)
+    rarer = 0.9 / (1 - often) - 0.1 / often
+    off = (squash(scores) - seen) * slope(scores)
+    delta = (off @ p["back"].T + 1.0 * rarer) * slope(z)
+    return {"into": seen.T @ delta, "back": codes.T @ off}
+"""
+
+UNROLLED = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+seen, told = rng.normal(size=(3, 10)), rng.normal(size=(4, 10))
+
+
+def params():
+    return rng.normal(size=16)
+
+
+def loss(whole):
+    out = whole[:12].reshape(4, 3) @ seen + whole[12:].reshape(4, 1)
+    return np.sum(np.cosh(out - told)) / 10
+
+
+def grad(whole):
+    delta = np.sinh(whole[:12].reshape(4, 3) @ seen + whole[12:].reshape(4, 1) - told)
+    by_weights = delta @ seen.T / 10
+    by_bias = np.sum(delta, axis=1) / 10
+    return np.concatenate((by_weights.reshape(12), by_bias.reshape(4)))
+"""
+
 
 @bugs(
     (SOME_EMPTY, "g[own] += w[own].sum() - aim", "g[own] += np.tanh(w[own].sum() - aim)", "GC606"),
@@ -282,6 +341,14 @@ def grad(x):
         "GC202",
     ),
     (PARTIAL_LIKELIHOOD, "return -score / len(Z) + 0.2 * beta", "return weighted", "GC202"),
+    (UNROLLED, "np.sum(delta, axis=1) / 10", "np.sum(delta, axis=1)", "GC101"),
+    (UNROLLED, "delta @ seen.T / 10", "delta @ seen.T", "GC101"),
+    (
+        SPARSE,
+        ".T + 1.0 * rarer) * slope(z)",
+        ".T) * slope(z) + 1.0 * rarer",
+        "GC413",
+    ),
     (CHAIN, "alpha + beta - log_z", "alpha - beta - log_z", "GC106"),
     (CHAIN, "alpha + beta - log_z", "beta + beta - log_z", "GC415"),
     (CHAIN, "+ (unary + beta)[t + 1] - log_z", "+ (unary - beta)[t + 1] - log_z", "GC106"),

@@ -201,3 +201,46 @@ def test_a_mask_that_every_layer_draws_is_told_where_it_belongs(wrong, code, tmp
 def test_the_share_that_is_kept_is_no_size_and_no_penalty(right, wrong, code, tmp_path):
     program = DROPPED.replace("0.87", "0.8")
     assert first_finding(program, right, wrong, tmp_path)[0].code == code
+
+
+PAIRS = """
+import numpy as np
+
+rng = np.random.default_rng(4)
+near = rng.uniform(size=(6, 6))
+near += near.T
+np.fill_diagonal(near, 0)
+near /= near.sum()
+others = ~np.eye(6, dtype=bool)
+
+
+def closeness(at):
+    squares = np.sum(at**2, axis=1)
+    close = 1 / (1 + squares[:, None] + squares - 2 * at @ at.T)
+    np.fill_diagonal(close, 0)
+    return close
+
+
+def loss(at):
+    close = closeness(at)
+    shares = close / close.sum()
+    return np.sum(near[others] * np.log(near[others] / shares[others]))
+
+
+def grad(at):
+    shares = closeness(at)
+    shares = shares / shares.sum()
+    pull = near - shares
+    steps = at[:, None] - at[None]
+    return 4 * ((pull * closeness(at))[:, :, None] * steps).sum(axis=1)
+
+
+def params():
+    return rng.normal(size=(6, 2))
+"""
+
+
+def test_a_sign_is_not_looked_for_in_what_the_loss_makes_and_masks_alike(tmp_path):
+    finding, line, report = first_finding(PAIRS, "near - shares", "shares - near", tmp_path)
+    assert finding.code == "GC106", report
+    assert line <= finding.location.line <= line + 2, report

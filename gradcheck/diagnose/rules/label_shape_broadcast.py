@@ -33,10 +33,13 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if slope is not None:
         forms.append(residual * slope(trace.pre_activations[-1]))
     analytic = gradient.value.reshape(last.n_in, samples)
+    penalty = np.repeat(last.weights(point.values).reshape(-1, 1), samples, axis=1)
     for form in forms:
-        predicted = trace.activations[-2].T @ form
-        factor = float(np.vdot(predicted, analytic) / np.vdot(predicted, predicted))
-        if np.allclose(analytic, factor * predicted, rtol=1e-7, atol=1e-9 * np.abs(analytic).max()):
+        terms = np.stack([np.ravel(trace.activations[-2].T @ form), penalty.ravel()], axis=1)
+        predicted = (terms @ np.linalg.lstsq(terms, analytic.ravel(), rcond=None)[0]).reshape(
+            analytic.shape
+        )
+        if np.allclose(analytic, predicted, rtol=1e-7, atol=1e-9 * np.abs(analytic).max()):
             wrong = tuple(block.name for block in evidence.blocks if block.failed)
             yield rule.finding(
                 wrong,

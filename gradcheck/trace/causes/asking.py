@@ -26,6 +26,7 @@ from gradcheck.trace.causes import (
     place_causes,
     slope_causes,
     softmax_causes,
+    start_causes,
     term_causes,
     upstream_causes,
 )
@@ -75,6 +76,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     other_slopes.missing_slope_cause,
     upstream_causes.loss_cause,
     term_causes.number_cause,
+    term_causes.bracket_cause,
     other_slopes.other_slope_cause,
     term_causes.term_cause,
     axis_causes.size_cause,
@@ -119,7 +121,10 @@ def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
         cause = next(filter(None, causes), None)
         if cause is not None:
             return cause
-        alone = _pass_alone(mend)
+        wrong = _pass_alone(mend)
+        alone = None if wrong is None else _cause_in_one_pass(wrong, mend, search, state)
+        if alone is not None and alone.name != fault.ONE_PASS:
+            return alone
         for compared in _members(mend, search, state):
             by_chance = DONE_IN_ALL if alone and compared.actual[0].size == 1 else ()
             for ask in ASKED:
@@ -148,8 +153,8 @@ def redone_cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
         return cause or next(filter(None, chain(sums, terms)), None)
 
 
-def _pass_alone(mend: Mend) -> Cause | None:
-    """Return the cause if one pass of a loop is wrong and all others are right."""
+def _pass_alone(mend: Mend) -> int | None:
+    """Return the number of the pass of a loop that is wrong while all others are right, or None."""
     count = len(mend.unit.replaced)
     if not mend.unit.is_series or count < FEWEST_PASSES:
         return None
@@ -157,10 +162,15 @@ def _pass_alone(mend: Mend) -> Cause | None:
     off = np.array([[np.reshape(one, (count, -1)) for one in pair] for pair in pairs])
     apart = np.abs(off[:, 0] - off[:, 1]).max(axis=(0, 2))
     wrong = np.flatnonzero(apart > CLOSE * np.abs(off[:, 1]).max())
-    if len(wrong) != 1:
-        return None
-    words = f"pass {wrong[0] + 1} of {count} alone is wrong"
-    return Cause(fault.ONE_PASS, words, "look at what that pass does otherwise, or should")
+    return int(wrong[0]) if len(wrong) == 1 else None
+
+
+def _cause_in_one_pass(wrong: int, mend: Mend, search: Followed, state: State) -> Cause:
+    """Return the cause of one wrong pass of a loop."""
+    passes = [_member(number, mend, search, state) for number in range(mend.passes)]
+    words = f"pass {wrong + 1} of {mend.passes} alone is wrong"
+    unknown = Cause(fault.ONE_PASS, words, "look at what that pass does otherwise, or should")
+    return start_causes.start_cause(passes, wrong) or unknown
 
 
 def _at_once(mend: Mend, search: Followed, state: State) -> Compared | None:
@@ -200,27 +210,33 @@ def _layouts(shape: tuple[int, ...], count: int) -> Iterator[Callable[[Array], A
 
 def _members(mend: Mend, search: Followed, state: State) -> Iterator[Compared]:
     """Yield the wrong and the right value; in a loop, of its first, middle, last and worst pass."""
-    unit, count, members = mend.unit, mend.passes, mend.unit.replaced
-    shape = state.values[0][members[0]].shape
-    consumers = unit.nodes or [consumer for consumer, _ in unit.uses]
+    count = mend.passes
     wanted = np.reshape(mend.expected[0], (count, -1))
     errors = np.abs(np.reshape(mend.actual[0], (count, -1)) - wanted)
     by_pass = np.max(errors, axis=1, initial=0.0) * np.any(wanted, axis=1)
     worst = int(np.argmax(by_pass))  # among those expected not to be 0, as many others are
     for number in sorted({0, count // 2, count - 1, worst}):
-        compared = Compared(
-            search.points,
-            state,
-            search.known,
-            search.words,
-            consumers[number],
-            members[number],
-            bool(unit.uses),
-            mend.candidate,
-            mend.factor,
-            in_pass(mend.actual, number, shape),
-            in_pass(mend.expected, number, shape),
-            search.deadline,
-        )
+        compared = _member(number, mend, search, state)
         if not same(compared.actual, compared.expected):
             yield compared
+
+
+def _member(number: int, mend: Mend, search: Followed, state: State) -> Compared:
+    """Return the value of one pass of a loop, and the right one."""
+    unit, members = mend.unit, mend.unit.replaced
+    consumers = unit.nodes or [consumer for consumer, _ in unit.uses]
+    shape = state.values[0][members[0]].shape
+    return Compared(
+        search.points,
+        state,
+        search.known,
+        search.words,
+        consumers[number],
+        members[number],
+        bool(unit.uses),
+        mend.candidate,
+        mend.factor,
+        in_pass(mend.actual, number, shape),
+        in_pass(mend.expected, number, shape),
+        search.deadline,
+    )

@@ -202,10 +202,10 @@ def _with_values_in_scope(nodes: Sequence[Node], compared: Compared) -> Iterator
     first, parts = nodes[0], parts_of(nodes[0], compared)
     scopes = [_scope(one, compared) for one in nodes]
     common = set.intersection(*map(set, scopes)) - {first.source}
-    tape = compared.state.tape
-    names = [one for one in common if np.any(tape[scopes[0][one]].value)]  # zeros fit by chance
+    known = compared.state.values[0]  # with what is mended before
+    names = [one for one in common if np.any(known[scopes[0][one]])]  # zeros fit by chance
     for name in sorted(names, key=lambda text: (not text.isidentifier(), len(text), text)):
-        value = tape[scopes[0][name]].value
+        value = known[scopes[0][name]]
         for cause, change in _ways_with(name, value, first, parts, compared):
             at = zip(nodes, scopes, strict=True)
             yield cause, {one.index: change(scope[name]) for one, scope in at}
@@ -225,7 +225,8 @@ def _ways_with(
     is_elementwise = node.operation in OTHERWISE and not is_reduction
     for text, layout in LAYOUTS:
         laid, named = layout(value), text.format(name)
-        for position, present, what in ((RESULT, node.value, whole), *parts):
+        own = compared.state.values[0][node.index]
+        for position, present, what in ((RESULT, own, whole), *parts):
             made = node.value if is_elementwise else present
             fits = laid.size and fits_into(laid.shape, made.shape)
             itself = laid.shape == present.shape and bool(np.array_equal(laid, present))

@@ -22,7 +22,7 @@ from gradcheck.trace.causes.redo import taking
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
-from gradcheck.trace.record.graph import evaluate
+from gradcheck.trace.record.graph import evaluate, resolve
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import added_to, operand_text
 
@@ -80,6 +80,27 @@ def term_cause(compared: Compared) -> Cause | None:
             name = ast.unparse(text)
             words = f"`{name}` is one {inverse.part} too many"
             return Cause(inverse.surplus, words, f"leave `{name}` out")
+    return None
+
+
+def bracket_cause(compared: Compared) -> Cause | None:
+    """Return the cause if one term lacks a factor that the other has, as in `a * s + b`."""
+    tape, node = compared.state.tape, compared.state.tape[compared.operand]
+    if compared.is_use or node.operation not in ("add", "subtract"):
+        return None
+    for position, other in enumerate(reversed(node.arguments)):
+        product = tape[other.index] if isinstance(other, Reference) else node
+        for at, factor in enumerate(product.arguments if product.operation == "multiply" else ()):
+            made = []
+            for known in compared.state.values:
+                terms = [resolve(one, known) for one in node.arguments]
+                terms[position] = terms[position] * resolve(factor, known)
+                made.append(np.asarray(node.function(*terms)) if node.function else node.value)
+            text, shared = operand_text(node.source, position), operand_text(product.source, at)
+            if text is not None and shared is not None and same(made, compared.expected):
+                term, name = f"`{ast.unparse(text)}`", f"`{ast.unparse(shared)}`"
+                words = f"{term} lacks the factor {name} of the other term"
+                return Cause(fault.FACTOR_MISSING, words, f"multiply {term} by {name}, too")
     return None
 
 

@@ -102,8 +102,15 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
         node.value if culprit is not None else None,
         before=_right_operands(search, node),
         blocks=tuple(blocks),
+        fix=_as_number(expression, node.value) if failed.name == f"{RAISED} setitem" else "",
     )
     return shown, misfit
+
+
+def _as_number(expression: str, value: NDArray[Any]) -> str:
+    """Return how an array of one number is put into an entry, which numpy 2.4 no longer does."""
+    is_one = value.size == 1 and value.ndim > 0
+    return f"write `{expression}.item()`: an entry takes a number, and no array" if is_one else ""
 
 
 def _beyond_the_end(

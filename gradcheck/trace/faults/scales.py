@@ -41,7 +41,7 @@ def place_of_scale(
 
     An operation with that constant comes first, then the first place: after values right as they
     stand, the first that the factor makes a derivative. If only one value is wrong, it is the last,
-    where that is made.
+    where that is made, before it is laid out otherwise.
     """
     tape = state.tape
     mends = [
@@ -74,7 +74,8 @@ def place_of_scale(
         return ScaleFault(adjoint or with_constant[0])
     if right is not None:
         return ScaleFault(right, is_right=True)
-    return ScaleFault(mends[0] if is_of_several else mends[-1])
+    made = [mend for mend in mends if tape[mend.unit.first].operation not in MOVES] or mends
+    return ScaleFault(mends[0] if is_of_several else made[-1])
 
 
 def _is_joined(node: Node, tape: Sequence[Node]) -> bool:

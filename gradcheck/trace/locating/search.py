@@ -222,7 +222,8 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
             best = mend
         if trials.is_late:
             break
-    return best and (_unmasked(best, trials) or best)
+    own = best and _unmasked(best, trials)
+    return None if own and is_forward else own or best  # a value that the loss uses so is right
 
 
 def _unmasked(mend: Mend, trials: Trials) -> Mend | None:
