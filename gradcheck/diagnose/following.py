@@ -51,6 +51,9 @@ SUM = re.compile(r" [+-] (?![^(\[]*[)\]])")
 SCALES = frozenset(rule.code for rule, _ in detectors(Scale))
 """The codes of rules that derive a factor from sizes."""
 
+ORDERS = (OVERWRITTEN, PATH_MISSING, EXTRA_TERM)
+"""Kinds of faults of the order in which an engine's operations run, or of what they add to."""
+
 UNCERTAIN = frozenset(rule.code for rule in RULES if rule.last_resort) | {unknown_cause.RULE.code}
 """The codes of rules that name no certain cause."""
 
@@ -254,17 +257,16 @@ def _is_a_number(finding: Finding, faults: Sequence[Fault]) -> bool:
 
 
 def _is_of_an_order(finding: Finding, faults: Sequence[Fault]) -> bool:
-    """True if what the operations of an engine lose, or do twice, tells more than a finding.
+    """True if what the operations of an engine do wrongly tells more than a finding.
 
-    From call to call it may be another gradient, if the order is that of a set; and it may be wrong
-    by a factor.
+    If they lose something or do it twice, it may be another gradient from call to call, as the
+    order may be that of a set; and it may be wrong by a factor.
     """
     told = (
         fault.blocks
         for fault in faults
-        if fault.cause is not None
-        and fault.cause.name == fault.kind
-        and fault.kind in (OVERWRITTEN, PATH_MISSING, EXTRA_TERM)
+        if fault.of_operation
+        or (fault.cause is not None and fault.cause.name == fault.kind in ORDERS)
     )
     is_vague = finding.code in {stale_state.RULE.code, *SCALES}
     return is_vague and set(finding.blocks) <= set().union(*told)

@@ -169,6 +169,7 @@ class Fault:
         blocks: the names of the blocks that become wrong by this fault.
         mended: the gradients at the first point with this and all earlier faults mended.
         error_after_fix: the largest relative error of `mended`; None if not measured.
+        of_operation: whether an engine goes back wrongly through one of its operations.
     """
 
     kind: str
@@ -187,6 +188,7 @@ class Fault:
     error_after_fix: float | None = None
     cause: Cause | None = None
     fix: str = ""
+    of_operation: bool = False
 
     @property
     def is_something(self) -> bool:

@@ -37,11 +37,11 @@ def not_added_up(
     wrong = state.wrong()
     if not wrong:
         return None
-    complete = [_complete(runs, state, whole) for whole in derivatives]
+    right = [complete(runs, state, whole) for whole in derivatives]
     for special in (
         *_left_over(runs, state),
-        *_overwritten(runs, state, complete),
-        *_out_of_order(runs, state, complete),
+        *_overwritten(runs, state, right),
+        *_out_of_order(runs, state, right),
     ):
         mended = wrong - state.mend(special.replacements).wrong()
         if mended:
@@ -97,7 +97,7 @@ def _out_of_order(
         (one.owner, one.value): number for number, run in enumerate(runs) for one in run.added
     }
     numbered = [(number, run) for number, run in enumerate(runs) if run.output is not None]
-    again = (run for number, run in numbered if done[outputs[number]] > number)
+    again = (run for number, run in numbered if done[outputs[number]] > number and not run.is_step)
     early = (
         run
         for number, run in numbered
@@ -140,7 +140,7 @@ def _assignment(code: CodeType, target: str) -> Place | None:
     return next(places, None)
 
 
-def _complete(runs: Sequence[Run], state: State, derivatives: Adjoints) -> Replacement:
+def complete(runs: Sequence[Run], state: State, derivatives: Adjoints) -> Replacement:
     """Return the replacement of all gradients that an engine computes by the right ones.
 
     One that is named and not computed, as by `self.grad = out.grad`, is replaced where it is used.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -32,8 +34,9 @@ from gradcheck.trace.fault import (
     Entry,
     Fault,
 )
-from gradcheck.trace.faults.accumulated import not_added_up
+from gradcheck.trace.faults.accumulated import complete, not_added_up
 from gradcheck.trace.faults.describe import of_special
+from gradcheck.trace.faults.kept_slopes import at_its_operation
 from gradcheck.trace.faults.next_fault import next_fault
 from gradcheck.trace.faults.prepared import prepared
 from gradcheck.trace.faults.small_checks import SmallCheck, small_checks
@@ -57,10 +60,15 @@ Uses = dict[Edge, NDArray[Any]]
 
 @dataclass(frozen=True)
 class _Wrong:
-    """A fault in a backward function, and the right values of what that adds, by point."""
+    """A fault in a backward function, and what puts it right, by point.
+
+    A loop that goes back through all operations makes all wrong gradients wrong, also those that it
+    computes from numbers alone, which no replacement reaches.
+    """
 
     fault: Fault
-    right: Sequence[Uses]
+    right: Sequence[Replacement]
+    is_loop: bool = False
 
 
 def faults_of_engines(search: Followed, state: State) -> tuple[list[Fault], State]:
@@ -73,21 +81,26 @@ def faults_of_engines(search: Followed, state: State) -> tuple[list[Fault], Stat
     derivatives = _derivatives(search.points) if runs else None
     if derivatives is None:
         return [], state
-    found, waiting, uses = list[Fault](), list[Fault](), [Uses() for _ in search.points]
+    found, waiting = list[Fault](), list[Fault]()
     now, right = state, state
-    for wrong in _wrong_functions(search, runs, derivatives):
-        for one, more in zip(uses, wrong.right, strict=True):
-            one.update(more)
-        now = state.mend([Replacement({}, dict(one)) for one in uses])
-        names = right.wrong() - now.wrong()
+    together = [Replacement() for _ in search.points]
+    for wrong in _wrong_functions(search, runs, state, derivatives):
+        pairs = zip(together, wrong.right, strict=True)
+        together = [
+            Replacement({**one.nodes, **more.nodes}, {**one.uses, **more.uses})
+            for one, more in pairs
+        ]
+        now = state.mend(together)
+        names = right.wrong() - (set() if wrong.is_loop else now.wrong())
         blocks = tuple(dict.fromkeys(one.block for one in now.outputs if one.name in names))
         if not blocks:
             waiting.append(wrong.fault)
             continue
         found += [replace(one, blocks=blocks, mended={}) for one in waiting]
         made = {name: now.values[0][index] for name, index in search.points[0].outputs.items()}
-        found.append(replace(wrong.fault, blocks=blocks, mended=made))
-        right, waiting = now, []
+        is_proved = not names & now.wrong()
+        found.append(replace(wrong.fault, blocks=blocks, mended=made if is_proved else {}))
+        right, waiting = now if is_proved else _as_judged(now, now, names), []
     special = not_added_up(runs, right, derivatives)
     if special is not None:
         fault, right = of_special(search, right, special)
@@ -95,9 +108,10 @@ def faults_of_engines(search: Followed, state: State) -> tuple[list[Fault], Stat
     return found, _as_judged(state, right)
 
 
-def _as_judged(before: State, mended: State) -> State:
-    """Return the mended state; blocks that were not judged wrong are taken as they are now."""
-    judged = {output.block for output in before.outputs if output.name in before.wrong()}
+def _as_judged(before: State, mended: State, told: Set[str] = frozenset()) -> State:
+    """Return the mended state; outputs not judged wrong, or told, are taken as they are now."""
+    wrong = before.wrong() - told
+    judged = {output.block for output in before.outputs if output.name in wrong}
     outputs = tuple(
         output
         if output.block in judged
@@ -108,26 +122,64 @@ def _as_judged(before: State, mended: State) -> State:
 
 
 def _wrong_functions(
-    search: Followed, runs: Sequence[Run], derivatives: Sequence[Adjoints]
+    search: Followed, runs: Sequence[Run], state: State, derivatives: Sequence[Adjoints]
 ) -> Iterator[_Wrong]:
-    """Yield the faults of all backward functions, those first that run first."""
-    for checks in small_checks(search.points, runs):
-        for fault in next(filter(None, (_faults(one, search) for one in checks)), ()):
-            right = [Uses() for _ in search.points]
-            for check in checks:
-                for name in check.called(fault.blocks):
-                    for uses, more in zip(right, check.right(name, derivatives), strict=True):
-                        uses.update(more)
-            if all(right):
-                yield _Wrong(fault, right)
-    nodes, count = search.points[0].nodes, len(search.points)
+    """Yield the faults of all backward functions, those first that run first.
+
+    A loop that goes back rightly through some operation is right; what is wrong is then the slope
+    that another operation has kept for it.
+    """
+    nodes = search.points[0].nodes
+    every = [
+        (checks, _first_faults(checks, search)) for checks in small_checks(search.points, runs)
+    ]
+    right = {checks[0].runs[0].recorded.code for checks, faults in every if checks and not faults}
+    of_loops = list[tuple[CodeType, Fault]]()
+    for checks, faults in every:
+        for fault in faults:
+            run = checks[0].runs[0]
+            if run.is_step and run.recorded.code not in right:
+                of_loops.append((run.recorded.code, fault))
+                continue
+            told = at_its_operation(fault, run, nodes) if run.is_step else fault
+            mends = _right(checks, fault, derivatives)
+            if all(one.uses for one in mends):
+                yield _Wrong(told, mends)
+    for several in grouped(of_loops).values():
+        counts = Counter(one.cause.name for one in several if one.cause is not None)
+        most = max(several, key=lambda one: 0 if one.cause is None else counts[one.cause.name])
+        mends = [complete(runs, state, whole) for whole in derivatives]
+        yield _Wrong(most, mends, is_loop=True)
+    yield from _of_constant_outputs(runs, nodes, len(derivatives))
+
+
+def _of_constant_outputs(
+    runs: Sequence[Run], nodes: Sequence[Node], count: int
+) -> Iterator[_Wrong]:
+    """Yield the faults of functions that go back to operands of which the output is free."""
     constant = ((run.operation(nodes), run) for run in runs if run.output is None)
     for several in grouped(constant).values():
         terms = ((run, one) for run in several for one in run.added if one.terms)
         wrong = [(run, one) for run, one in terms if _amount(one, nodes)]
         if wrong:
             uses = dict(use for run, one in wrong for use in run.adding(one.texts[0], 0.0))
-            yield _Wrong(_of_constants(wrong, nodes), [uses] * count)
+            yield _Wrong(_of_constants(wrong, nodes), [Replacement({}, uses)] * count)
+
+
+def _first_faults(checks: Sequence[SmallCheck], search: Followed) -> list[Fault]:
+    return next(filter(None, (_faults(one, search) for one in checks)), [])
+
+
+def _right(
+    checks: Sequence[SmallCheck], fault: Fault, derivatives: Sequence[Adjoints]
+) -> list[Replacement]:
+    """Return by point what the runs of all checks should add where one of them is wrong."""
+    right = [Uses() for _ in derivatives]
+    for check in checks:
+        for name in check.called(fault.blocks):
+            for uses, more in zip(right, check.right(name, derivatives), strict=True):
+                uses.update(more)
+    return [Replacement({}, uses) for uses in right]
 
 
 def _amount(added: Added, nodes: Sequence[Node]) -> float:
@@ -201,6 +253,7 @@ def _bare(search: Followed, state: State, output: Output) -> Fault:
 
 def _of_runs(fault: Fault, count: int) -> Fault:
     """Return a fault with the values of the runs at the first point, and the worst run of these."""
+    fault = replace(fault, of_operation=True)
     actual, expected = fault.actual_value, fault.expected_value
     if fault.entry is None or actual is None or expected is None or actual.ndim != 1:
         return replace(fault, entry=None)

@@ -248,8 +248,16 @@ def _stacked(
 
 def _of_rows(function: Any) -> Any:
     """Return a function that takes rows of numbers; those of `math` take one number."""
-    is_of_numbers = getattr(function, "__module__", "") == "math"
-    return np.vectorize(function, otypes=[float]) if is_of_numbers else function
+    if getattr(function, "__module__", "") != "math":
+        return function
+
+    def of_number(*arguments: float) -> float:
+        try:
+            return float(function(*arguments))
+        except (ValueError, OverflowError):  # a point beside may be outside of the domain
+            return np.nan
+
+    return np.vectorize(of_number, otypes=[float])
 
 
 def _joined(several: Sequence[Any], places: Mapping[int, int]) -> Any:
