@@ -59,12 +59,30 @@ def complete(loops: Sequence[TrainingLoop], tree: ast.Module) -> None:
     read_elsewhere = _read_by_functions(tree) if loops else set()
     for loop in loops:
         loop.body[:] = [*started(loop, tree), *loop.body, *accumulated(loop, tree)]
-        read = set(read_elsewhere)
-        for statement in loop.body:
-            read |= _read(statement) - loop.set_anew
-            if isinstance(statement, ast.Assign):
-                stored = (name for one in statement.targets for name in _names(one, ast.Store))
-                loop.set_anew.update(set(stored) - read)
+        loop.set_anew.update(_set_anew(loop.body, read_elsewhere))
+
+
+def _set_anew(body: Sequence[ast.stmt], read_elsewhere: Set[str]) -> set[str]:
+    """Return the variables that statements set before anything reads them.
+
+    What a loop among them sets may be none of these if anything else reads it: it may run 0 times.
+    """
+    set_anew, read = set[str](), set(read_elsewhere)
+    for statement in body:
+        stored = set[str]()
+        if isinstance(statement, ast.For):
+            outside = set[str]().union(*(_read(one) for one in body if one is not statement))
+            stored = _set_anew(statement.body, read | outside)
+            read |= _read(statement.iter)
+            stored |= _names(statement.target, ast.Store) - outside
+        else:
+            read |= _read(statement) - set_anew
+        if isinstance(statement, ast.Assign):
+            stored = {name for one in statement.targets for name in _names(one, ast.Store)}
+        set_anew |= stored - read
+        if isinstance(statement, ast.For):
+            read |= _read(statement) - set_anew
+    return set_anew
 
 
 def _read_by_functions(tree: ast.Module) -> set[str]:

@@ -21,6 +21,7 @@ from gradcheck.script.state import (
     bare,
     is_number,
     label,
+    last_name,
     steps_into,
 )
 from gradcheck.script.words import RATE
@@ -29,6 +30,8 @@ from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.user.objects import defaults_of
 
 DEPTH, MOST_ITEMS = 7, 50
+MOST_ALIKE = 20
+"""The number of variables and attributes of one name, of which any may be a rate; more are data."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,9 @@ def candidates(
     ]
     rates += [rate for function in functions for rate in _defaults(function)]
     rates = [*_together(rates, state), *rates]
-    return [*rates, *_literals(sites, within), *_in_parts(state, named=False)]
+    unnamed = grouped((last_name(rate.path or ()), rate) for rate in _in_parts(state, named=False))
+    few = (rate for alike in unnamed.values() if len(alike) <= MOST_ALIKE for rate in alike)
+    return [*rates, *_literals(sites, within), *few]
 
 
 def _together(rates: Sequence[Rate], state: State) -> list[Rate]:

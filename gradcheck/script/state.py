@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcheck.script.copies import deep_copy
 from gradcheck.script.memory import (
     is_shared,
     keep_memory_shared,
@@ -141,7 +142,7 @@ class Snapshot:
         keep_memory_shared(self._views, memo, self.constant)
         memo.update((id(plain), copy.copy(plain)) for plain in self._plain)
         parts = self.state.module, self.state.local, self.state.imported
-        state: State = State(*copy.deepcopy(parts, memo))
+        state: State = State(*deep_copy(parts, memo))
         for path, value in values.items():
             old = self.state.get(path)
             if isinstance(old, list):
@@ -195,7 +196,7 @@ def _copied(names: Mapping[str, Any], memo: dict[int, Any], but: Set[str]) -> di
         if name.startswith("__") or name in but or is_shared(value):
             continue
         try:
-            copies[name] = copy.deepcopy(value, memo)
+            copies[name] = deep_copy(value, memo)
         except Exception:  # generators and locks, for example, cannot be copied, and are shared
             continue
     return copies

@@ -90,6 +90,8 @@ def is_update(node: ast.AST) -> bool:
         case ast.Expr(ast.Call(ast.Name("setattr"), [owner, name, value])):
             before = ast.Call(ast.Name("getattr", ast.Load()), [owner, name], [])
             return _moves(value, [before])
+        case ast.AugAssign(ast.Attribute(_, "grad")):
+            return False  # of an engine, whose backward pass adds to it
         case ast.AugAssign():
             return isinstance(node.op, ast.Add | ast.Sub) and not _is_whole(node.value)
         case ast.Assign(targets, value):

@@ -7,6 +7,7 @@ what the function adds. No value elsewhere can then be taken for one of these by
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,9 +64,14 @@ class SmallCheck:
 
 
 def small_checks(points: Sequence[Point], every: Sequence[Run]) -> Iterator[list[SmallCheck]]:
-    """Yield the checks of the runs of each function, those of most runs first."""
+    """Yield the checks of the runs of each function, those of most runs first.
+
+    The two steps back from `x * x` to x are right together, and left out.
+    """
     first = points[0]
-    named = ((one.operation(first.nodes), _named(one, first.nodes)) for one in every)
+    steps = Counter((one.owner, one.added[0].owner) for one in every if one.is_step)
+    single = (one for one in every if steps[one.owner, one.added[0].owner] <= 1)
+    named = ((one.operation(first.nodes), _named(one, first.nodes)) for one in single)
     for runs in grouped(named).values():
         laid_out = (Layout.of(run, first.nodes) for run in runs if not run.loses_a_part)
         layouts = [one for one in laid_out if one is not None]
@@ -76,10 +82,8 @@ def small_checks(points: Sequence[Point], every: Sequence[Run]) -> Iterator[list
 
 def _named(run: Run, nodes: Sequence[Node]) -> Run:
     """Return a step of a loop through all operations with its operand as the operation calls it."""
-    position = run.position(nodes) if run.is_step else None
-    if position is None or run.output is None:
-        return run
-    text = operand_text(nodes[run.output].source, position)
+    use = run.use(nodes) if run.is_step else None
+    text = None if use is None else operand_text(nodes[use[0]].source, use[1])
     if text is None:
         return run
     return replace(run, added=(replace(run.added[0], texts=(ast.unparse(text),)),))

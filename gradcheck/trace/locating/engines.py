@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -86,15 +87,24 @@ class Run:
         """Return what is the same for all runs that go back through one operation."""
         if not self.is_step:
             return self.recorded.code
-        position = self.position(nodes)
-        made = () if position is None else nodes[self.output or 0].chain[:1]
-        return (self.recorded.code, position, *made)
+        use = self.use(nodes)
+        made = [
+            nodes[index].chain[:1] for index in (self.output, use and use[0]) if index is not None
+        ]
+        return (self.recorded.code, use and use[1], *made)
 
-    def position(self, nodes: Sequence[Node]) -> int | None:
-        """Return which argument the operand is of the operation that makes the output."""
-        made = () if self.output is None else nodes[self.output].arguments
-        places = (at for at, one in enumerate(made) if one == Reference(self.added[0].value))
-        return next(places, None)
+    def use(self, nodes: Sequence[Node]) -> tuple[int, int] | None:
+        """Return the operation that uses the operand, and as which argument.
+
+        It is the last one in the function that makes the output.
+        """
+        if self.output is None:
+            return None
+        operand = Reference(self.added[0].value)
+        for made in islice(latest_first(nodes, [self.output]), LONGEST):
+            if operand in made.arguments and made.chain[1:] == nodes[self.output].chain[1:]:
+                return made.index, made.arguments.index(operand)
+        return None
 
     @property
     def loses_a_part(self) -> bool:

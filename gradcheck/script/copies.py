@@ -1,0 +1,65 @@
+"""Deep copies of a script's variables: as `copy.deepcopy` makes them, and several times as fast.
+
+An engine's graph of thousands of objects is copied for every replay of an iteration.
+"""
+
+from __future__ import annotations
+
+import copy
+from functools import lru_cache
+from typing import Any
+
+from gradcheck.user.objects import slots_of
+
+ATOMS = frozenset((int, float, complex, str, bytes, bool, type(None)))
+
+SPECIAL = ("__reduce_ex__", "__reduce__", "__getstate__", "__new__", "__getattribute__")
+"""Methods of `object` that tell how it is copied; a class may have its own."""
+
+OWN = ("__deepcopy__", "__copy__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
+
+
+def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
+    """Return a copy of a value; `memo` has the copies by the ids of the originals, and is added to.
+
+    Raises:
+        Exception: an object within cannot be copied, as a lock.
+    """
+    kind: Any = type(value)
+    if kind in ATOMS:
+        return value
+    if id(value) in memo:
+        return memo[id(value)]
+    if kind is list:
+        items = memo[id(value)] = []
+        items += [deep_copy(one, memo) for one in value]
+        return items
+    if kind is dict:
+        named = memo[id(value)] = {}
+        named.update((deep_copy(key, memo), deep_copy(one, memo)) for key, one in value.items())
+        return named
+    if kind is tuple:
+        new = [deep_copy(one, memo) for one in value]
+        is_same = all(one is other for one, other in zip(value, new, strict=True))
+        return memo.setdefault(id(value), value if is_same else tuple(new))
+    slots = _slots(kind)
+    if slots is None:
+        return copy.deepcopy(value, memo)
+    made = memo[id(value)] = object.__new__(kind)
+    if hasattr(value, "__dict__"):
+        attributes = vars(made)
+        attributes.update((name, deep_copy(one, memo)) for name, one in vars(value).items())
+    for name in slots:
+        if hasattr(value, name):
+            object.__setattr__(made, name, deep_copy(getattr(value, name), memo))
+    return made
+
+
+@lru_cache(maxsize=256)
+def _slots(kind: Any) -> tuple[str, ...] | None:
+    """Return the slots of a class whose objects are their attributes; None for any other class."""
+    is_plain = all(getattr(kind, one, None) is getattr(object, one, None) for one in SPECIAL)
+    if not is_plain or any(hasattr(kind, one) for one in OWN):
+        return None
+    slots = tuple(slots_of(kind))
+    return None if any(name.startswith("__") for name in slots) else slots

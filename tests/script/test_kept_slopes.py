@@ -1,0 +1,182 @@
+"""Engines whose operations keep their slopes, for one loop that goes back through all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+ENGINE = """
+import math
+import random
+
+random.seed(4)
+
+
+class Value:
+    __slots__ = ("data", "grad", "parts", "slopes")
+
+    def __init__(self, data, parts=(), slopes=()):
+        self.data, self.grad, self.parts, self.slopes = data, 0, parts, slopes
+
+    def __add__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data + other.data, (self, other), (1, 1))
+
+    def __mul__(self, other):
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data * other.data, (self, other), (other.data, self.data))
+
+    def __pow__(self, k):
+        return Value(self.data**k, (self,), (k * self.data ** (k - 1),))
+
+    def exp(self):
+        return Value(math.exp(self.data), (self,), (math.exp(self.data),))
+
+    def log(self):
+        return Value(math.log(self.data), (self,), (1 / self.data,))
+
+    def __radd__(self, other):
+        return self + other
+
+    def backward(self):
+        order, seen = [], set()
+
+        def visit(one):
+            if one not in seen:
+                seen.add(one)
+                for part in one.parts:
+                    visit(part)
+                order.append(one)
+
+        visit(self)
+        self.grad = 1
+        for one in reversed(order):
+            for part, slope in zip(one.parts, one.slopes):
+                part.grad += slope * one.grad
+
+
+table = [[Value(random.gauss(0, 0.5)) for _ in range(2)] for _ in range(3)]
+params = [one for row in table for one in row]
+rows, labels = [[0.5, -0.3], [0.9, 0.4], [-0.6, 0.8]], [1, 0, 2]
+for turn in range(12):
+    costs = []
+    for row, label in zip(rows, labels):
+        scores = [sum(w * x for w, x in zip(own, row)).exp() for own in table]
+        share = scores[label] * sum(scores) ** -1
+        costs.append(share.log() * -1)
+    loss = sum(costs) * (1 / len(costs))
+    loss.backward()
+    for one in params:
+        one.data -= 0.1 * one.grad
+        one.grad = 0
+"""
+
+
+def line_of(text: str) -> int:
+    return ENGINE[: ENGINE.index(text)].count("\n") + 1
+
+
+def test_a_right_engine_passes_and_its_numbers_in_slots_are_the_parameters(outcome):
+    found = outcome(ENGINE)
+    assert found.report.ok, str(found.report)
+    assert [one.name for one in found.report.blocks][:2] == ["table[0][0].data", "table[0][1].data"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code", "words"),
+    [
+        ("(other.data, self.data)", "(self.data, other.data)", "GC415", "other.data belongs here"),
+        ("(k * self.data ** (k - 1),)", "(self.data ** (k - 1),)", "GC106", "its sign is wrong"),
+        ("(math.exp(self.data),)", "(self.data,)", "GC302", "where `math.exp(self.data)` belongs"),
+        ("(1 / self.data,)", "(-1 / self.data,)", "GC106", "`-1 / self.data` is wrong"),
+        ("(1 / self.data,)", "(1 / self.data**2,)", "GC304", "multiplied in once more"),
+    ],
+)
+def test_a_wrong_slope_is_told_where_the_operation_keeps_it(outcome, right, wrong, code, words):
+    found = outcome(ENGINE.replace(right, wrong))
+    (finding,) = (one for one in found.report.findings if one.severity == "error")
+    assert (finding.code, finding.location.line) == (code, line_of(right)), str(found.report)
+    assert words in finding.message
+    assert set(finding.blocks) == {one.name for one in found.report.blocks if one.failed}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "words"),
+    [
+        ("part.grad = slope * one.grad", "GC701", "part.grad is overwritten"),
+        ("part.grad += 0.5 * slope * one.grad", "GC103", "half what it should be"),
+        ("part.grad -= slope * one.grad", "GC106", "its sign is wrong"),
+    ],
+)
+def test_what_is_wrong_for_all_operations_is_told_in_the_loop(outcome, wrong, code, words):
+    right = "part.grad += slope * one.grad"
+    found = outcome(ENGINE.replace(right, wrong))
+    (finding,) = (one for one in found.report.findings if one.severity == "error")
+    assert (finding.code, finding.location.line) == (code, line_of(right)), str(found.report)
+    assert words in finding.message
+
+
+PAIRS = """
+import math
+
+
+class Node:
+    def __init__(self, value, parents=()):
+        self.value, self.grad, self.parents = value, 0.0, parents
+
+
+def times(a, b):
+    return Node(a.value * b.value, [(a, b.value), (b, a.value)])
+
+
+def plus(a, b):
+    return Node(a.value + b.value, [(a, 1.0), (b, 1.0)])
+
+
+def sigmoid(a):
+    s = 1 / (1 + math.exp(-a.value))
+    return Node(s, [(a, s * (1 - s))])
+
+
+def order_of(node, done):
+    for parent, _ in node.parents:
+        if parent not in done:
+            order_of(parent, done)
+    done.append(node)
+    return done
+
+
+def backpropagate(loss):
+    loss.grad = 1.0
+    for node in reversed(order_of(loss, [])):
+        for parent, slope in node.parents:
+            parent.grad += node.grad * slope
+
+
+w, b, v = Node(0.4), Node(-0.2), Node(0.8)
+for turn in range(20):
+    loss = Node(0.0)
+    for x, t in [(0.5, 0.2), (-0.9, 0.7), (0.3, 0.4)]:
+        out = times(sigmoid(plus(times(w, Node(x)), b)), v)
+        off = plus(out, Node(-t))
+        loss = plus(loss, times(off, off))
+    for one in (w, b, v):
+        one.grad = 0.0
+    backpropagate(loss)
+    for one in (w, b, v):
+        one.value -= 0.1 * one.grad
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("(a, b.value)", "(a, a.value)", "GC415"),
+        ("s * (1 - s)", "a.value * (1 - a.value)", "GC305"),
+    ],
+)
+def test_slopes_may_stand_in_pairs_and_functions_be_free(outcome, right, wrong, code):
+    assert outcome(PAIRS).report.ok
+    found = outcome(PAIRS.replace(right, wrong))
+    finding = found.report.findings[0]
+    line = PAIRS[: PAIRS.index(right)].count("\n") + 1
+    assert (finding.code, finding.location.line) == (code, line), str(found.report)
