@@ -30,11 +30,13 @@ from gradcheck.script.state import (
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.user.blocks import Array
+from gradcheck.words import listed
 
 MOST_PARAMETERS, MOST_ALONE, NUDGE, FAR = 400, 40, 1e-3, 10.0
 BOTH_WAYS = NUDGE, -NUDGE
 """A step that is taken only if it lowers the loss writes what it keeps after one of the two."""
 IDLE = "nothing that it changes is a float"
+BY_ZERO = "it updates {0} by exactly 0: no gradient comes back to it"
 ONLY_APPLIES = "its changes do not depend on what it changes: it only applies an update"
 CARRIED = "its update is made from {0} of the pass before; compute {0} at the beginning of a pass"
 
@@ -54,7 +56,8 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
         return None
     changed = changed_numbers(snapshot, after)
     if not changed:
-        passes.why = _ruined(after, leaves(after)) or IDLE
+        idle = BY_ZERO.format(listed(sorted(run.idle))) if run.idle else IDLE
+        passes.why = _ruined(after, leaves(after)) or idle
         return None
     trial = Trial(run, number, snapshot, after, changed)
     best = trial.rate(given)

@@ -178,8 +178,8 @@ class Run:
     def scaled(self, number: int, value: Any) -> Any:
         """Hook around a number or an increment that may be, or contain, the learning rate."""
         site = self.marked.sites[number]
-        is_float = isinstance(value, np.floating) or type(value) is np.ndarray
-        if site.kind == INCREMENT and is_float and value.dtype.kind == "f":
+        is_array = type(value) is np.ndarray and value.dtype.kind == "f"
+        if site.kind == INCREMENT and (is_array or isinstance(value, float | np.floating)):
             self.idle |= set() if np.any(np.abs(value) > ROUNDING) else {site.name}
         scale = self._scales.get(number, 1.0)
         return value if scale == 1.0 else value * scale

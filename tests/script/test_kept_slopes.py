@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gradcheck.script import ScriptEntry
+
 ENGINE = """
 import math
 import random
@@ -113,6 +115,13 @@ def test_what_is_wrong_for_all_operations_is_told_in_the_loop(outcome, wrong, co
     (finding,) = (one for one in found.report.findings if one.severity == "error")
     assert (finding.code, finding.location.line) == (code, line_of(right)), str(found.report)
     assert words in finding.message
+
+
+def test_where_no_gradient_comes_back_the_refusal_says_so(tmp_path):
+    script = ENGINE.replace("reversed(order)", "order")
+    (tmp_path / "main.py").write_text(script)
+    refused = ScriptEntry(tmp_path / "main.py").outcome({}).error
+    assert "it updates one.data by exactly 0: no gradient comes back to it" in refused
 
 
 PAIRS = """
