@@ -25,6 +25,14 @@ settings.register_profile("all", settings.get_profile("sample"), max_examples=30
 settings.load_profile("all" if sweeps.ALL else "sample")
 
 
+def pytest_collection_modifyitems(config, items):
+    """Whoever names a file runs all of it; the whole suite is a sample of the long searches."""
+    if sweeps.ALL or config.args != config.getini("testpaths"):
+        return
+    items[:], left = sweeps.of_whole_run(items)
+    config.hook.pytest_deselected(items=left)
+
+
 @pytest.fixture(autouse=True)
 def unforgiving(monkeypatch):
     """What the search for a faulty expression raises itself is a bug of its own."""

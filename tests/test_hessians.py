@@ -153,6 +153,7 @@ def test_the_vector_of_a_product_has_the_shape_of_a_matrix():
     assert right.ok
 
 
+@pytest.mark.in_full
 def test_a_loss_that_bends_fast_and_one_at_its_edge():
     def fast(x):
         return np.exp(60 * x[0]) * x[1]

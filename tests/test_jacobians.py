@@ -147,6 +147,7 @@ def test_parameters_in_blocks_and_values_in_an_array():
     assert "product(...)[1, 0]" in report.findings[0].message
 
 
+@pytest.mark.in_full
 def test_sizes_from_the_least_to_the_largest():
     scale = 10.0 ** np.arange(-12, 7, 3)
 

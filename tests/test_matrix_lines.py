@@ -293,6 +293,7 @@ def test_a_hessian_of_one_number_is_followed():
     assert finding.location is not None
 
 
+@pytest.mark.in_full
 def test_scipys_doors_have_the_line_and_the_patch_too():
     squares = gradcheck.check_least_squares(decay, AT, decay_in_columns, repair=Edits(20_000))
     assert squares.findings[0].location.line == wrong_line(decay_in_columns)[0]

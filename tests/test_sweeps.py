@@ -1,5 +1,7 @@
 """The samples of the sweeps: fewer of everything, and something of each kind."""
 
+from dataclasses import dataclass
+
 import sweeps
 from mending import test_planted
 from mending.planted import styles
@@ -58,3 +60,25 @@ def test_a_sample_is_counted_round_and_all_is_all(monkeypatch):
     assert sweeps.sample([], 4) == []
     monkeypatch.setattr(sweeps, "ALL", True)
     assert sweeps.sample(range(10), 4) == list(range(10))
+
+
+@dataclass(frozen=True)
+class Item:
+    """A test as pytest collects it."""
+
+    nodeid: str
+    mark: str = ""
+
+    def get_closest_marker(self, name):
+        return name if name == self.mark else None
+
+
+def test_of_many_instances_of_a_search_some_are_of_the_whole_run():
+    several = [Item(f"tests/script/test_a.py::test_it[{k}]") for k in range(7)]
+    few = [Item(f"tests/trace/test_b.py::test_it[{k}]") for k in range(3)]
+    quick = [Item(f"tests/numeric/test_c.py::test_it[{k}]") for k in range(7)]
+    sampled = [Item(f"tests/mending/test_planted.py::test_it[{k}]") for k in range(7)]
+    long = Item("tests/script/test_a.py::test_long", "in_full")
+    of_run, left = sweeps.of_whole_run([*several, *few, long, *quick, *sampled])
+    assert of_run == [*several[::3], *few, *quick, *sampled]
+    assert left == [one for one in several if one not in several[::3]] + [long]

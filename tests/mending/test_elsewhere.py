@@ -493,6 +493,7 @@ def test_two_outputs_are_no_factor_2(repaired):
     assert module.PARAMS.n_out == 2
 
 
+@pytest.mark.in_full
 def test_two_outputs_are_no_factor_2_where_nothing_is_right(repaired):
     found, _ = repaired(TWO_FAULTS, 1500)
     assert "len(Y)  ->  Y.size" in found.patches[0].words, str(found)

@@ -202,6 +202,7 @@ def grad(p):
 """
 
 
+@pytest.mark.in_full
 def test_two_wrong_terms_of_one_block_are_one_patch(load):
     module = load(HEAD + TERMS)
     found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
@@ -209,6 +210,7 @@ def test_two_wrong_terms_of_one_block_are_one_patch(load):
     assert "up / s" in found.patches[0].diff
 
 
+@pytest.mark.in_full
 def test_what_makes_one_block_right_is_named_where_no_more_is_found(load):
     wrong = TWO.replace('X.T @ np.cos(X @ p["a"])', "np.arange(3.0) ** half")
     module = load(HEAD + wrong.replace("b = 0.2", "b = 0.7"))

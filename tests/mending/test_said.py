@@ -191,6 +191,7 @@ def repaired(tmp_path, capsys):
     return run
 
 
+@pytest.mark.in_full
 def test_a_loss_that_is_a_local_of_the_edited_function(repaired):
     assert "+    return back * x * RATE, back * RATE" in repaired(SCRIPT)
 
@@ -251,17 +252,20 @@ for epoch in range(20):
 """
 
 
+@pytest.mark.in_full
 def test_a_loop_that_raised_is_mended_to_a_step_down(repaired):
     wrong = LAYERED.replace("eta * outs[i].T", "eta * outs[i + 1].T")
     assert "+        weights[i] = weights[i] - eta * outs[i].T @ downs[i]" in repaired(wrong)
 
 
+@pytest.mark.in_full
 def test_how_often_a_loop_has_run_is_no_factor(repaired):
     out = repaired(LAYERED.replace("down = 2 * (outs", "down = (outs"), "-v")
     assert "makes every gradient right" in out
     assert "* epoch" not in out
 
 
+@pytest.mark.in_full
 def test_an_index_is_another_number_and_no_count_of_passes(repaired):
     wrong = LAYERED.replace("downs.insert(0, downs[0] @", "downs.insert(0, downs[-1] @")
     out = repaired(wrong, "-v")
@@ -289,6 +293,7 @@ for step in range(30):
 """
 
 
+@pytest.mark.in_full
 def test_an_edit_before_the_loss_that_changes_it_is_refused(repaired):
     out = repaired(SMOOTHED, "-v")
     assert "- target" in out

@@ -273,6 +273,7 @@ def test_a_rate_is_what_it_is_when_the_updates_are_made(name, tmp_path):
     assert not outcome.script.notes
 
 
+@pytest.mark.in_full
 def test_a_rate_that_is_not_found_as_such_is_a_note_also_with_a_penalty(tmp_path):
     line = "    pace = first * 0.9 ** turn\n    move = pace * (x.T @ off / 6 + 0.02 * w)\n"
     text = DECAYING.format(before=line, after="").replace(
@@ -327,6 +328,7 @@ for turn in range(9):
     assert [one.code for one in outcome.report.findings] == ["GC101"]
 
 
+@pytest.mark.in_full
 def test_a_penalty_of_an_inferred_loss_is_weight_decay(tmp_path):
     (tmp_path / "script.py").write_text("""
 import numpy as np

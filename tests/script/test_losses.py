@@ -99,6 +99,7 @@ def test_the_loss_is_the_whole_and_not_a_part_of_it(outcome, text):
     assert set(wrong.report.findings[0].blocks) == {"w"}
 
 
+@pytest.mark.in_full
 def test_a_loss_that_is_added_up_after_the_steps_is_that_of_a_step_in_its_terms(outcome):
     right = outcome(TERMS)
     assert right.script.loss == "err"
@@ -206,6 +207,7 @@ for turn in range(30):
 """
 
 
+@pytest.mark.in_full
 def test_a_gradient_that_is_kept_in_float32_is_as_precise_as_that(outcome):
     assert outcome(SINGLE.replace("PART", "1")).report.ok
     assert outcome(SINGLE.replace("PART", "0.9999")).report.verdict == "fail"
@@ -229,6 +231,7 @@ for turn in range(30):
 """
 
 
+@pytest.mark.in_full
 def test_of_losses_that_no_line_computes_that_is_taken_of_which_clipped_gradients_are_multiples(
     outcome,
 ):
@@ -265,6 +268,7 @@ for turn in range(30):
     assert not found.report.findings
 
 
+@pytest.mark.in_full
 def test_an_error_that_is_watched_while_samples_are_learned_decides_nothing(outcome):
     found = outcome(
         """
@@ -440,6 +444,7 @@ def test_a_parameter_whose_update_is_0_but_for_rounding_is_still_one(outcome, ax
     assert {block.name for block in report.blocks} == {"k", "shift"}
 
 
+@pytest.mark.in_full
 def test_a_step_that_changes_at_kinks_only_is_one(outcome):
     text = """
 w, b = np.zeros(3), 0.0
@@ -482,6 +487,7 @@ def test_probabilities_of_which_1_is_taken_at_the_label_are_those_of_a_cross_ent
     assert "the cross-entropy" in found.script.text()
 
 
+@pytest.mark.in_full
 def test_a_script_that_takes_1_at_the_label_can_be_repaired(outcome):
     wrong = ONE_TAKEN.replace("error / 24", "(error / 24) ** 2").replace("ROWS", "x")
     found = outcome(wrong, repair=Edits(400))
@@ -682,6 +688,7 @@ def test_a_factor_that_differs_from_iteration_to_iteration_is_no_constant(outcom
     assert found.report.verdict == verdict
 
 
+@pytest.mark.in_full
 def test_where_no_loss_fits_the_usual_one_says_what_would_be_wrong(outcome):
     text = UNWRITTEN.replace("np.full((3, 1), 0.3)", "np.full((3, 2), 0.3) * [1, -2]")
     found = outcome(DATA + text.replace("SLOPE", "p * (1 + p)"))

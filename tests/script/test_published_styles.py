@@ -135,6 +135,7 @@ for iteration in range(30):
 """
 
 
+@pytest.mark.in_full
 def test_a_clip_that_turns_signs_round_is_no_clip_alone(outcome):
     """A projection on a box cuts the right update off; of a wrong one it is not to blame."""
     assert outcome(PROJECTED).report.verdict == "pass"
@@ -432,6 +433,7 @@ for turn in range(9):
 """
 
 
+@pytest.mark.in_full
 def test_the_step_of_a_finite_difference_is_no_update(outcome):
     found = outcome(TABLE + BY_DIFFERENCES)
     assert "GC404" not in causes(found)
@@ -469,6 +471,7 @@ def test_the_derivative_of_a_cross_entropy_beside_a_squared_error_is_said(outcom
     )
 
 
+@pytest.mark.in_full
 def test_a_constant_that_was_rounded_to_float32_is_no_bug(outcome):
     text = """
 k = rng.normal(size=(3, 2))
@@ -587,6 +590,7 @@ for turn in range(40):
 """
 
 
+@pytest.mark.in_full
 def test_a_slope_forgotten_in_plain_lists_is_at_its_line_and_no_term_that_leaves_nothing(outcome):
     right = outcome(BY_NEURONS.replace("SLOPE", " * (z[i] > 0)")).report
     assert right.ok, str(right)
@@ -714,6 +718,7 @@ for _ in range(100):
 """
 
 
+@pytest.mark.in_full
 def test_rows_in_lists_that_are_updated_too_early_are_no_clipped_gradients(outcome):
     found = outcome(IN_LISTS)
     assert found.report.verdict == "fail"

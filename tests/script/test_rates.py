@@ -80,6 +80,7 @@ for turn in range(40):
 """
 
 
+@pytest.mark.in_full
 def test_a_gradient_that_no_pass_sets_back_is_no_velocity(outcome):
     found = outcome(ADDED_UP.replace("SIGN", "+="))
     assert found.report.verdict == "fail"
@@ -122,6 +123,7 @@ def test_a_parameter_may_have_a_learning_rate_of_its_own(outcome, update, said, 
     assert [one.code for one in found.report.findings if one.severity == "error"] == codes
 
 
+@pytest.mark.in_full
 def test_every_layer_may_have_a_learning_rate_of_its_own(outcome):
     text = """
 class Layer:

@@ -252,6 +252,7 @@ def short_sweep(p):
     return swept(p, lambda slopes, carried: STEP * (slopes.T @ carried))  # here
 
 
+@pytest.mark.in_full
 def test_what_a_state_brings_back_through_the_next_one():
     start = np.array([0.7, 0.5, 1.1])
     assert gradcheck.check(trajectory, start, whole_sweep).ok
