@@ -97,7 +97,11 @@ def _out_of_order(
         (one.owner, one.value): number for number, run in enumerate(runs) for one in run.added
     }
     numbered = [(number, run) for number, run in enumerate(runs) if run.output is not None]
-    again = (run for number, run in numbered if done[outputs[number]] > number and not run.is_step)
+    again = (
+        run
+        for number, run in numbered
+        if done[outputs[number]] > number and not run.is_step and _uses_what_arrives(run, state)
+    )
     early = (
         run
         for number, run in numbered
@@ -112,6 +116,12 @@ def _out_of_order(
         node = state.tape[run.recorded.begin]
         words = f"`{run.recorded.code.co_name}` {what}"
         yield _special(kind, node, node.chain[1:] or node.chain, replacements, words, ORDER)
+
+
+def _uses_what_arrives(run: Run, state: State) -> bool:
+    """False for a function that is given the gradient, and may run for each path of its own."""
+    own = state.tape[run.recorded.begin : run.recorded.end]
+    return run.arriving is not None and any(run.arriving in one.operands for one in own)
 
 
 def _overwrites(added: Added, state: State) -> bool:

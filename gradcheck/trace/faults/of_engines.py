@@ -91,7 +91,9 @@ def faults_of_engines(search: Followed, state: State) -> tuple[list[Fault], Stat
             for one, more in pairs
         ]
         now = state.mend(together)
-        names = right.wrong() - (set() if wrong.is_loop else now.wrong())
+        names = right.wrong() - now.wrong()
+        if wrong.is_loop and names:
+            names = right.wrong()
         blocks = tuple(dict.fromkeys(one.block for one in now.outputs if one.name in names))
         if not blocks:
             waiting.append(wrong.fault)
