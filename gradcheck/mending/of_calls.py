@@ -9,6 +9,7 @@ from itertools import combinations
 
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.of_factors import sizes_in
 from gradcheck.mending.of_parts import formed
 from gradcheck.mending.written import grouped
 
@@ -138,8 +139,9 @@ def comparisons(context: Context) -> Iterator[Edit]:
 
 
 def constants(context: Context) -> Iterator[Edit]:
-    """Yield another number: one that has a name, is elsewhere in the file, or is near it."""
+    """Yield another number: one that has a name, is elsewhere in the file, or near it; a size."""
     named = [text for text, value in context.known.items() if not value.number.is_integer()]
+    sizes = [(text, weight) for text, weight in sizes_in(context) if text != "2"]
     elsewhere = set(re.findall(rb"(?<![\w.])\d+\.\d+(?:e[-+]?\d+)?(?!\w)", context.text))
     for node in context.all_of(ast.Constant):
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
@@ -151,6 +153,8 @@ def constants(context: Context) -> Iterator[Edit]:
             near |= {str(node.value + 1), str(node.value - 1)}
         around = context.parents.get(node)
         is_power = isinstance(around, ast.BinOp) and isinstance(around.op, ast.Pow)
+        if isinstance(around, ast.BinOp) and not is_power and isinstance(node.value, int):
+            yield from (context.replaced(node, other, weight + 4.5) for other, weight in sizes)
         for other in near | {text.decode() for text in elsewhere}:
             if other != present:
                 yield context.replaced(node, other, 7.0 if is_power else 11.0)

@@ -104,13 +104,14 @@ def _oddity(after: bytes, before: bytes) -> int:
 
 def _oddities(tree: ast.Module) -> Iterator[str]:
     """Yield the oddities of a program, each with its function."""
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
-            where = getattr(function, "name", "")
-            made = _made_in(function) if where else set()  # a script's data are made in the module
-            for node in ast.walk(function):
-                if odd := _odd(node, made):
-                    yield f"{where}: {odd}"
+    waiting: list[tuple[ast.AST, str, Set[str]]] = [(tree, "", set())]
+    while waiting:
+        node, where, made = waiting.pop()
+        if odd := _odd(node, made):
+            yield f"{where}: {odd}"
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            where, made = node.name, made | _made_in(node)
+        waiting += [(inner, where, made) for inner in ast.iter_child_nodes(node)]
 
 
 def _made_in(function: ast.AST) -> set[str]:

@@ -1002,4 +1002,21 @@ def grad(w):
         "back = w.T @ d",
         "back += w.T @ d",
     ),
+    "a size where a number stands": (
+        VECTORS
+        + """
+START = np.append(START, 0.3)
+
+def loss(p):
+    rest = (X @ p[:-1] - Y) / np.exp(p[-1])
+    return np.sum(np.log1p(rest**2)) + len(Y) * p[-1]
+
+def grad(p):
+    rest = (X @ p[:-1] - Y) / np.exp(p[-1])
+    pull = 2 * rest / (1 + rest**2)
+    return np.append(X.T @ pull / np.exp(p[-1]), len(Y) - pull @ rest)
+""",
+        "len(Y) - pull @ rest",
+        "1 - pull @ rest",
+    ),
 }

@@ -22,3 +22,20 @@ def test_a_missing_two_is_no_name_that_happens_to_be_2(code, first):
     finding = Finding(code, "", (), "", (), "")
     found = ranked([patch("turn * ends", 1.0), patch("turn * 2", 9.0)], BEFORE, [finding])
     assert found[0].edits[0].words == first
+
+
+def test_half_comes_before_the_size_of_what_is_made_on_the_way():
+    before = "def back(x):\n    turn = x @ x\n    return {}\n"
+    found = ranked(
+        [
+            Mended(
+                (Edit("own.py", 42, 46, text.encode(), 9.0, 3, text),),
+                {"own.py": before.format(text).encode()},
+                1e-9,
+            )
+            for text in ("turn / turn.shape[1]", "turn / 2")
+        ],
+        {"own.py": before.format("turn").encode()},
+        [],
+    )
+    assert found[0].edits[0].words == "turn / 2"
