@@ -74,8 +74,9 @@ def brackets(context: Context) -> Iterator[Edit]:
     """Yield brackets around the last operands, or a call's moved.
 
     These are `u * (z > 0)` for `u * z > 0`, `n * x ** (n - 1)` for `n * x ** n - 1`, `a / (b * c)`
-    for `a / b * c`.
+    for `a / b * c`; also `f(a * x)` for `a * f(x)`, or the reverse.
     """
+    yield from _through_calls(context)
     for call in context.all_of(ast.Call):
         above, name = context.parents.get(call), context.source(call.func)
         match call.args, above:
@@ -97,6 +98,31 @@ def brackets(context: Context) -> Iterator[Edit]:
             part = part.right
             text = context.rewritten(context.span(node), {part: f"({context.source(part)}"})
             yield context.replaced(node, f"{text})", 5.0)
+
+
+def _through_calls(context: Context) -> Iterator[Edit]:
+    """Yield a factor beside a call moved into its first argument, or out of it."""
+    for call in (one for one in context.all_of(ast.Call) if one.args):
+        above, first = context.parents.get(call), call.args[0]
+        own, form = grouped(context.source(first), first, "*"), "{0} * {1}"
+        factor: ast.expr | None = None
+        match above:
+            case ast.BinOp(ast.BinOp(before, ast.Mult(), factor), ast.Mult(), last) if last is call:
+                front = f"{context.source(before)} * "
+            case ast.BinOp(factor, ast.Mult(), last) if last is call:
+                front = ""
+            case ast.BinOp(_, ast.Mult(), factor):
+                front, form = "", "{1} * {0}"
+        if factor and context.is_array(factor) and isinstance(above, ast.BinOp):
+            inner = {first: form.format(context.source(factor), own)}
+            text = context.rewritten(context.span(call), inner)
+            yield context.fitted(above, f"{front}{text}", 9.0)
+        match first:
+            case ast.BinOp(left, ast.Mult(), right):
+                for moved, rest in ((left, right), (right, left)):
+                    text = context.rewritten(context.span(call), {first: context.source(rest)})
+                    if context.is_array(moved):
+                        yield context.fitted(call, f"{context.source(moved)} * {text}", 9.0)
 
 
 def names(context: Context) -> Iterator[Edit]:

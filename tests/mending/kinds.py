@@ -1019,4 +1019,34 @@ def grad(p):
         "len(Y) - pull @ rest",
         "1 - pull @ rest",
     ),
+    "a factor inside a call": (
+        """
+START, HELD = DRAWN.uniform(1, 2, size=7), DRAWN.normal(size=7)
+
+def bent(u):
+    return np.roll(u, 1) - 2 * u + np.append(u[1:], 0)
+
+def turned(u):
+    return np.roll(u, -1) - 2 * u + np.append(0, u[:-1])
+
+def states(rates):
+    made = [HELD]
+    for _ in range(4):
+        made.append(made[-1] + 0.2 * rates * bent(made[-1]))
+    return made
+
+def loss(rates):
+    return np.sum(np.cosh(states(rates)[-1]))
+
+def grad(rates):
+    made, total = states(rates), np.zeros_like(rates)
+    up = np.sinh(made[-1])
+    for state in made[-2::-1]:
+        total += 0.2 * up * bent(state)
+        up = up + 0.2 * turned(rates * up)
+    return total
+""",
+        "0.2 * turned(rates * up)",
+        "0.2 * rates * turned(up)",
+    ),
 }
