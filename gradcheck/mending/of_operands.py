@@ -10,7 +10,7 @@ from itertools import combinations
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_parts import formed
-from gradcheck.mending.scope import moved_by
+from gradcheck.mending.scope import moved_by, unread_in
 from gradcheck.mending.written import grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
@@ -127,7 +127,8 @@ def _through_calls(context: Context) -> Iterator[Edit]:
 
 def names(context: Context) -> Iterator[Edit]:
     """Yield another name, attribute or item of the same kind, one of the same shape first."""
-    for node in context.atoms():
+    unread = unread_in(context.definition)
+    for node in (*context.atoms(), *_owners(context)):
         present, text, parent = context.value(node), context.source(node), context.parents.get(node)
         if present is None or isinstance(parent, ast.keyword):
             continue
@@ -138,12 +139,20 @@ def names(context: Context) -> Iterator[Edit]:
             if context.is_made_later(other, node):
                 continue
             weight = 6.0 if value.shape == present.shape else 8.0
-            if NUMBER.sub("#", other) == NUMBER.sub("#", text):
+            if NUMBER.sub("#", other) == NUMBER.sub("#", text) or other in unread:
                 weight -= 1.0
             weight += {"array": 0.0, "float": 1.0}.get(value.kind, 3.0)
             if isinstance(parent, ast.Tuple):  # a value that is passed on is seldom wrong
                 weight += 1.0
             yield context.replaced(node, other, weight)
+
+
+def _owners(context: Context) -> Iterator[ast.expr]:
+    """Yield the names of arrays that items are read from: for `a[:, None]`, `b[:, None]`."""
+    for node in context.all_of(ast.Subscript):
+        is_item = isinstance(node.ctx, ast.Load) and context.value(node) is not None
+        if is_item and isinstance(node.value, ast.Name) and context.is_array(node.value):
+            yield node.value
 
 
 def other_names(context: Context) -> Iterator[Edit]:

@@ -143,6 +143,40 @@ def grad(at):
     return 4 * (pull[:, :, None] * (at[:, None] - at)).sum(axis=1)
 """
 
+EPISODES = """
+EPISODES = [(DRAWN.normal(size=(n, 3)), DRAWN.normal(size=n)) for n in (4, 3, 5)]
+START = DRAWN.normal(size=(3, 3))
+
+def sums(rewards):
+    made, later = np.zeros(len(rewards)), 0.0
+    for t in reversed(range(len(rewards))):
+        later = rewards[t] + 0.9 * later
+        made[t] = later
+    return made
+
+def shares(x, w):
+    made = np.exp(x @ w)
+    return made / made.sum(axis=1, keepdims=True)
+
+def loss(w):
+    total = 0.0
+    for x, rewards in EPISODES:
+        p = shares(x, w)
+        total += np.sum(np.log(p[:, 0]) * sums(rewards)) + 0.3 * np.sum(p * np.log(p))
+    return total / len(EPISODES)
+
+def grad(w):
+    g = np.zeros_like(w)
+    for x, rewards in EPISODES:
+        p, after = shares(x, w), sums(rewards)
+        target = after[:, None]
+        d = np.array([1, 0, 0]) * target - p * target
+        mean = np.sum(p * np.log(p), axis=1, keepdims=True)
+        d += 0.3 * p * (np.log(p) - mean)
+        g += x.T @ d
+    return g / len(EPISODES)
+"""
+
 PROGRAMS = {
     "shares of a whole": (SHARES, "NEAR - kept(at)", "kept(at) - NEAR"),
     "a term taken off in a factor": (SMOOTHED, "b * (nb - lb)", "b * nb"),
@@ -1049,4 +1083,6 @@ def grad(rates):
         "0.2 * turned(rates * up)",
         "0.2 * rates * turned(up)",
     ),
+    "the name of what items are taken from": (EPISODES, "target = after[:", "target = rewards[:"),
+    "a number for what is made and not read": (EPISODES, "(np.log(p) - mean)", "(np.log(p) + 1)"),
 }
