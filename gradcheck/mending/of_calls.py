@@ -100,10 +100,11 @@ def functions(context: Context) -> Iterator[Edit]:
                 yield context.replaced(node.func, other, 8.0)
         for group in ALIKE:
             if isinstance(node.func, ast.Attribute) and node.func.attr in group:
-                owner = context.source(node.func.value)
+                owner = called.removesuffix(node.func.attr)  # with the brackets around it
                 for other in group:
                     if other != node.func.attr:
-                        yield context.replaced(node.func, f"{owner}.{other}", 7.0)
+                        weight = 5.0 if other in REDUCTIONS else 7.0
+                        yield context.replaced(node.func, f"{owner}{other}", weight)
 
 
 def wrapped(context: Context) -> Iterator[Edit]:

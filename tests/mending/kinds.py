@@ -1085,4 +1085,25 @@ def grad(rates):
     ),
     "the name of what items are taken from": (EPISODES, "target = after[:", "target = rewards[:"),
     "a number for what is made and not read": (EPISODES, "(np.log(p) - mean)", "(np.log(p) + 1)"),
+    "the mean of a product": (
+        """
+START, UP = DRAWN.normal(size=(3, 2, 4)), DRAWN.normal(size=(3, 2, 4))
+
+def normed(x):
+    inv = 1 / np.sqrt(x.var(axis=(1, 2), keepdims=True) + 1e-3)
+    return (x - x.mean(axis=(1, 2), keepdims=True)) * inv, inv
+
+def loss(x):
+    return np.sum(UP * np.cos(normed(x)[0]))
+
+def grad(x):
+    y, inv = normed(x)
+    d = -UP * np.sin(y)
+    a = d.mean(axis=(1, 2), keepdims=True)
+    b = (d * y).mean(axis=(1, 2), keepdims=True)
+    return inv * (d - a - y * b)
+""",
+        "b = (d * y).mean(",
+        "b = (d * y).sum(",
+    ),
 }

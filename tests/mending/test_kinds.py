@@ -41,6 +41,7 @@ WRITTEN = {
     "the names of a row and a column": "2 * i + down, 2 * j + along",
     "a sign that is a size": "0.7 * np.sign(rest)",
     "a state that is added to": "        back = w.T @ d",
+    "the mean of a product": "b = (d * y).mean(",
     "a size where a number stands": "len(Y) - pull @ rest",
 }
 
