@@ -1106,4 +1106,56 @@ def grad(x):
         "b = (d * y).mean(",
         "b = (d * y).sum(",
     ),
+    "two sums that change places": (
+        """
+X, NEAR = DRAWN.normal(size=(5, 3)), DRAWN.normal(size=(5, 5))
+START = {"W": DRAWN.normal(size=(3, 2)), "a": DRAWN.normal(size=2), "b": DRAWN.normal(size=2)}
+
+def loss(p):
+    h = X @ p["W"]
+    return np.sum(np.cos((h @ p["a"])[:, None] + h @ p["b"]) * NEAR)
+
+def grad(p):
+    h = X @ p["W"]
+    d = -np.sin((h @ p["a"])[:, None] + h @ p["b"]) * NEAR
+    of_a, of_b = d.sum(axis=1), d.sum(axis=0)
+    back = np.outer(of_a, p["a"]) + np.outer(of_b, p["b"])
+    return {"W": X.T @ back, "a": h.T @ of_a, "b": h.T @ of_b}
+""",
+        "d.sum(axis=1), d.sum(axis=0)",
+        "d.sum(axis=0), d.sum(axis=1)",
+    ),
+    "a last term of a sum": (
+        """
+START, HELD = DRAWN.normal(size=(3, 3)) / 2, DRAWN.normal(size=(4, 3))
+
+def middle(y, w):
+    return y + 0.3 * np.tanh(y @ w)
+
+def states(w):
+    made = [HELD]
+    for _ in range(3):
+        made.append(made[-1] + 0.6 * np.tanh(middle(made[-1], w) @ w))
+    return made
+
+def back(y, w, up):
+    d = up * (1 - np.tanh(y @ w) ** 2)
+    return d @ w.T, y.T @ d
+
+def loss(w):
+    return np.sum(np.cosh(states(w)[-1]))
+
+def grad(w):
+    made, g = states(w), np.zeros_like(w)
+    up = np.sinh(made[-1])
+    for y in made[-2::-1]:
+        later, one = back(middle(y, w), w, 0.6 * up)
+        first, other = back(y, w, 0.3 * later)
+        g += one + other
+        up = up + first + later
+    return g
+""",
+        "up = up + first + later",
+        "up = up + first",
+    ),
 }
