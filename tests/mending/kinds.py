@@ -1158,4 +1158,26 @@ def grad(w):
         "up = up + first + later",
         "up = up + first",
     ),
+    "new axes as in the loss": (
+        """
+IMAGES, UP = DRAWN.normal(size=(5, 2, 3, 4)), DRAWN.normal(size=(5, 2, 3, 4))
+START = {"mix": DRAWN.normal(size=(4, 4)), "gain": DRAWN.normal(size=2)}
+
+def scaled(x, p):
+    return x * p["gain"][None, :, None, None]
+
+def loss(p):
+    return np.sum(np.sin(scaled(IMAGES @ p["mix"], p)) * UP)
+
+def back(x, p, d):
+    return d * p["gain"][None, :, None, None], (d * x).sum(axis=(0, 2, 3))
+
+def grad(p):
+    x = IMAGES @ p["mix"]
+    d, g = back(x, p, np.cos(scaled(x, p)) * UP)
+    return {"mix": np.tensordot(IMAGES, d, ((0, 1, 2), (0, 1, 2))), "gain": g}
+""",
+        'return d * p["gain"][None, :, None, None], ',
+        "return d * x, ",
+    ),
 }
