@@ -148,7 +148,8 @@ def constants(context: Context) -> Iterator[Edit]:
     named = [text for text, value in context.known.items() if not value.number.is_integer()]
     sizes = [(text, weight) for text, weight in sizes_in(context) if text != "2"]
     elsewhere = set(re.findall(rb"(?<![\w.])\d+\.\d+(?:e[-+]?\d+)?(?!\w)", context.text))
-    unread = sorted(unread_in(context.definition) & context.values.keys())
+    made = unread_in(context.definition)
+    unread = [name for name, one in context.values.items() if name in made and one.kind == "array"]
     for node in context.all_of(ast.Constant):
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             continue

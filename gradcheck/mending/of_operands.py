@@ -139,7 +139,8 @@ def names(context: Context) -> Iterator[Edit]:
             if context.is_made_later(other, node):
                 continue
             weight = 6.0 if value.shape == present.shape else 8.0
-            if NUMBER.sub("#", other) == NUMBER.sub("#", text) or other in unread:
+            is_unread = other in unread and value.kind == "array"  # a count of passes may be
+            if NUMBER.sub("#", other) == NUMBER.sub("#", text) or is_unread:
                 weight -= 1.0
             weight += {"array": 0.0, "float": 1.0}.get(value.kind, 3.0)
             if isinstance(parent, ast.Tuple):  # a value that is passed on is seldom wrong
