@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from gradcheck.mending.guarded import guarded
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
 from gradcheck.mending.source import Definition, Piece, apply, offsets, span
-from gradcheck.mending.written import continues, quoted_as_in
+from gradcheck.mending.written import continues, written_as_in
 
 Node = TypeVar("Node", bound=ast.AST)
 
@@ -142,7 +142,7 @@ class Context:
     def replaced(self, node: ast.expr | ast.stmt, by: str, weight: float) -> Edit:
         """Return the edit that replaces a node by another text."""
         start, end = self.span(node)
-        by = quoted_as_in(self.text, by)
+        by = written_as_in(self.text, by)
         words = f"{self.source(node)}  ->  {by}"
         return Edit(self.path, start, end, by.encode("utf-8"), weight, node.lineno, words)
 
@@ -161,7 +161,7 @@ class Context:
         while isinstance(above := self.parents.get(whole), ast.expr):
             whole = above
         first, last = self.span(whole)
-        by = quoted_as_in(self.text, by)
+        by = written_as_in(self.text, by)
         edit = self.whole_replaced(node, f"({by})", weight)
         before = self.text[min(first, edit.start) : edit.start].decode()
         after = self.text[edit.end : max(last, edit.end)].decode()

@@ -131,6 +131,15 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
         yield from sorted(likeliest.values(), key=lambda edit: (edit.weight, edit.path, edit.start))
 
 
+def exchanged(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
+    """Yield what is exchanged at the lines pointed at, or anywhere: one edit mends two values."""
+    of_a_line = [replace(one, only_pointed=True) for one in contexts if one.pointed]
+    for context in contexts if EditKind.EXCHANGED in hints.kinds else of_a_line:
+        for edit in of_operands.exchanged(context):
+            if not context.is_guarded(edit):
+                yield edit._replace(weight=edit.weight * hints.factor(edit, EditKind.EXCHANGED))
+
+
 def _made(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
     """Yield edits with their weights; a text may come more than once."""
     for kind, make in MAKERS.items():

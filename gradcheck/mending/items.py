@@ -50,6 +50,17 @@ def items_of(context: Context, names: dict[str, Any]) -> Iterator[str]:
             yield from (f"{text}[{index}]" for index in moving)
 
 
+def broadcasts_in(tree: ast.AST) -> list[str]:
+    """Return the arrays that a file gives new axes, as the loss may: `gain[None, :, None]`."""
+    items = (one for one in ast.walk(tree) if isinstance(one, ast.Subscript))
+    pairs = ((one, ast.walk(one.slice)) for one in items)
+    return [
+        ast.unparse(item)
+        for item, parts in pairs
+        if any(isinstance(one, ast.Constant) and one.value is None for one in parts)
+    ]
+
+
 def lost_index(before: str, after: str) -> int:
     """Return whether an index that a loop moves is given up, which is right in one pass only."""
     old, new = (set(INDEX.findall(text)) for text in (before, after))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, product
 
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.of_factors import sizes_in
 from gradcheck.mending.of_parts import formed
+from gradcheck.mending.scope import unread_in
 from gradcheck.mending.written import grouped
 
 REDUCTIONS = ("sum", "mean")
@@ -98,10 +100,11 @@ def functions(context: Context) -> Iterator[Edit]:
                 yield context.replaced(node.func, other, 8.0)
         for group in ALIKE:
             if isinstance(node.func, ast.Attribute) and node.func.attr in group:
-                owner = context.source(node.func.value)
+                owner = called.removesuffix(node.func.attr)  # with the brackets around it
                 for other in group:
                     if other != node.func.attr:
-                        yield context.replaced(node.func, f"{owner}.{other}", 7.0)
+                        weight = 5.0 if other in REDUCTIONS else 7.0
+                        yield context.replaced(node.func, f"{owner}{other}", weight)
 
 
 def wrapped(context: Context) -> Iterator[Edit]:
@@ -138,19 +141,30 @@ def comparisons(context: Context) -> Iterator[Edit]:
 
 
 def constants(context: Context) -> Iterator[Edit]:
-    """Yield another number: one that has a name, is elsewhere in the file, or is near it."""
+    """Yield another number: one that has a name, is elsewhere in the file, or near it; a size.
+
+    In a sum, also a name that is made and never read.
+    """
     named = [text for text, value in context.known.items() if not value.number.is_integer()]
+    sizes = [(text, weight) for text, weight in sizes_in(context) if text != "2"]
     elsewhere = set(re.findall(rb"(?<![\w.])\d+\.\d+(?:e[-+]?\d+)?(?!\w)", context.text))
+    made = unread_in(context.definition)
+    unread = [name for name, one in context.values.items() if name in made and one.kind == "array"]
     for node in context.all_of(ast.Constant):
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             continue
-        present = context.source(node)
+        present, around = context.source(node), context.parents.get(node)
         yield from (context.replaced(node, other, 9.0) for other in named)
+        match around:
+            case ast.BinOp(left, ast.Add() | ast.Sub(), right) if right is node:
+                for name, sign in product(unread, "+-"):
+                    yield context.replaced(around, f"{context.source(left)} {sign} {name}", 9.0)
         near = {"0", "1", "2", "0.5", "3"}
         if isinstance(node.value, int):
             near |= {str(node.value + 1), str(node.value - 1)}
-        around = context.parents.get(node)
         is_power = isinstance(around, ast.BinOp) and isinstance(around.op, ast.Pow)
+        if isinstance(around, ast.BinOp) and not is_power and isinstance(node.value, int):
+            yield from (context.replaced(node, other, weight + 4.5) for other, weight in sizes)
         for other in near | {text.decode() for text in elsewhere}:
             if other != present:
                 yield context.replaced(node, other, 7.0 if is_power else 11.0)

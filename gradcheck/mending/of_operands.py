@@ -10,7 +10,7 @@ from itertools import combinations
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_parts import formed
-from gradcheck.mending.scope import moved_by
+from gradcheck.mending.scope import moved_by, unread_in
 from gradcheck.mending.written import grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
@@ -74,8 +74,9 @@ def brackets(context: Context) -> Iterator[Edit]:
     """Yield brackets around the last operands, or a call's moved.
 
     These are `u * (z > 0)` for `u * z > 0`, `n * x ** (n - 1)` for `n * x ** n - 1`, `a / (b * c)`
-    for `a / b * c`.
+    for `a / b * c`; also `f(a * x)` for `a * f(x)`, or the reverse.
     """
+    yield from _through_calls(context)
     for call in context.all_of(ast.Call):
         above, name = context.parents.get(call), context.source(call.func)
         match call.args, above:
@@ -99,9 +100,35 @@ def brackets(context: Context) -> Iterator[Edit]:
             yield context.replaced(node, f"{text})", 5.0)
 
 
+def _through_calls(context: Context) -> Iterator[Edit]:
+    """Yield a factor beside a call moved into its first argument, or out of it."""
+    for call in (one for one in context.all_of(ast.Call) if one.args):
+        above, first = context.parents.get(call), call.args[0]
+        own, form = grouped(context.source(first), first, "*"), "{0} * {1}"
+        factor: ast.expr | None = None
+        match above:
+            case ast.BinOp(ast.BinOp(before, ast.Mult(), factor), ast.Mult(), last) if last is call:
+                front = f"{context.source(before)} * "
+            case ast.BinOp(factor, ast.Mult(), last) if last is call:
+                front = ""
+            case ast.BinOp(_, ast.Mult(), factor):
+                front, form = "", "{1} * {0}"
+        if factor and context.is_array(factor) and isinstance(above, ast.BinOp):
+            inner = {first: form.format(context.source(factor), own)}
+            text = context.rewritten(context.span(call), inner)
+            yield context.fitted(above, f"{front}{text}", 9.0)
+        match first:
+            case ast.BinOp(left, ast.Mult(), right):
+                for moved, rest in ((left, right), (right, left)):
+                    text = context.rewritten(context.span(call), {first: context.source(rest)})
+                    if context.is_array(moved):
+                        yield context.fitted(call, f"{context.source(moved)} * {text}", 9.0)
+
+
 def names(context: Context) -> Iterator[Edit]:
     """Yield another name, attribute or item of the same kind, one of the same shape first."""
-    for node in context.atoms():
+    unread = unread_in(context.definition)
+    for node in (*context.atoms(), *_owners(context)):
         present, text, parent = context.value(node), context.source(node), context.parents.get(node)
         if present is None or isinstance(parent, ast.keyword):
             continue
@@ -112,12 +139,21 @@ def names(context: Context) -> Iterator[Edit]:
             if context.is_made_later(other, node):
                 continue
             weight = 6.0 if value.shape == present.shape else 8.0
-            if NUMBER.sub("#", other) == NUMBER.sub("#", text):
+            is_unread = other in unread and value.kind == "array"  # a count of passes may be
+            if NUMBER.sub("#", other) == NUMBER.sub("#", text) or is_unread:
                 weight -= 1.0
             weight += {"array": 0.0, "float": 1.0}.get(value.kind, 3.0)
             if isinstance(parent, ast.Tuple):  # a value that is passed on is seldom wrong
                 weight += 1.0
             yield context.replaced(node, other, weight)
+
+
+def _owners(context: Context) -> Iterator[ast.expr]:
+    """Yield the names of arrays that items are read from: for `a[:, None]`, `b[:, None]`."""
+    for node in context.all_of(ast.Subscript):
+        is_item = isinstance(node.ctx, ast.Load) and context.value(node) is not None
+        if is_item and isinstance(node.value, ast.Name) and context.is_array(node.value):
+            yield node.value
 
 
 def other_names(context: Context) -> Iterator[Edit]:

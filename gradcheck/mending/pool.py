@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Context
-from gradcheck.mending.items import INDEX, functions_of, items_of, projected
+from gradcheck.mending.items import INDEX, broadcasts_in, functions_of, items_of, projected
 from gradcheck.mending.known_numbers import KnownNumbers
 from gradcheck.mending.moments import Moment, values_at
 from gradcheck.mending.scope import expressions, inside, moved_by, value_of
@@ -154,6 +154,7 @@ class Pool:
         sources = {ast.unparse(one): self._text(one) for one in self._context.all_of(ast.expr)}
         every = [one for one in expressions(self._context.definition) if one[0] not in "[{"]
         texts += [sources.get(one, one) for one in every]
+        texts += broadcasts_in(self._context.tree)
         known = {}
         whole = self._context.source(self._node)
         moved = set(INDEX.findall(whole))

@@ -11,6 +11,7 @@ from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.roundabout import is_roundabout, terms_of
 from gradcheck.mending.said import SAID
+from gradcheck.mending.scope import unread_in
 from gradcheck.mending.variants import Texts
 
 Rank = tuple[int, int, int, float, int]
@@ -51,6 +52,8 @@ def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
     places = [place for one in findings for place in (one.location, *one.also) if place]
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
+    # what is made and not read any longer was to be mended, and not gone round
+    distance += sum((_unread(mended.texts[one]) - _unread(before[one])).total() for one in before)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
     if any(one.code == OF_TWO for one in findings):  # a name that happens to be 2 is not meant
         counts = _put_in_and_left_out(NUMBER, mended.texts, before)
@@ -104,13 +107,20 @@ def _oddity(after: bytes, before: bytes) -> int:
 
 def _oddities(tree: ast.Module) -> Iterator[str]:
     """Yield the oddities of a program, each with its function."""
-    for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
-            where = getattr(function, "name", "")
-            made = _made_in(function) if where else set()  # a script's data are made in the module
-            for node in ast.walk(function):
-                if odd := _odd(node, made):
-                    yield f"{where}: {odd}"
+    waiting: list[tuple[ast.AST, str, Set[str]]] = [(tree, "", set())]
+    while waiting:
+        node, where, made = waiting.pop()
+        if odd := _odd(node, made):
+            yield f"{where}: {odd}"
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            where, made = node.name, made | _made_in(node)
+        waiting += [(inner, where, made) for inner in ast.iter_child_nodes(node)]
+
+
+def _unread(text: bytes) -> Counter[tuple[str, str]]:
+    """Return the names that functions make and never read, each with its function."""
+    functions = (one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.FunctionDef))
+    return Counter((one.name, name) for one in functions for name in unread_in(one))
 
 
 def _made_in(function: ast.AST) -> set[str]:

@@ -207,6 +207,13 @@ def _variables(node: ast.AST) -> Iterator[str]:
         yield f"{OF_COMPREHENSION}{pairs}}} {loops}]"
 
 
+def unread_in(definition: ast.AST) -> frozenset[str]:
+    """Return the names that a function makes and never reads: another may stand for one."""
+    names = [one for one in ast.walk(definition) if isinstance(one, ast.Name)]
+    read = {one.id for one in names if isinstance(one.ctx, ast.Load)}
+    return frozenset(one.id for one in names) - read
+
+
 def moved_by(piece: ast.AST) -> set[str]:
     """Return the names that a script's loop moves, such as its epochs; none for a function."""
     target = getattr(piece, "target", None)

@@ -10,7 +10,7 @@ from itertools import chain
 from gradcheck.mending.candidate import Mended, TooSlowError, applied, at_most
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.contexts import contexts_of
-from gradcheck.mending.edits import all_edits, weighed
+from gradcheck.mending.edits import all_edits, exchanged, weighed
 from gradcheck.mending.judge import Judge, is_mended
 from gradcheck.mending.moments import Wanted
 from gradcheck.mending.proving import Proving
@@ -90,7 +90,8 @@ class Search:
         changes = Changes(base, self._judge.read, self._judge.targets)
         self._surroundings.restore()
         advised = (edit for one in self._task.hints.said for edit in one.edits(contexts))
-        early = self._helpful(program, advised, changes)
+        turned = exchanged(contexts, self._task.hints)
+        early = self._helpful(program, chain(advised, turned), changes)
         first: list[Edit] = []
         for construct in CONSTRUCTORS:
             wanted = () if self._mended or self._is_over() else self._task.hints.wanted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import accumulate
 
 QUOTED = re.compile(r"\"[^\"\n]*\"|'([^'\"\\\n]*)'")
 """A text in quotes, and its words if the quotes are single."""
@@ -32,8 +33,23 @@ def continues(around: ast.AST | None, factor: ast.expr, text: str) -> bool:
     return False
 
 
-def quoted_as_in(file: bytes, text: str) -> str:
-    """Return a text with double quotes around its words, if the file mostly has these."""
+def bare(text: str) -> str:
+    """Return a text without brackets around its beginning, if they change nothing."""
+    if not text.startswith("("):
+        return text
+    depths = accumulate((one == "(") - (one == ")") for one in text)
+    end = next((at for at, depth in enumerate(depths) if not depth), 0)
+    without = text[1:end] + text[end + 1 :]
+    try:
+        is_same = text[end + 1 :] and ast.dump(ast.parse(without)) == ast.dump(ast.parse(text))
+    except SyntaxError:
+        return text
+    return without if is_same else text
+
+
+def written_as_in(file: bytes, text: str) -> str:
+    """Return a text as the file has it: double quotes, if it mostly has these; no idle brackets."""
+    text = bare(text)
     if "'" not in text or file.count(b'"') <= file.count(b"'"):
         return text
     return QUOTED.sub(lambda found: found[0] if found[1] is None else f'"{found[1]}"', text)

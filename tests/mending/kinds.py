@@ -143,6 +143,40 @@ def grad(at):
     return 4 * (pull[:, :, None] * (at[:, None] - at)).sum(axis=1)
 """
 
+EPISODES = """
+EPISODES = [(DRAWN.normal(size=(n, 3)), DRAWN.normal(size=n)) for n in (4, 3, 5)]
+START = DRAWN.normal(size=(3, 3))
+
+def sums(rewards):
+    made, later = np.zeros(len(rewards)), 0.0
+    for t in reversed(range(len(rewards))):
+        later = rewards[t] + 0.9 * later
+        made[t] = later
+    return made
+
+def shares(x, w):
+    made = np.exp(x @ w)
+    return made / made.sum(axis=1, keepdims=True)
+
+def loss(w):
+    total = 0.0
+    for x, rewards in EPISODES:
+        p = shares(x, w)
+        total += np.sum(np.log(p[:, 0]) * sums(rewards)) + 0.3 * np.sum(p * np.log(p))
+    return total / len(EPISODES)
+
+def grad(w):
+    g = np.zeros_like(w)
+    for x, rewards in EPISODES:
+        p, after = shares(x, w), sums(rewards)
+        target = after[:, None]
+        d = np.array([1, 0, 0]) * target - p * target
+        mean = np.sum(p * np.log(p), axis=1, keepdims=True)
+        d += 0.3 * p * (np.log(p) - mean)
+        g += x.T @ d
+    return g / len(EPISODES)
+"""
+
 PROGRAMS = {
     "shares of a whole": (SHARES, "NEAR - kept(at)", "kept(at) - NEAR"),
     "a term taken off in a factor": (SMOOTHED, "b * (nb - lb)", "b * nb"),
@@ -1001,5 +1035,149 @@ def grad(w):
 """,
         "back = w.T @ d",
         "back += w.T @ d",
+    ),
+    "a size where a number stands": (
+        VECTORS
+        + """
+START = np.append(START, 0.3)
+
+def loss(p):
+    rest = (X @ p[:-1] - Y) / np.exp(p[-1])
+    return np.sum(np.log1p(rest**2)) + len(Y) * p[-1]
+
+def grad(p):
+    rest = (X @ p[:-1] - Y) / np.exp(p[-1])
+    pull = 2 * rest / (1 + rest**2)
+    return np.append(X.T @ pull / np.exp(p[-1]), len(Y) - pull @ rest)
+""",
+        "len(Y) - pull @ rest",
+        "1 - pull @ rest",
+    ),
+    "a factor inside a call": (
+        """
+START, HELD = DRAWN.uniform(1, 2, size=7), DRAWN.normal(size=7)
+
+def bent(u):
+    return np.roll(u, 1) - 2 * u + np.append(u[1:], 0)
+
+def turned(u):
+    return np.roll(u, -1) - 2 * u + np.append(0, u[:-1])
+
+def states(rates):
+    made = [HELD]
+    for _ in range(4):
+        made.append(made[-1] + 0.2 * rates * bent(made[-1]))
+    return made
+
+def loss(rates):
+    return np.sum(np.cosh(states(rates)[-1]))
+
+def grad(rates):
+    made, total = states(rates), np.zeros_like(rates)
+    up = np.sinh(made[-1])
+    for state in made[-2::-1]:
+        total += 0.2 * up * bent(state)
+        up = up + 0.2 * turned(rates * up)
+    return total
+""",
+        "0.2 * turned(rates * up)",
+        "0.2 * rates * turned(up)",
+    ),
+    "the name of what items are taken from": (EPISODES, "target = after[:", "target = rewards[:"),
+    "a number for what is made and not read": (EPISODES, "(np.log(p) - mean)", "(np.log(p) + 1)"),
+    "the mean of a product": (
+        """
+START, UP = DRAWN.normal(size=(3, 2, 4)), DRAWN.normal(size=(3, 2, 4))
+
+def normed(x):
+    inv = 1 / np.sqrt(x.var(axis=(1, 2), keepdims=True) + 1e-3)
+    return (x - x.mean(axis=(1, 2), keepdims=True)) * inv, inv
+
+def loss(x):
+    return np.sum(UP * np.cos(normed(x)[0]))
+
+def grad(x):
+    y, inv = normed(x)
+    d = -UP * np.sin(y)
+    a = d.mean(axis=(1, 2), keepdims=True)
+    b = (d * y).mean(axis=(1, 2), keepdims=True)
+    return inv * (d - a - y * b)
+""",
+        "b = (d * y).mean(",
+        "b = (d * y).sum(",
+    ),
+    "two sums that change places": (
+        """
+X, NEAR = DRAWN.normal(size=(5, 3)), DRAWN.normal(size=(5, 5))
+START = {"W": DRAWN.normal(size=(3, 2)), "a": DRAWN.normal(size=2), "b": DRAWN.normal(size=2)}
+
+def loss(p):
+    h = X @ p["W"]
+    return np.sum(np.cos((h @ p["a"])[:, None] + h @ p["b"]) * NEAR)
+
+def grad(p):
+    h = X @ p["W"]
+    d = -np.sin((h @ p["a"])[:, None] + h @ p["b"]) * NEAR
+    of_a, of_b = d.sum(axis=1), d.sum(axis=0)
+    back = np.outer(of_a, p["a"]) + np.outer(of_b, p["b"])
+    return {"W": X.T @ back, "a": h.T @ of_a, "b": h.T @ of_b}
+""",
+        "d.sum(axis=1), d.sum(axis=0)",
+        "d.sum(axis=0), d.sum(axis=1)",
+    ),
+    "a last term of a sum": (
+        """
+START, HELD = DRAWN.normal(size=(3, 3)) / 2, DRAWN.normal(size=(4, 3))
+
+def middle(y, w):
+    return y + 0.3 * np.tanh(y @ w)
+
+def states(w):
+    made = [HELD]
+    for _ in range(3):
+        made.append(made[-1] + 0.6 * np.tanh(middle(made[-1], w) @ w))
+    return made
+
+def back(y, w, up):
+    d = up * (1 - np.tanh(y @ w) ** 2)
+    return d @ w.T, y.T @ d
+
+def loss(w):
+    return np.sum(np.cosh(states(w)[-1]))
+
+def grad(w):
+    made, g = states(w), np.zeros_like(w)
+    up = np.sinh(made[-1])
+    for y in made[-2::-1]:
+        later, one = back(middle(y, w), w, 0.6 * up)
+        first, other = back(y, w, 0.3 * later)
+        g += one + other
+        up = up + first + later
+    return g
+""",
+        "up = up + first + later",
+        "up = up + first",
+    ),
+    "new axes as in the loss": (
+        """
+IMAGES, UP = DRAWN.normal(size=(5, 2, 3, 4)), DRAWN.normal(size=(5, 2, 3, 4))
+START = {"mix": DRAWN.normal(size=(4, 4)), "gain": DRAWN.normal(size=2)}
+
+def scaled(x, p):
+    return x * p["gain"][None, :, None, None]
+
+def loss(p):
+    return np.sum(np.sin(scaled(IMAGES @ p["mix"], p)) * UP)
+
+def back(x, p, d):
+    return d * p["gain"][None, :, None, None], (d * x).sum(axis=(0, 2, 3))
+
+def grad(p):
+    x = IMAGES @ p["mix"]
+    d, g = back(x, p, np.cos(scaled(x, p)) * UP)
+    return {"mix": np.tensordot(IMAGES, d, ((0, 1, 2), (0, 1, 2))), "gain": g}
+""",
+        'return d * p["gain"][None, :, None, None], ',
+        "return d * x, ",
     ),
 }

@@ -41,6 +41,10 @@ WRITTEN = {
     "the names of a row and a column": "2 * i + down, 2 * j + along",
     "a sign that is a size": "0.7 * np.sign(rest)",
     "a state that is added to": "        back = w.T @ d",
+    "two sums that change places": "d.sum(axis=1), d.sum(axis=0)",
+    "a last term of a sum": "up = up + first + later",
+    "the mean of a product": "b = (d * y).mean(",
+    "a size where a number stands": "len(Y) - pull @ rest",
 }
 
 
@@ -48,7 +52,7 @@ WRITTEN = {
 def test_what_people_write_is_shown_first(kind, load):
     program, right, wrong = PROGRAMS[kind]
     module = load(HEAD + program.replace(right, wrong))
-    found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(800))
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(1600))
     assert WRITTEN[kind] in found.patches[0].changed[0].after.decode()
 
 

@@ -6,6 +6,7 @@ from gradcheck.finding import Finding
 from gradcheck.mending.candidate import Mended
 from gradcheck.mending.context import Edit
 from gradcheck.mending.ranking import ranked
+from gradcheck.user.calls import Location
 
 BEFORE = {"own.py": b"ends = 2\nforce = turn\n"}
 
@@ -22,3 +23,29 @@ def test_a_missing_two_is_no_name_that_happens_to_be_2(code, first):
     finding = Finding(code, "", (), "", (), "")
     found = ranked([patch("turn * ends", 1.0), patch("turn * 2", 9.0)], BEFORE, [finding])
     assert found[0].edits[0].words == first
+
+
+def programs(form, *edited):
+    """Return patches that put texts in the place of others in a program, and the program."""
+    before = {"own.py": form.encode()}
+    made = []
+    for weight, old, new in edited:
+        at, line = form.index(old), form[: form.index(old)].count("\n") + 1
+        edit = Edit("own.py", at, at + len(old), new.encode(), weight, line, new)
+        made.append(Mended((edit,), {"own.py": form.replace(old, new).encode()}, 1e-9))
+    return made, before
+
+
+def test_half_comes_before_the_size_of_what_is_made_on_the_way():
+    form = "def back(x):\n    turn = x @ x\n    return 3 * turn\n"
+    made, before = programs(
+        form, (9.0, "3 * turn", "turn / turn.shape[1]"), (9.0, "3 * turn", "turn / 2")
+    )
+    assert ranked(made, before, [])[0].edits[0].words == "turn / 2"
+
+
+def test_what_is_made_wrong_is_mended_and_not_gone_round():
+    form = "def back(x):\n    all = (x * x).sum()\n    return x * all\n"
+    made, before = programs(form, (1.0, "x * all", "x * (x * x).mean()"), (7.0, ".sum", ".mean"))
+    finding = Finding("GC105", "", (), "", (), "", location=Location("own.py", 3))
+    assert ranked(made, before, [finding])[0].edits[0].words == ".mean"
