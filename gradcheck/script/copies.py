@@ -6,17 +6,27 @@ An engine's graph of thousands of objects is copied for every replay of an itera
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from gradcheck.trace.record.ownership import ATOMS
 from gradcheck.user.objects import slots_of
 
-ATOMS = frozenset((int, float, complex, str, bytes, bool, type(None)))
+CONTAINERS = (list, tuple, set, dict)
+
+KEPT = frozenset((int, float, complex, str, bytes, bool, type(None)))
+"""The commonest of the immutable types."""
 
 SPECIAL = ("__reduce_ex__", "__reduce__", "__getstate__", "__new__", "__getattribute__")
 """Methods of `object` that tell how it is copied; a class may have its own."""
 
 OWN = ("__deepcopy__", "__copy__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
+
+
+def are_atoms(items: Iterable[Any]) -> bool:
+    """Whether all items are immutable values; the types are compared, as there may be many."""
+    return all(issubclass(kind, ATOMS) for kind in set(map(type, items)))
 
 
 def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
@@ -26,10 +36,12 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         Exception: an object within cannot be copied, as a lock.
     """
     kind: Any = type(value)
-    if kind in ATOMS:
+    if kind in KEPT:
         return value
     if id(value) in memo:
         return memo[id(value)]
+    if kind in CONTAINERS and are_atoms(value) and (kind is not dict or are_atoms(value.values())):
+        return memo.setdefault(id(value), copy.copy(value))
     if kind is list:
         items = memo[id(value)] = []
         items += [deep_copy(one, memo) for one in value]

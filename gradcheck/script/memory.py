@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.script.copies import CONTAINERS, are_atoms
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.ownership import ATOMS, is_users_object
 from gradcheck.trace.record.recording import open_tape, plain
@@ -18,8 +19,6 @@ SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 
 COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
 """Packages whose objects are copied; all replays share the objects of any other package."""
-
-CONTAINERS = (list, tuple, set, dict)
 
 HELD = (list, dict, float, np.ndarray)
 """What a class may hold for its objects to train, and the rate."""
@@ -89,20 +88,12 @@ def _is_copied(kind: type) -> bool:
     return str(kind.__module__).split(".")[0] in COPIED or is_users_object(kind)
 
 
-def plain_containers(value: Any) -> Iterator[Any]:
-    """Yield the containers in a structure whose items are all immutable, each container once.
-
-    For these `copy.copy` is as good as `copy.deepcopy`, and does not visit every item in Python.
-    """
-    return (one for one, is_plain in _within(value, set()) if is_plain)
-
-
 def own_what_classes_hold(value: Any) -> None:
     """Give the objects in a structure the numbers that only their classes hold.
 
     `weights = []` in the body of a class, filled by `__init__`, would be copied with no object.
     """
-    for one, _ in _within(value, set()):
+    for one in _within(value, set()):
         if type(getattr(one, "__dict__", None)) is dict and not is_shared(one):
             for kind in type(one).__mro__:
                 held = vars(kind).items() if _is_copied(kind) else ()
@@ -111,22 +102,16 @@ def own_what_classes_hold(value: Any) -> None:
                         vars(one).setdefault(name, attribute)
 
 
-def _within(value: Any, seen: set[int]) -> Iterator[tuple[Any, bool]]:
-    """Yield what is in a structure, and whether it is a container of immutable items alone."""
+def _within(value: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield what is in a structure, without what immutable values are in."""
     if id(value) in seen or isinstance(value, ATOMS):
         return
     seen.add(id(value))
     items = _items(value)
-    is_plain = type(value) in CONTAINERS and are_atoms(items)
-    yield value, is_plain
-    if not is_plain:
+    yield value
+    if not are_atoms(items):
         for item in items:
             yield from _within(item, seen)
-
-
-def are_atoms(items: Iterable[Any]) -> bool:
-    """Whether all items are immutable values; the types are compared, as there may be many."""
-    return all(issubclass(kind, ATOMS) for kind in set(map(type, items)))
 
 
 def _items(value: Any) -> list[Any]:

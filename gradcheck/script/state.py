@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,13 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradcheck.script.copies import deep_copy
-from gradcheck.script.memory import (
-    is_shared,
-    keep_memory_shared,
-    own_what_classes_hold,
-    plain_containers,
-    views,
-)
+from gradcheck.script.memory import is_shared, keep_memory_shared, own_what_classes_hold, views
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
@@ -114,12 +107,6 @@ class Snapshot:
     def _views(self) -> list[tuple[Array, Array]]:
         return views(leaves(self.state).values())
 
-    @cached_property
-    def _plain(self) -> list[Any]:
-        """The containers for which a shallow copy is enough."""
-        parts = self.state.module, self.state.local, self.state.imported
-        return list(plain_containers(parts))
-
     def copied(self, values: Mapping[Path, Any]) -> State:
         """Return a copy with other values at some paths; arrays that share memory still do.
 
@@ -140,7 +127,6 @@ class Snapshot:
                 memo[id(old)] = value.copy() if isinstance(value, np.ndarray) else value
                 kept.append(old)
         keep_memory_shared(self._views, memo, self.constant)
-        memo.update((id(plain), copy.copy(plain)) for plain in self._plain)
         parts = self.state.module, self.state.local, self.state.imported
         state: State = State(*deep_copy(parts, memo))
         for path, value in values.items():
@@ -179,7 +165,6 @@ def take_snapshot(state: State, left_out: Set[str] = frozenset()) -> Snapshot:
     parts = [state.module, state.local or {}, state.imported]
     own_what_classes_hold(parts)
     keep_memory_shared(views(leaves(state).values()), memo)
-    memo.update((id(plain), copy.copy(plain)) for plain in plain_containers(parts))
     local = state.local
     copied = State(
         _copied(state.module, memo, left_out if local is None else set()),

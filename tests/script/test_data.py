@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradcheck.script.memory import plain_containers
+from gradcheck.script.copies import deep_copy
 from gradcheck.script.state import State, take_snapshot
 
 atoms = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
@@ -26,9 +26,15 @@ def test_a_copy_is_equal_and_shares_no_container(names):
     snapshot = take_snapshot(State(names, None))
     copied = snapshot.copied({}).module
     assert copied == copy.deepcopy(names)
-    mine = {id(one) for one in plain_containers(snapshot.state.module) if type(one) is not tuple}
-    theirs = {id(one) for one in plain_containers(copied) if type(one) is not tuple}
+    mine, theirs = (set(map(id, containers(one))) for one in (snapshot.state.module, copied))
     assert mine.isdisjoint(theirs)
+
+
+def containers(value):
+    """The lists and dicts in a structure, itself included."""
+    items = value.values() if isinstance(value, dict) else value
+    inner = [containers(one) for one in items if isinstance(one, dict | list | tuple)]
+    return [one for own in inner for one in own] + ([] if isinstance(value, tuple) else [value])
 
 
 def test_what_is_one_list_stays_one_list():
@@ -39,6 +45,34 @@ def test_what_is_one_list_stays_one_list():
     assert history == [0.5, 0.25]
 
 
-def test_a_container_of_arrays_is_not_plain():
-    rows = [[1, 2], [3, 4]]
-    assert list(plain_containers({"W": [np.ones(2)], "rows": rows, "none": ()})) == [*rows, ()]
+class Node:
+    __slots__ = ("__weakref__", "data", "parts")
+
+    def __init__(self, data, parts=()):
+        self.data, self.parts = data, parts
+
+
+class Layer:
+    def __init__(self, weights):
+        self.weights, self.after = weights, None
+
+
+class Counted(Layer):
+    def __deepcopy__(self, memo):
+        return Counted(0.0)
+
+
+def test_objects_are_copied_with_their_slots_and_attributes_and_once_each():
+    leaf = Node(1.5)
+    root = Node(2.0, (leaf, leaf))
+    layer = Layer(np.ones(2))
+    layer.after = layer
+    memo = {id(layer.weights): "in its place"}
+    copied = deep_copy({"root": root, "layer": layer, "leaf": leaf, "own": Counted(1.0)}, memo)
+    assert copied["root"].parts == (copied["leaf"], copied["leaf"])
+    assert copied["leaf"] is not leaf
+    assert copied["leaf"].data == 1.5
+    assert copied["leaf"].parts == ()
+    assert copied["layer"].after is copied["layer"] is not layer
+    assert copied["layer"].weights == "in its place"
+    assert copied["own"].weights == 0.0
