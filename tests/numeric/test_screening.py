@@ -99,6 +99,7 @@ def test_few_evaluations_are_enough_for_many_parameters(entry, most):
     assert entry is None or report.blocks[0].worst.index == (entry,)
 
 
+@pytest.mark.in_full
 def test_several_wrong_entries_are_found_one_after_the_other():
     factors = np.ones(SIZE)
     factors[[100, 200, 300]] = 1.5

@@ -208,6 +208,7 @@ def test_units_that_share_a_normalisation_below_the_output_are_left_to_the_black
     assert dense_network(view, values) is None
 
 
+@pytest.mark.in_full
 def test_what_is_held_does_not_grow_with_the_samples():
     net = MLP([3, 800, 2], ["relu", "linear"], "squared_error_mean")
     network = prepared(net, net.init(0), *data(net, 12_000))[2]
