@@ -28,7 +28,7 @@ SEARCHING = (
 )
 """Where a test is a search for a fault, as a rule, and takes a second rather than a hundredth."""
 
-MANY, EVERY = 3, 4
+MANY, EVERY = 3, 5
 
 
 def of_whole_run(items: Sequence) -> tuple[list, list]:

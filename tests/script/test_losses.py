@@ -721,6 +721,7 @@ for turn in range(20):
 
 
 @pytest.mark.parametrize(("own", "wrong"), [("table[i, j] / 40", ""), ("1", "rows")])
+@pytest.mark.in_full
 def test_of_a_cost_that_every_pair_overwrites_the_total_is_the_loss(outcome, own, wrong):
     found = outcome(PAIRS.replace("OWN", own))
     assert found.script.loss == "global_cost"

@@ -511,6 +511,7 @@ for turn in range(9):
 
 
 @pytest.mark.parametrize(("off", "ok"), [("off", True), ("back", False)])
+@pytest.mark.in_full
 def test_sums_of_gradients_and_of_losses_are_no_parameters(outcome, off, ok):
     found = outcome(TABLE + SUMMED.replace("OFF", off))
     assert found.script.params == ("w", "v")
@@ -927,6 +928,7 @@ for turn in range(40):
 
 
 @pytest.mark.parametrize(("slope", "ok"), [("1 - y**2", True), ("1 - y", False)])
+@pytest.mark.in_full
 def test_the_weights_may_be_objects_in_lists_of_neurons_in_lists_of_layers(outcome, slope, ok):
     found = outcome(SCALARS.replace("SLOPE", slope))
     assert found.script.params[0] == "net.layers[0].neurons[0].w[0].data"

@@ -187,6 +187,7 @@ def test_xor_gets_four_right_answers():
     assert np.array_equal(xor.predict(parameters)[1] > 0.5, xor.ideal_output > 0.5)
 
 
+@pytest.mark.in_full
 def test_the_ten_images_are_overfitted():
     fixed = bundled("overfit_pixels")[1]
     assert fixed.losses[0] > 0.5
