@@ -7,6 +7,11 @@ import gradcheck
 from benchmarks.edits.edit import module_of
 
 
+def line_of(text, script):
+    """The line of a script on which a text stands first."""
+    return script[: script.index(text)].count("\n") + 1
+
+
 def bugs(*cases):
     """Parametrize a test by a sample of bugs: a program, a right text, a wrong one, and a code."""
     names = ("program", "right", "wrong", "code")

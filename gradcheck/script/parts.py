@@ -69,19 +69,15 @@ def _set_anew(body: Sequence[ast.stmt], read_elsewhere: Set[str]) -> set[str]:
     """
     set_anew, read = set[str](), set(read_elsewhere)
     for statement in body:
-        stored = set[str]()
         if isinstance(statement, ast.For):
-            outside = set[str]().union(*(_read(one) for one in body if one is not statement))
-            stored = _set_anew(statement.body, read | outside)
-            read |= _read(statement.iter)
-            stored |= _names(statement.target, ast.Store) - outside
-        else:
-            read |= _read(statement) - set_anew
+            outside = (_read(one) for one in body if one is not statement)
+            elsewhere = read.union(_read(statement.iter), *outside)
+            set_anew |= _set_anew(statement.body, elsewhere)
+            set_anew |= _names(statement.target, ast.Store) - elsewhere
+        read |= _read(statement) - set_anew
         if isinstance(statement, ast.Assign):
-            stored = {name for one in statement.targets for name in _names(one, ast.Store)}
-        set_anew |= stored - read
-        if isinstance(statement, ast.For):
-            read |= _read(statement) - set_anew
+            stored = (_names(one, ast.Store) for one in statement.targets)
+            set_anew |= set[str]().union(*stored) - read
     return set_anew
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from named_bugs import line_of
 
 ENGINE = """
 import math
@@ -79,10 +80,6 @@ for turn in range(20):
 """
 
 
-def line_of(text: str, script: str = ENGINE) -> int:
-    return script[: script.index(text)].count("\n") + 1
-
-
 def test_a_right_engine_passes(outcome):
     found = outcome(ENGINE)
     assert found.report.ok, str(found.report)
@@ -107,7 +104,9 @@ def test_a_bug_in_an_operation_is_named_in_the_names_of_the_operation(
 ):
     found = outcome(ENGINE.replace(right, wrong, 1))
     (finding,) = (one for one in found.report.findings if one.severity == "error")
-    assert (finding.code, finding.location.line) == (code, line_of(right)), str(found.report)
+    assert (finding.code, finding.location.line) == (code, line_of(right, ENGINE)), str(
+        found.report
+    )
     assert words in finding.message
     assert set(finding.blocks) == {one.name for one in found.report.blocks if one.failed}
 
@@ -120,7 +119,7 @@ def test_a_number_that_differs_from_run_to_run_is_an_operand_without_a_gradient(
     right, wrong = "(1 - t**2) * out", "k * t * (1 - t) * out"
     assert outcome(script.replace(right, "k * (1 - t**2) * out")).report.ok
     finding = outcome(script.replace(right, wrong)).report.findings[0]
-    assert (finding.code, finding.location.line) == ("GC305", line_of(right)), finding
+    assert (finding.code, finding.location.line) == ("GC305", line_of(right, ENGINE)), finding
     assert "the slope of tanh at self.data" in finding.message
 
 
@@ -128,7 +127,9 @@ def test_two_bugs_in_two_operations_are_both_found(outcome):
     script = ENGINE.replace("(1 - t**2) *", "(1 - x**2) *")
     found = outcome(script.replace("+= self.data *", "+= other.data *"))
     lines = {one.location.line for one in found.report.findings if one.location is not None}
-    assert {line_of("(1 - t**2) *"), line_of("+= self.data *")} <= lines, str(found.report)
+    assert {line_of("(1 - t**2) *", ENGINE), line_of("+= self.data *", ENGINE)} <= lines, str(
+        found.report
+    )
 
 
 def test_gradients_that_are_never_set_to_0_are_left_over(outcome):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from named_bugs import line_of
 
 from gradcheck.script import ScriptEntry
 
@@ -73,10 +74,6 @@ for turn in range(12):
 """
 
 
-def line_of(text: str) -> int:
-    return ENGINE[: ENGINE.index(text)].count("\n") + 1
-
-
 def test_a_right_engine_passes_and_its_numbers_in_slots_are_the_parameters(outcome):
     found = outcome(ENGINE)
     assert found.report.ok, str(found.report)
@@ -96,7 +93,9 @@ def test_a_right_engine_passes_and_its_numbers_in_slots_are_the_parameters(outco
 def test_a_wrong_slope_is_told_where_the_operation_keeps_it(outcome, right, wrong, code, words):
     found = outcome(ENGINE.replace(right, wrong))
     (finding,) = (one for one in found.report.findings if one.severity == "error")
-    assert (finding.code, finding.location.line) == (code, line_of(right)), str(found.report)
+    assert (finding.code, finding.location.line) == (code, line_of(right, ENGINE)), str(
+        found.report
+    )
     assert words in finding.message
     assert set(finding.blocks) == {one.name for one in found.report.blocks if one.failed}
 
@@ -113,7 +112,9 @@ def test_what_is_wrong_for_all_operations_is_told_in_the_loop(outcome, wrong, co
     right = "part.grad += slope * one.grad"
     found = outcome(ENGINE.replace(right, wrong))
     (finding,) = (one for one in found.report.findings if one.severity == "error")
-    assert (finding.code, finding.location.line) == (code, line_of(right)), str(found.report)
+    assert (finding.code, finding.location.line) == (code, line_of(right, ENGINE)), str(
+        found.report
+    )
     assert words in finding.message
 
 
@@ -187,5 +188,4 @@ def test_slopes_may_stand_in_pairs_and_functions_be_free(outcome, right, wrong, 
     assert outcome(PAIRS).report.ok
     found = outcome(PAIRS.replace(right, wrong))
     finding = found.report.findings[0]
-    line = PAIRS[: PAIRS.index(right)].count("\n") + 1
-    assert (finding.code, finding.location.line) == (code, line), str(found.report)
+    assert (finding.code, finding.location.line) == (code, line_of(right, PAIRS)), str(found.report)

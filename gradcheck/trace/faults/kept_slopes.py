@@ -10,9 +10,8 @@ from gradcheck.trace.fault import Fault
 from gradcheck.trace.locating.engines import Run
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Place
-from gradcheck.trace.record.sources import parsed, text_of
-
-Slope = ast.expr
+from gradcheck.trace.record.sources import tree_of
+from gradcheck.trace.wording.loops import holds
 
 
 def at_its_operation(fault: Fault, run: Run, nodes: Sequence[Node]) -> Fault:
@@ -41,16 +40,12 @@ def at_its_operation(fault: Fault, run: Run, nodes: Sequence[Node]) -> Fault:
 
 def _function(made: Place) -> ast.AST:
     """Return the innermost function around a place."""
-    inside = (
-        one
-        for one in ast.walk(parsed(text_of(made.file)))
-        if isinstance(one, ast.FunctionDef)
-        if one.lineno <= made.line and made.end_line <= (one.end_lineno or one.lineno)
-    )
+    every = (one for one in ast.walk(tree_of(made.file)) if isinstance(one, ast.FunctionDef))
+    inside = (one for one in every if holds(one, made))
     return max(inside, key=lambda one: one.lineno, default=ast.Module([], []))
 
 
-def _slopes(function: ast.AST, operand: str) -> Iterator[Slope]:
+def _slopes(function: ast.AST, operand: str) -> Iterator[ast.expr]:
     """Yield what stands beside an operand: in a pair, or at the same place of another tuple."""
     tuples = [one for one in ast.walk(function) if isinstance(one, ast.Tuple | ast.List)]
     for children in tuples:

@@ -162,9 +162,10 @@ def _of_constant_outputs(
     constant = ((run.operation(nodes), run) for run in runs if run.output is None)
     for several in grouped(constant).values():
         terms = ((run, one) for run in several for one in run.added if one.terms)
-        wrong = [(run, one) for run, one in terms if _amount(one, nodes)]
+        amounts = ((run, one, _amount(one, nodes)) for run, one in terms)
+        wrong = [one for one in amounts if one[2]]
         if wrong:
-            uses = dict(use for run, one in wrong for use in run.adding(one.texts[0], 0.0))
+            uses = dict(use for run, one, _ in wrong for use in run.adding(one.texts[0], 0.0))
             yield _Wrong(_of_constants(wrong, nodes), [Replacement({}, uses)] * count)
 
 
@@ -190,16 +191,16 @@ def _amount(added: Added, nodes: Sequence[Node]) -> float:
     return added.rest + float(sum(sign * np.sum(value) for value, sign in signs))
 
 
-def _of_constants(wrong: Sequence[tuple[Run, Added]], nodes: Sequence[Node]) -> Fault:
+def _of_constants(wrong: Sequence[tuple[Run, Added, float]], nodes: Sequence[Node]) -> Fault:
     """Return the fault of a function that goes back to an operand of which the output is free."""
-    run, added = wrong[0]
-    amounts = np.array([_amount(one, nodes) for _, one in wrong])
+    run, added, _ = wrong[0]
+    amounts = np.array([amount for *_, amount in wrong])
     (at, term), _ = added.terms[0]
     node = nodes[term] if term >= run.recorded.begin else nodes[at]
     places = [call.place for call in node.chain]
     arriving = [
         one.number if one.arriving is None else float(np.sum(nodes[one.arriving].value))
-        for one, _ in wrong
+        for one, *_ in wrong
     ]
     is_bare = np.allclose(amounts, arriving)
     words = f"the slope is 0 where {run.value_text} does not depend on {added.texts[0]}"

@@ -82,8 +82,7 @@ def small_checks(points: Sequence[Point], every: Sequence[Run]) -> Iterator[list
 
 def _named(run: Run, nodes: Sequence[Node]) -> Run:
     """Return a step of a loop through all operations with its operand as the operation calls it."""
-    use = run.use(nodes) if run.is_step else None
-    text = None if use is None else operand_text(nodes[use[0]].source, use[1])
+    text = None if run.use is None else operand_text(nodes[run.use[0]].source, run.use[1])
     if text is None:
         return run
     return replace(run, added=(replace(run.added[0], texts=(ast.unparse(text),)),))

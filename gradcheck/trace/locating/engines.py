@@ -71,6 +71,8 @@ class Run:
         added: what it adds, by operand.
         is_step: whether it is a step of a loop through all operations, and none of one operation's
             own backward function.
+        use: of a step, the last operation that uses the operand, of those in the function that
+            makes the output, and as which argument; None if that is not known.
     """
 
     recorded: BackwardRun
@@ -82,29 +84,15 @@ class Run:
     number: float
     added: tuple[Added, ...]
     is_step: bool = False
+    use: tuple[int, int] | None = None
 
     def operation(self, nodes: Sequence[Node]) -> Any:
         """Return what is the same for all runs that go back through one operation."""
         if not self.is_step:
             return self.recorded.code
-        use = self.use(nodes)
-        made = [
-            nodes[index].chain[:1] for index in (self.output, use and use[0]) if index is not None
-        ]
-        return (self.recorded.code, use and use[1], *made)
-
-    def use(self, nodes: Sequence[Node]) -> tuple[int, int] | None:
-        """Return the operation that uses the operand, and as which argument.
-
-        It is the last one in the function that makes the output.
-        """
-        if self.output is None:
-            return None
-        operand = Reference(self.added[0].value)
-        for made in islice(latest_first(nodes, [self.output]), LONGEST):
-            if operand in made.arguments and made.chain[1:] == nodes[self.output].chain[1:]:
-                return made.index, made.arguments.index(operand)
-        return None
+        use, position = self.use or (None, None)
+        made = [nodes[index].chain[:1] for index in (self.output, use) if index is not None]
+        return (self.recorded.code, position, *made)
 
     @property
     def loses_a_part(self) -> bool:
@@ -159,7 +147,6 @@ def _understood(
         return None
     output, value = found
     after, owners = recorded.after, recorded.objects
-    output_index = after[output].get(value)
     added = []
     for owner, names in grouped((owners[name], name) for name in operands).items():
         index, name = after[names[0]].get(value), f"{names[0]}.{gradient}"
@@ -170,12 +157,21 @@ def _understood(
             texts = tuple(f"{name}.{value}" for name in names)
             left_over = first.get((owner, gradient), 0.0)
             added.append(Added(texts, owner, index, name, before, left_over, end, *sums))
-    made, arriving = output_index, after[output].get(gradient)
+    made, arriving = after[output].get(value), after[output].get(gradient)
     own = f"{output}.{value}", f"{output}.{gradient}"
     arrives = recorded.numbers[output].get(gradient, 1.0)
     if not added:
         return None
-    return Run(recorded, owners[output], made, *own, arriving, arrives, tuple(added), is_step)
+    use = _use(nodes, made, added[0].value) if is_step and made is not None else None
+    return Run(recorded, owners[output], made, *own, arriving, arrives, tuple(added), is_step, use)
+
+
+def _use(nodes: Sequence[Node], output: int, operand: int) -> tuple[int, int] | None:
+    """Return the last operation that uses an operand in the function that makes the output."""
+    for made in islice(latest_first(nodes, [output]), LONGEST):
+        if Reference(operand) in made.arguments and made.chain[1:] == nodes[output].chain[1:]:
+            return made.index, made.arguments.index(Reference(operand))
+    return None
 
 
 def _output(

@@ -72,11 +72,11 @@ class _Watch:
         known = self.codes.get(id(code)) or self._read(code)
         for name in known.given:
             self._note(frame, code.co_firstlineno, name, (0, 0), HANDED)
-        if known.goes_back or known.updates:
-            self.backward_runs.begin(frame, known.goes_back)
-            frame.f_trace_lines = known.has_names or bool(known.updates)
-            return self.line
-        return self.line if known.has_names else None
+        has_lines = known.has_names or bool(known.updates)
+        if known.goes_back:
+            self.backward_runs.begin(frame)
+            frame.f_trace_lines = has_lines
+        return self.line if has_lines or known.goes_back else None
 
     def _read(self, code: CodeType) -> _Code:
         if is_users_file(code.co_filename):

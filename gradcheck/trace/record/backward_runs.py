@@ -44,10 +44,9 @@ class BackwardRuns:
         self._under_way: dict[int, _Begun] = {}
         self._steps: dict[int, list[BackwardRun]] = {}
 
-    def begin(self, frame: FrameType, is_whole: bool) -> None:
+    def begin(self, frame: FrameType) -> None:
         """Note what the objects hold that a function refers to when it begins."""
-        if is_whole:
-            self._begun[id(frame)] = self._noted(_objects(frame))
+        self._begun[id(frame)] = self._noted(_objects(frame))
 
     def go_on(self, frame: FrameType, event: str, updates: Container[int]) -> None:
         """Note the step of a loop that ends, and the one that begins; at last the whole run."""
@@ -98,7 +97,7 @@ class BackwardRuns:
 
 
 def updates_of(code: CodeType) -> frozenset[int]:
-    """Return the lines of loops that update attributes, of a function that goes back by its name.
+    """Return the lines of loops that update attributes, of a closure or a function of that name.
 
     In such a loop one function goes back through all operations, by slopes that these have kept.
     """

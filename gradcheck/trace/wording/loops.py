@@ -88,12 +88,12 @@ def names_of_loops(place: Place) -> list[str]:
 def _loops_that_write(place: Place) -> Iterator[ast.For]:
     """Yield the loops that assign, by their own index, items of the list made at a place."""
     for function in ast.walk(tree_of(place.file)):
-        if not isinstance(function, ast.FunctionDef) or not _holds(function, place):
+        if not isinstance(function, ast.FunctionDef) or not holds(function, place):
             continue
         lists = {
             target.id
             for statement in ast.walk(function)
-            if isinstance(statement, ast.Assign) and _holds(statement, place)
+            if isinstance(statement, ast.Assign) and holds(statement, place)
             for target in statement.targets
             if isinstance(target, ast.Name)
         }
@@ -111,10 +111,11 @@ def _loops_that_write(place: Place) -> Iterator[ast.For]:
 
 def _loops_around(place: Place) -> list[ast.For]:
     nodes = ast.walk(tree_of(place.file))
-    return [node for node in nodes if isinstance(node, ast.For) and _holds(node, place)]
+    return [node for node in nodes if isinstance(node, ast.For) and holds(node, place)]
 
 
-def _holds(statement: ast.stmt, place: Place) -> bool:
+def holds(statement: ast.stmt, place: Place) -> bool:
+    """Whether a place lies within the lines of a statement."""
     return statement.lineno <= place.line <= (statement.end_lineno or statement.lineno)
 
 
