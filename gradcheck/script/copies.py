@@ -44,7 +44,7 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         return memo.setdefault(id(value), copy.copy(value))
     if kind is list:
         items = memo[id(value)] = []
-        items += [deep_copy(one, memo) for one in value]
+        items += [one if type(one) in KEPT else deep_copy(one, memo) for one in value]
         return items
     if kind is dict:
         named = memo[id(value)] = {}
@@ -63,7 +63,9 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         attributes.update((name, deep_copy(one, memo)) for name, one in vars(value).items())
     for name in slots:
         if hasattr(value, name):
-            object.__setattr__(made, name, deep_copy(getattr(value, name), memo))
+            held = getattr(value, name)
+            copied = held if type(held) in KEPT else deep_copy(held, memo)
+            object.__setattr__(made, name, copied)
     return made
 
 

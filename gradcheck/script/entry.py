@@ -26,7 +26,7 @@ from gradcheck.script.playground import Playground, in_process
 from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import read_script
 from gradcheck.script.refusals import loops_tried, no_loop, places
-from gradcheck.script.saying import described, left_out, unused
+from gradcheck.script.saying import described, drawn, left_out, unused
 from gradcheck.script.taking import Taking
 from gradcheck.script.verdicts import (
     UNEXPLAINED_FACTOR,
@@ -150,7 +150,7 @@ class _Work:
             taken, self._others = taking.taken()
         if taking.step is not None:
             more, self._unchecked = left_out(*not_updated(taken.point, taken.found.loss))
-            notes += more
+            notes += [*more, *drawn(taken.point.step)]
             if not (self._unchecked or taken.of_step):
                 self._unchecked = unused(left_at_rest(taken.point, taken.gradients))
         return taken, described(taking, taken, notes)

@@ -55,7 +55,7 @@ def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     still = [
         path
         for path in leaves(snapshot.state)
-        if label(path) in run.idle and path not in step.paths
+        if label(path) in run.idle and path not in step.all_paths
     ]
     values = {path: numbers(snapshot.state.get(path)) for path in still}
     trial = Trial(run, step.loop, snapshot, after, values)
@@ -142,7 +142,7 @@ def reaching(point: Point, loss: Loss) -> list[Path]:
     step, after = point.step, point.run.replayed(point.step.loop, point.snapshot)
     now = {} if after is None else changed_numbers(point.snapshot, after)
     state = point.snapshot.state
-    known = state.places(step.paths)  # an array may have another path as well
+    known = state.places(step.all_paths)  # an array may have another path as well
     left = [
         path
         for path in dict.fromkeys([*step.changed, *now])
@@ -175,7 +175,7 @@ def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
     whole = point.run.replayed(step.loop, point.snapshot, point.extra)
     changed = reaching(point, loss)
     named = [path for path in leaves(point.snapshot.state) if ROLE.match(last_name(path))]
-    idle = [path for path in named if path not in (*step.paths, *changed)]
+    idle = [path for path in named if path not in (*step.all_paths, *changed)]
     idle = _of_the_loss(point, loss, idle)
     if halved is None or whole is None:
         return idle, [path for path in changed if path in named]

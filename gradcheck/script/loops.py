@@ -32,7 +32,7 @@ from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.user.blocks import Array
 from gradcheck.words import listed
 
-MOST_PARAMETERS, MOST_ALONE, NUDGE, FAR = 400, 40, 1e-3, 10.0
+MOST_ALONE, NUDGE, FAR = 40, 1e-3, 10.0
 BOTH_WAYS = NUDGE, -NUDGE
 """A step that is taken only if it lowers the loss writes what it keeps after one of the two."""
 IDLE = "nothing that it changes is a float"
@@ -66,7 +66,7 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
         passes.why = _ruined(after, changed) or no_rate
         return None
     rate, paths = trial.as_used(*best)
-    paths = trial.staying(rate, paths[:MOST_PARAMETERS])
+    paths = trial.staying(rate, paths)
     if not paths:
         passes.why = "what it changes is overwritten, not updated"
     elif not trial.depends(paths):

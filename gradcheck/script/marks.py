@@ -52,7 +52,7 @@ class Site:
 class TrainingLoop:
     """A loop that may be the training loop: its marked body, and the function and class around.
 
-    `set_anew` are the variables that each pass sets before anything reads them.
+    `left_out` are the variables that a pass sets before anything reads them, or never reads.
     """
 
     node: Loop
@@ -61,7 +61,7 @@ class TrainingLoop:
     class_name: str | None
     module: str = ""
     file: str = ""
-    set_anew: set[str] = field(default_factory=set)
+    left_out: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> str:

@@ -35,6 +35,8 @@ def named_gradients(
             holders.setdefault(path[:-1], {})[path[-1]] = value
     best, strength = dict[Path, Path](), (0, False, False)
     for holder, items in holders.items():
+        if len(items) < len(paths):
+            continue
         is_own = any(holder == path[:-1] for path in paths)
         places, derived = _in_holder(holder, items, paths, before, is_own)
         is_set = any(not alike(before.number(one), after.number(one)) for one in places.values())

@@ -11,6 +11,9 @@ from typing import Any
 from gradcheck.script.marks import Function, TrainingLoop
 from gradcheck.script.words import RATE, STRONG, calls_in, is_update, may_be_loss, name_of
 
+BY_NAME = {"globals", "locals", "vars", "dir", "eval", "exec"}
+"""Functions that may read any variable."""
+
 
 def called_losses(node: ast.AST) -> frozenset[str]:
     """Return the functions named like a loss that are called within an expression."""
@@ -52,14 +55,19 @@ def updating(trees: Sequence[ast.Module]) -> set[str]:
 
 
 def complete(loops: Sequence[TrainingLoop], tree: ast.Module) -> None:
-    """Add the terms of other loops to the loss, and find the variables that a pass sets anew.
+    """Add the terms of other loops to the loss, and find the variables that a pass does not need.
 
-    A replay needs no copy of these, which may be a graph of all that a pass computes.
+    A replay needs no copy of what a pass sets anew or never reads. That may be a graph of all that
+    the step around it has computed.
     """
     read_elsewhere = _read_by_functions(tree) if loops else set()
+    is_plain = not BY_NAME & _names(tree)
     for loop in loops:
         loop.body[:] = [*started(loop, tree), *loop.body, *accumulated(loop, tree)]
-        loop.set_anew.update(_set_anew(loop.body, read_elsewhere))
+        loop.left_out.update(_set_anew(loop.body, read_elsewhere))
+        if is_plain:
+            read = read_elsewhere.union(_read(loop.node), *map(_read, loop.body))
+            loop.left_out.update(_names(loop.function or tree, ast.Store) - read)
 
 
 def _set_anew(body: Sequence[ast.stmt], read_elsewhere: Set[str]) -> set[str]:

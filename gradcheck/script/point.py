@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from gradcheck.script.inferred import Family
@@ -105,7 +106,7 @@ class Point:
     extra: Mapping[Path, Any]
     tolerant: bool = False
 
-    @property
+    @cached_property
     def start(self) -> dict[Path, Array]:
         """The values of the parameters."""
         state = self.snapshot.state

@@ -131,7 +131,7 @@ class Run:
         scope = local if loop.function else None
         if self.found is not None:
             if number == self.found:
-                self.snapshots.append(take_snapshot(self._state(scope), loop.set_anew))
+                self.snapshots.append(take_snapshot(self._state(scope), loop.left_out))
                 if len(self.snapshots) >= SNAPSHOTS:
                     first, last = self.snapshots[0].state, self.snapshots[-1].state
                     if not self._patience or all_moved(first, last, self.marked.updated(number)):
@@ -142,7 +142,7 @@ class Run:
         passes.hits += 1
         if not passes.is_open:
             return
-        now = take_snapshot(self._state(scope), loop.set_anew)
+        now = take_snapshot(self._state(scope), loop.left_out)
         if passes.ended(self._tested, now):
             before, began = passes.first, time.perf_counter()
             self.found = self._test(number)

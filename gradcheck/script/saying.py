@@ -78,6 +78,16 @@ def left_out(idle: Sequence[Path], overwritten: Sequence[Path]) -> tuple[list[st
     return notes if idle else [], unchecked if overwritten else ""
 
 
+def drawn(step: Step) -> list[str]:
+    """Say that some of the parameters are checked, and others are not."""
+    checked, all_of_them = len(step.paths), len(step.all_paths)
+    note = (
+        f"{checked} of {all_of_them} parameters are checked, spread over all of them, as each is a "
+        "single number; --params names others"
+    )
+    return [note] if checked < all_of_them else []
+
+
 def unused(paths: Sequence[Path]) -> str:
     """Say that the step leaves parameters as they are; "" if there are none."""
     names = listed(list(map(label, paths)))

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from gradcheck.script.rates import Rate
-from gradcheck.script.state import Path, Snapshot
+from gradcheck.script.state import Path, Snapshot, State
+
+MOST_NUMBERS = 40
 
 
 @dataclass
@@ -20,6 +24,7 @@ class Step:
         changed: the paths of all numbers that an iteration changes.
         words: a description, where the step is not an iteration of a loop.
         own: the rates of the parameters that have another one.
+        left_out: the paths of parameters that are not checked, as others are drawn for them.
     """
 
     loop: int
@@ -28,12 +33,18 @@ class Step:
     changed: list[Path] = field(default_factory=list)
     words: str = ""
     own: dict[Path, Rate] = field(default_factory=dict)
+    left_out: list[Path] = field(default_factory=list)
 
     @property
     def rates(self) -> Rate:
         """All rates, to be scaled together."""
         own = [part for one in self.own.values() for part in (one, *one.others)]
         return replace(self.rate, others=(*self.rate.others, *dict.fromkeys(own)))
+
+    @property
+    def all_paths(self) -> list[Path]:
+        """The paths of all parameters, whether they are checked or not."""
+        return [*self.paths, *self.left_out]
 
     def at(self, snapshot: Snapshot, used: Mapping[int, float]) -> Step:
         """Return the step of one iteration; `used` are the values of the rates at their marks."""
@@ -43,6 +54,21 @@ class Step:
             paths=[path for path in self.paths if snapshot.state.number(path) is not None],
             own={path: rate.at(snapshot, used) for path, rate in self.own.items()},
         )
+
+    def drawn(self, state: State) -> Step:
+        """Return the step with some of its parameters only, where many are single numbers.
+
+        So it is in an engine: the same operations lead to all of them.
+        """
+        numbers = [path for path in self.paths if np.ndim(state.get(path)) == 0]
+        if len(numbers) <= MOST_NUMBERS:
+            return self
+        spread = np.linspace(0, len(numbers) - 1, MOST_NUMBERS).astype(int)
+        left_out = dict.fromkeys(numbers)
+        for index in spread:
+            del left_out[numbers[index]]
+        paths = [path for path in self.paths if path not in left_out]
+        return replace(self, paths=paths, left_out=[*self.left_out, *left_out])
 
     def relative(self, path: Path) -> float:
         """Return the rate of a parameter, relative to that of the step."""

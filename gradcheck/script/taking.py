@@ -72,6 +72,8 @@ class Taking:
         passes = self.run.passes[number]
         if self.step is None or passes.first is None:
             return False
+        if self.wishes.params is None:
+            self.step = self.step.drawn(passes.first.state)
         if self.wishes.loss is not None and not self.run.marked.may_come_to(number):
             self.step, passes.why = None, f"it does not compute {self.wishes.loss}"
             return False
@@ -105,10 +107,12 @@ class Taking:
         snapshots = self.run.snapshots
         more = [further_paths(self.run, self.step, one) for one in snapshots]
         for one, paths in zip(snapshots, more, strict=True):
-            known = one.state.places(self.step.paths)  # an array may have another path by now
+            known = one.state.places(self.step.all_paths)  # an array may have another path by now
             self.step.paths += [path for path in paths if not one.state.places([path]) & known]
         self.step.paths += idle_paths(self.run, self.step, snapshots[-1])
-        if self.wishes.params is not None:
+        if self.wishes.params is None:
+            self.step = self.step.drawn(snapshots[-1].state)
+        else:
             self._widen(snapshots[-1], self._wanted(self.step.changed))
             self.step.paths = self._wanted_paths()
         most = max(map(len, more))

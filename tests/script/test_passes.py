@@ -65,16 +65,19 @@ def test_the_tests_of_inner_loops_do_not_make_a_pass_long(monkeypatch):
         ("cost = f(w)", "def g(): return cost", set()),
         ("cost = f(w)", "def g(cost): return cost", {"cost"}),
         ("cost = f(w)", "def g():\n    global cost\n    cost += 1", set()),
-        ("cost = f(w)", "g = lambda: cost", set()),
+        ("cost = f(w)", "g = lambda: cost", {"g"}),
+        ("cost = f(w)", "graph = f(0)", {"cost", "graph"}),
+        ("cost = f(w)", "graph = f(0)\ndef g(): return graph", {"cost"}),
+        ("cost = eval('graph')", "graph = f(0)", {"cost"}),
     ],
 )
-def test_what_each_pass_sets_before_it_is_read_is_copied_for_no_replay(body, around, anew):
+def test_what_a_pass_sets_anew_or_never_reads_is_copied_for_no_replay(body, around, anew):
     tree = ast.parse(f"{around}\nfor turn in range(9):\n    " + body.replace("; ", "\n    "))
     loop = tree.body[-1]
     found = TrainingLoop(loop, loop.body, None, None)
     complete([found], tree)
-    assert found.set_anew == anew
-    kept = take_snapshot(State({"cost": 1.0, "w": 2.0}, None), found.set_anew)
+    assert found.left_out - {"turn"} == anew
+    kept = take_snapshot(State({"cost": 1.0, "w": 2.0}, None), found.left_out)
     assert set(kept.state.module) == {"cost", "w"} - anew
 
 

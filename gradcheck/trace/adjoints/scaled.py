@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.entering import entering
-from gradcheck.trace.record.graph import constant_of, masks_of
+from gradcheck.trace.record.graph import constant_of, latest_first, masks_of
 from gradcheck.trace.record.names import CONSTANT, MOVES, SUMS
 from gradcheck.trace.record.nodes import Node, Reference, operands_of
 from gradcheck.user.steps import REMEMBERED, SCALED, UPDATES
@@ -68,6 +68,7 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
             others = [_unmoved(nodes, one) for one in node.operands if one != kept[0]]
             plain.update(one for one in others if _factor(nodes, nodes[one]) is None)
             is_velocity |= any(_factor(nodes, nodes[one]) for one in others)
+            is_velocity |= len(node.operands) == 1  # beside a number that was not recorded
             line = place and place.line
             following = kept[0]
             is_taken_off = node.operation == "subtract" and operands_of(node.arguments[1]) == kept
@@ -90,6 +91,16 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
     if not (is_scaled and is_known and sign > 0) or nodes[index].is_leaf:
         return None
     return index, REMEMBERED if is_velocity or len(plain) > 1 else SCALED
+
+
+def is_of_the_past(nodes: Sequence[Node], output: int) -> bool:
+    """Whether nothing enters an update: it moves a block by what it remembers, and by its decay.
+
+    The row of an embedding that no word of this call uses is moved so.
+    """
+    before = _before_the_step(nodes, _unmoved(nodes, output))
+    above = latest_first(nodes, [output], lambda node: node.operands)
+    return before is not None and all(node.index == before for node in above if node.is_leaf)
 
 
 def updates_in_a_row(nodes: Sequence[Node], output: int) -> int:
