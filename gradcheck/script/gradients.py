@@ -42,6 +42,7 @@ def of_schedule(run: Run, step: Step, snapshot: Snapshot) -> Step:
     except Exception:
         return step
     factor, off = as_multiple(*moved)
+    factor *= step.at(snapshot, run.rates()).rate.value / step.rate.value  # what it names changes
     is_scaled = factor > 0 and off < EXACT < abs(factor - 1)
     if not (is_scaled and now.records and now.is_as(then)):
         return step
