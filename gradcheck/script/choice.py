@@ -127,6 +127,8 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         ),
         default=None,
     )
+    if best is not None and best.anew:
+        return best
     if best is None or best.site.text != "+=":
         whole = (one for one in likely if one.strong and one.site.text == "+=")
         return next((one for one in whole if best and 1 < best.count == one.count), best)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,8 +40,15 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
     losses = list(_numbers(point.run.marked.sites, base, trials))
     wholes = _with_wholes(losses, base)
+    for loop in point.run.marked.loops[point.step.loop : point.step.loop + 1]:
+        at = loop.file, loop.function.lineno if loop.function else 0
+        wholes = [replace(one, anew=_is_anew(one.site, at, loop.set_anew)) for one in wholes]
     is_one = sum(start[path].size for path in paths) == 1
     return [_compared(one, trials, _may_climb(one, base), is_one) for one in wholes]
+
+
+def _is_anew(site: Site, at: tuple[str, int], set_anew: Set[str]) -> bool:
+    return site.text == "+=" and site.name in set_anew and (site.file, site.function) == at
 
 
 def _may_climb(loss: Loss, base: Seen) -> bool:
