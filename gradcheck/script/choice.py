@@ -127,8 +127,6 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         ),
         default=None,
     )
-    if best is not None and best.anew:
-        return best
     if best is None or best.site.text != "+=":
         whole = (one for one in likely if one.strong and one.site.text == "+=")
         return next((one for one in whole if best and 1 < best.count == one.count), best)
@@ -137,6 +135,7 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         for loss in likely
         if loss.strong and loss.site.kind == ASSIGNED and loss.words != best.words
         if loss.order < best.order and proportional(loss.slopes, best.slopes)
+        if EXACT.match(loss.words) or not best.anew
     )  # `best` is the running total of one of these: of what is set last before it, where it stands
 
     def nearness(loss: Loss) -> tuple[bool, int]:
