@@ -49,7 +49,7 @@ def _along(array: Array, axis: int, count: int) -> Array:
 
 def _normalised(array: Array) -> int | None:
     """Return the last axis along which an array sums to 1 everywhere, or None."""
-    if array.dtype.kind not in "fiu" or np.any(array < 0):
+    if array.dtype.kind not in "bfiu" or np.any(array < 0):
         return None
     axes = [axis for axis in reversed(range(array.ndim)) if array.shape[axis] > 1]
     close = (axis for axis in axes if np.allclose(array.sum(axis), 1, rtol=0, atol=CLOSE))

@@ -32,10 +32,13 @@ def redrawn(array: Array, rng: np.random.Generator) -> Array | None:
 
 
 def _of_its_kind(array: Array, rng: np.random.Generator) -> Array | None:
-    if array.dtype.kind == "b":
-        return _mask(array, rng)
-    if array.dtype.kind in "iu":
-        return _whole_numbers(array, rng)
+    if array.dtype.kind in "biu":
+        others = (
+            _one_hot(array.astype(np.float64), rng) if set(np.unique(array)) <= {0, 1} else None
+        )
+        if others is not None:
+            return None if _is_square(array) else others.astype(array.dtype)
+        return _mask(array, rng) if array.dtype.kind == "b" else _whole_numbers(array, rng)
     if not np.all(np.isfinite(array)):
         return None
     is_complex = array.dtype.kind == "c"
@@ -170,14 +173,22 @@ def _congruent(values: Array, rng: np.random.Generator) -> Array | None:
     return np.asarray(drawn / drawn.sum() if shares else drawn)
 
 
-def _zeros_and_ones(values: Array, rng: np.random.Generator) -> Array | None:
-    """Return other one-hot rows or columns; other zeros and ones are drawn as a mask."""
+def _one_hot(values: Array, rng: np.random.Generator) -> Array | None:
+    """Return other one-hot rows or columns; None if these zeros and ones are neither."""
     for axis in (-1, 0):
         if values.ndim == 2 and min(values.shape) > 1 and np.all(values.sum(axis) == 1):
             rows = values if axis == -1 else values.T
             labels = rng.integers(rows.shape[1], size=len(rows))
             drawn = np.eye(rows.shape[1])[labels]
             return np.asarray(drawn if axis == -1 else drawn.T)
+    return None
+
+
+def _zeros_and_ones(values: Array, rng: np.random.Generator) -> Array | None:
+    """Return other one-hot rows or columns; other zeros and ones are drawn as a mask."""
+    others = _one_hot(values, rng)
+    if others is not None:
+        return others
     if values.ndim == 2 and any(len(set(column)) == 1 for column in values.T):
         return None  # a column of ones beside a mask: a bias unit
     mask = _mask(values == 1.0, rng)

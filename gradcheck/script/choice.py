@@ -135,6 +135,7 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         for loss in likely
         if loss.strong and loss.site.kind == ASSIGNED and loss.words != best.words
         if loss.order < best.order and proportional(loss.slopes, best.slopes)
+        if EXACT.match(loss.words) or not best.anew
     )  # `best` is the running total of one of these: of what is set last before it, where it stands
 
     def nearness(loss: Loss) -> tuple[bool, int]:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from gradcheck.trace.record.ownership import ATOMS
 from gradcheck.user.objects import slots_of
 
@@ -54,6 +56,8 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         new = [deep_copy(one, memo) for one in value]
         is_same = all(one is other for one, other in zip(value, new, strict=True))
         return memo.setdefault(id(value), value if is_same else tuple(new))
+    if kind is np.nditer:  # it holds its place, and a loop by hand moves it
+        return memo.setdefault(id(value), value.copy())
     slots = _slots(kind)
     if slots is None:
         return copy.deepcopy(value, memo)

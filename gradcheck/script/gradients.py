@@ -10,15 +10,53 @@ import numpy as np
 from gradcheck.script.choice import as_multiple, proportional
 from gradcheck.script.loops import plain
 from gradcheck.script.losses import CLOSE
+from gradcheck.script.marks import Seen
 from gradcheck.script.point import Gradients, Loss, Point
-from gradcheck.script.state import Path, Snapshot, State
+from gradcheck.script.running import Run
+from gradcheck.script.state import Path, Snapshot, State, counted, numbers
+from gradcheck.script.step import Step
 from gradcheck.user.blocks import Array
+
+EXACT = 1e-9
+"""Largest relative distance of two steps that differ by a factor of their rates alone."""
 
 ADAPTIVE = 0.05
 """Largest relative distance of a step from a multiple of the gradients; beyond, it is adaptive."""
 
 AGAINST = -0.5
 """Largest cosine between what a step implies and a gradient that it adds, and does not subtract."""
+
+
+def of_schedule(run: Run, step: Step, snapshot: Snapshot) -> Step:
+    """Return the step of an iteration with the part of its rate that a counter makes.
+
+    In `lr / (1 + epoch)` the counter scales the whole step and changes nothing else. The rate of
+    the first iteration, where the counter begins, is taken as the script names it.
+    """
+    counters = counted(run.snapshots[0].state, snapshot.state) if run.snapshots else {}
+    if not counters:
+        return step
+    now, then = Seen(), Seen()
+    try:
+        moved = _moved(run, step, snapshot, {}, now), _moved(run, step, snapshot, counters, then)
+    except Exception:
+        return step
+    factor, off = as_multiple(*moved)
+    factor *= step.at(snapshot, run.rates()).rate.value / step.rate.value  # what it names changes
+    is_scaled = factor > 0 and off < EXACT < abs(factor - 1)
+    if not (is_scaled and now.records and now.is_as(then)):
+        return step
+    own = {path: rate.times(factor) for path, rate in step.own.items()}
+    return replace(step, rate=step.rate.times(factor), own=own)
+
+
+def _moved(
+    run: Run, step: Step, snapshot: Snapshot, values: Mapping[Path, int], seen: Seen
+) -> Array:
+    """Return what an iteration adds to all parameters."""
+    after = run.replay(step.loop, snapshot, values, seen=seen)
+    pairs = ((numbers(after.get(path)), snapshot.state.get(path)) for path in step.paths)
+    return np.concatenate([np.ravel(new - old) for new, old in pairs])
 
 
 def implied_gradients(point: Point, after: State) -> dict[Path, Array]:

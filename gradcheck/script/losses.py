@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,11 +40,19 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
     losses = list(_numbers(point.run.marked.sites, base, trials))
     wholes = _with_wholes(losses, base)
-    return [_compared(one, trials, not one.family and _may_climb(one, base)) for one in wholes]
+    for loop in point.run.marked.loops[point.step.loop : point.step.loop + 1]:
+        at = loop.file, loop.function.lineno if loop.function else 0
+        wholes = [replace(one, anew=_is_anew(one.site, at, loop.set_anew)) for one in wholes]
+    is_one = sum(start[path].size for path in paths) == 1
+    return [_compared(one, trials, _may_climb(one, base), is_one) for one in wholes]
+
+
+def _is_anew(site: Site, at: tuple[str, int], set_anew: Set[str]) -> bool:
+    return site.text == "+=" and site.name in set_anew and (site.file, site.function) == at
 
 
 def _may_climb(loss: Loss, base: Seen) -> bool:
-    return bool(CLIMBED.search(loss.site.name)) or base.last(loss.number) < 0
+    return not loss.family and (bool(CLIMBED.search(loss.site.name)) or base.last(loss.number) < 0)
 
 
 @dataclass(frozen=True)
@@ -156,15 +164,18 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
             yield replace(loss, slopes=slopes, worth=float(loss.of(pairs)))
 
 
-def _compared(loss: Loss, trials: list[_Trial], may_climb: bool = False) -> Loss:
+def _compared(
+    loss: Loss, trials: list[_Trial], may_climb: bool = False, is_one: bool = False
+) -> Loss:
     """Return the loss, with its slopes compared with the gradient in every direction.
 
-    For a negative loss, such as a log-likelihood, the steps may descend its negative instead.
+    For a negative loss, such as a log-likelihood, the steps may descend its negative instead. That
+    they are a factor apart says nothing where a single number is trained (`is_one`).
     """
     if may_climb:
         climbed = _compared(replace(loss, slopes=-loss.slopes, climbed=True), trials)
         is_named = CLIMBED.search(loss.site.name) and climbed.middle > 0
-        if climbed.agreeing or climbed.common or is_named:
+        if climbed.agreeing or (climbed.common and not is_one) or is_named:
             return climbed
     ratios: dict[Path, list[float]] = {}
     for trial, slope in zip(trials, loss.slopes, strict=True):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gradcheck.mending import marks
 
 ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
@@ -142,6 +144,20 @@ class Seen:
     def last(self, number: int) -> Any:
         """Return the last number that a mark has seen; nan if there is none."""
         return self.records.get(number, [math.nan])[-1]
+
+    def is_as(self, other: Seen) -> bool:
+        """Whether the marks have seen the same in another iteration."""
+        return self.records.keys() == other.records.keys() and all(
+            len(own) == len(other.records[number])
+            and all(map(_are_equal, own, other.records[number]))
+            for number, own in self.records.items()
+        )
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return all(map(_are_equal, one, other))
+    return np.array_equal(one, other)
 
 
 def _place(line: int, file: str) -> str:

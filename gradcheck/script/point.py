@@ -37,6 +37,7 @@ class Loss:
         common: the ratio of the gradient to its slopes; None if it differs between blocks.
         middle: the median of these ratios; 0 if there are none.
         climbed: whether the steps climb it, a negative number, so that its negative is checked.
+        anew: whether every pass of the loop begins this total anew.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Loss:
     common: float | None = None
     middle: float = 0.0
     climbed: bool = False
+    anew: bool = False
 
     @property
     def words(self) -> str:

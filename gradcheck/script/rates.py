@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
@@ -62,6 +63,18 @@ class Rate:
             return replace(self, value=float(snapshot.state.get(self.path)))
         values = {used[mark] for mark in self.marks if mark in used}
         return replace(self, value=values.pop()) if len(values) == 1 else self
+
+    def times(self, factor: float) -> Rate:
+        """Return the rate with a factor that a counter makes in one iteration, and say so."""
+        words = self.words and f"{self.described}, times {factor:.4g} by a counter"
+        return replace(self, value=self.value * factor, words=words)
+
+    @property
+    def described(self) -> str:
+        """The words and the value."""
+        if not self.words:
+            return "none (1)"
+        return self.words if re.search("[= ]", self.words) else f"{self.words} = {self.value:g}"
 
     @contextmanager
     def scaled(self, state: State, scale: float, marks: dict[int, float]) -> Iterator[None]:

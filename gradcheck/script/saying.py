@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 
@@ -10,7 +9,6 @@ from gradcheck.report.script import TakenApart
 from gradcheck.script.choice import Found
 from gradcheck.script.handover import Taken
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE
-from gradcheck.script.rates import Rate
 from gradcheck.script.state import Path, label
 from gradcheck.script.step import Step
 from gradcheck.script.taking import Taking
@@ -32,7 +30,7 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
     elif step.own:
         rate_words = f"{_of_each(step)}; the gradient is (old - new) / rate"
     elif rate.words:
-        rate_words = f"{_with_value(rate)}; the gradient is (old - new) / rate"
+        rate_words = f"{rate.described}; the gradient is (old - new) / rate"
     else:
         rate_words = "none in the code: 1; the gradient is old - new"
     if taken.folded != 1.0:
@@ -53,15 +51,9 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
     )
 
 
-def _with_value(rate: Rate) -> str:
-    if not rate.words:
-        return "none (1)"
-    return rate.words if re.search("[= ]", rate.words) else f"{rate.words} = {rate.value:g}"
-
-
 def _of_each(step: Step) -> str:
     """Describe the rates of a step that has several, with their parameters."""
-    of_each = grouped((_with_value(step.own.get(path, step.rate)), path) for path in step.paths)
+    of_each = grouped((step.own.get(path, step.rate).described, path) for path in step.paths)
     return ", ".join(
         f"{words} of {listed(list(map(label, paths)))}" for words, paths in of_each.items()
     )

@@ -187,6 +187,16 @@ def _copied(names: Mapping[str, Any], memo: dict[int, Any], but: Set[str]) -> di
     return copies
 
 
+def counted(one: State, other: State) -> dict[Path, int]:
+    """Return the whole numbers that are not the same in two states, as they are in the first."""
+    return {
+        (part, name): value
+        for part in (LOCAL, MODULE)
+        for name, value in one.part(part).items()
+        if type(value) is int and type(now := other.part(part).get(name)) is int and value != now
+    }
+
+
 def numbers(value: Any) -> Array:
     """Return a copy of a value as an array in double precision, which is complex if it is."""
     return np.array(value, dtype=np.complex128 if np.iscomplexobj(value) else np.float64)

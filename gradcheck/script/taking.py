@@ -17,6 +17,7 @@ from gradcheck.script.gradients import (
     implied_gradients,
     is_of_other_data,
     negated,
+    of_schedule,
     opposed,
     point_fit,
     source_of,
@@ -208,7 +209,7 @@ class Taking:
         assert self.step is not None
         try:
             after = self.run.replay(self.step.loop, snapshot)
-            step = self.step.at(snapshot, self.run.rates())
+            step = of_schedule(self.run, self.step.at(snapshot, self.run.rates()), snapshot)
             extra = velocities(self.run, step, snapshot, after)
             point = Point(self.run, step, snapshot, extra)
             after = self.run.replay(step.loop, snapshot, extra)

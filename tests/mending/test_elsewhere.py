@@ -9,6 +9,7 @@ from modules import module_of
 import gradcheck
 from gradcheck.mending.candidate import Mended, at_most
 from gradcheck.mending.context import Edit
+from gradcheck.mending.grown import repeated
 from gradcheck.mending.held import Holdings
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.redrawn import redrawn, redrawn_number
@@ -644,10 +645,13 @@ def test_a_mask_has_another_number_of_ones():
     assert redrawn(mask, RNG).sum() in (2, 4)
 
 
-def test_one_hot_rows_stay_one_hot():
-    drawn = redrawn(np.eye(3)[[0, 2, 2, 1]], RNG)
-    assert np.all(drawn.sum(axis=1) == 1)
-    assert set(drawn.ravel()) == {0.0, 1.0}
+@pytest.mark.parametrize("kind", [float, int, bool])
+def test_one_hot_rows_stay_one_hot(kind):
+    rows = np.eye(3, dtype=kind)[[0, 2, 2, 1, 0, 1, 2]]
+    for drawn in (redrawn(rows, RNG), repeated(rows, {1: 2})):
+        assert np.all(drawn.sum(axis=1) == 1)
+        assert set(drawn.ravel()) == {0, 1}
+        assert drawn.dtype == rows.dtype
 
 
 def test_probabilities_sum_to_one():

@@ -274,7 +274,7 @@ def test_a_rate_is_what_it_is_when_the_updates_are_made(name, tmp_path):
 
 
 @pytest.mark.in_full
-def test_a_rate_that_is_not_found_as_such_is_a_note_also_with_a_penalty(tmp_path):
+def test_a_rate_that_is_not_found_as_such_is_told_by_its_counter_also_with_a_penalty(tmp_path):
     line = "    pace = first * 0.9 ** turn\n    move = pace * (x.T @ off / 6 + 0.02 * w)\n"
     text = DECAYING.format(before=line, after="").replace(
         "w -= rate * (x.T @ off / 6 + 0.02 * w)", "w -= move"
@@ -283,7 +283,7 @@ def test_a_rate_that_is_not_found_as_such_is_a_note_also_with_a_penalty(tmp_path
     (tmp_path / "script.py").write_text(text)
     outcome = ScriptEntry(tmp_path / "script.py").outcome({})
     assert outcome.report.ok, str(outcome.report)
-    assert "descend cost as with a rate 0." in outcome.script.text()
+    assert "first = 0.3, times 0." in outcome.script.text()
 
 
 def test_the_innermost_loop_is_the_step_where_its_first_pass_does_nothing(tmp_path):

@@ -76,3 +76,12 @@ def test_objects_are_copied_with_their_slots_and_attributes_and_once_each():
     assert copied["layer"].after is copied["layer"] is not layer
     assert copied["layer"].weights == "in its place"
     assert copied["own"].weights == 0.0
+
+
+def test_the_copy_of_an_iterator_moves_on_its_own():
+    own = np.nditer(np.ones((2, 3)), flags=["multi_index"])
+    own.iternext()
+    copied = take_snapshot(State({"it": own}, None)).copied({}).module["it"]
+    while copied.iternext():
+        pass
+    assert own.multi_index == (0, 1)

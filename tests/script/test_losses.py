@@ -862,6 +862,26 @@ def test_of_a_running_total_the_loss_is_what_it_adds_and_not_what_that_is_made_f
     assert (found.script.loss, found.report.ok) == ("loss", ok), str(found.report)
 
 
+ANEW = """
+for turn in range(30):
+    cost = 0
+    off = x @ w - t
+    cost_of_rows = np.sum(off**2)
+    slope = 2 * x.T @ off / len(x)
+    cost += cost_of_rows / len(x)
+    w -= 0.03 * slope
+    print(turn, cost)
+"""
+
+
+@pytest.mark.parametrize(("size", "ok"), [(" / len(x)", True), ("", False)])
+def test_a_total_that_every_pass_begins_anew_is_the_loss_and_not_what_it_is_made_from(
+    outcome, size, ok
+):
+    found = outcome(DATA + ANEW.replace("off / len(x)", "off" + size))
+    assert (found.script.loss, found.report.ok) == ("cost", ok), str(found.report)
+
+
 PARTS = """
 u, v, shift = rng.normal(size=3), rng.normal(size=3), np.ones(1)
 for turn in range(30):

@@ -282,3 +282,46 @@ for turn in range(40):
 def test_an_amplitude_is_no_rate_and_a_comprehension_may_update(outcome, text):
     found = outcome(TABLE + text)
     assert found.report.ok, str(found.report)
+
+
+FALLING = """
+a = rng.normal(size=(3, 2))
+rate = 0.4
+for turn in range(30):
+    gap = np.tanh(x @ a) - t
+    loss = np.mean(gap**2)
+    slope = x.T @ (2 * gap * (1 - np.tanh(x @ a) ** 2)) / 30
+    UPDATE
+"""
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        "a -= rate / (1 + turn) * slope",
+        "a = a - slope / (turn + 1)",
+        "a = a - 0.37 * slope / (turn + 1)",
+    ],
+)
+def test_a_rate_that_falls_as_one_over_the_turns_is_no_divisor_of_the_gradient(outcome, update):
+    report = outcome(FALLING.replace("UPDATE", update)).report
+    assert report.verdict == "pass", str(report)
+
+
+def test_beside_a_falling_rate_a_missing_mean_is_still_named(outcome):
+    update = "a -= rate / (1 + turn) * slope"
+    report = outcome(FALLING.replace("UPDATE", update).replace(" / 30", " / 2")).report
+    assert report.findings[0].code == "GC101"
+
+
+def test_that_the_step_of_one_number_is_a_multiple_does_not_turn_its_loss_around(outcome):
+    text = """
+marks, w = np.array([-2.0, -1.0, 1.0, 5.0]), 0.0
+def share(mark):
+    return np.exp(w * mark) / np.sum(np.exp(w * marks))
+for turn in range(9):
+    for mark, wanted in zip(marks, (1.0, 1.0, 2.0, 3.0)):
+        loss = -wanted * share(mark) / 4
+        w = w - 0.01 * (share(mark) - wanted / 4)
+"""
+    assert outcome(text).report.verdict == "fail"

@@ -10,6 +10,7 @@ from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.fault import Fault
 from gradcheck.trace.record.calling import trace_call
+from gradcheck.trace.record.graph import evaluate
 from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten
 
@@ -226,3 +227,9 @@ def test_another_root_than_the_loss_divides_by_is_told_by_its_text():
     finding = gradcheck.check(loss, 0.3 * draw.normal(size=(4, 3)), grad).findings[0]
     assert finding.fix == "divide by `np.sqrt(width)`"
     assert finding.expression == "(shares(w) - np.eye(5)) / np.sqrt(depth)"
+
+
+def test_a_rounded_number_is_computed_again_from_an_array_without_axes():
+    trace = trace_call(lambda p: round(np.exp(p["w"][0]), 2), {"w": np.array([0.3, -0.4])})
+    values = [node.value for node in trace.nodes]
+    assert evaluate(trace.nodes[trace.indices[0]], values) == 1.35

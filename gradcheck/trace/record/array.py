@@ -30,6 +30,11 @@ from gradcheck.trace.record.storage import Storage, Traced
 from gradcheck.trace.record.writing import change, compute_into
 
 
+def _rounded(value: Any, digits: int | None) -> Any:
+    number: Any = value[()] if isinstance(value, np.ndarray) else value
+    return round(number, digits) if digits is not None else round(number)
+
+
 class TracedArray(Traced):
     """An array that records all operations on it."""
 
@@ -78,7 +83,7 @@ class TracedArray(Traced):
         return apply(self.tape, float, (self,), {}, "float")
 
     def __round__(self, digits: int | None = None) -> Any:
-        return apply(self.tape, round, (self, digits), {}, "round")
+        return apply(self.tape, _rounded, (self, digits), {}, "round")
 
     def __contains__(self, item: Any) -> bool:
         return plain(item) in plain(self)
