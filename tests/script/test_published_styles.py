@@ -971,3 +971,34 @@ for turn in {loop}:
     k -= 0.01 * 2 * x.T @ (x @ k - t)
 """)
     assert found.report.ok
+
+
+def test_functions_of_math_in_a_table_are_followed(outcome):
+    script = """
+import math
+import random
+
+random.seed(2)
+units = {"tanh": (math.tanh, lambda a: 1 - a * a), "none": (lambda z: z, lambda a: 1.0)}
+first = [[random.gauss(0, 0.6) for _ in range(3)] for _ in range(4)]
+last = [random.gauss(0, 0.6) for _ in range(4)]
+rows = [[random.uniform(-1, 1) for _ in range(3)] for _ in range(6)]
+layers = [("tanh", first), ("none", [last])]
+for turn in range(6):
+    row, target = rows[turn], rows[turn][0] * rows[turn][1]
+    kept = [row]
+    for kind, weights in layers:
+        act = units[kind][0]
+        kept.append([act(sum(w * a for w, a in zip(ws, kept[-1]))) for ws in weights])
+    loss = 0.5 * (kept[-1][0] - target) ** 2
+    errors = [kept[-1][0] - target]
+    for (kind, weights), a, out in reversed(list(zip(layers, kept, kept[1:]))):
+        deltas = [e * units[kind][1](o) for e, o in zip(errors, out)]
+        errors = [sum(d * ws[j] for d, ws in zip(deltas, weights)) for j in range(len(a))]
+        for d, ws in zip(deltas, weights):
+            for j in range(len(a)):
+                ws[j] -= 0.1 * d * a[j]
+"""
+    assert outcome(script).report.ok
+    finding = outcome(script.replace("1 - a * a", "1 - a")).report.findings[0]
+    assert finding.location.line == script[: script.index("1 - a * a")].count("\n") + 1

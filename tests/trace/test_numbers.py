@@ -1,5 +1,7 @@
 """What is followed gives the numbers of the plain run, and adjoints that agree with differences."""
 
+import math
+
 import computations
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.adjoints.subjects import subject_of_problem
 from gradcheck.trace.fault import Fault
 from gradcheck.trace.record.calling import trace_call
+from gradcheck.trace.record.graph import evaluate
 from gradcheck.user.problem import Problem
 from gradcheck.user.structures import flatten
 
@@ -226,3 +229,8 @@ def test_another_root_than_the_loss_divides_by_is_told_by_its_text():
     finding = gradcheck.check(loss, 0.3 * draw.normal(size=(4, 3)), grad).findings[0]
     assert finding.fix == "divide by `np.sqrt(width)`"
     assert finding.expression == "(shares(w) - np.eye(5)) / np.sqrt(depth)"
+
+
+def test_what_is_too_large_for_math_is_no_number_when_it_is_done_again():
+    node = trace_call(lambda p: math.exp(p[0]), [0.5]).nodes[-1]
+    assert np.isnan(evaluate(node, {node.operands[0]: np.array(1e4)}))
