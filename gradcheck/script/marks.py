@@ -92,6 +92,11 @@ class Marked:
             for site in sites
         )
 
+    def inside(self, number: int) -> list[int]:
+        """Return the numbers of the loops inside of one, which come before its own."""
+        parts = {id(part) for part in ast.walk(self.loops[number].node)}
+        return [one for one in range(number) if id(self.loops[one].node) in parts]
+
     def is_wanted(self, name: str, line: int) -> bool:
         """Whether a name or line is the one that the user gave for the loss."""
         return self.wanted in (name, name.removesuffix("()"), str(line))

@@ -27,6 +27,7 @@ class Passes:
         first: the snapshot at the beginning of the pass that is tested.
         last: that of the last pass that has begun, where `first` waits for it to end.
         took: the seconds of the pass from `first`.
+        updated: how many parameters the pass updates, of a loop that would train if it had a loss.
     """
 
     hits: int = 0
@@ -36,11 +37,16 @@ class Passes:
     last: Snapshot | None = None
     took: float = 0.0
     began: float = 0.0
+    updated: int = 0
 
     @property
     def is_open(self) -> bool:
         """Whether the loop may still be tested."""
         return self.tests < MOST_TESTS and self.hits <= MOST_PASSES
+
+    def are_steps(self, outer: Passes, parameters: int) -> bool:
+        """Whether these, of a loop inside of another, make several steps in a pass of that."""
+        return self.updated >= parameters and self.hits >= outer.hits > 1
 
     def ended(self, tested: float, now: Snapshot) -> bool:
         """Note the end of a pass, if one has begun; return whether `first` can be tested.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 from gradcheck.script.copies import deep_copy
 from gradcheck.script.memory import is_shared, keep_memory_shared, own_what_classes_hold, views
 from gradcheck.trace.record.array import traced_leaf
+from gradcheck.trace.record.proxies import proxy_of
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
 from gradcheck.user.objects import attributes
@@ -110,11 +112,13 @@ class Snapshot:
     def copied(self, values: Mapping[Path, Any]) -> State:
         """Return a copy with other values at some paths; arrays that share memory still do.
 
-        If a value is traced, so are all other arrays, except large ones that an iteration changes.
+        If a value is traced, so are all other arrays, except large ones that an iteration changes,
+        and the functions of `math` that a table holds.
         """
         memo: dict[int, Any] = dict(self.constant)
         tape = open_tape(list(values.values()))
         if tape is not None:
+            memo.update((id(one), proxy_of(one, tape)) for one in vars(math).values())
             for path, array in leaves(self.state).items():
                 if path in values or not isinstance(array, np.ndarray):
                     continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
@@ -60,10 +59,8 @@ class Taking:
 
     def _test(self, number: int) -> int | None:
         """Return the loop if it trains, or an inner loop whose first passes changed nothing."""
-        loops = self.run.marked.loops
-        within = {id(node) for node in ast.walk(loops[number].node)}
-        for inner, passes in enumerate(self.run.passes[:number]):
-            if passes.why == IDLE and id(loops[inner].node) in within and self._trains(inner):
+        for inner in self.run.marked.inside(number):
+            if (passes := self.run.passes[inner]).why == IDLE and self._trains(inner):
                 self.run.snapshots = [passes.first] if passes.first else []
                 return inner
         return number if self._trains(number) else None
@@ -75,13 +72,16 @@ class Taking:
             return False
         if self.wishes.params is None:
             self.step = self.step.drawn(passes.first.state)
+        inside = [self.run.passes[inner] for inner in self.run.marked.inside(number)]
         if self.wishes.loss is not None and not self.run.marked.may_come_to(number):
             self.step, passes.why = None, f"it does not compute {self.wishes.loss}"
-            return False
-        with contextlib.suppress(RefusedError):  # raised again when the loop is examined
-            if self._at(passes.first) is None:
-                passes.why = no_loss(self.step.paths)
-                self.step = None
+        elif any(one.are_steps(passes, len(self.step.all_paths)) for one in inside):
+            self.step, passes.why = None, "each pass makes several steps"
+        else:
+            with contextlib.suppress(RefusedError):  # raised again when the loop is examined
+                if self._at(passes.first) is None:
+                    passes.why, passes.updated = no_loss(self.step.paths), len(self.step.all_paths)
+                    self.step = None
         return self.step is not None
 
     def execute(self) -> None:

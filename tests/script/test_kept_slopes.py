@@ -189,3 +189,84 @@ def test_slopes_may_stand_in_pairs_and_functions_be_free(outcome, right, wrong, 
     found = outcome(PAIRS.replace(right, wrong))
     finding = found.report.findings[0]
     assert (finding.code, finding.location.line) == (code, line_of(right, PAIRS)), str(found.report)
+
+
+DECORATED = """
+import functools
+
+import numpy as np
+
+TAPE = []
+
+
+class Var:
+    def __init__(self, data):
+        self.data, self.grad = data, np.zeros_like(data)
+
+
+def primitive(function):
+    @functools.wraps(function)
+    def wrapped(*operands):
+        data, pullback = function(*(one.data for one in operands))
+        out = Var(data)
+
+        def step():
+            for one, part in zip(operands, pullback(out.grad)):
+                one.grad += part
+        TAPE.append(step)
+        return out
+    return wrapped
+
+
+@primitive
+def linear(x, w):
+    return x @ w, lambda up: (up @ w.T, x.T @ up)
+
+
+@primitive
+def scaled(x, by):
+    n = x / np.sqrt(x.var(axis=1, keepdims=True) + 0.1)
+
+    def pullback(up):
+        down = up * by
+        total = (down * n).mean(axis=1, keepdims=True)
+        size = np.sqrt(x.var(axis=1, keepdims=True) + 0.1)
+        return (down - (n - n.mean(axis=1, keepdims=True)) * total) / size, (up * n).sum(axis=0)
+    return n * by, pullback
+
+
+@primitive
+def entropy(z):
+    rows = np.arange(len(labels))
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+
+    def pullback(up):
+        q = p.copy()
+        q[rows, labels] -= 1
+        return (up * q / len(labels),)
+    return -np.mean(np.log(p[rows, labels])), pullback
+
+
+rng = np.random.default_rng(4)
+x = Var(rng.normal(size=(12, 3)))
+labels = np.argmax(x.data, axis=1)
+w, by, v = (Var(rng.normal(size=size)) for size in ((3, 5), 5, (5, 3)))
+for epoch in range(5):
+    TAPE.clear()
+    loss = entropy(linear(scaled(linear(x, w), by), v))
+    for one in (w, by, v):
+        one.grad = np.zeros_like(one.data)
+    loss.grad = np.ones(())
+    for step in reversed(TAPE):
+        step()
+    for one in (w, by, v):
+        one.data = one.data - 0.1 * one.grad
+    print(loss.data)
+"""
+
+
+def test_operations_may_have_arrays_of_indices_among_their_arguments(outcome):
+    assert outcome(DECORATED).report.ok
+    finding = outcome(DECORATED.replace("down = up * by", "down = up")).report.findings[0]
+    line = line_of("down = up", DECORATED)
+    assert (finding.code, finding.location.line) == ("GC854", line), finding.message

@@ -924,3 +924,45 @@ print(descended(both, 0.5, 0.01))
     )
     assert found.report.ok
     assert found.report.network is None
+
+
+EPOCHS = """
+import numpy as np
+
+
+class Batches:
+    def __init__(self, size):
+        self.size = size
+
+    def __iter__(self):
+        order = np.random.default_rng(3).permutation(30)
+        for at in range(0, 30, self.size):
+            yield x[order[at : at + self.size]], y[order[at : at + self.size]]
+
+
+def logistic(w, x, y):
+    return np.mean(np.logaddexp(0, -y * (x @ w)))
+
+
+rng = np.random.default_rng(0)
+x = rng.normal(size=(40, 3))
+y = np.where(x[:, 0] > 0, 1.0, -1.0)
+w = rng.normal(size=3)
+for epoch in range(10):
+    for some, labels in Batches(10):
+        r = -labels / (1 + np.exp(labels * (some @ w))) / len(labels)
+        w -= 0.1 * (some.T @ r + 0.0 * w)
+    loss = logistic(w, x[30:], y[30:])
+    print(epoch, loss)
+"""
+
+
+def test_a_pass_of_several_steps_is_no_step_of_a_loss_after_them(outcome, tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text(EPOCHS)
+    found = ScriptEntry(script).outcome({})
+    assert found.report is None
+    assert "each pass makes several steps" in found.error
+    assert outcome(
+        EPOCHS.replace("Batches(10)", "Batches(30)").replace("x[30:], y[30:]", "x[:30], y[:30]")
+    ).report.ok

@@ -971,3 +971,85 @@ for turn in {loop}:
     k -= 0.01 * 2 * x.T @ (x @ k - t)
 """)
     assert found.report.ok
+
+
+def test_functions_of_math_in_a_table_are_followed(outcome):
+    script = """
+import math
+import random
+
+random.seed(2)
+units = {"tanh": (math.tanh, lambda a: 1 - a * a), "none": (lambda z: z, lambda a: 1.0)}
+first = [[random.gauss(0, 0.6) for _ in range(3)] for _ in range(4)]
+last = [random.gauss(0, 0.6) for _ in range(4)]
+rows = [[random.uniform(-1, 1) for _ in range(3)] for _ in range(6)]
+layers = [("tanh", first), ("none", [last])]
+for turn in range(6):
+    row, target = rows[turn], rows[turn][0] * rows[turn][1]
+    kept = [row]
+    for kind, weights in layers:
+        act = units[kind][0]
+        kept.append([act(sum(w * a for w, a in zip(ws, kept[-1]))) for ws in weights])
+    loss = 0.5 * (kept[-1][0] - target) ** 2
+    errors = [kept[-1][0] - target]
+    for (kind, weights), a, out in reversed(list(zip(layers, kept, kept[1:]))):
+        deltas = [e * units[kind][1](o) for e, o in zip(errors, out)]
+        errors = [sum(d * ws[j] for d, ws in zip(deltas, weights)) for j in range(len(a))]
+        for d, ws in zip(deltas, weights):
+            for j in range(len(a)):
+                ws[j] -= 0.1 * d * a[j]
+"""
+    assert outcome(script).report.ok
+    finding = outcome(script.replace("1 - a * a", "1 - a")).report.findings[0]
+    assert finding.location.line == script[: script.index("1 - a * a")].count("\n") + 1
+
+
+PAIRS = """
+import numpy as np
+
+rng = np.random.default_rng(6)
+users, items = rng.normal(size=(4, 3)), rng.normal(size=(6, 3))
+bias = np.zeros(6)
+liked = np.array([(u, i, j) for u in range(4) for i in range(3) for j in range(3, 6)])
+
+
+def cost_of(users, items, bias):
+    u, i, j = liked.T
+    lead = np.sum(users[u] * (items[i] - items[j]), axis=1) + bias[i] - bias[j]
+    return np.sum(np.log1p(np.exp(-lead))) + 0.01 * (np.sum(users ** 2) + np.sum(items ** 2))
+
+
+def slopes_of(users, items, bias):
+    u, i, j = liked.T
+    lead = np.sum(users[u] * (items[i] - items[j]), axis=1) + bias[i] - bias[j]
+    e = -1 / (1 + np.exp(lead))
+    du, di, db = 0.02 * users, 0.02 * items, np.zeros_like(bias)
+    np.add.at(du, u, e[:, None] * (items[i] - items[j]))
+    np.add.at(di, i, e[:, None] * users[u])
+    np.subtract.at(di, j, e[:, None] * users[u])
+    np.add.at(db, i, e)
+    np.subtract.at(db, j, e)
+    return du, di, db
+
+
+for turn in range(20):
+    du, di, db = slopes_of(users, items, bias)
+    users -= 0.05 * du
+    items -= 0.05 * di
+    bias -= 0.05 * db
+    print(turn, cost_of(users, items, bias))
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("np.subtract.at(di, j,", "np.add.at(di, j,", "GC106"),
+        ("-1 / (1 + np.exp(lead))", "-1 / (1 + np.exp(-lead))", "GC307"),
+        ("np.add.at(du, u, e[:, None] *", "du[u] += (e[:, None] *", "GC855"),
+    ],
+)
+def test_a_loss_after_the_update_runs_no_function_of_the_gradient(outcome, right, wrong, code):
+    finding = outcome(PAIRS.replace(right, wrong)).report.findings[0]
+    line = PAIRS[: PAIRS.index(right)].count("\n") + 1
+    assert (finding.code, finding.location.line) == (code, line)

@@ -576,3 +576,41 @@ def drawn_away(p):
 def test_what_to_write_is_said_in_code_where_it_is_at_hand():
     report = gradcheck.check(drawn_away, 0.5 * np.random.default_rng(65).normal(size=(5, 3)))
     assert report.findings[0].fix.replace("1.0", "1") == "write `1 - far` for `far`"
+
+
+def coupled(params, x):
+    """Couplings of two halves: what they make of x, the sum of their logarithms, what they keep."""
+    total, kept = 0.0, []
+    for p in params:
+        a, b = np.split(x, 2, axis=1)
+        s = np.tanh(a @ p["s"])
+        kept.append({"a": a, "b": b, "s": s})
+        x = np.concatenate([b * np.exp(s) + a @ p["t"], a], axis=1)
+        total = total + s.sum(axis=1)
+    return x, total, kept
+
+
+def unlikely(params, x):
+    out, total, _ = coupled(params, x)
+    return np.mean(0.5 * np.sum(out**2, axis=1) - total)
+
+
+def uncoupled(params, x):
+    out, _, kept = coupled(params, x)
+    down, found = out / len(x), []
+    for p, layer in zip(reversed(params), reversed(kept), strict=True):
+        a, b, s = layer["a"], layer["b"], layer["s"]
+        first, rest = np.split(down, 2, axis=1)
+        ds = first * b * s - 1 / len(x)  # np.exp(s)
+        inner = ds * (1 - s**2)
+        found.insert(0, {"s": a.T @ inner, "t": a.T @ first})
+        down = np.concatenate([rest + inner @ p["s"].T + first @ p["t"].T, first * np.exp(s)], 1)
+    return found
+
+
+def test_a_name_that_is_also_used_rightly_in_each_pass_was_given_rightly():
+    draw = np.random.default_rng(12)
+    params = [{name: 0.5 * draw.normal(size=(2, 2)) for name in "st"} for _ in range(3)]
+    report = gradcheck.check(unlikely, params, uncoupled, args=(draw.normal(size=(8, 4)),))
+    assert report.findings[0].fix == "write `np.exp(s)` for `s`"
+    assert report.findings[0].expression == "first * b * s"

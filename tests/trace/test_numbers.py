@@ -1,5 +1,7 @@
 """What is followed gives the numbers of the plain run, and adjoints that agree with differences."""
 
+import math
+
 import computations
 import numpy as np
 import pytest
@@ -233,3 +235,8 @@ def test_a_rounded_number_is_computed_again_from_an_array_without_axes():
     trace = trace_call(lambda p: round(np.exp(p["w"][0]), 2), {"w": np.array([0.3, -0.4])})
     values = [node.value for node in trace.nodes]
     assert evaluate(trace.nodes[trace.indices[0]], values) == 1.35
+
+
+def test_what_is_too_large_for_math_is_no_number_when_it_is_done_again():
+    node = trace_call(lambda p: math.exp(p[0]), [0.5]).nodes[-1]
+    assert np.isnan(evaluate(node, {node.operands[0]: np.array(1e4)}))

@@ -150,8 +150,8 @@ def _blame_operand(
     within = _level_in_helper(mend, view, source, made, words)
     names = naming(assignments)
     handed_on = assigned_to(node, operand, made.chain[0], names) if mend.unit.is_series else None
-    if handed_on is not None and within is None:  # to the next pass of the loop
-        return Blame(handed_on.place, tuple(places[:2]))
+    if handed_on is not None and within is None and not used_rightly(handed_on, operand, view):
+        return Blame(handed_on.place, tuple(places[:2]))  # to the next pass of the loop
     put = listed(mend, state, made, names)
     if put is not None:
         return Blame(put.place, tuple(places[:2]))

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
-from gradcheck.trace.fault import CLIPPED, PATH_MISSING, Entry, Fault
+from gradcheck.trace.fault import CLIPPED, PATH_MISSING, REPEATED_INDEX, Entry, Fault
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.namings import naming
@@ -132,7 +132,9 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     blamed = blame(mend, view, assignments, search.words, is_right)
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
-    if (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
+    is_made_wrongly = cause is not None and cause.name == REPEATED_INDEX
+    may_be_right = not is_made_wrongly and (not is_right or kinds == {VALUE})
+    if may_be_right and _is_of_another_kind(mend, kinds):
         blamed = _handed_on(blamed, mend, view.state, _outside(search.words, assignments))
     if cause is not None and cause.is_beside_call:
         blamed = _after_call(blamed, mend, view, assignments)

@@ -169,8 +169,9 @@ def _understood(
 def _use(nodes: Sequence[Node], output: int, operand: int) -> tuple[int, int] | None:
     """Return the last operation that uses an operand in the function that makes the output."""
     for made in islice(latest_first(nodes, [output]), LONGEST):
-        if Reference(operand) in made.arguments and made.chain[1:] == nodes[output].chain[1:]:
-            return made.index, made.arguments.index(Reference(operand))
+        positions = made.positions(operand)
+        if positions and made.chain[1:] == nodes[output].chain[1:]:
+            return made.index, positions[0]
     return None
 
 

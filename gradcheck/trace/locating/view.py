@@ -49,11 +49,15 @@ class View:
         )
 
     def is_idle(self, index: int) -> bool:
-        """True if an operation changes nothing, as `1 * x` where a factor was dropped."""
+        """True if an operation changes nothing, as `1 * x` where a factor was dropped.
+
+        What is added first to a sum of 0, by `+=`, belongs there.
+        """
         node = self.state.tape[index]
-        return node.operation in ("multiply", "divide", "add", "subtract") and any(
-            self.is_same(index, operand) for operand in node.operands
-        )
+        is_other = node.operation not in ("multiply", "divide", "add", "subtract")
+        if is_other or (node.operation == "add" and "+=" in node.source):
+            return False
+        return any(self.is_same(index, operand) for operand in node.operands)
 
     def is_same(self, index: int, operand: int) -> bool:
         """True if an operation returns its operand unchanged, as `abs` of positive numbers."""

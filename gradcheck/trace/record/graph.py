@@ -75,7 +75,10 @@ def resolve(argument: Any, values: Any) -> Any:
 
 
 def evaluate(node: Node, values: Any) -> NDArray[Any]:
-    """Evaluate a node with other values of its operands, given by index."""
+    """Evaluate a node with other values of its operands, given by index.
+
+    Where a function of `math` raises that a number is too large, the value is NaN.
+    """
     if node.function is None:
         return node.value
     if isinstance(node.function, Altered):
@@ -84,7 +87,10 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
         values[argument.index] if type(argument) is Reference else resolve(argument, values)
         for argument in node.arguments
     ]
-    return np.asarray(node.function(*arguments, **resolve(node.keywords, values)))
+    try:
+        return np.asarray(node.function(*arguments, **resolve(node.keywords, values)))
+    except ArithmeticError:
+        return np.full_like(node.value, np.nan)
 
 
 def adding(node: Node) -> Node:

@@ -99,6 +99,11 @@ class Node:
         """Whether the value holds real or complex numbers, which have derivatives."""
         return self.value.dtype.kind in "fc"
 
+    def positions(self, operand: int) -> list[int]:
+        """Return which of the positional arguments are the value of an index."""
+        named = enumerate(self.arguments)
+        return [at for at, one in named if isinstance(one, Reference) and one.index == operand]
+
     @property
     def is_leaf(self) -> bool:
         """Whether the value is an input, computed by no operation."""

@@ -67,7 +67,7 @@ def name_of_operand(mend: Mend, state: State, blamed: Place | None) -> str | Non
 
 def _handed_over(chain: Chain, consumer: Node, operand: int, level: int) -> str:
     """Return an operand's text `level` calls above its use; empty if that cannot be seen."""
-    positions = [i for i, one in enumerate(consumer.arguments) if one == Reference(operand)]
+    positions = consumer.positions(operand)
     if not positions or not 0 <= level < len(chain):
         return ""
     source = chain[0].place.source

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import CodeType
 
+import numpy as np
+
 from gradcheck.trace.adjoints.quantities import (
     ADJOINT,
     BEND,
@@ -18,7 +20,7 @@ from gradcheck.trace.adjoints.quantities import (
     SLOPE,
     TANGENT,
 )
-from gradcheck.trace.record.graph import masks_of, never_leaves, users_of
+from gradcheck.trace.record.graph import latest_first, never_leaves, users_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Call, Place
@@ -58,16 +60,19 @@ class Words:
 
     @cached_property
     def codes(self) -> frozenset[CodeType]:
-        """The functions that the loss runs."""
-        return frozenset(call.code for node in self.nodes for call in node.chain)
+        """The functions in which values are computed that the loss is made of."""
+        return frozenset(call.code for call in self.calls)
 
     @cached_property
     def calls(self) -> frozenset[Call]:
-        """The calls in which values are computed that the loss is made of."""
-        made_of = masks_of(self.nodes)[self.loss]
-        return frozenset(
-            call for node in self.nodes if made_of >> node.index & 1 for call in node.chain
+        """The calls in which values are computed that the loss is made of, and not 0 times.
+
+        A loss after an update is made of the gradient as well, times a learning rate of 0.
+        """
+        made_of = latest_first(
+            self.nodes, [self.loss], lambda node: node.operands if np.any(node.value) else ()
         )
+        return frozenset(call for node in made_of for call in node.chain)
 
     def name(self, index: int) -> str:
         """Return the user's name of a value, or a description if it has none."""
