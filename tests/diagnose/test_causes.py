@@ -68,11 +68,7 @@ LAYERS = {
         "GC302",
     ),
     "slope missing": (lambda x: (np.arctan(x), x), lambda up, x: 1.0 * up, "GC303"),
-    "slope twice": (
-        lambda x: (np.arctan(x), x),
-        lambda up, x: up / (1 + x * x) ** 2,
-        "GC304",
-    ),
+    "slope twice": (lambda x: (np.arctan(x), x), lambda up, x: up / (1 + x * x) ** 2, "GC304"),
     "another slope": (lambda x: (swish(x), x), lambda up, x: up * logistic(x), "GC305"),
     "one side": (
         lambda x: (np.where(x > 0, x, 0.2 * x), x),
@@ -84,11 +80,7 @@ LAYERS = {
         lambda up, x: up * (up > 0),
         "GC307",
     ),
-    "diagonal": (
-        lambda x: (softmax(x), softmax(x)),
-        lambda up, p: up * p * (1 - p),
-        "GC309",
-    ),
+    "diagonal": (lambda x: (softmax(x), softmax(x)), lambda up, p: up * p * (1 - p), "GC309"),
     "scipy's softmax": (
         lambda x: (special.softmax(x, axis=1), x),
         lambda up, x: up * special.softmax(x, axis=1) * (1 - special.softmax(x, axis=1)),
@@ -625,11 +617,7 @@ def slope_of_logistic(x):
 
 
 @pytest.mark.parametrize(
-    "delta",
-    [
-        lambda up, z, out: up * out * (1 - out),
-        lambda up, z, out: up * slope_of_logistic(z),
-    ],
+    "delta", [lambda up, z, out: up * out * (1 - out), lambda up, z, out: up * slope_of_logistic(z)]
 )
 def test_the_slope_of_a_sigmoid_after_its_entropy_is_taken_twice(delta):
     aims = (RNG.uniform(size=(5, 1)) > 0.5).astype(float)
@@ -647,10 +635,7 @@ def test_the_slope_of_a_sigmoid_after_its_entropy_is_taken_twice(delta):
         hidden, z = ahead(p)
         out = logistic(z)
         back = delta((out - aims) / len(X), z, out)
-        return {
-            "first": X.T @ (back @ p["last"].T * (1 - hidden**2)),
-            "last": hidden.T @ back,
-        }
+        return {"first": X.T @ (back @ p["last"].T * (1 - hidden**2)), "last": hidden.T @ back}
 
     (finding,) = [
         one for one in gradcheck.check(loss, params, grad).findings if one.severity == "error"

@@ -680,8 +680,7 @@ for turn in range(3):
 
 
 @pytest.mark.parametrize(
-    ("slope", "verdict"),
-    [("p * (1 - p)", "pass"), ("1", "pass"), ("p * (1 + p)", "inconclusive")],
+    ("slope", "verdict"), [("p * (1 - p)", "pass"), ("1", "pass"), ("p * (1 + p)", "inconclusive")]
 )
 def test_a_factor_that_differs_from_iteration_to_iteration_is_no_constant(outcome, slope, verdict):
     found = outcome(DATA + UNWRITTEN.replace("SLOPE", slope))

@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.causes.compared import (
-    FEWEST,
-    Arrays,
-    Compared,
-    agrees_with,
-    less,
-    same,
-)
+from gradcheck.trace.causes.compared import FEWEST, Arrays, Compared, agrees_with, less, same
 from gradcheck.trace.causes.redo import taking
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State

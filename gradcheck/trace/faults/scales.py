@@ -33,9 +33,7 @@ class ScaleFault:
 
 
 def place_of_scale(
-    scale: Sequence[Mend],
-    state: State,
-    quantities: Sequence[Quantity],
+    scale: Sequence[Mend], state: State, quantities: Sequence[Quantity]
 ) -> ScaleFault:
     """Return the place to blame among those where a constant factor mends the same.
 
