@@ -136,12 +136,8 @@ def remainders(state: State, made: Node, expected: Arrays) -> Iterator[tuple[Nod
     for index, rest in zip(terms, rests, strict=True):
         term = state.tape[index]
         yield term, rest
-        if term.chain[1:] == made.chain[1:] and _line(term) == _line(made):
+        if term.chain[1:] == made.chain[1:] and term.line == made.line:
             yield from remainders(state, term, rest)
-
-
-def _line(node: Node) -> int | None:
-    return None if node.place is None else node.place.line
 
 
 def number_cause(compared: Compared) -> Cause | None:

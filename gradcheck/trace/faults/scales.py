@@ -127,7 +127,7 @@ def beside_right_ones(mend: Mend, state: State) -> Place | None:
             node = state.tape[node.operands[0]]
         if output.name not in mend.outputs and _is_of_constant(node, mend.factor, state):
             place = returned_place(node.chain, block)
-            if place is not None and node.place is not None and place.line == node.place.line:
+            if place is not None and place.line == node.line:
                 return place
     return None
 
