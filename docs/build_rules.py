@@ -7,16 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from textwrap import fill
 
-from gradcheck.diagnose.rule import (
-    Correction,
-    Detector,
-    Direct,
-    Last,
-    Note,
-    Rule,
-    Scale,
-    Traced,
-)
+from gradcheck.diagnose.rule import Correction, Detector, Direct, Last, Note, Rule, Scale, Traced
 from gradcheck.diagnose.rules import RULES
 
 DOCS = Path(__file__).resolve().parent

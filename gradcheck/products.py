@@ -55,12 +55,7 @@ def check_products(
     undiagnosed: Any = {"diagnose": False, "repair": None} if problem.loss is not None else {}
     function, derivative = _along(problem, vectors, along)
     forward = run_jacobian(
-        JacobianProblem(
-            flatten({FORWARD: 0.0}),
-            function,
-            derivative,
-            row_name=vectors.row_name,
-        ),
+        JacobianProblem(flatten({FORWARD: 0.0}), function, derivative, row_name=vectors.row_name),
         replace(options, entries="all", **undiagnosed),
     )
     try:

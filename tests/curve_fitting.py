@@ -451,9 +451,7 @@ def rational(x):
 def rational_jacobian(x):
     power = THERMAL[:, None] ** np.arange(4)
     above, below = power @ x[:4], 1 + THERMAL * (power[:, :3] @ x[4:])
-    return np.hstack(
-        [power / below[:, None], -(above / below**2)[:, None] * power[:, 1:]],
-    )
+    return np.hstack([power / below[:, None], -(above / below**2)[:, None] * power[:, 1:]])
 
 
 def roots_of_power(x):
@@ -516,10 +514,7 @@ FITS = (
     ),
     Fit("boundary value", boundary_value, boundary_value_jacobian, (-0.1, -0.2, -0.2, -0.1)),
     Fit(
-        "integral equation",
-        integral_equation,
-        integral_equation_jacobian,
-        (-0.1, -0.2, -0.2, -0.1),
+        "integral equation", integral_equation, integral_equation_jacobian, (-0.1, -0.2, -0.2, -0.1)
     ),
     Fit(
         "broyden tridiagonal",

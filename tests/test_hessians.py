@@ -115,10 +115,7 @@ def slopes_of_cubes(p):
 
 def times(p, v):
     cross = 3 * p["a"] ** 2
-    return {
-        "a": 6 * p["a"] * p["b"] * v["a"] + cross * v["b"],
-        "b": np.sum(cross * v["a"], axis=0),
-    }
+    return {"a": 6 * p["a"] * p["b"] * v["a"] + cross * v["b"], "b": np.sum(cross * v["a"], axis=0)}
 
 
 def times_flat(p, v):
@@ -299,12 +296,7 @@ def test_a_robust_loss_of_least_squares(slope, bend, wrong):
 
 @pytest.mark.parametrize(
     "form",
-    [
-        np.asarray,
-        sparse.csr_matrix,
-        aslinearoperator,
-        lambda a: "2-point",
-    ],
+    [np.asarray, sparse.csr_matrix, aslinearoperator, lambda a: "2-point"],
     ids=["dense", "sparse", "operator", "estimated"],
 )
 def test_the_hessian_of_a_constraint(form):

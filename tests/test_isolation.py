@@ -90,11 +90,7 @@ def test_a_case_that_ends_its_process_costs_its_own_result_only(tmp_path):
         "hangs",
         "last",
     ]
-    assert [case["verdict"] for case in cases.values()] == [
-        "pass",
-        *["inconclusive"] * 3,
-        "pass",
-    ]
+    assert [case["verdict"] for case in cases.values()] == ["pass", *["inconclusive"] * 3, "pass"]
     reasons = [case["could_not_check"] for case in cases.values()]
     assert "exit status 7" in reasons[1]
     assert "memory" in reasons[2]

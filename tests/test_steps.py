@@ -346,10 +346,7 @@ def test_only_the_wrong_gradient_beside_weight_decay_fails(wrong):
 
 @pytest.mark.parametrize(
     ("form", "decay"),
-    [
-        *((form, WEIGHTS) for form in FORMS),
-        *((form, EVERYTHING) for form in FORMS),
-    ],
+    [*((form, WEIGHTS) for form in FORMS), *((form, EVERYTHING) for form in FORMS)],
 )
 @pytest.mark.parametrize("zero", sample([True, False], every=2))
 def test_momentum_with_decoupled_decay_passes(form, decay, zero):
@@ -622,9 +619,7 @@ def plain(p, lr):
 
 @pytest.mark.parametrize("rate", [1e-10, 1e-8, 1e-6])
 @pytest.mark.parametrize(
-    "make",
-    [lambda: plain, lambda: decay_step(WEIGHTS)],
-    ids=["plain", "decay"],
+    "make", [lambda: plain, lambda: decay_step(WEIGHTS)], ids=["plain", "decay"]
 )
 def test_a_tiny_learning_rate_is_no_false_alarm(make, rate):
     report = check(make(), rate)
@@ -632,25 +627,13 @@ def test_a_tiny_learning_rate_is_no_false_alarm(make, rate):
     assert codes(report) == []
 
 
-@pytest.mark.parametrize(
-    "rate",
-    [
-        1e-4,
-        1e-6,
-        1e-8,
-        1e-10,
-    ],
-)
+@pytest.mark.parametrize("rate", [1e-4, 1e-6, 1e-8, 1e-10])
 def test_momentum_at_a_tiny_learning_rate_is_no_false_alarm(rate):
     for seed in sample(range(30), every=5):
         rng = np.random.default_rng(seed)
         arrays = {name: rng.normal(size=value.shape) for name, value in params().items()}
         report = gradcheck.check_step(
-            momentum_step(torch_like),
-            arrays,
-            loss=loss,
-            learning_rate=rate,
-            diagnose=False,
+            momentum_step(torch_like), arrays, loss=loss, learning_rate=rate, diagnose=False
         )
         assert report.verdict != "fail", str(report)
 

@@ -30,7 +30,7 @@ class Expectation:
             yield f"expected wrong blocks {_listed(self.blocks)}, found {_listed(failed)}"
         if self.rules is not None:
             names = {one.code: {one.code, one.rule} for one in report.findings}
-            errors = {one.code for one in report.findings if one.severity == "error"}
+            errors = {one.code for one in report.errors}
             unmatched = set(self.rules).difference(*names.values())
             if unmatched or any(names[code].isdisjoint(self.rules) for code in errors):
                 codes = [finding.code for finding in report.findings]

@@ -24,13 +24,7 @@ from gradcheck.diagnose.numbers import (
 )
 from gradcheck.diagnose.raised import exception_finding
 from gradcheck.diagnose.rule import Direct, Last
-from gradcheck.diagnose.rules import (
-    RULES,
-    detectors,
-    loss_not_repeatable,
-    saturated,
-    unknown_cause,
-)
+from gradcheck.diagnose.rules import RULES, detectors, loss_not_repeatable, saturated, unknown_cause
 from gradcheck.diagnose.sizes import read_sizes
 from gradcheck.diagnose.tracing import SECONDS, follow
 from gradcheck.errors import UsageError

@@ -12,13 +12,7 @@ from dataclasses import replace
 
 from gradcheck.arrays import proportion
 from gradcheck.compare.point import Point
-from gradcheck.diagnose.fault_in_words import (
-    PUT_RIGHT,
-    evidence_of,
-    fix_of,
-    message_of,
-    put_right,
-)
+from gradcheck.diagnose.fault_in_words import PUT_RIGHT, evidence_of, fix_of, message_of, put_right
 from gradcheck.diagnose.rule import Rule, Scale, Traced
 from gradcheck.diagnose.rules import (
     RULES,

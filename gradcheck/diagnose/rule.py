@@ -86,10 +86,6 @@ class Last:
     find: Callable[[Rule, Evidence, Sequence[int]], Iterator[Finding]]
 
 
-def _any(fault: Fault) -> bool:
-    return True
-
-
 @dataclass(frozen=True)
 class Traced:
     """A detector: the trace of the user's functions shows a cause that belongs to this rule.
@@ -100,7 +96,7 @@ class Traced:
     """
 
     causes: tuple[str, ...]
-    fits: Callable[[Fault], bool] = _any
+    fits: Callable[[Fault], bool] = lambda _: True
 
 
 @dataclass(frozen=True)

@@ -212,15 +212,11 @@ class Composer:
         """Return the text of the product with a factor; None if the factor is not known."""
         known = self._numbers if count >= FEW_ENTRIES else self._numbers[:1]
         near = np.flatnonzero(np.abs(factor - known) <= self.exact * np.abs(known))
-        return self._forms[near[0]] if len(near) else None
+        return [*self.factors.values()][near[0]] if len(near) else None
 
     @cached_property
     def _numbers(self) -> Array:
         return np.array([*self.factors])
-
-    @cached_property
-    def _forms(self) -> list[str]:
-        return list(self.factors.values())
 
 
 def _length(text: str) -> int:

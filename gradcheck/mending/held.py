@@ -19,14 +19,7 @@ from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
 from gradcheck.user.contracted import Moves, Weighted
-from gradcheck.user.objects import (
-    Place,
-    Position,
-    cells_of,
-    defaults_of,
-    is_object,
-    steps_from,
-)
+from gradcheck.user.objects import Place, Position, cells_of, defaults_of, is_object, steps_from
 from gradcheck.user.tensors import RandomStates
 
 DEPTH = 7

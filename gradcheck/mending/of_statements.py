@@ -41,10 +41,7 @@ def _in_part(context: Context, node: ast.AugAssign) -> Iterator[Edit]:
 
 
 def with_assignment(
-    context: Context,
-    statement: ast.Assign | ast.AugAssign,
-    target: ast.expr,
-    operator: str,
+    context: Context, statement: ast.Assign | ast.AugAssign, target: ast.expr, operator: str
 ) -> Edit:
     """Return the edit of a statement's assignment: `=` for `+=`."""
     start, end = context.span(target)[1], context.span(statement.value)[0]

@@ -12,6 +12,7 @@ from gradcheck.mending.of_factors import target_value
 from gradcheck.mending.of_statements import with_assignment
 from gradcheck.mending.roundabout import is_roundabout
 from gradcheck.mending.written import grouped, operand
+from gradcheck.trace.record.sources import expression_of
 from gradcheck.user.calls import Location
 
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
@@ -33,7 +34,7 @@ class Said:
     def edits(self, contexts: Sequence[Context]) -> list[Edit]:
         """Return the edits that the words may mean: code put there, joined to it, or left out."""
         codes = [" ".join((code or number).split()) for code, number in CODE.findall(self.fix)]
-        trees = {code: tree for code in codes if (tree := _parsed(code)) is not None}
+        trees = {code: tree for code in codes if (tree := expression_of(code)) is not None}
         numbers = dict(OTHER_NUMBER.findall(self.fix))
         edits, assigned = [], []
         for context in contexts if trees or numbers else ():
@@ -54,13 +55,6 @@ class Said:
         return list(dict.fromkeys([*assigned, *edits]))
 
 
-def _parsed(code: str) -> ast.expr | None:
-    try:
-        return ast.parse(code, mode="eval").body
-    except SyntaxError:
-        return None
-
-
 def _with_names(context: Context, codes: dict[str, ast.expr]) -> dict[str, ast.expr]:
     """Return the code, after names that have the values of its numbers."""
     numbers = [one.value for one in codes.values() if isinstance(one, ast.Constant)]
@@ -69,7 +63,7 @@ def _with_names(context: Context, codes: dict[str, ast.expr]) -> dict[str, ast.e
         for text, value in context.known.items()
         if not value.number.is_integer() and value.number in numbers
     ]
-    return {text: tree for text in named if (tree := _parsed(text)) is not None} | codes
+    return {text: tree for text in named if (tree := expression_of(text)) is not None} | codes
 
 
 def _edits(

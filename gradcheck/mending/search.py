@@ -136,10 +136,7 @@ class Search:
         return made
 
     def _follow(
-        self,
-        program: Program,
-        helpful: list[tuple[Edit, Progress]],
-        only_lasting: bool = False,
+        self, program: Program, helpful: list[tuple[Edit, Progress]], only_lasting: bool = False
     ) -> None:
         """Search on from the edits that help most, each for half of the budget that is left.
 

@@ -39,10 +39,7 @@ Matching = tuple[ast.expr | None, Sequence[Told], float]
 
 
 def constructed(
-    contexts: Sequence[Context],
-    wanted: Wanted,
-    run: Callable[[], object],
-    of_three: bool = False,
+    contexts: Sequence[Context], wanted: Wanted, run: Callable[[], object], of_three: bool = False
 ) -> list[Edit]:
     """Return edits after which an expression has the wanted value, the nearest first."""
     edits: list[Edit] = []

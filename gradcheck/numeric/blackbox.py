@@ -12,12 +12,7 @@ from numpy.typing import NDArray
 from gradcheck.numeric.block import differentiate
 from gradcheck.numeric.estimate import ONE_SIDED, Array, Indices, Pair, one_sided
 from gradcheck.numeric.first import Along
-from gradcheck.numeric.gradient import (
-    BlockGradient,
-    Claim,
-    NumericGradient,
-    limit_of,
-)
+from gradcheck.numeric.gradient import BlockGradient, Claim, NumericGradient, limit_of
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.numeric.noise import Noise
 from gradcheck.numeric.steps import Measure

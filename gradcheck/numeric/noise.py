@@ -19,14 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradcheck.numeric.estimate import Array
-from gradcheck.numeric.loss_lines import (
-    SPACINGS,
-    Lines,
-    Loss,
-    Signs,
-    half_turned,
-    random_signs,
-)
+from gradcheck.numeric.loss_lines import SPACINGS, Lines, Loss, Signs, half_turned, random_signs
 
 LINES = 2
 ORDERS, SIDE_ORDERS = (4, 5, 6), (3, 4)

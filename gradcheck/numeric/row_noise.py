@@ -10,14 +10,7 @@ from numpy.typing import NDArray
 
 from gradcheck.numeric.estimate import Array
 from gradcheck.numeric.loss_lines import POINTS, SPACINGS, Lines, half_turned, random_signs
-from gradcheck.numeric.noise import (
-    LARGEST,
-    LINES,
-    NOISE_FACTOR,
-    ORDERS,
-    ROUNDING,
-    sigmas_of,
-)
+from gradcheck.numeric.noise import LARGEST, LINES, NOISE_FACTOR, ORDERS, ROUNDING, sigmas_of
 from gradcheck.numeric.pattern import Pattern
 
 Vector = Callable[[Array], Array]

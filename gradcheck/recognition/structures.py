@@ -30,10 +30,7 @@ def guessed(problem: Problem, layers: tuple[Layer, ...]) -> Iterator[Candidate]:
 
 
 def structures(
-    parameters: Parameters,
-    layers: tuple[Layer, ...],
-    features: int,
-    outputs: int | None = None,
+    parameters: Parameters, layers: tuple[Layer, ...], features: int, outputs: int | None = None
 ) -> Iterator[tuple[Placed, ...]]:
     """Yields the ways in which the blocks form a network with this number of features.
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
 from gradcheck.script.choice import as_multiple, proportional
 from gradcheck.script.loops import plain
 from gradcheck.script.losses import CLOSE
-from gradcheck.script.marks import Seen
+from gradcheck.script.marks import ASSIGNED, Seen
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State, counted, numbers
+from gradcheck.script.state import Path, Snapshot, State, counted, label, numbers
 from gradcheck.script.step import Step
+from gradcheck.script.words import RefusedError
 from gradcheck.user.blocks import Array
 
 EXACT = 1e-9
@@ -163,3 +165,34 @@ def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
         if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
             descending.append(path)
     return descending
+
+
+def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
+    """Refuse a loop that descends several losses, each with parameters of its own.
+
+    Raises:
+        RefusedError: it does.
+    """
+    strong: dict[str, Loss] = {}
+    for loss in losses:
+        if loss.strong and loss.site.kind == ASSIGNED:
+            kin = (proportional(loss.slopes, other.slopes) for other in strong.values())
+            if loss.words in strong or not any(kin):
+                strong[loss.words] = loss
+    if len(strong) < 2:
+        return
+    moved = {name: point_fit(point, loss, implied) for name, loss in strong.items()}
+    moves: dict[str, list[Path]] = {}
+    for name, paths in sorted(moved.items(), key=lambda one: -len(one[1])):
+        if set(paths).isdisjoint(chain(*moves.values())) and paths:
+            moves[name] = paths  # else a part of a loss, or the whole of one
+    if len(moves) < 2:
+        return
+    summary = "; ".join(
+        f"{name} moves {', '.join(map(label, paths))}" for name, paths in moves.items()
+    )
+    name, paths = next(iter(moves.items()))
+    raise RefusedError(
+        f"the loop descends {len(moves)} losses: {summary}; check one at a time: --loss {name} "
+        f"--params {','.join(map(label, paths))}"
+    )

@@ -28,15 +28,7 @@ from gradcheck.script.marks import INCREMENT, Seen
 from gradcheck.script.passes import MOST_PASSES, Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
-from gradcheck.script.state import (
-    Path,
-    Snapshot,
-    State,
-    all_moved,
-    leaves,
-    numbers,
-    take_snapshot,
-)
+from gradcheck.script.state import Path, Snapshot, State, all_moved, leaves, numbers, take_snapshot
 from gradcheck.user.number import carried
 
 SNAPSHOTS = 3

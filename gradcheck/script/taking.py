@@ -6,11 +6,10 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from gradcheck.options import Wishes
 from gradcheck.script.bodies import may_report
-from gradcheck.script.choice import Found, choose, proportional
+from gradcheck.script.choice import Found, choose
 from gradcheck.script.further import further_paths, idle_paths, reaching, with_own_rates
 from gradcheck.script.gradients import (
     implied_gradients,
@@ -18,13 +17,12 @@ from gradcheck.script.gradients import (
     negated,
     of_schedule,
     opposed,
-    point_fit,
+    require_one_loss,
     source_of,
 )
 from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.loops import IDLE, find_step
 from gradcheck.script.losses import candidates
-from gradcheck.script.marks import ASSIGNED
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.reading import Script
@@ -229,7 +227,7 @@ class Taking:
         if of_step and not extra:
             found = self._of_its_data(point, found, losses, implied)
         if self.wishes.loss is None and self.wishes.params is None:
-            self._require_one(losses, point, implied)
+            require_one_loss(losses, point, implied)
         common = found.loss.common
         is_momentum = of_step and extra and not stored and not found.loss.agreeing
         if is_momentum and common and common < MOST_FOLDED:
@@ -276,29 +274,3 @@ class Taking:
         still = point.after({})
         at_rest = all(alike(still.number(place), after.number(place)) for place in names.values())
         return names if at_rest else {}
-
-    def _require_one(self, losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
-        """Refuse a loop that descends several losses, each with parameters of its own."""
-        strong: dict[str, Loss] = {}
-        for loss in losses:
-            if loss.strong and loss.site.kind == ASSIGNED:
-                kin = (proportional(loss.slopes, other.slopes) for other in strong.values())
-                if loss.words in strong or not any(kin):
-                    strong[loss.words] = loss
-        if len(strong) < 2:
-            return
-        moved = {name: point_fit(point, loss, implied) for name, loss in strong.items()}
-        moves: dict[str, list[Path]] = {}
-        for name, paths in sorted(moved.items(), key=lambda one: -len(one[1])):
-            if set(paths).isdisjoint(chain(*moves.values())) and paths:
-                moves[name] = paths  # else a part of a loss, or the whole of one
-        if len(moves) < 2:
-            return
-        summary = "; ".join(
-            f"{name} moves {', '.join(map(label, paths))}" for name, paths in moves.items()
-        )
-        name, paths = next(iter(moves.items()))
-        raise RefusedError(
-            f"the loop descends {len(moves)} losses: {summary}; check one at a time: --loss {name} "
-            f"--params {','.join(map(label, paths))}"
-        )

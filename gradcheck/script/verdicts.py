@@ -86,4 +86,4 @@ def differ(one: float, other: float) -> bool:
 
 def causes(report: Report) -> set[str]:
     """Return the codes of all errors in a report."""
-    return {one.code for one in report.findings if one.severity == "error"}
+    return {one.code for one in report.errors}

@@ -35,10 +35,7 @@ def waves(scales, rng):
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    decades=st.lists(st.integers(-12, 6), min_size=1, max_size=6),
-    seed=st.integers(0, 99),
-)
+@given(decades=st.lists(st.integers(-12, 6), min_size=1, max_size=6), seed=st.integers(0, 99))
 def test_parameters_of_any_sizes_in_one_vector_are_judged(decades, seed):
     rng = np.random.default_rng(seed)
     loss, x, grad = waves([10.0**decade for decade in decades], rng)

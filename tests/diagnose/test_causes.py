@@ -68,11 +68,7 @@ LAYERS = {
         "GC302",
     ),
     "slope missing": (lambda x: (np.arctan(x), x), lambda up, x: 1.0 * up, "GC303"),
-    "slope twice": (
-        lambda x: (np.arctan(x), x),
-        lambda up, x: up / (1 + x * x) ** 2,
-        "GC304",
-    ),
+    "slope twice": (lambda x: (np.arctan(x), x), lambda up, x: up / (1 + x * x) ** 2, "GC304"),
     "another slope": (lambda x: (swish(x), x), lambda up, x: up * logistic(x), "GC305"),
     "one side": (
         lambda x: (np.where(x > 0, x, 0.2 * x), x),
@@ -84,11 +80,7 @@ LAYERS = {
         lambda up, x: up * (up > 0),
         "GC307",
     ),
-    "diagonal": (
-        lambda x: (softmax(x), softmax(x)),
-        lambda up, p: up * p * (1 - p),
-        "GC309",
-    ),
+    "diagonal": (lambda x: (softmax(x), softmax(x)), lambda up, p: up * p * (1 - p), "GC309"),
     "scipy's softmax": (
         lambda x: (special.softmax(x, axis=1), x),
         lambda up, x: up * special.softmax(x, axis=1) * (1 - special.softmax(x, axis=1)),
@@ -538,7 +530,7 @@ def test_a_residual_of_all_pairs_is_told_beside_a_penalty():
 def test_a_loss_that_pairs_every_target_with_every_output_is_told(name):
     loss, grad = PAIRED[name]
     report = gradcheck.check(loss, 0.3 * np.arange(4.0), grad)
-    (finding,) = [one for one in report.findings if one.severity == "error"]
+    (finding,) = report.errors
     assert finding.code == "GC208", str(report)
     assert finding.location.line < grad.__code__.co_firstlineno
     assert "in one shape" in finding.message
@@ -568,7 +560,7 @@ def test_a_constant_of_the_loss_is_likelier_than_the_length_of_an_axis():
         return X.T @ np.sinh(X @ w) + other.T @ np.tanh(other @ w)
 
     report = gradcheck.check(loss, 0.3 * np.arange(4.0), grad)
-    (finding,) = [one for one in report.findings if one.severity == "error"]
+    (finding,) = report.errors
     assert finding.code != "GC104"
     assert "the length of an axis" not in finding.message
     assert "weight * np.sum" in finding.message or "multiplies by `weight`" in finding.message
@@ -597,9 +589,7 @@ def test_the_derivative_of_another_pass_is_not_told_by_the_same_name_twice():
         of_again = np.array(states[1:2]).T @ np.array(deltas[:-1])
         return {"inner": given.T @ np.array(deltas), "again": of_again}
 
-    (finding,) = [
-        one for one in gradcheck.check(loss, params, grad).findings if one.severity == "error"
-    ]
+    (finding,) = gradcheck.check(loss, params, grad).errors
     assert finding.code == "GC405"
     assert "of another pass" in finding.message
 
@@ -625,11 +615,7 @@ def slope_of_logistic(x):
 
 
 @pytest.mark.parametrize(
-    "delta",
-    [
-        lambda up, z, out: up * out * (1 - out),
-        lambda up, z, out: up * slope_of_logistic(z),
-    ],
+    "delta", [lambda up, z, out: up * out * (1 - out), lambda up, z, out: up * slope_of_logistic(z)]
 )
 def test_the_slope_of_a_sigmoid_after_its_entropy_is_taken_twice(delta):
     aims = (RNG.uniform(size=(5, 1)) > 0.5).astype(float)
@@ -647,13 +633,8 @@ def test_the_slope_of_a_sigmoid_after_its_entropy_is_taken_twice(delta):
         hidden, z = ahead(p)
         out = logistic(z)
         back = delta((out - aims) / len(X), z, out)
-        return {
-            "first": X.T @ (back @ p["last"].T * (1 - hidden**2)),
-            "last": hidden.T @ back,
-        }
+        return {"first": X.T @ (back @ p["last"].T * (1 - hidden**2)), "last": hidden.T @ back}
 
-    (finding,) = [
-        one for one in gradcheck.check(loss, params, grad).findings if one.severity == "error"
-    ]
+    (finding,) = gradcheck.check(loss, params, grad).errors
     assert finding.code == "GC304"
     assert finding.expression.startswith("up * ")

@@ -7,11 +7,7 @@ import gradcheck
 
 rng = np.random.default_rng(0)
 inputs, targets = rng.normal(size=(30, 6)), rng.normal(size=(30, 3))
-PARAMS = {
-    "W1": rng.normal(size=(6, 5)),
-    "b1": rng.normal(size=5),
-    "W2": rng.normal(size=(5, 3)),
-}
+PARAMS = {"W1": rng.normal(size=(6, 5)), "b1": rng.normal(size=5), "W2": rng.normal(size=(5, 3))}
 
 
 def loss(p):

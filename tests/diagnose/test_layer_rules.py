@@ -97,13 +97,7 @@ LAYERS = {
         "GC853",
         "x",
     ),
-    "mean constant": (
-        normalise(1),
-        normalise_back(1, mean=False),
-        (X, GAMMA, BETA),
-        "GC853",
-        "x",
-    ),
+    "mean constant": (normalise(1), normalise_back(1, mean=False), (X, GAMMA, BETA), "GC853", "x"),
     "gamma missing": (
         normalise(0),
         normalise_back(0, scaled=lambda upstream, gamma: upstream),
@@ -142,13 +136,7 @@ LAYERS = {
     "repeated once": (embedding, embedding_once, (IDS, TABLE), "GC855", "table"),
     "repeated last": (embedding, embedding_last, (IDS, TABLE), "GC855", "table"),
     "not rotated": (convolve, convolve_back(lambda k: k), (IMAGE, KERNEL), "GC856", "image"),
-    "half rotated": (
-        convolve,
-        convolve_back(lambda k: k[::-1]),
-        (IMAGE, KERNEL),
-        "GC856",
-        "image",
-    ),
+    "half rotated": (convolve, convolve_back(lambda k: k[::-1]), (IMAGE, KERNEL), "GC856", "image"),
 }
 
 

@@ -160,7 +160,7 @@ def test_what_is_no_dense_network_is_not_called_one():
         loss, {k: PARAMS[k] for k in ("W1", "b1")}, lambda p: dict(p), inputs=X, targets=Y
     )
     assert report.network is None
-    assert [finding.code for finding in report.findings if finding.severity == "error"] == ["GC999"]
+    assert [finding.code for finding in report.errors] == ["GC999"]
 
 
 def test_a_small_number_before_the_log_is_no_bug():

@@ -248,10 +248,7 @@ def step(w):
 
 @pytest.mark.parametrize(
     ("text", "right"),
-    [
-        (READS_WHAT_IT_HAS_WRITTEN, "old_a = a.copy()"),
-        (CHANGES_NO_ARRAY, "w -= 0.1 * np.exp(w)"),
-    ],
+    [(READS_WHAT_IT_HAS_WRITTEN, "old_a = a.copy()"), (CHANGES_NO_ARRAY, "w -= 0.1 * np.exp(w)")],
 )
 def test_an_update_reads_a_copy_and_changes_its_array(load, text, right):
     module = load(HEAD + text)

@@ -410,12 +410,7 @@ CASES = {
     ),
     "a product": (CARRIED, "dh * (1 - z) + ", "", ("dh * (1 - z)",)),
     "a product of a stack": (BATCHES, ' + db @ p["B"].T', "", ('db @ p["B"].T',)),
-    "a row, in an exponential": (
-        PAIRS,
-        '"T"] + e[t] - of_all',
-        '"T"] - of_all',
-        ("+ e[t]",),
-    ),
+    "a row, in an exponential": (PAIRS, '"T"] + e[t] - of_all', '"T"] - of_all', ("+ e[t]",)),
     "a projection": (
         NORMED,
         "(du - u * np.sum(du * u, axis=1, keepdims=True))",

@@ -84,11 +84,7 @@ def _softmax(z, d):
 
 @pytest.mark.parametrize("row", CANDIDATES, ids=lambda row: row.name)
 @settings(deadline=None)
-@given(
-    a=st.floats(0.001, 0.999),
-    y=st.sampled_from([0.0, 1.0, 0.3]),
-    share=st.floats(-0.9, 0.9),
-)
+@given(a=st.floats(0.001, 0.999), y=st.sampled_from([0.0, 1.0, 0.3]), share=st.floats(-0.9, 0.9))
 def test_the_change_of_a_loss_is_the_subtraction(row, a, y, share):
     d = np.array([share * min(a, 1 - a)])
     a, y = np.array([a]), np.array([y])

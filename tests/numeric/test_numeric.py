@@ -65,10 +65,7 @@ SMOOTH = {
     "fast sine": (lambda x: np.sin(50 * x), lambda x: 50 * np.cos(50 * x)),
     "tiny": (lambda x: 1e-9 * np.tanh(x), lambda x: 1e-9 / np.cosh(x) ** 2),
     "with a constant": (lambda x: np.tanh(x) + 1e6, lambda x: 1 / np.cosh(x) ** 2),
-    "in float32": (
-        lambda x: np.tanh(x.astype(np.float32)),
-        lambda x: 1 / np.cosh(x) ** 2,
-    ),
+    "in float32": (lambda x: np.tanh(x.astype(np.float32)), lambda x: 1 / np.cosh(x) ** 2),
     "rounded": (lambda x: np.round(np.sin(x), 7), np.cos),
     "linear": (lambda x: 3 * x, lambda x: 3 + 0 * x),
     "flat": (lambda x: 0 * x + 1, lambda x: 0 * x),

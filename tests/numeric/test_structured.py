@@ -9,12 +9,7 @@ from hypothesis import strategies as st
 
 from gradcheck.network import ACTIVATIONS, MLP, PUBLIC_ACTIVATIONS, PUBLIC_LOSSES
 from gradcheck.numeric import dense, lines
-from gradcheck.numeric.structured import (
-    LITERAL,
-    SHARED_LINES,
-    choose_tier,
-    structured_gradient,
-)
+from gradcheck.numeric.structured import LITERAL, SHARED_LINES, choose_tier, structured_gradient
 from gradcheck.recognition.dense import as_blocks, dense_network
 from gradcheck.recognition.identify import from_network
 from gradcheck.recognition.layers import group_layers

@@ -149,10 +149,7 @@ def test_an_elu_at_zero_is_right():
     assert report.ok
 
 
-@pytest.mark.parametrize(
-    "right",
-    [1e-8, 1e-7, 1e-6],
-)
+@pytest.mark.parametrize("right", [1e-8, 1e-7, 1e-6])
 def test_a_flat_stretch_between_two_kinks_is_flat(right):
     def loss(w):
         return float(np.maximum(w[0] - right, 0) - np.maximum(-w[0] - 1e-8, 0) + w[1])
@@ -163,10 +160,7 @@ def test_a_flat_stretch_between_two_kinks_is_flat(right):
     assert gradcheck.check(loss, np.zeros(2), grad, entries="all", diagnose=False).ok
 
 
-@pytest.mark.parametrize(
-    "slope",
-    [1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6],
-)
+@pytest.mark.parametrize("slope", [1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
 def test_a_float32_loss_that_hardly_changes_is_not_called_flat(slope):
     report = gradcheck.check(
         lambda w: np.float32(1 + slope * w[0]),

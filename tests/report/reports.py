@@ -2,14 +2,7 @@
 
 from gradcheck.compare.block import Block, Worst
 from gradcheck.finding import BackwardStep, Finding
-from gradcheck.pictures.model import (
-    HeatMap,
-    LayerPicture,
-    Pictures,
-    Scatter,
-    SlopeRatio,
-    StepCurve,
-)
+from gradcheck.pictures.model import HeatMap, LayerPicture, Pictures, Scatter, SlopeRatio, StepCurve
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.sampling import Coverage
@@ -59,18 +52,7 @@ WRONG = Report(
             (3, 4),
         ),
         Block(
-            "b1",
-            (4,),
-            "ok",
-            4,
-            0,
-            1,
-            4.6e-11,
-            1e-10,
-            1.8e-10,
-            1e-09,
-            Worst((0,), 0.1, 0.1),
-            (4,),
+            "b1", (4,), "ok", 4, 0, 1, 4.6e-11, 1e-10, 1.8e-10, 1e-09, Worst((0,), 0.1, 0.1), (4,)
         ),
         Block("W2", (4, 2), "inconclusive", 8, 0, 0, 1e-3, 1e-2, 1e-3, 1e-2),
         Block("b2", (2,), "shape", 2, error_bound=9e-11, analytic_shape=(8, 2)),

@@ -81,8 +81,8 @@ for turn in range(20):
 
 
 def test_a_right_engine_passes(outcome):
-    found = outcome(ENGINE)
-    assert found.report.ok, str(found.report)
+    report = outcome(ENGINE).report
+    assert report.ok, str(report)
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,11 @@ def test_a_right_engine_passes(outcome):
 def test_a_bug_in_an_operation_is_named_in_the_names_of_the_operation(
     outcome, right, wrong, code, words
 ):
-    found = outcome(ENGINE.replace(right, wrong, 1))
-    (finding,) = (one for one in found.report.findings if one.severity == "error")
-    assert (finding.code, finding.location.line) == (code, line_of(right, ENGINE)), str(
-        found.report
-    )
+    report = outcome(ENGINE.replace(right, wrong, 1)).report
+    (finding,) = report.errors
+    assert (finding.code, finding.location.line) == (code, line_of(right, ENGINE)), str(report)
     assert words in finding.message
-    assert set(finding.blocks) == {one.name for one in found.report.blocks if one.failed}
+    assert set(finding.blocks) == {one.name for one in report.blocks if one.failed}
 
 
 def test_a_number_that_differs_from_run_to_run_is_an_operand_without_a_gradient(outcome):
@@ -125,16 +123,16 @@ def test_a_number_that_differs_from_run_to_run_is_an_operand_without_a_gradient(
 
 def test_two_bugs_in_two_operations_are_both_found(outcome):
     script = ENGINE.replace("(1 - t**2) *", "(1 - x**2) *")
-    found = outcome(script.replace("+= self.data *", "+= other.data *"))
-    lines = {one.location.line for one in found.report.findings if one.location is not None}
+    report = outcome(script.replace("+= self.data *", "+= other.data *")).report
+    lines = {one.location.line for one in report.findings if one.location is not None}
     assert {line_of("(1 - t**2) *", ENGINE), line_of("+= self.data *", ENGINE)} <= lines, str(
-        found.report
+        report
     )
 
 
 def test_gradients_that_are_never_set_to_0_are_left_over(outcome):
-    found = outcome(ENGINE.replace("p.grad = 0.0", "p.grad = p.grad"))
-    finding = found.report.findings[0]
+    report = outcome(ENGINE.replace("p.grad = 0.0", "p.grad = p.grad")).report
+    finding = report.findings[0]
     assert finding.code == "GC801"
     assert "still has what an earlier pass added to it" in finding.message
     assert "before `loss.backward()`" in finding.fix
@@ -163,8 +161,8 @@ def test_an_order_that_is_not_topological_is_told(outcome, added, code, words):
 """
     begin, end = ENGINE.index("        order = []"), ENGINE.index("\n\ndef neuron")
     script = ENGINE[:begin] + queue + ENGINE[end:]
-    found = outcome(script.replace("loss + off * off", "loss + off * off + y"))
-    finding = found.report.findings[0]
+    report = outcome(script.replace("loss + off * off", "loss + off * off + y")).report
+    finding = report.findings[0]
     assert (finding.code, finding.message) == (code, words)
     assert finding.expression == "one.back()"
     assert "topological order" in finding.fix
@@ -191,7 +189,7 @@ RECTIFIED = RECTIFIED.replace(
 def test_a_unit_that_is_off_is_judged_as_the_others(outcome, out, slope, code):
     script = RECTIFIED.replace("t = math.tanh(x)", f"t = {out}").replace("(1 - t**2)", slope)
     found = outcome(script).report
-    assert [one.code for one in found.findings if one.severity == "error"] == [code] * bool(code)
+    assert [one.code for one in found.errors] == [code] * bool(code)
     for finding in found.findings[: bool(code)]:
         line = line_of(f"self.grad += {slope}", script)
         assert finding.location.line == line

@@ -75,9 +75,9 @@ for turn in range(12):
 
 
 def test_a_right_engine_passes_and_its_numbers_in_slots_are_the_parameters(outcome):
-    found = outcome(ENGINE)
-    assert found.report.ok, str(found.report)
-    assert [one.name for one in found.report.blocks][:2] == ["table[0][0].data", "table[0][1].data"]
+    report = outcome(ENGINE).report
+    assert report.ok, str(report)
+    assert [one.name for one in report.blocks][:2] == ["table[0][0].data", "table[0][1].data"]
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,11 @@ def test_a_right_engine_passes_and_its_numbers_in_slots_are_the_parameters(outco
     ],
 )
 def test_a_wrong_slope_is_told_where_the_operation_keeps_it(outcome, right, wrong, code, words):
-    found = outcome(ENGINE.replace(right, wrong))
-    (finding,) = (one for one in found.report.findings if one.severity == "error")
-    assert (finding.code, finding.location.line) == (code, line_of(right, ENGINE)), str(
-        found.report
-    )
+    report = outcome(ENGINE.replace(right, wrong)).report
+    (finding,) = report.errors
+    assert (finding.code, finding.location.line) == (code, line_of(right, ENGINE)), str(report)
     assert words in finding.message
-    assert set(finding.blocks) == {one.name for one in found.report.blocks if one.failed}
+    assert set(finding.blocks) == {one.name for one in report.blocks if one.failed}
 
 
 @pytest.mark.parametrize(
@@ -110,11 +108,9 @@ def test_a_wrong_slope_is_told_where_the_operation_keeps_it(outcome, right, wron
 )
 def test_what_is_wrong_for_all_operations_is_told_in_the_loop(outcome, wrong, code, words):
     right = "part.grad += slope * one.grad"
-    found = outcome(ENGINE.replace(right, wrong))
-    (finding,) = (one for one in found.report.findings if one.severity == "error")
-    assert (finding.code, finding.location.line) == (code, line_of(right, ENGINE)), str(
-        found.report
-    )
+    report = outcome(ENGINE.replace(right, wrong)).report
+    (finding,) = report.errors
+    assert (finding.code, finding.location.line) == (code, line_of(right, ENGINE)), str(report)
     assert words in finding.message
 
 
@@ -186,9 +182,9 @@ for turn in range(20):
 )
 def test_slopes_may_stand_in_pairs_and_functions_be_free(outcome, right, wrong, code):
     assert outcome(PAIRS).report.ok
-    found = outcome(PAIRS.replace(right, wrong))
-    finding = found.report.findings[0]
-    assert (finding.code, finding.location.line) == (code, line_of(right, PAIRS)), str(found.report)
+    report = outcome(PAIRS.replace(right, wrong)).report
+    finding = report.findings[0]
+    assert (finding.code, finding.location.line) == (code, line_of(right, PAIRS)), str(report)
 
 
 DECORATED = """

@@ -95,7 +95,7 @@ def test_the_loss_is_the_whole_and_not_a_part_of_it(outcome, text):
     assert right.script.loss in ("measured()", "level")
     assert not right.script.notes
     wrong = outcome(text.replace("SIZE", ""))
-    assert [one.code for one in wrong.report.findings if one.severity == "error"] == ["GC101"]
+    assert [one.code for one in wrong.report.errors] == ["GC101"]
     assert set(wrong.report.findings[0].blocks) == {"w"}
 
 
@@ -240,7 +240,7 @@ def test_of_losses_that_no_line_computes_that_is_taken_of_which_clipped_gradient
     assert "the cross-entropy over" in right.script.text()
     wrong = outcome(CUT_SHORT.replace("SQUARED", "")).report
     assert {one.name: one.verdict for one in wrong.blocks} == {"k[0]": "wrong", "k[1]": "ok"}
-    assert [one.code for one in wrong.findings if one.severity == "error"] == ["GC305"]
+    assert [one.code for one in wrong.errors] == ["GC305"]
 
 
 def test_a_factor_that_is_no_size_of_the_data_leaves_the_rate_open(outcome):
@@ -510,7 +510,7 @@ for turn in range(9):
     b += 0.5 * off.REDUCED(axis=0)
 """
     found = outcome(DATA + text.replace("REDUCED", "mean"))
-    assert [one.code for one in found.report.findings if one.severity == "error"] == ["GC502"]
+    assert [one.code for one in found.report.errors] == ["GC502"]
     assert outcome(DATA + text.replace("REDUCED", "sum")).report.ok
 
 
@@ -644,7 +644,7 @@ def test_a_loss_may_be_an_object_of_the_scripts_own_engine(outcome):
     assert right.script.loss == "loss"
     assert right.report.ok, str(right.report)
     wrong = outcome(ENGINE.replace("FACTOR", "1"))
-    assert [one.code for one in wrong.report.findings if one.severity == "error"] == ["GC103"]
+    assert [one.code for one in wrong.report.errors] == ["GC103"]
 
 
 SIGMOID_OUTPUT = """
@@ -666,7 +666,7 @@ for turn in range(9):
 def test_losses_of_a_single_output_are_told_apart_by_their_values(outcome, error, found_codes):
     found = outcome(DATA + SIGMOID_OUTPUT.replace("ERROR", error))
     assert found.script.loss == "total_error"
-    assert [one.code for one in found.report.findings if one.severity == "error"] == found_codes
+    assert [one.code for one in found.report.errors] == found_codes
 
 
 UNWRITTEN = """
@@ -680,8 +680,7 @@ for turn in range(3):
 
 
 @pytest.mark.parametrize(
-    ("slope", "verdict"),
-    [("p * (1 - p)", "pass"), ("1", "pass"), ("p * (1 + p)", "inconclusive")],
+    ("slope", "verdict"), [("p * (1 - p)", "pass"), ("1", "pass"), ("p * (1 + p)", "inconclusive")]
 )
 def test_a_factor_that_differs_from_iteration_to_iteration_is_no_constant(outcome, slope, verdict):
     found = outcome(DATA + UNWRITTEN.replace("SLOPE", slope))

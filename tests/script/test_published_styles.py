@@ -17,7 +17,7 @@ x, t = rng.normal(size=(15, 3)), rng.normal(size=(15, 2))
 
 
 def causes(found):
-    return [one.code for one in found.report.findings if one.severity == "error"]
+    return [one.code for one in found.report.errors]
 
 
 MODEL = """

@@ -120,7 +120,7 @@ def test_a_parameter_may_have_a_learning_rate_of_its_own(outcome, update, said, 
     found = outcome(OWN_RATES.replace("UPDATE", update))
     assert set(found.script.params) == {"w", "b"}  # no schedule, and no moving average
     assert said in found.script.rate_words
-    assert [one.code for one in found.report.findings if one.severity == "error"] == codes
+    assert [one.code for one in found.report.errors] == codes
 
 
 @pytest.mark.in_full
@@ -178,7 +178,7 @@ for turn in range(20):
 )
 def test_gradients_that_a_step_with_a_memory_adds_are_negatives(outcome, gap, sign, wrong):
     found = outcome(REMEMBERED.replace("GAP", gap).replace("SIGN", sign))
-    errors = [one for one in found.report.findings if one.severity == "error"]
+    errors = found.report.errors
     assert [one.code for one in errors] == (["GC106"] if wrong else [])
     assert not wrong or wrong in errors[0].message
 

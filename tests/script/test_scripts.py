@@ -135,7 +135,7 @@ def taken(path):
 
 
 def causes(report):
-    return tuple(finding.code for finding in report.findings if finding.severity == "error")
+    return tuple(finding.code for finding in report.errors)
 
 
 def holds(outcome, wanted):

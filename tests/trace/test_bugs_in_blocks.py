@@ -190,12 +190,7 @@ def grad(p):
     (BLOCKS, "(top - 2 * y * bottom) / bottom**2", "top - 2 * y * bottom", "GC413"),
     (SAMPLES, "return squashed(z) * (1 - squashed(z))", "return squashed(z)", "GC305"),
     (SAMPLES, "sum_a += np", "sum_a = np", "GC701"),
-    (
-        POLICY,
-        "d_score[rows, chosen] += d_taken",
-        "d_score[rows, chosen] = d_taken",
-        "GC701",
-    ),
+    (POLICY, "d_score[rows, chosen] += d_taken", "d_score[rows, chosen] = d_taken", "GC701"),
     # what a term lacks is told where it is made, and not where another is added
     (ADVANTAGES, "[chosen]) * better[:, None] / 8", "[chosen]) / 8", "GC413"),
     (POLICY, "d_ratio = -better * active / 8", "d_ratio = active / 8", "GC413"),

@@ -343,12 +343,7 @@ def grad(whole):
     (PARTIAL_LIKELIHOOD, "return -score / len(Z) + 0.2 * beta", "return weighted", "GC202"),
     (UNROLLED, "np.sum(delta, axis=1) / 10", "np.sum(delta, axis=1)", "GC101"),
     (UNROLLED, "delta @ seen.T / 10", "delta @ seen.T", "GC101"),
-    (
-        SPARSE,
-        ".T + 1.0 * rarer) * slope(z)",
-        ".T) * slope(z) + 1.0 * rarer",
-        "GC413",
-    ),
+    (SPARSE, ".T + 1.0 * rarer) * slope(z)", ".T) * slope(z) + 1.0 * rarer", "GC413"),
     (CHAIN, "alpha + beta - log_z", "alpha - beta - log_z", "GC106"),
     (CHAIN, "alpha + beta - log_z", "beta + beta - log_z", "GC415"),
     (CHAIN, "+ (unary + beta)[t + 1] - log_z", "+ (unary - beta)[t + 1] - log_z", "GC106"),

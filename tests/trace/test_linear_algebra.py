@@ -62,10 +62,7 @@ def slopes(p):
     inverse = np.linalg.inv(p["gain"] * near + 0.1 * np.eye(8))
     weights = inverse @ HEIGHTS
     outer = inverse - np.outer(weights, weights)
-    return {
-        "gain": 0.5 * np.sum(outer * near),
-        "rate": -np.sum(outer * near * APART) * p["gain"],
-    }
+    return {"gain": 0.5 * np.sum(outer * near), "rate": -np.sum(outer * near * APART) * p["gain"]}
 
 
 def test_a_gaussian_process_is_followed_to_the_wrong_expression():

@@ -203,10 +203,7 @@ def highway_grad(p):
     gate, hidden = sigmoid(Y @ p["gate"]), np.tanh(Y @ p["W"])
     d = np.sinh(gate * hidden + (1 - gate) * Y)
     d_gate = d * hidden  # here
-    return {
-        "gate": Y.T @ (d_gate * gate * (1 - gate)),
-        "W": Y.T @ (d * gate * (1 - hidden**2)),
-    }
+    return {"gate": Y.T @ (d_gate * gate * (1 - gate)), "W": Y.T @ (d * gate * (1 - hidden**2))}
 
 
 def slope_again_grad(p):

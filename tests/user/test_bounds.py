@@ -21,11 +21,7 @@ def boxed(x):
 def slope(x):
     decay = np.exp(-x[0])
     return np.array(
-        [
-            -decay * np.sin(x[1]) + np.log(x[2] + 2),
-            decay * np.cos(x[1]),
-            x[0] / (x[2] + 2),
-        ]
+        [-decay * np.sin(x[1]) + np.log(x[2] + 2), decay * np.cos(x[1]), x[0] / (x[2] + 2)]
     )
 
 

@@ -193,9 +193,7 @@ def check_in_place(call, arrays, wrong):
     kept = dict(arrays)
     interrupted = stopped_at(call, lambda: loss(arrays), KeyboardInterrupt)
     report = gradcheck.check(
-        lambda: interrupted(),
-        gradcheck.parameters(arrays, in_place=True),
-        gradient,
+        lambda: interrupted(), gradcheck.parameters(arrays, in_place=True), gradient
     )
     assert all(arrays[name] is kept[name] for name in kept)
     return report

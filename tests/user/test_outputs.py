@@ -160,10 +160,7 @@ def test_the_targets_of_a_loss_need_no_gradient():
         lambda dout, cache: 2 * dout * (cache[0] - cache[1]),
         (X, targets),
     )
-    assert {block.name: block.verdict for block in report.blocks} == {
-        "x": "ok",
-        "t": "not checked",
-    }
+    assert {block.name: block.verdict for block in report.blocks} == {"x": "ok", "t": "not checked"}
 
 
 class Rows:

@@ -192,7 +192,7 @@ def test_a_warning_hides_no_line():
         return share / scores.shape[1]
 
     report = gradcheck.check(entropy, np.random.default_rng(3).normal(size=(3, 5)), its_gradient)
-    (wrong,) = [one for one in report.findings if one.severity == "error"]
+    (wrong,) = report.errors
     assert wrong.code == "GC104"
     assert wrong.expression == "share / scores.shape[1]"
 
@@ -486,9 +486,7 @@ def test_a_loss_that_reads_one_block_from_elsewhere_fails_for_that_one():
 
 def test_nothing_is_decided_when_the_gradient_is_zero_too():
     report = gradcheck.check(
-        lambda p: 1.5,
-        params(),
-        lambda p: {name: np.zeros_like(value) for name, value in p.items()},
+        lambda p: 1.5, params(), lambda p: {name: np.zeros_like(value) for name, value in p.items()}
     )
     assert report.verdict == "inconclusive"
     assert codes(report) == ["GC805"]

@@ -60,11 +60,7 @@ def butterfly(rng: np.random.Generator) -> Problem:
     def loss(x: Array, m: Any) -> Any:
         def slope(y: Array) -> Array:
             return np.stack(
-                [
-                    x[3] * (y[1] - y[0]),
-                    y[0] * (x[4] - y[2]) - y[1],
-                    y[0] * y[1] - x[5] * y[2],
-                ]
+                [x[3] * (y[1] - y[0]), y[0] * (x[4] - y[2]) - y[1], y[0] * y[1] - x[5] * y[2]]
             )
 
         return np.sum(rk4(slope, x[:3], 0.02, count))

@@ -26,9 +26,7 @@ def absolute_values(rng: np.random.Generator) -> Problem:
     """|x| and a bowl, beside the kink."""
     x = beside(rng, int(rng.integers(1, 6)))
     return from_formula(
-        lambda x, m: np.sum(m.abs(x) + x * x),
-        x,
-        decidable=bool(np.min(np.abs(x)) > DECIDABLE),
+        lambda x, m: np.sum(m.abs(x) + x * x), x, decidable=bool(np.min(np.abs(x)) > DECIDABLE)
     )
 
 
@@ -80,10 +78,7 @@ def largest(rng: np.random.Generator) -> Problem:
 
     other = abs(np.sum(x[2:]) - max(x[:2]))
     return Problem(
-        lambda x: float(loss(x, REAL)),
-        x,
-        tangent(loss),
-        decidable=min(gap, other) > DECIDABLE,
+        lambda x: float(loss(x, REAL)), x, tangent(loss), decidable=min(gap, other) > DECIDABLE
     )
 
 

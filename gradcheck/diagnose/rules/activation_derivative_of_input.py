@@ -12,10 +12,5 @@ RULE = Rule(
     example="delta = error * z * (1 - z)",
     instead="delta = error * a * (1 - a)",
     detector=Traced((fault.SLOPE_AT_INPUT,)),
-    edits=(
-        EditKind.NAME,
-        EditKind.FLAG,
-        EditKind.FUNCTION,
-        EditKind.WRAPPED,
-    ),
+    edits=(EditKind.NAME, EditKind.FLAG, EditKind.FUNCTION, EditKind.WRAPPED),
 )

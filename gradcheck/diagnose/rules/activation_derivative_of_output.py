@@ -13,10 +13,5 @@ RULE = Rule(
     example="delta = error * sigmoid_prime(a)      # sigmoid_prime(z) = s(z) * (1 - s(z))",
     instead="delta = error * sigmoid_prime(z)      # or error * a * (1 - a)",
     detector=Traced((fault.SLOPE_AT_OUTPUT,)),
-    edits=(
-        EditKind.NAME,
-        EditKind.FLAG,
-        EditKind.FUNCTION,
-        EditKind.WRAPPED,
-    ),
+    edits=(EditKind.NAME, EditKind.FLAG, EditKind.FUNCTION, EditKind.WRAPPED),
 )

@@ -10,16 +10,8 @@ from gradcheck.trace import fault
 
 
 def _factors(sizes: Sizes, ratio: float | None) -> Iterator[Factor]:
-    yield Factor(
-        2.0,
-        "twice what the loss has",
-        "drop a 2, or take the half out of the loss",
-    )
-    yield Factor(
-        0.5,
-        "half of what the loss has",
-        "multiply by 2, or put a half into the loss",
-    )
+    yield Factor(2.0, "twice what the loss has", "drop a 2, or take the half out of the loss")
+    yield Factor(0.5, "half of what the loss has", "multiply by 2, or put a half into the loss")
 
 
 RULE = Rule(

@@ -12,11 +12,6 @@ RULE = Rule(
     shows="the analytic delta over the true one is 1 / f'(z).",
     example="delta1 = delta2 @ W2.T",
     instead="delta1 = delta2 @ W2.T * slope(z1)",
-    detector=Traced(
-        (
-            fault.SLOPE_MISSING,
-            fault.SOFTMAX_MISSING,
-        )
-    ),
+    detector=Traced((fault.SLOPE_MISSING, fault.SOFTMAX_MISSING)),
     edits=(EditKind.MISSING_FACTOR, EditKind.NAME, EditKind.FLAG, EditKind.KEPT_RESULT),
 )

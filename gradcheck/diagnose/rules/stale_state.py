@@ -47,9 +47,6 @@ RULE = Rule(
     example="self.dW += X.T @ delta      # and nothing sets it to 0",
     instead="self.dW = X.T @ delta",
     detector=Direct(_find, always=True),
-    also=(
-        Direct(_kept),
-        Traced((fault.EARLIER_CALL,)),
-    ),
+    also=(Direct(_kept), Traced((fault.EARLIER_CALL,))),
     edits=(EditKind.ASSIGNED_OR_ADDED, EditKind.MOVED_STATEMENT, EditKind.INSERTED),
 )

@@ -6,13 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gradcheck.diagnose.rule import (
-    Correction,
-    EditKind,
-    Mend,
-    Rule,
-    Traced,
-)
+from gradcheck.diagnose.rule import Correction, EditKind, Mend, Rule, Traced
 from gradcheck.diagnose.sizes import Sizes
 from gradcheck.trace import fault
 

@@ -182,15 +182,11 @@ def contributions_of_calls(points: Sequence[Point]) -> Iterator[Quantity]:
             for consumer in several
             for outer in range(1, len(nodes[consumer].chain))
         )
-        lines = grouped(((nodes[one].frame, _line(nodes[one])), one) for one in several)
+        lines = grouped(((nodes[one].frame, nodes[one].line), one) for one in several)
         once = (one for one in lines.values() if len({nodes[k].in_loop for k in one}) == len(one))
         groups = (tuple(uses) for uses in (*calls.values(), *once))
         for within in dict.fromkeys(uses for uses in groups if 1 < len(uses) < len(consumers)):
             yield Quantity(CONTRIBUTION, operand, within[-1], _part(points, operand, within))
-
-
-def _line(node: Node) -> int:
-    return node.place.line if node.place is not None else 0
 
 
 def contributions_of_others(points: Sequence[Point]) -> Iterator[tuple[int, Quantity]]:

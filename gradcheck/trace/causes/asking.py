@@ -41,7 +41,6 @@ Array = NDArray[Any]
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     operation_causes.same_code_cause,
-    operation_causes.other_argument_cause,
     factor_causes.clip_cause,
     factor_causes.comparison_cause,
     axis_causes.turned_cause,
@@ -91,11 +90,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
 )
 """The causes in the order in which they are tried; the first that applies is taken."""
 
-DONE_IN_ALL = (
-    factor_causes.again_cause,
-    factor_causes.habit_cause,
-    term_causes.term_cause,
-)
+DONE_IN_ALL = (factor_causes.again_cause, factor_causes.habit_cause, term_causes.term_cause)
 """Causes that change a right value in all passes of a loop; they fit single numbers by chance."""
 
 AT_ONCE: tuple[Callable[[Compared], Cause | None], ...] = (

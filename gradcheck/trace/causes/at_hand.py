@@ -122,12 +122,7 @@ def _written(
 
 
 def _sites(
-    mend: Mend,
-    state: State,
-    place: Place,
-    wrong: str,
-    names: Sequence[Assignment],
-    is_made: bool,
+    mend: Mend, state: State, place: Place, wrong: str, names: Sequence[Assignment], is_made: bool
 ) -> Iterator[Site]:
     """Yield a site for some passes: where the values are made, or where they are used."""
     members, unit, count = mend.unit.replaced, mend.unit, mend.passes

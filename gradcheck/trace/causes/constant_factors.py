@@ -115,11 +115,8 @@ def kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
         given = (item for one in scaled for item in one.arguments)
         arrays = (nodes[one.index].value if isinstance(one, Reference) else one for one in given)
         masks = [item for item in arrays if isinstance(item, np.ndarray) and _is_mask(item)]
-        numbers = [
-            float(nodes[index].value.reshape(()))
-            for index in node.operands
-            if _is_scalar(nodes[index])
-        ]
+        scalars = [nodes[one].value for one in node.operands if nodes[one].value.size == 1]
+        numbers = [float(one.reshape(())) for one in scalars if one.dtype.kind == "f"]
         numbers += [constant_of(item, nodes) or 0.0 for item in node.arguments]
         numbers += [float(np.max(mask)) for mask in masks]
         for number in numbers if masks else ():
@@ -127,10 +124,6 @@ def kept_share(nodes: Sequence[Node], ratio: float) -> float | None:
             if 0 < kept < 1 and (is_about(ratio, kept) or is_about(1 / ratio, kept)):
                 return kept
     return None
-
-
-def _is_scalar(node: Node) -> bool:
-    return node.is_float and node.value.size == 1
 
 
 def _is_mask(value: NDArray[Any]) -> bool:

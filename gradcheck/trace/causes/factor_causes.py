@@ -11,15 +11,7 @@ import numpy as np
 
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import PRODUCT, SLOPE, VALUE
-from gradcheck.trace.causes.compared import (
-    FEWEST,
-    Array,
-    Arrays,
-    Compared,
-    product,
-    quotient,
-    same,
-)
+from gradcheck.trace.causes.compared import FEWEST, Array, Arrays, Compared, product, quotient, same
 from gradcheck.trace.causes.constant_factors import named_number
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import before_moves, evaluate, latest_first, made_from, resolve

@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.points import (
-    Array,
-    FollowedLoss,
-    Point,
-    Subject,
-    followed_loss,
-)
+from gradcheck.trace.adjoints.points import Array, FollowedLoss, Point, Subject, followed_loss
 from gradcheck.trace.adjoints.reverse import adjoints
 from gradcheck.trace.causes.compared import Arrays, Compared, less, same
 from gradcheck.trace.causes.constant_factors import SCALES

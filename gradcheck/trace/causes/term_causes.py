@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.trace import fault
-from gradcheck.trace.causes.compared import (
-    FEWEST,
-    Arrays,
-    Compared,
-    agrees_with,
-    less,
-    same,
-)
+from gradcheck.trace.causes.compared import FEWEST, Arrays, Compared, agrees_with, less, same
 from gradcheck.trace.causes.redo import taking
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
@@ -143,12 +136,8 @@ def remainders(state: State, made: Node, expected: Arrays) -> Iterator[tuple[Nod
     for index, rest in zip(terms, rests, strict=True):
         term = state.tape[index]
         yield term, rest
-        if term.chain[1:] == made.chain[1:] and _line(term) == _line(made):
+        if term.chain[1:] == made.chain[1:] and term.line == made.line:
             yield from remainders(state, term, rest)
-
-
-def _line(node: Node) -> int | None:
-    return None if node.place is None else node.place.line
 
 
 def number_cause(compared: Compared) -> Cause | None:

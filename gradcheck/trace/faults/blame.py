@@ -67,11 +67,7 @@ class Blame:
 
 
 def blame(
-    mend: Mend,
-    view: View,
-    assignments: Sequence[Assignment],
-    words: Words,
-    is_right: bool = False,
+    mend: Mend, view: View, assignments: Sequence[Assignment], words: Words, is_right: bool = False
 ) -> Blame:
     """Return the place that a mend blames.
 

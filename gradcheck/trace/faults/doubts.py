@@ -191,8 +191,6 @@ def _fault(
     doubted, fix = DOUBTS[kind]
     also = tuple(one.place for one in faults[:1] if one.place is not None)
     cause = Cause(
-        kind,
-        doubted.format(changed),
-        fix.format(changed, changed.removeprefix("the slope of ")),
+        kind, doubted.format(changed), fix.format(changed, changed.removeprefix("the slope of "))
     )
     return Fault(kind, place, also, expression, blocks=tuple(wrong), cause=cause)

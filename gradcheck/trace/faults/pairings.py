@@ -12,20 +12,21 @@ from gradcheck.trace.adjoints.operations import TWO_OPERANDS
 from gradcheck.trace.adjoints.points import FollowedLoss
 from gradcheck.trace.faults.changes import Array, Change, Tape
 from gradcheck.trace.record.graph import made_from
-from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.record.nodes import Node, Reference, operands_of
 
 
 def pairings_of(loss: FollowedLoss) -> Iterator[tuple[list[int], str, Change]]:
     """Yield all operations that pair every entry of a constant with every entry of a value."""
     tape, last = loss.loss_nodes, loss.loss_index
     moving = set().union(*(made_from(tape, leaf, last) for leaf in loss.parameters.values()))
-    found = {
-        node.index: constants[0]
-        for node in tape[: last + 1]
-        if node.operation in TWO_OPERANDS and len(node.arguments) == 2
-        for constants in [[at for at in (0, 1) if not _is_in(node.arguments[at], moving)]]
-        if len(constants) == 1 and _is_pairing(node, tape)
-    }
+    found = {}
+    for node in tape[: last + 1]:
+        constants = [
+            at for at, one in enumerate(node.arguments) if moving.isdisjoint(operands_of(one))
+        ]
+        is_of_two = node.operation in TWO_OPERANDS and len(node.arguments) == 2
+        if is_of_two and len(constants) == 1 and _is_pairing(node, tape):
+            found[node.index] = constants[0]
     if not found:
         return
     first = tape[min(found)]
@@ -40,10 +41,6 @@ def pairings_of(loss: FollowedLoss) -> Iterator[tuple[list[int], str, Change]]:
         return replace(node, arguments=both, operands=(other.index,))
 
     yield list(found), f"{{}} is {first.value.shape}, of {shapes}", entry_by_entry
-
-
-def _is_in(argument: Any, indices: set[int]) -> bool:
-    return isinstance(argument, Reference) and argument.index in indices
 
 
 def _is_pairing(node: Node, nodes: Tape) -> bool:

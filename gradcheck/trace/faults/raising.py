@@ -79,7 +79,7 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
     reshaped = _in_another_shape(search, failed)
     culprit = reshaped[0] if reshaped else _first_unexplained(search, failed)
     node = search.points[0].nodes[culprit] if culprit is not None else failed
-    same_line = node.place and failed.place and node.place.line == failed.place.line
+    same_line = node.place and node.line == failed.line
     misfit = _misfit(search, node, culprit is not None)
     if reshaped:
         fitting = bracketed(misfit.code) + reshaped[1]

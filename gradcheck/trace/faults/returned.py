@@ -33,10 +33,7 @@ WRITTEN = re.compile(r"([\w.]+)(?:\[.*\]$|\[.*\] [+-]= | [+-]= )")
 
 
 def not_returned(
-    view: View,
-    wrong: frozenset[str],
-    points: Sequence[Point],
-    assignments: Sequence[Assignment],
+    view: View, wrong: frozenset[str], points: Sequence[Point], assignments: Sequence[Assignment]
 ) -> Special | None:
     """Find a right gradient that is computed, and not returned."""
     state = view.state

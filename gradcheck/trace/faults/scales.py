@@ -33,9 +33,7 @@ class ScaleFault:
 
 
 def place_of_scale(
-    scale: Sequence[Mend],
-    state: State,
-    quantities: Sequence[Quantity],
+    scale: Sequence[Mend], state: State, quantities: Sequence[Quantity]
 ) -> ScaleFault:
     """Return the place to blame among those where a constant factor mends the same.
 
@@ -129,7 +127,7 @@ def beside_right_ones(mend: Mend, state: State) -> Place | None:
             node = state.tape[node.operands[0]]
         if output.name not in mend.outputs and _is_of_constant(node, mend.factor, state):
             place = returned_place(node.chain, block)
-            if place is not None and node.place is not None and place.line == node.place.line:
+            if place is not None and place.line == node.line:
                 return place
     return None
 

@@ -195,9 +195,8 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
                 calls.setdefault((operand, node.chain[outer:], outer), []).append((index, operand))
             if not known and node.is_float:
                 unknown.add(node.chain[outer:])
-        line = node.place.line if node.place else None
         for operand in operands:
-            key = (operand, node.frame, node.chain[1:], line)
+            key = (operand, node.frame, node.chain[1:], node.line)
             lines.setdefault(key, []).append((index, operand))
     seen: set[frozenset[Edge]] = set()
     for uses in lines.values():

@@ -179,11 +179,7 @@ class Trials:
         return sum(self.state.above[node].bit_count() for node in projections[0].seed)
 
     def _effects(
-        self,
-        unit: Unit,
-        projection: Projection,
-        entries: NDArray[Any],
-        actual: NDArray[Any],
+        self, unit: Unit, projection: Projection, entries: NDArray[Any], actual: NDArray[Any]
     ) -> tuple[NDArray[np.float64], float] | None:
         """Return the effects of candidates on a projection and the right one; None without any."""
         weight = weight_of(projection, unit.nodes, unit.uses, self.state)

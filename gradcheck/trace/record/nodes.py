@@ -85,6 +85,11 @@ class Node:
         return self.chain[0].place.source if self.chain else ""
 
     @property
+    def line(self) -> int:
+        """The line of that expression; 0 outside of the user's code."""
+        return self.chain[0].place.line if self.chain else 0
+
+    @property
     def operation(self) -> str:
         """The name of the operation, without an index into several results."""
         return self.name.partition("[")[0]

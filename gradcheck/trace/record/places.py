@@ -98,8 +98,7 @@ Chain = tuple[Call, ...]
 
 @lru_cache(maxsize=4096)
 def _positions(
-    lines: bytes,
-    code: CodeType,
+    lines: bytes, code: CodeType
 ) -> tuple[tuple[int | None, int | None, int | None, int | None], ...]:
     return tuple(code.co_positions())
 

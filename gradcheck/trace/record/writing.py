@@ -11,13 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.record.functions import changed, filled, filled_where
 from gradcheck.trace.record.nodes import Tape
-from gradcheck.trace.record.recording import (
-    as_arrays,
-    open_tape,
-    plain,
-    record_failure,
-    reference,
-)
+from gradcheck.trace.record.recording import as_arrays, open_tape, plain, record_failure, reference
 from gradcheck.trace.record.storage import Storage, Traced
 
 
