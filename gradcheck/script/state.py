@@ -23,7 +23,6 @@ DEPTH, MOST_ITEMS = 9, 200
 WORTH_SHARING = 2000
 """Size from which an array is no longer copied, once an iteration has left it unchanged."""
 
-
 READ_ONLY = "read-only"
 """Part of numpy's message about an array that may not be written to."""
 
