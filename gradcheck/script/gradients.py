@@ -10,7 +10,7 @@ import numpy as np
 
 from gradcheck.script.choice import as_multiple, proportional
 from gradcheck.script.loops import plain
-from gradcheck.script.losses import CLOSE
+from gradcheck.script.losses import CLOSE, a_few
 from gradcheck.script.marks import ASSIGNED, Seen
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.running import Run
@@ -181,11 +181,10 @@ def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -
                 strong[loss.words] = loss
     if len(strong) < 2:
         return
-    moved = {name: point_fit(point, loss, implied) for name, loss in strong.items()}
-    moves: dict[str, list[Path]] = {}
-    for name, paths in sorted(moved.items(), key=lambda one: -len(one[1])):
-        if set(paths).isdisjoint(chain(*moves.values())) and paths:
-            moves[name] = paths  # else a part of a loss, or the whole of one
+    some = {path: implied[path] for path in a_few(list(implied), np.random.default_rng(0))}
+    if len(_moved_apart(point, strong, some)) < 2:
+        return
+    moves = _moved_apart(point, strong, implied)
     if len(moves) < 2:
         return
     summary = "; ".join(
@@ -196,3 +195,18 @@ def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -
         f"the loop descends {len(moves)} losses: {summary}; check one at a time: --loss {name} "
         f"--params {','.join(map(label, paths))}"
     )
+
+
+def _moved_apart(
+    point: Point, losses: Mapping[str, Loss], implied: Gradients
+) -> dict[str, list[Path]]:
+    """Return the parameters that descend each loss, of losses that have none in common.
+
+    Nothing unless these are most of all: of many wrong gradients some agree by chance.
+    """
+    moved = {name: point_fit(point, loss, implied) for name, loss in losses.items()}
+    moves: dict[str, list[Path]] = {}
+    for name, paths in sorted(moved.items(), key=lambda one: -len(one[1])):
+        if set(paths).isdisjoint(chain(*moves.values())) and paths:
+            moves[name] = paths  # else a part of a loss, or the whole of one
+    return moves if 2 * sum(map(len, moves.values())) >= len(implied) else {}

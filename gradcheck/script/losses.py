@@ -24,9 +24,7 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
     """Return the numbers of an iteration that depend on the parameters and may be its loss."""
     start = point.start
     rng = np.random.default_rng(1)
-    paths = list(start)
-    if len(paths) > MOST_BLOCKS:
-        paths = [paths[k] for k in sorted(rng.choice(len(paths), MOST_BLOCKS, replace=False))]
+    paths = a_few(list(start), rng)
     base = point.seen({})
     trials = []
     for path in paths:
@@ -45,6 +43,13 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
         wholes = [replace(one, anew=_is_anew(one.site, at, loop.left_out)) for one in wholes]
     is_one = sum(start[path].size for path in paths) == 1
     return [_compared(one, trials, _may_climb(one, base), is_one) for one in wholes]
+
+
+def a_few(paths: list[Path], rng: np.random.Generator) -> list[Path]:
+    """Return the paths, or a random choice of them where there are many."""
+    if len(paths) <= MOST_BLOCKS:
+        return paths
+    return [paths[k] for k in sorted(rng.choice(len(paths), MOST_BLOCKS, replace=False))]
 
 
 def _is_anew(site: Site, at: tuple[str, int], set_anew: Set[str]) -> bool:

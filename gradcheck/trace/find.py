@@ -41,6 +41,9 @@ ROUNDS = 8
 POINTS = 3
 """The number of points at which a replacement must hold."""
 
+LARGE, FEWER = 10_000, 2
+"""The size of a tape, as that of an engine, from which fewer points are followed, for the time."""
+
 
 @np.errstate(all="ignore")
 def find_faults(
@@ -119,8 +122,9 @@ def _follow_others(
 ) -> list[Point]:
     """Return the first point, and others where the same operations are done."""
     followed = [first]
-    for values in points:
-        if len(followed) == POINTS:
+    is_large = len(first.nodes) > LARGE
+    for values in points[: FEWER if is_large else None]:
+        if len(followed) == (FEWER if is_large else POINTS):
             break
         try:
             point = follow(subject, values)

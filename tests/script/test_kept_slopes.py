@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from named_bugs import line_of
 
+from gradcheck.options import Wishes
 from gradcheck.script import ScriptEntry
 
 ENGINE = """
@@ -119,6 +120,63 @@ def test_where_no_gradient_comes_back_the_refusal_says_so(tmp_path):
     (tmp_path / "main.py").write_text(script)
     refused = ScriptEntry(tmp_path / "main.py").outcome({}).error
     assert "it updates one.data by exactly 0: no gradient comes back to it" in refused
+
+
+MANY = ENGINE.replace("range(2)] for _ in range(3)]", "range(2)] for _ in range(30)]")
+
+
+def test_of_hundreds_of_numbers_some_are_checked_and_the_report_says_so(outcome):
+    found = outcome(MANY)
+    assert found.report.ok, str(found.report)
+    assert len(found.report.blocks) == 40
+    assert {int(one.name[6:].split("]")[0]) // 10 for one in found.report.blocks} == {0, 1, 2}
+    (note,) = [one for one in found.script.notes if "are checked" in one]
+    assert note.startswith("40 of 60 parameters are checked, spread over all of them")
+
+
+def test_numbers_that_are_named_are_checked_however_many_there_are(tmp_path):
+    path = tmp_path / "main.py"
+    path.write_text(MANY)
+    names = "table[7][1].data", "table[29][0].data"
+    report = ScriptEntry(path, Wishes(params=names)).outcome({}).report
+    assert [one.name for one in report.blocks] == list(names)
+
+
+ADAM = """
+means, sizes = [0.0] * len(params), [0.0] * len(params)
+for turn in range(12):
+    costs = []
+    for row, label in zip(rows, [1, 0, 1]):
+        scores = [sum(w * x for w, x in zip(own, row)).exp() for own in table[: 3 - turn % 2]]
+        share = scores[label] * sum(scores) ** -1
+        costs.append(share.log() * -1)
+    loss = sum(costs) * (1 / len(costs))
+    loss.backward()
+    for k, one in enumerate(params):
+        means[k] = 0.8 * means[k] + 0.2 * one.grad
+        sizes[k] = 0.9 * sizes[k] + 0.1 * one.grad**2
+        one.data -= 0.01 * means[k] / (sizes[k] ** 0.5 + 1e-8)
+        one.grad = 0
+"""
+MOMENTUM = ADAM.replace("0.01 * means[k] / (sizes[k] ** 0.5 + 1e-8)", "0.05 * means[k]")
+
+
+@pytest.mark.parametrize("update", [ADAM, MOMENTUM])
+def test_what_a_step_remembers_is_no_gradient_of_what_this_pass_leaves_out(outcome, update):
+    found = outcome(ENGINE[: ENGINE.index("for turn in range(12)")] + update)
+    assert found.report.ok, str(found.report)
+    assert not any("several learning rates" in one for one in found.report.notes)
+
+
+def test_a_wrong_slope_behind_an_adaptive_step_is_told_where_the_operation_keeps_it(outcome):
+    script, right = (
+        ENGINE[: ENGINE.index("for turn in range(12)")] + ADAM,
+        "(other.data, self.data))",
+    )
+    report = outcome(script.replace(right, "(self.data, other.data))")).report
+    finding = report.errors[0]
+    assert (finding.code, finding.location.line) == ("GC415", line_of(right, script)), str(report)
+    assert "other.data belongs here" in finding.message
 
 
 PAIRS = """

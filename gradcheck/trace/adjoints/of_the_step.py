@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.entering import signs, takes_off_itself
 from gradcheck.trace.adjoints.points import Subject, returned_nodes, trace_gradient
-from gradcheck.trace.adjoints.scaled import is_of_the_past, made_of, updates_in_a_row
+from gradcheck.trace.adjoints.scaled import made_of, updates_in_a_row
 from gradcheck.trace.record.nodes import Node
 
 Array = NDArray[Any]
@@ -50,15 +50,16 @@ def gradients_that_enter(subject: Subject, values: Sequence[Array]) -> Entering:
     entered, update = made_of(nodes, implied, blocks)
     if not update or not is_whole:
         return Entering()
-    gradients = {name: np.array(nodes[index].value) for name, index in entered.items()}
-    for name, index in implied.items():
-        if entered[name] == index and is_of_the_past(nodes, index):
-            gradients[name] = np.zeros_like(gradients[name])
+    gradients = {
+        name: np.zeros(blocks[name].shape) if index is None else np.array(nodes[index].value)
+        for name, index in entered.items()
+    }
     sizes = {size for node in nodes if node.is_leaf for size in node.value.shape}
     own = {size for value in values for size in value.shape}
     choices = {
         name: [np.array(nodes[one].value) for one in signs(nodes, implied[name], index)]
         for name, index in entered.items()
+        if index is not None
     }
     return Entering(gradients, update, frozenset(sizes - own - {1}), choices)
 

@@ -250,16 +250,24 @@ def _with_outputs(
 ) -> tuple[list[Node], dict[str, int]]:
     nodes = list(gradient.nodes)
     outputs: dict[str, int] = {}
-    made_by, _ = returned_nodes(gradient)
+    returned, _ = returned_nodes(gradient)
+    entered: Mapping[str, int | None] = returned
     if subject.enters:
-        blocks = dict(zip(subject.names, values, strict=True))
-        made_by, _ = made_of(nodes, made_by, blocks)
-    for name, index in made_by.items():
-        made, last = nodes[index], len(nodes)
-        outputs[name] = last
-        given = (Reference(index),)
-        nodes.append(Node(last, OUTPUT, np.asarray, given, {}, made.value, made.chain, 0, (index,)))
+        entered, _ = made_of(nodes, returned, dict(zip(subject.names, values, strict=True)))
+    for name, index in entered.items():
+        made = nodes[returned[name] if index is None else index]
+        if index is None:  # nothing enters the update of this block: its gradient is 0
+            made = _of_one(len(nodes), "zeros_like", np.zeros_like, np.zeros_like(made.value), made)
+            nodes.append(made)
+        outputs[name] = len(nodes)
+        nodes.append(_of_one(len(nodes), OUTPUT, np.asarray, made.value, made))
     return nodes, outputs
+
+
+def _of_one(index: int, name: str, function: Any, value: Array, made: Node) -> Node:
+    """Return an operation of gradcheck's own on one value, in the place of that."""
+    given = (Reference(made.index),)
+    return Node(index, name, function, given, {}, value, made.chain, 0, (made.index,))
 
 
 def comparable(one: Point, other: Point) -> bool:

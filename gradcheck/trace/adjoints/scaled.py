@@ -24,15 +24,22 @@ DEEPEST = 30
 
 def made_of(
     nodes: Sequence[Node], implied: Mapping[str, int], blocks: Mapping[str, NDArray[Any]]
-) -> tuple[dict[str, int], str]:
-    """The nodes of what enters an update, or is implied by it, and how it is made of these."""
+) -> tuple[dict[str, int | None], str]:
+    """The nodes of what enters an update, or is implied by it, and how it is made of these.
+
+    None where nothing enters it, and what it remembers alone moves the block.
+    """
     by_norm = any(block.size > 1 for block in blocks.values())
     found = {name: entering(nodes, index, by_norm) for name, index in implied.items()}
     if not any(found.values()):
         found = {name: _scaled(nodes, index, blocks[name]) for name, index in implied.items()}
     kinds = {one[1] for one in found.values() if one is not None}
     update = next((kind for kind in UPDATES if kind in kinds), "")
-    return {name: one[0] if one else implied[name] for name, one in found.items()}, update
+    entered: dict[str, int | None] = {}
+    for name, one in found.items():
+        is_left = one is None and bool(update) and _is_of_the_past(nodes, implied[name])
+        entered[name] = one[0] if one else None if is_left else implied[name]
+    return entered, update
 
 
 def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tuple[int, str] | None:
@@ -93,7 +100,7 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
     return index, REMEMBERED if is_velocity or len(plain) > 1 else SCALED
 
 
-def is_of_the_past(nodes: Sequence[Node], output: int) -> bool:
+def _is_of_the_past(nodes: Sequence[Node], output: int) -> bool:
     """Whether nothing enters an update: it moves a block by what it remembers, and by its decay.
 
     The row of an embedding that no word of this call uses is moved so.

@@ -22,7 +22,7 @@ from gradcheck.trace.locating.run_layouts import Layout
 from gradcheck.trace.record.calling import Trace
 from gradcheck.trace.record.graph import evaluate, grouped
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, Tape, operands_of
-from gradcheck.trace.wording.operand_text import operand_text
+from gradcheck.trace.wording.operand_text import operand_text, text_of_use
 
 Array = NDArray[Any]
 
@@ -194,9 +194,17 @@ def _given(several: _Several, names: Sequence[str]) -> list[Node]:
             number if index is None else tape[index].value
             for (tape, index), number in zip(pairs, numbers, strict=True)
         ]
-        name = names[at] if at < len(names) else nodes[own or 0].name
+        name = names[at] if at < len(names) else _called(nodes, own or 0, first)
         leaves.append(Node(at, name, None, (), {}, _in_a_row(values), (), 0, ()))
     return leaves
+
+
+def _called(nodes: Sequence[Node], index: int, layout: Layout) -> str:
+    """Return what the function that makes the output calls a value; else how it was made."""
+    users = (nodes[one] for one in layout.forward if index in nodes[one].operands)
+    texts = (text_of_use(node, node, index) for node in users if node.chain)
+    text = next((one for one in texts if one is not None), None)
+    return nodes[index].name if text is None else ast.unparse(text)
 
 
 def _numbers(several: _Several, count: int) -> list[Node]:
