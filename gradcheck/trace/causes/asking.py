@@ -41,6 +41,7 @@ Array = NDArray[Any]
 
 ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     operation_causes.same_code_cause,
+    operation_causes.other_argument_cause,
     factor_causes.clip_cause,
     factor_causes.comparison_cause,
     axis_causes.turned_cause,

@@ -43,6 +43,16 @@ def axis_cause(compared: Compared) -> Cause | None:
         for axis, keywords in _other_axes(node, compared):
             if agrees(compared, node, partial(_with, keywords)):
                 return other_axis(node, axis)
+    expected = compared.expected
+    for axis in (None, *range(expected[0].ndim)):
+        for reduce, verb in ((np.sum, "summed"), (np.mean, "averaged")):
+            total = [
+                np.broadcast_to(reduce(value, axis=axis, keepdims=True), value.shape)
+                for value in expected
+            ]
+            if same(compared.actual, total) and expected[0].size > 1:
+                words = f"it is {verb} over {_axes(axis)}, which is too much"
+                return Cause(fault.WRONG_AXIS, words)
     return None
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from itertools import islice
+from collections.abc import Iterator
+from itertools import islice, takewhile
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +30,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.graph import before_moves, carried, latest_first
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.trace.wording.words import Words
 
@@ -51,6 +53,60 @@ def same_code_cause(compared: Compared) -> Cause | None:
             words = f"with {name} = {there:.6g} in the loss, with {here:.6g} here"
             return Cause(fault.OTHER_FORMULA, words, f"give it {there:.6g}, as the loss does")
     return None
+
+
+def other_argument_cause(compared: Compared) -> Cause | None:
+    """Return the cause if a function of the loss is called with one argument that is another."""
+    node, made = compared.state.tape[compared.operand], compared.made_in_its_pass
+    if made is None or compared.is_use or made.chain[:1] != node.chain[:1]:
+        return None
+    shared = [
+        *takewhile(lambda pair: pair[0] == pair[1], zip(node.chain, made.chain, strict=False))
+    ]
+    if len(shared) == len(node.chain):
+        return None
+    others = _given_otherwise(node, made, len(shared), compared)
+    wanted = {_written(compared.loss_nodes[one], compared.words) for one in others}
+    if len(wanted) != 1:
+        return None
+    call, name = node.chain[len(shared)].place, wanted.pop()
+    words = f"`{call.source}` is called with something else in the place of {name}"
+    return Cause(fault.OTHER_OPERAND, words, f"call it with {name}, as the loss does")
+
+
+def _given_otherwise(node: Node, made: Node, depth: int, compared: Compared) -> Iterator[int]:
+    """Yield what a function is given in the loss where its call in the gradient has other values.
+
+    The operations of the function are followed back, side by side, to what comes from outside.
+    """
+    tape, nodes = compared.state.tape, compared.loss_nodes
+    pending = [(node.index, made.index)]
+    while pending:
+        here, there = (one[at] for one, at in zip((tape, nodes), pending.pop(), strict=True))
+        for given, wanted in _pairs(here.arguments, there.arguments):
+            if given is None:
+                yield wanted
+            elif same(compared.state.at(given), compared.values(wanted)):
+                continue
+            elif tape[given].chain[:depth] == nodes[wanted].chain[:depth] != ():
+                pending.append((given, wanted))
+            else:
+                yield wanted
+
+
+def _written(node: Node, words: Words) -> str:
+    """Return a part of an array as the loss writes it, and the name of anything else."""
+    is_part = node.operation == "getitem" and node.place is not None
+    return f"`{node.source}`" if is_part else words.name(node.index)
+
+
+def _pairs(here: Any, there: Any) -> Iterator[tuple[int | None, int]]:
+    """Yield the values that two operations are given side by side; None for one not followed."""
+    if isinstance(there, Reference):
+        yield here.index if isinstance(here, Reference) else None, there.index
+    elif isinstance(here, tuple | list) and isinstance(there, tuple | list):
+        for pair in zip(here, there, strict=False):
+            yield from _pairs(*pair)
 
 
 def product_cause(compared: Compared) -> Cause | None:

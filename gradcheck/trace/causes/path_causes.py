@@ -16,6 +16,7 @@ from gradcheck.trace.causes.compared import (
     Array,
     Arrays,
     Compared,
+    agrees,
     agrees_with,
     less,
     quotient,
@@ -24,7 +25,7 @@ from gradcheck.trace.causes.compared import (
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS
 from gradcheck.trace.causes.penalties import penalty_terms, whole_term
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.graph import before_moves, made_from
+from gradcheck.trace.record.graph import adding, before_moves, made_from
 from gradcheck.trace.record.names import MOVES, WRITES
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.sources import tree_of
@@ -193,7 +194,7 @@ def _is_statistic(point: Point, user: int, node: int) -> bool:
 
 
 def written_cause(compared: Compared) -> Cause | None:
-    """Return the cause if a repeated index is written once, or a write spoils right values."""
+    """Return the cause if a value is assigned into a buffer where it should be added."""
     node = compared.state.tape[compared.node]
     if node.operation not in WRITES or not node.operands:
         return None
@@ -221,6 +222,9 @@ def written_cause(compared: Compared) -> Cause | None:
     if same(before, compared.expected) and node.place is not None:
         words = f"what is written to `{node.place.source}` spoils values that were right"
         return Cause(fault.SPOILED, words, "leave that out, or write the right numbers", node.index)
+    if agrees(compared, node, adding):
+        words = "it is assigned over what is there, and has to be added"
+        return Cause(fault.NOT_ACCUMULATED, words, ADD_TO_IT)
     return None
 
 

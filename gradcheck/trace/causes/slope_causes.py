@@ -232,6 +232,9 @@ def _elsewhere(compared: Compared, slope: Slope) -> Cause | None:
             )
             at = quantity.node if quantity.kind == VALUE else None
             return Cause(fault.SLOPE_ELSEWHERE, words, taken_at=at)
+    if slope.arriving is not None and _is(compared, slope, slope.arriving):
+        words = f"{name_of(compared, slope)} is taken at the upstream gradient"
+        return Cause(fault.SLOPE_ELSEWHERE, words)
     return None
 
 

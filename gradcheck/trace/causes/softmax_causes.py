@@ -8,7 +8,8 @@ import numpy as np
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
-from gradcheck.trace.causes.compared import Arrays, Compared, same
+from gradcheck.trace.causes.compared import Arrays, Compared, quotient, same
+from gradcheck.trace.causes.factor_causes import FORMS
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.library_functions import softmax
 
@@ -25,6 +26,11 @@ def softmax_cause(compared: Compared) -> Cause | None:
             words = f"p * (1 - p), where p is {name}, is the diagonal of the softmax's Jacobian"
             return Cause(fault.SOFTMAX_DIAGONAL, f"{words} alone", fix)
         scores = [compared.values(node) for node in compared.derived_by]
+        used = quotient(compared.actual, arriving)
+        for of, form in FORMS.items():
+            if any(same(used, map(form, values)) for values in scores):
+                belongs = f"the derivative of the softmax that makes {name} belongs"
+                return Cause(fault.SLOPE_WRONG, f"the slope of {of} stands where {belongs}", fix)
         for other in (one for one in range(p[0].ndim) if one != axis):
             turned = ([softmax(value, other) for value in values] for values in scores)
             if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):
