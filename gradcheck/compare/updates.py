@@ -149,8 +149,13 @@ def _is_decay(
         return False
     if sum(point.blocks[index].size for index in indices) >= FEWEST_ENTRIES:
         return True
-    told = [_decays_nearby(point, share, decay, indices, rng) for _ in range(TRIES)]
-    return told.count(True) >= ELSEWHERE and False not in told
+    told = 0
+    for _ in range(TRIES):
+        there = _decays_nearby(point, share, decay, indices, rng)
+        if there is False:
+            return False
+        told += there is True
+    return told >= ELSEWHERE
 
 
 def _and_wrong_ones(point: Point, indices: Sequence[int]) -> tuple[int, ...]:

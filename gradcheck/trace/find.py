@@ -63,11 +63,10 @@ def find_faults(
         wrong: the blocks whose gradients are wrong.
         judge: decides whether mended gradients are right in the mended blocks; without it, the
             adjoints decide.
-        budget: the time limit, in seconds of this thread's own work.
+        budget: the time limit once the points are followed, in seconds of this thread's own work.
         rounds: the maximum number of faults that are looked for, one after the other, beside those
             of an engine's backward functions.
     """
-    deadline = Deadline.after(budget)
     try:
         first = follow(subject, points[0])
     except NotFollowedError as reason:
@@ -79,6 +78,7 @@ def find_faults(
     is_matrix, subject = bool(subject.along), in_forward_mode(first)
     first = replace(first, subject=subject)
     followed = _follow_others(subject, first, points[1:])
+    deadline = Deadline.after(budget)
     search = prepared(followed, wrong, deadline, is_matrix)
     if first.gradient.error is not None:
         return _of_raised(search, wrong)
