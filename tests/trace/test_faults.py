@@ -252,3 +252,15 @@ def test_whole_numbers_that_are_chosen_come_from_no_operand():
         np.random.default_rng(4).normal(size=(5, 3)),
     )
     assert [finding.code for finding in report.findings] == ["GC306"]
+
+
+def test_what_is_summed_over_an_axis_too_many_is_named():
+    report = gradcheck.check_layer(
+        lambda x: (x.sum(axis=1), x),
+        lambda upstream, x: np.full(x.shape, upstream.sum()),
+        np.random.default_rng(5).normal(size=(5, 3)),
+    )
+    (finding,) = report.errors
+    assert finding.code == "GC209", str(report)
+    assert "it is summed over" in finding.message
+    assert "too much" in finding.message
