@@ -20,6 +20,9 @@ TRIES, ELSEWHERE, NUDGE = 5, 2, 0.5
 ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
 
+SHARE = 4
+"""Of more wrong blocks than so many times those that it explains, decay explains some by chance."""
+
 FACTORS = (1.0, 0.5, 2.0)
 """What a gradient may be multiplied by without being another's: the factors of a square."""
 
@@ -128,7 +131,9 @@ def _find_decay(learning_rate: float, point: Point) -> tuple[float, tuple[int, .
         if decay is None or not 0 < decay * learning_rate < 1:
             continue
         blocks = [other for other in wrong if other.is_decayed_by(decay)]
-        if off in blocks:  # of those that explain as many, the one that leaves least
+        entries = sum(len(other.weights) for other in blocks)
+        by_chance = entries < FEWEST_ENTRIES and SHARE * len(blocks) < len(wrong)
+        if off in blocks and not by_chance:  # of as many, the one that leaves least
             left = max(other.left_by(decay) for other in blocks)
             found.append((-len(blocks), left, decay, tuple(other.index for other in blocks)))
     return min(found)[2:] if found else None

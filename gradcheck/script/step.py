@@ -10,7 +10,8 @@ import numpy as np
 from gradcheck.script.rates import Rate
 from gradcheck.script.state import Path, Snapshot, State
 
-MOST_NUMBERS = 40
+MOST_NUMBERS, DRAWN = 40, 24
+"""Of more single numbers than the first, so many are drawn."""
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Step:
         numbers = [path for path in self.paths if np.ndim(state.get(path)) == 0]
         if len(numbers) <= MOST_NUMBERS:
             return self
-        spread = np.linspace(0, len(numbers) - 1, MOST_NUMBERS).astype(int)
+        spread = np.linspace(0, len(numbers) - 1, DRAWN).astype(int)
         left_out = dict.fromkeys(numbers)
         for index in spread:
             del left_out[numbers[index]]
