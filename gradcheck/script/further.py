@@ -52,10 +52,9 @@ def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     after = run.replayed(step.loop, snapshot)
     if after is None or not run.idle:
         return []
+    known = set(step.all_paths)
     still = [
-        path
-        for path in leaves(snapshot.state)
-        if label(path) in run.idle and path not in step.all_paths
+        path for path in leaves(snapshot.state) if label(path) in run.idle and path not in known
     ]
     values = {path: numbers(snapshot.state.get(path)) for path in still}
     trial = Trial(run, step.loop, snapshot, after, values)
@@ -175,7 +174,8 @@ def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
     whole = point.run.replayed(step.loop, point.snapshot, point.extra)
     changed = reaching(point, loss)
     named = [path for path in leaves(point.snapshot.state) if ROLE.match(last_name(path))]
-    idle = [path for path in named if path not in (*step.all_paths, *changed)]
+    known = {*step.all_paths, *changed}
+    idle = [path for path in named if path not in known]
     idle = _of_the_loss(point, loss, idle)
     if halved is None or whole is None:
         return idle, [path for path in changed if path in named]

@@ -182,9 +182,9 @@ def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -
     if len(strong) < 2:
         return
     some = {path: implied[path] for path in a_few(list(implied), np.random.default_rng(0))}
-    if len(_moved_apart(point, strong, some)) < 2:
-        return
-    moves = _moved_apart(point, strong, implied)
+    moves = _moved_apart(point, strong, some)
+    if len(moves) > 1 and len(some) < len(implied):
+        moves = _moved_apart(point, strong, implied)
     if len(moves) < 2:
         return
     summary = "; ".join(

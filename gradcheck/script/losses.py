@@ -52,8 +52,8 @@ def a_few(paths: list[Path], rng: np.random.Generator) -> list[Path]:
     return [paths[k] for k in sorted(rng.choice(len(paths), MOST_BLOCKS, replace=False))]
 
 
-def _is_anew(site: Site, at: tuple[str, int], set_anew: Set[str]) -> bool:
-    return site.text == "+=" and site.name in set_anew and (site.file, site.function) == at
+def _is_anew(site: Site, at: tuple[str, int], left_out: Set[str]) -> bool:
+    return site.text == "+=" and site.name in left_out and (site.file, site.function) == at
 
 
 def _may_climb(loss: Loss, base: Seen) -> bool:

@@ -65,10 +65,9 @@ class Step:
         if len(numbers) <= MOST_NUMBERS:
             return self
         spread = np.linspace(0, len(numbers) - 1, DRAWN).astype(int)
-        left_out = dict.fromkeys(numbers)
-        for index in spread:
-            del left_out[numbers[index]]
-        paths = [path for path in self.paths if path not in left_out]
+        rest = set(numbers).difference(numbers[index] for index in spread)
+        paths = [path for path in self.paths if path not in rest]
+        left_out = [path for path in self.paths if path in rest]
         return replace(self, paths=paths, left_out=[*self.left_out, *left_out])
 
     def relative(self, path: Path) -> float:

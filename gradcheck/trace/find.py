@@ -122,9 +122,11 @@ def _follow_others(
 ) -> list[Point]:
     """Return the first point, and others where the same operations are done."""
     followed = [first]
-    is_large = len(first.nodes) > LARGE
-    for values in points[: FEWER if is_large else None]:
-        if len(followed) == (FEWER if is_large else POINTS):
+    most = POINTS
+    if len(first.nodes) > LARGE:
+        most, points = FEWER, points[:FEWER]
+    for values in points:
+        if len(followed) == most:
             break
         try:
             point = follow(subject, values)

@@ -142,6 +142,7 @@ def test_numbers_that_are_named_are_checked_however_many_there_are(tmp_path):
     assert [one.name for one in report.blocks] == list(names)
 
 
+BEGUN = ENGINE[: ENGINE.index("for turn in range(12)")]
 ADAM = """
 means, sizes = [0.0] * len(params), [0.0] * len(params)
 for turn in range(12):
@@ -163,14 +164,14 @@ MOMENTUM = ADAM.replace("0.01 * means[k] / (sizes[k] ** 0.5 + 1e-8)", "0.05 * me
 
 @pytest.mark.parametrize("update", [ADAM, MOMENTUM])
 def test_what_a_step_remembers_is_no_gradient_of_what_this_pass_leaves_out(outcome, update):
-    found = outcome(ENGINE[: ENGINE.index("for turn in range(12)")] + update)
+    found = outcome(BEGUN + update)
     assert found.report.ok, str(found.report)
     assert not any("several learning rates" in one for one in found.report.notes)
 
 
 def test_a_wrong_slope_behind_an_adaptive_step_is_told_where_the_operation_keeps_it(outcome):
     script, right = (
-        ENGINE[: ENGINE.index("for turn in range(12)")] + ADAM,
+        BEGUN + ADAM,
         "(other.data, self.data))",
     )
     report = outcome(script.replace(right, "(self.data, other.data))")).report

@@ -16,7 +16,7 @@ from gradcheck.trace.adjoints.scaled import made_of
 from gradcheck.trace.record.calling import Trace, trace_calls
 from gradcheck.trace.record.graph import masks_of
 from gradcheck.trace.record.names import MOVES
-from gradcheck.trace.record.nodes import OUTPUT, Node, Reference
+from gradcheck.trace.record.nodes import OUTPUT, Node, own_operation
 from gradcheck.user.conventions import TORCH, Convention
 
 Array = NDArray[np.float64]
@@ -257,17 +257,12 @@ def _with_outputs(
     for name, index in entered.items():
         made = nodes[returned[name] if index is None else index]
         if index is None:  # nothing enters the update of this block: its gradient is 0
-            made = _of_one(len(nodes), "zeros_like", np.zeros_like, np.zeros_like(made.value), made)
+            zeros = np.zeros_like(made.value)
+            made = own_operation(len(nodes), "zeros_like", np.zeros_like, zeros, made, at=made)
             nodes.append(made)
         outputs[name] = len(nodes)
-        nodes.append(_of_one(len(nodes), OUTPUT, np.asarray, made.value, made))
+        nodes.append(own_operation(len(nodes), OUTPUT, np.asarray, made.value, made, at=made))
     return nodes, outputs
-
-
-def _of_one(index: int, name: str, function: Any, value: Array, made: Node) -> Node:
-    """Return an operation of gradcheck's own on one value, in the place of that."""
-    given = (Reference(made.index),)
-    return Node(index, name, function, given, {}, value, made.chain, 0, (made.index,))
 
 
 def comparable(one: Point, other: Point) -> bool:

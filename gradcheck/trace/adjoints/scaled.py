@@ -74,8 +74,8 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
                 break
             others = [_unmoved(nodes, one) for one in node.operands if one != kept[0]]
             plain.update(one for one in others if _factor(nodes, nodes[one]) is None)
-            is_velocity |= any(_factor(nodes, nodes[one]) for one in others)
-            is_velocity |= len(node.operands) == 1  # beside a number that was not recorded
+            is_alone = len(node.operands) == 1  # beside a number that was not recorded
+            is_velocity |= is_alone or any(_factor(nodes, nodes[one]) for one in others)
             line = place and place.line
             following = kept[0]
             is_taken_off = node.operation == "subtract" and operands_of(node.arguments[1]) == kept
@@ -106,8 +106,8 @@ def _is_of_the_past(nodes: Sequence[Node], output: int) -> bool:
     The row of an embedding that no word of this call uses is moved so.
     """
     before = _before_the_step(nodes, _unmoved(nodes, output))
-    above = latest_first(nodes, [output], lambda node: node.operands)
-    return before is not None and all(node.index == before for node in above if node.is_leaf)
+    leaves = (node.index for node in latest_first(nodes, [output]) if node.is_leaf)
+    return before is not None and all(index == before for index in leaves)
 
 
 def updates_in_a_row(nodes: Sequence[Node], output: int) -> int:

@@ -21,7 +21,7 @@ from gradcheck.trace.locating.engines import Run
 from gradcheck.trace.locating.run_layouts import Layout
 from gradcheck.trace.record.calling import Trace
 from gradcheck.trace.record.graph import evaluate, grouped
-from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, Tape, operands_of
+from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, Tape, operands_of, own_operation
 from gradcheck.trace.wording.operand_text import operand_text, text_of_use
 
 Array = NDArray[Any]
@@ -138,7 +138,7 @@ def _point(points: Sequence[Point], layouts: Sequence[Layout]) -> Point:
     outputs = {}
     for one in first.run.added:
         made, outputs[one.texts[0]] = tape[first.places[one.gradient]], len(tape)
-        tape.append(_operation(len(tape), OUTPUT, np.asarray, made.value, made))
+        tape.append(own_operation(len(tape), OUTPUT, np.asarray, made.value, made, at=made))
     subject = Subject(tuple(names), list, _followed, _followed, _followed, ())
     parameters = {name: at for at, name in enumerate(names)}
     return Point(loss, last, parameters, derivatives, subject, None, trace, tape, outputs, start)
@@ -148,16 +148,8 @@ def _loss(tape: Sequence[Node], output: int, arriving: int) -> list[Node]:
     """Return the tape with the sum of the outputs times what arrives."""
     pair = tape[output], tape[arriving]
     weighted = pair[0].value * pair[1].value
-    times = _operation(len(tape), "multiply", np.multiply, weighted, *pair)
-    return [*tape, times, _operation(len(tape) + 1, "sum", np.sum, np.sum(weighted), times)]
-
-
-def _operation(index: int, name: str, function: Any, value: Any, *operands: Node) -> Node:
-    """Return an operation of gradcheck's own; an output has the place of its operand."""
-    given = tuple(Reference(one.index) for one in operands)
-    chain = operands[0].chain if name == OUTPUT else ()
-    indices = tuple(dict.fromkeys(one.index for one in operands))
-    return Node(index, name, function, given, {}, np.asarray(value), chain, 0, indices)
+    times = own_operation(len(tape), "multiply", np.multiply, weighted, *pair)
+    return [*tape, times, own_operation(len(tape) + 1, "sum", np.sum, np.sum(weighted), times)]
 
 
 def _followed(packed: Any) -> Any:

@@ -275,6 +275,16 @@ class Tape:
         self.leaks.append(Leak(operation, chain[0].place if chain else None))
 
 
+def own_operation(
+    index: int, name: str, function: Any, value: Any, *operands: Node, at: Node | None = None
+) -> Node:
+    """Return an operation of gradcheck's own on some values, in the place of one of them if any."""
+    given = tuple(Reference(one.index) for one in operands)
+    chain = () if at is None else at.chain
+    indices = tuple(dict.fromkeys(one.index for one in operands))
+    return Node(index, name, function, given, {}, np.asarray(value), chain, 0, indices)
+
+
 def operands_of(arguments: Any) -> list[int]:
     """Return the indices of the nodes in some arguments, with repetitions."""
     if isinstance(arguments, Reference):

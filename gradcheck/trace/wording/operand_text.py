@@ -12,7 +12,7 @@ import numpy as np
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.library_functions import TORCHS
-from gradcheck.trace.record.nodes import Node, Reference
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Chain, Place, arguments_of
 from gradcheck.trace.record.sources import expression_of, parsed
 
@@ -21,10 +21,8 @@ MODULES = ("np", "numpy", "math", "special", "torch", "F", "jnp")
 
 def text_of_use(made: Node, consumer: Node, operand: int) -> ast.expr | None:
     """Return the expression of an operand inside that of the operation that uses it, or None."""
-    for position, argument in enumerate(consumer.arguments):
-        if isinstance(argument, Reference) and argument.index == operand:
-            return operand_text(made.chain[0].place.source, position)
-    return None
+    positions = consumer.positions(operand)
+    return operand_text(made.chain[0].place.source, positions[0]) if positions else None
 
 
 def place_of_use(made: Node, consumer: Node, operand: int) -> Place | None:
