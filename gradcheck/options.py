@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -18,6 +18,9 @@ Entries = Literal["all", "auto"] | int
 
 REPAIR_SECONDS = 10.0
 """What a search for a repair takes at most, where no other number is given."""
+
+CASE_SECONDS = 60.0
+"""What a case, or a script, takes at most, where no other number is given."""
 
 
 ELSEWHERE = (
@@ -143,17 +146,25 @@ class Wishes:
         loss: the name or the line of the loss.
         params: the names of the parameters.
         rate: the learning rate.
+        seconds: how long the check may take.
     """
 
     loss: str | None = None
     params: tuple[str, ...] | None = None
     rate: float | None = None
+    seconds: float = field(default=CASE_SECONDS, compare=False)
 
     @classmethod
-    def of(cls, loss: str | None, params: str | None, rate: float | None) -> Wishes:
+    def of(
+        cls,
+        loss: str | None,
+        params: str | None,
+        rate: float | None,
+        seconds: float = CASE_SECONDS,
+    ) -> Wishes:
         """Return the options of a command line, where names are separated by commas."""
         names = None if params is None else tuple(name.strip() for name in params.split(","))
-        return cls(loss, names, rate)
+        return cls(loss, names, rate, seconds)
 
 
 class Thoroughness(TypedDict, total=False):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradcheck.commands.command import Command, tell
 from gradcheck.commands.initialising import add_wishes
-from gradcheck.options import REPAIR_SECONDS, Options, Wishes
+from gradcheck.options import CASE_SECONDS, REPAIR_SECONDS, Options, Wishes
 from gradcheck.report.outcome import AS_EXPECTED, UNDECIDED
 from gradcheck.report.renderers import RENDERERS, TEXT
 
@@ -105,7 +105,7 @@ def _check_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--timeout",
         type=_seconds,
-        default=60.0,
+        default=CASE_SECONDS,
         metavar="S",
         help="seconds for each case, in a process of its own; one that runs out is inconclusive",
     )
@@ -193,7 +193,8 @@ def _outcomes(options: argparse.Namespace, drawn: bool) -> Generator[Outcome]:
     overrides = {name: value for name, value in given.items() if value is not None}
     _require_valid(overrides)
     _tell_passed_over(options.targets)
-    asked = tuple(options.targets), Wishes.of(options.loss, options.params, options.lr)
+    wishes = Wishes.of(options.loss, options.params, options.lr, options.timeout)
+    asked = tuple(options.targets), wishes
     if not options.isolated:
         yield from outcomes_here(asked, overrides)
         return

@@ -68,6 +68,7 @@ class Refusals:
         self.are_of_edits = sentence == OF_EDITS
         self._sentence = sentence
         self._refused = False
+        self._allowed: set[str] = set()
         replaced = {id(own): name for name, own in vars(os).items() if UNHEARD.fullmatch(name)}
         for scope in [vars(os), *scopes]:
             for name, value in list(scope.items()):
@@ -89,6 +90,8 @@ class Refusals:
         return refused
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in self._allowed:  # every call of `id` is heard
+            return
         if event == "open":
             flags = arguments[2]
             if isinstance(flags, int) and flags & WRITING and arguments[0] != os.devnull:
@@ -97,6 +100,8 @@ class Refusals:
             self._refuse(f"call {arguments[1]} of a library in C")
         elif REFUSED.fullmatch(event):
             self._refuse(f"call {event}")
+        elif event != "ctypes.dlsym":
+            self._allowed.add(event)
 
     def _instead_of(self, name: str) -> Any:
         def refused(*_: object, **__: object) -> NoReturn:

@@ -38,30 +38,31 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         Exception: an object within cannot be copied, as a lock.
     """
     kind: Any = type(value)
-    if kind in KEPT:
+    if kind in KEPT or (kind is tuple and are_atoms(value)):
         return value
-    if id(value) in memo:
-        return memo[id(value)]
+    key = id(value)  # asked once, as the sandbox hears it
+    if key in memo:
+        return memo[key]
     if kind in CONTAINERS and are_atoms(value) and (kind is not dict or are_atoms(value.values())):
-        return memo.setdefault(id(value), copy.copy(value))
+        return memo.setdefault(key, copy.copy(value))
     if kind is list:
-        items = memo[id(value)] = []
+        items = memo[key] = []
         items += [one if type(one) in KEPT else deep_copy(one, memo) for one in value]
         return items
     if kind is dict:
-        named = memo[id(value)] = {}
-        named.update((deep_copy(key, memo), deep_copy(one, memo)) for key, one in value.items())
+        named = memo[key] = {}
+        named.update((deep_copy(name, memo), deep_copy(one, memo)) for name, one in value.items())
         return named
     if kind is tuple:
         new = [deep_copy(one, memo) for one in value]
         is_same = all(one is other for one, other in zip(value, new, strict=True))
-        return memo.setdefault(id(value), value if is_same else tuple(new))
+        return memo.setdefault(key, value if is_same else tuple(new))
     if kind is np.nditer:  # it holds its place, and a loop by hand moves it
-        return memo.setdefault(id(value), value.copy())
+        return memo.setdefault(key, value.copy())
     slots = _slots(kind)
     if slots is None:
         return copy.deepcopy(value, memo)
-    made = memo[id(value)] = object.__new__(kind)
+    made = memo[key] = object.__new__(kind)
     if hasattr(value, "__dict__"):
         attributes = vars(made)
         attributes.update((name, deep_copy(one, memo)) for name, one in vars(value).items())

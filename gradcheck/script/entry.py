@@ -40,11 +40,11 @@ from gradcheck.script.verdicts import (
 )
 from gradcheck.script.words import RefusedError
 
-SECONDS = 120.0
-"""Time limit for taking a script apart and checking it, in addition to the check's budget."""
+LONGEST = 2
+"""Time limit for taking a script apart and checking it, relative to what the user gives it."""
 
-PRELUDE_SECONDS = 20.0
-"""Time limit for a script to reach its training loop."""
+PRELUDE = 1 / 3
+"""Time limit for a script to reach its training loop, relative to the same."""
 
 MEASURED = 1e-6
 """Relative precision to which the factor between two learning rates is measured."""
@@ -81,7 +81,8 @@ class ScriptEntry:
 
     def outcome(self, overrides: Mapping[str, Any]) -> Outcome:
         """Return the outcome of the check; `overrides` replace the arguments of the case."""
-        seconds = SECONDS + sum(_most_seconds(overrides.get(one)) for one in ("budget", "repair"))
+        seconds = LONGEST * self.wishes.seconds
+        seconds += sum(_most_seconds(overrides.get(one)) for one in ("budget", "repair"))
         answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
         if isinstance(answer, Outcome):
             return answer
@@ -93,7 +94,7 @@ class ScriptEntry:
     def description(self) -> TakenApart | str:
         """Describe the script without a check, or say why it cannot be taken apart."""
         description: TakenApart | str = in_process(
-            lambda: _Work(self.path, self.wishes).described()[1], SECONDS
+            lambda: _Work(self.path, self.wishes).described()[1], LONGEST * self.wishes.seconds
         )
         return description
 
@@ -161,10 +162,13 @@ class _Work:
         def late(*_: Any) -> None:
             why = loops_tried(taking.run)
             tried = f" ({why})" if why else ""
-            raise RefusedError(f"no training loop was reached in {PRELUDE_SECONDS:g} s{tried}")
+            raise RefusedError(
+                f"no training loop was reached in {prelude:g} s{tried}; --timeout gives it longer"
+            )
 
+        prelude = PRELUDE * self.wishes.seconds
         signal.signal(signal.SIGALRM, late)
-        signal.setitimer(signal.ITIMER_REAL, PRELUDE_SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, prelude)
         place = ""
         try:
             taking.execute()

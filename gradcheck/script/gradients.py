@@ -14,7 +14,7 @@ from gradcheck.script.losses import CLOSE, a_few
 from gradcheck.script.marks import ASSIGNED, Seen
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State, counted, label, numbers
+from gradcheck.script.state import LOCAL, MODULE, Path, Snapshot, State, label, numbers
 from gradcheck.script.step import Step
 from gradcheck.script.words import RefusedError
 from gradcheck.user.blocks import Array
@@ -35,7 +35,7 @@ def of_schedule(run: Run, step: Step, snapshot: Snapshot) -> Step:
     In `lr / (1 + epoch)` the counter scales the whole step and changes nothing else. The rate of
     the first iteration, where the counter begins, is taken as the script names it.
     """
-    counters = counted(run.snapshots[0].state, snapshot.state) if run.snapshots else {}
+    counters = _counted(run.snapshots[0].state, snapshot.state) if run.snapshots else {}
     if not counters:
         return step
     now, then = Seen(), Seen()
@@ -50,6 +50,16 @@ def of_schedule(run: Run, step: Step, snapshot: Snapshot) -> Step:
         return step
     own = {path: rate.times(factor) for path, rate in step.own.items()}
     return replace(step, rate=step.rate.times(factor), own=own)
+
+
+def _counted(one: State, other: State) -> dict[Path, int]:
+    """Return the whole numbers that are not the same in two states, as they are in the first."""
+    return {
+        (part, name): value
+        for part in (LOCAL, MODULE)
+        for name, value in one.part(part).items()
+        if type(value) is int and type(now := other.part(part).get(name)) is int and value != now
+    }
 
 
 def _moved(
@@ -152,18 +162,21 @@ def is_of_other_data(
     return False
 
 
-def point_fit(point: Point, loss: Loss, implied: Gradients) -> list[Path]:
-    """Return the parameters whose step descends the loss, at least approximately."""
-    descending = []
+def _descending(
+    point: Point, losses: Mapping[str, Loss], implied: Gradients
+) -> dict[str, list[Path]]:
+    """Return the parameters whose step descends each loss, at least approximately."""
+    descending: dict[str, list[Path]] = {name: [] for name in losses}
     for path, gradient in implied.items():
         square = float(np.vdot(gradient, gradient).real)
         if not square:
             continue
         width = 1e-4 / max(float(np.max(np.abs(gradient))), 1e-9)
         sides = point.on_both_sides(path, width * gradient)
-        ahead, behind = (seen.last(loss.number) for seen in sides)
-        if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
-            descending.append(path)
+        for name, loss in losses.items():
+            ahead, behind = (seen.last(loss.number) for seen in sides)
+            if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
+                descending[name].append(path)
     return descending
 
 
@@ -179,7 +192,7 @@ def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -
             kin = (proportional(loss.slopes, other.slopes) for other in strong.values())
             if loss.words in strong or not any(kin):
                 strong[loss.words] = loss
-    if len(strong) < 2:
+    if len(strong) < 2 or any(loss.agrees for loss in strong.values()):
         return
     some = {path: implied[path] for path in a_few(list(implied), np.random.default_rng(0))}
     moves = _moved_apart(point, strong, some)
@@ -204,7 +217,7 @@ def _moved_apart(
 
     Nothing unless these are most of all: of many wrong gradients some agree by chance.
     """
-    moved = {name: point_fit(point, loss, implied) for name, loss in losses.items()}
+    moved = _descending(point, losses, implied)
     moves: dict[str, list[Path]] = {}
     for name, paths in sorted(moved.items(), key=lambda one: -len(one[1])):
         if set(paths).isdisjoint(chain(*moves.values())) and paths:

@@ -34,6 +34,7 @@ from gradcheck.script.parts import (
     differentiated,
     local_losses,
     local_rates,
+    reads_by_name,
     updating,
 )
 from gradcheck.script.words import (
@@ -59,9 +60,9 @@ def mark(tree: ast.Module, others: Sequence[ast.Module], wanted: str | None) -> 
 def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = "") -> None:
     """Mark the tree of one module in place; of imported modules, only loops inside functions."""
     marker = _Marker(tree, marked, module, file)
-    before = len(marked.loops)
+    before, is_plain = len(marked.loops), reads_by_name(tree)
     tree.body = marker.block(tree.body)
-    complete(marked.loops[before:], tree)
+    complete(marked.loops[before:], tree, is_plain)
     ast.fix_missing_locations(tree)
 
 

@@ -28,7 +28,7 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
     base = point.seen({})
     trials = []
     for path in paths:
-        for _ in range(DIRECTIONS):
+        for _ in range(DIRECTIONS if start[path].size > 1 else 1):
             direction = rng.standard_normal(start[path].shape)
             size = max(float(np.max(np.abs(start[path]), initial=0.0)), 0.1)
             width = 1e-5 * size / max(float(np.max(np.abs(direction))), 1e-9)

@@ -54,7 +54,8 @@ class Site:
 class TrainingLoop:
     """A loop that may be the training loop: its marked body, and the function and class around.
 
-    `left_out` are the variables that a pass sets before anything reads them, or never reads.
+    `left_out` are the variables that a pass sets before anything reads them, or never reads, and
+    `unread` those of the script that no function reads, where a function holds the loop.
     """
 
     node: Loop
@@ -64,6 +65,7 @@ class TrainingLoop:
     module: str = ""
     file: str = ""
     left_out: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)
 
     @property
     def place(self) -> str:

@@ -47,27 +47,67 @@ def local_losses(function: Function, value: ast.expr) -> frozenset[str]:
 def updating(trees: Sequence[ast.Module]) -> set[str]:
     """Return the names of the functions that may update a variable, or call one that does."""
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
-    found = {one.name for one in functions if any(map(is_update, ast.walk(one)))}
+    found = {one.name for one in functions if _updates(one)}
     calls = [(one.name, calls_in(one)) for one in functions]
     while more := {name for name, called in calls if called & found} - found:
         found |= more
     return found
 
 
-def complete(loops: Sequence[TrainingLoop], tree: ast.Module) -> None:
+def _updates(function: Function) -> bool:
+    """Whether a function may update what is there after it.
+
+    A variable of its own, as the `x = x + residual` of a forward pass, is not.
+    """
+    updates = [part for part in ast.walk(function) if is_update(part)]
+    lasting = _lasting(function) if updates else set()
+    return any(
+        not isinstance(one, ast.Assign)
+        or any(not isinstance(target, ast.Name) or target.id in lasting for target in one.targets)
+        for one in updates
+    )
+
+
+def _lasting(function: Function) -> set[str]:
+    """Return the names whose values a function returns, stores, hands on or shares."""
+    lasting, copied = set[str](), list[tuple[str, set[str]]]()
+    for part in ast.walk(function):
+        match part:
+            case ast.Return() | ast.Yield() | ast.Expr(ast.Call()):
+                lasting |= _names(part)
+            case ast.FunctionDef() | ast.Lambda() if part is not function:
+                lasting |= _names(part)
+            case ast.Global(names) | ast.Nonlocal(names):
+                lasting.update(names)
+            case ast.Assign([ast.Name(name)], ast.Name() | ast.Tuple() | ast.List() | ast.Dict()):
+                copied.append((name, _names(part.value)))
+            case ast.Assign([target], _) if not isinstance(target, ast.Name):
+                lasting |= _names(part.value)
+    while more := {name for into, names in copied if into in lasting for name in names} - lasting:
+        lasting |= more
+    return lasting
+
+
+def complete(loops: Sequence[TrainingLoop], tree: ast.Module, is_plain: bool) -> None:
     """Add the terms of other loops to the loss, and find the variables that a pass does not need.
 
     A replay needs no copy of what a pass sets anew or never reads. That may be a graph of all that
-    the step around it has computed.
+    the step around it has computed. `is_plain` says that the code reads all variables by name.
     """
     read_elsewhere = _read_by_functions(tree) if loops else set()
-    is_plain = not BY_NAME & _names(tree)
     for loop in loops:
         loop.body[:] = [*started(loop, tree), *loop.body, *accumulated(loop, tree)]
         loop.left_out.update(_set_anew(loop.body, read_elsewhere))
         if is_plain:
             read = read_elsewhere.union(_read(loop.node), *map(_read, loop.body))
             loop.left_out.update(_names(loop.function or tree, ast.Store) - read)
+            if loop.function and not loop.module:
+                loop.unread.update(_names(tree, ast.Store) - read)
+
+
+def reads_by_name(tree: ast.Module) -> bool:
+    """Whether the code of a module reads every variable by the name that it writes."""
+    return not BY_NAME & _names(tree)
 
 
 def _set_anew(body: Sequence[ast.stmt], read_elsewhere: Set[str]) -> set[str]:

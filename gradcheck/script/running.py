@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +28,16 @@ from gradcheck.script.marks import INCREMENT, Seen
 from gradcheck.script.passes import MOST_PASSES, Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
-from gradcheck.script.state import Path, Snapshot, State, all_moved, leaves, numbers, take_snapshot
+from gradcheck.script.state import (
+    Path,
+    Snapshot,
+    State,
+    alike,
+    label,
+    leaves,
+    numbers,
+    take_snapshot,
+)
 from gradcheck.user.number import carried
 
 SNAPSHOTS = 3
@@ -123,10 +132,10 @@ class Run:
         scope = local if loop.function else None
         if self.found is not None:
             if number == self.found:
-                self.snapshots.append(take_snapshot(self._state(scope), loop.left_out))
+                self.snapshots.append(take_snapshot(self._state(scope), loop.left_out, loop.unread))
                 if len(self.snapshots) >= SNAPSHOTS:
                     first, last = self.snapshots[0].state, self.snapshots[-1].state
-                    if not self._patience or all_moved(first, last, self.marked.updated(number)):
+                    if not self._patience or _all_moved(first, last, self.marked.updated(number)):
                         raise CapturedError
                     self._patience -= 1
                     self.snapshots.pop()
@@ -134,7 +143,7 @@ class Run:
         passes.hits += 1
         if not passes.is_open:
             return
-        now = take_snapshot(self._state(scope), loop.left_out)
+        now = take_snapshot(self._state(scope), loop.left_out, loop.unread)
         if passes.ended(self._tested, now):
             before, began = passes.first, time.perf_counter()
             self.found = self._test(number)
@@ -172,7 +181,8 @@ class Run:
         site = self.marked.sites[number]
         is_array = type(value) is np.ndarray and value.dtype.kind == "f"
         if site.kind == INCREMENT and (is_array or isinstance(value, float | np.floating)):
-            self.idle |= set() if np.any(np.abs(value) > ROUNDING) else {site.name}
+            moves = np.any(np.abs(value) > ROUNDING) if is_array else abs(value) > ROUNDING
+            self.idle |= set() if moves else {site.name}
         scale = self._scales.get(number, 1.0)
         return value if scale == 1.0 else value * scale
 
@@ -287,3 +297,9 @@ class Run:
         finally:
             self._seen, self._replaying = None, False
         return local
+
+
+def _all_moved(first: State, last: State, updated: Collection[str]) -> bool:
+    """Whether all variables in `updated` have changed between two passes of a loop."""
+    paths = [path for path in leaves(first) if label(path) in updated]
+    return not any(alike(first.number(path), last.number(path)) for path in paths)

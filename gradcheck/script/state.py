@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -162,42 +162,43 @@ class Snapshot:
         return True
 
 
-def take_snapshot(state: State, left_out: Set[str] = frozenset()) -> Snapshot:
-    """Return a copy of all variables but modules, functions, classes and those to be left out."""
-    memo: dict[int, Any] = {}
-    parts = [state.module, state.local or {}, state.imported]
-    own_what_classes_hold(parts)
-    keep_memory_shared(views(leaves(state).values()), memo)
-    local = state.local
-    copied = State(
-        _copied(state.module, memo, left_out if local is None else set()),
-        None if local is None else _copied(local, memo, left_out),
-        {name: _copied(own, memo, set()) for name, own in state.imported.items()},
+def take_snapshot(
+    state: State, left_out: Set[str] = frozenset(), unread: Set[str] = frozenset()
+) -> Snapshot:
+    """Return a copy of all variables but modules, functions, classes and those to be left out.
+
+    `left_out` are variables where the loop stands, `unread` those around a function that holds it.
+    """
+    local = None if state.local is None else _without(state.local, left_out)
+    kept = State(
+        _without(state.module, left_out if local is None else unread), local, state.imported
     )
-    shared = {n: v for n, v in (local or {}).items() if n not in (copied.local or {})}
+    own_what_classes_hold([kept.module, kept.local or {}, kept.imported])
+    memo: dict[int, Any] = {}
+    keep_memory_shared(views(leaves(kept).values()), memo)
+    copied = State(
+        _copied(kept.module, memo),
+        None if kept.local is None else _copied(kept.local, memo),
+        {name: _copied(own, memo) for name, own in kept.imported.items()},
+    )
+    shared = {n: v for n, v in (state.local or {}).items() if n not in (copied.local or {})}
     return Snapshot(copied, shared, RandomStates())
 
 
-def _copied(names: Mapping[str, Any], memo: dict[int, Any], but: Set[str]) -> dict[str, Any]:
+def _without(names: Mapping[str, Any], left_out: Set[str]) -> dict[str, Any]:
+    return {name: value for name, value in names.items() if name not in left_out}
+
+
+def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
     copies = {}
     for name, value in names.items():
-        if name.startswith("__") or name in but or is_shared(value):
+        if name.startswith("__") or is_shared(value):
             continue
         try:
             copies[name] = deep_copy(value, memo)
         except Exception:  # generators and locks, for example, cannot be copied, and are shared
             continue
     return copies
-
-
-def counted(one: State, other: State) -> dict[Path, int]:
-    """Return the whole numbers that are not the same in two states, as they are in the first."""
-    return {
-        (part, name): value
-        for part in (LOCAL, MODULE)
-        for name, value in one.part(part).items()
-        if type(value) is int and type(now := other.part(part).get(name)) is int and value != now
-    }
 
 
 def numbers(value: Any) -> Array:
@@ -292,9 +293,3 @@ def movement(after: State, before: State, path: Path) -> Array | None:
         return np.asarray(new - old)
     except ValueError:
         return None
-
-
-def all_moved(first: State, last: State, updated: Collection[str]) -> bool:
-    """Whether all variables in `updated` have changed between two passes of a loop."""
-    paths = [path for path in leaves(first) if label(path) in updated]
-    return not any(alike(first.number(path), last.number(path)) for path in paths)

@@ -13,6 +13,9 @@ from gradcheck.script.state import Path, Snapshot, State
 MOST_NUMBERS, DRAWN = 40, 24
 """Of more single numbers than the first, so many are drawn."""
 
+MANY, FEW = 1000, 12
+"""The same of an engine whose passes take seconds each."""
+
 
 @dataclass
 class Step:
@@ -62,9 +65,10 @@ class Step:
         So it is in an engine: the same operations lead to all of them.
         """
         numbers = [path for path in self.paths if np.ndim(state.get(path)) == 0]
-        if len(numbers) <= MOST_NUMBERS:
+        if len(numbers) <= (DRAWN if self.left_out else MOST_NUMBERS):
             return self
-        spread = np.linspace(0, len(numbers) - 1, DRAWN).astype(int)
+        drawn = FEW if len(numbers) > MANY else DRAWN
+        spread = np.linspace(0, len(numbers) - 1, drawn).astype(int)
         rest = set(numbers).difference(numbers[index] for index in spread)
         paths = [path for path in self.paths if path not in rest]
         left_out = [path for path in self.paths if path in rest]

@@ -5,8 +5,8 @@ import ast
 import pytest
 
 from gradcheck.script import passes as module
-from gradcheck.script.marks import TrainingLoop
-from gradcheck.script.parts import complete
+from gradcheck.script.instrument import mark
+from gradcheck.script.parts import updating
 from gradcheck.script.passes import Passes
 from gradcheck.script.state import State, take_snapshot
 
@@ -72,13 +72,54 @@ def test_the_tests_of_inner_loops_do_not_make_a_pass_long(monkeypatch):
     ],
 )
 def test_what_a_pass_sets_anew_or_never_reads_is_copied_for_no_replay(body, around, anew):
-    tree = ast.parse(f"{around}\nfor turn in range(9):\n    " + body.replace("; ", "\n    "))
-    loop = tree.body[-1]
-    found = TrainingLoop(loop, loop.body, None, None)
-    complete([found], tree)
+    statements = f"{body}; w -= 0.1".replace("; ", "\n    ")
+    tree = ast.parse(f"{around}\nfor turn in range(9):\n    {statements}")
+    found = mark(tree, [], None).loops[-1]
     assert found.left_out - {"turn"} == anew
     kept = take_snapshot(State({"cost": 1.0, "w": 2.0}, None), found.left_out)
     assert set(kept.state.module) == {"cost", "w"} - anew
+
+
+IN_A_FUNCTION = """
+graph = [0.0]
+shown = [0.0]
+def show():
+    return shown
+def train(w):
+    for turn in range(9):
+        w -= 0.1
+graph = train(1.0)
+"""
+
+
+def test_what_no_function_reads_is_copied_for_no_replay_of_a_loop_in_one():
+    found = mark(ast.parse(IN_A_FUNCTION), [], None).loops[-1]
+    names = {"graph": [1.0], "shown": [0.0], "w": 2.0}
+    kept = take_snapshot(State(names, {"w": 2.0}), found.left_out, found.unread).state
+    assert set(kept.module) == {"shown", "w"}
+    assert set(kept.local) == {"w"}
+
+
+@pytest.mark.parametrize(
+    ("body", "is_update"),
+    [
+        ("x = x + f(x); y = g(x); return y", False),
+        ("x = [a + b for a, b in zip(x, y)]; keys.count(y); return y", False),
+        ("x = x - 0.1 * y; return x", True),
+        ("x = x - 0.1 * y; return [x, y]", True),
+        ("x = x - 0.1 * y; z = [x, y]; return z", True),
+        ("x = x - 0.1 * y; model.x = x", True),
+        ("x = x - 0.1 * y; model['x'] = x", True),
+        ("x = x - 0.1 * y; kept.append(x)", True),
+        ("global x; x = x - 0.1 * y", True),
+        ("x -= 0.1 * y", True),
+        ("x = x - 0.1 * y; return lambda: x", True),
+    ],
+)
+def test_a_function_that_changes_only_what_is_its_own_updates_nothing(body, is_update):
+    statements = body.replace("; ", "\n    ")
+    tree = ast.parse(f"def step(x, y):\n    {statements}")
+    assert updating([tree]) == ({"step"} if is_update else set())
 
 
 SMOOTHED = """

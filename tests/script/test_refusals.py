@@ -154,22 +154,21 @@ def test_a_mistyped_wish_is_answered(tmp_path):
     assert "the loop updates a, b" in entry.outcome({}).error
 
 
-def test_a_script_without_end_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr("gradcheck.script.entry.PRELUDE_SECONDS", 0.5)
+def test_a_script_without_end_is_stopped(tmp_path):
     (tmp_path / "script.py").write_text("while True:\n    pass\n")
-    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    outcome = ScriptEntry(tmp_path / "script.py", Wishes(seconds=1.5)).outcome({})
     assert "no training loop was reached" in outcome.error
     text = "x = 0.0\nwhile True:\n    x = x * 0.5 - 0.1\n    x -= 1.0\n    x = 3.0\n"
     (tmp_path / "script.py").write_text(text)
-    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    outcome = ScriptEntry(tmp_path / "script.py", Wishes(seconds=1.5)).outcome({})
     assert "no training loop was reached in 0.5 s (line 2: " in outcome.error
+    assert "--timeout gives it longer" in outcome.error
 
 
-def test_a_script_that_hangs_in_its_loop_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr("gradcheck.script.entry.SECONDS", 2.0)
+def test_a_script_that_hangs_in_its_loop_is_ended(tmp_path):
     text = "import time\nwait = time.monotonic\nwhile wait() >= 0:\n    x = 0.0\n    x -= 0.0 * x\n"
     (tmp_path / "script.py").write_text(text)
-    assert ScriptEntry(tmp_path / "script.py").outcome({}).error
+    assert ScriptEntry(tmp_path / "script.py", Wishes(seconds=1.0)).outcome({}).error
 
 
 def test_a_system_without_fork_says_so(tmp_path, monkeypatch):
