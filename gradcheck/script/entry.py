@@ -57,7 +57,6 @@ CONFIRMING_SECONDS = 2.0
 EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
 
-
 DESCENDED = "the updates descend {}, times {:.4g}"
 MOST_TRIED = 3
 

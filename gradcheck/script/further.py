@@ -13,17 +13,8 @@ from gradcheck.script.loops import BOTH_WAYS, Trial, changed_numbers, plain
 from gradcheck.script.point import Loss, Point
 from gradcheck.script.rates import Rate, increments, uses
 from gradcheck.script.running import Run
-from gradcheck.script.state import (
-    Path,
-    Snapshot,
-    State,
-    alike,
-    label,
-    last_name,
-    leaves,
-    movement,
-    numbers,
-)
+from gradcheck.script.snapshot import Snapshot
+from gradcheck.script.state import Path, State, alike, label, last_name, leaves, movement, numbers
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
 

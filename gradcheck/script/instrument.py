@@ -35,8 +35,8 @@ from gradcheck.script.parts import (
     local_losses,
     local_rates,
     reads_by_name,
-    updating,
 )
+from gradcheck.script.updating import updating
 from gradcheck.script.words import (
     RATE,
     calls_in,

@@ -16,17 +16,8 @@ from gradcheck.script.marks import LITERAL
 from gradcheck.script.memory import views
 from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
-from gradcheck.script.state import (
-    Path,
-    Snapshot,
-    State,
-    alike,
-    label,
-    last_name,
-    leaves,
-    movement,
-    numbers,
-)
+from gradcheck.script.snapshot import Snapshot
+from gradcheck.script.state import Path, State, alike, label, last_name, leaves, movement, numbers
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.user.blocks import Array

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from gradcheck.script.marks import Function, TrainingLoop
-from gradcheck.script.words import RATE, STRONG, calls_in, is_update, may_be_loss, name_of
+from gradcheck.script.words import RATE, STRONG, is_update, may_be_loss, name_of
 
 BY_NAME = {"globals", "locals", "vars", "dir", "eval", "exec"}
 """Functions that may read any variable."""
@@ -42,50 +42,6 @@ def local_losses(function: Function, value: ast.expr) -> frozenset[str]:
     if isinstance(value, ast.Name) and _is_loss(value.id):
         return frozenset()
     return frozenset(loss for name in _names(value) for loss in uses.get(name, ()))
-
-
-def updating(trees: Sequence[ast.Module]) -> set[str]:
-    """Return the names of the functions that may update a variable, or call one that does."""
-    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
-    found = {one.name for one in functions if _updates(one)}
-    calls = [(one.name, calls_in(one)) for one in functions]
-    while more := {name for name, called in calls if called & found} - found:
-        found |= more
-    return found
-
-
-def _updates(function: Function) -> bool:
-    """Whether a function may update what is there after it.
-
-    A variable of its own, as the `x = x + residual` of a forward pass, is not.
-    """
-    updates = [part for part in ast.walk(function) if is_update(part)]
-    lasting = _lasting(function) if updates else set()
-    return any(
-        not isinstance(one, ast.Assign)
-        or any(not isinstance(target, ast.Name) or target.id in lasting for target in one.targets)
-        for one in updates
-    )
-
-
-def _lasting(function: Function) -> set[str]:
-    """Return the names whose values a function returns, stores, hands on or shares."""
-    lasting, copied = set[str](), list[tuple[str, set[str]]]()
-    for part in ast.walk(function):
-        match part:
-            case ast.Return() | ast.Yield() | ast.Expr(ast.Call()):
-                lasting |= _names(part)
-            case ast.FunctionDef() | ast.Lambda() if part is not function:
-                lasting |= _names(part)
-            case ast.Global(names) | ast.Nonlocal(names):
-                lasting.update(names)
-            case ast.Assign([ast.Name(name)], ast.Name() | ast.Tuple() | ast.List() | ast.Dict()):
-                copied.append((name, _names(part.value)))
-            case ast.Assign([target], _) if not isinstance(target, ast.Name):
-                lasting |= _names(part.value)
-    while more := {name for into, names in copied if into in lasting for name in names} - lasting:
-        lasting |= more
-    return lasting
 
 
 def complete(loops: Sequence[TrainingLoop], tree: ast.Module, is_plain: bool) -> None:

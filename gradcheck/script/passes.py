@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from gradcheck.script.state import Snapshot
+from gradcheck.script.snapshot import Snapshot
 
 MOST_TESTS, MOST_PASSES = 3, 200
 """How often a loop is tested, and after how many passes the tests end."""

@@ -11,7 +11,8 @@ from gradcheck.script.inferred import Family
 from gradcheck.script.loops import plain
 from gradcheck.script.marks import Seen, Site
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State, numbers
+from gradcheck.script.snapshot import Snapshot
+from gradcheck.script.state import Path, State, numbers
 from gradcheck.script.step import Step
 from gradcheck.user.blocks import Array
 

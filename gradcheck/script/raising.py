@@ -9,7 +9,8 @@ from gradcheck.script.point import Point
 from gradcheck.script.rates import Rate
 from gradcheck.script.rates import candidates as of_script
 from gradcheck.script.refusals import it_raised
-from gradcheck.script.state import Path, Snapshot, label, last_name, leaves
+from gradcheck.script.snapshot import Snapshot
+from gradcheck.script.state import Path, label, last_name, leaves
 from gradcheck.script.step import Step
 from gradcheck.script.taking import Taking
 from gradcheck.script.words import RATE, ROLE, STRONG, RefusedError

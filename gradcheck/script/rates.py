@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.marks import INCREMENT, LITERAL, Site
+from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import (
     LOCAL,
     MODULE,
     Path,
-    Snapshot,
     State,
     bare,
     is_number,

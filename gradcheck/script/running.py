@@ -28,16 +28,8 @@ from gradcheck.script.marks import INCREMENT, Seen
 from gradcheck.script.passes import MOST_PASSES, Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
-from gradcheck.script.state import (
-    Path,
-    Snapshot,
-    State,
-    alike,
-    label,
-    leaves,
-    numbers,
-    take_snapshot,
-)
+from gradcheck.script.snapshot import Snapshot, take_snapshot
+from gradcheck.script.state import Path, State, alike, label, leaves, numbers
 from gradcheck.user.number import carried
 
 SNAPSHOTS = 3
@@ -251,6 +243,7 @@ class Run:
         """
         state = snapshot.copied(values or {})
         local = None if state.local is None else {**snapshot.shared, **state.local}
+        before = State(dict(self.names), dict(local or {}))
         body = body or self.body(number, snapshot)
         is_plain = not values and seen is None and scale == 1.0
         arrays = leaves(state) if is_plain else {}
@@ -267,7 +260,7 @@ class Run:
                     self._seen, self._replaying, self._used = seen, True, {}
                     self.idle.clear()
                     local = self._pass(body, local)
-                after = self._state(local)
+                after = snapshot.touched(before, self._state(local))
         except ValueError as error:
             if not snapshot.is_shared_no_more(error):
                 raise

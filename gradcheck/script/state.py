@@ -1,30 +1,18 @@
-"""The variables of a script at one moment: copied, searched, and changed by path."""
+"""The variables of a script at one moment: searched, and changed by path."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.script.copies import deep_copy
-from gradcheck.script.memory import is_shared, keep_memory_shared, own_what_classes_hold, views
-from gradcheck.trace.record.array import traced_leaf
-from gradcheck.trace.record.proxies import proxy_of
-from gradcheck.trace.record.recording import open_tape
+from gradcheck.script.memory import is_shared
 from gradcheck.user.blocks import Array
 from gradcheck.user.objects import attributes
-from gradcheck.user.tensors import RandomStates
 
 DEPTH, MOST_ITEMS = 9, 200
-WORTH_SHARING = 2000
-"""Size from which an array is no longer copied, once an iteration has left it unchanged."""
-
-READ_ONLY = "read-only"
-"""Part of numpy's message about an array that may not be written to."""
 
 
 class Attribute(NamedTuple):
@@ -84,121 +72,6 @@ class State:
             setattr(holder, last.name, value)
         else:
             holder[last] = value
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A copy of a script's variables and random states, from which an iteration is replayed.
-
-    Attributes:
-        state: the variables that are copied for every replay.
-        shared: the function's variables that are not copied.
-        random_states: those of the global random generators.
-        constant: read-only views of arrays that no iteration changes, by id; these are not copied.
-        written: the ids of arrays that turned out to be changed after all.
-    """
-
-    state: State
-    shared: dict[str, Any]
-    random_states: RandomStates
-    constant: dict[int, Any] = field(default_factory=dict)
-    written: set[int] = field(default_factory=set)
-
-    @cached_property
-    def _views(self) -> list[tuple[Array, Array]]:
-        return views(leaves(self.state).values())
-
-    def copied(self, values: Mapping[Path, Any]) -> State:
-        """Return a copy with other values at some paths; arrays that share memory still do.
-
-        If a value is traced, so are all other arrays, except large ones that an iteration changes,
-        and the functions of `math` that a table holds.
-        """
-        memo: dict[int, Any] = dict(self.constant)
-        tape = open_tape(list(values.values()))
-        if tape is not None:
-            memo.update((id(one), proxy_of(one, tape)) for one in vars(math).values())
-            for path, array in leaves(self.state).items():
-                if path in values or not isinstance(array, np.ndarray):
-                    continue
-                if id(array) in self.constant or array.size <= WORTH_SHARING:
-                    memo[id(array)] = traced_leaf(tape, array.copy(), label(path))
-        kept = []
-        for path, value in values.items():
-            old = self.state.get(path)
-            if isinstance(old, np.ndarray):  # an iteration may change it in place
-                memo[id(old)] = value.copy() if isinstance(value, np.ndarray) else value
-                kept.append(old)
-        keep_memory_shared(self._views, memo, self.constant)
-        parts = self.state.module, self.state.local, self.state.imported
-        state: State = State(*deep_copy(parts, memo))
-        for path, value in values.items():
-            old = self.state.get(path)
-            if isinstance(old, list):
-                state.get(path)[:] = list(value)
-            elif not isinstance(old, np.ndarray):
-                state.put(path, value)
-        return state
-
-    def share(self, begun: Mapping[Path, Any]) -> None:
-        """Stop copying large arrays that the iteration which began with `begun` left unchanged."""
-        for path, before in leaves(self.state).items():
-            if isinstance(before, np.ndarray) and before.size > WORTH_SHARING:
-                now = begun.get(path)
-                is_kept = now is not None and np.array_equal(now, before)
-                if is_kept and id(before) not in self.written:
-                    self.constant[id(before)] = shared = before.view()
-                    shared.flags.writeable = False
-
-    def is_shared_no_more(self, error: ValueError) -> bool:
-        """Whether an error is due to a shared array; if so, copy all of them from now on.
-
-        An iteration with another learning rate or other values may write to such an array.
-        """
-        if not self.constant or READ_ONLY not in str(error):
-            return False
-        self.written.update(self.constant)
-        self.constant.clear()
-        return True
-
-
-def take_snapshot(
-    state: State, left_out: Set[str] = frozenset(), unread: Set[str] = frozenset()
-) -> Snapshot:
-    """Return a copy of all variables but modules, functions, classes and those to be left out.
-
-    `left_out` are variables where the loop stands, `unread` those around a function that holds it.
-    """
-    local = None if state.local is None else _without(state.local, left_out)
-    kept = State(
-        _without(state.module, left_out if local is None else unread), local, state.imported
-    )
-    own_what_classes_hold([kept.module, kept.local or {}, kept.imported])
-    memo: dict[int, Any] = {}
-    keep_memory_shared(views(leaves(kept).values()), memo)
-    copied = State(
-        _copied(kept.module, memo),
-        None if kept.local is None else _copied(kept.local, memo),
-        {name: _copied(own, memo) for name, own in kept.imported.items()},
-    )
-    shared = {n: v for n, v in (state.local or {}).items() if n not in (copied.local or {})}
-    return Snapshot(copied, shared, RandomStates())
-
-
-def _without(names: Mapping[str, Any], left_out: Set[str]) -> dict[str, Any]:
-    return {name: value for name, value in names.items() if name not in left_out}
-
-
-def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:
-    copies = {}
-    for name, value in names.items():
-        if name.startswith("__") or is_shared(value):
-            continue
-        try:
-            copies[name] = deep_copy(value, memo)
-        except Exception:  # generators and locks, for example, cannot be copied, and are shared
-            continue
-    return copies
 
 
 def numbers(value: Any) -> Array:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gradcheck.script.rates import Rate
-from gradcheck.script.state import Path, Snapshot, State
+from gradcheck.script.snapshot import Snapshot
+from gradcheck.script.state import Path, State
 
 MOST_NUMBERS, DRAWN = 40, 24
 """Of more single numbers than the first, so many are drawn."""

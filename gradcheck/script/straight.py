@@ -9,7 +9,8 @@ from gradcheck.script.named import named_gradients
 from gradcheck.script.passes import Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.running import Run
-from gradcheck.script.state import MODULE, Path, State, take_snapshot
+from gradcheck.script.snapshot import take_snapshot
+from gradcheck.script.state import MODULE, Path, State
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE
 

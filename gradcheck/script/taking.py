@@ -28,7 +28,8 @@ from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State, alike, label, last_name, leaves
+from gradcheck.script.snapshot import Snapshot
+from gradcheck.script.state import Path, State, alike, label, last_name, leaves
 from gradcheck.script.step import Step
 from gradcheck.script.straight import straight_line
 from gradcheck.script.velocities import never_set_back, velocities

@@ -10,7 +10,8 @@ import numpy as np
 from gradcheck.script.marks import DIFFERENCE, Seen
 from gradcheck.script.point import Point
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, Snapshot, State, alike, leaves, movement, numbers
+from gradcheck.script.snapshot import Snapshot
+from gradcheck.script.state import Path, State, alike, leaves, movement, numbers
 from gradcheck.script.step import Step
 
 EXACT = 1e-6
@@ -20,7 +21,8 @@ EXACT = 1e-6
 def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[Path, Any]:
     """Return zeros for all arrays that a step remembers, such as velocities, by their paths.
 
-    An array that reaches a number named like a loss is none.
+    They have the shape of a parameter, or are lists where parameters are single numbers. An array
+    that reaches a number named like a loss is none.
     """
     state = snapshot.state
 
@@ -35,7 +37,8 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
     zeros: dict[Path, Any] = {}
     for path, value in leaves(state).items():
         array, now = numbers(value), after.number(path)
-        if path in step.paths or array.shape not in shapes or now is None or not array.ndim:
+        fits = array.shape in shapes or (isinstance(value, list) and () in shapes)
+        if path in step.paths or not fits or now is None or not array.ndim:
             continue
         if np.array_equal(now, array):
             continue

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradcheck.script.copies import deep_copy
-from gradcheck.script.state import State, take_snapshot
+from gradcheck.script.snapshot import take_snapshot
+from gradcheck.script.state import State
 
 atoms = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
 structures = st.recursive(

@@ -6,9 +6,10 @@ import pytest
 
 from gradcheck.script import passes as module
 from gradcheck.script.instrument import mark
-from gradcheck.script.parts import updating
 from gradcheck.script.passes import Passes
-from gradcheck.script.state import State, take_snapshot
+from gradcheck.script.snapshot import take_snapshot
+from gradcheck.script.state import State
+from gradcheck.script.updating import updating
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""Which functions of a script may update a variable that is there after them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+
+from gradcheck.script.marks import Function
+from gradcheck.script.words import calls_in, is_update
+
+
+def updating(trees: Sequence[ast.Module]) -> set[str]:
+    """Return the names of the functions that may update a variable, or call one that does."""
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
+    found = {one.name for one in functions if _updates(one)}
+    calls = [(one.name, calls_in(one)) for one in functions]
+    while more := {name for name, called in calls if called & found} - found:
+        found |= more
+    return found
+
+
+def _updates(function: Function) -> bool:
+    """Whether a function may update what is there after it.
+
+    A variable of its own, as the `x = x + residual` of a forward pass, is not.
+    """
+    updates = [part for part in ast.walk(function) if is_update(part)]
+    lasting = _lasting(function) if updates else set()
+    return any(
+        not isinstance(one, ast.Assign)
+        or any(not isinstance(target, ast.Name) or target.id in lasting for target in one.targets)
+        for one in updates
+    )
+
+
+def _lasting(function: Function) -> set[str]:
+    """Return the names whose values a function returns, stores, hands on or shares."""
+    lasting, copied = set[str](), list[tuple[str, set[str]]]()
+    for part in ast.walk(function):
+        match part:
+            case ast.Return() | ast.Yield() | ast.Expr(ast.Call()):
+                lasting |= _names_in(part)
+            case ast.FunctionDef() | ast.Lambda() if part is not function:
+                lasting |= _names_in(part)
+            case ast.Global(names) | ast.Nonlocal(names):
+                lasting.update(names)
+            case ast.Assign([ast.Name(name)], ast.Name() | ast.Tuple() | ast.List() | ast.Dict()):
+                copied.append((name, _names_in(part.value)))
+            case ast.Assign([target], _) if not isinstance(target, ast.Name):
+                lasting |= _names_in(part.value)
+    while more := {name for into, names in copied if into in lasting for name in names} - lasting:
+        lasting |= more
+    return lasting
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
