@@ -72,7 +72,7 @@ class _Marker(ast.NodeTransformer):
         self._functions = {node.name for node in ast.walk(tree) if isinstance(node, Function)}
         self._function: Function | None = None
         self._class: str | None = None
-        self._in_loop = False
+        self._in_loop = self._may_skip = False
         self._differentiated = differentiated(tree)
         self._operands = self._of([one for one in tree.body if not isinstance(one, Function)])
 
@@ -122,9 +122,11 @@ class _Marker(ast.NodeTransformer):
         ) and not any(isinstance(part, ast.Yield | ast.Await) for part in ast.walk(node))
         if isinstance(node, ast.While):
             node.test = self.visit(node.test)
-        outside, self._in_loop = self._in_loop, True
+        outside = self._in_loop, self._may_skip
+        skips = (isinstance(one, ast.If | ast.Continue | ast.Break) for one in ast.walk(node))
+        self._in_loop, self._may_skip = True, any(skips)
         body = self.block(node.body)
-        self._in_loop = outside
+        self._in_loop, self._may_skip = outside
         node.orelse = self.block(node.orelse)
         node.body = body
         if candidate and (self._function or not self._module):
@@ -170,6 +172,7 @@ class _Marker(ast.NodeTransformer):
                     load = ast.parse(name, mode="eval").body
                     text = "+=" if isinstance(node, ast.AugAssign) else ""
                     site = Site(ASSIGNED, name, node.lineno, text, parts=parts)
+                    site = replace(site, may_skip=bool(text) and self._may_skip)
                     number = self._number(replace(site, is_differentiated=is_certain))
                     seen.append(placed(ast.Expr(called(SEE, [number, load], node)), node))
         if is_update(node):

@@ -32,6 +32,7 @@ class Site:
         value: of a literal; 1 for the difference of a statement `p[label] -= 1`.
         parts: names of the losses it is computed from: local variables, and functions as `f()`.
         is_differentiated: whether the script calls `backward()` of it.
+        may_skip: whether it adds to a total in a loop that may leave out some of its passes.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Site:
     function: int = 0
     parts: frozenset[str] = frozenset()
     is_differentiated: bool = False
+    may_skip: bool = False
 
     @property
     def place(self) -> str:

@@ -965,3 +965,32 @@ def test_a_pass_of_several_steps_is_no_step_of_a_loss_after_them(outcome, tmp_pa
     assert outcome(
         EPOCHS.replace("Batches(10)", "Batches(30)").replace("x[30:], y[30:]", "x[:30], y[:30]")
     ).report.ok
+
+
+HINGES = """
+import numpy as np
+
+rng = np.random.default_rng(5)
+x, w, b = rng.normal(size=(60, 4)), rng.normal(size=4), 0.1
+t = np.sign(x @ rng.normal(size=4) + 0.3)
+
+for turn in range(50):
+    total_loss, dw, db = 0.0, np.zeros(4), 0.0
+    for row, sign in zip(x, t):
+        loss = 1 - sign * (row @ w + b)
+        if loss <= 0:
+            continue
+        total_loss += loss**2
+        dw -= 2 * loss * sign * row
+        db -= 2 * loss * sign
+    w = w - 0.01 * dw
+    b = b - 0.01 * db
+    print(total_loss)
+"""
+
+
+@pytest.mark.parametrize(("slope", "wrong"), [("2 * loss", []), ("2", ["GC413"])])
+def test_a_total_is_of_as_many_terms_as_are_not_skipped(outcome, slope, wrong):
+    found = outcome(HINGES.replace("dw -= 2 * loss", f"dw -= {slope}"))
+    assert found.script.loss == "total_loss"
+    assert [one.code for one in found.report.errors] == wrong, str(found.report)
