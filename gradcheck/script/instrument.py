@@ -85,8 +85,8 @@ class _Marker(ast.NodeTransformer):
         return marked
 
     def _number(self, site: Site) -> ast.Constant:
-        function = self._function.lineno if self._function else 0
-        self.marked.sites.append(replace(site, file=self._file, function=function))
+        line, name = (self._function.lineno, self._function.name) if self._function else (0, "")
+        self.marked.sites.append(replace(site, file=self._file, function=line, within=name))
         return ast.Constant(len(self.marked.sites) - 1)
 
     def _see(self, kind: str, name: str, value: ast.expr, like: Any) -> Any:

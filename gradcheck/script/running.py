@@ -79,6 +79,7 @@ class Run:
         self._scales: dict[int, float] = {}
         self._used: dict[int, set[float]] = {}
         self.idle: set[str] = set()
+        self.reached: set[int] = set()
         self._bodies: dict[Any, types.FunctionType] = {}
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
@@ -170,6 +171,7 @@ class Run:
     def scaled(self, number: int, value: Any) -> Any:
         """Hook around a number or an increment that may be, or contain, the learning rate."""
         site = self.marked.sites[number]
+        self.reached.add(number)
         is_array = type(value) is np.ndarray and value.dtype.kind == "f"
         if site.kind == INCREMENT and (is_array or isinstance(value, float | np.floating)):
             self.idle |= set() if np.any(np.abs(value) > ROUNDING) else {site.name}
@@ -256,6 +258,7 @@ class Run:
                 with scaled, closures(local or {}):
                     self._seen, self._replaying, self._used = seen, True, {}
                     self.idle.clear()
+                    self.reached.clear()
                     local = self._pass(body, local)
                 after = self._state(local)
         except ValueError as error:

@@ -21,7 +21,7 @@ from gradcheck.script.gradients import (
     source_of,
 )
 from gradcheck.script.handover import Taken, names_of
-from gradcheck.script.loops import IDLE, find_step
+from gradcheck.script.loops import find_step
 from gradcheck.script.losses import candidates
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.point import Gradients, Loss, Point
@@ -57,11 +57,19 @@ class Taking:
 
     def _test(self, number: int) -> int | None:
         """Return the loop if it trains, or an inner loop whose first passes changed nothing."""
-        for inner in self.run.marked.inside(number):
-            if (passes := self.run.passes[inner]).why == IDLE and self._trains(inner):
-                self.run.snapshots = [passes.first] if passes.first else []
+        inside = self.run.marked.inside(number)
+        for inner in inside:
+            passes = self.run.passes[inner]
+            if passes.is_idle and passes.first is not None and self._trains(inner):
+                self.run.snapshots = [passes.first]
                 return inner
-        return number if self._trains(number) else None
+        if not self._trains(number):
+            return None
+        if any([self.run.passes[inner].begin_anew() for inner in inside]):
+            self.step = None
+            self.run.passes[number].tests -= 1
+            return None
+        return number
 
     def _trains(self, number: int) -> bool:
         self.step = find_step(self.run, number, self.wishes.rate)
