@@ -278,7 +278,8 @@ def _is_of_more(finding: Finding, faults: Sequence[Fault]) -> bool:
 def _is_better_told(finding: Finding, others: Sequence[Finding], nothing: Set[str]) -> bool:
     """True if a finding of no certain cause is needless: the others explain all its blocks.
 
-    What is to be 0 is explained by any other. A finding of an unknown cause does not replace one that knows the constant.
+    What is to be 0 is explained by any other. A finding of an unknown cause does not replace one
+    that knows the constant.
     """
     if finding.code not in UNCERTAIN:
         return False

@@ -35,6 +35,7 @@ from gradcheck.script.parts import (
     local_losses,
     local_rates,
     updating,
+    variables_in,
 )
 from gradcheck.script.words import (
     RATE,
@@ -158,7 +159,7 @@ class _Marker(ast.NodeTransformer):
             return [placed(ast.Expr(marked_difference(number, difference)), node), node]
         seen: list[ast.stmt] = []
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        parts = called_losses(node.value)
+        parts, reads = called_losses(node.value), variables_in(node.value)
         within = self._function.name if self._function else ""
         for target in targets:
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
@@ -172,7 +173,7 @@ class _Marker(ast.NodeTransformer):
                     load = ast.parse(name, mode="eval").body
                     text = "+=" if isinstance(node, ast.AugAssign) else ""
                     site = Site(ASSIGNED, name, node.lineno, text, parts=parts)
-                    site = replace(site, may_skip=bool(text) and self._may_skip)
+                    site = replace(site, may_skip=bool(text) and self._may_skip, reads=reads)
                     number = self._number(replace(site, is_differentiated=is_certain))
                     seen.append(placed(ast.Expr(called(SEE, [number, load], node)), node))
         if is_update(node):

@@ -33,6 +33,7 @@ class Site:
         within: the name of that function.
         value: of a literal; 1 for the difference of a statement `p[label] -= 1`.
         parts: names of the losses it is computed from: local variables, and functions as `f()`.
+        reads: the variables in what is assigned.
         is_differentiated: whether the script calls `backward()` of it.
         may_skip: whether it adds to a total in a loop that may leave out some of its passes.
     """
@@ -46,6 +47,7 @@ class Site:
     function: int = 0
     within: str = ""
     parts: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
     is_differentiated: bool = False
     may_skip: bool = False
 

@@ -59,6 +59,7 @@ class Run:
         passes: the passes of every loop.
         found: the number of the training loop; None until it is found.
         snapshots: the snapshots of the training loop's first iterations.
+        held: rates and increments that are 0 in every replay.
         reports: whether a replay does what the script does in every tenth pass, say.
     """
 
@@ -71,6 +72,7 @@ class Run:
         self.found: int | None = None
         self.snapshots: list[Snapshot] = []
         self.reports = False
+        self.held: list[Rate] = []
         self._test = test
         self._patience = MOST_PASSES
         self._tested = 0.0
@@ -244,7 +246,7 @@ class Run:
         state = snapshot.copied(values or {})
         local = None if state.local is None else {**snapshot.shared, **state.local}
         body = body or self.body(number, snapshot)
-        is_plain = not values and seen is None and scale == 1.0
+        is_plain = not (values or self.held) and seen is None and scale == 1.0
         arrays = leaves(state) if is_plain else {}
         imported = self._imported.names.items()
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
@@ -252,10 +254,12 @@ class Run:
         try:
             with as_at(scopes, snapshot.random_states), silence():
                 begun = replace(state, module=self.names, local=local)
-                scaled: Any = contextlib.nullcontext()
-                if rate is not None:
-                    scaled = rate.scaled(begun, scale, self._scales)
-                with scaled, closures(local or {}):
+                with contextlib.ExitStack() as scaled:
+                    for one in self.held:
+                        scaled.enter_context(one.scaled(begun, 0.0, self._scales))
+                    if rate is not None:
+                        scaled.enter_context(rate.scaled(begun, scale, self._scales))
+                    scaled.enter_context(closures(local or {}))
                     self._seen, self._replaying, self._used = seen, True, {}
                     self.idle.clear()
                     self.reached.clear()

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field, replace
 from gradcheck.options import Wishes
 from gradcheck.script.bodies import may_report
 from gradcheck.script.choice import Found, choose
-from gradcheck.script.further import further_paths, idle_paths, reaching, with_own_rates
+from gradcheck.script.further import (
+    further_paths,
+    holding,
+    idle_paths,
+    reaching,
+    with_own_rates,
+)
 from gradcheck.script.gradients import (
     implied_gradients,
     is_of_other_data,
@@ -65,7 +71,8 @@ class Taking:
                 return inner
         if not self._trains(number):
             return None
-        if any([self.run.passes[inner].begin_anew() for inner in inside]):
+        begun_anew = [self.run.passes[inner].begin_anew() for inner in inside]
+        if any(begun_anew):
             self.step = None
             self.run.passes[number].tests -= 1
             return None
@@ -121,7 +128,10 @@ class Taking:
             self.step = self.step.drawn(snapshots[-1].state)
         else:
             self._widen(snapshots[-1], self._wanted(self.step.changed))
-            self.step.paths = self._wanted_paths()
+            wanted = self._wanted_paths()
+            with contextlib.suppress(RefusedError):  # raised again below
+                self.run.held = holding(self._at(snapshots[-1]), wanted)
+            self.step.paths = wanted
         most = max(map(len, more))
         likely = [one for one, paths in zip(snapshots, more, strict=True) if len(paths) == most]
         others = [one for one in snapshots if not any(one is other for other in likely)]
