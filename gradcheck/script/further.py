@@ -28,11 +28,12 @@ from gradcheck.script.state import (
 )
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
+from gradcheck.user.blocks import Array
 
 MOST_LEFT = 40
 """Largest number of changed arrays for which a learning rate of their own is looked for."""
 
-EXACT = 1e-9
+EXACT, FAR = 1e-9, 1e6
 FOLLOWING = 0.05
 """Largest relative difference of a movement from that of a moving average."""
 
@@ -47,6 +48,17 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     for by in BOTH_WAYS:
         paths = trial.frozen(step.rates, paths, trial.nudged(paths, by))
     return paths
+
+
+def gets_lost(values: Sequence[Array | None]) -> bool:
+    """Whether a parameter changes its shape or grows beyond all bounds, in some iterations.
+
+    Then the first one is to be checked.
+    """
+    there = [value for value in values if value is not None]
+    sizes = [float(np.max(np.abs(value), initial=1.0)) for value in there]
+    grows = bool(sizes) and not sizes[-1] < FAR * sizes[0]
+    return grows or len({value.shape for value in there}) > 1
 
 
 def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:

@@ -12,6 +12,7 @@ from gradcheck.script.bodies import may_report
 from gradcheck.script.choice import Found, choose
 from gradcheck.script.further import (
     further_paths,
+    gets_lost,
     holding,
     idle_paths,
     reaching,
@@ -136,7 +137,8 @@ class Taking:
         likely = [one for one, paths in zip(snapshots, more, strict=True) if len(paths) == most]
         others = [one for one in snapshots if not any(one is other for other in likely)]
         order = [*reversed(likely), *reversed(others)]
-        if self._changes_shape(snapshots):
+        numbers = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
+        if any(map(gets_lost, numbers)):
             order = snapshots[:1]
         refused, any_taken = None, False
         for snapshot in order:
@@ -176,12 +178,6 @@ class Taking:
         if not fits[0]:  # its activations may be saturated
             likely.insert(0, likely.pop(fits.index(max(fits))))
         return likely[0], iter(likely[1:])
-
-    def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
-        """Whether a parameter changes its shape: then the first iteration is the one to check."""
-        assert self.step is not None
-        own = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
-        return any(len({one.shape for one in arrays if one is not None}) > 1 for arrays in own)
 
     def _wanted(self, paths: Sequence[Path]) -> list[Path]:
         names = self.wishes.params or ()

@@ -1091,3 +1091,21 @@ def test_weights_of_the_same_loss_that_are_updated_too_early_are_told_of_one_par
     (tmp_path / "early.py").write_text(DATA + EARLY)
     entry = ScriptEntry(tmp_path / "early.py", Wishes.of(None, "u", None))
     assert [one.code for one in entry.outcome({}).report.errors] == ["GC404"]
+
+
+DIVERGING = """
+b, rate = 0.3, 0.5
+for turn in range(30):
+    off = x @ w + b - t
+    loss = np.mean(off**2)
+    dw = 2e9 * x.T @ off
+    db = 2 * off.mean()
+    w -= rate * dw
+    b -= rate * db
+"""
+
+
+def test_of_a_loop_that_diverges_the_first_iteration_is_checked(outcome):
+    report = outcome(DATA + DIVERGING).report
+    assert [block.name for block in report.blocks if block.verdict != "ok"] == ["w"], str(report)
+    assert "2e9 * x.T @ off" in report.errors[0].expression
