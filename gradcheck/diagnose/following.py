@@ -94,7 +94,7 @@ def with_faults(
         if finding is not None
     ]
     by = [*added, *(finding for finding in placed if finding.expression)]
-    remaining = [finding for finding in placed if not _is_better_told(finding, by)]
+    remaining = [finding for finding in placed if not _is_better_told(finding, by, search.nothing)]
     return _merged(
         [
             *(one for one in remaining if one.code not in UNCERTAIN),
@@ -275,10 +275,11 @@ def _is_of_more(finding: Finding, faults: Sequence[Fault]) -> bool:
     return is_ignored and any(set(finding.blocks) < set(fault.blocks) for fault in faults)
 
 
-def _is_better_told(finding: Finding, others: Sequence[Finding]) -> bool:
+def _is_better_told(finding: Finding, others: Sequence[Finding], nothing: Set[str]) -> bool:
     """True if a finding of no certain cause is needless: the others explain all its blocks.
 
-    A finding of an unknown cause does not replace one that knows the constant.
+    What is to be 0 is explained by any other. A finding of an unknown cause does not replace one
+    that knows the constant.
     """
     if finding.code not in UNCERTAIN:
         return False
@@ -288,4 +289,5 @@ def _is_better_told(finding: Finding, others: Sequence[Finding]) -> bool:
         for other in others
         if other is not finding and (unknown or other.code != unknown_cause.RULE.code)
     ]
-    return set().union(*blocks).issuperset(finding.blocks)
+    told = set().union(*blocks)
+    return bool(told) and (told | nothing).issuperset(finding.blocks)

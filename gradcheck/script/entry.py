@@ -148,7 +148,7 @@ class _Work:
             raise RefusedError(no_loop(taking.run))
         else:
             taken, self._others = taking.taken()
-        if taking.step is not None:
+        if taking.step is not None and self.wishes.params is None:
             more, self._unchecked = left_out(*not_updated(taken.point, taken.found.loss))
             notes += [*more, *drawn(taken.point.step)]
             if not (self._unchecked or taken.of_step):

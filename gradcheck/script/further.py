@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.script.choice import as_multiple
+from gradcheck.script.gradients import implied_gradients, point_fit
+from gradcheck.script.handover import Taken
 from gradcheck.script.loops import BOTH_WAYS, Trial, changed_numbers, plain
 from gradcheck.script.point import Loss, Point
 from gradcheck.script.rates import Rate, increments, uses
@@ -17,11 +19,12 @@ from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import Path, State, alike, label, last_name, leaves, movement, numbers
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
+from gradcheck.user.blocks import Array
 
 MOST_LEFT = 40
 """Largest number of changed arrays for which a learning rate of their own is looked for."""
 
-EXACT = 1e-9
+EXACT, FAR = 1e-9, 1e6
 FOLLOWING = 0.05
 """Largest relative difference of a movement from that of a moving average."""
 
@@ -36,6 +39,17 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     for by in BOTH_WAYS:
         paths = trial.frozen(step.rates, paths, trial.nudged(paths, by))
     return paths
+
+
+def gets_lost(values: Sequence[Array | None]) -> bool:
+    """Whether a parameter changes its shape or grows beyond all bounds, in some iterations.
+
+    Then the first one is to be checked.
+    """
+    there = [value for value in values if value is not None]
+    sizes = [float(np.max(np.abs(value), initial=1.0)) for value in there]
+    grows = bool(sizes) and not sizes[-1] < FAR * sizes[0]
+    return grows or len({value.shape for value in there}) > 1
 
 
 def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
@@ -84,6 +98,33 @@ def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path
             if _descends(trial, path, rate, step):
                 own[path] = rate
     return replace(step, paths=[*step.paths, *own], own={**step.own, **own})
+
+
+def holding(taken: Taken | None, wanted: Sequence[Path]) -> list[Rate]:
+    """Return what at 0 holds parameters that descend another loss than the wanted ones.
+
+    A generator is trained against the discriminator that the same step has updated before.
+    """
+    rest = set(taken.point.step.paths).difference(wanted) if taken is not None else ()
+    if taken is None or not rest:
+        return []
+    point = taken.point
+    after = point.run.replay(point.step.loop, point.snapshot, point.extra)
+    kept = {path: after.number(place) for path, place in taken.gradients.items()}
+    gradients = kept or implied_gradients(point, after)
+    own = {path: value for path, value in gradients.items() if path in rest and value is not None}
+    others = set(rest).difference(point_fit(point, taken.found.loss, own))
+    changed = changed_numbers(point.snapshot, after)
+    moved = {path: changed[path] for path in point.step.paths if path in changed}
+    trial = Trial(point.run, point.step.loop, point.snapshot, after, moved)
+    found = []
+    for rate in (*increments(point.run.marked.sites), *trial.possible_rates()):
+        held = set() if others.isdisjoint(moved) else set(trial.frozen(rate, list(moved)))
+        if held and held <= others:
+            found.append(rate)
+            for path in held:
+                del moved[path]
+    return found
 
 
 def _possible(trial: Trial) -> Iterator[Rate]:

@@ -201,14 +201,17 @@ def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -
         moves = _moved_apart(point, strong, implied)
     if len(moves) < 2:
         return
-    summary = "; ".join(
-        f"{name} moves {', '.join(map(label, paths))}" for name, paths in moves.items()
-    )
-    name, paths = next(iter(moves.items()))
+    names = {name: ",".join(map(label, paths)) for name, paths in moves.items()}
+    summary = "; ".join(f"{name} moves {own.replace(',', ', ')}" for name, own in names.items())
+    wishes = (f"--loss {name} --params {_quoted(own)}" for name, own in names.items())
     raise RefusedError(
-        f"the loop descends {len(moves)} losses: {summary}; check one at a time: --loss {name} "
-        f"--params {','.join(map(label, paths))}"
+        f"the loop descends {len(moves)} losses: {summary}; check one at a time: "
+        f"{', or '.join(wishes)}"
     )
+
+
+def _quoted(words: str) -> str:
+    return f'"{words}"' if "'" in words else words
 
 
 def _moved_apart(
@@ -223,4 +226,6 @@ def _moved_apart(
     for name, paths in sorted(moved.items(), key=lambda one: -len(one[1])):
         if set(paths).isdisjoint(chain(*moves.values())) and paths:
             moves[name] = paths  # else a part of a loss, or the whole of one
+    parts = frozenset[str]().union(*(losses[name].site.reads for name in moves))
+    moves = {name: paths for name, paths in moves.items() if name not in parts}
     return moves if 2 * sum(map(len, moves.values())) >= len(implied) else {}

@@ -35,6 +35,7 @@ from gradcheck.script.parts import (
     local_losses,
     local_rates,
     reads_by_name,
+    variables_in,
 )
 from gradcheck.script.updating import updating
 from gradcheck.script.words import (
@@ -73,7 +74,7 @@ class _Marker(ast.NodeTransformer):
         self._functions = {node.name for node in ast.walk(tree) if isinstance(node, Function)}
         self._function: Function | None = None
         self._class: str | None = None
-        self._in_loop = False
+        self._in_loop = self._may_skip = False
         self._differentiated = differentiated(tree)
         self._operands = self._of([one for one in tree.body if not isinstance(one, Function)])
 
@@ -86,8 +87,8 @@ class _Marker(ast.NodeTransformer):
         return marked
 
     def _number(self, site: Site) -> ast.Constant:
-        function = self._function.lineno if self._function else 0
-        self.marked.sites.append(replace(site, file=self._file, function=function))
+        line, name = (self._function.lineno, self._function.name) if self._function else (0, "")
+        self.marked.sites.append(replace(site, file=self._file, function=line, within=name))
         return ast.Constant(len(self.marked.sites) - 1)
 
     def _see(self, kind: str, name: str, value: ast.expr, like: Any) -> Any:
@@ -123,9 +124,11 @@ class _Marker(ast.NodeTransformer):
         ) and not any(isinstance(part, ast.Yield | ast.Await) for part in ast.walk(node))
         if isinstance(node, ast.While):
             node.test = self.visit(node.test)
-        outside, self._in_loop = self._in_loop, True
+        outside = self._in_loop, self._may_skip
+        skips = (isinstance(one, ast.If | ast.Continue | ast.Break) for one in ast.walk(node))
+        self._in_loop, self._may_skip = True, any(skips)
         body = self.block(node.body)
-        self._in_loop = outside
+        self._in_loop, self._may_skip = outside
         node.orelse = self.block(node.orelse)
         node.body = body
         if candidate and (self._function or not self._module):
@@ -157,7 +160,7 @@ class _Marker(ast.NodeTransformer):
             return [placed(ast.Expr(marked_difference(number, difference)), node), node]
         seen: list[ast.stmt] = []
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        parts = called_losses(node.value)
+        parts, reads = called_losses(node.value), variables_in(node.value)
         within = self._function.name if self._function else ""
         for target in targets:
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
@@ -171,6 +174,7 @@ class _Marker(ast.NodeTransformer):
                     load = ast.parse(name, mode="eval").body
                     text = "+=" if isinstance(node, ast.AugAssign) else ""
                     site = Site(ASSIGNED, name, node.lineno, text, parts=parts)
+                    site = replace(site, may_skip=bool(text) and self._may_skip, reads=reads)
                     number = self._number(replace(site, is_differentiated=is_certain))
                     seen.append(placed(ast.Expr(called(SEE, [number, load], node)), node))
         if is_update(node):

@@ -14,6 +14,7 @@ import numpy as np
 
 from gradcheck.script.marks import LITERAL
 from gradcheck.script.memory import views
+from gradcheck.script.passes import IDLE, UNREACHED
 from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
@@ -26,7 +27,7 @@ from gradcheck.words import listed
 MOST_ALONE, NUDGE, FAR = 40, 1e-3, 10.0
 BOTH_WAYS = NUDGE, -NUDGE
 """A step that is taken only if it lowers the loss writes what it keeps after one of the two."""
-IDLE = "nothing that it changes is a float"
+NO_RATE = "no learning rate, and no update W -= ..., was found that moves nothing at 0"
 BY_ZERO = "it updates {0} by exactly 0: no gradient comes back to it"
 ONLY_APPLIES = "its changes do not depend on what it changes: it only applies an update"
 CARRIED = "its update is made from {0} of the pass before; compute {0} at the beginning of a pass"
@@ -45,28 +46,34 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     except Exception as error:
         passes.why = f"a replay raised {type(error).__name__}: {error}"
         return None
+    waits = not run.marked.increments_of(number) <= run.reached
     changed = changed_numbers(snapshot, after)
     if not changed:
         idle = BY_ZERO.format(listed(sorted(run.idle))) if run.idle else IDLE
         passes.why = _ruined(after, leaves(after)) or idle
         return None
     trial = Trial(run, number, snapshot, after, changed)
+    step = _step_of(trial, given)
+    if isinstance(step, str):
+        passes.why = UNREACHED if waits else step
+        return None
+    return step
+
+
+def _step_of(trial: Trial, given: float | None) -> Step | str:
+    """Return the training step of a pass, or why it is none."""
     best = trial.rate(given)
     if best is None:
-        no_rate = "no learning rate, and no update W -= ..., was found that moves nothing at 0"
-        passes.why = _ruined(after, changed) or no_rate
-        return None
+        return _ruined(trial.after, trial.changed) or NO_RATE
     rate, paths = trial.as_used(*best)
     paths = trial.staying(rate, paths)
     if not paths:
-        passes.why = "what it changes is overwritten, not updated"
-    elif not trial.depends(paths):
-        passes.why = trial.carried(paths) or ONLY_APPLIES
-    elif trial.is_one_entry(paths):
-        passes.why = "it changes one entry at a time"
-    else:
-        return Step(number, rate, paths, list(changed))
-    return None
+        return "what it changes is overwritten, not updated"
+    if not trial.depends(paths):
+        return trial.carried(paths) or ONLY_APPLIES
+    if trial.is_one_entry(paths):
+        return "it changes one entry at a time"
+    return Step(trial.number, rate, paths, list(trial.changed))
 
 
 def changed_numbers(snapshot: Snapshot, after: State) -> dict[Path, Array]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.mending import marks
+from gradcheck.script.words import calls_in
 
 ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
 DIFFERENCE, LITERAL, INCREMENT, USE = "difference", "literal", "increment", "use"
@@ -29,9 +30,12 @@ class Site:
 
     Attributes:
         function: the line of the function around it; 0 at module level.
+        within: the name of that function.
         value: of a literal; 1 for the difference of a statement `p[label] -= 1`.
         parts: names of the losses it is computed from: local variables, and functions as `f()`.
+        reads: the variables in what is assigned.
         is_differentiated: whether the script calls `backward()` of it.
+        may_skip: whether it adds to a total in a loop that may leave out some of its passes.
     """
 
     kind: str
@@ -41,8 +45,11 @@ class Site:
     value: float = 0.0
     file: str = ""
     function: int = 0
+    within: str = ""
     parts: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
     is_differentiated: bool = False
+    may_skip: bool = False
 
     @property
     def place(self) -> str:
@@ -120,6 +127,14 @@ class Marked:
     def updated(self, number: int) -> set[str]:
         """Return the variables that the statements of a loop update."""
         return {self.sites[one].name for one in self.of_kind(number, INCREMENT)}
+
+    def increments_of(self, number: int) -> frozenset[int]:
+        """Return the increments in the statements of a loop, and in the functions it calls."""
+        calls = calls_in(self.loops[number].node)
+        called = (one for one, site in enumerate(self.sites) if site.within in calls)
+        return self.of_kind(number, INCREMENT).union(
+            one for one in called if self.sites[one].kind == INCREMENT
+        )
 
     def has_errors(self, number: int) -> bool:
         """Whether the statements of a loop compute what may be an error or a loss."""

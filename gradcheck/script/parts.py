@@ -21,6 +21,12 @@ def called_losses(node: ast.AST) -> frozenset[str]:
     return frozenset(f"{name_of(one.func)}()" for one in calls if _is_loss(name_of(one.func)))
 
 
+def variables_in(node: ast.AST) -> frozenset[str]:
+    """Return the variables, attributes and items within an expression."""
+    kinds = ast.Name | ast.Attribute | ast.Subscript
+    return frozenset(ast.unparse(part) for part in ast.walk(node) if isinstance(part, kinds))
+
+
 def adds_loss(node: ast.AST) -> bool:
     """Whether a statement adds to a variable what it computes from one named like a loss."""
     match node:

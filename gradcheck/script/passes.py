@@ -15,6 +15,10 @@ LONG, TOO_LONG = 0.1, 3.0
 
 QUICKER = 2.0
 
+IDLE = "nothing that it changes is a float"
+UNREACHED = "a pass does not come to all of its updates"
+"""Why a loop does not train that may do so later, once a memory is full, say."""
+
 
 @dataclass
 class Passes:
@@ -28,6 +32,7 @@ class Passes:
         last: that of the last pass that has begun, where `first` waits for it to end.
         took: the seconds of the pass from `first`.
         updated: how many parameters the pass updates, of a loop that would train if it had a loss.
+        begun_anew: whether it is tested as if it had just begun, as the loop around it trains.
     """
 
     hits: int = 0
@@ -38,11 +43,30 @@ class Passes:
     took: float = 0.0
     began: float = 0.0
     updated: int = 0
+    begun_anew: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it does not train, but may do so later."""
+        return self.why in (IDLE, UNREACHED)
 
     @property
     def is_open(self) -> bool:
-        """Whether the loop may still be tested."""
-        return self.tests < MOST_TESTS and self.hits <= MOST_PASSES
+        """Whether the loop may still be tested; an idle one is, ever more seldom."""
+        is_young = self.tests < MOST_TESTS and self.hits <= MOST_PASSES
+        return is_young or (self.is_idle and (self._is_late(0) or self._is_late(1)))
+
+    def _is_late(self, after: int) -> bool:
+        """Whether the number of passes is a power of two, and `after` more."""
+        hits = self.hits - after
+        return self.tests >= MOST_TESTS and hits & (hits - 1) == 0
+
+    def begin_anew(self) -> bool:
+        """Have an idle loop tested again, once; return whether it is."""
+        if not self.is_idle or self.begun_anew:
+            return False
+        self.tests, self.hits, self.first, self.begun_anew = 0, 0, None, True
+        return True
 
     def are_steps(self, outer: Passes, parameters: int) -> bool:
         """Whether these, of a loop inside of another, make several steps in a pass of that."""
@@ -54,7 +78,7 @@ class Passes:
         `tested` are the seconds that the tests of all loops have taken up to now.
         """
         took = time.perf_counter() - tested - self.began
-        if self.first is None:
+        if self.first is None or self._is_late(0):
             return False
         if self.last is None and not self.tests and LONG < took < TOO_LONG:
             self.last, self.took = now, took

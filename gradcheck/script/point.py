@@ -74,12 +74,18 @@ class Loss:
         """Whether its size is known: a line computes it, or gradients are a multiple of its own."""
         return not self.family or self.agreeing > 0 or self.common is not None
 
+    @property
+    def is_uncounted(self) -> bool:
+        """Whether it is a total of as many terms as the parameters make, as of active hinges."""
+        return self.count > 1 and self.site.may_skip
+
     def value(self, seen: Seen) -> Any:
         """Return the loss of a replay that was stopped at its mark."""
         records = seen.records.get(self.number, [])
         if self.family:
             return self.of(records)
-        value: Any = records[-1] if len(records) == self.count else None
+        is_there = len(records) == self.count or (bool(records) and self.is_uncounted)
+        value: Any = records[-1] if is_there else None
         return -value if self.climbed else value
 
     def of(self, pairs: Sequence[tuple[Any, Any]]) -> Any:
@@ -128,7 +134,7 @@ class Point:
 
     def value(self, loss: Loss, values: Mapping[Path, Any]) -> Any:
         """Return the loss with other values; the iteration is stopped once the loss is known."""
-        seen = Seen(wanted=(loss.number, loss.count))
+        seen = Seen(wanted=(loss.number, 0 if loss.is_uncounted else loss.count))
         changed = {**self.extra, **values}
         self.run.replay(self.step.loop, self.snapshot, changed, self.step.rates, 0.0, seen)
         return loss.value(seen)

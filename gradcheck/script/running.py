@@ -60,6 +60,7 @@ class Run:
         passes: the passes of every loop.
         found: the number of the training loop; None until it is found.
         snapshots: the snapshots of the training loop's first iterations.
+        held: rates and increments that are 0 in every replay.
         reports: whether a replay does what the script does in every tenth pass, say.
     """
 
@@ -72,6 +73,7 @@ class Run:
         self.found: int | None = None
         self.snapshots: list[Snapshot] = []
         self.reports = False
+        self.held: list[Rate] = []
         self._test = test
         self._patience = MOST_PASSES
         self._tested = 0.0
@@ -80,6 +82,7 @@ class Run:
         self._scales: dict[int, float] = {}
         self._used: dict[int, set[float]] = {}
         self.idle: set[str] = set()
+        self.reached: set[int] = set()
         self._bodies: dict[Any, types.FunctionType] = {}
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
@@ -171,6 +174,7 @@ class Run:
     def scaled(self, number: int, value: Any) -> Any:
         """Hook around a number or an increment that may be, or contain, the learning rate."""
         site = self.marked.sites[number]
+        self.reached.add(number)
         is_array = type(value) is np.ndarray and value.dtype.kind == "f"
         if site.kind == INCREMENT and (is_array or isinstance(value, float | np.floating)):
             moves = np.any(np.abs(value) > ROUNDING) if is_array else abs(value) > ROUNDING
@@ -245,7 +249,7 @@ class Run:
         local = None if state.local is None else {**snapshot.shared, **state.local}
         before = State(dict(self.names), dict(local or {}))
         body = body or self.body(number, snapshot)
-        is_plain = not values and seen is None and scale == 1.0
+        is_plain = not (values or self.held) and seen is None and scale == 1.0
         arrays = leaves(state) if is_plain else {}
         imported = self._imported.names.items()
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
@@ -253,12 +257,15 @@ class Run:
         try:
             with as_at(scopes, snapshot.random_states), silence():
                 begun = replace(state, module=self.names, local=local)
-                scaled: Any = contextlib.nullcontext()
-                if rate is not None:
-                    scaled = rate.scaled(begun, scale, self._scales)
-                with scaled, closures(local or {}):
+                with contextlib.ExitStack() as scaled:
+                    for one in self.held:
+                        scaled.enter_context(one.scaled(begun, 0.0, self._scales))
+                    if rate is not None:
+                        scaled.enter_context(rate.scaled(begun, scale, self._scales))
+                    scaled.enter_context(closures(local or {}))
                     self._seen, self._replaying, self._used = seen, True, {}
                     self.idle.clear()
+                    self.reached.clear()
                     local = self._pass(body, local)
                 after = snapshot.touched(before, self._state(local))
         except ValueError as error:

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field, replace
 from gradcheck.options import Wishes
 from gradcheck.script.bodies import may_report
 from gradcheck.script.choice import Found, choose
-from gradcheck.script.further import further_paths, idle_paths, reaching, with_own_rates
+from gradcheck.script.further import (
+    further_paths,
+    gets_lost,
+    holding,
+    idle_paths,
+    reaching,
+    with_own_rates,
+)
 from gradcheck.script.gradients import (
     implied_gradients,
     is_of_other_data,
@@ -21,7 +28,7 @@ from gradcheck.script.gradients import (
     source_of,
 )
 from gradcheck.script.handover import Taken, names_of
-from gradcheck.script.loops import IDLE, find_step
+from gradcheck.script.loops import find_step
 from gradcheck.script.losses import candidates
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.point import Gradients, Loss, Point
@@ -58,11 +65,20 @@ class Taking:
 
     def _test(self, number: int) -> int | None:
         """Return the loop if it trains, or an inner loop whose first passes changed nothing."""
-        for inner in self.run.marked.inside(number):
-            if (passes := self.run.passes[inner]).why == IDLE and self._trains(inner):
-                self.run.snapshots = [passes.first] if passes.first else []
+        inside = self.run.marked.inside(number)
+        for inner in inside:
+            passes = self.run.passes[inner]
+            if passes.is_idle and passes.first is not None and self._trains(inner):
+                self.run.snapshots = [passes.first]
                 return inner
-        return number if self._trains(number) else None
+        if not self._trains(number):
+            return None
+        begun_anew = [self.run.passes[inner].begin_anew() for inner in inside]
+        if any(begun_anew):
+            self.step = None
+            self.run.passes[number].tests -= 1
+            return None
+        return number
 
     def _trains(self, number: int) -> bool:
         self.step = find_step(self.run, number, self.wishes.rate)
@@ -114,12 +130,16 @@ class Taking:
             self.step = self.step.drawn(snapshots[-1].state)
         else:
             self._widen(snapshots[-1], self._wanted(self.step.changed))
-            self.step.paths = self._wanted_paths()
+            wanted = self._wanted_paths()
+            with contextlib.suppress(RefusedError):  # raised again below
+                self.run.held = holding(self._at(snapshots[-1]), wanted)
+            self.step.paths = wanted
         most = max(map(len, more))
         likely = [one for one, paths in zip(snapshots, more, strict=True) if len(paths) == most]
         others = [one for one in snapshots if not any(one is other for other in likely)]
         order = [*reversed(likely), *reversed(others)]
-        if self._changes_shape(snapshots):
+        numbers = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
+        if any(map(gets_lost, numbers)):
             order = snapshots[:1]
         refused, any_taken = None, False
         for snapshot in order:
@@ -159,12 +179,6 @@ class Taking:
         if not fits[0]:  # its activations may be saturated
             likely.insert(0, likely.pop(fits.index(max(fits))))
         return likely[0], iter(likely[1:])
-
-    def _changes_shape(self, snapshots: Sequence[Snapshot]) -> bool:
-        """Whether a parameter changes its shape: then the first iteration is the one to check."""
-        assert self.step is not None
-        own = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
-        return any(len({one.shape for one in arrays if one is not None}) > 1 for arrays in own)
 
     def _wanted(self, paths: Sequence[Path]) -> list[Path]:
         names = self.wishes.params or ()

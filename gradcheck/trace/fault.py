@@ -222,6 +222,7 @@ class Search:
     Attributes:
         faults: in the order in which they were found.
         left: the names of the blocks that stay wrong with all faults mended.
+        nothing: those of them that are to be 0, and of which a fault may be the cause as well.
         late: True if the search ran out of time.
         unfollowed: why the functions could not be traced, in words; empty if they could.
         misfit: if the gradient raised, the operation whose operands do not fit; otherwise None.
@@ -231,6 +232,7 @@ class Search:
 
     faults: tuple[Fault, ...] = ()
     left: tuple[str, ...] = ()
+    nothing: frozenset[str] = frozenset()
     late: bool = False
     unfollowed: str = ""
     misfit: Misfit | None = None

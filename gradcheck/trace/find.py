@@ -94,9 +94,11 @@ def find_faults(
     faults += [one for one in never_made(search, state, wrong) if not judge or judge(one.mended)]
     blocks = {output.name: output.block for output in state.outputs}
     left = tuple(dict.fromkeys(blocks[name] for name in sorted(state.wrong() | state.misshapen())))
+    nothing = {one.block for one in state.outputs if faults and one.is_nothing} & {*left}
     return Search(
         tuple(faults),
         left,
+        frozenset(nothing),
         late,
         backward=backward_steps(search, before, state, faults),
         doubt=doubt_of(search, faults, wrong, left),
@@ -155,7 +157,7 @@ def _one_after_the_other(
         faults = []
     for _ in range(rounds):
         wrong = state.wrong()
-        if not wrong | state.misshapen():
+        if not wrong | state.misshapen() or (faults and wrong and state.are_nothing(wrong)):
             break
         following, late = next_fault(search, state, wrong)
         if following is None:

@@ -965,3 +965,147 @@ def test_a_pass_of_several_steps_is_no_step_of_a_loss_after_them(outcome, tmp_pa
     assert outcome(
         EPOCHS.replace("Batches(10)", "Batches(30)").replace("x[30:], y[30:]", "x[:30], y[:30]")
     ).report.ok
+
+
+HINGES = """
+import numpy as np
+
+rng = np.random.default_rng(5)
+x, w, b = rng.normal(size=(60, 4)), rng.normal(size=4), 0.1
+t = np.sign(x @ rng.normal(size=4) + 0.3)
+
+for turn in range(50):
+    total_loss, dw, db = 0.0, np.zeros(4), 0.0
+    for row, sign in zip(x, t):
+        loss = 1 - sign * (row @ w + b)
+        if loss <= 0:
+            continue
+        total_loss += loss**2
+        dw -= 2 * loss * sign * row
+        db -= 2 * loss * sign
+    w = w - 0.01 * dw
+    b = b - 0.01 * db
+    print(total_loss)
+"""
+
+
+@pytest.mark.parametrize(("slope", "wrong"), [("2 * loss", []), ("2", ["GC413"])])
+def test_a_total_is_of_as_many_terms_as_are_not_skipped(outcome, slope, wrong):
+    found = outcome(HINGES.replace("dw -= 2 * loss", f"dw -= {slope}"))
+    assert found.script.loss == "total_loss"
+    assert [one.code for one in found.report.errors] == wrong, str(found.report)
+
+
+OF_A_BORDER = """
+v, k = rng.normal(size=6), rng.normal(size=6)
+points, border = np.linspace(0, 1, 9), np.array([0.0, 1.0])
+for turn in range(30):
+    inside, outside = np.tanh(np.outer(points, k)), np.tanh(np.outer(border, k))
+    off, edge = inside @ v - np.sin(points), outside @ v
+    loss_inside = np.mean(off**2)
+    loss = loss_inside + 9 * np.mean(edge**2)
+    back, back_edge = 2 * off / 9, 9 * edge
+    dv = inside.T @ backBORDER
+    dk = points @ (np.outer(back, v) * (1 - inside**2))
+    dk = dk + border @ (np.outer(back_edge, v) * (1 - outside**2))
+    v = v - 0.01 * dv
+    k = k - 0.01 * dk
+    print(loss)
+"""
+
+
+@pytest.mark.parametrize(("term", "wrong"), [(" + outside.T @ back_edge", []), ("", ["GC407"])])
+def test_a_gradient_of_a_part_of_the_loss_alone_is_wrong(outcome, term, wrong):
+    found = outcome(DATA + OF_A_BORDER.replace("BORDER", term))
+    assert [one.code for one in found.report.errors] == wrong, str(found.report)
+
+
+ADVERSARIES = """
+import numpy as np
+
+rng = np.random.default_rng(7)
+G = {"a": rng.normal(size=(2, 6)), "c": rng.normal(size=(6, 1))}
+D = {"a": rng.normal(size=(1, 6)), "c": rng.normal(size=(6, 1))}
+
+
+def ahead(net, x):
+    h = np.tanh(x @ net["a"])
+    return h @ net["c"], (x, h)
+
+
+def back(net, up, kept):
+    x, h = kept
+    dh = up @ net["c"].T * (1 - h**2)
+    return {"a": x.T @ dh, "c": h.T @ up}, dh @ net["a"].T
+
+
+def share(z):
+    return 1 / (1 + np.exp(-z))
+
+
+for turn in range(90):
+    real, noise = rng.normal(2, 0.5, size=(8, 1)), rng.normal(size=(8, 2))
+    fake, kept = ahead(G, noise)
+    (on_real, kept_real), (on_fake, kept_fake) = ahead(D, real), ahead(D, fake)
+    d_loss = -np.mean(np.log(share(on_real))) - np.mean(np.log(1 - share(on_fake)))
+    one, _ = back(D, (share(on_real) - 1) / 8, kept_real)
+    two, _ = back(D, share(on_fake) / 8, kept_fake)
+    for k in D:
+        D[k] -= 0.05 * (one[k] + two[k])
+    on_fake, kept_fake = ahead(D, fake)
+    g_loss = -np.mean(np.log(share(on_fake)))
+    _, dfake = back(D, (share(on_fake) - 1) / 8, kept_fake)
+    grads, _ = back(G, dfake, kept)
+    for k in G:
+        G[k] -= 0.05 * grads[k]
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "wrong"), [("- 1) / 8, kept_fake", []), ("- 1), kept_fake", ["GC101"])]
+)
+def test_a_generator_is_checked_against_the_updated_discriminator(tmp_path, size, wrong):
+    text = ADVERSARIES.replace("- 1) / 8, kept_fake", size)
+    (tmp_path / "adversaries.py").write_text(text)
+    if not wrong:
+        error = ScriptEntry(tmp_path / "adversaries.py").outcome({}).error
+        assert error.endswith("""--loss g_loss --params "G['a'],G['c']\"""")
+    wishes = Wishes.of("g_loss", "G['a'],G['c']", None)
+    report = ScriptEntry(tmp_path / "adversaries.py", wishes).outcome({}).report
+    assert [one.code for one in report.errors] == wrong, str(report)
+    assert bool(wrong) != report.ok, str(report)
+
+
+EARLY = """
+u = rng.normal(size=3)
+for turn in range(30):
+    h = np.tanh(np.outer(x[:, 0], u))
+    off = h @ w - t
+    loss = np.mean(off**2)
+    w -= 0.1 * 2 * h.T @ off / len(t)
+    u -= 0.1 * 2 * x[:, 0] @ (np.outer(off, w) * (1 - h**2)) / len(t)
+"""
+
+
+def test_weights_of_the_same_loss_that_are_updated_too_early_are_told_of_one_parameter(tmp_path):
+    (tmp_path / "early.py").write_text(DATA + EARLY)
+    entry = ScriptEntry(tmp_path / "early.py", Wishes.of(None, "u", None))
+    assert [one.code for one in entry.outcome({}).report.errors] == ["GC404"]
+
+
+DIVERGING = """
+b, rate = 0.3, 0.5
+for turn in range(30):
+    off = x @ w + b - t
+    loss = np.mean(off**2)
+    dw = 2e9 * x.T @ off
+    db = 2 * off.mean()
+    w -= rate * dw
+    b -= rate * db
+"""
+
+
+def test_of_a_loop_that_diverges_the_first_iteration_is_checked(outcome):
+    report = outcome(DATA + DIVERGING).report
+    assert [block.name for block in report.blocks if block.verdict != "ok"] == ["w"], str(report)
+    assert "2e9 * x.T @ off" in report.errors[0].expression

@@ -143,3 +143,31 @@ def test_of_an_iteration_that_raises_a_smoothed_loss_is_no_parameter(outcome):
     found = outcome(SMOOTHED)
     assert list(found.script.params) == ["w1"]
     assert found.report.findings[0].code == "GC210"
+
+
+FILLED = """
+import numpy as np
+
+rng = np.random.default_rng(5)
+w, memory, pace = rng.normal(size=3), [], 0.05
+for episode in range(40):
+    state = rng.normal(size=3)
+    for step in range(9):
+        memory.append((state, np.tanh(state.sum())))
+        state = 0.9 * state + 0.3 * rng.normal(size=3)
+        if len(memory) < WARM:
+            continue
+        rows = [memory[one] for one in rng.integers(0, len(memory), 4)]
+        x, t = np.array([one[0] for one in rows]), np.array([one[1] for one in rows])
+        loss = np.mean((x @ w - t) ** 2)
+        w -= pace * 2 * x.T @ (x @ w - t)SIZE
+"""
+
+
+@pytest.mark.parametrize(("size", "ok"), [(" / 4", True), ("", False)])
+@pytest.mark.parametrize("warm", ["12", "160"])
+def test_a_loop_that_trains_once_its_memory_is_full_is_the_step(outcome, warm, size, ok):
+    found = outcome(FILLED.replace("WARM", warm).replace("SIZE", size))
+    assert found.script.step == 8
+    assert (found.report.verdict == "pass") == ok, str(found.report)
+    assert ok or [one.code for one in found.report.errors] == ["GC101"], str(found.report)

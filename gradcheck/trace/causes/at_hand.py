@@ -9,6 +9,7 @@ from itertools import chain, combinations_with_replacement
 
 import numpy as np
 
+from gradcheck.arrays import same_arrays
 from gradcheck.trace.causes.compared import Array, Arrays, same
 from gradcheck.trace.causes.written import Written, is_part
 from gradcheck.trace.locating.state import Replacement, State
@@ -183,6 +184,8 @@ def _fitting(
         if is_slope and _is_term(operand, sites, state):
             continue  # a slope is a factor
         for name in names:
+            if f"`{name}`" == what and not operand and not _is_itself(name, sites, state):
+                continue  # its index, say, has had another value
             if words.endswith("> 0`") and _is_positive(name, sites, state):
                 continue  # a mask of ones says nothing
             if all(_fits(form, site, state, name, operand) for site in sites):
@@ -202,6 +205,11 @@ def _is_term(operand: str, sites: Sequence[Site], state: State) -> bool:
     return any(
         text == operand and state.tape[at].operation in ("add", "subtract") for text, at, _ in uses
     )
+
+
+def _is_itself(name: str, sites: Sequence[Site], state: State) -> bool:
+    """True if a name stands for the wrong value that it is written for."""
+    return all(same_arrays(state.at(site.scope[name]), site.actual) for site in sites)
 
 
 def _is_positive(name: str, sites: Sequence[Site], state: State) -> bool:

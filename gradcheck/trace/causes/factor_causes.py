@@ -195,12 +195,15 @@ def habit_cause(compared: Compared) -> Cause | None:
     if not np.any(compared.actual[0]):
         return None  # all zeros: the factor is unknown
     factor = quotient(compared.actual, compared.expected)
+    told = [np.isfinite(values) for values in factor]
+    if sum(map(np.count_nonzero, told)) < FEWEST:
+        return None
     for one in compared.known.of_kind(VALUE):
         if one.values[0].shape != factor[0].shape:
             continue
         for name, form in FORMS.items():
             slope = [form(value) for value in one.values]
-            fits = np.ptp(slope[0]) and same(factor, slope)
+            fits = np.ptp(slope[0][told[0]]) and same(factor, slope)
             if fits and same(compared.actual, product(compared.expected, slope)):
                 at = compared.words.name(one.node)
                 words = f"the slope of {name} at {at} is multiplied in, and the loss has none there"

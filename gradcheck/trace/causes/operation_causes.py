@@ -6,7 +6,7 @@ import ast
 import itertools
 import re
 from collections.abc import Iterator
-from itertools import islice, takewhile
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -222,8 +222,13 @@ def operand_cause(compared: Compared) -> Cause | None:
         return None
     if not any(same(compared.actual, one.values) for one in compared.known.of_kind(VALUE)):
         return None
-    is_mask = user_of(compared).value.dtype == bool
-    kind = fault.SLOPE_ELSEWHERE if is_mask else fault.OTHER_OPERAND
+    user, used = user_of(compared), compared.state.tape[compared.operand]
+    wanted, name = compared.loss_nodes[candidate.node], compared.words.name(candidate.node)
+    is_read = bool(user.place and used.place and user.place.covers(used.place))  # there, unnamed
+    is_part = is_read and used.operation == wanted.operation == "getitem" and "[" not in name
+    if is_part and same(compared.state.at(used.operands[0]), compared.values(wanted.operands[0])):
+        return Cause(fault.OTHER_INDEX, f"another part of {name} belongs here", "take that part")
+    kind = fault.SLOPE_ELSEWHERE if user.value.dtype == bool else fault.OTHER_OPERAND
     return Cause(kind, *_belonging(compared, candidate.node))
 
 
@@ -255,7 +260,7 @@ def _updated_before(compared: Compared) -> int | None:
     """Return the parameter that a value is computed from after its gradient step; or None."""
     state, points = compared.state, compared.points
     above = latest_first(state.tape, [compared.operand], lambda node: node.operands)
-    for node in islice(above, MOST_ABOVE):
+    for node in itertools.islice(above, MOST_ABOVE):
         for leaf, name in compared.parameters.items():
             if (
                 node.value.shape != compared.loss_nodes[leaf].value.shape

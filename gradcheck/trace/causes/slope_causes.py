@@ -162,10 +162,13 @@ def _is(compared: Compared, slope: Slope, inputs: Arrays) -> bool:
 def _of_another(compared: Compared, slope: Slope) -> Cause | None:
     if same(slope.used, [-value for value in slope.right]):
         return None  # the sign is wrong, and another layer's slope the same by chance
-    whole = compared.loss_nodes[slope.end].place
+    nodes = compared.loss_nodes
+    whole = nodes[slope.end].place
+    parts = {nodes[one].place for one in made_from(nodes, slope.begin, slope.end)} - {whole}
     for quantity in compared.known.of_kind(SLOPE):
-        part = compared.loss_nodes[quantity.node].place
-        if part is not None and whole is not None and whole != part and whole.covers(part):
+        part = nodes[quantity.node].place
+        covers = part is not None and whole is not None and whole != part and whole.covers(part)
+        if covers or part in parts:
             continue  # of the same function, in this or another pass
         if (
             quantity.other not in (slope.begin, slope.end)

@@ -64,7 +64,12 @@ def place_of_scale(
         signed = [mend for mend in mends if tape[mend.unit.first].operation == operation]
         if signed:
             return ScaleFault(signed[0])
-    blocks = {output.block for output in state.outputs if output.name in scale[0].outputs}
+    reached = set(state.below(mends[0].unit.replaced))
+    blocks = {
+        output.block
+        for output in state.outputs  # of 0, any multiple is right
+        if output.name in scale[0].outputs or (output.is_nothing and output.node in reached)
+    }
     is_of_several = len(blocks) > 1 or _is_joined(tape[mends[-1].unit.first], tape)
     is_made_once = right is not None or is_of_several
     adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None

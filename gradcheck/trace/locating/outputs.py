@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,12 @@ from gradcheck.trace.record.nodes import OUTPUT, Node
 PARTS = 40
 """A block is not split into more parts than this."""
 
+LITTLE, NOTHING = 1e-6, 1e-9
+"""Relative to the largest entry of all: a block's least scale, and a right gradient that is 0.
+
+Such is that of a bias before a normalisation: it holds the rounding of the others.
+"""
+
 DEPTH = 200
 """The number of movements of data that are followed back."""
 
@@ -35,6 +41,7 @@ class Output:
         entries: the flat positions of the part in the gradient, or None for all.
         true: the right entries, by point.
         scale: the largest entry of the block's right gradient, by point.
+        is_nothing: whether the right gradient is 0.
         tolerance: the largest error of right entries, relative to `scale`.
     """
 
@@ -45,6 +52,7 @@ class Output:
     true: tuple[NDArray[Any], ...]
     scale: tuple[float, ...]
     tolerance: float
+    is_nothing: bool = False
 
     def part(self, value: NDArray[Any]) -> NDArray[Any]:
         """Return the entries of this part from the gradient of the block.
@@ -79,27 +87,36 @@ def outputs_of(points: Sequence[Point], tolerance: float) -> tuple[Output, ...]:
     """Return the outputs of the gradients at all points."""
     first = points[0]
     outputs = []
+    largest = [_largest(point.true.values()) for point in points]
     for block, node in first.outputs.items():
         if block not in first.true:
             continue
         true = [point.true[block] for point in points]
-        scale = _scales(true)
+        scale = _scales(true, largest)
+        nothing = all(
+            _largest([one]) <= NOTHING * most for one, most in zip(true, largest, strict=True)
+        )
         parts = _parts(first.nodes, node, true[0].shape)
         for number, entries in enumerate(parts):
             name = block if entries is None else f"{block}#{number}"
             part = true if entries is None else [value.reshape(-1)[entries] for value in true]
-            outputs.append(Output(name, block, node, entries, tuple(part), scale, tolerance))
+            output = Output(name, block, node, entries, tuple(part), scale, tolerance, nothing)
+            outputs.append(output)
     for block, matrix, column, known in columns_of(points):
         rows, width = first.nodes[matrix].value.shape
         entries = np.arange(rows) * width + column
-        outputs.append(
-            Output(f"{block}#", block, matrix, entries, known, _scales(known), tolerance)
-        )
+        scale = _scales(known, largest)
+        outputs.append(Output(f"{block}#", block, matrix, entries, known, scale, tolerance))
     return tuple(outputs)
 
 
-def _scales(values: Sequence[NDArray[Any]]) -> tuple[float, ...]:
-    return tuple(max(float(np.max(np.abs(value), initial=0.0)), 1e-9) for value in values)
+def _largest(arrays: Iterable[NDArray[Any]]) -> float:
+    return max((float(np.max(np.abs(one), initial=0.0)) for one in arrays), default=0.0)
+
+
+def _scales(values: Sequence[NDArray[Any]], largest: Sequence[float]) -> tuple[float, ...]:
+    pairs = zip(values, largest, strict=True)
+    return tuple(max(_largest([value]), LITTLE * most, NOTHING) for value, most in pairs)
 
 
 def _parts(

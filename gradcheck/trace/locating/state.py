@@ -173,7 +173,10 @@ class State:
     def mended_by(
         self, replacements: Sequence[Replacement], wrong: frozenset[str]
     ) -> frozenset[str]:
-        """Return the wrong outputs that become right at all points; none if a right one is lost."""
+        """Return the wrong outputs that become right at all points; none if a right one is lost.
+
+        None as well if they are to be 0, and others that are not stay wrong.
+        """
         order = self.below(replacements[0].starts)
         changed = set(order)
         affected = [output for output in self.outputs if output.node in changed]
@@ -186,7 +189,11 @@ class State:
             mended &= right
             if not mended or any(output.name not in right | wrong for output in affected):
                 return frozenset()
-        return mended
+        return mended if self.are_nothing(wrong) or not self.are_nothing(mended) else frozenset()
+
+    def are_nothing(self, names: frozenset[str]) -> bool:
+        """Whether these outputs are to be 0: whatever makes an adjoint 0 mends them."""
+        return all(output.is_nothing for output in self.outputs if output.name in names)
 
     def wrong(self) -> frozenset[str]:
         """Return the names of the outputs that are wrong at the first point."""

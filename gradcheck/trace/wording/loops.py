@@ -34,8 +34,13 @@ def loop_that_ran_once(tape: Sequence[Node], place: Place) -> Place | None:
 
 
 def left_at_once(place: Place) -> tuple[Place, int] | None:
-    """Return a `return` that ends a loop around a place in its first pass, and the loop's line."""
+    """Return a `return` that ends a loop around a place in its first pass, and the loop's line.
+
+    A loop that goes on to the next pass with `continue` looks for the one to return from.
+    """
     for loop in sorted(_loops_around(place), key=lambda loop: loop.lineno):
+        if any(isinstance(part, ast.Continue) for part in ast.walk(loop)):
+            continue
         for statement in loop.body:
             if isinstance(statement, ast.Return) and statement.lineno > place.line:
                 return Place.of(statement, place.file, place.function), loop.lineno
