@@ -29,6 +29,7 @@ from gradcheck.script.state import (
 )
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
+from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
 from gradcheck.words import listed
 
@@ -155,12 +156,13 @@ class Trial:
         whole = self.run.rates()
         self._replayed(rate, 0.5)
         half = self.run.rates()
-        marks = tuple(mark for mark, value in whole.items() if half.get(mark) == 0.5 * value > 0)
-        if rate.words and len({whole[mark] for mark in marks}) == 1:
-            used = Rate(whole[marks[0]], self.run.marked.sites[marks[0]].name, marks=marks)
+        marks = (mark for mark, value in whole.items() if half.get(mark) == 0.5 * value > 0)
+        groups = grouped((whole[mark], mark) for mark in marks) if rate.words else {}
+        for value, own in reversed(groups.items()):  # what is used first may only be passed on
+            used = Rate(value, self.run.marked.sites[own[0]].name, marks=tuple(own))
             self._replayed(used, 0.5)
             first = self.run.rates()  # marks that merely pass on a scaled value drop out
-            used = replace(used, marks=tuple(one for one in marks if first.get(one) == whole[one]))
+            used = replace(used, marks=tuple(one for one in own if first.get(one) == whole[one]))
             if set(self.frozen(used, list(self.changed))) >= set(paths):
                 return used, paths
         return rate, paths

@@ -28,7 +28,16 @@ from gradcheck.script.marks import INCREMENT, Seen
 from gradcheck.script.passes import MOST_PASSES, Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
-from gradcheck.script.state import Path, Snapshot, State, all_moved, leaves, numbers, take_snapshot
+from gradcheck.script.state import (
+    NUMBERS,
+    Path,
+    Snapshot,
+    State,
+    all_moved,
+    leaves,
+    numbers,
+    take_snapshot,
+)
 from gradcheck.user.number import carried
 
 SNAPSHOTS = 3
@@ -243,7 +252,7 @@ class Run:
         local = None if state.local is None else {**snapshot.shared, **state.local}
         body = body or self.body(number, snapshot)
         is_plain = not values and seen is None and scale == 1.0
-        arrays = leaves(state) if is_plain else {}
+        arrays = leaves(state, NUMBERS) if is_plain else {}
         imported = self._imported.names.items()
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
         scopes.append((self.names, state.module))
