@@ -30,6 +30,7 @@ from gradcheck.script.state import (
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.trace.record.graph import grouped
+from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.user.blocks import Array
 from gradcheck.words import listed
 
@@ -39,6 +40,7 @@ BOTH_WAYS = NUDGE, -NUDGE
 IDLE = "nothing that it changes is a float"
 BY_ZERO = "it updates {0} by exactly 0: no gradient comes back to it"
 ONLY_APPLIES = "its changes do not depend on what it changes: it only applies an update"
+OWN_ARRAYS = "{0} is of {1}, a subclass of np.ndarray with attributes, which copies of it lose"
 CARRIED = "its update is made from {0} of the pass before; compute {0} at the beginning of a pass"
 
 
@@ -55,6 +57,11 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     except Exception as error:
         passes.why = f"a replay raised {type(error).__name__}: {error}"
         return None
+    for path, array in leaves(snapshot.state).items():
+        kind = type(array)
+        if "__array_finalize__" in vars(kind) and is_users_object(kind):
+            passes.why = OWN_ARRAYS.format(label(path), kind.__name__)
+            return None
     changed = changed_numbers(snapshot, after)
     if not changed:
         idle = BY_ZERO.format(listed(sorted(run.idle))) if run.idle else IDLE

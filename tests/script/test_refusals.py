@@ -232,3 +232,37 @@ def test_a_missing_package_is_not_said_to_make_the_gradients_of_a_class_of_your_
     reason = ScriptEntry(tmp_path / "script.py").outcome({}).reason
     assert "No module named 'keras'" in reason
     assert "makes its gradients" not in reason
+
+
+def test_a_running_average_that_is_printed_is_neither_parameter_nor_loss(tmp_path):
+    (tmp_path / "script.py").write_text("""
+import numpy as np
+rng = np.random.default_rng(1)
+shown = other = 0.0
+for turn in range(9):
+    alpha = 1 / (turn + 2)
+    noise = rng.normal(size=5)
+    shown = (1 - alpha) * shown + alpha * np.mean(noise**2)
+    other = (1 - alpha) * other + alpha * np.mean(noise)
+    print(f"{shown:.3f} {other:.3f}")
+""")
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.report is None, str(outcome.report)
+    assert "no training loop was found" in outcome.reason
+
+
+def test_an_array_of_a_class_of_its_own_whose_attributes_a_copy_loses_is_named(tmp_path):
+    (tmp_path / "script.py").write_text("""
+import numpy as np
+class Tensor(np.ndarray):
+    def __array_finalize__(self, array):
+        self.grad = 0
+w = np.ones(3).view(Tensor)
+for turn in range(9):
+    loss = np.sum((w - 2) ** 2)
+    w.grad = w.grad + 2 * (w - 2)
+    w -= 0.1 * w.grad
+    w.grad = 0
+""")
+    reason = ScriptEntry(tmp_path / "script.py").outcome({}).reason
+    assert "w is of Tensor, a subclass of np.ndarray with attributes" in reason
