@@ -7,7 +7,7 @@ import contextlib
 import copy
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from types import CellType, FunctionType
 from typing import Any
 
@@ -16,12 +16,13 @@ import numpy as np
 from gradcheck.mending.marks import SEE
 from gradcheck.mending.source import ONCE, STEP
 from gradcheck.script.marks import TrainingLoop
-from gradcheck.script.words import is_update
+from gradcheck.script.words import calls_in, has_rate, is_update
 from gradcheck.trace.record.ownership import restorer
 from gradcheck.user.objects import cells_of
 from gradcheck.user.tensors import RandomStates
 
 RETURNED = "__gradcheck_returned__"
+SUMMED = "it updates in some passes only, by what several passes have summed up: make them one"
 
 
 class ReturnedError(Exception):
@@ -92,6 +93,19 @@ def _only_ends(node: ast.If) -> bool:
 def may_report(loop: TrainingLoop) -> bool:
     """Whether some passes of a loop may show a loss that others do not."""
     return any(_only_reports(part) for one in loop.body for part in ast.walk(one))
+
+
+def sums_up(loop: TrainingLoop, updating: Set[str]) -> bool:
+    """Whether every so-manieth pass of a loop applies what several passes have summed up."""
+    guarded = [
+        node
+        for one in loop.body
+        for node in ast.walk(one)
+        if isinstance(node, ast.If) and any(isinstance(p, ast.Mod) for p in ast.walk(node.test))
+    ]
+    inside = [part for node in guarded for one in node.body for part in ast.walk(one)]
+    calls = set().union(*map(calls_in, guarded)) & updating
+    return bool(calls) or any(is_update(part) and has_rate(part) for part in inside)
 
 
 def _only_reports(node: ast.AST) -> bool:

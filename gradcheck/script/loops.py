@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.script.bodies import SUMMED, sums_up
 from gradcheck.script.marks import LITERAL
 from gradcheck.script.memory import views
 from gradcheck.script.rates import Rate, candidates, increments, uses
@@ -39,6 +40,7 @@ BOTH_WAYS = NUDGE, -NUDGE
 """A step that is taken only if it lowers the loss writes what it keeps after one of the two."""
 IDLE = "nothing that it changes is a float"
 BY_ZERO = "it updates {0} by exactly 0: no gradient comes back to it"
+NO_RATE = "no learning rate, and no update W -= ..., was found that moves nothing at 0"
 ONLY_APPLIES = "its changes do not depend on what it changes: it only applies an update"
 OWN_ARRAYS = "{0} is of {1}, a subclass of np.ndarray with attributes, which copies of it lose"
 CARRIED = "its update is made from {0} of the pass before; compute {0} at the beginning of a pass"
@@ -69,16 +71,16 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
         return None
     trial = Trial(run, number, snapshot, after, changed)
     best = trial.rate(given)
+    may_sum = (sums_up(one, run.marked.updating) for one in run.marked.loops[number:][:1])
     if best is None:
-        no_rate = "no learning rate, and no update W -= ..., was found that moves nothing at 0"
-        passes.why = _ruined(after, changed) or no_rate
+        passes.why = _ruined(after, changed) or (SUMMED if any(may_sum) else NO_RATE)
         return None
     rate, paths = trial.as_used(*best)
     paths = trial.staying(rate, paths)
     if not paths:
         passes.why = "what it changes is overwritten, not updated"
     elif not trial.depends(paths):
-        passes.why = trial.carried(paths) or ONLY_APPLIES
+        passes.why = SUMMED if any(may_sum) else trial.carried(paths) or ONLY_APPLIES
     elif trial.is_one_entry(paths):
         passes.why = "it changes one entry at a time"
     else:

@@ -266,3 +266,32 @@ for turn in range(9):
 """)
     reason = ScriptEntry(tmp_path / "script.py").outcome({}).reason
     assert "w is of Tensor, a subclass of np.ndarray with attributes" in reason
+
+
+@pytest.mark.parametrize("epochs", [0, 3])
+def test_gradients_that_several_passes_sum_up_before_an_update_are_named(tmp_path, epochs):
+    text = """
+class Layer:
+    def __init__(self):
+        self.w, self.g = rng.normal(size=(3, 2)), np.zeros((3, 2))
+
+    def update(self):
+        self.w -= 0.05 * self.g / 4
+        self.g = np.zeros((3, 2))
+
+rng = np.random.default_rng(1)
+layer, loss = Layer(), 0.0
+for epoch in range(9):
+    for turn in range(1, 21):
+        x, t = rng.normal(size=3), rng.normal(size=2)
+        off = x @ layer.w - t
+        loss += np.sum(off**2)
+        layer.g += 2 * np.outer(x, off)
+        if turn % 4 == 0:
+            layer.update()
+"""
+    if not epochs:
+        text = text.replace("for epoch in range(9):\n", "if True:\n")
+    (tmp_path / "script.py").write_text("import numpy as np\n" + text)
+    reason = ScriptEntry(tmp_path / "script.py").outcome({}).reason
+    assert "it updates in some passes only, by what several passes have summed up" in reason
