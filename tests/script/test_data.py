@@ -1,6 +1,7 @@
 """Copies of what a script holds: the same, and of their own."""
 
 import copy
+import weakref
 
 import numpy as np
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from gradcheck.script.copies import deep_copy
 from gradcheck.script.state import NUMBERS, State, leaves, take_snapshot
+from gradcheck.user.objects import Place
 
 atoms = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
 structures = st.recursive(
@@ -102,3 +104,9 @@ def test_the_copy_of_an_iterator_moves_on_its_own():
     while copied.iternext():
         pass
     assert own.multi_index == (0, 1)
+
+
+def test_a_place_behind_a_weak_reference_is_set_on_what_it_refers_to():
+    layer = Layer(np.ones(2))
+    Place(weakref.proxy(layer), "after", None).set("there")
+    assert layer.after == "there"
