@@ -7,7 +7,7 @@ import contextlib
 import copy
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from types import CellType, FunctionType
 from typing import Any
 
@@ -16,12 +16,13 @@ import numpy as np
 from gradcheck.mending.marks import SEE
 from gradcheck.mending.source import ONCE, STEP
 from gradcheck.script.marks import TrainingLoop
-from gradcheck.script.words import is_update
+from gradcheck.script.words import calls_in, has_rate, is_update
 from gradcheck.trace.record.ownership import restorer
 from gradcheck.user.objects import cells_of
 from gradcheck.user.tensors import RandomStates
 
 RETURNED = "__gradcheck_returned__"
+SUMMED = "it updates in some passes only, by what several passes have summed up: make them one"
 
 
 class ReturnedError(Exception):
@@ -94,8 +95,21 @@ def may_report(loop: TrainingLoop) -> bool:
     return any(_only_reports(part) for one in loop.body for part in ast.walk(one))
 
 
+def sums_up(loop: TrainingLoop, updating: Set[str]) -> bool:
+    """Whether one pass in several applies what all of them have summed up."""
+    guarded = [
+        node
+        for one in loop.body
+        for node in ast.walk(one)
+        if isinstance(node, ast.If) and any(isinstance(p, ast.Mod) for p in ast.walk(node.test))
+    ]
+    inside = [part for node in guarded for one in node.body for part in ast.walk(one)]
+    calls = set().union(*map(calls_in, guarded)) & updating
+    return bool(calls) or any(is_update(part) and has_rate(part) for part in inside)
+
+
 def _only_reports(node: ast.AST) -> bool:
-    """Whether a conditional does nothing but show a loss in every so-manieth pass."""
+    """Whether a conditional does nothing but show a loss in one pass of several."""
     if not isinstance(node, ast.If) or node.orelse:
         return False
     parts = [part for one in node.body for part in ast.walk(one)]

@@ -6,6 +6,7 @@ An engine's graph of thousands of objects is copied for every replay of an itera
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,9 @@ from gradcheck.trace.record.ownership import ATOMS
 from gradcheck.user.objects import slots_of
 
 CONTAINERS = (list, tuple, set, dict)
+
+VIEWS: dict[Any, Any] = {type(one({})): one for one in (dict.keys, dict.values, dict.items)}
+"""What looks into a dict, as a layer may keep it, with the method that makes it."""
 
 KEPT = frozenset((int, float, complex, str, bytes, bool, type(None)))
 """The commonest of the immutable types."""
@@ -59,6 +63,9 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         return memo.setdefault(key, value if is_same else tuple(new))
     if kind is np.nditer:  # it holds its place, and a loop by hand moves it
         return memo.setdefault(key, value.copy())
+    if kind in VIEWS:
+        (seen,) = gc.get_referents(value)
+        return memo.setdefault(key, VIEWS[kind](deep_copy(seen, memo)))
     slots = _slots(kind)
     if slots is None:
         return copy.deepcopy(value, memo)

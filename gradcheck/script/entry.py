@@ -33,6 +33,7 @@ from gradcheck.script.verdicts import (
     causes,
     differ,
     fits,
+    of_samples,
     of_the_factor,
     of_the_update,
     other_counts,
@@ -59,7 +60,6 @@ EDIT_SECONDS = 2.0
 
 DESCENDED = "the updates descend {}, times {:.4g}"
 MOST_TRIED = 3
-
 DOWNLOADED = ": let it read its data from a file, or make up a few rows"
 
 CLIPPED = "GC412"
@@ -253,7 +253,7 @@ class _Work:
         in_doubt = not self.wishes.loss and (loss.family or watched)
         if again.verdict == "fail" and in_doubt and not fits(again, loss.has_constant):
             return undecided(again, loss.words)
-        return again
+        return of_samples(again, taken)
 
     def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
         """Attribute a common factor of all gradients to the learning rate or to the loss.

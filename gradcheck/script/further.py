@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.script.choice import as_multiple
-from gradcheck.script.gradients import implied_gradients, point_fit
+from gradcheck.script.gradients import descending, implied_gradients
 from gradcheck.script.handover import Taken
 from gradcheck.script.loops import BOTH_WAYS, Trial, changed_numbers, plain
 from gradcheck.script.point import Loss, Point
@@ -113,7 +113,8 @@ def holding(taken: Taken | None, wanted: Sequence[Path]) -> list[Rate]:
     kept = {path: after.number(place) for path, place in taken.gradients.items()}
     gradients = kept or implied_gradients(point, after)
     own = {path: value for path, value in gradients.items() if path in rest and value is not None}
-    others = set(rest).difference(point_fit(point, taken.found.loss, own))
+    loss = taken.found.loss
+    others = set(rest).difference(*descending(point, {loss.words: loss}, own).values())
     changed = changed_numbers(point.snapshot, after)
     moved = {path: changed[path] for path in point.step.paths if path in changed}
     trial = Trial(point.run, point.step.loop, point.snapshot, after, moved)

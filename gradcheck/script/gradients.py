@@ -163,11 +163,11 @@ def is_of_other_data(
     return False
 
 
-def _descending(
+def descending(
     point: Point, losses: Mapping[str, Loss], implied: Gradients
 ) -> dict[str, list[Path]]:
     """Return the parameters whose step descends each loss, at least approximately."""
-    descending: dict[str, list[Path]] = {name: [] for name in losses}
+    fitting: dict[str, list[Path]] = {name: [] for name in losses}
     for path, gradient in implied.items():
         square = float(np.vdot(gradient, gradient).real)
         if not square:
@@ -177,8 +177,8 @@ def _descending(
         for name, loss in losses.items():
             ahead, behind = (seen.last(loss.number) for seen in sides)
             if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
-                descending[name].append(path)
-    return descending
+                fitting[name].append(path)
+    return fitting
 
 
 def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
@@ -221,7 +221,7 @@ def _moved_apart(
 
     Nothing unless these are most of all: of many wrong gradients some agree by chance.
     """
-    moved = _descending(point, losses, implied)
+    moved = descending(point, losses, implied)
     moves: dict[str, list[Path]] = {}
     for name, paths in sorted(moved.items(), key=lambda one: -len(one[1])):
         if set(paths).isdisjoint(chain(*moves.values())) and paths:

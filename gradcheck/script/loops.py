@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.script.bodies import SUMMED, sums_up
 from gradcheck.script.marks import LITERAL
 from gradcheck.script.memory import views
 from gradcheck.script.passes import IDLE, UNREACHED
@@ -21,6 +22,7 @@ from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import Path, State, alike, label, last_name, leaves, movement, numbers
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
+from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
 from gradcheck.words import listed
 
@@ -46,6 +48,9 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     except Exception as error:
         passes.why = f"a replay raised {type(error).__name__}: {error}"
         return None
+    passes.why = snapshot.lost()
+    if passes.why:
+        return None
     waits = not run.marked.increments_of(number) <= run.reached
     changed = changed_numbers(snapshot, after)
     if not changed:
@@ -63,14 +68,16 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
 def _step_of(trial: Trial, given: float | None) -> Step | str:
     """Return the training step of a pass, or why it is none."""
     best = trial.rate(given)
+    marked = trial.run.marked
+    may_sum = any(sums_up(one, marked.updating) for one in marked.loops[trial.number :][:1])
     if best is None:
-        return _ruined(trial.after, trial.changed) or NO_RATE
+        return _ruined(trial.after, trial.changed) or (SUMMED if may_sum else NO_RATE)
     rate, paths = trial.as_used(*best)
     paths = trial.staying(rate, paths)
     if not paths:
         return "what it changes is overwritten, not updated"
     if not trial.depends(paths):
-        return trial.carried(paths) or ONLY_APPLIES
+        return SUMMED if may_sum else trial.carried(paths) or ONLY_APPLIES
     if trial.is_one_entry(paths):
         return "it changes one entry at a time"
     return Step(trial.number, rate, paths, list(trial.changed))
@@ -153,12 +160,13 @@ class Trial:
         whole = self.run.rates()
         self._replayed(rate, 0.5)
         half = self.run.rates()
-        marks = tuple(mark for mark, value in whole.items() if half.get(mark) == 0.5 * value > 0)
-        if rate.words and len({whole[mark] for mark in marks}) == 1:
-            used = Rate(whole[marks[0]], self.run.marked.sites[marks[0]].name, marks=marks)
+        marks = (mark for mark, value in whole.items() if half.get(mark) == 0.5 * value > 0)
+        groups = grouped((whole[mark], mark) for mark in marks) if rate.words else {}
+        for value, own in reversed(groups.items()):  # what is used first may only be passed on
+            used = Rate(value, self.run.marked.sites[own[0]].name, marks=tuple(own))
             self._replayed(used, 0.5)
             first = self.run.rates()  # marks that merely pass on a scaled value drop out
-            used = replace(used, marks=tuple(one for one in marks if first.get(one) == whole[one]))
+            used = replace(used, marks=tuple(one for one in own if first.get(one) == whole[one]))
             if set(self.frozen(used, list(self.changed))) >= set(paths):
                 return used, paths
         return rate, paths

@@ -12,7 +12,7 @@ from gradcheck.arrays import one_factor
 from gradcheck.script.inferred import families
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen, Site
 from gradcheck.script.point import Gradients, Loss, Point
-from gradcheck.script.state import Path
+from gradcheck.script.state import Path, label, last_name
 from gradcheck.script.words import CLIMBED, ELSEWHERE, STRONG
 from gradcheck.user.blocks import Array
 
@@ -36,7 +36,9 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
             if path in gradients and gradients[path].shape == direction.shape:
                 slope = float(np.sum(gradients[path].real * direction))
             trials.append(_Trial(path, width, *point.on_both_sides(path, width * direction), slope))
-    losses = list(_numbers(point.run.marked.sites, base, trials))
+    own = {name for path in point.step.all_paths for name in (label(path), last_name(path))}
+    numbers = _numbers(point.run.marked.sites, base, trials)
+    losses = [one for one in numbers if one.family or one.words not in own]  # it is no parameter
     wholes = _with_wholes(losses, base)
     for loop in point.run.marked.loops[point.step.loop : point.step.loop + 1]:
         at = loop.file, loop.function.lineno if loop.function else 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gradcheck.script.snapshot import Snapshot
+from gradcheck.script.state import State, alike, label, leaves
 
 MOST_TESTS, MOST_PASSES = 3, 200
 """How often a loop is tested, and after how many passes the tests end."""
@@ -94,3 +96,9 @@ class Passes:
         if self.last is None:
             self.first = now
         self.began = time.perf_counter() - tested
+
+
+def all_moved(first: State, last: State, updated: Collection[str]) -> bool:
+    """Whether all variables in `updated` have changed between two passes of a loop."""
+    paths = [path for path in leaves(first) if label(path) in updated]
+    return not any(alike(first.number(path), last.number(path)) for path in paths)

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path as File
 
 from gradcheck.casefiles import what_to_write
-from gradcheck.script.marks import Function
+from gradcheck.script.bodies import SUMMED
+from gradcheck.script.marks import Function, TrainingLoop
+from gradcheck.script.passes import Passes
 from gradcheck.script.reading import framework
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, label
@@ -41,9 +43,14 @@ def no_loss(paths: Sequence[Path]) -> str:
 
 def loops_tried(run: Run) -> str:
     """Return why each loop that was reached is not the training loop."""
-    tried = zip(run.marked.loops, run.passes, strict=False)
+    tried = sorted(zip(run.marked.loops, run.passes, strict=False), key=_is_of_many)
     reasons = [f"{one.place}: {passes.why}" for one, passes in tried if passes.why]
     return short("; ".join(reasons), 300)
+
+
+def _is_of_many(tried: tuple[TrainingLoop, Passes]) -> bool:
+    """Sort key: a loop that updates in some passes comes first."""
+    return tried[1].why != SUMMED
 
 
 def it_raised(run: Run, error: Exception, in_loop: bool) -> str:
@@ -55,7 +62,8 @@ def it_raised(run: Run, error: Exception, in_loop: bool) -> str:
             "few made-up rows"
         )
     missing = isinstance(error, ModuleNotFoundError)
-    by_framework = "" if missing and run.marked.loops else _made_by_a_framework(run)
+    has_own = run.marked.loops or run.marked.updating  # the latter also in modules not yet imported
+    by_framework = "" if missing and has_own else _made_by_a_framework(run)
     if by_framework:
         return by_framework
     where = "in its loop" if in_loop else "before any training loop"

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,11 +25,11 @@ from gradcheck.script.bodies import (
 from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
 from gradcheck.script.marks import INCREMENT, Seen
-from gradcheck.script.passes import MOST_PASSES, Passes
+from gradcheck.script.passes import MOST_PASSES, Passes, all_moved
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.snapshot import Snapshot, take_snapshot
-from gradcheck.script.state import Path, State, alike, label, leaves, numbers
+from gradcheck.script.state import NUMBERS, Path, State, leaves, numbers
 from gradcheck.user.number import carried
 
 SNAPSHOTS = 3
@@ -130,7 +130,7 @@ class Run:
                 self.snapshots.append(take_snapshot(self._state(scope), loop.left_out, loop.unread))
                 if len(self.snapshots) >= SNAPSHOTS:
                     first, last = self.snapshots[0].state, self.snapshots[-1].state
-                    if not self._patience or _all_moved(first, last, self.marked.updated(number)):
+                    if not self._patience or all_moved(first, last, self.marked.updated(number)):
                         raise CapturedError
                     self._patience -= 1
                     self.snapshots.pop()
@@ -250,7 +250,7 @@ class Run:
         before = State(dict(self.names), dict(local or {}))
         body = body or self.body(number, snapshot)
         is_plain = not (values or self.held) and seen is None and scale == 1.0
-        arrays = leaves(state) if is_plain else {}
+        arrays = leaves(state, NUMBERS) if is_plain else {}
         imported = self._imported.names.items()
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
         scopes.append((self.names, state.module))
@@ -297,9 +297,3 @@ class Run:
         finally:
             self._seen, self._replaying = None, False
         return local
-
-
-def _all_moved(first: State, last: State, updated: Collection[str]) -> bool:
-    """Whether all variables in `updated` have changed between two passes of a loop."""
-    paths = [path for path in leaves(first) if label(path) in updated]
-    return not any(alike(first.number(path), last.number(path)) for path in paths)

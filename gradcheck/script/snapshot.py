@@ -12,8 +12,9 @@ import numpy as np
 
 from gradcheck.script.copies import deep_copy
 from gradcheck.script.memory import is_shared, keep_memory_shared, own_what_classes_hold, views
-from gradcheck.script.state import Path, State, label, leaves
+from gradcheck.script.state import NUMBERS, Path, State, label, leaves
 from gradcheck.trace.record.array import traced_leaf
+from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.proxies import proxy_of
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
@@ -22,6 +23,7 @@ from gradcheck.user.tensors import RandomStates
 WORTH_SHARING = 2000
 """Size from which an array is no longer copied, once an iteration has left it unchanged."""
 
+OWN_ARRAYS = "{0} is of {1}, a subclass of np.ndarray with attributes, which copies of it lose"
 READ_ONLY = "read-only"
 """Part of numpy's message about an array that may not be written to."""
 
@@ -89,9 +91,17 @@ class Snapshot:
         local = after.local and _set_of(of_function, before.local or {}, after.local)
         return replace(after, module=module, local=local)
 
+    def lost(self) -> str:
+        """Say which array is of a class of the user's whose attributes copies lose; "" if none."""
+        for path, array in leaves(self.state).items():
+            kind = type(array)
+            if "__array_finalize__" in vars(kind) and is_users_object(kind):
+                return OWN_ARRAYS.format(label(path), kind.__name__)
+        return ""
+
     def share(self, begun: Mapping[Path, Any]) -> None:
         """Stop copying large arrays that the iteration which began with `begun` left unchanged."""
-        for path, before in leaves(self.state).items():
+        for path, before in leaves(self.state, NUMBERS).items():
             if isinstance(before, np.ndarray) and before.size > WORTH_SHARING:
                 now = begun.get(path)
                 is_kept = now is not None and np.array_equal(now, before)

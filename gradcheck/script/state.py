@@ -13,6 +13,7 @@ from gradcheck.user.blocks import Array
 from gradcheck.user.objects import attributes
 
 DEPTH, MOST_ITEMS = 9, 200
+FLOATS, NUMBERS = "fc", "fciub"  # kinds of arrays: images and tables of words are of whole numbers
 
 
 class Attribute(NamedTuple):
@@ -84,18 +85,18 @@ def is_number(value: Any) -> bool:
     return isinstance(value, float | np.floating)
 
 
-def leaves(state: State) -> dict[Path, Any]:
-    """Return the floating-point (or complex) arrays and numbers of a state, each array once."""
+def leaves(state: State, kinds: str = FLOATS) -> dict[Path, Any]:
+    """Return the numbers of a state, and its arrays of these kinds, each array once."""
     seen: set[int] = set()
     numbers: dict[Path, Any] = {}
     for part in PARTS:
         for name, value in state.part(part).items():
             if not name.startswith("__"):
-                numbers.update(_below((part, name), value, seen))
+                numbers.update(_below((part, name), value, seen, kinds))
     return numbers
 
 
-def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]:
+def _below(path: Path, value: Any, seen: set[int], kinds: str) -> Iterator[tuple[Path, Any]]:
     if is_number(value):
         yield path, value
         return
@@ -103,16 +104,16 @@ def _below(path: Path, value: Any, seen: set[int]) -> Iterator[tuple[Path, Any]]
         return
     seen.add(id(value))
     if isinstance(value, np.ndarray):
-        if value.dtype.kind in "fc" and value.size:
+        if value.dtype.kind in kinds and value.size:
             yield path, value
         elif value.dtype.kind == "O" and value.size <= MOST_ITEMS:
             for index, item in np.ndenumerate(value):
-                yield from _below((*path, index if len(index) > 1 else index[0]), item, seen)
+                yield from _below((*path, index if len(index) > 1 else index[0]), item, seen, kinds)
     elif isinstance(value, list) and value and all(map(is_number, value)):
         yield path, value
     elif len(path) < DEPTH and not (type(value) is list and set(map(type, value)) <= {int, str}):
         for step, item in steps_into(value):
-            yield from _below((*path, step), item, seen)
+            yield from _below((*path, step), item, seen, kinds)
 
 
 def steps_into(value: Any) -> list[tuple[Any, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from gradcheck.options import Wishes
-from gradcheck.script.bodies import may_report
+from gradcheck.script.bodies import SUMMED, may_report
 from gradcheck.script.choice import Found, choose
 from gradcheck.script.further import (
     further_paths,
@@ -90,7 +90,9 @@ class Taking:
         inside = [self.run.passes[inner] for inner in self.run.marked.inside(number)]
         if self.wishes.loss is not None and not self.run.marked.may_come_to(number):
             self.step, passes.why = None, f"it does not compute {self.wishes.loss}"
-        elif any(one.are_steps(passes, len(self.step.all_paths)) for one in inside):
+        elif any(
+            one.why == SUMMED or one.are_steps(passes, len(self.step.all_paths)) for one in inside
+        ):
             self.step, passes.why = None, "each pass makes several steps"
         else:
             with contextlib.suppress(RefusedError):  # raised again when the loop is examined

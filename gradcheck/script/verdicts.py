@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from gradcheck.arrays import one_factor
 from gradcheck.finding import Finding
 from gradcheck.report.model import Report
+from gradcheck.script.handover import Taken
+from gradcheck.script.loops import plain
 from gradcheck.script.losses import CLOSE
+from gradcheck.script.state import Path
 from gradcheck.user.calls import Location, place
-from gradcheck.words import gradient_of, verb
+from gradcheck.words import gradient_of, listed, verb
+
+FAR = (0.0, 0.1, 1.0, 10.0)
+"""How far a parameter is moved to see whether the loss depends on it at all."""
 
 UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 """Findings of a factor that no rule explains; such a factor may be one of the learning rate.
@@ -47,6 +55,36 @@ def undecided(report: Report, loss: str) -> Report:
     return replace(
         report, verdict="inconclusive", blocks=blocks, findings=(), layers=(), could_not_check=why
     )
+
+
+def of_samples(report: Report, taken: Taken) -> Report:
+    """Return an inconclusive report instead, if a wrong block moves the loss in steps only."""
+    silent = [one for one in report.blocks if one.failed and one.worst and not one.worst.numeric]
+    names = [one.name for one in silent if _moves_in_steps(taken, taken.paths[one.name])]
+    if report.verdict != "fail" or not names:
+        return report
+    words = taken.found.loss.words
+    why = (
+        f"{listed(names)} {verb(names, 'moves', 'move')} {words} in steps only, as through samples "
+        f"that are drawn with {verb(names, 'it', 'them')}: an update that follows no slope of "
+        f"{words}, such as contrastive divergence, cannot be compared with one"
+    )
+    return replace(undecided(report, words), could_not_check=why)
+
+
+def _moves_in_steps(taken: Taken, path: Path) -> bool:
+    """Whether the loss depends on a parameter, but has the slope 0 near and far."""
+    point, loss = taken.point, taken.found.loss
+    start = point.start[path]
+    way = np.random.default_rng(1).standard_normal(start.shape)
+    try:
+        values = [
+            [point.value(loss, {path: plain(start + (far + near) * way)}) for near in (0.0, 1e-7)]
+            for far in FAR
+        ]
+    except Exception:
+        return False
+    return all(one == other for one, other in values) and len({one for one, _ in values}) > 1
 
 
 def of_the_factor(report: Report) -> Report:

@@ -37,7 +37,8 @@ DERIVATIVE = re.compile(r"(?i)(^|_)(deriv\w*|prime|grad(ient)?s?|backward)$")
 """Names of functions that return a derivative, in an array that may itself be named as a loss."""
 
 RATE = re.compile(
-    r"(?i)^(lr|l_rate|learn\w*_?rate|eta|alpha|step_?size|epsilon|eps|rate|(?-i:a)|lr_\w|gamma|lambda_?)$"
+    r"(?i)^((\w+_)?(lr|learn\w*_?rate)(_\w+)?|l_rate|eta|alpha|step_?size|epsilon|eps|rate|(?-i:a)"
+    r"|gamma|lambda_?)$"
 )
 ADDITIONS = ("add", "subtract")
 ROLE = re.compile(r"(?i)^(w|b|v|u|theta|weights?|bias(es)?|kernel|synapse|syn)[_\d]*$")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
+from weakref import ProxyTypes
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,8 @@ class Place:
                 self.holder[self.step.index : self.step.index + 1] = [value]
         elif isinstance(self.holder, dict):
             self.holder[self.step] = value
+        elif isinstance(self.holder, ProxyTypes):
+            setattr(self.holder, self.step, value)
         else:
             object.__setattr__(self.holder, self.step, value)
 

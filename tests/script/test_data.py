@@ -1,6 +1,7 @@
 """Copies of what a script holds: the same, and of their own."""
 
 import copy
+import weakref
 
 import numpy as np
 from hypothesis import given
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from gradcheck.script.copies import deep_copy
 from gradcheck.script.snapshot import take_snapshot
-from gradcheck.script.state import State
+from gradcheck.script.state import NUMBERS, State, leaves
+from gradcheck.user.objects import Place
 
 atoms = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
 structures = st.recursive(
@@ -44,6 +46,23 @@ def test_what_is_one_list_stays_one_list():
     copied.module["a"].append(1.0)
     assert copied.module["b"][0] is copied.module["a"]
     assert history == [0.5, 0.25]
+
+
+def test_a_view_into_a_dict_looks_into_its_copy():
+    weights = {"w": np.ones(2)}
+    copied = deep_copy({"values": weights.values(), "keys": weights.keys(), "w": weights}, {})
+    assert next(iter(copied["values"])) is copied["w"]["w"] is not weights["w"]
+    assert list(copied["keys"]) == ["w"]
+
+
+def test_a_large_table_of_whole_numbers_that_stays_the_same_is_not_copied_for_every_replay():
+    table, weights = np.arange(3000), np.ones(3000)
+    snapshot = take_snapshot(State({"table": table, "weights": weights}, None))
+    begun = leaves(snapshot.copied({}), NUMBERS)
+    snapshot.share({**begun, ("module", "weights"): weights + 1.0})
+    copied, again = snapshot.copied({}).module, snapshot.copied({}).module
+    assert np.shares_memory(copied["table"], again["table"])
+    assert not np.shares_memory(copied["weights"], again["weights"])
 
 
 class Node:
@@ -86,3 +105,9 @@ def test_the_copy_of_an_iterator_moves_on_its_own():
     while copied.iternext():
         pass
     assert own.multi_index == (0, 1)
+
+
+def test_a_place_behind_a_weak_reference_is_set_on_what_it_refers_to():
+    layer = Layer(np.ones(2))
+    Place(weakref.proxy(layer), "after", None).set("there")
+    assert layer.after == "there"

@@ -1109,3 +1109,33 @@ def test_of_a_loop_that_diverges_the_first_iteration_is_checked(outcome):
     report = outcome(DATA + DIVERGING).report
     assert [block.name for block in report.blocks if block.verdict != "ok"] == ["w"], str(report)
     assert "2e9 * x.T @ off" in report.errors[0].expression
+
+
+RBM = """
+import numpy as np
+rng = np.random.default_rng(2)
+x = (rng.random((30, 5)) < 0.4).astype(float)
+w, a, b = 0.3 * rng.normal(size=(5, 4)), np.zeros(5), np.zeros(4)
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+for turn in range(9):
+    hidden = sigmoid(x @ w + b)
+    drawn = DRAWN
+    again = sigmoid(drawn @ w.T + a)
+    below = sigmoid(again @ w + b)
+    w += 0.1 * (x.T @ hidden - again.T @ below) / len(x)
+    a += 0.1 * np.mean(x - again, axis=0)
+    b += 0.1 * np.mean(hidden - below, axis=0)
+    error = np.mean((x - again) ** 2)
+    print(turn, error)
+"""
+
+
+def test_an_update_through_drawn_samples_is_not_compared_with_a_slope(outcome):
+    drawn = "(rng.random(hidden.shape) < hidden).astype(float)"
+    found = outcome(RBM.replace("DRAWN", drawn))
+    assert found.report.verdict == "inconclusive", str(found.report)
+    assert "b moves error in steps only" in found.report.could_not_check
+    assert not found.report.findings

@@ -1053,3 +1053,33 @@ def test_a_loss_after_the_update_runs_no_function_of_the_gradient(outcome, right
     finding = outcome(PAIRS.replace(right, wrong)).report.findings[0]
     line = PAIRS[: PAIRS.index(right)].count("\n") + 1
     assert (finding.code, finding.location.line) == (code, line)
+
+
+SAMPLED = """
+import numpy as np
+rng = np.random.default_rng(3)
+w, c = rng.normal(size=(6, 3)), rng.normal(size=(6, 3))
+for turn in range(9):
+    negative = np.array([1, 3, 3, 5])
+    v, u, n = w[2], c[4], c[negative]
+    near, far = (1 / (1 + np.exp(-z)) for z in (u @ v, n @ v))
+    loss = -np.log(near) - np.sum(np.log(1 - far))
+    dv = (near - 1) * u + far @ n
+    du, dn = (near - 1) * v, far[:, None] * v
+    w[2] -= 0.05 * dv
+    FIRST
+    SECOND
+"""
+
+
+@pytest.mark.parametrize("negative_last", [True, False])
+def test_a_row_of_a_parameter_that_an_update_writes_once_for_several_samples(
+    outcome, negative_last
+):
+    updates = ["c[4] -= 0.05 * du", "c[negative] -= 0.05 * dn"]
+    first, second = updates if negative_last else updates[::-1]
+    found = outcome(SAMPLED.replace("FIRST", first).replace("SECOND", second))
+    (finding,) = found.report.errors
+    assert finding.code == "GC855"
+    assert finding.location.source == updates[1]
+    assert "np.subtract.at(c, negative, 0.05 * dn)" in finding.fix

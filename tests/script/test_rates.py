@@ -325,3 +325,43 @@ for turn in range(9):
         w = w - 0.01 * (share(mark) - wanted / 4)
 """
     assert outcome(text).report.verdict == "fail"
+
+
+SCALED = """
+import numpy as np
+
+class Map:
+    def __init__(self):
+        self.k = np.random.default_rng(1).normal(size=(3, 2))
+
+    def ahead(self, x):
+        self.x, self.y = x, np.tanh(x @ self.k)
+        return self.y
+
+    def back(self, t):
+        self.g = self.x.T @ ((self.y - t) * (1 - self.y**2)) / 15
+
+    def move(self, lr):
+        effective_lr = lr * 15
+        self.k -= effective_lr * self.g
+"""
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [("self.y**2", "pass"), ("self.y", "fail")])
+def test_a_rate_that_the_update_scales_by_the_batch_is_the_rate_there(outcome, slope, verdict):
+    found = outcome(
+        """
+from model import Map
+m = Map()
+lr_start, lr_end = 1e-3, 1e-5
+for turn in range(9):
+    lr = lr_start + (lr_end - lr_start) * turn / 9
+    loss = np.mean(0.5 * np.sum((m.ahead(x) - t) ** 2, axis=1))
+    m.back(t)
+    m.move(lr)
+""",
+        model=SCALED.replace("self.y**2", slope),
+    )
+    assert "rate    effective_lr = " in found.script.text()
+    assert found.report.verdict == verdict, str(found.report)
+    assert [one.code for one in found.report.errors] == ["GC305"] * (verdict == "fail")

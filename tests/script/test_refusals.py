@@ -219,3 +219,78 @@ def test_what_is_drawn_unpacks_into_as_many_as_a_line_takes(tmp_path):
     )
     (tmp_path / "script.py").write_text(drawn + TWO_LOSSES)
     assert ScriptEntry(tmp_path / "script.py", Wishes.of(None, "a", None)).outcome({}).report.ok
+
+
+def test_a_missing_package_is_not_said_to_make_the_gradients_of_a_class_of_your_own(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from keras import layers\nclass M:\n    def fit(self):\n        self.w -= 0.1 * self.g\n"
+    )
+    (tmp_path / "script.py").write_text(
+        "from own import M\nfrom keras import layers\nM().fit()\nlayers.Dense(2).fit()\n"
+    )
+    reason = ScriptEntry(tmp_path / "script.py").outcome({}).reason
+    assert "No module named 'keras'" in reason
+    assert "makes its gradients" not in reason
+
+
+def test_a_running_average_that_is_printed_is_neither_parameter_nor_loss(tmp_path):
+    (tmp_path / "script.py").write_text("""
+import numpy as np
+rng = np.random.default_rng(1)
+shown = other = 0.0
+for turn in range(9):
+    alpha = 1 / (turn + 2)
+    noise = rng.normal(size=5)
+    shown = (1 - alpha) * shown + alpha * np.mean(noise**2)
+    other = (1 - alpha) * other + alpha * np.mean(noise)
+    print(f"{shown:.3f} {other:.3f}")
+""")
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.report is None, str(outcome.report)
+    assert "no training loop was found" in outcome.reason
+
+
+def test_an_array_of_a_class_of_its_own_whose_attributes_a_copy_loses_is_named(tmp_path):
+    (tmp_path / "script.py").write_text("""
+import numpy as np
+class Tensor(np.ndarray):
+    def __array_finalize__(self, array):
+        self.grad = 0
+w = np.ones(3).view(Tensor)
+for turn in range(9):
+    loss = np.sum((w - 2) ** 2)
+    w.grad = w.grad + 2 * (w - 2)
+    w -= 0.1 * w.grad
+    w.grad = 0
+""")
+    reason = ScriptEntry(tmp_path / "script.py").outcome({}).reason
+    assert "w is of Tensor, a subclass of np.ndarray with attributes" in reason
+
+
+@pytest.mark.parametrize("epochs", [0, 3])
+def test_gradients_that_several_passes_sum_up_before_an_update_are_named(tmp_path, epochs):
+    text = """
+class Layer:
+    def __init__(self):
+        self.w, self.g = rng.normal(size=(3, 2)), np.zeros((3, 2))
+
+    def update(self):
+        self.w -= 0.05 * self.g / 4
+        self.g = np.zeros((3, 2))
+
+rng = np.random.default_rng(1)
+layer, loss = Layer(), 0.0
+for epoch in range(9):
+    for turn in range(1, 21):
+        x, t = rng.normal(size=3), rng.normal(size=2)
+        off = x @ layer.w - t
+        loss += np.sum(off**2)
+        layer.g += 2 * np.outer(x, off)
+        if turn % 4 == 0:
+            layer.update()
+"""
+    if not epochs:
+        text = text.replace("for epoch in range(9):\n", "if True:\n")
+    (tmp_path / "script.py").write_text("import numpy as np\n" + text)
+    reason = ScriptEntry(tmp_path / "script.py").outcome({}).reason
+    assert "it updates in some passes only, by what several passes have summed up" in reason

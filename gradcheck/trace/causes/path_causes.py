@@ -197,7 +197,7 @@ def written_cause(compared: Compared) -> Cause | None:
     """Return the cause if a value is assigned into a buffer where it should be added."""
     node = compared.state.tape[compared.node]
     if node.operation not in WRITES or not node.operands:
-        return None
+        return _written_before(compared)
     actual, expected = compared.actual[0], compared.expected[0]
     if actual.shape != expected.shape:
         return None
@@ -212,10 +212,7 @@ def written_cause(compared: Compared) -> Cause | None:
     alone = [node.index] if node.name == "setitem" else []
     often = [place for one in passes or alone for place in _repeated(tape[one], compared)]
     if often and any(_is_right_added(compared, one) for one in (alone, passes)):
-        places = ", ".join(map(str, dict.fromkeys(often[:4])))
-        words = f"an index that repeats is written once, and this has more than one of {places}"
-        fix = f"{_added_for_each(node)} adds for every time that an index comes"
-        return Cause(fault.REPEATED_INDEX, words, fix)
+        return _repeated_cause(node, often)
     if wrong.all() and wrong.size > 1:
         return None
     before = compared.state.at(node.operands[0])
@@ -225,6 +222,22 @@ def written_cause(compared: Compared) -> Cause | None:
     if agrees(compared, node, adding):
         words = "it is assigned over what is there, and has to be added"
         return Cause(fault.NOT_ACCUMULATED, words, ADD_TO_IT)
+    return None
+
+
+def _repeated_cause(node: Node, often: Sequence[int]) -> Cause:
+    places = ", ".join(map(str, dict.fromkeys(often[:4])))
+    words = f"an index that repeats is written once, and this has more than one of {places}"
+    fix = f"{_added_for_each(node)} adds for every time that an index comes"
+    return Cause(fault.REPEATED_INDEX, words, fix)
+
+
+def _written_before(compared: Compared) -> Cause | None:
+    """Return the cause if a step writes once, to a parameter, what an index says several times."""
+    for one in compared.state.tape[: compared.operand]:
+        often = _repeated(one, compared) if one.name == "setitem" else []
+        if often and _is_right_added(compared, [one.index]):
+            return replace(_repeated_cause(one, often), node=one.index)
     return None
 
 
@@ -240,7 +253,9 @@ def _added_for_each(node: Node) -> str:
                 | ast.AugAssign(target=ast.Subscript() as target)
             ) if (target.lineno, target.col_offset) == (place.line, place.column):
                 parts = map(ast.unparse, (target.value, target.slice, statement.value))
-                return f"`np.add.at({', '.join(parts)})`"
+                takes_off = isinstance(getattr(statement, "op", None), ast.Sub)
+                method = "subtract" if takes_off else "add"
+                return f"`np.{method}.at({', '.join(parts)})`"
     return "np.add.at"
 
 
