@@ -11,12 +11,22 @@ import numpy as np
 from gradcheck.script.choice import as_multiple
 from gradcheck.script.gradients import descending, implied_gradients
 from gradcheck.script.handover import Taken
-from gradcheck.script.loops import BOTH_WAYS, Trial, changed_numbers, plain
+from gradcheck.script.loops import BOTH_WAYS, Trial, changed_numbers
 from gradcheck.script.point import Loss, Point
 from gradcheck.script.rates import Rate, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
-from gradcheck.script.state import Path, State, alike, label, last_name, leaves, movement, numbers
+from gradcheck.script.state import (
+    Path,
+    State,
+    alike,
+    label,
+    last_name,
+    leaves,
+    movement,
+    numbers,
+    plain,
+)
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.user.blocks import Array

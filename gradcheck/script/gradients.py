@@ -9,13 +9,12 @@ from itertools import chain
 import numpy as np
 
 from gradcheck.script.choice import as_multiple, proportional
-from gradcheck.script.loops import plain
 from gradcheck.script.losses import CLOSE, a_few
 from gradcheck.script.marks import ASSIGNED, Seen
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
-from gradcheck.script.state import LOCAL, MODULE, Path, State, label, numbers
+from gradcheck.script.state import LOCAL, MODULE, Path, State, label, numbers, plain
 from gradcheck.script.step import Step
 from gradcheck.script.words import RefusedError
 from gradcheck.user.blocks import Array

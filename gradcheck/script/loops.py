@@ -19,7 +19,17 @@ from gradcheck.script.passes import IDLE, UNREACHED
 from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
-from gradcheck.script.state import Path, State, alike, label, last_name, leaves, movement, numbers
+from gradcheck.script.state import (
+    Path,
+    State,
+    alike,
+    label,
+    last_name,
+    leaves,
+    movement,
+    numbers,
+    plain,
+)
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.trace.record.graph import grouped
@@ -60,7 +70,7 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     trial = Trial(run, number, snapshot, after, changed)
     step = _step_of(trial, given)
     if isinstance(step, str):
-        passes.why = UNREACHED if waits else step
+        passes.why = UNREACHED if waits and step != SUMMED else step
         return None
     return step
 
@@ -68,16 +78,14 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
 def _step_of(trial: Trial, given: float | None) -> Step | str:
     """Return the training step of a pass, or why it is none."""
     best = trial.rate(given)
-    marked = trial.run.marked
-    may_sum = any(sums_up(one, marked.updating) for one in marked.loops[trial.number :][:1])
     if best is None:
-        return _ruined(trial.after, trial.changed) or (SUMMED if may_sum else NO_RATE)
+        return _ruined(trial.after, trial.changed) or (SUMMED if trial.sums_up() else NO_RATE)
     rate, paths = trial.as_used(*best)
     paths = trial.staying(rate, paths)
     if not paths:
         return "what it changes is overwritten, not updated"
     if not trial.depends(paths):
-        return SUMMED if may_sum else trial.carried(paths) or ONLY_APPLIES
+        return SUMMED if trial.sums_up() else trial.carried(paths) or ONLY_APPLIES
     if trial.is_one_entry(paths):
         return "it changes one entry at a time"
     return Step(trial.number, rate, paths, list(trial.changed))
@@ -103,11 +111,6 @@ def _ruined(after: State, paths: Iterable[Path]) -> str:
     with_nan = (path for path, value in values if value is not None and np.any(np.isnan(value)))
     first = next(with_nan, None)
     return "" if first is None else f"{label(first)} is nan after it"
-
-
-def plain(value: Array) -> Any:
-    """Return an array as a script holds it: a float if it has no dimensions, else a copy."""
-    return float(value) if value.ndim == 0 else value.copy()
 
 
 @dataclass
@@ -269,6 +272,18 @@ class Trial:
             if after and any(not alike(after.number(one), self.after.number(one)) for one in paths):
                 return CARRIED.format(label(path))
         return ""
+
+    def sums_up(self) -> bool:
+        """Whether the pass adds to an array what another pass, one in several, updates with."""
+        marked = self.run.marked
+        if not any(sums_up(one, marked.updating) for one in marked.loops[self.number :][:1]):
+            return False
+        arrays = [path for path, value in self.changed.items() if value.size > 1]
+        for path, moved in self.nudged(arrays).items():
+            after = self._replayed(None, 1.0, {path: plain(moved)})
+            if after and not self._steps_otherwise(after.number(path), path, moved):
+                return True
+        return False
 
     def is_one_entry(self, paths: list[Path]) -> bool:
         """Whether only a single entry of a single array is changed."""

@@ -8,11 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from gradcheck.script.inferred import Family
-from gradcheck.script.loops import plain
 from gradcheck.script.marks import Seen, Site
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
-from gradcheck.script.state import Path, State, numbers
+from gradcheck.script.state import Path, State, numbers, plain
 from gradcheck.script.step import Step
 from gradcheck.user.blocks import Array
 

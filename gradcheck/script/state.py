@@ -80,6 +80,11 @@ def numbers(value: Any) -> Array:
     return np.array(value, dtype=np.complex128 if np.iscomplexobj(value) else np.float64)
 
 
+def plain(value: Array) -> Any:
+    """Return an array as a script holds it: a float if it has no dimensions, else a copy."""
+    return float(value) if value.ndim == 0 else value.copy()
+
+
 def is_number(value: Any) -> bool:
     """Whether a value is a floating-point number."""
     return isinstance(value, float | np.floating)

@@ -10,9 +10,8 @@ from gradcheck.arrays import one_factor
 from gradcheck.finding import Finding
 from gradcheck.report.model import Report
 from gradcheck.script.handover import Taken
-from gradcheck.script.loops import plain
 from gradcheck.script.losses import CLOSE
-from gradcheck.script.state import Path
+from gradcheck.script.state import Path, plain
 from gradcheck.user.calls import Location, place
 from gradcheck.words import gradient_of, listed, verb
 
