@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.script.choice import as_multiple
 from gradcheck.script.gradients import descending, implied_gradients
 from gradcheck.script.handover import Taken
-from gradcheck.script.loops import BOTH_WAYS, Trial, changed_numbers
+from gradcheck.script.loops import BOTH_WAYS, Trial
 from gradcheck.script.point import Loss, Point
 from gradcheck.script.rates import Rate, increments, uses
 from gradcheck.script.running import Run
@@ -44,7 +44,7 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     after = run.replayed(step.loop, snapshot)
     if after is None:
         return []
-    trial = Trial(run, step.loop, snapshot, after, changed_numbers(snapshot, after))
+    trial = Trial(run, step.loop, snapshot, after, snapshot.changed(after))
     paths = trial.frozen(step.rates, list(trial.changed))
     for by in BOTH_WAYS:
         paths = trial.frozen(step.rates, paths, trial.nudged(paths, by))
@@ -87,7 +87,7 @@ def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path
     after = run.replayed(step.loop, snapshot)
     if after is None or not left:
         return step
-    changed = changed_numbers(snapshot, after)
+    changed = snapshot.changed(after)
     trial = Trial(
         run,
         step.loop,
@@ -125,7 +125,7 @@ def holding(taken: Taken | None, wanted: Sequence[Path]) -> list[Rate]:
     own = {path: value for path, value in gradients.items() if path in rest and value is not None}
     loss = taken.found.loss
     others = set(rest).difference(*descending(point, {loss.words: loss}, own).values())
-    changed = changed_numbers(point.snapshot, after)
+    changed = point.snapshot.changed(after)
     moved = {path: changed[path] for path in point.step.paths if path in changed}
     trial = Trial(point.run, point.step.loop, point.snapshot, after, moved)
     found = []
@@ -182,7 +182,7 @@ def _descends(trial: Trial, path: Path, rate: Rate, step: Step) -> bool:
 def reaching(point: Point, loss: Loss) -> list[Path]:
     """Return what an iteration changes, is no parameter of the step, and reaches the loss."""
     step, after = point.step, point.run.replayed(point.step.loop, point.snapshot)
-    now = {} if after is None else changed_numbers(point.snapshot, after)
+    now = {} if after is None else point.snapshot.changed(after)
     state = point.snapshot.state
     known = state.places(step.all_paths)  # an array may have another path as well
     left = [

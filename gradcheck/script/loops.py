@@ -14,7 +14,6 @@ import numpy as np
 
 from gradcheck.script.bodies import SUMMED, sums_up
 from gradcheck.script.marks import LITERAL
-from gradcheck.script.memory import views
 from gradcheck.script.passes import IDLE, UNREACHED
 from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
@@ -27,7 +26,6 @@ from gradcheck.script.state import (
     last_name,
     leaves,
     movement,
-    numbers,
     plain,
 )
 from gradcheck.script.step import Step
@@ -62,7 +60,7 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     if passes.why:
         return None
     waits = not run.marked.increments_of(number) <= run.reached
-    changed = changed_numbers(snapshot, after)
+    changed = snapshot.changed(after)
     if not changed:
         idle = BY_ZERO.format(listed(sorted(run.idle))) if run.idle else IDLE
         passes.why = _ruined(after, leaves(after)) or idle
@@ -89,20 +87,6 @@ def _step_of(trial: Trial, given: float | None) -> Step | str:
     if trial.is_one_entry(paths):
         return "it changes one entry at a time"
     return Step(trial.number, rate, paths, list(trial.changed))
-
-
-def changed_numbers(snapshot: Snapshot, after: State) -> dict[Path, Array]:
-    """Return the numbers that an iteration changes, as they are before it."""
-    changed = {}
-    repeated = {id(view) for _, view in views(leaves(snapshot.state).values())}
-    for path, value in leaves(snapshot.state).items():
-        before, now = numbers(value), after.number(path)
-        is_list = isinstance(value, list)
-        if id(value) in repeated or now is None or (is_list and now.shape != before.shape):
-            continue
-        if not np.array_equal(now, before, equal_nan=True):
-            changed[path] = before
-    return changed
 
 
 def _ruined(after: State, paths: Iterable[Path]) -> str:

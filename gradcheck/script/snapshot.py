@@ -12,7 +12,7 @@ import numpy as np
 
 from gradcheck.script.copies import deep_copy
 from gradcheck.script.memory import is_shared, keep_memory_shared, own_what_classes_hold, views
-from gradcheck.script.state import NUMBERS, Path, State, label, leaves
+from gradcheck.script.state import NUMBERS, Path, State, label, leaves, numbers
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.proxies import proxy_of
@@ -90,6 +90,19 @@ class Snapshot:
         module = _set_of(of_module, before.module, after.module)
         local = after.local and _set_of(of_function, before.local or {}, after.local)
         return replace(after, module=module, local=local)
+
+    def changed(self, after: State) -> dict[Path, Array]:
+        """Return the numbers that an iteration changes, as they are before it."""
+        changed = {}
+        repeated = {id(view) for _, view in self._views}
+        for path, value in leaves(self.state).items():
+            before, now = numbers(value), after.number(path)
+            is_list = isinstance(value, list)
+            if id(value) in repeated or now is None or (is_list and now.shape != before.shape):
+                continue
+            if not np.array_equal(now, before, equal_nan=True):
+                changed[path] = before
+        return changed
 
     def lost(self) -> str:
         """Say which array is of a class of the user's whose attributes copies lose; "" if none."""
