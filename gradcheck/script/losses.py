@@ -12,12 +12,22 @@ from gradcheck.arrays import one_factor
 from gradcheck.script.inferred import families
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen, Site
 from gradcheck.script.point import Gradients, Loss, Point
-from gradcheck.script.state import Path, label, last_name
+from gradcheck.script.state import Path, label, last_name, plain
 from gradcheck.script.words import CLIMBED, ELSEWHERE, STRONG
 from gradcheck.user.blocks import Array
 
 MOST_BLOCKS, DIRECTIONS = 14, 2
 CLOSE, TINY, TWICE = 2e-3, 1e-11, 2
+
+
+def has_loss(point: Point) -> bool:
+    """Whether a number of an iteration depends on its parameters and may be its loss."""
+    rng, ahead, behind = np.random.default_rng(1), dict[Path, Any](), dict[Path, Any]()
+    for path, value in point.start.items():
+        move = 1e-5 * _size(value) * rng.uniform(0.5, 1.0, value.shape)
+        ahead[path], behind[path] = plain(value + move), plain(value - move)
+    trial = _Trial((), 1.0, point.seen(ahead), point.seen(behind), None)
+    return any(_numbers(point.run.marked.sites, point.seen({}), [trial]))
 
 
 def candidates(point: Point, gradients: Gradients) -> list[Loss]:
@@ -30,8 +40,7 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
     for path in paths:
         for _ in range(DIRECTIONS if start[path].size > 1 else 1):
             direction = rng.standard_normal(start[path].shape)
-            size = max(float(np.max(np.abs(start[path]), initial=0.0)), 0.1)
-            width = 1e-5 * size / max(float(np.max(np.abs(direction))), 1e-9)
+            width = 1e-5 * _size(start[path]) / max(float(np.max(np.abs(direction))), 1e-9)
             slope = None
             if path in gradients and gradients[path].shape == direction.shape:
                 slope = float(np.sum(gradients[path].real * direction))
@@ -45,6 +54,10 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
         wholes = [replace(one, anew=_is_anew(one.site, at, loop.left_out)) for one in wholes]
     is_one = sum(start[path].size for path in paths) == 1
     return [_compared(one, trials, _may_climb(one, base), is_one) for one in wholes]
+
+
+def _size(value: Array) -> float:
+    return max(float(np.max(np.abs(value), initial=0.0)), 0.1)
 
 
 def a_few(paths: list[Path], rng: np.random.Generator) -> list[Path]:

@@ -29,7 +29,7 @@ from gradcheck.script.gradients import (
 )
 from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.loops import find_step
-from gradcheck.script.losses import candidates
+from gradcheck.script.losses import candidates, has_loss
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.reading import Script
@@ -95,11 +95,23 @@ class Taking:
         ):
             self.step, passes.why = None, "each pass makes several steps"
         else:
-            with contextlib.suppress(RefusedError):  # raised again when the loop is examined
-                if self._at(passes.first) is None:
-                    passes.why, passes.updated = no_loss(self.step.paths), len(self.step.all_paths)
-                    self.step = None
+            if not self._has_loss(self.step, passes.first):
+                passes.why, passes.updated = no_loss(self.step.paths), len(self.step.all_paths)
+                self.step = None
         return self.step is not None
+
+    def _has_loss(self, step: Step, snapshot: Snapshot) -> bool:
+        """Whether an iteration computes what may be a loss, perhaps where it reports on it."""
+        loops = self.run.marked.loops
+        found = False
+        for self.run.reports in (False, True) if may_report(loops[step.loop]) else (False,):
+            with contextlib.suppress(Exception):
+                self.run.replay(step.loop, snapshot)
+                found = has_loss(Point(self.run, step.at(snapshot, self.run.rates()), snapshot, {}))
+            if found:
+                break
+        self.run.reports = False
+        return found
 
     def execute(self) -> None:
         """Run the script, which may raise; then test loops of a single pass, or straight code."""

@@ -13,6 +13,7 @@ from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import Path, State, alike, leaves, movement, numbers
 from gradcheck.script.step import Step
+from gradcheck.user.blocks import Array
 
 EXACT = 1e-6
 """Largest relative error of what is only added up."""
@@ -32,26 +33,26 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
         sites = run.marked.sites
         return {one: of for one, of in seen.records.items() if sites[one].kind != DIFFERENCE}
 
-    losses: Mapping[int, list[Any]] | None = None
+    def moves_them(values: Mapping[Path, Any]) -> bool:
+        other = run.replayed(step.loop, snapshot, values, step.rates) if values else None
+        pairs = ((after.number(own), other.number(own)) for own in step.paths if other is not None)
+        return not all(alike(*pair) for pair in pairs)
+
     shapes = {np.shape(state.get(path)) for path in step.paths}
-    zeros: dict[Path, Any] = {}
+    others: dict[Path, Any] = {}
     for path, value in leaves(state).items():
         array, now = numbers(value), after.number(path)
         fits = array.shape in shapes or (isinstance(value, list) and () in shapes)
-        if path in step.paths or not fits or now is None or not array.ndim:
-            continue
-        if np.array_equal(now, array):
-            continue
-        replacement = np.zeros(array.shape) if np.any(array) else np.ones(array.shape)
-        without = run.replayed(step.loop, snapshot, {path: replacement}, step.rates)
-        if without is not None:
-            pairs = [(after.number(own), without.number(own)) for own in step.paths]
-            if all(alike(*pair) for pair in pairs):
-                continue
-            losses = losses_of({}) if losses is None else losses
-            if losses == losses_of({path: replacement}):
-                zeros[path] = np.zeros(array.shape)
-    return zeros
+        if path not in step.paths and fits and now is not None and array.ndim:
+            if not np.array_equal(now, array):
+                others[path] = np.zeros(array.shape) if np.any(array) else np.ones(array.shape)
+    if not moves_them(others):
+        return {}
+    moving = {path: other for path, other in others.items() if moves_them({path: other})}
+    losses = losses_of({})
+    if losses != losses_of(moving):
+        moving = {path: one for path, one in moving.items() if losses == losses_of({path: one})}
+    return {path: np.zeros(one.shape) for path, one in moving.items()}
 
 
 def never_set_back(point: Point, after: State) -> set[Path]:
@@ -61,15 +62,19 @@ def never_set_back(point: Point, after: State) -> set[Path]:
     after it, and a parameter moves by the learning rate times that: its gradient is added up.
     """
     kept: set[Path] = set()
-    for path, value in point.extra.items():
-        more = np.random.default_rng(0).standard_normal(value.shape)
-        other = point.run.replayed(
-            point.step.loop, point.snapshot, {**point.extra, path: more}, point.step.rates
-        )
-        if other is None:
+    rng = np.random.default_rng(0)
+    mores = {path: rng.standard_normal(value.shape) for path, value in point.extra.items()}
+
+    def holding(more: Mapping[Path, Any]) -> State | None:
+        values = {**point.extra, **more}
+        return point.run.replayed(point.step.loop, point.snapshot, values, point.step.rates)
+
+    every = holding(mores) if mores else None
+    for path, more in mores.items():
+        if every is None or not _adds(movement(every, after, path), more):
             continue
-        added = movement(other, after, path)
-        if added is None or not np.allclose(added, more, EXACT, EXACT):
+        other = holding({path: more})
+        if other is None or not _adds(movement(other, after, path), more):
             continue
         moves = (
             (movement(after, other, own), point.step.relative(own)) for own in point.step.paths
@@ -80,3 +85,7 @@ def never_set_back(point: Point, after: State) -> set[Path]:
         if len(moved) == 1 and moved[0].shape == more.shape:
             kept |= {path} if np.allclose(moved[0], expected, EXACT, scale) else set()
     return kept
+
+
+def _adds(movement: Array | None, more: Array) -> bool:
+    return movement is not None and np.allclose(movement, more, EXACT, EXACT)
