@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gradcheck.options import Wishes
-from gradcheck.script.bodies import SUMMED, may_report
-from gradcheck.script.choice import Found, choose
+from gradcheck.script.bodies import SUMMED
 from gradcheck.script.further import (
     further_paths,
     gets_lost,
@@ -18,31 +17,17 @@ from gradcheck.script.further import (
     reaching,
     with_own_rates,
 )
-from gradcheck.script.gradients import (
-    implied_gradients,
-    is_of_other_data,
-    negated,
-    of_schedule,
-    opposed,
-    require_one_loss,
-    source_of,
-)
-from gradcheck.script.handover import Taken, names_of
+from gradcheck.script.handover import Taken
+from gradcheck.script.iteration import Iteration
 from gradcheck.script.loops import find_step
-from gradcheck.script.losses import candidates, has_loss
-from gradcheck.script.named import are_equal, equal_gradients, named_gradients
-from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
-from gradcheck.script.state import Path, State, alike, label, last_name, leaves
+from gradcheck.script.state import Path, label, last_name
 from gradcheck.script.step import Step
 from gradcheck.script.straight import straight_line
-from gradcheck.script.velocities import never_set_back, velocities
 from gradcheck.script.words import RefusedError
-
-MOST_FOLDED = 2.0  # first step of a momentum: 1 - beta times the gradient, or Nesterov's 1 + beta
 
 
 @dataclass
@@ -95,23 +80,10 @@ class Taking:
         ):
             self.step, passes.why = None, "each pass makes several steps"
         else:
-            if not self._has_loss(self.step, passes.first):
+            if not self._iteration().has_loss(passes.first):
                 passes.why, passes.updated = no_loss(self.step.paths), len(self.step.all_paths)
                 self.step = None
         return self.step is not None
-
-    def _has_loss(self, step: Step, snapshot: Snapshot) -> bool:
-        """Whether an iteration computes what may be a loss, perhaps where it reports on it."""
-        loops = self.run.marked.loops
-        found = False
-        for self.run.reports in (False, True) if may_report(loops[step.loop]) else (False,):
-            with contextlib.suppress(Exception):
-                self.run.replay(step.loop, snapshot)
-                found = has_loss(Point(self.run, step.at(snapshot, self.run.rates()), snapshot, {}))
-            if found:
-                break
-        self.run.reports = False
-        return found
 
     def execute(self) -> None:
         """Run the script, which may raise; then test loops of a single pass, or straight code."""
@@ -146,7 +118,7 @@ class Taking:
             self._widen(snapshots[-1], self._wanted(self.step.changed))
             wanted = self._wanted_paths()
             with contextlib.suppress(RefusedError):  # raised again below
-                self.run.held = holding(self._at(snapshots[-1]), wanted)
+                self.run.held = holding(self._iteration().taken(snapshots[-1]), wanted)
             self.step.paths = wanted
         most = max(map(len, more))
         likely = [one for one, paths in zip(snapshots, more, strict=True) if len(paths) == most]
@@ -158,10 +130,12 @@ class Taking:
         refused, any_taken = None, False
         for snapshot in order:
             try:
-                taken = self._at(snapshot)
+                taken = self._iteration().taken(snapshot)
                 if taken is not None and not any_taken and self.wishes.params is None:
                     left = reaching(taken.point, taken.found.loss)
-                    taken = self._at(snapshot) if self._widen(snapshot, left) else taken
+                    taken = (
+                        self._iteration().taken(snapshot) if self._widen(snapshot, left) else taken
+                    )
             except RefusedError as error:
                 if self.wishes.loss is None:
                     raise
@@ -214,92 +188,6 @@ class Taking:
         self.step = with_own_rates(self.run, before, snapshot, left)
         return len(self.step.paths) > len(before.paths)
 
-    def _at(self, snapshot: Snapshot) -> Taken | None:
-        """Take one iteration apart; None if there is no loss in it.
-
-        If the script computes its loss in other iterations only, this one is made to do so.
-        """
+    def _iteration(self) -> Iteration:
         assert self.step is not None
-        taken = self._as_it_is(snapshot)
-        inferred = taken is None or taken.found.loss.family is not None
-        loops = self.run.marked.loops
-        if inferred and self.step.loop < len(loops) and may_report(loops[self.step.loop]):
-            self.run.reports = True
-            reporting = self._as_it_is(snapshot)
-            found = None if reporting is None else reporting.found
-            if found and (found.loss.family is None or found.instead):
-                return reporting
-            self.run.reports = False
-        return taken
-
-    def _as_it_is(self, snapshot: Snapshot) -> Taken | None:
-        assert self.step is not None
-        try:
-            after = self.run.replay(self.step.loop, snapshot)
-            step = of_schedule(self.run, self.step.at(snapshot, self.run.rates()), snapshot)
-            extra = velocities(self.run, step, snapshot, after)
-            point = Point(self.run, step, snapshot, extra)
-            after = self.run.replay(step.loop, snapshot, extra)
-            implied = implied_gradients(point, after)
-            names = named_gradients(after, step.paths, snapshot.state, set(extra))
-            named = {path: after.number(place) for path, place in names.items()}
-            stored = {path: value for path, value in named.items() if value is not None}
-            folded, of_step = source_of(implied, stored, bool(extra))
-            added = frozenset() if of_step else opposed(point, after, names, implied)
-            source = implied if of_step else negated(stored, added)
-            losses = candidates(point, {path: value / folded for path, value in source.items()})
-        except Exception:
-            return None
-        found = choose(losses, self.wishes.loss)
-        if found is None:
-            return None
-        if of_step and not extra:
-            found = self._of_its_data(point, found, losses, implied)
-        if self.wishes.loss is None and self.wishes.params is None:
-            require_one_loss(losses, point, implied)
-        common = found.loss.common
-        is_momentum = of_step and extra and not stored and not found.loss.agreeing
-        if is_momentum and common and common < MOST_FOLDED:
-            folded = common
-        both = False
-        if of_step:
-            gradients = {path: value / folded for path, value in implied.items()}
-            names = self._kept(point, after, gradients, names)
-            both = len(names) == len(step.paths)
-        numbers = leaves(snapshot.state)
-        paths = [path for path in numbers if path in step.paths]
-        paths += [path for path in step.paths if path not in numbers]
-        rate = step.rate.value * folded
-        summed = never_set_back(point, after)
-        if summed:  # it belongs to what the step implies, and is wrong from the second pass on
-            left = {path: value for path, value in extra.items() if path not in summed}
-            point, names, of_step, both = replace(point, extra=left), {}, True, False
-        return Taken(point, names_of(paths), found, rate, names, of_step, both, folded, added)
-
-    def _of_its_data(
-        self, point: Point, found: Found, losses: Sequence[Loss], implied: Gradients
-    ) -> Found:
-        """Return the inferred loss instead, if the written one is computed from other data."""
-        written = found.loss.family is None and self.wishes.loss is None
-        inferred = choose([loss for loss in losses if loss.family], None) if written else None
-        if inferred and is_of_other_data(point, found.loss, implied, self.run.snapshots):
-            why = "it is computed of other data than a step"
-            return replace(inferred, instead=found.loss, why=why)
-        return found
-
-    def _kept(
-        self, point: Point, after: State, implied: Gradients, names: dict[Path, Path]
-    ) -> dict[Path, Path]:
-        """Return where the script keeps the gradients that its step implies; empty if nowhere.
-
-        They must be the same when the iteration updates no parameter.
-        """
-        values = {path: after.number(place) for path, place in names.items()}
-        if not names or not all(
-            value is not None and path in implied and are_equal(implied[path], value)
-            for path, value in values.items()
-        ):
-            names = equal_gradients(after, implied, set(point.extra))
-        still = point.after({})
-        at_rest = all(alike(still.number(place), after.number(place)) for place in names.values())
-        return names if at_rest else {}
+        return Iteration(self.run, self.step, self.wishes)

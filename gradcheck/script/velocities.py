@@ -43,9 +43,10 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
     for path, value in leaves(state).items():
         array, now = numbers(value), after.number(path)
         fits = array.shape in shapes or (isinstance(value, list) and () in shapes)
-        if path not in step.paths and fits and now is not None and array.ndim:
-            if not np.array_equal(now, array):
-                others[path] = np.zeros(array.shape) if np.any(array) else np.ones(array.shape)
+        if path in step.paths or not fits or now is None or not array.ndim:
+            continue
+        if not np.array_equal(now, array):
+            others[path] = np.zeros(array.shape) if np.any(array) else np.ones(array.shape)
     if not moves_them(others):
         return {}
     moving = {path: other for path, other in others.items() if moves_them({path: other})}
