@@ -1,7 +1,7 @@
 """Combine the faults that the trace found with the findings of the rules.
 
 The trace proposes and the numeric gradient decides: a fault is reported only if the gradients that
-    it mends agree with finite differences in more entries, and in all entries that agreed before.
+it mends agree with finite differences in more entries, and in all entries that agreed before.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gradcheck.diagnose.rules import (
     loss_ignores_parameters,
     stale_state,
     unknown_cause,
+    zero_gradient,
 )
 from gradcheck.finding import Finding
 from gradcheck.trace import Fault, Search
@@ -35,6 +36,7 @@ from gradcheck.trace.fault import (
     OVERWRITTEN,
     PAIRED,
     PATH_MISSING,
+    WRONG_AXIS,
 )
 from gradcheck.words import gradient_of, listed
 
@@ -75,7 +77,7 @@ def with_faults(
     if doubt is not None and UNCERTAIN.issuperset(errors) and failed <= set(doubt.blocks):
         left = [_doubted(left[0], doubt), *left[1:]] if left else [doubt]
     placed = []
-    vague = (_is_a_number, _is_of_an_order, _is_of_more)
+    vague = (_is_a_number, _is_of_an_order, _is_of_more, _is_made_zero)
     findings = [one for one in findings if not any(is_vague(one, left) for is_vague in vague)]
     for finding in findings:
         explained = [fault for fault in left if _is_told_by(finding, fault)]
@@ -253,8 +255,8 @@ def _is_a_number(finding: Finding, faults: Sequence[Fault]) -> bool:
 def _is_of_an_order(finding: Finding, faults: Sequence[Fault]) -> bool:
     """True if what the operations of an engine do wrongly tells more than a finding.
 
-    If they lose something or do it twice, it may be another gradient from call to call, as the
-    order may be that of a set; and it may be wrong by a factor.
+    If they lose something or do it twice, it may be another gradient from call to call, as a set
+    has another order, and it may be wrong by a factor.
     """
     told = (
         fault.blocks
@@ -272,7 +274,13 @@ def _is_of_more(finding: Finding, faults: Sequence[Fault]) -> bool:
     A bias before a normalisation is one: its gradient is 0 only where what follows is right.
     """
     is_ignored = finding.code == loss_ignores_parameters.RULE.code
-    return is_ignored and any(set(finding.blocks) < set(fault.blocks) for fault in faults)
+    return is_ignored and any(set(finding.blocks) < set(one.blocks) for one in faults)
+
+
+def _is_made_zero(finding: Finding, faults: Sequence[Fault]) -> bool:
+    """True if faults are sums over an axis along which the terms cancel, as errors of softmax."""
+    told = (one.blocks for one in faults if one.cause and one.cause.name == WRONG_AXIS)
+    return finding.code == zero_gradient.RULE.code and set(finding.blocks) <= set().union(*told)
 
 
 def _is_better_told(finding: Finding, others: Sequence[Finding], nothing: Set[str]) -> bool:
@@ -284,10 +292,7 @@ def _is_better_told(finding: Finding, others: Sequence[Finding], nothing: Set[st
     if finding.code not in UNCERTAIN:
         return False
     unknown = finding.code == unknown_cause.RULE.code
-    blocks = [
-        other.blocks
-        for other in others
-        if other is not finding and (unknown or other.code != unknown_cause.RULE.code)
-    ]
-    told = set().union(*blocks)
+    rest = (other for other in others if other is not finding)
+    named = (one.blocks for one in rest if unknown or one.code != unknown_cause.RULE.code)
+    told = set().union(*named)
     return bool(told) and (told | nothing).issuperset(finding.blocks)

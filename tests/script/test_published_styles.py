@@ -1083,3 +1083,46 @@ def test_a_row_of_a_parameter_that_an_update_writes_once_for_several_samples(
     assert finding.code == "GC855"
     assert finding.location.source == updates[1]
     assert "np.subtract.at(c, negative, 0.05 * dn)" in finding.fix
+
+
+SUMMED_WHOLE = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(7, 30)), rng.integers(0, 4, 30)
+m = X.shape[1]
+
+
+def one_hot(Y):
+    rows = np.zeros((Y.size, Y.max() + 1))
+    rows[np.arange(Y.size), Y] = 1
+    return rows.T
+
+
+def gradient_descent(alpha, iterations):
+    W1, b1 = rng.random((5, 7)) - 0.5, rng.random((5, 1)) - 0.5
+    W2, b2 = rng.random((4, 5)) - 0.5, rng.random((4, 1)) - 0.5
+    for i in range(iterations):
+        Z1 = W1.dot(X) + b1
+        A1 = np.maximum(Z1, 0)
+        A2 = np.exp(W2.dot(A1) + b2) / sum(np.exp(W2.dot(A1) + b2))
+        dZ2 = A2 - one_hot(Y)
+        dW2 = 1 / m * dZ2.dot(A1.T)
+        db2 = 1 / m * np.sum(dZ2)
+        dZ1 = W2.T.dot(dZ2) * (Z1 > 0)
+        dW1 = 1 / m * dZ1.dot(X.T)
+        db1 = 1 / m * np.sum(dZ1)
+        W1, b1 = W1 - alpha * dW1, b1 - alpha * db1
+        W2, b2 = W2 - alpha * dW2, b2 - alpha * db2
+    return W1, b1, W2, b2
+
+
+gradient_descent(0.1, 50)
+"""
+
+
+def test_a_bias_that_a_sum_of_zero_leaves_as_it_is_has_the_sum_at_fault(outcome):
+    errors = outcome(SUMMED_WHOLE).report.errors
+    assert [one.code for one in errors] == ["GC204", "GC204"]
+    assert {one.expression for one in errors} == {"np.sum(dZ1)", "np.sum(dZ2)"}
+    assert all(one.fix.endswith("go over axis 1, with keepdims=True") for one in errors)

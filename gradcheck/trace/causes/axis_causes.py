@@ -42,7 +42,7 @@ def axis_cause(compared: Compared) -> Cause | None:
             continue
         for axis, keywords in _other_axes(node, compared):
             if agrees(compared, node, partial(_with, keywords)):
-                return other_axis(node, axis)
+                return other_axis(node, axis, keywords.get("keepdims", False))
     expected = compared.expected
     for axis in (None, *range(expected[0].ndim)):
         for reduce, verb in ((np.sum, "summed"), (np.mean, "averaged")):
@@ -99,10 +99,11 @@ def _some_of(actual: Arrays, expected: Arrays, axis: int, fewest: int) -> Cause 
     return Cause(fault.SOME_LEFT_OUT, words, "take all of them")
 
 
-def other_axis(node: Node, axis: Any) -> Cause:
-    """Return the cause of a reduction that must go over another axis."""
+def other_axis(node: Node, axis: Any, keeps: bool = False) -> Cause:
+    """Return the cause of a reduction that must go over another axis, and perhaps keep it."""
     words = f"`{node.source}` goes over {_axes(axis_of(node))} and must go over {_axes(axis)}"
     fix = f"let `{node.source}` go over {_axes(axis)}"
+    fix += ", with keepdims=True" if keeps and not node.keywords.get("keepdims") else ""
     return Cause(fault.WRONG_AXIS, words, fix, node.index)
 
 

@@ -39,8 +39,9 @@ class View:
         )
 
     def is_nothing(self, index: int) -> bool:
-        """True if a value is all zeros."""
-        return not any(map(np.any, self.state.at(index)))
+        """True if a value is all zeros, and no step that was too small to move its parameter."""
+        is_ours = self.state.tape[index].place is None and index in self.carrying
+        return not is_ours and not any(map(np.any, self.state.at(index)))
 
     def is_right_forward(self, index: int) -> bool:
         """True if a value of the gradient is a value of the loss, and not an adjoint."""
