@@ -348,7 +348,9 @@ for turn in range(9):
 
 
 @pytest.mark.parametrize("penalty", ["0.02 * w", "0.1 * w / 20"])
-def test_weight_decay_is_told_where_the_first_step_left_the_weights_along_the_gradient(tmp_path, penalty):
+def test_weight_decay_is_told_where_the_first_step_left_the_weights_along_the_gradient(
+    tmp_path, penalty
+):
     (tmp_path / "script.py").write_text(f"""
 import numpy as np
 rng = np.random.default_rng(7)
