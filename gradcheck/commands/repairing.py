@@ -17,7 +17,7 @@ def _repair_arguments(parser: argparse.ArgumentParser) -> None:
         "targets",
         nargs="+",
         metavar="TARGET",
-        help="a training script, a bundled case (xor:published), or a file of cases (checks.py:name)",
+        help="a training script, a bundled case (xor:published) or a file of cases (checks.py)",
     )
     add("--write", action="store_true", help="write the first patch; the original stays as .orig")
     add("-v", "--verbose", action="store_true", help="every patch, not only the first")
