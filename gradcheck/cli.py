@@ -99,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
             commands.add_parser(
                 name,
                 help=command.help,
+                description=f"{command.help[0].upper()}{command.help[1:]}.",
                 epilog=EXAMPLES if name == DEFAULT else None,
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )

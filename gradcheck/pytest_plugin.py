@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 RULE = "gradcheck.rule"
 VERDICT = "gradcheck.verdict"
+SHOWN = "call", "gradcheck"
+"""The phase of a test, and the title under which pytest shows a report if the test fails."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,9 +93,18 @@ class Checker:
         """As `gradcheck.assert_gradients`."""
         return self._run("assert_gradients", arguments, options)
 
+    def assert_layer(self, *arguments: Any, **options: Any) -> Report:
+        """As `gradcheck.assert_layer`."""
+        return self._run("assert_layer", arguments, options)
+
+    def assert_step(self, *arguments: Any, **options: Any) -> Report:
+        """As `gradcheck.assert_step`."""
+        return self._run("assert_step", arguments, options)
+
     def _run(self, name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Report:
         from gradcheck import api
         from gradcheck.errors import GradientMismatch
+        from gradcheck.words import printable_lines
 
         try:
             report: Report = getattr(api, name)(
@@ -103,12 +114,14 @@ class Checker:
             _record(self._item, error.report)
             raise
         _record(self._item, report)
+        if not report.ok:  # `assert check(...).ok` does not say why
+            self._item.add_report_section(*SHOWN, printable_lines(str(report)))
         return report
 
 
 @pytest.fixture(name="gradcheck")
 def _checker(request: pytest.FixtureRequest) -> Checker:
-    """check, check_layer, check_step and assert_gradients of gradcheck, recorded for reports."""
+    """The check and assert functions of gradcheck, recorded for reports."""
     return Checker(request.node)
 
 
@@ -192,6 +205,10 @@ def pytest_runtest_makereport(
         frames = _frames_outside(error.__traceback__)
         call.excinfo = pytest.ExceptionInfo.from_exception(error.with_traceback(frames))
     report = yield
+    if own:  # its message is the whole report, or it has none
+        report.sections = [
+            one for one in report.sections if not one[0].startswith(f"Captured {SHOWN[1]} ")
+        ]
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None and (own or isinstance(item, CaseItem)):
         crash.message = crash.message.partition("\n")[0]

@@ -121,6 +121,27 @@ def test_raise_wrong(gradcheck):
     result.stdout.fnmatch_lines(["E*GradientMismatch:*", "E*GC101*missing-batch-mean*"])
 
 
+def test_a_failed_test_shows_the_whole_report_once(pytester, write):
+    write(
+        "test_mine",
+        """
+def test_ok(gradcheck):
+    assert gradcheck.check(loss, params, wrong, inputs=X).ok
+def test_raise(gradcheck):
+    gradcheck.check(loss, params, wrong, inputs=X).raise_if_failed()
+def test_layer(gradcheck):
+    gradcheck.assert_layer(lambda x: (x**2, x), lambda up, x: 3 * x * up, X)
+def test_step(gradcheck):
+    gradcheck.assert_step(step, params, loss=loss, learning_rate=0.2)
+def test_known(gradcheck):
+    assert not gradcheck.check(loss, params, wrong, inputs=X).ok
+""",
+    )
+    result = run(pytester)
+    result.assert_outcomes(passed=1, failed=4)
+    assert result.stdout.str().count("verdict\n") == 4
+
+
 CALLS = """
 def test_calls(gradcheck):
     gradcheck.check(loss, params, right)

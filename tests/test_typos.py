@@ -106,11 +106,13 @@ def test_a_case_of_another_file_or_of_a_folder(tmp_path, monkeypatch, capsys):
     case = "import gradcheck\n\n\n@gradcheck.case{}\ndef {}():\n    ...\n"
     (tmp_path / "one.py").write_text(case.format('(name="small")', "made"), encoding="utf-8")
     (tmp_path / "two.py").write_text(case.format("", "large"), encoding="utf-8")
+    (tmp_path / "train.py").write_text("")
     monkeypatch.chdir(tmp_path)
     for target, meant in [
         ("one.py:large", "two.py:large"),
         ("small", "one.py:small"),
         ("tow.py", "two.py"),
+        ("trian.py", "train.py"),
         (f"{tmp_path}:smal", "small"),
     ]:
         assert main(["run", "--no-isolation", target]) == 2
@@ -123,7 +125,12 @@ def test_scripts_beside_cases_are_not_passed_over_in_silence(tmp_path, capsys):
     assert main(["run", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert "train.py trains something and holds no case" in said
+    assert f"gradcheck run {tmp_path / 'train.py'} checks one iteration of it" in said
     assert "other.py" not in said
+    (tmp_path / "again.py").write_text((tmp_path / "train.py").read_text())
+    assert main(["run", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"gradcheck run {tmp_path / '*.py'} checks one iteration of each" in said
 
 
 def test_an_output_of_an_unknown_suffix(tmp_path, capsys):

@@ -92,8 +92,8 @@ def _find(target: str) -> list[CaseFile]:
     if path.is_file():
         return [CaseFile(path.resolve(), name, target)]
     listing = "`gradcheck list` shows the bundled cases"
-    files = [one for one in sorted(Path().glob("*.py")) if mentions_cases(one)]
-    cases = [f"{one}:{file}" for one in files if file in written_names(one)]
+    files = sorted(Path().glob("*.py"))
+    cases = [f"{one}:{file}" for one in files if mentions_cases(one) and file in written_names(one)]
     nearest = cases[0] if cases else file
     known = [*cases, *bundled, *map(str, files)]
     raise UsageError(with_nearest(f"there is no case or file {file!r}", nearest, known, listing))

@@ -13,7 +13,12 @@ from gradcheck.report.outcome import UNDECIDED, Outcome
 
 def _repair_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("targets", nargs="+", metavar="TARGET", help="as for run")
+    add(
+        "targets",
+        nargs="+",
+        metavar="TARGET",
+        help="a training script, a bundled case (xor:published) or a file of cases (checks.py)",
+    )
     add("--write", action="store_true", help="write the first patch; the original stays as .orig")
     add("-v", "--verbose", action="store_true", help="every patch, not only the first")
     seconds = "seconds for each case (default 10)"

@@ -233,4 +233,8 @@ def _shown(outcome: Outcome, options: argparse.Namespace) -> str:
     return colored(text) if wanted else text
 
 
-COMMAND = Command("check bundled cases or your own case files (the default)", _run, _run_arguments)
+COMMAND = Command(
+    "check a training script, your own case files or the bundled cases (the default)",
+    _run,
+    _run_arguments,
+)

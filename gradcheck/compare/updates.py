@@ -79,7 +79,7 @@ def _agrees(block: Block, share: float) -> bool:
     if block.gradient.verdict != "ok" or not block.numeric.count:
         return False
     off = _Off.of(0, block.divided(share))
-    decay = None if off is None or len(off.weights) < FEWEST_ENTRIES else off.decay
+    decay = None if off is None or not off.tells else off.decay
     return off is None or (decay is not None and decay > 0 and off.is_decayed_by(decay))
 
 
@@ -144,7 +144,8 @@ def _is_decay(
 ) -> bool:
     """Whether what shrinks these blocks is decay: no wrong factor, and no penalty made too large.
 
-    A few entries do not tell a factor from decay; at other points they do.
+    A few entries do not tell a factor from decay, nor does a gradient along its weights, such as
+    after the first step away from zeros; at other points they do.
     """
     names = {point.blocks[index].name for index in indices}
     penalised: frozenset[str] = ask_trace(
@@ -152,7 +153,9 @@ def _is_decay(
     )
     if names & penalised:
         return False
-    if sum(point.blocks[index].size for index in indices) >= FEWEST_ENTRIES:
+    offs = [_Off.of(index, point.blocks[index]) for index in indices]
+    entries = sum(point.blocks[index].size for index in indices)
+    if entries >= FEWEST_ENTRIES and not any(off and off.is_along_weights for off in offs):
         return True
     told = 0
     for _ in range(TRIES):
@@ -191,11 +194,12 @@ def _decays_nearby(
     nearby = point.beside(NUDGE, rng, entries, share)
     if nearby is None:
         return None
-    offs = [_Off.of(index, nearby.blocks[index]) for index in indices]
-    for index, off in zip(indices, offs, strict=True):
-        if off is None:
+    for index in indices:
+        off, known = (_Off.of(index, one.blocks[index]) for one in (nearby, point))
+        if off is None or off.decay is None or known is None:
             return None
-        if not off.is_decayed_by(decay):
+        lowest, highest = decay - known.leeway, decay + known.leeway
+        if not off.is_decayed_by(min(max(off.decay, lowest), highest)):
             return False
         here = point.blocks[index].value.reshape(-1)[point.blocks[index].numeric.entries]
         # a constant error would be off by as much as the decay has changed
@@ -235,16 +239,28 @@ class _Off:
 
     @property
     def decay(self) -> float | None:
-        """The c of c W, where the block can tell it from a wrong factor: n is not c W too."""
+        """The c of the c W that is nearest to what the block is off by; None where W is 0."""
         square = float(self.weights @ self.weights)
-        if not square:
-            return None
-        if len(self.weights) < FEWEST_ENTRIES:
-            return float(self.weights @ self.difference / square)
+        return float(self.weights @ self.difference / square) if square else None
+
+    @property
+    def leeway(self) -> float:
+        """By how much that c may be another: small weights say little of it."""
+        return float(np.linalg.norm(self.bound) / np.linalg.norm(self.weights))
+
+    @property
+    def is_along_weights(self) -> bool:
+        """Whether n is a multiple of W, so that c W may as well be a wrong factor."""
+        square = float(self.weights @ self.weights)
+        if len(self.weights) < FEWEST_ENTRIES or not square:
+            return False
         left = self.numeric - (self.weights @ self.numeric / square) * self.weights
-        if float(left @ left) <= ALONG_WEIGHTS**2 * float(self.numeric @ self.numeric):
-            return None
-        return float(self.weights @ self.difference / square)
+        return float(left @ left) <= ALONG_WEIGHTS**2 * float(self.numeric @ self.numeric)
+
+    @property
+    def tells(self) -> bool:
+        """Whether the block alone can tell decay from a wrong factor."""
+        return len(self.weights) >= FEWEST_ENTRIES and not self.is_along_weights
 
     def is_decayed_by(self, decay: float) -> bool:
         """Whether c W is all that the block is off by."""

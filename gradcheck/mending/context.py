@@ -192,13 +192,14 @@ class Context:
 
     @cached_property
     def _made_at(self) -> dict[str, int]:
-        """The first line that assigns each name and attribute."""
-        lines: dict[str, int] = {}
+        """The first line that assigns each name and attribute that is not read before it."""
+        stored: dict[str, int] = {}
+        read: dict[str, int] = {}
         for node in ast.walk(self.definition):
-            if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
-                text = ast.unparse(node)
+            if isinstance(node, ast.Name | ast.Attribute):
+                lines, text = stored if isinstance(node.ctx, ast.Store) else read, ast.unparse(node)
                 lines[text] = min(node.lineno, lines.get(text, node.lineno))
-        return lines
+        return {text: line for text, line in stored.items() if read.get(text, line) >= line}
 
     def value(self, node: ast.expr) -> Value | None:
         """Return the value of an expression, if it is known."""

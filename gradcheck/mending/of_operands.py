@@ -55,19 +55,25 @@ def exchanged(context: Context) -> Iterator[Edit]:
 
 def _names_exchanged(context: Context) -> Iterator[Edit]:
     """Yield statements with two names of the same kind and shape, each where the other stood."""
+    for statement, names in _names_read(context):
+        for one, other in combinations(list(names)[:MOST_NAMES], 2):
+            values = [context.value(names[name][0]) for name in (one, other)]
+            kinds = {(value.kind, value.shape) if value else None for value in values}
+            if len(kinds) == 1 and None not in kinds:
+                turned = dict.fromkeys(names[one], other) | dict.fromkeys(names[other], one)
+                text = context.rewritten(context.span(statement), turned)
+                yield context.replaced(statement, text, 9.0)
+
+
+def _names_read(context: Context) -> Iterator[tuple[ast.stmt, dict[str, list[ast.expr]]]]:
+    """Yield the assignments, and where each reads what names."""
     for statement in context.all_of(ast.stmt):
         if isinstance(statement, ast.Assign | ast.AugAssign):
             names: dict[str, list[ast.expr]] = {}
             for node in ast.walk(statement):
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                     names.setdefault(node.id, []).append(node)
-            for one, other in combinations(list(names)[:MOST_NAMES], 2):
-                values = [context.value(names[name][0]) for name in (one, other)]
-                kinds = {(value.kind, value.shape) if value else None for value in values}
-                if len(kinds) == 1 and None not in kinds:
-                    turned = dict.fromkeys(names[one], other) | dict.fromkeys(names[other], one)
-                    text = context.rewritten(context.span(statement), turned)
-                    yield context.replaced(statement, text, 9.0)
+            yield statement, names
 
 
 def brackets(context: Context) -> Iterator[Edit]:
@@ -127,6 +133,7 @@ def _through_calls(context: Context) -> Iterator[Edit]:
 
 def names(context: Context) -> Iterator[Edit]:
     """Yield another name, attribute or item of the same kind, one of the same shape first."""
+    yield from _names_throughout(context)
     unread = unread_in(context.definition)
     for node in (*context.atoms(), *_owners(context)):
         present, text, parent = context.value(node), context.source(node), context.parents.get(node)
@@ -146,6 +153,18 @@ def names(context: Context) -> Iterator[Edit]:
             if isinstance(parent, ast.Tuple):  # a value that is passed on is seldom wrong
                 weight += 1.0
             yield context.replaced(node, other, weight)
+
+
+def _names_throughout(context: Context) -> Iterator[Edit]:
+    """Yield another array wherever a statement reads one: `a * (1 - a)` for `z * (1 - z)`."""
+    for statement, names in _names_read(context):
+        for nodes in (one for one in names.values() if len(one) > 1):
+            present = context.value(nodes[0])
+            for other, value in context.values.items() if present else ():
+                alike = value == present and present.kind == "array" and other not in names
+                if alike and not context.is_made_later(other, nodes[0]):
+                    text = context.rewritten(context.span(statement), dict.fromkeys(nodes, other))
+                    yield context.replaced(statement, text, 7.0)
 
 
 def _owners(context: Context) -> Iterator[ast.expr]:

@@ -74,9 +74,9 @@ def explain(wanted: str | None, width: int | None = None) -> str:
         (
             f"{rule.code} {rule.name}",
             "",
-            fill(rule.what, 88),
+            fill(rule.what, 88, break_on_hyphens=False),
             "",
-            fill(f"How it shows: {rule.shows}", 88),
+            fill(f"How it shows: {rule.shows}", 88, break_on_hyphens=False),
             "",
             f"    wrong:  {rule.example}",
             f"    right:  {rule.instead}",

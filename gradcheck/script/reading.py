@@ -56,7 +56,8 @@ def read_script(path: Path) -> Script:
                 f"{path.name}:{line} is Python 2 (a print statement); write print(...), or run "
                 f"2to3 -w {path.name}, then try again"
             ) from None
-        raise RefusedError(f"{path.name}:{line} does not parse: {error}") from None
+        why = getattr(error, "msg", error)
+        raise RefusedError(f"{path.name}:{line} does not parse: {why}") from None
 
 
 def framework(text: str) -> str | None:

@@ -16,6 +16,9 @@ from gradcheck.script.running import Run
 from gradcheck.script.state import Path, label
 from gradcheck.script.words import name_of, short
 
+APPLIED = {"torch": "MyFunction.apply, None, inputs", "jax": "my_function, None, inputs"}
+"""How a function with a backward pass of its own is given to `check_layer`, by package."""
+
 
 def no_loop(run: Run) -> str:
     """Return the message for a script that ran to its end without training."""
@@ -76,9 +79,10 @@ def _made_by_a_framework(run: Run) -> str:
     package = framework(run.script.text)
     if package is None:
         return ""
+    arguments = f"({APPLIED[package]})" if package in APPLIED else ""
     return (
         f"{package} makes its gradients: there is none to check (a function with a backward pass "
-        "of your own: gradcheck.check_layer)"
+        f"of your own: gradcheck.check_layer{arguments})"
     )
 
 

@@ -47,10 +47,12 @@ def passed_over(targets: Iterable[str]) -> str:
     if not paths:
         return ""
     names = listed([path.name for path in paths], SHOWN)
+    all_ = len(paths) > 1 and len({path.parent for path in paths}) == 1
+    them, each = (paths[0].with_name("*.py"), "each") if all_ else (paths[0], "it")
     return (
         f"{names} {verb(paths, 'trains', 'train')} something and {verb(paths, 'holds', 'hold')} no "
-        f"case, and {verb(paths, 'was', 'were')} not run: gradcheck run {paths[0]} checks one "
-        "iteration of it"
+        f"case, and {verb(paths, 'was', 'were')} not run: gradcheck run {them} checks one "
+        f"iteration of {each}"
     )
 
 

@@ -203,6 +203,35 @@ def test_a_script_whose_search_its_budget_ended_says_so(repaired):
     assert "no edit makes every gradient right" not in out
 
 
+NETWORK = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(5, 2)), rng.normal(size=(5, 1))
+W1, b1 = rng.normal(size=(2, 4)), rng.normal(size=(1, 4))
+W2, b2 = rng.normal(size=(4, 1)), rng.normal(size=(1, 1))
+for epoch in range(30):
+    z1 = X @ W1 + b1
+    a1 = 1 / (1 + np.exp(-z1))
+    off = a1 @ W2 + b2 - Y
+    loss = np.mean(off**2)
+    d2 = 2 * off / len(X)
+    dW2, db2 = a1.T @ d2, d2.sum(axis=0, keepdims=True)
+    d1 = d2 @ W2.T * a1 * (1 - a1)
+    W1 -= 0.1 * X.T @ d1
+    b1 -= 0.1 * d1.sum(axis=0, keepdims=True)
+    W2 -= 0.1 * dW2
+    b2 -= 0.1 * db2
+"""
+
+
+@pytest.mark.parametrize("wrong", ["d2 @ W1.T * a1 * (1 - a1)", "d2 @ W2.T * z1 * (1 - z1)"])
+def test_a_name_that_the_loop_updates_later_or_that_stands_there_twice(repaired, wrong):
+    assert "+    d1 = d2 @ W2.T * a1 * (1 - a1)" in repaired(
+        NETWORK.replace("d2 @ W2.T * a1 * (1 - a1)", wrong)
+    )
+
+
 INSIDE = """
 import numpy as np
 

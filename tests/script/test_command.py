@@ -347,6 +347,28 @@ for turn in range(9):
     assert "weight decay 0.02 on w" in str(outcome.report)
 
 
+@pytest.mark.parametrize("penalty", ["0.02 * w", "0.1 * w / 20"])
+def test_weight_decay_is_told_where_the_first_step_left_the_weights_along_the_gradient(
+    tmp_path, penalty
+):
+    (tmp_path / "script.py").write_text(f"""
+import numpy as np
+rng = np.random.default_rng(7)
+x = rng.normal(size=(200, 5))
+t = (x @ rng.normal(size=5) > 0) * 1.0
+w, b = np.zeros(5), 0.0
+for turn in range(9):
+    y = 1 / (1 + np.exp(-(x @ w + b)))
+    dw = x.T @ (y - t) / 200 + {penalty}
+    db = np.mean(y - t)
+    w -= 0.01 * dw
+    b -= 0.01 * db
+""")
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.report.ok, str(outcome.report)
+    assert "weight decay" in str(outcome.report)
+
+
 @pytest.mark.parametrize("rate", ["0", "-0.1", "nan"])
 def test_a_rate_that_moves_nothing_is_refused(script, capsys, rate):
     assert main(["run", script.name, f"--lr={rate}"]) == 2

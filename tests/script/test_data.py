@@ -111,3 +111,12 @@ def test_a_place_behind_a_weak_reference_is_set_on_what_it_refers_to():
     layer = Layer(np.ones(2))
     Place(weakref.proxy(layer), "after", None).set("there")
     assert layer.after == "there"
+
+
+def test_a_script_may_ask_for_the_temporary_folder(outcome, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", None)  # as in a process that has not asked for it
+    found = outcome(
+        "import tempfile\nimport numpy as np\ntempfile.gettempdir()\nw = np.ones(3)\n"
+        "for turn in range(9):\n    loss = np.sum(w**2)\n    w -= 0.1 * 2 * w\n"
+    )
+    assert found.report.ok, str(found.report)

@@ -23,8 +23,8 @@ RULE = Rule(
     code="GC106",
     name="sign-flipped",
     what="The error is taken as (y - a), so that every gradient that follows from it points "
-    "downhill. With an update that adds the gradient that is right; with one that subtracts it, "
-    "the loss grows.",
+    "downhill. An update that adds such a gradient makes the loss smaller; one that subtracts it "
+    "makes the loss grow.",
     shows="analytic / numeric is -1 on every entry.",
     example="delta = y - a;      W -= lr * dW",
     instead="delta = a - y;      W -= lr * dW",

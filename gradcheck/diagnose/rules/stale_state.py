@@ -19,8 +19,8 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
             f"{gradient_of(names)} another one when your gradient is called again at the "
             "same parameters",
             evidence=("the verdicts above are on the first of the two calls",),
-            fix="set accumulated gradients to zero at the start of every call, draw random numbers "
-            "from a generator that is seeded there, and go over no set, whose order changes",
+            fix="at the start of every call, set gradients that accumulate to zero, and seed the "
+            "generator that random numbers are drawn from; sort a set before going over it",
         )
 
 

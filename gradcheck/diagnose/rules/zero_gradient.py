@@ -34,7 +34,7 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
             ),
             fix="update it in the step"
             if step
-            else "compute it: zeros that were made for it, or None, stand in its place",
+            else "compute it: zeros, or None, stand in its place",
         )
 
 

@@ -30,6 +30,7 @@ from gradcheck.trace.record.names import MOVES, WRITES
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.sources import tree_of
 from gradcheck.trace.wording.words import Words
+from gradcheck.words import listed, verb
 
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
@@ -226,8 +227,9 @@ def written_cause(compared: Compared) -> Cause | None:
 
 
 def _repeated_cause(node: Node, often: Sequence[int]) -> Cause:
-    places = ", ".join(map(str, dict.fromkeys(often[:4])))
-    words = f"an index that repeats is written once, and this has more than one of {places}"
+    places = list(map(str, dict.fromkeys(often[:4])))
+    here = f"{listed(places)} {verb(places, 'repeats', 'repeat')} here"
+    words = f"an index that repeats is written only once, and {here}"
     fix = f"{_added_for_each(node)} adds for every time that an index comes"
     return Cause(fault.REPEATED_INDEX, words, fix)
 

@@ -241,9 +241,17 @@ def _ways_with(
         fits = is_elementwise and value.size and fits_into(value.shape, node.value.shape)
         reduced = is_reduction and value.ndim == present.ndim and node.index != compared.operand
         if fits or reduced or present.shape == value.shape:
-            words = f"`{name}` belongs in the place of {what} in {whole}"
+            where = f"{_which(what, position, node)}{what}"
+            words = f"`{name}` belongs in the place of {where} in {whole}"
+            fix = f"write `{name}` for {where}"
             change = partial(partial, taking, position)
-            yield Cause(fault.OTHER_OPERAND, words, f"write `{name}`", node.index), change
+            yield Cause(fault.OTHER_OPERAND, words, fix, node.index), change
+
+
+def _which(what: str, position: int, node: Node) -> str:
+    """Return which of the places where an operation reads an operand is meant, if there are two."""
+    places = re.findall(rf"(?<!\w){re.escape(what.strip('`'))}(?!\w)", node.source)
+    return "" if len(places) < 2 else "the last " if position else "the first "
 
 
 def _scope(node: Node, compared: Compared) -> dict[str, int]:
