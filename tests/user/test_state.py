@@ -77,7 +77,7 @@ def test_accumulators_that_are_never_cleared_are_stale(returns):
     report = gradcheck.check(Network.loss, net, lambda net: net.accumulate() or returns(net))
     assert report.verdict == "fail"
     assert "GC801" in codes(report)
-    assert "to zero at the start of every call" in report.findings[0].fix
+    assert "set gradients that accumulate to zero" in report.findings[0].fix
 
 
 def test_accumulators_that_are_cleared_are_right():
