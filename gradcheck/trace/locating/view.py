@@ -11,7 +11,7 @@ from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.record.nodes import Node
+from gradcheck.trace.record.nodes import OUTPUT, Node
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,15 @@ class View:
 
     def is_nothing(self, index: int) -> bool:
         """True if a value is all zeros, and no step that was too small to move its parameter."""
-        is_ours = self.state.tape[index].place is None and index in self.carrying
-        return not is_ours and not any(map(np.any, self.state.at(index)))
+        return not (any(map(np.any, self.state.at(index))) or self.is_unmoved(index))
+
+    def is_unmoved(self, index: int) -> bool:
+        """True for the gradient that a step implies, (old - new) / rate, where it is all zeros."""
+        node = self.state.tape[index]
+        if node.name == OUTPUT:
+            node = self.state.tape[node.operands[0]]
+        is_implied = node.place is None and node.operation == "divide"
+        return is_implied and not any(map(np.any, self.state.at(index)))
 
     def is_right_forward(self, index: int) -> bool:
         """True if a value of the gradient is a value of the loss, and not an adjoint."""
