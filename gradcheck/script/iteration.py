@@ -41,12 +41,14 @@ class Iteration:
 
     def has_loss(self, snapshot: Snapshot) -> bool:
         """Whether an iteration computes what may be a loss, perhaps where it reports on it."""
-        may = may_report(self.run.marked.loops[self.step.loop])
-        found = any(
-            self._has(snapshot, reports) for reports in ((False, True) if may else (False,))
-        )
+        ways = (False, True) if self._may_report else (False,)
+        found = any(self._has(snapshot, reports) for reports in ways)
         self.run.reports = False
         return found
+
+    @property
+    def _may_report(self) -> bool:
+        return may_report(self.run.marked.loops[self.step.loop])
 
     def _has(self, snapshot: Snapshot, reports: bool) -> bool:
         self.run.reports = reports
@@ -64,10 +66,8 @@ class Iteration:
         """
         taken = self._as_it_is(snapshot)
         inferred = taken is None or taken.found.loss.family is not None
-        loops = self.run.marked.loops
-        if inferred and self.step.loop < len(loops) and may_report(loops[self.step.loop]):
-            sees_more = self._sees_more(snapshot)
-            reporting = self._as_it_is(snapshot) if sees_more else None
+        if inferred and self._may_report:
+            reporting = self._as_it_is(snapshot) if self._sees_more(snapshot) else None
             found = None if reporting is None else reporting.found
             if found and (found.loss.family is None or found.instead):
                 return reporting

@@ -260,7 +260,7 @@ class Trial:
     def sums_up(self) -> bool:
         """Whether the pass adds to an array what another pass, one in several, updates with."""
         marked = self.run.marked
-        if not any(sums_up(one, marked.updating) for one in marked.loops[self.number :][:1]):
+        if not sums_up(marked.loops[self.number], marked.updating):
             return False
         arrays = [path for path, value in self.changed.items() if value.size > 1]
         for path, moved in self.nudged(arrays).items():

@@ -49,9 +49,9 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
     numbers = _numbers(point.run.marked.sites, base, trials)
     losses = [one for one in numbers if one.family or one.words not in own]  # it is no parameter
     wholes = _with_wholes(losses, base)
-    for loop in point.run.marked.loops[point.step.loop : point.step.loop + 1]:
-        at = loop.file, loop.function.lineno if loop.function else 0
-        wholes = [replace(one, anew=_is_anew(one.site, at, loop.left_out)) for one in wholes]
+    loop = point.run.marked.loops[point.step.loop]
+    at = loop.file, loop.function.lineno if loop.function else 0
+    wholes = [replace(one, anew=_is_anew(one.site, at, loop.left_out)) for one in wholes]
     is_one = sum(start[path].size for path in paths) == 1
     return [_compared(one, trials, _may_climb(one, base), is_one) for one in wholes]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from gradcheck.script.marks import Function, TrainingLoop
-from gradcheck.script.words import RATE, STRONG, is_update, may_be_loss, name_of
+from gradcheck.script.words import RATE, STRONG, is_update, may_be_loss, name_of, names_in
 
 BY_NAME = {"globals", "locals", "vars", "dir", "eval", "exec"}
 """Functions that may read any variable."""
@@ -44,10 +44,10 @@ def local_losses(function: Function, value: ast.expr) -> frozenset[str]:
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if isinstance(target, ast.Name):
                 own = uses.setdefault(target.id, {target.id} if _is_loss(target.id) else set())
-                own |= {loss for name in _names(node.value) for loss in uses.get(name, ())}
+                own |= {loss for name in names_in(node.value) for loss in uses.get(name, ())}
     if isinstance(value, ast.Name) and _is_loss(value.id):
         return frozenset()
-    return frozenset(loss for name in _names(value) for loss in uses.get(name, ()))
+    return frozenset(loss for name in names_in(value) for loss in uses.get(name, ()))
 
 
 def complete(loops: Sequence[TrainingLoop], tree: ast.Module, is_plain: bool) -> None:
@@ -62,14 +62,14 @@ def complete(loops: Sequence[TrainingLoop], tree: ast.Module, is_plain: bool) ->
         loop.left_out.update(_set_anew(loop.body, read_elsewhere))
         if is_plain:
             read = read_elsewhere.union(_read(loop.node), *map(_read, loop.body))
-            loop.left_out.update(_names(loop.function or tree, ast.Store) - read)
+            loop.left_out.update(names_in(loop.function or tree, ast.Store) - read)
             if loop.function and not loop.module:
-                loop.unread.update(_names(tree, ast.Store) - read)
+                loop.unread.update(names_in(tree, ast.Store) - read)
 
 
 def reads_by_name(tree: ast.Module) -> bool:
     """Whether the code of a module reads every variable by the name that it writes."""
-    return not BY_NAME & _names(tree)
+    return not BY_NAME & names_in(tree)
 
 
 def _set_anew(body: Sequence[ast.stmt], read_elsewhere: Set[str]) -> set[str]:
@@ -83,10 +83,10 @@ def _set_anew(body: Sequence[ast.stmt], read_elsewhere: Set[str]) -> set[str]:
             outside = (_read(one) for one in body if one is not statement)
             elsewhere = read.union(_read(statement.iter), *outside)
             set_anew |= _set_anew(statement.body, elsewhere)
-            set_anew |= _names(statement.target, ast.Store) - elsewhere
+            set_anew |= names_in(statement.target, ast.Store) - elsewhere
         read |= _read(statement) - set_anew
         if isinstance(statement, ast.Assign):
-            stored = (_names(one, ast.Store) for one in statement.targets)
+            stored = (names_in(one, ast.Store) for one in statement.targets)
             set_anew |= set[str]().union(*stored) - read
     return set_anew
 
@@ -99,14 +99,16 @@ def _read_by_functions(tree: ast.Module) -> set[str]:
             parts = list(ast.walk(node))
             shared = [part.names for part in parts if isinstance(part, ast.Global | ast.Nonlocal)]
             own = {part.arg for part in parts if isinstance(part, ast.arg)}
-            read |= (_read(node) - own - _names(node, ast.Store)).union(*shared)
+            read |= (_read(node) - own - names_in(node, ast.Store)).union(*shared)
     return read
 
 
 def _read(node: ast.AST) -> set[str]:
     """Return the variables that a node reads, or adds to."""
     added = [part.target for part in ast.walk(node) if isinstance(part, ast.AugAssign)]
-    return {one.id for one in added if isinstance(one, ast.Name)} | _names(node, ast.Load | ast.Del)
+    return {one.id for one in added if isinstance(one, ast.Name)} | names_in(
+        node, ast.Load | ast.Del
+    )
 
 
 def started(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
@@ -116,7 +118,7 @@ def started(loop: TrainingLoop, tree: ast.Module) -> list[ast.stmt]:
     """
     names = {name for part in ast.walk(loop.node) if (name := _added(part))}
     set_anew = (one for one in loop.body if isinstance(one, ast.Assign) and not _added(one))
-    names -= {name for one in set_anew for name in _names(one, ast.Store)}
+    names -= {name for one in set_anew for name in names_in(one, ast.Store)}
     before = (part for part in ast.walk(loop.function or tree) if isinstance(part, ast.Assign))
     starts = [
         part
@@ -165,7 +167,7 @@ def _added(node: ast.AST) -> str:
     match node:
         case ast.AugAssign(ast.Name(name), ast.Add()):
             pass
-        case ast.Assign([ast.Name(name), *_], ast.BinOp(op=ast.Add()) as total) if name in _names(
+        case ast.Assign([ast.Name(name), *_], ast.BinOp(op=ast.Add()) as total) if name in names_in(
             total
         ):
             pass
@@ -182,12 +184,6 @@ def _head(node: ast.For | ast.While) -> str:
 
 def _is_loss(name: str) -> bool:
     return bool(STRONG.search(name)) and may_be_loss(name)
-
-
-def _names(node: ast.AST, context: Any = ast.expr_context) -> set[str]:
-    """Return the names within a node, or those that are read or stored there."""
-    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
-    return {name.id for name in names if isinstance(name.ctx, context)}
 
 
 class Operands(ast.NodeTransformer):

@@ -133,9 +133,8 @@ class Taking:
                 taken = self._iteration().taken(snapshot)
                 if taken is not None and not any_taken and self.wishes.params is None:
                     left = reaching(taken.point, taken.found.loss)
-                    taken = (
-                        self._iteration().taken(snapshot) if self._widen(snapshot, left) else taken
-                    )
+                    if self._widen(snapshot, left):
+                        taken = self._iteration().taken(snapshot)
             except RefusedError as error:
                 if self.wishes.loss is None:
                     raise

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from gradcheck.script.marks import Function
-from gradcheck.script.words import calls_in, is_update
+from gradcheck.script.words import calls_in, is_update, names_in
 
 
 def updating(trees: Sequence[ast.Module]) -> set[str]:
@@ -39,19 +39,15 @@ def _lasting(function: Function) -> set[str]:
     for part in ast.walk(function):
         match part:
             case ast.Return() | ast.Yield() | ast.Expr(ast.Call()):
-                lasting |= _names_in(part)
+                lasting |= names_in(part)
             case ast.FunctionDef() | ast.Lambda() if part is not function:
-                lasting |= _names_in(part)
+                lasting |= names_in(part)
             case ast.Global(names) | ast.Nonlocal(names):
                 lasting.update(names)
             case ast.Assign([ast.Name(name)], ast.Name() | ast.Tuple() | ast.List() | ast.Dict()):
-                copied.append((name, _names_in(part.value)))
+                copied.append((name, names_in(part.value)))
             case ast.Assign([target], _) if not isinstance(target, ast.Name):
-                lasting |= _names_in(part.value)
+                lasting |= names_in(part.value)
     while more := {name for into, names in copied if into in lasting for name in names} - lasting:
         lasting |= more
     return lasting
-
-
-def _names_in(node: ast.AST) -> set[str]:
-    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}

@@ -167,6 +167,12 @@ def _without_indices(node: ast.AST) -> Iterator[ast.AST]:
         yield from _without_indices(part)
 
 
+def names_in(node: ast.AST, context: Any = ast.expr_context) -> set[str]:
+    """Return the names within a node, or those that are read or stored there."""
+    names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
+    return {name.id for name in names if isinstance(name.ctx, context)}
+
+
 def calls_in(node: ast.AST) -> set[str]:
     """Return the last names of the functions that are called within a node."""
     return {name_of(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}

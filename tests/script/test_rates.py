@@ -8,7 +8,7 @@ rng = np.random.default_rng(8)
 x, t = rng.normal(size=(15, 3)), rng.normal(size=(15, 2))
 """
 
-MODEL = """
+CLASS = """
 import numpy as np
 
 class Map:
@@ -20,7 +20,9 @@ class Map:
         return self.y
 
     def back(self, t):
-        self.g = self.x.T @ ((self.y - t) * (1 - self.y**2))
+        self.g = self.x.T @ ((self.y - t) * (1 - self.y**2))"""
+
+MODEL = f"""{CLASS}
 
     def move(self, learning_rate=1e-3):
         self.k = self.k - learning_rate * self.g
@@ -327,19 +329,7 @@ for turn in range(9):
     assert outcome(text).report.verdict == "fail"
 
 
-SCALED = """
-import numpy as np
-
-class Map:
-    def __init__(self):
-        self.k = np.random.default_rng(1).normal(size=(3, 2))
-
-    def ahead(self, x):
-        self.x, self.y = x, np.tanh(x @ self.k)
-        return self.y
-
-    def back(self, t):
-        self.g = self.x.T @ ((self.y - t) * (1 - self.y**2)) / 15
+SCALED = f"""{CLASS} / 15
 
     def move(self, lr):
         effective_lr = lr * 15

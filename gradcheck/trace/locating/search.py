@@ -193,12 +193,12 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
         else candidates.of_shape(alike)
     )
     actual = trials.actual(unit)
-    is_one_number = is_summed_up(unit, view)
+    is_one_number, is_unmoved = is_summed_up(unit, view), view.is_unmoved(unit.first)
     for candidate in trials.survivors(unit, table, table.fitting(is_carrying) if strict else None):
         values = [entries[candidate.number] for entries in table.entries]
         is_ours = candidates.of_matrix and view.state.tape[unit.first].place is None
         is_other = is_ours or _is_other_mean(unit, view)
-        if not (is_other or view.is_unmoved(unit.first)) and proportion(actual, values) is not None:
+        if not (is_other or is_unmoved) and proportion(actual, values) is not None:
             continue
         if is_forward and candidate.kind != VALUE:
             continue

@@ -40,15 +40,20 @@ class View:
 
     def is_nothing(self, index: int) -> bool:
         """True if a value is all zeros, and no step that was too small to move its parameter."""
-        return not (any(map(np.any, self.state.at(index))) or self.is_unmoved(index))
+        return self._is_zero(index) and not self._is_implied(index)
 
     def is_unmoved(self, index: int) -> bool:
         """True for the gradient that a step implies, (old - new) / rate, where it is all zeros."""
+        return self._is_zero(index) and self._is_implied(index)
+
+    def _is_zero(self, index: int) -> bool:
+        return not any(map(np.any, self.state.at(index)))
+
+    def _is_implied(self, index: int) -> bool:
         node = self.state.tape[index]
         if node.name == OUTPUT:
             node = self.state.tape[node.operands[0]]
-        is_implied = node.place is None and node.operation == "divide"
-        return is_implied and not any(map(np.any, self.state.at(index)))
+        return node.place is None and node.operation == "divide"
 
     def is_right_forward(self, index: int) -> bool:
         """True if a value of the gradient is a value of the loss, and not an adjoint."""
