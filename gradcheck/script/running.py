@@ -78,7 +78,7 @@ class Run:
         self._patience = MOST_PASSES
         self._tested = 0.0
         self._seen: Seen | None = None
-        self._replaying = False
+        self._replaying = self._notes_increments = False
         self._scales: dict[int, float] = {}
         self._used: dict[int, set[float]] = {}
         self.idle: set[str] = set()
@@ -173,14 +173,17 @@ class Run:
 
     def scaled(self, number: int, value: Any) -> Any:
         """Hook around a number or an increment that may be, or contain, the learning rate."""
-        site = self.marked.sites[number]
-        self.reached.add(number)
-        is_array = type(value) is np.ndarray and value.dtype.kind == "f"
-        if site.kind == INCREMENT and (is_array or isinstance(value, float | np.floating)):
-            moves = np.any(np.abs(value) > ROUNDING) if is_array else abs(value) > ROUNDING
-            self.idle |= set() if moves else {site.name}
+        if self._notes_increments:
+            self._note_increment(number, value)
         scale = self._scales.get(number, 1.0)
         return value if scale == 1.0 else value * scale
+
+    def _note_increment(self, number: int, value: Any) -> None:
+        self.reached.add(number)
+        is_array = type(value) is np.ndarray and value.dtype.kind == "f"
+        site, is_number = self.marked.sites[number], isinstance(value, float | np.floating)
+        if site.kind == INCREMENT and (is_array or is_number) and not np.any(abs(value) > ROUNDING):
+            self.idle.add(site.name)
 
     def used(self, number: int, value: Any) -> Any:
         """Hook around a variable in an update that is named like a learning rate."""
@@ -198,8 +201,6 @@ class Run:
         records.append(value)
         if self._seen.wanted == (number, len(records)):
             raise _StopError
-
-    # replaying
 
     def forget(self, snapshot: Snapshot) -> None:
         """Drop the variables that every replay restores, so that they are not traced twice."""
@@ -249,8 +250,8 @@ class Run:
         local = None if state.local is None else {**snapshot.shared, **state.local}
         before = State(dict(self.names), dict(local or {}))
         body = body or self.body(number, snapshot)
-        is_plain = not (values or self.held) and seen is None and scale == 1.0
-        arrays = leaves(state, NUMBERS) if is_plain else {}
+        is_plain = not values and seen is None and scale == 1.0
+        arrays = leaves(state, NUMBERS) if is_plain and not self.held else {}
         imported = self._imported.names.items()
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
         scopes.append((self.names, state.module))
@@ -263,9 +264,8 @@ class Run:
                     if rate is not None:
                         scaled.enter_context(rate.scaled(begun, scale, self._scales))
                     scaled.enter_context(closures(local or {}))
-                    self._seen, self._replaying, self._used = seen, True, {}
-                    self.idle.clear()
-                    self.reached.clear()
+                    self._seen, self._replaying, self._notes_increments = seen, True, is_plain
+                    self._used, self.idle, self.reached = {}, set(), set()
                     local = self._pass(body, local)
                 after = snapshot.touched(before, self._state(local))
         except ValueError as error:
@@ -274,7 +274,7 @@ class Run:
             if seen is not None:
                 seen.records.clear()
             return self.replay(number, snapshot, values, rate, scale, seen, body)
-        if is_plain:  # a rate scaled to 0 would leave every array unchanged
+        if arrays:  # a rate scaled to 0 would leave every array unchanged
             snapshot.share(arrays)
         return after
 
@@ -295,5 +295,5 @@ class Run:
                     accepted = body.__code__.co_varnames[: body.__code__.co_argcount]
                     local = body(**{name: local[name] for name in accepted})
         finally:
-            self._seen, self._replaying = None, False
+            self._seen, self._replaying, self._notes_increments = None, False, False
         return local

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.graph import bits_of
 from gradcheck.trace.record.names import BILINEAR, LINEAR
 from gradcheck.trace.record.nodes import Reference, operands_of
 
@@ -61,16 +62,19 @@ class Linearity:
             varying = [item for item in self.arguments[index] if item in moving or item in used]
             if not self._is_linear(index, varying):
                 mask |= state.above[index]
-        region = [index for index in order if index not in changed and mask >> index & 1]
+        within = bits_of(mask, order[-1] + 1) if mask else []
+        region = [index for index in order if mask and within[index] and index not in changed]
         inside = changed.union(region)
-        leaving = [
-            (index, operand)
-            for index in order
-            if index not in inside
-            for operand in dict.fromkeys(self.arguments[index])
-            if operand in inside or operand in by_use.get(index, ())
-        ]
-        return Reached(order, region, leaving)
+        leaving = {
+            (user, operand)
+            for operand in inside
+            for user in state.live_consumers[operand]
+            if user not in inside
+        }
+        leaving |= {
+            (user, of) for user, used in by_use.items() if user not in inside for of in used
+        }
+        return Reached(order, region, sorted(leaving))
 
     @cached_property
     def always(self) -> frozenset[int]:

@@ -16,7 +16,7 @@ from gradcheck.trace.adjoints.movements import Movements
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.outputs import Output, outputs_of, provenance
-from gradcheck.trace.record.graph import evaluate, masks_of, users_of
+from gradcheck.trace.record.graph import bits_of, evaluate, masks_of, users_of
 from gradcheck.trace.record.nodes import OUTPUT, Node
 
 Values = list[NDArray[Any]]
@@ -112,19 +112,24 @@ class State:
         """The values that any output depends on, as bits."""
         return self.outputs_made_of({output.name for output in self.outputs})
 
+    @cached_property
+    def live_consumers(self) -> list[list[int]]:
+        """The operations that use each value and on which any output depends."""
+        is_live = bits_of(self.live, len(self.tape))
+        return [[user for user in users if is_live[user]] for users in self.consumers]
+
     def below(self, starts: Iterable[int], unused: bool = False) -> list[int]:
         """Return the starts and all values between them and an output, in order.
 
         With `unused`, also return the values made of them that no output depends on.
         """
-        live = -1 if unused else self.live
+        consumers = self.consumers if unused else self.live_consumers
         reached = set(starts)
         pending = list(reached)
         while pending:
-            for user in self.consumers[pending.pop()]:
-                if user not in reached and live >> user & 1:
-                    reached.add(user)
-                    pending.append(user)
+            new = [user for user in consumers[pending.pop()] if user not in reached]
+            reached.update(new)
+            pending += new
         return sorted(reached)
 
     def is_only_compared(self, users: Iterable[int]) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from gradcheck.trace.record.assignments import assignments_noted
 from gradcheck.trace.record.names import split_names
 from gradcheck.trace.record.nodes import Leak, Node, Tape
-from gradcheck.trace.record.places import run_function
+from gradcheck.trace.record.places import Calls, run_function
 from gradcheck.trace.record.proxies import importing, vectorizing
 from gradcheck.trace.record.reach import Reach
 from gradcheck.trace.record.recording import node_of, plain
@@ -134,7 +134,7 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
             reach.traced(function, getattr(function, "__name__", "function"))
         yield traced
     finally:
-        tape.open = False
+        tape.open, tape.calls = False, Calls()
         _certainly(reach.put_back)
 
 

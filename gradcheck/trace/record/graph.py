@@ -51,6 +51,13 @@ def masks_of(nodes: Sequence[Node]) -> list[int]:
     return masks
 
 
+def bits_of(mask: int, count: int) -> list[bool]:
+    """Return the first bits of a number, of which a shift would copy all."""
+    octets = np.frombuffer(mask.to_bytes(count // 8 + 1, "little"), dtype=np.uint8)
+    bits: list[bool] = np.unpackbits(octets, bitorder="little")[:count].astype(bool).tolist()
+    return bits
+
+
 def leaves_its_line(nodes: Sequence[Node], index: int, users: Sequence[int]) -> bool:
     """Whether another line uses a value, such as the final sum of an inner loop."""
     place = nodes[index].place

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.record.places import Chain, Place, arguments_of, chain_of_calls
+from gradcheck.trace.record.places import (
+    NOWHERE,
+    Called,
+    Calls,
+    Chain,
+    Place,
+    arguments_of,
+)
 
 OUTPUT = "output"
 RAISED = "raised"
@@ -214,6 +221,7 @@ class Tape:
     most: int = sys.maxsize
     size: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    calls: Calls = field(default_factory=Calls)
     _last: tuple[Chain, tuple[int, ...]] = ((), ())
     _library_calls: int = 0
 
@@ -229,9 +237,10 @@ class Tape:
         arguments: tuple[Any, ...],
         keywords: Mapping[str, Any],
         value: Any,
+        called: Called | None = None,
     ) -> int:
-        """Add a node, and return its index."""
-        chain, frame, within = chain_of_calls() if function is not None else ((), 0, ())
+        """Add a node, and return its index; `called` are the calls that led to an earlier one."""
+        chain, frame, within = called or (self.calls.here() if function is not None else NOWHERE)
         operands = operands_of(arguments)
         if keywords:
             operands += operands_of(dict(keywords))
@@ -271,7 +280,7 @@ class Tape:
 
     def leak(self, operation: str) -> None:
         """Note an operation that cannot be traced."""
-        chain, *_ = chain_of_calls()
+        chain, *_ = self.calls.here()
         self.leaks.append(Leak(operation, chain[0].place if chain else None))
 
 

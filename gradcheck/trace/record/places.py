@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
 import sys
 from dataclasses import dataclass
@@ -76,6 +77,10 @@ class Call:
     instruction: int
     file: str
 
+    def __hash__(self) -> int:
+        """Return a hash without that of the code, which takes long."""
+        return hash((self.instruction, self.file))
+
     @cached_property
     def place(self) -> Place:
         """The section of the source that the instruction belongs to."""
@@ -115,10 +120,18 @@ def run_function(function: object, *arguments: object) -> object:
 
 _END = run_function.__code__
 
+MAY_BE_RESUMED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
 _calls: dict[tuple[int, int], tuple[CodeType, Call | None]] = {}
 """By the id of a code, which they keep alive, and the instruction; None if not the user's."""
 
 MOST_CALLS = 2**17
+
+
+def _call_at(frame: FrameType) -> Call | None:
+    """Return the call that a frame carries out; None if it is not one of the user's."""
+    cached = _calls.get((id(frame.f_code), frame.f_lasti))
+    return _call(frame.f_code, frame.f_lasti) if cached is None else cached[1]
 
 
 def _call(code: CodeType, instruction: int) -> Call | None:
@@ -135,26 +148,47 @@ def _is_library(filename: str) -> bool:
     return not filename.startswith((TRACE, str(NUMPY), "<"))
 
 
-def chain_of_calls() -> tuple[Chain, int, tuple[int, ...]]:
-    """Return the user's calls that lead here, innermost first, and the id of the innermost frame.
+Called = tuple[Chain, int, tuple[int, ...]]
+"""The user's calls that lead to an operation, innermost first, the id of the innermost frame, and
+how far a library has come: its instructions in each frame, outermost first."""
 
-    The third value is how far a library has come: its instructions in each frame, outermost first.
+NOWHERE: Called = ((), 0, ())
+
+
+class Calls:
+    """The calls that lead to the operations of a tape.
+
+    The callers of a function stay where they are while it runs, so they are looked up once for each
+    run; those of a generator do not.
     """
-    frame: FrameType | None = sys._getframe(2)
-    calls: list[Call] = []
-    within: list[int] = []
-    innermost = 0
-    while frame is not None:
-        code = frame.f_code
-        if code is _END:
-            break
-        cached = _calls.get((id(code), frame.f_lasti))
-        call = _call(code, frame.f_lasti) if cached is None else cached[1]
-        if call is not None:
-            if not calls:
-                innermost = id(frame)
-            calls.append(call)
-        elif not calls and _is_library(code.co_filename):
-            within.append(frame.f_lasti)
-        frame = frame.f_back
-    return tuple(calls), innermost, tuple(reversed(within))
+
+    def __init__(self) -> None:
+        self._run: tuple[FrameType | None, Chain] = (None, ())
+
+    def here(self) -> Called:
+        """Return the calls that lead to the operation that is carried out."""
+        frame: FrameType | None = sys._getframe(2)
+        within: list[int] = []
+        while frame is not None and frame.f_code is not _END:
+            call = _call_at(frame)
+            if call is not None:
+                return (call, *self._callers_of(frame)), id(frame), tuple(reversed(within))
+            if _is_library(frame.f_code.co_filename):
+                within.append(frame.f_lasti)
+            frame = frame.f_back
+        return (), 0, tuple(reversed(within))
+
+    def _callers_of(self, frame: FrameType) -> Chain:
+        last, callers = self._run
+        if frame is last:
+            return callers
+        found: list[Call] = []
+        caller = frame.f_back
+        while caller is not None and caller.f_code is not _END:
+            call = _call_at(caller)
+            if call is not None:
+                found.append(call)
+            caller = caller.f_back
+        if not frame.f_code.co_flags & MAY_BE_RESUMED:
+            self._run = frame, tuple(found)
+        return tuple(found)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import mapped
 from gradcheck.trace.record.floats import Float
 from gradcheck.trace.record.functions import TAKE_ARRAYS, one_of
 from gradcheck.trace.record.names import SHAPED
@@ -20,16 +19,23 @@ DEPTH = 4
 """Depth to which the arguments of a function are searched for traced arrays."""
 
 
+UNTRACED = frozenset((int, bool, str, type(None), float, complex, np.float64, np.int64, np.bool_))
+"""The types of most values that are no arrays and hold none."""
+
+
 def plain(value: Any) -> Any:
     """Return a value without tracing, as those in lists, tuples and dicts; arrays keep memory."""
-    return mapped(_plain, value)
-
-
-def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind in UNTRACED or kind is np.ndarray:
+        return value
+    if kind is tuple or kind is list:
+        return kind([plain(item) for item in value])
+    if kind is dict:
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, Traced):
         return np.ndarray.view(value, np.ndarray) if value.scalar is None else value.scalar
-    if type(value) is slice:
-        return slice(*plain((value.start, value.stop, value.step)))
+    if kind is slice:
+        return slice(plain(value.start), plain(value.stop), plain(value.step))
     return float if value is Float else value
 
 
@@ -49,19 +55,20 @@ def open_tape(value: Any, depth: int = 0) -> Tape | None:
 
 def reference(tape: Tape, value: Any) -> Any:
     """Return a value as an argument of a node, with references for the arrays in it."""
-    return mapped(partial(_reference, tape), value)
-
-
-def _reference(tape: Tape, value: Any) -> Any:
+    kind = type(value)
+    if kind in UNTRACED:
+        return value
+    if kind is tuple or kind is list:
+        return kind([reference(tape, item) for item in value])
+    if kind is dict:
+        return {key: reference(tape, item) for key, item in value.items()}
     if isinstance(value, Traced):
         return Reference(node_of(tape, value))
-    if value is Float:
-        return float
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "fc" and value.size:
             return Reference(tape.leaf("constant", value))
         return np.array(value)
-    return value
+    return float if value is Float else value
 
 
 def node_of(tape: Tape, array: Any) -> int:
@@ -95,6 +102,24 @@ def is_noted(tape: Tape, array: Any) -> bool:
     )
 
 
+def unwatched(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Let no hook see the lines of an operation on a tape, its first argument: they are ours."""
+
+    @wraps(operation)
+    def carried_out(tape: Tape | None, *given: Any, **named: Any) -> Any:
+        hook = None if tape is None else tape.hook
+        if hook is None or sys.gettrace() is not hook:
+            return operation(tape, *given, **named)
+        sys.settrace(None)
+        try:
+            return operation(tape, *given, **named)
+        finally:
+            sys.settrace(hook)
+
+    return carried_out
+
+
+@unwatched
 def apply(
     tape: Tape | None,
     function: Callable[..., Any],
@@ -108,29 +133,21 @@ def apply(
     Nothing is recorded if `tape` is None. With `force`, the call is recorded even if none of the
     arguments is traced.
     """
-    hook = None if tape is None else tape.hook
-    is_watched = hook is not None and sys.gettrace() is hook
-    if is_watched:
-        sys.settrace(None)
+    arguments = as_arrays(name, arguments)
+    bare = plain(arguments)
+    bare_keywords = plain(dict(keywords)) if keywords else {}
+    if tape is None or not (force or open_tape((arguments, keywords)) is not None):
+        return function(*bare, **bare_keywords)
     try:
-        arguments = as_arrays(name, arguments)
-        bare = plain(arguments)
-        bare_keywords = plain(dict(keywords)) if keywords else {}
-        if tape is None or not (force or open_tape((arguments, keywords)) is not None):
-            return function(*bare, **bare_keywords)
-        try:
-            value = function(*bare, **bare_keywords)
-        except Exception:
-            record_failure(tape, name, function, arguments, keywords)
-            raise
-        if isinstance(value, np.ndarray):  # asarray may return its argument: no operation
-            for bare_argument, argument in zip(bare, arguments, strict=True):
-                if value is bare_argument and isinstance(argument, Traced):
-                    return argument
-        return _wrapped(tape, value, name, function, arguments, keywords)
-    finally:
-        if is_watched:
-            sys.settrace(hook)
+        value = function(*bare, **bare_keywords)
+    except Exception:
+        record_failure(tape, name, function, arguments, keywords)
+        raise
+    if isinstance(value, np.ndarray):  # asarray may return its argument: no operation
+        for bare_argument, argument in zip(bare, arguments, strict=True):
+            if value is bare_argument and isinstance(argument, Traced):
+                return argument
+    return _wrapped(tape, value, name, function, arguments, keywords)
 
 
 def as_arrays(name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import operator
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.record.functions import changed
 from gradcheck.trace.record.nodes import Reference, Tape
+from gradcheck.trace.record.places import Called
+
+Entry = tuple[int, ...]
+"""The first indices of an entry, or of a row, of an array; none is negative."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """What one statement has written that is not recorded yet: its keys and values by entry."""
+
+    called: Called
+    writes: dict[Entry, tuple[Any, Any]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
 class Storage:
-    """Memory: the array that covers it, the node of its present value, and a count of writes."""
+    """Memory: the array that covers it, the node of its present value, and a count of writes.
+
+    What a loop writes into a large array, entry by entry, is recorded as one node once the array is
+    read: a copy of the array for each entry would fill the memory.
+    """
 
     tape: Tape
     root: NDArray[Any]
-    node: int
+    recorded: int
     version: int = 0
+    pending: Pending | None = None
+
+    @property
+    def node(self) -> int:
+        """The index of the present value."""
+        self.settle()
+        return self.recorded
 
     def covers(self, array: NDArray[Any]) -> bool:
         """Whether an array lies in this memory."""
@@ -46,8 +71,39 @@ class Storage:
         order = np.argsort(offsets_of_root, kind="stable")
         return order[np.searchsorted(offsets_of_root[order], offsets)]
 
+    def postpone(self, entry: Entry, key: Any, value: Any, called: Called) -> None:
+        """Note that `value`, an argument of a node, was written to an entry of the root."""
+        pending = self.pending
+        if pending is None or pending.called[0] != called[0] or entry in pending.writes:
+            self.settle()
+            pending = self.pending = Pending(called)
+        pending.writes[entry] = key, value
+        self.version += 1
+
+    def settle(self) -> None:
+        """Record what was postponed."""
+        pending, self.pending = self.pending, None
+        if pending is None:
+            return
+        (key, value), *others = pending.writes.values()
+        if others:
+            key = tuple(np.array(positions) for positions in zip(*pending.writes, strict=True))
+            together = [value, *(other for _, other in others)]
+            numbers = [
+                self.tape.nodes[one.index].value if isinstance(one, Reference) else one
+                for one in together
+            ]
+            value = Reference(
+                self.tape.record("array", np.array, (together,), {}, numbers, pending.called)
+            )
+        write = partial(changed, operator.setitem, self.root.shape, self.root.dtype)
+        arguments = (Reference(self.recorded), key, value)
+        self.recorded = self.tape.record("setitem", write, arguments, {}, self.root, pending.called)
+
     def read(self, view: NDArray[Any]) -> int:
         """Record a node with the present value of a view, and return its index."""
+        if self.is_whole(view):
+            return self.node
         positions = self.positions(view)
         if positions is None:
             self.tape.leak("an array was read as another type of number")
@@ -68,7 +124,7 @@ class Storage:
                 node = self.tape.record(
                     "scatter", partial(_scattered, positions), arguments, {}, self.root
                 )
-        self.node = node
+        self.recorded = node
         self.version += 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -11,10 +12,21 @@ from numpy.typing import NDArray
 
 from gradcheck.trace.record.functions import changed, filled, filled_where
 from gradcheck.trace.record.nodes import Tape
-from gradcheck.trace.record.recording import as_arrays, open_tape, plain, record_failure, reference
+from gradcheck.trace.record.recording import (
+    as_arrays,
+    open_tape,
+    plain,
+    record_failure,
+    reference,
+    unwatched,
+)
 from gradcheck.trace.record.storage import Storage, Traced
 
+LARGE = 1024
+"""Size from which an array is not copied for every entry that is written."""
 
+
+@unwatched
 def change(
     tape: Tape | None,
     name: str,
@@ -24,6 +36,7 @@ def change(
     keywords: Mapping[str, Any],
 ) -> Any:
     """Call a function that changes its first argument, and record the new value."""
+    tape = tape if tape is not None and tape.open else None
     arguments = as_arrays(name, arguments)
     bare = plain(arguments)
     bare_keywords = plain(dict(keywords))
@@ -35,10 +48,30 @@ def change(
         tape = open_tape((target, arguments))
     if tape is None:
         return function(plain(target), *bare, **bare_keywords)
+    if function is operator.setitem and _postponed(tape, target, *arguments):
+        return None
     replayed = partial(changed, function, target.shape, target.dtype)
     act = partial(function, plain(target), *bare, **bare_keywords)
     write_back(tape, name, replayed, (target, *arguments), keywords, target, act)
     return None
+
+
+def _postponed(tape: Tape, target: Any, key: Any, value: Any) -> bool:
+    """Carry out a write to one entry, or row, of a large array; False if it is none."""
+    bare: NDArray[Any] = np.ndarray.view(target, np.ndarray)
+    indices = key if type(key) is tuple else (key,)
+    if bare.size < LARGE or not all(
+        type(one) is int or isinstance(one, np.integer) for one in indices
+    ):
+        return False
+    is_fitting = np.shape(value) == bare.shape[len(indices) :]
+    if not is_fitting or target.storage is None or not target.storage.is_whole(bare):
+        return False
+    argument = reference(tape, value)
+    bare[key] = plain(value)
+    entry = tuple(int(one) % length for one, length in zip(indices, bare.shape, strict=False))
+    target.storage.postpone(entry, key, argument, tape.calls.here())
+    return True
 
 
 def write_back(
@@ -56,6 +89,8 @@ def write_back(
     carries out the operation itself.
     """
     references, named = reference(tape, arguments), reference(tape, dict(keywords))
+    if target.storage is not None:
+        target.storage.settle()
     try:
         act()
     except Exception:
@@ -69,6 +104,7 @@ def write_back(
     target.node, target.version = node, target.storage.version
 
 
+@unwatched
 def compute_into(
     tape: Tape | None,
     function: Callable[..., Any],
