@@ -29,7 +29,7 @@ UNCHANGING = MOVES | {"negative", OUTPUT}
 
 def units_of(view: View) -> list[Unit]:
     """Return all units, in the order in which they are tried."""
-    inner = _inner_passes(view)
+    inner = inner_passes(view)
     units = [
         *_values(view, inner),
         *_series(view),
@@ -40,7 +40,7 @@ def units_of(view: View) -> list[Unit]:
     return sorted(units, key=lambda unit: (unit.position, RANK[unit.kind]))
 
 
-def _inner_passes(view: View) -> frozenset[int]:
+def inner_passes(view: View) -> frozenset[int]:
     """Return the values of a long loop between its first and last passes.
 
     They come from the same source as the others: a bug in a single pass is one at an end.
@@ -181,9 +181,11 @@ def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
         if node.is_leaf or node.value.dtype.kind not in "fb" or node.operation in CONSTANT:
             continue
         is_sum = node.operation in SUMS  # any term may be one too many
+        gathers = len(node.operands) >= PASSES  # what the passes of a loop have written
         operands = [
             item
             for item in node.operands
+            if not (gathers and item in inner)
             if view.may_be_replaced_in_use(item) or (is_sum and item in view.carrying)
             if not is_inside(tape, index, item)
             # gradcheck's own operations on its own values are right
