@@ -124,7 +124,8 @@ class Trials:
         possible = np.zeros(len(table.candidates), dtype=bool)
         if reached.region:
             rows = np.arange(possible.size) if allowed is None else np.flatnonzero(allowed)
-            if self._executions(reached.region, len(rows)) <= EXECUTIONS:
+            operations = self._executions(reached.region, len(rows)) + len(reached.uses)
+            if operations <= EXECUTIONS:
                 self._try_region(unit, table, rows, possible)
         else:
             actual = self.actual(unit)
