@@ -1164,3 +1164,24 @@ def test_half_of_a_cost_that_a_total_adds_may_be_the_loss(share, times, verdict,
     )
     report = ScriptEntry(tmp_path / "main.py").outcome({}).report
     assert report.verdict == verdict, str(report)
+
+
+WATCHED = """
+def entropy(w):
+    out = 1 / (1 + np.exp(-x @ w))
+    return -np.mean(kind * np.log(out) + (1 - kind) * np.log(1 - out))
+
+
+kind = (t > 0) * 1.0
+for turn in range(20):
+    for row, label in zip(x, kind):
+        out = 1 / (1 + np.exp(-row @ w))
+        w = w - 0.1 * (out - label) * out * (1 - out) * row
+    cost = entropy(w)
+"""
+
+
+def test_a_cost_between_the_steps_is_said_not_to_be_what_is_checked(tmp_path):
+    (tmp_path / "main.py").write_text(DATA + WATCHED)
+    found = ScriptEntry(tmp_path / "main.py").outcome({})
+    assert "not cost (line 18): it is computed between the steps" in found.script.text()
