@@ -12,6 +12,7 @@ from gradcheck.trace.causes.compared import Arrays, Compared, quotient, same
 from gradcheck.trace.causes.factor_causes import FORMS
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.library_functions import softmax
+from gradcheck.trace.wording.misfits import bracketed
 
 
 def softmax_cause(compared: Compared) -> Cause | None:
@@ -50,7 +51,8 @@ def softmax_cause(compared: Compared) -> Cause | None:
 
 
 def _softmax_fix(compared: Compared, name: str, p: Arrays, arriving: Arrays, axis: int) -> str:
-    shares, upstream = compared.text_of(p) or "p", compared.text_of(arriving) or "g"
+    texts = compared.text_of(p) or "p", compared.text_of(arriving) or "g"
+    shares, upstream = map(bracketed, texts)
     meant = [f"p is {name}"] if shares == "p" else []
     meant += [f"g is dL/d{name}"] if upstream == "g" else []
     where = f", where {' and '.join(meant)}" if meant else ""
