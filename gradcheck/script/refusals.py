@@ -52,7 +52,7 @@ def loops_tried(run: Run) -> str:
 
 
 def _likelihood(tried: tuple[TrainingLoop, Passes]) -> tuple[bool, bool]:
-    """Sort key: a loop that lacks a loss alone comes first, then one that updates in some passes."""
+    """Sort key: a loop that only lacks a loss comes first, then one that updates in some passes."""
     return not tried[1].updated, tried[1].why != SUMMED
 
 
