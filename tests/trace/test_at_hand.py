@@ -284,6 +284,23 @@ def test_what_arrives_at_a_softmax_is_put_in_brackets():
     assert finding.fix == f"write `mix * ((mix - AIM) - {total})`"
 
 
+@pytest.mark.parametrize(("axis", "words"), [(None, "over all entries"), (0, "along axis 0")])
+def test_a_softmax_of_all_samples_together_is_told_where_that_of_each_is_taken(axis, words):
+    def parts(p):
+        raised = np.exp(DAYS @ p["M"])
+        return raised / raised.sum(axis=axis)
+
+    aim = np.eye(4)[np.arange(len(DAYS)) % 4]
+    finding = gradcheck.check(
+        lambda p: -np.sum(aim * np.log(parts(p))),
+        {"M": np.random.default_rng(7).normal(size=(DAYS.shape[1], 4))},
+        lambda p: {"M": DAYS.T @ (parts(p) - aim)},
+    ).findings[0]
+    assert finding.code == "GC311"
+    assert f"goes {words}, and this along axis 1" in finding.message
+    assert "add up to 1 along axis 1" in finding.fix
+
+
 def ahead(p):
     low = np.tanh(DAYS @ p["M"])
     return low, np.tanh(low @ p["N"])
