@@ -1166,7 +1166,7 @@ def test_half_of_a_cost_that_a_total_adds_may_be_the_loss(share, times, verdict,
     assert report.verdict == verdict, str(report)
 
 
-WATCHED = """
+BETWEEN = """
 def entropy(w):
     out = 1 / (1 + np.exp(-x @ w))
     return -np.mean(kind * np.log(out) + (1 - kind) * np.log(1 - out))
@@ -1182,6 +1182,6 @@ for turn in range(20):
 
 
 def test_a_cost_between_the_steps_is_said_not_to_be_what_is_checked(tmp_path):
-    (tmp_path / "main.py").write_text(DATA + WATCHED)
+    (tmp_path / "main.py").write_text(DATA + BETWEEN)
     found = ScriptEntry(tmp_path / "main.py").outcome({})
     assert "not cost (line 18): it is computed between the steps" in found.script.text()
