@@ -82,6 +82,28 @@ def test_a_sign_of_the_negative_of_a_gradient_fails():
     assert check(step).verdict == "fail", str(check(step))
 
 
+@pytest.mark.parametrize(("share", "codes"), [(1.0, set()), (2.0, {"GC103"})])
+def test_a_bias_of_one_row_takes_in_the_sum_over_the_rows(share, codes):
+    start = {"W": RNG.normal(size=(3, 2)), "b": 0.1 * np.ones((1, 2))}
+    targets = RNG.normal(size=(7, 2))
+    squares = {name: np.zeros_like(value) for name, value in start.items()}
+
+    def step(p, lr):
+        off = (ROWS @ p["W"] + p["b"] - targets) / 7
+        new = {}
+        for name, g in {"W": ROWS.T @ off, "b": share * off.sum(axis=0)}.items():
+            squares[name] = squares[name] + g**2
+            new[name] = p[name] - lr * g / np.sqrt(squares[name] + 1e-12)
+        return new
+
+    def half(p):
+        return 0.5 * np.sum((ROWS @ p["W"] + p["b"] - targets) ** 2) / 7
+
+    report = gradcheck.check_step(step, start, loss=half, learning_rate=0.01)
+    assert {one.code for one in report.findings if one.severity == "error"} == codes, str(report)
+    assert all(one.expression for one in report.findings if one.code in codes)
+
+
 def test_an_adaptive_step_that_climbs_fails():
     assert check(adagrad(-1.0)).verdict == "fail"
 

@@ -28,6 +28,7 @@ from gradcheck.trace.causes.constant_factors import DROP
 from gradcheck.trace.fault import (
     CONSTANT_FACTOR,
     EXTRA_TERM,
+    KEEP_MISSING,
     MEAN_AND_TWO,
     MEAN_MISSING,
     NUMBER,
@@ -246,7 +247,7 @@ def _is_a_number(finding: Finding, faults: Sequence[Fault]) -> bool:
     """True if a finding derives a factor from sizes that the source shows to be another."""
     return finding.code in SCALES and any(
         fault.cause is not None
-        and fault.cause.name in (NUMBER, MEAN_AND_TWO)
+        and fault.cause.name in (NUMBER, MEAN_AND_TWO, KEEP_MISSING)
         and set(finding.blocks) <= set(fault.blocks)
         for fault in faults
     )

@@ -75,7 +75,7 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
     inferred = [loss for loss in losses if loss.family]
     if wanted is not None:
         return Found(_wanted(losses, wanted))
-    written = _written([loss for loss in losses if not loss.family])
+    written = _or_half([loss for loss in losses if not loss.family])
     implied = max(inferred, key=_fit, default=None)
     if written is None:
         return None if implied is None else _with_squares(implied, inferred)
@@ -107,6 +107,21 @@ def _kin(written: Loss, inferred: Sequence[Loss]) -> list[Loss]:
         if np.isclose(factor * loss.worth, written.worth)
     ]
     return same or kin
+
+
+def _or_half(explicit: Sequence[Loss]) -> Loss | None:
+    """Return the written loss, or a total that adds half of it (or twice) if that one is descended.
+
+    As they differ by that factor alone, the total hides nothing that the gradient forgets.
+    """
+    written = _written(explicit)
+    if written is None or written.agrees:
+        return written
+    for total in (loss for loss in explicit if loss.strong and loss.site.text == "+="):
+        factor, off = as_multiple(total.slopes, written.slopes)
+        if total.agrees and off < SAME and min(abs(factor - 2), abs(factor - 0.5)) < SAME:
+            return total
+    return written
 
 
 def _written(explicit: Sequence[Loss]) -> Loss | None:

@@ -31,13 +31,13 @@ from gradcheck.script.taking import Taking
 from gradcheck.script.verdicts import (
     UNEXPLAINED_FACTOR,
     causes,
-    differ,
     fits,
     of_samples,
     of_the_factor,
     of_the_update,
     other_counts,
     undecided,
+    unsteady,
 )
 from gradcheck.script.words import RefusedError
 
@@ -208,8 +208,8 @@ class _Work:
             self.more_notes = ["the common factor of the gradients differs between iterations"]
             return self._as_it_is
         factors = self._factor, other.found.loss.common or self._factor
-        if report.ok and taken.found.loss.family and self._factor != 1.0 and differ(*factors):
-            return undecided(self._as_it_is, words)
+        if report.ok and self._factor != 1.0 and (why := unsteady(taken, other, *factors)):
+            return undecided(self._as_it_is, words, why)
         confirming = {**overrides, "budget": CONFIRMING_SECONDS}
         again = self._rated(other, report, confirming)
         if again.verdict == "fail":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -67,15 +68,24 @@ def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     after = run.replayed(step.loop, snapshot)
     if after is None or not run.idle:
         return []
-    known = set(step.all_paths)
+    known, arrays = set(step.all_paths), [one for own in run.idle.values() for one in own]
+
+    def is_idle(path: Path, value: Any) -> bool:
+        return label(path) in run.idle or any(one is value for one in arrays)
+
+    begun = leaves(snapshot.state)
     still = [
-        path for path in leaves(snapshot.state) if label(path) in run.idle and path not in known
+        path
+        for path, value in leaves(after).items()
+        if path in begun and path not in known and is_idle(path, value)
     ]
     values = {path: numbers(snapshot.state.get(path)) for path in still}
     trial = Trial(run, step.loop, snapshot, after, values)
     moved = trial.nudged(still)
     return [
-        path for path in trial.frozen(step.rates, still, moved) if trial.moves(path, moved, step)
+        path  # each alone: what divides the step of another, as in Adagrad, may become negative
+        for path in still
+        if trial.frozen(step.rates, [path], moved) and trial.moves(path, moved, step)
     ]
 
 

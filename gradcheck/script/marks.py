@@ -106,6 +106,12 @@ class Marked:
         parts = {id(part) for part in ast.walk(self.loops[number].node)}
         return [one for one in range(number) if id(self.loops[one].node) in parts]
 
+    def around(self, number: int, *kinds: str) -> list[Site]:
+        """Return the marks of some kinds in the loops around one, and not in itself."""
+        outer = (one for one in range(len(self.loops)) if number in self.inside(one))
+        marks = frozenset[int]().union(*(self.of_kind(one, *kinds) for one in outer))
+        return [self.sites[one] for one in sorted(marks - self.of_kind(number, *kinds))]
+
     def is_wanted(self, name: str, line: int) -> bool:
         """Whether a name or line is the one that the user gave for the loss."""
         return self.wanted in (name, name.removesuffix("()"), str(line))

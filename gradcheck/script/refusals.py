@@ -46,14 +46,14 @@ def no_loss(paths: Sequence[Path]) -> str:
 
 def loops_tried(run: Run) -> str:
     """Return why each loop that was reached is not the training loop."""
-    tried = sorted(zip(run.marked.loops, run.passes, strict=False), key=_is_of_many)
+    tried = sorted(zip(run.marked.loops, run.passes, strict=False), key=_likelihood)
     reasons = [f"{one.place}: {passes.why}" for one, passes in tried if passes.why]
     return short("; ".join(reasons), 300)
 
 
-def _is_of_many(tried: tuple[TrainingLoop, Passes]) -> bool:
-    """Sort key: a loop that updates in some passes comes first."""
-    return tried[1].why != SUMMED
+def _likelihood(tried: tuple[TrainingLoop, Passes]) -> tuple[bool, bool]:
+    """Sort key: a loop that only lacks a loss comes first, then one that updates in some passes."""
+    return not tried[1].updated, tried[1].why != SUMMED
 
 
 def it_raised(run: Run, error: Exception, in_loop: bool) -> str:

@@ -81,7 +81,7 @@ class Run:
         self._replaying = self._notes_increments = False
         self._scales: dict[int, float] = {}
         self._used: dict[int, set[float]] = {}
-        self.idle: set[str] = set()
+        self.idle: dict[str, list[Any]] = {}
         self.reached: set[int] = set()
         self._bodies: dict[Any, types.FunctionType] = {}
         self._code = compile(script.tree, str(script.path), "exec")
@@ -183,7 +183,9 @@ class Run:
         is_array = type(value) is np.ndarray and value.dtype.kind == "f"
         site, is_number = self.marked.sites[number], isinstance(value, float | np.floating)
         if site.kind == INCREMENT and (is_array or is_number) and not np.any(abs(value) > ROUNDING):
-            self.idle.add(site.name)
+            frame = sys._getframe(2)  # it knows the p of `for p, g in zip(params, grads)`
+            own = frame.f_locals.get(site.name, frame.f_globals.get(site.name))
+            self.idle.setdefault(site.name, []).append(own)
 
     def used(self, number: int, value: Any) -> Any:
         """Hook around a variable in an update that is named like a learning rate."""
@@ -265,7 +267,7 @@ class Run:
                         scaled.enter_context(rate.scaled(begun, scale, self._scales))
                     scaled.enter_context(closures(local or {}))
                     self._seen, self._replaying, self._notes_increments = seen, True, is_plain
-                    self._used, self.idle, self.reached = {}, set(), set()
+                    self._used, self.idle, self.reached = {}, {}, set()
                     local = self._pass(body, local)
                 after = snapshot.touched(before, self._state(local))
         except ValueError as error:

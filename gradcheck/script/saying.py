@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from gradcheck.report.script import TakenApart
-from gradcheck.script.choice import Found
+from gradcheck.script.choice import EXACT, Found
 from gradcheck.script.handover import Taken
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE
 from gradcheck.script.state import Path, label
@@ -43,12 +43,25 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         tuple(map(label, taken.paths.values())),
         loss.words,
         loss.site.line,
-        tuple(loss_words(taken.found)),
+        (*loss_words(taken.found), *_watched(taking, taken)),
         rate.value if taken.of_step else None,
         rate_words,
         bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
         tuple(notes),
     )
+
+
+def _watched(taking: Taking, taken: Taken) -> list[str]:
+    """Say of the loss that a loop around the step computes that another one is checked."""
+    if taken.found.loss.family is None or taken.found.instead is not None:
+        return []
+    watched = taking.run.marked.around(taken.point.step.loop, ASSIGNED)
+    return [
+        f"not {site.name} ({site.place}): it is computed between the "
+        "steps, of other data; whether they descend it is not checked"
+        for site in watched
+        if EXACT.match(site.name)
+    ][:1]
 
 
 def _of_each(step: Step) -> str:

@@ -20,7 +20,7 @@ EXACT = 1e-6
 
 
 def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[Path, Any]:
-    """Return zeros for all arrays that a step remembers, such as velocities, by their paths.
+    """Return all arrays that a step remembers, such as velocities, with nothing in them, by path.
 
     They have the shape of a parameter, or are lists where parameters are single numbers. An array
     that reaches a number named like a loss is none.
@@ -53,7 +53,15 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
     losses = losses_of({})
     if losses != losses_of(moving):
         moving = {path: one for path, one in moving.items() if losses == losses_of({path: one})}
-    return {path: np.zeros(one.shape) for path, one in moving.items()}
+
+    def value_of(path: Path, shape: tuple[int, ...]) -> Array:
+        """The value with which an array adds nothing; what divides, as in Adagrad, is 1."""
+        there = run.replayed(step.loop, snapshot, {path: np.zeros(shape)}, step.rates)
+        moved = (None if there is None else there.number(own) for own in step.paths)
+        divides = any(one is not None and not np.all(np.isfinite(one)) for one in moved)
+        return np.ones(shape) if divides else np.zeros(shape)
+
+    return {path: value_of(path, one.shape) for path, one in moving.items()}
 
 
 def never_set_back(point: Point, after: State) -> set[Path]:

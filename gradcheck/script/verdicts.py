@@ -9,6 +9,7 @@ import numpy as np
 from gradcheck.arrays import one_factor
 from gradcheck.finding import Finding
 from gradcheck.report.model import Report
+from gradcheck.script.gradients import implied_gradients
 from gradcheck.script.handover import Taken
 from gradcheck.script.losses import CLOSE
 from gradcheck.script.state import Path, plain
@@ -32,6 +33,17 @@ OF_ITS_CONSTANT = {"GC101", "GC102", "GC103"}
 """Findings that may merely show that no gradient says which constant the inferred loss has."""
 
 
+NO_LINE = (
+    "no line says what the loss is, and the updates do not descend {loss}, whatever its factor; "
+    "--loss NAME|LINE says which it is"
+)
+UNSTEADY = (
+    "the updates descend {loss} times a factor that is another in every iteration, as {one:.4g} "
+    "and {other:.4g}: a learning rate is the same in all, and so this is a weight that either the "
+    "gradient or the loss lacks"
+)
+
+
 def fits(report: Report, has_constant: bool) -> bool:
     """Whether an inferred loss agrees with some gradient, or a rule names the fault."""
     some = any(block.verdict == "ok" for block in report.blocks)
@@ -39,15 +51,12 @@ def fits(report: Report, has_constant: bool) -> bool:
     return some or not causes(report) <= UNEXPLAINED_FACTOR | open_to_doubt
 
 
-def undecided(report: Report, loss: str) -> Report:
-    """Return an inconclusive report: the inferred loss may not be the one that is descended."""
+def undecided(report: Report, loss: str, why: str = NO_LINE) -> Report:
+    """Return an inconclusive report: `loss` may not be the one that is descended."""
     blocks = tuple(
         replace(block, verdict="inconclusive") if block.failed else block for block in report.blocks
     )
-    why = (
-        f"no line says what the loss is, and the updates do not descend {loss}, whatever its "
-        "factor; --loss NAME|LINE says which it is"
-    )
+    why = why.format(loss=loss)
     first = next((one for one in report.errors if one.code != "GC999"), None)
     if first is not None and first.location is not None:
         why += f"; if they should: {first.message} ({place(first.location)})"
@@ -116,9 +125,26 @@ def of_the_update(report: Report, itself: Report, line: Location | None) -> Repo
     return replace(report, findings=(finding, *notes), layers=(), backward=())
 
 
-def differ(one: float, other: float) -> bool:
-    """Whether two factors differ, and not only as batch sizes do."""
-    return one_factor((one, other), CLOSE) is None and not other_counts(one, other)
+def unsteady(taken: Taken, again: Taken, one: float, other: float) -> str:
+    """Say why two iterations descend a loss times two factors, and not only as batch sizes do.
+
+    "" if the factors are the same, or if all steps are of one length, as where a norm is clipped.
+    """
+    if one_factor((one, other), CLOSE) is not None or other_counts(one, other):
+        return ""
+    if taken.found.loss.family:
+        return NO_LINE
+    lengths = [_length(each) for each in (taken, again)]
+    words = UNSTEADY.format(loss="{loss}", one=one, other=other)
+    return "" if np.isclose(lengths[0], lengths[1], rtol=CLOSE) else words
+
+
+def _length(taken: Taken) -> float:
+    """Return the norm of all that an iteration adds to the parameters, in learning rates."""
+    point = taken.point
+    after = point.run.replay(point.step.loop, point.snapshot, point.extra, point.step.rates)
+    moved = implied_gradients(point, after).values()
+    return float(np.linalg.norm([np.linalg.norm(one) for one in moved]))
 
 
 def causes(report: Report) -> set[str]:

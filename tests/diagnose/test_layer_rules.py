@@ -83,6 +83,7 @@ def convolve_back(turn):
 LAYERS = {
     "mask missing": (dropout, lambda u: u / KEEP, (X,), "GC851", "x"),
     "keep missing": (dropout, lambda u: u * MASK, (X,), "GC852", "x"),
+    "half kept": (lambda x: (x * MASK / 0.5, None), lambda u: u * MASK, (X,), "GC852", "x"),
     "statistics constant": (
         normalise(0),
         normalise_back(0, mean=False, variance=False),

@@ -1139,3 +1139,49 @@ def test_an_update_through_drawn_samples_is_not_compared_with_a_slope(outcome):
     assert found.report.verdict == "inconclusive", str(found.report)
     assert "b moves error in steps only" in found.report.could_not_check
     assert not found.report.findings
+
+
+HALVED = """
+pace = 0.03
+for turn in range(20):
+    overall = 0
+    for row, wanted in zip(x, t):
+        off = w @ row - wanted
+        cost = off**2
+        overall_cost = 0
+        overall_cost += SHARE * cost
+        w = w - pace * TIMES * off * row
+"""
+
+
+@pytest.mark.parametrize(
+    ("share", "times", "verdict"),
+    [(0.5, 1, "pass"), (0.5, 2, "pass"), (1, 1, "fail")],
+)
+def test_half_of_a_cost_that_a_total_adds_may_be_the_loss(share, times, verdict, tmp_path):
+    (tmp_path / "main.py").write_text(
+        DATA + HALVED.replace("SHARE", str(share)).replace("TIMES", str(times))
+    )
+    report = ScriptEntry(tmp_path / "main.py").outcome({}).report
+    assert report.verdict == verdict, str(report)
+
+
+BETWEEN = """
+def entropy(w):
+    out = 1 / (1 + np.exp(-x @ w))
+    return -np.mean(kind * np.log(out) + (1 - kind) * np.log(1 - out))
+
+
+kind = (t > 0) * 1.0
+for turn in range(20):
+    for row, label in zip(x, kind):
+        out = 1 / (1 + np.exp(-row @ w))
+        w = w - 0.1 * (out - label) * out * (1 - out) * row
+    cost = entropy(w)
+"""
+
+
+def test_a_cost_between_the_steps_is_said_not_to_be_what_is_checked(tmp_path):
+    (tmp_path / "main.py").write_text(DATA + BETWEEN)
+    found = ScriptEntry(tmp_path / "main.py").outcome({})
+    assert "not cost (line 18): it is computed between the steps" in found.script.text()

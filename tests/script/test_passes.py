@@ -171,3 +171,30 @@ def test_a_loop_that_trains_once_its_memory_is_full_is_the_step(outcome, warm, s
     assert found.script.step == 8
     assert (found.report.verdict == "pass") == ok, str(found.report)
     assert ok or [one.code for one in found.report.errors] == ["GC101"], str(found.report)
+
+
+ADDED_TO_ITSELF = """
+import numpy as np
+
+rng = np.random.default_rng(4)
+x, t = rng.normal(size=(9, 3)), rng.normal(size=(9, 2))
+held = {"a": rng.normal(size=(3, 2)), "c": np.zeros((1, 2))}
+past = {name: np.zeros_like(value) for name, value in held.items()}
+for turn in range(20):
+    off = x @ held["a"] + held["c"] - t
+    loss = np.mean(off**2)
+    to_a, to_c = np.zeros((3, 2)), np.zeros((1, 2))
+    for row, gap in zip(x, off):
+        to_a += np.outer(row, gap) / 9
+        to_c += ADDED
+    for own, slope, memory in zip(held.values(), [to_a, to_c], past.values()):
+        memory += slope * slope
+        own -= 0.1 * slope / np.sqrt(memory + 1e-8)
+"""
+
+
+@pytest.mark.parametrize(("added", "codes"), [("gap / 9", set()), ("to_c", {"GC408"})])
+def test_what_a_loop_over_all_parameters_updates_by_0_is_one_of_them(outcome, added, codes):
+    report = outcome(ADDED_TO_ITSELF.replace("ADDED", added)).report
+    assert len(report.blocks) == 2, str(report)
+    assert {one.code for one in report.errors} == codes, str(report)

@@ -1126,3 +1126,60 @@ def test_a_bias_that_a_sum_of_zero_leaves_as_it_is_has_the_sum_at_fault(outcome)
     assert [one.code for one in errors] == ["GC204", "GC204"]
     assert {one.expression for one in errors} == {"np.sum(dZ1)", "np.sum(dZ2)"}
     assert all(one.fix.endswith("go over axis 1, with keepdims=True") for one in errors)
+
+
+LOSS_AND_LAYERS = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+
+
+class Affine:
+    def __init__(self):
+        self.M, self.c = 0.3 * rng.normal(size=(4, 3)), np.zeros((1, 3))
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.M + self.c
+
+    def backward(self, back):
+        self.to_M, self.to_c = self.x.T @ back, back.sum(axis=0, keepdims=True)
+        return back @ self.M.T
+
+
+class Shares:
+    def forward(self, x):
+        raised = np.exp(x)
+        self.out = raised / raised.sum(axis=1, keepdims=True)
+        return self.out
+
+    def backward(self, back):
+        return back * (self.out * (1 - self.out))
+
+
+class Entropy:
+    def forward(self, p, aim):
+        self.p, self.aim = p, aim
+        return -(aim * np.log(p) + (1 - aim) * np.log(1 - p))
+
+    def backward(self, back):
+        return (self.p - self.aim) / (self.p - self.p**2) * back
+
+
+rows, aims = rng.normal(size=(16, 4)), np.eye(3)[rng.integers(0, 3, 16)]
+affine, shares = Affine(), Shares()
+for turn in range(9):
+    for start in (0, 8):
+        entropy = Entropy()
+        out = shares.forward(affine.forward(rows[start : start + 8]))
+        loss = np.sum(entropy.forward(out, aims[start : start + 8]))
+        affine.backward(shares.backward(entropy.backward(np.ones_like(out))))
+        affine.M -= 0.01 * affine.to_M
+        affine.c -= 0.01 * affine.to_c
+"""
+
+
+def test_a_layer_after_a_right_one_is_to_blame(tmp_path):
+    (tmp_path / "main.py").write_text(LOSS_AND_LAYERS)
+    first = ScriptEntry(tmp_path / "main.py").outcome({}).report.findings[0]
+    assert (first.code, first.expression) == ("GC309", "back * (self.out * (1 - self.out))")

@@ -355,3 +355,49 @@ for turn in range(9):
     assert "rate    effective_lr = " in found.script.text()
     assert found.report.verdict == verdict, str(found.report)
     assert [one.code for one in found.report.errors] == ["GC305"] * (verdict == "fail")
+
+
+DIVIDED_FIRST = """
+k, c, of_k, of_c = rng.normal(size=(3, 2)), np.zeros(2), np.ones((3, 2)), np.ones(2)
+for turn in range(30):
+    off = x @ k + c - t
+    loss = np.sum(off**2) / 30
+    dk, dc = x.T @ off / 15, off.sum(axis=0) / 15SIZE
+    k -= 0.1 * dk / np.sqrt(of_k)
+    c -= 0.1 * dc / np.sqrt(of_c)
+    of_k += dk**2
+    of_c += dc**2
+"""
+
+
+@pytest.mark.parametrize(("size", "codes"), [("", set()), (" * 15", {"GC105"})])
+def test_what_divides_a_step_before_anything_is_added_to_it_is_1(outcome, size, codes):
+    report = outcome(DIVIDED_FIRST.replace("SIZE", size)).report
+    assert {one.code for one in report.errors} == codes, str(report)
+
+
+WEIGHED = """
+k, weights = rng.normal(size=3), rng.uniform(0.1, 0.9, size=15)
+for turn in range(40):
+    some = slice(turn % 5 * 3, turn % 5 * 3 + 3)
+    off, weight = x[some] @ k - t[some, 0], weights[turn % 5]
+    loss = 0.5 * np.sum(LOSS)
+    dk = off @ x[some]
+    CUT
+    k -= 0.01 * dk
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "cut", "verdict"),
+    [
+        ("weight * off**2", "", "inconclusive"),
+        ("weight * off**2", "dk *= weight", "pass"),
+        ("off**2 / 7", "", "pass"),
+        ("off**2", "dk *= min(1, 0.02 / np.linalg.norm(dk))", "pass"),
+    ],
+)
+def test_a_rate_is_the_same_in_every_iteration(outcome, loss, cut, verdict):
+    report = outcome(WEIGHED.replace("LOSS", loss).replace("CUT", cut)).report
+    assert report.verdict == verdict, str(report)
+    assert ("another in every iteration" in str(report)) == (verdict == "inconclusive")

@@ -30,7 +30,19 @@ for turn in range(9):
     {}
 """
 
+NAMELESS = """
+import numpy as np
+x, w = np.random.default_rng(1).normal(size=(6, 3)), np.ones(3)
+for turn in range(9):
+    for k in range(2):
+        total = np.zeros(3)
+        for row in x:
+            total += row / np.cosh(row @ w)
+    w += 0.05 * total
+"""
+
 REFUSED = {
+    "nameless": (NAMELESS, "no training loop was found (line 4: it updates w, but no loss"),
     "data": (
         "import numpy as np\nrows = np.genfromtxt('prices.csv')\n",
         "prices.csv not found, before any training loop: put the file there",

@@ -271,6 +271,56 @@ def test_the_jacobian_of_a_softmax_is_written_out():
     assert finding.fix == "write `mix * (up - np.sum(up * mix, axis=1, keepdims=True))`"
 
 
+def test_what_arrives_at_a_softmax_is_put_in_brackets():
+    def grad(p):
+        mix = shares(p)
+        return {"M": DAYS.T @ ((mix - AIM) * (mix * (1 - mix)))}
+
+    params = {"M": np.random.default_rng(7).normal(size=(DAYS.shape[1], 4))}
+    finding = gradcheck.check(lambda p: np.sum((shares(p) - AIM) ** 2) / 2, params, grad).findings[
+        0
+    ]
+    total = "np.sum((mix - AIM) * mix, axis=1, keepdims=True)"
+    assert finding.fix == f"write `mix * ((mix - AIM) - {total})`"
+
+
+@pytest.mark.parametrize(("axis", "words"), [(None, "over all entries"), (0, "along axis 0")])
+def test_a_softmax_of_all_samples_together_is_told_where_that_of_each_is_taken(axis, words):
+    def parts(p):
+        raised = np.exp(DAYS @ p["M"])
+        return raised / raised.sum(axis=axis)
+
+    aim = np.eye(4)[np.arange(len(DAYS)) % 4]
+    finding = gradcheck.check(
+        lambda p: -np.sum(aim * np.log(parts(p))),
+        {"M": np.random.default_rng(7).normal(size=(DAYS.shape[1], 4))},
+        lambda p: {"M": DAYS.T @ (parts(p) - aim)},
+    ).findings[0]
+    assert finding.code == "GC311"
+    assert f"goes {words}, and this along axis 1" in finding.message
+    assert "add up to 1 along axis 1" in finding.fix
+
+
+def ahead(p):
+    low = np.tanh(DAYS @ p["M"])
+    return low, np.tanh(low @ p["N"])
+
+
+def test_of_two_equal_values_the_one_made_first_is_written():
+    weights, aim = np.linspace(1, 2, len(DAYS))[:, None], 0.0  # out - aim is out
+
+    def grad(p):
+        low, out = ahead(p)
+        off = out - aim
+        up = weights * off
+        back = up @ p["N"].T * (1 - low**2)
+        return {"M": DAYS.T @ back, "N": low.T @ (up / np.cosh(low @ p["N"]) ** 2)}
+
+    params = {"M": 0.1 * np.ones((DAYS.shape[1], 2)), "N": np.array([[0.7, -0.2], [0.4, 0.5]])}
+    report = gradcheck.check(lambda p: np.sum(weights * (ahead(p)[1] - aim) ** 2) / 2, params, grad)
+    assert "`1 - out**2`" in report.findings[0].fix
+
+
 def test_the_names_are_those_that_the_function_unpacks():
     def total(weights):
         inner, outer = weights

@@ -123,11 +123,15 @@ def _limited(nodes: Sequence[Node], output: int, by_norm: bool) -> int | None:
 
 
 def _entry_by_entry(nodes: Sequence[Node], shape: tuple[int, ...]) -> Above:
-    """Return a function that gives the operands, in one shape, of entrywise operations."""
+    """Return a function that gives the operands, in one shape, of entrywise operations.
+
+    An operand may lack leading axes of length 1: a sum of (n,) that an update adds to (1, n).
+    """
+    shapes = [shape[axis:] for axis in range(len(shape) + 1) if set(shape[:axis]) <= {1}]
 
     def entries(node: Node) -> list[int]:
         is_followed = node.operation in ENTRY_BY_ENTRY
-        return [one for one in node.operands if is_followed and nodes[one].value.shape == shape]
+        return [one for one in node.operands if is_followed and nodes[one].value.shape in shapes]
 
     return entries
 

@@ -51,7 +51,7 @@ def gradients_that_enter(subject: Subject, values: Sequence[Array]) -> Entering:
     if not update or not is_whole:
         return Entering()
     gradients = {
-        name: np.zeros(blocks[name].shape) if index is None else np.array(nodes[index].value)
+        name: np.zeros(blocks[name].shape) + (0.0 if index is None else nodes[index].value)
         for name, index in entered.items()
     }
     sizes = {size for node in nodes if node.is_leaf for size in node.value.shape}

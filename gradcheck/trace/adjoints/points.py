@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -251,14 +251,21 @@ def _with_outputs(
     nodes = list(gradient.nodes)
     outputs: dict[str, int] = {}
     returned, _ = returned_nodes(gradient)
+    blocks = dict(zip(subject.names, values, strict=True))
     entered: Mapping[str, int | None] = returned
     if subject.enters:
-        entered, _ = made_of(nodes, returned, dict(zip(subject.names, values, strict=True)))
+        entered, _ = made_of(nodes, returned, blocks)
     for name, index in entered.items():
         made = nodes[returned[name] if index is None else index]
         if index is None:  # nothing enters the update of this block: its gradient is 0
             zeros = np.zeros_like(made.value)
             made = own_operation(len(nodes), "zeros_like", np.zeros_like, zeros, made, at=made)
+            nodes.append(made)
+        elif subject.enters and made.value.ndim < blocks[name].ndim:  # (n,) is added to (1, n)
+            shaped = partial(np.broadcast_to, shape=blocks[name].shape)
+            made = own_operation(
+                len(nodes), "broadcast_to", shaped, shaped(made.value), made, at=made
+            )
             nodes.append(made)
         outputs[name] = len(nodes)
         nodes.append(own_operation(len(nodes), OUTPUT, np.asarray, made.value, made, at=made))

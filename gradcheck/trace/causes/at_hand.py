@@ -104,7 +104,7 @@ def _written(
     made = sites[0].scope  # of equal values, the one made first gives the name
     ordered = sorted(
         names,
-        key=lambda text: (not text.isidentifier(), text in copies, made[text], len(text), text),
+        key=lambda text: (not text.isidentifier(), made[text], text in copies, len(text), text),
     )
     what = f"`{wrong}`" if len(wrong) <= SHORT else "it"
     altered = [

@@ -12,6 +12,7 @@ from gradcheck.trace.causes.compared import Arrays, Compared, quotient, same
 from gradcheck.trace.causes.factor_causes import FORMS
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.library_functions import softmax
+from gradcheck.trace.wording.misfits import bracketed
 
 
 def softmax_cause(compared: Compared) -> Cause | None:
@@ -33,9 +34,12 @@ def softmax_cause(compared: Compared) -> Cause | None:
                 return Cause(fault.SLOPE_WRONG, f"the slope of {of} stands where {belongs}", fix)
         for other in (one for one in range(p[0].ndim) if one != axis):
             turned = ([softmax(value, other) for value in values] for values in scores)
+            goes = f"the softmax that makes {name} goes {_along(axis)}, and this {_along(other)}"
+            if same(compared.actual, _pulled_back(arriving, p, other)):
+                as_wanted = f"let {name} add up to 1 {_along(other)}: divide by the sum there"
+                return Cause(fault.SOFTMAX_AXIS, goes, f"{as_wanted} (keepdims=True)")
             if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):
-                goes = f"the softmax that makes {name} goes along axis {axis}"
-                return Cause(fault.SOFTMAX_AXIS, f"{goes}, and this along {other}", fix)
+                return Cause(fault.SOFTMAX_AXIS, goes, fix)
         if _is_of_other_targets(compared, p, axis):
             words = f"{name} less 1 at the label of each sample is wanted, and less 0 elsewhere"
             fix = "subtract 1 at one entry of each sample: `[np.arange(len(labels)), labels] -= 1`"
@@ -44,31 +48,39 @@ def softmax_cause(compared: Compared) -> Cause | None:
         size = float(np.max(np.abs(compared.actual[0])))
         if compared.actual[0].shape == p[0].shape and np.max(np.abs(sums[0])) > 1e-6 * size:
             adds_up = "the derivative by the scores of a softmax adds up to 0"
-            words = f"along axis {axis} {adds_up}, and this does not"
+            words = f"{_along(axis)} {adds_up}, and this does not"
             return Cause(fault.SOFTMAX_WRONG, words, fix)
     return None
 
 
-def _softmax_fix(compared: Compared, name: str, p: Arrays, arriving: Arrays, axis: int) -> str:
-    shares, upstream = compared.text_of(p) or "p", compared.text_of(arriving) or "g"
+def _along(axis: int | None) -> str:
+    return "over all entries" if axis is None else f"along axis {axis}"
+
+
+def _softmax_fix(
+    compared: Compared, name: str, p: Arrays, arriving: Arrays, axis: int | None
+) -> str:
+    texts = compared.text_of(p) or "p", compared.text_of(arriving) or "g"
+    shares, upstream = map(bracketed, texts)
     meant = [f"p is {name}"] if shares == "p" else []
     meant += [f"g is dL/d{name}"] if upstream == "g" else []
     where = f", where {' and '.join(meant)}" if meant else ""
-    total = f"np.sum({upstream} * {shares}, axis={axis}, keepdims=True)"
+    options = "" if axis is None else f", axis={axis}, keepdims=True"
+    total = f"np.sum({upstream} * {shares}{options})"
     return f"write `{shares} * ({upstream} - {total})`{where}"
 
 
-def _pulled_back(arriving: Arrays, shares: Arrays, axis: int) -> Arrays:
+def _pulled_back(arriving: Arrays, shares: Arrays, axis: int | None) -> Arrays:
     return [
         p * (g - np.sum(g * p, axis=axis, keepdims=True))
         for g, p in zip(arriving, shares, strict=True)
     ]
 
 
-def _softmaxes(compared: Compared) -> Iterator[tuple[int, int, Arrays]]:
+def _softmaxes(compared: Compared) -> Iterator[tuple[int, int | None, Arrays]]:
     """Yield the shares that a softmax makes of the values by which the derivative is wanted.
 
-    Also yield the axis, and the derivative that arrives at the shares.
+    Also yield the axis, None for all, and the derivative that arrives at the shares.
     """
     shape = compared.expected[0].shape
     if not shape or not compared.derived_by:
@@ -76,15 +88,16 @@ def _softmaxes(compared: Compared) -> Iterator[tuple[int, int, Arrays]]:
     for made in compared.loss_nodes[min(compared.derived_by) + 1 :]:
         if not made.is_float or made.value.shape != shape or np.any(made.value < 0):
             continue
-        for axis in range(len(shape)):
-            if shape[axis] > 1 and np.allclose(made.value.sum(axis=axis), 1):
+        axes = [axis for axis, size in enumerate(shape) if size > 1]
+        for axis in (*axes, *([None] * (len(axes) > 1))):
+            if np.allclose(made.value.sum(axis=axis), 1):
                 p = compared.values(made.index)
                 for arriving in compared.arriving(made.index):
                     if same(compared.expected, _pulled_back(arriving, p, axis)):
                         yield made.index, axis, arriving
 
 
-def _is_of_other_targets(compared: Compared, p: Arrays, axis: int) -> bool:
+def _is_of_other_targets(compared: Compared, p: Arrays, axis: int | None) -> bool:
     """True if the output less one-hot labels is wanted, and it is less something else constant."""
     if p[0].shape != compared.actual[0].shape or len(p) < 2:
         return False

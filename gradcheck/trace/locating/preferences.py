@@ -9,9 +9,11 @@ import numpy as np
 from gradcheck.arrays import proportion, same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.locating.constants import is_odd
+from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import NODE, Mend, Unit
 from gradcheck.trace.locating.view import View, varies
 from gradcheck.trace.record.graph import latest_first
+from gradcheck.trace.record.nodes import Node, operands_of
 
 
 def carries(unit: Unit, view: View) -> bool:
@@ -50,19 +52,27 @@ def already_right(mend: Mend, view: View) -> tuple[set[int], bool]:
 
 def spoils(mend: Mend, view: View) -> bool:
     """True if a mend makes right derivatives wrong on every path to the outputs."""
-    if mend.candidate is None or not mend.unit.uses:
+    if mend.candidate is None:
         return False
     state = view.state
+    uses = mend.unit.uses or tuple(
+        (consumer, one)
+        for one in mend.unit.nodes
+        for consumer in state.consumers[one]
+        if _is_quotient(state.tape[one], state.tape[consumer], state)
+    )
+    if len(uses) < sum(len(state.consumers[one]) for one in mend.unit.nodes):
+        return False
     ends = {output.node for output in state.outputs}
     # slicing and joining leaves the replaced quantity the same quantity
-    present = {known.node for _, used in mend.unit.uses for known in view.explained.get(used, ())}
+    present = {known.node for _, used in uses for known in view.explained.get(used, ())}
     # a product with a number stays explained, whatever the number is
     scaled = {
         consumer
-        for consumer, used in mend.unit.uses
+        for consumer, used in uses
         if state.tape[used].value.size == 1 < state.tape[consumer].value.size
     }
-    pending, seen = [consumer for consumer, _ in mend.unit.uses], set()
+    pending, seen = [consumer for consumer, _ in uses], set()
     spoiled = False
     while pending:
         index = pending.pop()
@@ -79,6 +89,16 @@ def spoils(mend: Mend, view: View) -> bool:
             return False
         pending += state.consumers[index]
     return spoiled
+
+
+def _is_quotient(made: Node, consumer: Node, state: State) -> bool:
+    """True if a value is divided by another array, as on its way back through a logarithm."""
+    others = [one for one in consumer.operands if one != made.index]
+    return (
+        consumer.operation == "divide"
+        and operands_of(consumer.arguments[0]) == [made.index]
+        and any(state.tape[one].value.size > 1 for one in others)
+    )
 
 
 def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bool) -> bool:
