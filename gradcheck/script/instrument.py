@@ -203,10 +203,11 @@ class _Marker(ast.NodeTransformer):
         return value
 
     def visit_Expr(self, node: Any) -> Any:
-        """Mark an update by `setattr`."""
+        """Mark an update by `setattr` or `append`."""
         match node.value:
-            case ast.Call(ast.Name("setattr"), [owner, _, value]) if is_update(node):
-                node.value.args[2] = self._updated(node, owner, value)
+            case ast.Call(ast.Name("setattr") | ast.Attribute(_, "append"), [*_, value]):
+                if is_update(node):
+                    node.value.args[-1] = self._updated(node, node.value.func, value)
         return self.generic_visit(node)
 
     def _of(self, body: Sequence[ast.stmt]) -> Operands:

@@ -6,7 +6,6 @@ its other variables. Half the rate makes half the step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,9 +26,10 @@ from gradcheck.script.state import (
     leaves,
     movement,
     plain,
+    ruined,
 )
 from gradcheck.script.step import Step
-from gradcheck.script.words import ROLE, may_be_loss
+from gradcheck.script.words import RATE, ROLE, may_be_loss
 from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
 from gradcheck.words import listed
@@ -63,7 +63,7 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     changed = snapshot.changed(after)
     if not changed:
         idle = BY_ZERO.format(listed(sorted(run.idle))) if run.idle else IDLE
-        passes.why = _ruined(after, leaves(after)) or idle
+        passes.why = ruined(after, leaves(after)) or idle
         return None
     trial = Trial(run, number, snapshot, after, changed)
     step = _step_of(trial, given)
@@ -77,7 +77,7 @@ def _step_of(trial: Trial, given: float | None) -> Step | str:
     """Return the training step of a pass, or why it is none."""
     best = trial.rate(given)
     if best is None:
-        return _ruined(trial.after, trial.changed) or (SUMMED if trial.sums_up() else NO_RATE)
+        return ruined(trial.after, trial.changed) or (SUMMED if trial.sums_up() else NO_RATE)
     rate, paths = trial.as_used(*best)
     paths = trial.staying(rate, paths)
     if not paths:
@@ -87,14 +87,6 @@ def _step_of(trial: Trial, given: float | None) -> Step | str:
     if trial.is_one_entry(paths):
         return "it changes one entry at a time"
     return Step(trial.number, rate, paths, list(trial.changed))
-
-
-def _ruined(after: State, paths: Iterable[Path]) -> str:
-    """Name the first array that contains nan after an iteration; "" if there is none."""
-    values = ((path, after.number(path)) for path in paths)
-    with_nan = (path for path, value in values if value is not None and np.any(np.isnan(value)))
-    first = next(with_nan, None)
-    return "" if first is None else f"{label(first)} is nan after it"
 
 
 @dataclass
@@ -132,6 +124,8 @@ class Trial:
             if given is not None and not np.isclose(rate.value, given):
                 continue
             paths = self.frozen(rate, list(self.changed))
+            if self._is_parameter(rate, paths):
+                continue
             halved = self.halved(rate, paths)
             named = sum(bool(ROLE.match(last_name(path))) for path in paths)
             own_worth = (self.depends(paths), len(paths), named) if halved else worth
@@ -140,6 +134,15 @@ class Trial:
                 if rate.path is not None and halved >= 2 and worth[0]:
                     break
         return best
+
+    def _is_parameter(self, rate: Rate, paths: list[Path]) -> bool:
+        """Whether a number that nothing calls a rate moves with the parameters, as one of them."""
+        if rate.path not in self.changed or RATE.match(last_name(rate.path)):
+            return False
+        after = self._after_nudge(paths)
+        return after is not None and not alike(
+            after.number(rate.path), self.after.number(rate.path)
+        )
 
     def as_used(self, rate: Rate, paths: list[Path]) -> tuple[Rate, list[Path]]:
         """Return the rate as the updates use it; the loop may have computed it from `rate`."""
@@ -247,15 +250,18 @@ class Trial:
 
     def carried(self, paths: list[Path]) -> str:
         """Name what a pass computes from its parameters for the update of the next; "" if none."""
-        moved = {path: plain(value) for path, value in self.nudged(paths).items()}
+        later = self._after_nudge(paths)
         for path in self.changed:
-            later = None if path in paths else self._replayed(None, 1.0, moved)
-            if later is None or alike(later.number(path), self.after.number(path)):
+            if path in paths or not later or alike(later.number(path), self.after.number(path)):
                 continue
-            after = self._replayed(None, 1.0, {path: plain(self.nudged([path])[path])})
+            after = self._after_nudge([path])
             if after and any(not alike(after.number(one), self.after.number(one)) for one in paths):
                 return CARRIED.format(label(path))
         return ""
+
+    def _after_nudge(self, paths: list[Path]) -> State | None:
+        values = {path: plain(value) for path, value in self.nudged(paths).items()}
+        return self._replayed(None, 1.0, values)
 
     def sums_up(self) -> bool:
         """Whether the pass adds to an array what another pass, one in several, updates with."""
