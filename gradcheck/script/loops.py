@@ -7,10 +7,12 @@ its other variables. Half the rate makes half the step.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from gradcheck.script.averages import averages
 from gradcheck.script.bodies import SUMMED, sums_up
 from gradcheck.script.marks import LITERAL
 from gradcheck.script.passes import IDLE, UNREACHED
@@ -99,16 +101,21 @@ class Trial:
     after: State
     changed: dict[Path, Array]
 
+    @cached_property
+    def trained(self) -> dict[Path, Array]:
+        """What the iteration changes, except moving averages."""
+        after = self._after_nudge([*self.changed])
+        out = averages(self.nudged([*self.changed]), after) if after else ()
+        return {path: value for path, value in self.changed.items() if path not in out}
+
     def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
         """Return the rate that keeps the most numbers unchanged when set to 0, and their paths.
 
         A schedule, whose steps are always the same, comes last.
         """
-        sites = self.run.marked.sites
-        best = self._best(self.possible_rates(), given)
-        if best is None:
-            self._replayed(None, 1.0)
-            best = self._best(uses(self.run.rates(), sites), given)
+        possible = self.possible_rates()
+        self._replayed(None, 1.0)
+        best = self._best([*possible, *uses(self.run.rates(), self.run.marked.sites)], given)
         return best or self._increments(1.0 if given is None else given)
 
     def possible_rates(self) -> list[Rate]:
@@ -123,7 +130,7 @@ class Trial:
         for rate in rates:
             if given is not None and not np.isclose(rate.value, given):
                 continue
-            paths = self.frozen(rate, list(self.changed))
+            paths = self.frozen(rate, list(self.trained))
             if self._is_parameter(rate, paths):
                 continue
             halved = self.halved(rate, paths)
@@ -166,7 +173,7 @@ class Trial:
         marks: list[int] = []
         paths: list[Path] = []
         for rate in increments(self.run.marked.sites):
-            left = [path for path in self.changed if path not in paths]
+            left = [path for path in self.trained if path not in paths]
             more = self.frozen(rate, left)
             if self.halved(rate, more):  # the step of a difference freezes, but does not scale
                 marks += rate.marks
@@ -281,13 +288,6 @@ class Trial:
             return False
         step = movement(self.after, self.snapshot.state, paths[0])
         return step is not None and np.count_nonzero(step) == 1
-
-    def moves(self, path: Path, moved: dict[Path, Array], step: Step) -> bool:
-        """Whether the step of the parameters depends on the number at another path."""
-        after = self._replayed(None, 1.0, {path: plain(moved[path])})
-        return after is not None and any(
-            not alike(after.number(one), self.after.number(one)) for one in step.paths
-        )
 
     def nudged(self, paths: list[Path], by: float = NUDGE) -> dict[Path, Array]:
         """Return the numbers at these paths, with every entry moved a little, or by its size."""

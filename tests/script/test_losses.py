@@ -535,6 +535,14 @@ def test_the_negative_of_a_likelihood_that_is_climbed_is_the_loss(outcome, facto
     assert [one.name for one in found.report.blocks if one.verdict != "ok"] == wrong
 
 
+def test_a_likelihood_that_is_descended_is_descended_the_wrong_way(outcome):
+    found = outcome(
+        DATA + LIKELIHOOD.replace("cost", "loglik").replace("+=", "-=").replace("FACTOR", "")
+    )
+    assert "its negative, for it is to be climbed" in found.script.text()
+    assert {one.code for one in found.report.errors} == {"GC106"}
+
+
 DENSITY = """
 def NAME(w):
     return 9 - 0.01 * np.sum((t - x @ w) ** 2)
