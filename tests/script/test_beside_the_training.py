@@ -99,7 +99,13 @@ SQUARES = "gap = p - y\n    cost = np.sum(gap**2)\n    J = x * (p * (1 - p))[:, 
         (LOGISTIC, "w -= np.linalg.solve(H, x.T @ (p - y) + w)", "+ w)", ")", "GC602"),
         (LOGISTIC, "w = w - np.linalg.inv(H) @ (x.T @ (p - y) + w)", "p - y", "y - p", "GC106"),
         (CLIMBED, "w = w + np.linalg.solve(H, x.T @ (y - p))", "(y - p)", "((y - p) * p)", "GC304"),
-        (SQUARES, "w -= np.linalg.solve(J.T @ J + np.eye(3), J.T @ gap)", "J.T @ gap", "x.T @ gap", "GC601"),
+        (
+            SQUARES,
+            "w -= np.linalg.solve(J.T @ J + np.eye(3), J.T @ gap)",
+            "J.T @ gap",
+            "x.T @ gap",
+            "GC601",
+        ),
     ],
 )
 def test_the_gradient_that_enters_a_newton_step_is_judged(
