@@ -9,8 +9,10 @@ import numpy as np
 from gradcheck.arrays import one_factor
 from gradcheck.finding import Finding
 from gradcheck.report.model import Report
+from gradcheck.script.choice import Found
 from gradcheck.script.handover import Taken
 from gradcheck.script.losses import CLOSE
+from gradcheck.script.point import Loss
 from gradcheck.script.state import Path, plain
 from gradcheck.user.calls import Location, place
 from gradcheck.words import gradient_of, listed, verb
@@ -39,21 +41,26 @@ def fits(report: Report, has_constant: bool) -> bool:
     return some or not causes(report) <= UNEXPLAINED_FACTOR | open_to_doubt
 
 
-def undecided(report: Report, loss: str) -> Report:
+def undecided(report: Report, found: Found) -> Report:
     """Return an inconclusive report: the inferred loss may not be the one that is descended."""
     blocks = tuple(
         replace(block, verdict="inconclusive") if block.failed else block for block in report.blocks
     )
-    why = (
-        f"no line says what the loss is, and the updates do not descend {loss}, whatever its "
-        "factor; --loss NAME|LINE says which it is"
-    )
+    loss, instead = found.loss, found.instead if found.loss.family else found.loss
+    why = f"the updates do not descend {loss.words}, whatever its factor"
+    if loss.family:
+        why = f"no line says what the loss is, and {why}"
+    why += f"; {_meant(instead)}" if instead else "; --loss NAME|LINE says which it is"
     first = next((one for one in report.errors if one.code != "GC999"), None)
     if first is not None and first.location is not None:
         why += f"; if they should: {first.message} ({place(first.location)})"
     return replace(
         report, verdict="inconclusive", blocks=blocks, findings=(), layers=(), could_not_check=why
     )
+
+
+def _meant(loss: Loss) -> str:
+    return f"if the loss is {loss.words}, say --loss {loss.words.removesuffix('()')}"
 
 
 def of_samples(report: Report, taken: Taken) -> Report:
@@ -68,7 +75,7 @@ def of_samples(report: Report, taken: Taken) -> Report:
         f"that are drawn with {verb(names, 'it', 'them')}: an update that follows no slope of "
         f"{words}, such as contrastive divergence, cannot be compared with one"
     )
-    return replace(undecided(report, words), could_not_check=why)
+    return replace(undecided(report, taken.found), could_not_check=why)
 
 
 def _moves_in_steps(taken: Taken, path: Path) -> bool:

@@ -284,7 +284,7 @@ for turn in range(30):
 """
     )
     assert found.report.verdict == "inconclusive"
-    assert "--loss NAME|LINE" in str(found.report)
+    assert "if the loss is error, say --loss error" in str(found.report)
 
 
 CLASSES = """
