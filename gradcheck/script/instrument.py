@@ -189,7 +189,8 @@ class _Marker(ast.NodeTransformer):
     def _updated(self, node: Any, target: Any, value: Any) -> Any:
         """Return the value of an update with the numbers in it, and its increment, marked."""
         value = self._operands.visit(value)
-        number = self._number(Site(INCREMENT, ast.unparse(target), node.lineno, ""))
+        sign = "+" * isinstance(getattr(node, "op", getattr(value, "op", None)), ast.Add)
+        number = self._number(Site(INCREMENT, ast.unparse(target), node.lineno, sign))
         last = value if isinstance(node, ast.AugAssign) else last_term(value)
         if last is None:
             return value

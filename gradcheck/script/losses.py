@@ -10,10 +10,10 @@ import numpy as np
 
 from gradcheck.arrays import one_factor
 from gradcheck.script.inferred import families
-from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen, Site
+from gradcheck.script.marks import ASSIGNED, DIFFERENCE, INCREMENT, PRINTED, RETURNED, Seen, Site
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.state import Path, label, last_name, plain
-from gradcheck.script.words import CLIMBED, ELSEWHERE, STRONG
+from gradcheck.script.words import CLIMBED, ELSEWHERE, OBJECTIVE, STRONG
 from gradcheck.user.blocks import Array
 
 MOST_BLOCKS, DIRECTIONS = 14, 2
@@ -53,7 +53,9 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
     at = loop.file, loop.function.lineno if loop.function else 0
     wholes = [replace(one, anew=_is_anew(one.site, at, loop.left_out)) for one in wholes]
     is_one = sum(start[path].size for path in paths) == 1
-    return [_compared(one, trials, _may_climb(one, base), is_one) for one in wholes]
+    reached = [point.run.marked.sites[one] for one in point.run.reached]
+    adds = any(one.kind == INCREMENT and one.text and one.name in own for one in reached)
+    return [_compared(one, trials, _may_climb(one, base, adds), is_one) for one in wholes]
 
 
 def _size(value: Array) -> float:
@@ -71,8 +73,9 @@ def _is_anew(site: Site, at: tuple[str, int], left_out: Set[str]) -> bool:
     return site.text == "+=" and site.name in left_out and (site.file, site.function) == at
 
 
-def _may_climb(loss: Loss, base: Seen) -> bool:
-    return not loss.family and (bool(CLIMBED.search(loss.site.name)) or base.last(loss.number) < 0)
+def _may_climb(loss: Loss, base: Seen, adds: bool) -> bool:
+    named = CLIMBED.search(loss.site.name) or (adds and OBJECTIVE.search(loss.site.name))
+    return not loss.family and (bool(named) or base.last(loss.number) < 0)
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,10 @@ def _compared(
     """
     if may_climb:
         climbed = _compared(replace(loss, slopes=-loss.slopes, climbed=True), trials)
-        is_named = CLIMBED.search(loss.site.name) and (climbed.middle > 0 or loss.worth < 0)
+        name, rises = loss.site.name, climbed.middle > 0
+        is_named = (CLIMBED.search(name) and (rises or loss.worth < 0)) or (
+            rises and OBJECTIVE.search(name)
+        )
         if climbed.agreeing or (climbed.common and not is_one) or is_named:
             return climbed
     ratios: dict[Path, list[float]] = {}

@@ -12,6 +12,9 @@ LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|\bl(og_)?ml(_|\b)"
 CLIMBED = re.compile(rf"(?i)^(?!.*neg).*({LIKELIHOOD})")
 """Names of what is climbed: the loss is its negative."""
 
+OBJECTIVE = re.compile(r"(?i)objective|surrogate|utility")
+"""Names of what may be climbed, of either sign, where the update adds: an expected reward."""
+
 STRONG = re.compile(
     r"(?i)(loss|cost|objective|nll|mse|entropy)|^(?-i:[JL])$|^((total|potential|elastic)_)?energy$"
     rf"|{LIKELIHOOD}"
