@@ -374,8 +374,32 @@ def grad(p):
     return {"w": x @ slopes + ends @ at_ends, "v": t.T @ inside + c.T @ outside}
 """
 
+WAVE = """
+import numpy as np
+
+rng = np.random.default_rng(33)
+time = np.linspace(0, 3, 20)
+seen = 1.3 * np.sin(2.1 * time + 0.4)
+
+
+def params():
+    return {"high": 1.1, "fast": 1.9, "late": 0.2}
+
+
+def loss(p):
+    return np.mean((p["high"] * np.sin(p["fast"] * time + p["late"]) - seen) ** 2)
+
+
+def grad(p):
+    angle = p["fast"] * time + p["late"]
+    back = 2 * (p["high"] * np.sin(angle) - seen) / 20
+    turned = back * p["high"] * np.cos(angle)
+    return {"high": np.sum(back * np.sin(angle)), "fast": turned @ time, "late": np.sum(turned)}
+"""
+
 
 @bugs(
+    (WAVE, 'back * p["high"] * np.cos', "back * np.cos", "GC413"),
     (TWICE_EMBEDDED, "total[name] += part", "total[name] = part", "GC701"),
     (AT_THE_ENDS, "2 * weight * (c", "2 * (c", "GC105"),
     (SOME_EMPTY, "g[own] += w[own].sum() - aim", "g[own] += np.tanh(w[own].sum() - aim)", "GC606"),
