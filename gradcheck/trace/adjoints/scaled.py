@@ -87,9 +87,7 @@ def _scaled(
         elif node.operation == "negative":
             following = node.operands[0]
             sign = -sign
-        elif (factor := _factor(nodes, node)) is not None:
-            if any(_unmoved(nodes, one) in parameters for one in {*node.operands} - {factor[0]}):
-                break
+        elif (factor := _factor(nodes, node, parameters)) is not None:
             is_of_update = place is None or place.line == line
             first = not is_scaled and not is_velocity
             if not (is_of_update and abs(factor[1]) < 1) and not first:
@@ -167,12 +165,16 @@ def _unmoved(nodes: Sequence[Node], index: int) -> int:
     return index
 
 
-def _factor(nodes: Sequence[Node], node: Node) -> tuple[int, float] | None:
-    """What an operation multiplies with one constant number, and that number."""
+def _factor(
+    nodes: Sequence[Node], node: Node, parameters: Set[int | None] = frozenset()
+) -> tuple[int, float] | None:
+    """What an operation multiplies with one constant number, and that number; no parameter."""
     if node.operation not in ("multiply", "divide") or len(node.arguments) != 2:
         return None
     for one, other in (node.arguments, node.arguments[::-1]):
         number = constant_of(other, nodes)
+        if isinstance(other, Reference) and _unmoved(nodes, other.index) in parameters:
+            continue
         is_divisor = other is node.arguments[1]
         if number and isinstance(one, Reference) and (is_divisor or node.operation == "multiply"):
             return one.index, 1 / number if node.operation == "divide" else number
