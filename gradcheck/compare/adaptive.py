@@ -13,7 +13,7 @@ from gradcheck.compare.point import NEAR, Point, slope_along
 from gradcheck.trace import Entering, fewest_updates, gradients_that_enter
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
-from gradcheck.user.steps import REMEMBERED, SCALED
+from gradcheck.user.steps import REMEMBERED, SCALED, SOLVED
 
 FEWEST = 4
 """Fewer entries are of one size with some weight decay."""
@@ -23,6 +23,7 @@ ALIKE = 1e-3
 
 VARIED = 1e-2
 LINEAR = (SCALED, REMEMBERED)
+HALF, TWICE = 0.5, 2.0
 EXACT = 1e-12
 
 
@@ -46,25 +47,43 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
         return ask_trace(point, lambda one: gradients_that_enter(one, values), lambda _: Entering())
 
     def entering(values: Sequence[Array]) -> Mapping[str, Array] | Array:
-        found = asked(values).choosing(chosen).gradients or problem.implied_gradient(values)
+        read = asked(values).choosing(chosen).gradients
+        found = read or problem.implied_gradient(values)
+        found = {name: factors.get(name, 1.0) * value for name, value in found.items()}
         return next(iter(found.values()), found) if is_bare else found
 
     entered = asked(point.values)
     chosen = _chosen(point, entered.choices)
     entered = entered.choosing(chosen)
     moves = _moves(point, entered)
+    factors = _of_a_system(point, moves, entered)
     if not moves or (steady and all(move.is_right for move in moves)):
         return problem
     if entered.update in LINEAR:
         hides = _hides(point, moves, entered, step.anew, steady)
     else:
-        hides = sum(move.rate * move.square for move in moves) > 0
+        down = [factors.get(move.block, 1.0) * move.rate * move.square for move in moves]
+        hides = sum(down) > 0
     if not hides:
         return problem
     rates = {move.block: move.rate * step.learning_rate for move in moves}
     return replace(
         problem, step=replace(step, entering=entering, update=entered.update, rates=rates)
     )
+
+
+def _of_a_system(point: Point, moves: Sequence[_Move], entering: Entering) -> dict[str, float]:
+    """Return the factors of gradients with which an update solves linear systems.
+
+    The matrix may have the same factor: -1 where the update is added, and 2 or 1 / 2 of squares.
+    """
+    factors = {}
+    for index, move in enumerate(moves if entering.update == SOLVED else ()):
+        sign = float(np.sign(move.rate)) or 1.0
+        slope = sign * _slope(point, index, entering.gradients[move.block])
+        known = (one for one in (HALF, TWICE) if abs(slope - one) < NEAR)
+        factors[move.block] = sign * next(known, 1.0)
+    return factors
 
 
 def _chosen(point: Point, choices: Mapping[str, Sequence[Array]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from gradcheck.compare.adaptive import EXACT
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.numbers import one_ratio
-from gradcheck.user.steps import ADAPTIVE, CUT, REMEMBERED, Step
+from gradcheck.user.steps import ADAPTIVE, CUT, REMEMBERED, SOLVED, Step
 from gradcheck.words import listed, shortened
 
 ITS_SIZE = "its size (Adam, RMSprop, Adagrad, Adadelta)"
@@ -16,6 +16,7 @@ SAME_RATE = 1e-6
 MADE_OF_IT = {
     ADAPTIVE: f"is adaptive: it divides the gradient by {ITS_SIZE}",
     CUT: "clips the gradient, scales it by its norm, or takes off its mean",
+    SOLVED: "solves a linear system with the gradient, as in Newton's method",
     REMEMBERED: "adds the gradient to what earlier calls left, or a share of it",
 }
 MAY_BE_THE_RATE = {"GC101", "GC102", "GC103", "GC104", "GC105", "GC999"}

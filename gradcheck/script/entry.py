@@ -209,7 +209,7 @@ class _Work:
             return self._as_it_is
         factors = self._factor, other.found.loss.common or self._factor
         if report.ok and self._factor != 1.0 and (why := unsteady(taken, other, *factors)):
-            return undecided(self._as_it_is, words, why)
+            return undecided(self._as_it_is, taken.found, why)
         confirming = {**overrides, "budget": CONFIRMING_SECONDS}
         again = self._rated(other, report, confirming)
         if again.verdict == "fail":
@@ -252,7 +252,7 @@ class _Work:
         watched = not loss.strong and causes(again) == {"GC999"}
         in_doubt = not self.wishes.loss and (loss.family or watched)
         if again.verdict == "fail" and in_doubt and not fits(again, loss.has_constant):
-            return undecided(again, loss.words)
+            return undecided(again, taken.found)
         return of_samples(again, taken)
 
     def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.script.choice import as_multiple
+from gradcheck.script.averages import approaches
 from gradcheck.script.gradients import descending, implied_gradients
 from gradcheck.script.handover import Taken
 from gradcheck.script.loops import BOTH_WAYS, Trial
@@ -35,7 +35,7 @@ from gradcheck.user.blocks import Array
 MOST_LEFT = 40
 """Largest number of changed arrays for which a learning rate of their own is looked for."""
 
-EXACT, FAR = 1e-9, 1e6
+FAR = 1e6
 FOLLOWING = 0.05
 """Largest relative difference of a movement from that of a moving average."""
 
@@ -46,7 +46,7 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     if after is None:
         return []
     trial = Trial(run, step.loop, snapshot, after, snapshot.changed(after))
-    paths = trial.frozen(step.rates, list(trial.changed))
+    paths = trial.frozen(step.rates, list(trial.trained))
     for by in BOTH_WAYS:
         paths = trial.frozen(step.rates, paths, trial.nudged(paths, by))
     return paths
@@ -85,7 +85,9 @@ def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     return [
         path  # each alone: what divides the step of another, as in Adagrad, may become negative
         for path in still
-        if trial.frozen(step.rates, [path], moved) and trial.moves(path, moved, step)
+        if trial.frozen(step.rates, [path], moved)
+        if (after := run.replayed(step.loop, snapshot, {path: plain(moved[path])}))
+        if any(not alike(after.number(one), trial.after.number(one)) for one in step.paths)
     ]
 
 
@@ -105,6 +107,7 @@ def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path
         after,
         {path: changed[path] for path in left if path in changed and path not in step.paths},
     )
+    trial.changed = trial.trained
     own: dict[Path, Rate] = {}
     for rate in _possible(trial):
         still = [
@@ -245,9 +248,7 @@ def _follows_parameter(point: Point, path: Path, after: State) -> bool:
         for value in (after.number(one), point.start[one]):
             if value is None or now is None or before is None or value.shape != now.shape:
                 continue
-            way, gone = value - before, now - before
-            part, _ = as_multiple(gone, way)
-            if 0 < part < 1 + EXACT and np.allclose(gone, part * way, EXACT, EXACT):
+            if approaches(now - before, value - before):
                 return True
     return False
 

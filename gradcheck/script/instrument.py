@@ -33,10 +33,10 @@ from gradcheck.script.parts import (
     complete,
     differentiated,
     local_losses,
-    local_rates,
     reads_by_name,
     variables_in,
 )
+from gradcheck.script.searched import local_rates, searching
 from gradcheck.script.updating import updating
 from gradcheck.script.words import (
     RATE,
@@ -75,7 +75,7 @@ class _Marker(ast.NodeTransformer):
         self._function: Function | None = None
         self._class: str | None = None
         self._in_loop = self._may_skip = False
-        self._differentiated = differentiated(tree)
+        self._differentiated, self._searching = differentiated(tree), searching(tree)
         self._operands = self._of([one for one in tree.body if not isinstance(one, Function)])
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -189,7 +189,8 @@ class _Marker(ast.NodeTransformer):
     def _updated(self, node: Any, target: Any, value: Any) -> Any:
         """Return the value of an update with the numbers in it, and its increment, marked."""
         value = self._operands.visit(value)
-        number = self._number(Site(INCREMENT, ast.unparse(target), node.lineno, ""))
+        sign = "+" * isinstance(getattr(node, "op", getattr(value, "op", None)), ast.Add)
+        number = self._number(Site(INCREMENT, ast.unparse(target), node.lineno, sign))
         last = value if isinstance(node, ast.AugAssign) else last_term(value)
         if last is None:
             return value
@@ -203,14 +204,13 @@ class _Marker(ast.NodeTransformer):
         return value
 
     def visit_Expr(self, node: Any) -> Any:
-        """Mark an update by `setattr`."""
-        match node.value:
-            case ast.Call(ast.Name("setattr"), [owner, _, value]) if is_update(node):
-                node.value.args[2] = self._updated(node, owner, value)
+        """Mark an update by `setattr` or `append`."""
+        if is_update(node) and name_of(node.value.func) in ("setattr", "append"):
+            node.value.args[-1] = self._updated(node, node.value.func, node.value.args[-1])
         return self.generic_visit(node)
 
     def _of(self, body: Sequence[ast.stmt]) -> Operands:
-        return Operands(self._literal, self._use, local_rates(body))
+        return Operands(self._literal, self._use, local_rates(body, self._searching))
 
     def _use(self, node: Any) -> Any:
         number = self._number(Site(USE, ast.unparse(node), node.lineno, ""))

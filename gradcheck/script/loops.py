@@ -6,12 +6,13 @@ its other variables. Half the rate makes half the step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from gradcheck.script.averages import averages
 from gradcheck.script.bodies import SUMMED, sums_up
 from gradcheck.script.marks import LITERAL
 from gradcheck.script.passes import IDLE, UNREACHED
@@ -27,9 +28,10 @@ from gradcheck.script.state import (
     leaves,
     movement,
     plain,
+    ruined,
 )
 from gradcheck.script.step import Step
-from gradcheck.script.words import ROLE, may_be_loss
+from gradcheck.script.words import RATE, ROLE, may_be_loss
 from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
 from gradcheck.words import listed
@@ -63,7 +65,7 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     changed = snapshot.changed(after)
     if not changed:
         idle = BY_ZERO.format(listed(sorted(run.idle))) if run.idle else IDLE
-        passes.why = _ruined(after, leaves(after)) or idle
+        passes.why = ruined(after, leaves(after)) or idle
         return None
     trial = Trial(run, number, snapshot, after, changed)
     step = _step_of(trial, given)
@@ -77,7 +79,7 @@ def _step_of(trial: Trial, given: float | None) -> Step | str:
     """Return the training step of a pass, or why it is none."""
     best = trial.rate(given)
     if best is None:
-        return _ruined(trial.after, trial.changed) or (SUMMED if trial.sums_up() else NO_RATE)
+        return ruined(trial.after, trial.changed) or (SUMMED if trial.sums_up() else NO_RATE)
     rate, paths = trial.as_used(*best)
     paths = trial.staying(rate, paths)
     if not paths:
@@ -87,14 +89,6 @@ def _step_of(trial: Trial, given: float | None) -> Step | str:
     if trial.is_one_entry(paths):
         return "it changes one entry at a time"
     return Step(trial.number, rate, paths, list(trial.changed))
-
-
-def _ruined(after: State, paths: Iterable[Path]) -> str:
-    """Name the first array that contains nan after an iteration; "" if there is none."""
-    values = ((path, after.number(path)) for path in paths)
-    with_nan = (path for path, value in values if value is not None and np.any(np.isnan(value)))
-    first = next(with_nan, None)
-    return "" if first is None else f"{label(first)} is nan after it"
 
 
 @dataclass
@@ -107,16 +101,21 @@ class Trial:
     after: State
     changed: dict[Path, Array]
 
+    @cached_property
+    def trained(self) -> dict[Path, Array]:
+        """What the iteration changes, except moving averages."""
+        after = self._after_nudge([*self.changed])
+        out = averages(self.nudged([*self.changed]), after) if after else ()
+        return {path: value for path, value in self.changed.items() if path not in out}
+
     def rate(self, given: float | None) -> tuple[Rate, list[Path]] | None:
         """Return the rate that keeps the most numbers unchanged when set to 0, and their paths.
 
         A schedule, whose steps are always the same, comes last.
         """
-        sites = self.run.marked.sites
-        best = self._best(self.possible_rates(), given)
-        if best is None:
-            self._replayed(None, 1.0)
-            best = self._best(uses(self.run.rates(), sites), given)
+        possible = self.possible_rates()
+        self._replayed(None, 1.0)
+        best = self._best([*possible, *uses(self.run.rates(), self.run.marked.sites)], given)
         return best or self._increments(1.0 if given is None else given)
 
     def possible_rates(self) -> list[Rate]:
@@ -131,7 +130,9 @@ class Trial:
         for rate in rates:
             if given is not None and not np.isclose(rate.value, given):
                 continue
-            paths = self.frozen(rate, list(self.changed))
+            paths = self.frozen(rate, list(self.trained))
+            if self._is_parameter(rate, paths):
+                continue
             halved = self.halved(rate, paths)
             named = sum(bool(ROLE.match(last_name(path))) for path in paths)
             own_worth = (self.depends(paths), len(paths), named) if halved else worth
@@ -140,6 +141,15 @@ class Trial:
                 if rate.path is not None and halved >= 2 and worth[0]:
                     break
         return best
+
+    def _is_parameter(self, rate: Rate, paths: list[Path]) -> bool:
+        """Whether a number that nothing calls a rate moves with the parameters, as one of them."""
+        if rate.path not in self.changed or RATE.match(last_name(rate.path)):
+            return False
+        after = self._after_nudge(paths)
+        return after is not None and not alike(
+            after.number(rate.path), self.after.number(rate.path)
+        )
 
     def as_used(self, rate: Rate, paths: list[Path]) -> tuple[Rate, list[Path]]:
         """Return the rate as the updates use it; the loop may have computed it from `rate`."""
@@ -163,7 +173,7 @@ class Trial:
         marks: list[int] = []
         paths: list[Path] = []
         for rate in increments(self.run.marked.sites):
-            left = [path for path in self.changed if path not in paths]
+            left = [path for path in self.trained if path not in paths]
             more = self.frozen(rate, left)
             if self.halved(rate, more):  # the step of a difference freezes, but does not scale
                 marks += rate.marks
@@ -247,15 +257,18 @@ class Trial:
 
     def carried(self, paths: list[Path]) -> str:
         """Name what a pass computes from its parameters for the update of the next; "" if none."""
-        moved = {path: plain(value) for path, value in self.nudged(paths).items()}
+        later = self._after_nudge(paths)
         for path in self.changed:
-            later = None if path in paths else self._replayed(None, 1.0, moved)
-            if later is None or alike(later.number(path), self.after.number(path)):
+            if path in paths or not later or alike(later.number(path), self.after.number(path)):
                 continue
-            after = self._replayed(None, 1.0, {path: plain(self.nudged([path])[path])})
+            after = self._after_nudge([path])
             if after and any(not alike(after.number(one), self.after.number(one)) for one in paths):
                 return CARRIED.format(label(path))
         return ""
+
+    def _after_nudge(self, paths: list[Path]) -> State | None:
+        values = {path: plain(value) for path, value in self.nudged(paths).items()}
+        return self._replayed(None, 1.0, values)
 
     def sums_up(self) -> bool:
         """Whether the pass adds to an array what another pass, one in several, updates with."""
@@ -275,13 +288,6 @@ class Trial:
             return False
         step = movement(self.after, self.snapshot.state, paths[0])
         return step is not None and np.count_nonzero(step) == 1
-
-    def moves(self, path: Path, moved: dict[Path, Array], step: Step) -> bool:
-        """Whether the step of the parameters depends on the number at another path."""
-        after = self._replayed(None, 1.0, {path: plain(moved[path])})
-        return after is not None and any(
-            not alike(after.number(one), self.after.number(one)) for one in step.paths
-        )
 
     def nudged(self, paths: list[Path], by: float = NUDGE) -> dict[Path, Array]:
         """Return the numbers at these paths, with every entry moved a little, or by its size."""

@@ -10,10 +10,10 @@ import numpy as np
 
 from gradcheck.arrays import one_factor
 from gradcheck.script.inferred import families
-from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PRINTED, RETURNED, Seen, Site
+from gradcheck.script.marks import ASSIGNED, DIFFERENCE, INCREMENT, PRINTED, RETURNED, Seen, Site
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.state import Path, label, last_name, plain
-from gradcheck.script.words import CLIMBED, ELSEWHERE, STRONG
+from gradcheck.script.words import CLIMBED, ELSEWHERE, OBJECTIVE, STRONG
 from gradcheck.user.blocks import Array
 
 MOST_BLOCKS, DIRECTIONS = 14, 2
@@ -53,7 +53,9 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
     at = loop.file, loop.function.lineno if loop.function else 0
     wholes = [replace(one, anew=_is_anew(one.site, at, loop.left_out)) for one in wholes]
     is_one = sum(start[path].size for path in paths) == 1
-    return [_compared(one, trials, _may_climb(one, base), is_one) for one in wholes]
+    reached = [point.run.marked.sites[one] for one in point.run.reached]
+    adds = any(one.kind == INCREMENT and one.text and one.name in own for one in reached)
+    return [_compared(one, trials, _may_climb(one, base, adds), is_one) for one in wholes]
 
 
 def _size(value: Array) -> float:
@@ -71,8 +73,9 @@ def _is_anew(site: Site, at: tuple[str, int], left_out: Set[str]) -> bool:
     return site.text == "+=" and site.name in left_out and (site.file, site.function) == at
 
 
-def _may_climb(loss: Loss, base: Seen) -> bool:
-    return not loss.family and (bool(CLIMBED.search(loss.site.name)) or base.last(loss.number) < 0)
+def _may_climb(loss: Loss, base: Seen, adds: bool) -> bool:
+    named = CLIMBED.search(loss.site.name) or (adds and OBJECTIVE.search(loss.site.name))
+    return not loss.family and (bool(named) or base.last(loss.number) < 0)
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,8 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
             continue  # a signed error, or the derivative that a loss function returns on request
         slopes = _slopes(trials, lambda seen, number=number: seen.records[number][-1])
         if slopes is not None:
-            if count == TWICE:
-                slopes, count = _of_two_calls(number, slopes, trials)
+            if count > 1:
+                slopes, count = _of_calls(number, slopes, trials, count)
             strong = strong and records[count - 1] not in elsewhere
             yield Loss(number, count, site, slopes, base.last(number), strong, order)
 
@@ -117,14 +120,19 @@ def _is_elsewhere(site: Site) -> bool:
     return site.kind != DIFFERENCE and bool(ELSEWHERE.search(site.name))
 
 
-def _of_two_calls(number: int, last: Array, trials: list[_Trial]) -> tuple[Array, int]:
-    """Return the slopes and count of that of two calls along which the step goes more steeply."""
+def _of_calls(number: int, last: Array, trials: list[_Trial], count: int) -> tuple[Array, int]:
+    """Return the slopes and count of the first or the last call of several.
+
+    Of two it is that along which the step goes more steeply; of more, as in a line search, it is
+    the first one if the step goes exactly along it.
+    """
     first = _slopes(trials, lambda seen: seen.records[number][0])
     if first is None or any(trial.slope is None for trial in trials):
-        return last, TWICE
+        return last, count
     step = np.array([trial.slope for trial in trials], dtype=np.float64)
     of_first, of_last = (abs(one @ step) / np.linalg.norm(one) for one in (first, last))
-    return (first, 1) if of_first > of_last else (last, TWICE)
+    is_along = one_factor(step / np.where(first == 0, np.nan, first), CLOSE) is not None
+    return (first, 1) if of_first > of_last and (count == TWICE or is_along) else (last, count)
 
 
 def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
@@ -189,12 +197,16 @@ def _compared(
 ) -> Loss:
     """Return the loss, with its slopes compared with the gradient in every direction.
 
-    For a negative loss, such as a log-likelihood, the steps may descend its negative instead. That
-    they are a factor apart says nothing where a single number is trained (`is_one`).
+    For a negative loss, such as a log-likelihood, the steps may descend its negative instead; of
+    one that is called so and is negative, they have to. That they are a factor apart says nothing
+    where a single number is trained (`is_one`).
     """
     if may_climb:
         climbed = _compared(replace(loss, slopes=-loss.slopes, climbed=True), trials)
-        is_named = CLIMBED.search(loss.site.name) and climbed.middle > 0
+        name, rises = loss.site.name, climbed.middle > 0
+        is_named = (CLIMBED.search(name) and (rises or loss.worth < 0)) or (
+            rises and OBJECTIVE.search(name)
+        )
         if climbed.agreeing or (climbed.common and not is_one) or is_named:
             return climbed
     ratios: dict[Path, list[float]] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from typing import Any
 
@@ -216,42 +215,14 @@ class Operands(ast.NodeTransformer):
         is_text = isinstance(key, ast.Constant) and isinstance(key.value, str)
         return self.visit_Name(node) if is_text else node
 
-    def visit_Call(self, node: ast.Call) -> ast.Call:
-        """Mark the arguments of a call."""
+    def visit_Call(self, node: ast.Call) -> Any:
+        """Mark a call that searches for a rate, or the arguments of any other."""
+        if name_of(node.func) in self.rates:
+            return self._use(node)
         node.args = [self.visit(one) for one in node.args]
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
         return node
-
-
-def local_rates(body: Sequence[ast.stmt]) -> set[str]:
-    """Return variables assigned once, to a literal or its quotient, that scale an update."""
-    parts = [part for statement in body for part in ast.walk(statement)]
-    assigned = Counter(
-        part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
-    )
-    numbers = {
-        part.targets[0].id
-        for part in parts
-        if isinstance(part, ast.Assign)
-        and isinstance(part.targets[0], ast.Name)
-        and _is_number(part.value)
-    }
-    factors = {
-        side.id
-        for update in filter(is_update, parts)
-        for product in ast.walk(update)
-        if isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult)
-        for side in (product.left, product.right)
-        if isinstance(side, ast.Name)
-    }
-    return {name for name in numbers & factors if assigned[name] == 1}
-
-
-def _is_number(node: ast.expr) -> bool:
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        node = node.left
-    return isinstance(node, ast.Constant) and isinstance(node.value, float)
 
 
 def differentiated(tree: ast.Module) -> set[str]:

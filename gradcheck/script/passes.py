@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 
 from gradcheck.script.snapshot import Snapshot
-from gradcheck.script.state import State, alike, label, leaves
+from gradcheck.script.state import Path, State, alike, label, leaves
 
 MOST_TESTS, MOST_PASSES = 3, 200
 """How often a loop is tested, and after how many passes the tests end."""
@@ -33,7 +33,7 @@ class Passes:
         first: the snapshot at the beginning of the pass that is tested.
         last: that of the last pass that has begun, where `first` waits for it to end.
         took: the seconds of the pass from `first`.
-        updated: how many parameters the pass updates, of a loop that would train if it had a loss.
+        updated: the parameters that the pass updates, of a loop that would train if it had a loss.
         begun_anew: whether it is tested as if it had just begun, as the loop around it trains.
     """
 
@@ -44,7 +44,7 @@ class Passes:
     last: Snapshot | None = None
     took: float = 0.0
     began: float = 0.0
-    updated: int = 0
+    updated: Set[Path] = frozenset()
     begun_anew: bool = False
 
     @property
@@ -70,9 +70,13 @@ class Passes:
         self.tests, self.hits, self.first, self.begun_anew = 0, 0, None, True
         return True
 
-    def are_steps(self, outer: Passes, parameters: int) -> bool:
-        """Whether these, of a loop inside of another, make several steps in a pass of that."""
-        return self.updated >= parameters and self.hits >= outer.hits > 1
+    def are_steps(self, outer: Passes, parameters: Collection[Path]) -> bool:
+        """Whether these, of a loop inside of another, make several steps in a pass of that.
+
+        A loop that adds up gradients updates as many arrays, but none of its parameters.
+        """
+        are_all = len(self.updated) >= len(parameters) and not self.updated.isdisjoint(parameters)
+        return are_all and self.hits >= outer.hits > 1
 
     def ended(self, tested: float, now: Snapshot) -> bool:
         """Note the end of a pass, if one has begun; return whether `first` can be tested.

@@ -115,8 +115,6 @@ class Run:
         """Return the present variables; `local` are those of the function that holds the loop."""
         return State(dict(self.names), local, self._imported.variables())
 
-    # hooks, called by the marks
-
     def probe(self, number: int, local: dict[str, Any]) -> None:
         """Hook at the beginning of each pass of a loop."""
         if self._replaying:

@@ -106,7 +106,8 @@ def loss_words(found: Found) -> list[str]:
     inferred = ""
     if site.kind == DIFFERENCE:
         inferred = " (inferred: your updates descend it)" if loss.agreeing else " (inferred)"
-    climbed = "; its negative, for your updates climb it" * loss.climbed
+    is_climbed = "your updates climb it" if loss.middle >= 0 else "it is to be climbed"
+    climbed = f"; its negative, for {is_climbed}" * loss.climbed
     lines = [f"{loss.words}, {how}{site.place}{inferred}{climbed}"]
     if found.instead is not None:
         other = found.instead

@@ -67,9 +67,13 @@ class State:
         return {id(one) if isinstance(one, np.ndarray) else path for path, one in there}
 
     def put(self, path: Path, value: Any) -> None:
-        """Set the attribute or the item at a path."""
+        """Set the attribute or the item at a path; a tuple gives way to another one."""
         holder, last = self.get(path[:-1]), path[-1]
-        if isinstance(last, Attribute):
+        if isinstance(holder, tuple):
+            items = [*holder[:last], value, *holder[last + 1 :]]
+            made = tuple(items) if type(holder) is tuple else type(holder)(*items)
+            self.put(path[:-1], made)
+        elif isinstance(last, Attribute):
             setattr(holder, last.name, value)
         else:
             holder[last] = value
@@ -161,6 +165,14 @@ def alike(one: Any, other: Any) -> bool:
         return other.size < one.size and np.array_equal(one, np.broadcast_to(other, one.shape))
     except ValueError:
         return False
+
+
+def ruined(after: State, paths: Iterable[Path]) -> str:
+    """Name the first array that contains nan after an iteration; "" if there is none."""
+    values = ((path, after.number(path)) for path in paths)
+    with_nan = (path for path, value in values if value is not None and np.any(np.isnan(value)))
+    first = next(with_nan, None)
+    return "" if first is None else f"{label(first)} is nan after it"
 
 
 def movement(after: State, before: State, path: Path) -> Array | None:

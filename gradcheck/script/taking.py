@@ -75,13 +75,11 @@ class Taking:
         inside = [self.run.passes[inner] for inner in self.run.marked.inside(number)]
         if self.wishes.loss is not None and not self.run.marked.may_come_to(number):
             self.step, passes.why = None, f"it does not compute {self.wishes.loss}"
-        elif any(
-            one.why == SUMMED or one.are_steps(passes, len(self.step.all_paths)) for one in inside
-        ):
+        elif any(one.why == SUMMED or one.are_steps(passes, self.step.all_paths) for one in inside):
             self.step, passes.why = None, "each pass makes several steps"
         else:
             if not self._iteration().has_loss(passes.first):
-                passes.why, passes.updated = no_loss(self.step.paths), len(self.step.all_paths)
+                passes.why, passes.updated = no_loss(self.step.paths), {*self.step.all_paths}
                 self.step = None
         return self.step is not None
 

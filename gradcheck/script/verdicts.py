@@ -9,9 +9,11 @@ import numpy as np
 from gradcheck.arrays import one_factor
 from gradcheck.finding import Finding
 from gradcheck.report.model import Report
+from gradcheck.script.choice import Found
 from gradcheck.script.gradients import implied_gradients
 from gradcheck.script.handover import Taken
 from gradcheck.script.losses import CLOSE
+from gradcheck.script.point import Loss
 from gradcheck.script.state import Path, plain
 from gradcheck.user.calls import Location, place
 from gradcheck.words import gradient_of, listed, verb
@@ -33,10 +35,6 @@ OF_ITS_CONSTANT = {"GC101", "GC102", "GC103"}
 """Findings that may merely show that no gradient says which constant the inferred loss has."""
 
 
-NO_LINE = (
-    "no line says what the loss is, and the updates do not descend {loss}, whatever its factor; "
-    "--loss NAME|LINE says which it is"
-)
 UNSTEADY = (
     "the updates descend {loss} times a factor that is another in every iteration, as {one:.4g} "
     "and {other:.4g}: a learning rate is the same in all, and so this is a weight that either the "
@@ -51,18 +49,33 @@ def fits(report: Report, has_constant: bool) -> bool:
     return some or not causes(report) <= UNEXPLAINED_FACTOR | open_to_doubt
 
 
-def undecided(report: Report, loss: str, why: str = NO_LINE) -> Report:
-    """Return an inconclusive report: `loss` may not be the one that is descended."""
+def undecided(report: Report, found: Found, why: str = "") -> Report:
+    """Return an inconclusive report: the loss that was found may not be the one descended.
+
+    `why` is the reason, if it is another than that the updates do not descend it.
+    """
     blocks = tuple(
         replace(block, verdict="inconclusive") if block.failed else block for block in report.blocks
     )
-    why = why.format(loss=loss)
+    why = why or _not_descended(found)
     first = next((one for one in report.errors if one.code != "GC999"), None)
     if first is not None and first.location is not None:
         why += f"; if they should: {first.message} ({place(first.location)})"
     return replace(
         report, verdict="inconclusive", blocks=blocks, findings=(), layers=(), could_not_check=why
     )
+
+
+def _not_descended(found: Found) -> str:
+    loss, instead = found.loss, found.instead if found.loss.family else found.loss
+    why = f"the updates do not descend {loss.words}, whatever its factor"
+    if loss.family:
+        why = f"no line says what the loss is, and {why}"
+    return why + (f"; {_meant(instead)}" if instead else "; --loss NAME|LINE says which it is")
+
+
+def _meant(loss: Loss) -> str:
+    return f"if the loss is {loss.words}, say --loss {loss.words.removesuffix('()')}"
 
 
 def of_samples(report: Report, taken: Taken) -> Report:
@@ -77,7 +90,7 @@ def of_samples(report: Report, taken: Taken) -> Report:
         f"that are drawn with {verb(names, 'it', 'them')}: an update that follows no slope of "
         f"{words}, such as contrastive divergence, cannot be compared with one"
     )
-    return replace(undecided(report, words), could_not_check=why)
+    return replace(undecided(report, taken.found), could_not_check=why)
 
 
 def _moves_in_steps(taken: Taken, path: Path) -> bool:
@@ -133,9 +146,9 @@ def unsteady(taken: Taken, again: Taken, one: float, other: float) -> str:
     if one_factor((one, other), CLOSE) is not None or other_counts(one, other):
         return ""
     if taken.found.loss.family:
-        return NO_LINE
+        return _not_descended(taken.found)
     lengths = [_length(each) for each in (taken, again)]
-    words = UNSTEADY.format(loss="{loss}", one=one, other=other)
+    words = UNSTEADY.format(loss=taken.found.loss.words, one=one, other=other)
     return "" if np.isclose(lengths[0], lengths[1], rtol=CLOSE) else words
 
 

@@ -12,6 +12,9 @@ LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|\bl(og_)?ml(_|\b)"
 CLIMBED = re.compile(rf"(?i)^(?!.*neg).*({LIKELIHOOD})")
 """Names of what is climbed: the loss is its negative."""
 
+OBJECTIVE = re.compile(r"(?i)objective|surrogate|utility")
+"""Names of what may be climbed, of either sign, where the update adds: an expected reward."""
+
 STRONG = re.compile(
     r"(?i)(loss|cost|objective|nll|mse|entropy)|^(?-i:[JL])$|^((total|potential|elastic)_)?energy$"
     rf"|{LIKELIHOOD}"
@@ -83,7 +86,8 @@ def same(one: ast.AST, other: ast.AST) -> bool:
 def is_update(node: ast.AST) -> bool:
     """Whether a statement may be an update: `W -= ...`, `W = W - ...`, `return w - rate * g`.
 
-    Also `np.add.at(W, rows, ...)`, which adds up what one row gets several times, and `setattr`.
+    Also `np.add.at(W, rows, ...)`, which adds up what one row gets several times, `setattr`, and
+    `new.append(w - rate * g)`.
     """
     match node:
         case ast.Expr(ast.Call(ast.Attribute(method, "at"))):
@@ -91,10 +95,15 @@ def is_update(node: ast.AST) -> bool:
         case ast.Expr(ast.Call(ast.Name("setattr"), [owner, name, value])):
             before = ast.Call(ast.Name("getattr", ast.Load()), [owner, name], [])
             return _moves(value, [before])
+        case ast.Expr(ast.Call(ast.Attribute(_, "append"), [value])):
+            return _moves(value, [])
         case ast.AugAssign(ast.Attribute(_, "grad")):
             return False  # of an engine, whose backward pass adds to it
         case ast.AugAssign():
             return isinstance(node.op, ast.Add | ast.Sub) and not _is_whole(node.value)
+        case ast.Assign([ast.Tuple(targets)], ast.Tuple(values)) if len(targets) == len(values):
+            pairs = zip(targets, values, strict=True)
+            return any(_moves(value, [target]) for target, value in pairs)
         case ast.Assign(targets, value):
             return _moves(value, [*targets, *_items_of(targets, value)])
         case ast.Return(ast.expr() as value):
@@ -120,9 +129,16 @@ def _moves(value: ast.AST, targets: Sequence[ast.expr]) -> bool:
         added = last_term(part)
         if added is not None:
             reads_target = any(same(target, one) for target in targets for one in ast.walk(part))
-            if reads_target or has_rate(added) or (not targets and _is_scaled(added)):
+            is_new = not targets or any(_renews(target, part) for target in targets)
+            if reads_target or has_rate(added) or (is_new and _is_scaled(added)):
                 return not _is_whole(added)
     return False
+
+
+def _renews(target: ast.AST, moved: Any) -> bool:
+    """Whether a target is named after what is moved: `new_w = w - 0.1 * g`."""
+    before = moved.left if isinstance(moved, ast.BinOp) else moved.args[0]
+    return name_of(before) in name_of(target).split("_")
 
 
 def last_term(node: ast.AST) -> ast.expr | None:

@@ -19,10 +19,12 @@ LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
 
 
 ADAPTIVE, CUT, SCALED, REMEMBERED = "adaptive", "cut", "scaled", "remembered"
+SOLVED = "solved"
 """What an update does to the gradient that enters it: divide it by its size, clip it or scale it by
-its norm, multiply it by a number of each block's own, or add it to what earlier calls left."""
+its norm, multiply it by a number of each block's own, add it to what earlier calls left, or solve a
+linear system with it."""
 
-UPDATES = ADAPTIVE, CUT, REMEMBERED, SCALED
+UPDATES = ADAPTIVE, CUT, SOLVED, REMEMBERED, SCALED
 
 
 class Memory(Protocol):

@@ -284,7 +284,7 @@ for turn in range(30):
 """
     )
     assert found.report.verdict == "inconclusive"
-    assert "--loss NAME|LINE" in str(found.report)
+    assert "if the loss is error, say --loss error" in str(found.report)
 
 
 CLASSES = """
@@ -533,6 +533,33 @@ def test_the_negative_of_a_likelihood_that_is_climbed_is_the_loss(outcome, facto
     found = outcome(DATA + LIKELIHOOD.replace("FACTOR", factor))
     assert "its negative, for your updates climb it" in found.script.text()
     assert [one.name for one in found.report.blocks if one.verdict != "ok"] == wrong
+
+
+REWARDED = """
+worth, taken = SIGN(1 + t**2), np.arange(24) % 2
+k = 0.1 * rng.normal(size=(3, 2))
+for turn in range(30):
+    p = np.exp(x @ k) / np.exp(x @ k).sum(axis=1, keepdims=True)
+    objective = np.mean(worth * np.log(p[np.arange(24), taken]))
+    slope = x.T @ (worth[:, None] * (np.eye(2)[taken] - p)) / MEAN
+    k += 0.1 * slope
+"""
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize(("mean", "wrong"), [("24", []), ("1", ["GC101"])])
+def test_an_objective_of_either_sign_may_be_climbed(outcome, sign, mean, wrong):
+    found = outcome(DATA + REWARDED.replace("SIGN", sign).replace("MEAN", mean))
+    assert "its negative, for your updates climb it" in found.script.text()
+    assert [one.code for one in found.report.errors] == wrong
+
+
+def test_a_likelihood_that_is_descended_is_descended_the_wrong_way(outcome):
+    found = outcome(
+        DATA + LIKELIHOOD.replace("cost", "loglik").replace("+=", "-=").replace("FACTOR", "")
+    )
+    assert "its negative, for it is to be climbed" in found.script.text()
+    assert {one.code for one in found.report.errors} == {"GC106"}
 
 
 DENSITY = """

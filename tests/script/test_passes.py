@@ -198,3 +198,33 @@ def test_what_a_loop_over_all_parameters_updates_by_0_is_one_of_them(outcome, ad
     report = outcome(ADDED_TO_ITSELF.replace("ADDED", added)).report
     assert len(report.blocks) == 2, str(report)
     assert {one.code for one in report.errors} == codes, str(report)
+
+
+UNROLLED = """
+import numpy as np
+
+rng = np.random.default_rng(8)
+x, t = rng.normal(size=(15, 3)), rng.normal(size=(15, 3))
+w, b = rng.normal(size=(3, 3)), np.zeros(3)
+for turn in range(30):
+    states = [x]
+    for _ in range(4):
+        states.append(states[-1] + 0.1 * np.tanh(states[-1] @ w + b))
+    back = (states[-1] - t) / 15
+    loss = np.sum((states[-1] - t) ** 2) / 30
+    dw, db = np.zeros((3, 3)), np.zeros(3)
+    for state in states[-2::-1]:
+        d = 0.1 * back * (1 - np.tanh(state @ w + b) ** 2)
+        dw += state.T @ d
+        db += d.sum(axis=0)
+        back = back + d @ w.T
+    w -= 0.5 * dw
+    b -= 0.5 * db
+"""
+
+
+@pytest.mark.parametrize("wrong", [[], ["GC407"]])
+def test_a_loop_that_adds_up_gradients_and_what_it_brings_back_makes_no_steps(outcome, wrong):
+    found = outcome(UNROLLED if not wrong else UNROLLED.replace("back = back +", "back ="))
+    assert "the loop at line 7" in found.script.text()
+    assert [one.code for one in found.report.errors] == wrong, str(found.report)

@@ -116,6 +116,7 @@ for turn in range(20):
         ("gap.mean()", "rate_of_w = 0.02 of w, none (1) of b;", []),
         ("rate_of_b * gap.sum()", "", ["GC101"]),
         ("rate_of_b * -gap.mean()", "", ["GC106"]),
+        ("rate_of_b * gap.mean() * b", "", ["GC418"]),
     ],
 )
 def test_a_parameter_may_have_a_learning_rate_of_its_own(outcome, update, said, codes):
@@ -279,11 +280,37 @@ for turn in range(40):
     params = [p - 0.01 * slope for p, slope in zip(params, slopes)]
 """
 
+IN_TUPLES = """
+def stepped(layers):
+    (k, b), stretch = layers
+    gap = stretch * (x @ k + b) - t
+    slopes = stretch * x.T @ gap, stretch * gap.sum(axis=0), np.sum(gap * (x @ k + b))
+    new = []
+    for old, slope in zip((k, b, stretch), slopes):
+        new.append(old - 0.01 * slope)
+    return ((new[0], new[1]), new[2]), np.sum(gap**2) / 2
 
-@pytest.mark.parametrize("text", [WAVE, ANEW])
-def test_an_amplitude_is_no_rate_and_a_comprehension_may_update(outcome, text):
+
+layers = ((np.full((3, 2), 0.1), np.zeros(2)), 0.8)
+for turn in range(40):
+    layers, loss = stepped(layers)
+"""
+
+GAIN = """
+k, b, gain = np.full((3, 2), 0.1), np.zeros(2), 0.8
+for turn in range(40):
+    gap = gain * (x @ k + b) - t
+    loss = np.sum(gap**2) / 2
+    new_k, b = k - 0.01 * gain * x.T @ gap, b - 0.01 * gain * gap.sum(axis=0)
+    k, gain = new_k, gain - 0.01 * np.sum(gap * (gap + t) / gain)
+"""
+
+
+@pytest.mark.parametrize(("text", "count"), [(WAVE, 2), (ANEW, 2), (IN_TUPLES, 3), (GAIN, 3)])
+def test_an_amplitude_is_no_rate_and_parameters_may_be_built_anew(outcome, text, count):
     found = outcome(TABLE + text)
     assert found.report.ok, str(found.report)
+    assert len(found.script.params) == count
 
 
 FALLING = """

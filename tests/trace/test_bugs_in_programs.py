@@ -314,8 +314,94 @@ def grad(whole):
     return np.concatenate((by_weights.reshape(12), by_bias.reshape(4)))
 """
 
+TWICE_EMBEDDED = """
+import numpy as np
+
+rng = np.random.default_rng(31)
+ones, others = rng.normal(size=(6, 4)), rng.normal(size=(6, 4))
+
+
+def params():
+    return {"A": rng.normal(size=(4, 3)), "c": rng.normal(size=3), "B": rng.normal(size=(3, 2))}
+
+
+def embed(p, x):
+    h = np.tanh(x @ p["A"] + p["c"])
+    return h @ p["B"], h
+
+
+def back(p, x, h, g):
+    dz = g @ p["B"].T * (1 - h**2)
+    return {"A": x.T @ dz, "c": dz.sum(axis=0), "B": h.T @ g}
+
+
+def loss(p):
+    return 0.5 * np.sum((embed(p, ones)[0] - 2 * embed(p, others)[0]) ** 2)
+
+
+def grad(p):
+    (a, of_a), (b, of_b) = embed(p, ones), embed(p, others)
+    total = {name: np.zeros_like(value) for name, value in p.items()}
+    for x, h, g in ((ones, of_a, a - 2 * b), (others, of_b, 4 * b - 2 * a)):
+        for name, part in back(p, x, h, g).items():
+            total[name] += part
+    return total
+"""
+
+AT_THE_ENDS = """
+import numpy as np
+
+rng = np.random.default_rng(32)
+x, ends, weight = np.linspace(0, 1, 12), np.array([0.0, 1.0]), 10.0
+
+
+def params():
+    return {"w": rng.normal(size=10), "v": rng.normal(size=10)}
+
+
+def loss(p):
+    inside = np.tanh(np.outer(x, p["w"])) @ p["v"] - np.sin(x)
+    outside = np.cos(np.outer(ends, p["w"])) @ p["v"]
+    return np.mean(inside**2) + weight * np.sum(outside**2)
+
+
+def grad(p):
+    t, c = np.tanh(np.outer(x, p["w"])), np.cos(np.outer(ends, p["w"]))
+    inside = 2 * (t @ p["v"] - np.sin(x)) / 12
+    outside = 2 * weight * (c @ p["v"])
+    slopes = np.outer(inside, p["v"]) * (1 - t**2)
+    at_ends = np.outer(outside, p["v"]) * -np.sin(np.outer(ends, p["w"]))
+    return {"w": x @ slopes + ends @ at_ends, "v": t.T @ inside + c.T @ outside}
+"""
+
+WAVE = """
+import numpy as np
+
+rng = np.random.default_rng(33)
+time = np.linspace(0, 3, 20)
+seen = 1.3 * np.sin(2.1 * time + 0.4)
+
+
+def params():
+    return {"high": 1.1, "fast": 1.9, "late": 0.2}
+
+
+def loss(p):
+    return np.mean((p["high"] * np.sin(p["fast"] * time + p["late"]) - seen) ** 2)
+
+
+def grad(p):
+    angle = p["fast"] * time + p["late"]
+    back = 2 * (p["high"] * np.sin(angle) - seen) / 20
+    turned = back * p["high"] * np.cos(angle)
+    return {"high": np.sum(back * np.sin(angle)), "fast": turned @ time, "late": np.sum(turned)}
+"""
+
 
 @bugs(
+    (WAVE, 'back * p["high"] * np.cos', "back * np.cos", "GC413"),
+    (TWICE_EMBEDDED, "total[name] += part", "total[name] = part", "GC701"),
+    (AT_THE_ENDS, "2 * weight * (c", "2 * (c", "GC105"),
     (SOME_EMPTY, "g[own] += w[own].sum() - aim", "g[own] += np.tanh(w[own].sum() - aim)", "GC606"),
     (
         WINDOWS,

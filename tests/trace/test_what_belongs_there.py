@@ -302,3 +302,37 @@ def test_a_value_in_a_wrong_place_is_named_at_its_line(name):
     first = report.findings[0]
     line = inspect.getsource(inspect.getmodule(noisy)).splitlines()[first.location.line - 1]
     assert (first.code, line.endswith("# here")) == (code, True), first.message
+
+
+class Map:
+    def __init__(self, weights):
+        self.W = weights
+
+    def __call__(self, x):
+        self.x = x
+        return x @ self.W
+
+    def back(self, upstream):
+        self.dW = self.x.T @ upstream
+        return upstream @ self.W.T
+
+
+class Stack:
+    def __init__(self, draw):
+        self.first, self.last = Map(draw.normal(size=(3, 4))), Map(draw.normal(size=(4, 2)))
+
+    def forward(self, x):
+        self.h = np.maximum(self.first(x), 0)
+        return self.last(self.h)
+
+
+def test_an_activation_in_the_caller_of_a_layer_is_not_named_after_the_caller():
+    draw = np.random.default_rng(17)
+    x, y, stack = draw.normal(size=(9, 3)), draw.normal(size=(9, 2)), Stack(draw)
+
+    def grad(stack):
+        stack.first.back(stack.last.back(stack.forward(x) - y))
+
+    report = gradcheck.check(lambda one: 0.5 * np.sum((one.forward(x) - y) ** 2), stack, grad)
+    assert report.findings[0].code == "GC303", report
+    assert "the slope of self.h at" in report.findings[0].message

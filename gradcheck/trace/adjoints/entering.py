@@ -19,7 +19,7 @@ from gradcheck.arrays import proportion
 from gradcheck.trace.record.graph import before_moves, latest_first
 from gradcheck.trace.record.names import CONSTANT, MOVES, split_names
 from gradcheck.trace.record.nodes import OUTPUT, Node, Reference, operands_of
-from gradcheck.user.steps import ADAPTIVE, CUT
+from gradcheck.user.steps import ADAPTIVE, CUT, SOLVED
 
 Array = NDArray[Any]
 
@@ -27,6 +27,8 @@ SIZES = split_names("absolute abs fabs")
 SIGN = "sign"
 BOUNDS = split_names("clip minimum maximum")
 SELF_PRODUCTS = split_names("multiply dot vdot inner")
+INVERSES = split_names("inv pinv pinvh")
+PRODUCTS = split_names("matmul dot")
 ENTRY_BY_ENTRY = (
     split_names(f"{OUTPUT} add subtract multiply divide negative power sqrt square {SIGN}")
     | SIZES
@@ -45,7 +47,8 @@ Above = Callable[[Node], Iterable[int]]
 def entering(nodes: Sequence[Node], output: int, by_norm: bool) -> tuple[int, str] | None:
     """Return the gradient that enters the update of one block, and what the update does to it.
 
-    The gradient is given by its node. None if the update neither normalises nor clips a gradient.
+    The gradient is given by its node. None if the update neither normalises nor clips a gradient,
+    nor solves a system with it.
 
     Args:
         nodes: the tape of the step.
@@ -55,7 +58,10 @@ def entering(nodes: Sequence[Node], output: int, by_norm: bool) -> tuple[int, st
     adaptive = _divided_by_its_size(nodes, output)
     limited = _limited(nodes, output if adaptive is None else adaptive, by_norm)
     found = adaptive if limited is None else limited  # it may have been clipped before
-    return None if found is None else (found, CUT if adaptive is None else ADAPTIVE)
+    if found is not None:
+        return found, CUT if adaptive is None else ADAPTIVE
+    solved = _solved(nodes, output)
+    return None if solved is None else (solved, SOLVED)
 
 
 def signs(nodes: Sequence[Node], output: int, entered: int) -> list[int]:
@@ -120,6 +126,19 @@ def _limited(nodes: Sequence[Node], output: int, by_norm: bool) -> int | None:
     cut.update(_scaled_by_its_norm(nodes, update, made) if by_norm else ())
     followed = cut & {node.index for node in update}
     return min((base for base in followed if _is_only_scaled(nodes, base, update)), default=None)
+
+
+def _solved(nodes: Sequence[Node], output: int) -> int | None:
+    """Return the right side of the linear system that an update solves; None if there is none."""
+    made = nodes[output].value
+    for node in _made_of(nodes, output, _entry_by_entry(nodes, made.shape)):
+        given = operands_of(node.arguments)
+        inverts = given and nodes[before_moves(nodes, given[0])].operation in INVERSES
+        if node.operation == "solve" or (node.operation in PRODUCTS and inverts):
+            right = given[-1]
+            if len(given) == 2 and nodes[right].value.shape == node.value.shape:
+                return right
+    return None
 
 
 def _entry_by_entry(nodes: Sequence[Node], shape: tuple[int, ...]) -> Above:

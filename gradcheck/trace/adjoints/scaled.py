@@ -7,7 +7,7 @@ Groups of parameters have rates of their own, dampening takes off a share of wha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ def made_of(
     by_norm = any(block.size > 1 for block in blocks.values())
     found = {name: entering(nodes, index, by_norm) for name, index in implied.items()}
     if not any(found.values()):
-        found = {name: _scaled(nodes, index, blocks[name]) for name, index in implied.items()}
+        own = {_before_the_step(nodes, _unmoved(nodes, index)) for index in implied.values()}
+        found = {name: _scaled(nodes, index, blocks[name], own) for name, index in implied.items()}
     kinds = {one[1] for one in found.values() if one is not None}
     update = next((kind for kind in UPDATES if kind in kinds), "")
     entered: dict[str, int | None] = {}
@@ -42,7 +43,9 @@ def made_of(
     return entered, update
 
 
-def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tuple[int, str] | None:
+def _scaled(
+    nodes: Sequence[Node], output: int, parameter: NDArray[Any], parameters: Set[int | None]
+) -> tuple[int, str] | None:
     """The node that an update is a multiple of, and whether it has something of earlier calls too.
 
     A number is that of the update where it stands in the line of a sum with the parameter or with
@@ -54,6 +57,7 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
         nodes: the tape of the step.
         output: the node of what the step implies.
         parameter: the block before the step.
+        parameters: the nodes of all blocks before it, of which none is a learning rate.
     """
     index, is_scaled, is_velocity, line = _unmoved(nodes, output), False, False, None
     before = _before_the_step(nodes, index)
@@ -83,7 +87,7 @@ def _scaled(nodes: Sequence[Node], output: int, parameter: NDArray[Any]) -> tupl
         elif node.operation == "negative":
             following = node.operands[0]
             sign = -sign
-        elif (factor := _factor(nodes, node)) is not None:
+        elif (factor := _factor(nodes, node, parameters)) is not None:
             is_of_update = place is None or place.line == line
             first = not is_scaled and not is_velocity
             if not (is_of_update and abs(factor[1]) < 1) and not first:
@@ -161,12 +165,16 @@ def _unmoved(nodes: Sequence[Node], index: int) -> int:
     return index
 
 
-def _factor(nodes: Sequence[Node], node: Node) -> tuple[int, float] | None:
-    """What an operation multiplies with one constant number, and that number."""
+def _factor(
+    nodes: Sequence[Node], node: Node, parameters: Set[int | None] = frozenset()
+) -> tuple[int, float] | None:
+    """What an operation multiplies with one constant number, and that number; no parameter."""
     if node.operation not in ("multiply", "divide") or len(node.arguments) != 2:
         return None
     for one, other in (node.arguments, node.arguments[::-1]):
         number = constant_of(other, nodes)
+        if isinstance(other, Reference) and _unmoved(nodes, other.index) in parameters:
+            continue
         is_divisor = other is node.arguments[1]
         if number and isinstance(one, Reference) and (is_divisor or node.operation == "multiply"):
             return one.index, 1 / number if node.operation == "divide" else number

@@ -178,6 +178,7 @@ def constant_in_loss(
     constants: Container[float],
     made: Node,
     own: Sequence[tuple[int, float]],
+    is_named: bool = False,
 ) -> Cause | None:
     """Return the cause if a constant of the loss is missing, used twice, or another stands there.
 
@@ -187,6 +188,7 @@ def constant_in_loss(
         constants: the numbers that the wrong value was scaled by on the way.
         made: the operation that made it.
         own: the position and the value of the constants of that operation.
+        is_named: whether only what the loss multiplies by, and has a name for, is looked at.
     """
     for node in nodes:
         name = node.operation
@@ -197,6 +199,8 @@ def constant_in_loss(
             if number <= 0 or number == 1:
                 continue
             constant = called(number, operand_text(node.source, position))
+            if is_named and (name == "divide" or not constant.startswith("`")):
+                continue
             does = "divides" if name == "divide" else "multiplies"
             which = f"the loss {does} by {constant} (line {node.place.line})"
             left_out, twice = (number, 1 / number) if name == "divide" else (1 / number, number)

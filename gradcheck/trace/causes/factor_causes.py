@@ -37,7 +37,9 @@ def missing_cause(compared: Compared, begin: int, end: int) -> Cause | None:
             if before_moves(compared.loss_nodes, index) in compared.parameters:
                 name = compared.words.name(index)
                 words = f"the factor {name} is missing"
-                return Cause(fault.GAMMA_MISSING, words, f"multiply by {name}")
+                is_amplitude = compared.loss_nodes[index].value.size == 1
+                kind = fault.FACTOR_MISSING if is_amplitude else fault.GAMMA_MISSING
+                return Cause(kind, words, f"multiply by {name}")
         for argument in first.arguments:
             value = argument
             if isinstance(argument, Reference):

@@ -221,6 +221,12 @@ def _of_constant_in_loss(scaled: _Scaled) -> Cause | None:
     return constant_in_loss(scaled.loss_nodes, scaled.ratio, scaled.constants, scaled.node, ())
 
 
+def _of_named_constant(scaled: _Scaled) -> Cause | None:
+    """Return the cause if what the loss multiplies by, a weight with a name, is missing."""
+    node, nodes = scaled.node, scaled.loss_nodes
+    return constant_in_loss(nodes, scaled.ratio, scaled.constants, node, (), is_named=True)
+
+
 def _of_other_constant(scaled: _Scaled) -> Cause | None:
     """Return the cause if another constant stands here than the loss has."""
     node, tape = scaled.node, scaled.state.tape
@@ -276,6 +282,7 @@ CAUSES = (
     _of_penalty,
     _of_sign,
     _of_written_number,
+    _of_named_constant,
     _of_size_at_hand,
     _of_inverse,
     _of_dropout,

@@ -93,18 +93,27 @@ def _of_assignments(state: State, assignments: Sequence[Assignment]) -> Iterator
     named = grouped((assignment.place, assignment.node) for assignment in assignments)
     counts = Counter((node.chain, node.name) for node in state.tape)
     for place, nodes in named.items():
-        last = nodes[-1]
-        uses = [
-            (user, last)
-            for user in state.consumers[last]
-            if counts[state.tape[user].chain, state.tape[user].name] == 1
-        ]
-        if len(set(nodes)) < 2 or len({state.values[0][i].shape for i in nodes}) > 1 or not uses:
-            continue
-        replacements = tuple(
-            Replacement(uses=dict.fromkeys(uses, _total(values, nodes))) for values in state.values
-        )
-        yield Special(fault.LAST_PASS, Blame(place), uses[0][0], replacements, fix=ADD)
+        for inner in INNER:
+            passes = [nodes[first::inner] for first in range(min(inner, len(nodes)))]
+            uses = {
+                (user, series[-1]): series
+                for series in passes
+                for user in state.consumers[series[-1]]
+                if counts[state.tape[user].chain, state.tape[user].name] == 1
+            }
+            if len(nodes) % inner or not uses or not all(_add_up(state, one) for one in passes):
+                continue
+            replacements = tuple(
+                Replacement(uses={use: _total(values, series) for use, series in uses.items()})
+                for values in state.values
+            )
+            yield Special(fault.LAST_PASS, Blame(place), max(uses)[0], replacements, fix=ADD)
+
+
+def _add_up(state: State, indices: Sequence[int]) -> bool:
+    """True if several values of one shape are given."""
+    shapes = {state.values[0][index].shape for index in indices}
+    return len(set(indices)) > 1 and len(shapes) == 1
 
 
 def _total(values: Values, indices: Sequence[int]) -> NDArray[Any]:

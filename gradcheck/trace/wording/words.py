@@ -184,9 +184,9 @@ class Words:
         return users_of(self.nodes)
 
     def _made_by_helper(self, end: int, begin: int) -> bool:
-        """True if `end` is computed in another function than `begin`."""
+        """True if `end` is computed in another function than `begin`, and not in its caller."""
         inner, outer = self.nodes[end].chain, self.nodes[begin].chain
-        return bool(inner) and (not outer or inner[0].code is not outer[0].code)
+        return bool(inner) and all(inner[0].code is not call.code for call in outer)
 
 
 def _derivative(name: str) -> str:

@@ -1,0 +1,120 @@
+"""What a pass moves beside the training, and trials of a step that come before it."""
+
+import pytest
+
+TABLE = """
+import numpy as np
+
+rng = np.random.default_rng(8)
+x, t = rng.normal(size=(15, 3)), rng.normal(size=(15, 2))
+"""
+
+FOLLOWED = """
+W, b = rng.normal(size=(3, 2)), np.zeros(2)
+net, slow = {"W": W, "b": b}, {"W": W + 0.3, "b": b - 0.2}
+for turn in range(30):
+    RATE
+    wish = t + 0.5 * np.tanh(x @ slow["W"] + slow["b"])
+    gap = np.tanh(x @ W + b) - wish
+    loss = np.mean(gap**2)
+    back = gap * (1 - np.tanh(x @ W + b)POWER) / 15
+    for old, slope in zip((W, b), (x.T @ back, back.sum(axis=0))):
+        old -= rate * slope
+    for name in slow:
+        FOLLOWING
+"""
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "slow[name] += 0.05 * (net[name] - slow[name])",
+        "slow[name] -= (1 - 0.95) * (slow[name] - net[name])",
+        "slow[name] = 0.7 * slow[name] + 0.3 * net[name]",
+    ],
+)
+@pytest.mark.parametrize("rate", ["rate = 0.3", "rate = 0.3 * (1 + np.cos(0.05 * turn))"])
+def test_an_average_of_the_parameters_is_not_what_is_trained(outcome, rate, following):
+    text = TABLE + FOLLOWED.replace("RATE", rate).replace("FOLLOWING", following)
+    found = outcome(text.replace("POWER", "**2"))
+    assert found.script.params == ("W", "b")
+    assert found.report.ok, str(found.report)
+    assert outcome(text.replace("POWER", "**3")).report.verdict == "fail"
+
+
+SEARCHED = """
+def cost(w):
+    return np.mean(np.log1p(np.exp(-y * (z @ w)))) + 0.05 * w @ w
+
+def slope(w):
+    return z.T @ (-y / (1 + np.exp(y * (z @ w)))) / 15 + 0.1 * w
+
+def searched(w, g, length=8.0):
+    while cost(w - length * g) > cost(w) - 0.3 * length * g @ g:
+        length *= 0.5
+    return length
+
+z, y = 3 * x, np.sign(t[:, 0])
+w = np.zeros(3)
+for turn in range(20):
+    g = slope(w)
+    SEARCH
+"""
+
+BY_HAND = """before = cost(w)
+    length = 8.0
+    while cost(w - length * g) > before - 0.3 * length * g @ g:
+        length = length * 0.5
+    w = w - length * g"""
+
+
+@pytest.mark.parametrize("search", [BY_HAND, "w -= searched(w, g) * g\n    loss = cost(w)"])
+def test_what_a_line_search_finds_is_the_rate(outcome, search):
+    text = TABLE + SEARCHED.replace("SEARCH", search)
+    found = outcome(text)
+    assert found.report.ok, str(found.report)
+    assert not found.script.notes
+    assert "none" not in found.script.rate_words
+    assert outcome(text.replace("+ 0.1 * w", "+ 0.3 * w")).report.verdict == "fail"
+
+
+NEWTON = """
+y = (t[:, 0] > 0) * 1.0
+w = np.full(3, 0.1)
+for turn in range(8):
+    p = 1 / (1 + np.exp(-(x @ w)))
+    LOSS
+    H = x.T @ (x * (p * (1 - p))[:, None]) + np.eye(3)
+    UPDATE
+"""
+
+LOGISTIC = "loss = -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p)) + w @ w / 2"
+CLIMBED = "loglik = np.sum(y * np.log(p) + (1 - y) * np.log(1 - p))"
+SQUARES = "gap = p - y\n    cost = np.sum(gap**2)\n    J = x * (p * (1 - p))[:, None]"
+
+
+@pytest.mark.parametrize(
+    ("loss", "update", "right", "wrong", "code"),
+    [
+        (LOGISTIC, "w -= np.linalg.solve(H, x.T @ (p - y) + w)", "+ w)", ")", "GC602"),
+        (LOGISTIC, "w = w - np.linalg.inv(H) @ (x.T @ (p - y) + w)", "p - y", "y - p", "GC106"),
+        (CLIMBED, "w = w + np.linalg.solve(H, x.T @ (y - p))", "(y - p)", "((y - p) * p)", "GC304"),
+        (
+            SQUARES,
+            "w -= np.linalg.solve(J.T @ J + np.eye(3), J.T @ gap)",
+            "J.T @ gap",
+            "x.T @ gap",
+            "GC601",
+        ),
+    ],
+)
+def test_the_gradient_that_enters_a_newton_step_is_judged(
+    outcome, loss, update, right, wrong, code
+):
+    text = TABLE + NEWTON.replace("LOSS", loss).replace("UPDATE", update)
+    found = outcome(text)
+    assert found.report.ok, str(found.report)
+    assert "solves a linear system with the gradient" in str(found.report)
+    failed = outcome(text.replace(right, wrong))
+    assert failed.report.verdict == "fail"
+    assert code in [one.code for one in failed.report.errors], str(failed.report)
