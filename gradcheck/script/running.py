@@ -78,7 +78,7 @@ class Run:
         self._patience = MOST_PASSES
         self._tested = 0.0
         self._seen: Seen | None = None
-        self._replaying = self._notes_increments = False
+        self._replaying = self._notes_idle = False
         self._scales: dict[int, float] = {}
         self._used: dict[int, set[float]] = {}
         self.idle: dict[str, list[Any]] = {}
@@ -171,13 +171,13 @@ class Run:
 
     def scaled(self, number: int, value: Any) -> Any:
         """Hook around a number or an increment that may be, or contain, the learning rate."""
-        if self._notes_increments:
-            self._note_increment(number, value)
+        self.reached.add(number)
+        if self._notes_idle:
+            self._note_if_idle(number, value)
         scale = self._scales.get(number, 1.0)
         return value if scale == 1.0 else value * scale
 
-    def _note_increment(self, number: int, value: Any) -> None:
-        self.reached.add(number)
+    def _note_if_idle(self, number: int, value: Any) -> None:
         is_array = type(value) is np.ndarray and value.dtype.kind == "f"
         site, is_number = self.marked.sites[number], isinstance(value, float | np.floating)
         if site.kind == INCREMENT and (is_array or is_number) and not np.any(abs(value) > ROUNDING):
@@ -264,7 +264,7 @@ class Run:
                     if rate is not None:
                         scaled.enter_context(rate.scaled(begun, scale, self._scales))
                     scaled.enter_context(closures(local or {}))
-                    self._seen, self._replaying, self._notes_increments = seen, True, is_plain
+                    self._seen, self._replaying, self._notes_idle = seen, True, is_plain
                     self._used, self.idle, self.reached = {}, {}, set()
                     local = self._pass(body, local)
                 after = snapshot.touched(before, self._state(local))
@@ -295,5 +295,5 @@ class Run:
                     accepted = body.__code__.co_varnames[: body.__code__.co_argcount]
                     local = body(**{name: local[name] for name in accepted})
         finally:
-            self._seen, self._replaying, self._notes_increments = None, False, False
+            self._seen, self._replaying, self._notes_idle = None, False, False
         return local

@@ -13,14 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.trace.record.places import (
-    NOWHERE,
-    Called,
-    Calls,
-    Chain,
-    Place,
-    arguments_of,
-)
+from gradcheck.trace.record.places import NOWHERE, Called, Calls, Chain, Place, arguments_of
 
 OUTPUT = "output"
 RAISED = "raised"
