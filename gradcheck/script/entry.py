@@ -159,10 +159,10 @@ class _Work:
         """Run the script; return the exception it raised, if any."""
 
         def late(*_: Any) -> None:
-            why = loops_tried(taking.run)
-            tried = f" ({why})" if why else ""
+            tried = f" ({why})" if (why := loops_tried(taking.run)) else ""
             raise RefusedError(
-                f"no training loop was reached in {prelude:g} s{tried}; --timeout gives it longer"
+                f"no training loop was reached in {prelude:g} s{tried}; --timeout gives it longer, "
+                "fewer rows a shorter pass"
             )
 
         prelude = PRELUDE * self.wishes.seconds

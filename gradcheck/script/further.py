@@ -12,7 +12,6 @@ import numpy as np
 from gradcheck.script.averages import approaches
 from gradcheck.script.gradients import descending, implied_gradients
 from gradcheck.script.handover import Taken
-from gradcheck.script.loops import BOTH_WAYS, Trial
 from gradcheck.script.point import Loss, Point
 from gradcheck.script.rates import Rate, increments, uses
 from gradcheck.script.running import Run
@@ -29,6 +28,7 @@ from gradcheck.script.state import (
     plain,
 )
 from gradcheck.script.step import Step
+from gradcheck.script.trial import BOTH_WAYS, Trial
 from gradcheck.script.words import ROLE, may_be_loss
 from gradcheck.user.blocks import Array
 
