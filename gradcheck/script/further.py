@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.averages import approaches
-from gradcheck.script.gradients import descending, implied_gradients
+from gradcheck.script.gradients import descending, descents, implied_gradients
 from gradcheck.script.handover import Taken
 from gradcheck.script.point import Loss, Point
 from gradcheck.script.rates import Rate, increments, uses
@@ -137,7 +137,7 @@ def holding(taken: Taken | None, wanted: Sequence[Path]) -> list[Rate]:
     gradients = kept or implied_gradients(point, after)
     own = {path: value for path, value in gradients.items() if path in rest and value is not None}
     loss = taken.found.loss
-    others = set(rest).difference(*descending(point, {loss.words: loss}, own).values())
+    others = set(rest).difference(*descending(descents(point, {loss.words: loss}, own)).values())
     changed = point.snapshot.changed(after)
     moved = {path: changed[path] for path in point.step.paths if path in changed}
     trial = Trial(point.run, point.step.loop, point.snapshot, after, moved)

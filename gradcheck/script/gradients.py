@@ -25,6 +25,13 @@ EXACT = 1e-9
 ADAPTIVE = 0.05
 """Largest relative distance of a step from a multiple of the gradients; beyond, it is adaptive."""
 
+STEEP = 0.3
+"""Largest distance from 1 of the slope along a gradient of the loss; less than its negative, it
+is the gradient of an adversary."""
+
+FEW = 0.01
+"""Largest relative difference of slopes that have a factor in common."""
+
 AGAINST = -0.5
 """Largest cosine between what a step implies and a gradient that it adds, and does not subtract."""
 
@@ -162,11 +169,11 @@ def is_of_other_data(
     return False
 
 
-def descending(
+def descents(
     point: Point, losses: Mapping[str, Loss], implied: Gradients
-) -> dict[str, list[Path]]:
-    """Return the parameters whose step descends each loss, at least approximately."""
-    fitting: dict[str, list[Path]] = {name: [] for name in losses}
+) -> dict[str, dict[Path, float]]:
+    """Return how far the step of each parameter descends each loss, over what it implies."""
+    found: dict[str, dict[Path, float]] = {name: {} for name in losses}
     for path, gradient in implied.items():
         square = float(np.vdot(gradient, gradient).real)
         if not square:
@@ -175,9 +182,16 @@ def descending(
         sides = point.on_both_sides(path, width * gradient)
         for name, loss in losses.items():
             ahead, behind = (seen.last(loss.number) for seen in sides)
-            if abs((ahead - behind) / (2 * width * square) - 1) < 0.3:
-                fitting[name].append(path)
-    return fitting
+            found[name][path] = (ahead - behind) / (2 * width * square)
+    return found
+
+
+def descending(slopes: Mapping[str, Mapping[Path, float]]) -> dict[str, list[Path]]:
+    """Return the parameters whose step descends each loss, at least approximately."""
+    return {
+        name: [path for path, slope in of.items() if abs(slope - 1) < STEEP]
+        for name, of in slopes.items()
+    }
 
 
 def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -> None:
@@ -220,11 +234,47 @@ def _moved_apart(
 
     Nothing unless these are most of all: of many wrong gradients some agree by chance.
     """
-    moved = descending(point, losses, implied)
+    slopes = {name: _of_one_scale(of) for name, of in descents(point, losses, implied).items()}
+    moved = _with_a_wrong_one(descending(slopes), slopes, implied)
     moves: dict[str, list[Path]] = {}
     for name, paths in sorted(moved.items(), key=lambda one: -len(one[1])):
         if set(paths).isdisjoint(chain(*moves.values())) and paths:
             moves[name] = paths  # else a part of a loss, or the whole of one
     parts = frozenset[str]().union(*(losses[name].site.reads for name in moves))
     moves = {name: paths for name, paths in moves.items() if name not in parts}
-    return moves if 2 * sum(map(len, moves.values())) >= len(implied) else {}
+    if len(moves) < 2 or 2 * sum(map(len, moves.values())) < len(implied):
+        return {}
+    for path in set(slopes[next(iter(moves))]).difference(*moves.values()):
+        moves[max(moves, key=lambda name: slopes[name][path])].append(path)
+    return {name: [path for path in implied if path in paths] for name, paths in moves.items()}
+
+
+def _with_a_wrong_one(
+    moved: Mapping[str, list[Path]], slopes: Mapping[str, Mapping[Path, float]], implied: Gradients
+) -> dict[str, list[Path]]:
+    """Return what moves two losses, where the gradients of one of them are wrong.
+
+    What descends the other ascends the one, as of two adversaries; or, together, the parameters
+    that do not descend the other descend the one more than twice as fast.
+    """
+    fitting = [name for name, paths in moved.items() if paths]
+    left = [path for path in slopes[fitting[0]] if path not in moved[fitting[0]]] if fitting else []
+    if len(fitting) != 1 or not left or 4 * len(moved[fitting[0]]) < len(implied):
+        return dict(moved)
+    squares = {path: float(np.vdot(implied[path], implied[path]).real) for path in left}
+    down = {name: sum(of[path] * squares[path] for path in left) for name, of in slopes.items()}
+    against = [one for one in slopes if max(slopes[one][it] for it in moved[fitting[0]]) < -STEEP]
+    best = max(against or down, key=lambda name: down[name])
+    is_other = bool(against) or 0 < down[best] > 2 * down[fitting[0]]
+    return {**moved, best: left} if is_other else dict(moved)
+
+
+def _of_one_scale(slopes: Mapping[Path, float]) -> dict[Path, float]:
+    """Return slopes over the factor that most have in common, as of a sum that enters a mean."""
+
+    def shared(factor: float) -> int:
+        return sum(abs(slope / factor - 1) < FEW for slope in slopes.values())
+
+    common = max((one for one in slopes.values() if one > 0), key=shared, default=1.0)
+    factor = common if shared(common) > max(shared(1.0), 1) else 1.0
+    return {path: slope / factor for path, slope in slopes.items()}

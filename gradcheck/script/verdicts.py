@@ -100,7 +100,10 @@ def _moves_in_steps(taken: Taken, path: Path) -> bool:
     way = np.random.default_rng(1).standard_normal(start.shape)
     try:
         values = [
-            [point.value(loss, {path: plain(start + (far + near) * way)}) for near in (0.0, 1e-7)]
+            [
+                np.sum(point.value(loss, {path: plain(start + (far + near) * way)}))
+                for near in (0.0, 1e-7)
+            ]
             for far in FAR
         ]
     except Exception:

@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 SUFFIX = ".ipynb"
-MAGIC = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
+MAGIC = re.compile(r"^([ \t]*)(?:%%?[A-Za-z]|!(?!=)).*$", re.MULTILINE)
+"""A line such as `%matplotlib inline`; one that goes on with `% (a, b)` is Python."""
 PYLAB = re.compile(r"^%pylab\b.*$", re.MULTILINE)
 IMPORTED = "import numpy, numpy as np, matplotlib.pyplot as plt; from pylab import *"
 """What the magic `%pylab` does."""

@@ -1160,9 +1160,10 @@ for turn in range(9):
 """
 
 
-def test_an_update_through_drawn_samples_is_not_compared_with_a_slope(outcome):
+@pytest.mark.parametrize("mean", ["np.mean((x - again) ** 2)", "np.mean((x - again) ** 2)[None]"])
+def test_an_update_through_drawn_samples_is_not_compared_with_a_slope(outcome, mean):
     drawn = "(rng.random(hidden.shape) < hidden).astype(float)"
-    found = outcome(RBM.replace("DRAWN", drawn))
+    found = outcome(RBM.replace("DRAWN", drawn).replace("np.mean((x - again) ** 2)", mean))
     assert found.report.verdict == "inconclusive", str(found.report)
     assert "b moves error in steps only" in found.report.could_not_check
     assert not found.report.findings
@@ -1212,3 +1213,29 @@ def test_a_cost_between_the_steps_is_said_not_to_be_what_is_checked(tmp_path):
     (tmp_path / "main.py").write_text(DATA + BETWEEN)
     found = ScriptEntry(tmp_path / "main.py").outcome({})
     assert "not cost (line 18): it is computed between the steps" in found.script.text()
+
+
+MEASURED = """
+import numpy as np
+rng = np.random.default_rng(2)
+x, new = rng.normal(size=(30, 5)), rng.normal(size=(20, 5))
+t, then = np.sin(x[:, :1]), np.sin(new[:, :1])
+w, b, v, c = 0.5 * rng.normal(size=(5, 4)), np.zeros(4), 0.5 * rng.normal(size=(4, 1)), 0.1
+
+for turn in range(9):
+    h = np.tanh(x @ w + b)
+    off = h @ v + c - t
+    train_loss = np.mean(off**2)
+    test_loss = np.mean((np.tanh(new @ w + b) @ v + c - then) ** 2)
+    back = WRONG
+    v -= 0.1 * 2 * h.T @ off / len(x)
+    c -= 0.1 * 2 * off.mean()
+    w -= 0.1 * 2 * x.T @ back / len(x)
+    b -= 0.1 * 2 * back.mean(axis=0)
+"""
+
+
+@pytest.mark.parametrize("back", ["-off @ v.T * (1 - h**2)", "off @ v.T", "off @ v.T * h"])
+def test_a_loss_on_other_data_is_no_second_one_that_the_loop_descends(outcome, back):
+    report = outcome(MEASURED.replace("WRONG", back)).report
+    assert [block.name for block in report.blocks if block.failed] == ["w", "b"]

@@ -35,3 +35,15 @@ def test_pylab_brings_what_it_would_bring(tmp_path, first):
 def test_a_single_line_that_does_not_parse_is_left_out():
     assert code_of(notebook("a = 1", "from ", "np.dot?", "print a")) == "a = 1\npass\npass\npass"
     assert code_of(notebook("for a in b:\n    print a")) == "for a in b:\n    print a"
+
+
+def test_a_line_that_goes_on_with_an_operator_is_no_magic():
+    cell = """text = (
+    "%d of %d"
+    % (1, 2)
+)
+%timeit f()
+same = (text
+    != 2)
+!ls"""
+    assert code_of(notebook(cell)) == cell.replace("%timeit f()", "pass").replace("!ls", "pass")

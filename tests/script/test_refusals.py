@@ -22,6 +22,27 @@ for turn in range(9):
     b -= rate * z.T @ (z @ b + 1)
 """
 
+ADVERSARIES = """
+import numpy as np
+
+rng = np.random.default_rng(1)
+x, z = rng.normal(size=(9, 3)) + 1, rng.normal(size=(9, 2))
+d, g = 0.3 * rng.normal(size=3), rng.normal(size=(2, 3))
+b, c = 0.1, 0.1 * rng.normal(size=3)
+for turn in range(9):
+    fake = z @ g + c
+    real, drawn = 1 / (1 + np.exp(-x @ d - b)), 1 / (1 + np.exp(-fake @ d - b))
+    d_loss = -np.mean(np.log(real)) - np.mean(np.log(1 - drawn))
+    g_loss = -np.mean(np.log(drawn))
+    d_grad, b_grad = (x.T @ (real - 1) + fake.T @ drawn) / 9, np.mean(real - 1 + drawn)
+    back = np.outer(drawn - 1, d) / 9
+    d -= 0.05 * d_grad
+    b -= 0.05 * b_grad
+    g -= 0.05 * z.T @ back
+    c -= 0.05 * back.sum(axis=0)
+    print(d_loss, g_loss)
+"""
+
 CARRIED = """
 import numpy as np
 x, t = np.random.default_rng(1).normal(size=(6, 3)), np.ones(6)
@@ -82,6 +103,14 @@ REFUSED = {
         TWO_LOSSES,
         "descends 2 losses: first_loss moves a; second_loss moves b; check one at a time: "
         "--loss first_loss --params a",
+    ),
+    "two adversaries, one of them wrong": (
+        ADVERSARIES.replace("+ fake.T @ drawn) / 9", ") / 9 + fake.T @ drawn"),
+        "descends 2 losses: g_loss moves g, c; d_loss moves d, b; check one at a time: ",
+    ),
+    "two adversaries whose gradients are sums": (
+        ADVERSARIES.replace(" / 9\n", "\n").replace(" / 9,", ",").replace("np.mean(re", "sum(re"),
+        "descends 2 losses: d_loss moves d, b; g_loss moves g, c; check one at a time: ",
     ),
     "not called": (
         "class Line:\n    def __init__(self, rate, turns=9):\n        self.rate = rate\n"

@@ -244,3 +244,32 @@ def test_a_sign_is_not_looked_for_in_what_the_loss_makes_and_masks_alike(tmp_pat
     finding, line, report = first_finding(PAIRS, "near - shares", "shares - near", tmp_path)
     assert finding.code == "GC106", report
     assert line <= finding.location.line <= line + 2, report
+
+
+def masked_softmax(scores):
+    scores = np.where(np.tril(np.ones(scores.shape)) > 0, scores, -np.inf)
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    exps = np.exp(shifted)
+    return exps / exps.sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("slope", "code"),
+    [(lambda p, up: p * up, "GC310"), (lambda p, up: p * (1 - p) * up, "GC309")],
+)
+def test_the_softmax_of_masked_scores_lacks_no_root_of_them(slope, code):
+    """The shifted scores are negative, or -inf: their roots are no numbers, and tell nothing."""
+
+    def attend(q, k, v):
+        weights = masked_softmax(q @ k.swapaxes(-1, -2) * 0.5)
+        return weights @ v, (q, k, v, weights)
+
+    def attend_backward(up, cache):
+        q, k, v, weights = cache
+        scores = slope(weights, up @ v.swapaxes(-1, -2))
+        return scores @ k * 0.5, scores.swapaxes(-1, -2) @ q * 0.5, weights.swapaxes(-1, -2) @ up
+
+    rng = np.random.default_rng(0)
+    inputs = tuple(rng.normal(size=(2, 3, 4)) for _ in "qkv")
+    report = gradcheck.check_layer(attend, attend_backward, inputs)
+    assert [one.code for one in report.errors] == [code], str(report)

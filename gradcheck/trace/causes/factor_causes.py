@@ -94,7 +94,10 @@ def power_cause(compared: Compared, base: int, used: Arrays, right: Arrays) -> C
         return None  # of a constant base, any power fits
     name = compared.text_of(values) or compared.words.name(base).strip("`")
     for exponent in EXPONENTS:
-        if same(product(used, [value**exponent for value in values]), right):
+        powers = [value**exponent for value in values]
+        if np.isnan(np.concatenate([*map(np.ravel, powers)])).any():
+            continue  # of a negative base, no root is left out
+        if same(product(used, powers), right):
             of_base = f"`{name}`" if abs(exponent) == 1 else f"`{name}**{abs(exponent):g}`"
             verb, what = ("multiply", "factor") if exponent > 0 else ("divide", "division by")
             words = f"the {what} {of_base} is missing"
