@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from named_bugs import assert_found, bugs
 
@@ -21,6 +21,7 @@ STEPS = st.lists(
         st.tuples(st.just("last row"), INDEX),
         st.tuples(st.just("view"), INDEX),
         st.tuples(st.just("added"), INDEX),
+        st.tuples(st.just("either"), INDEX | st.tuples(INDEX, st.integers(0, 4))),
         st.tuples(st.just("read"), INDEX),
     ),
     max_size=20,
@@ -34,6 +35,8 @@ def written(steps, x):
             made[tuple(at)] = x[turn % 3] ** 2
         elif kind == "row":
             made[at[0]] = np.sin(turn + x.sum()) * np.arange(COLUMNS)
+        elif kind == "either":
+            made[at[0]] = x[0] * (np.ones(COLUMNS) if type(at[0]) is int else 2.0)
         elif kind == "number":
             made[at[0], 3] = 0.25
         elif kind == "last row":
@@ -49,6 +52,7 @@ def written(steps, x):
 
 @settings(max_examples=60)
 @given(STEPS)
+@example([("either", 3), ("either", (4, 1)), ("either", 4)])
 def test_any_writes_and_reads_have_the_value_and_the_slope_of_the_plain_run(steps):
     x, along = np.array([0.4, -0.7, 1.2]), np.array([0.3, 0.5, -0.8])
     trace = trace_call(lambda x: written(steps, x) + 0 * x[0], x)
@@ -85,6 +89,18 @@ def test_all_that_a_loop_writes_is_one_value():
 
 def test_nothing_is_recorded_once_the_record_is_full():
     assert len(trace_calls([filled], np.array([0.5, 2.0]), most=50).nodes) <= 60
+
+
+def test_an_entry_beyond_the_end_is_the_operation_that_fails():
+    def beyond(x):
+        made = np.zeros((ROWS, COLUMNS))
+        for row in range(ROWS + 1):
+            made[row, 0] = x[0]
+        return made.sum()
+
+    trace = trace_call(beyond, np.array([0.5]))
+    assert isinstance(trace.error, IndexError)
+    assert trace.tape.failed is not None
 
 
 CONVOLVED = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ class Pending:
 
     called: Called
     writes: dict[Entry, tuple[Any, Any]] = field(default_factory=dict)
+
+    def may_take(self, entry: Entry, called: Called) -> bool:
+        """Whether the statement has written other entries only, each of as many numbers."""
+        is_alike = all(len(one) == len(entry) for one in islice(self.writes, 1))
+        return is_alike and called[0] == self.called[0] and entry not in self.writes
 
 
 @dataclass(slots=True, eq=False)
@@ -74,7 +80,7 @@ class Storage:
     def postpone(self, entry: Entry, key: Any, value: Any, called: Called) -> None:
         """Note that `value`, an argument of a node, was written to an entry of the root."""
         pending = self.pending
-        if pending is None or pending.called[0] != called[0] or entry in pending.writes:
+        if pending is None or not pending.may_take(entry, called):
             self.settle()
             pending = self.pending = Pending(called)
         pending.writes[entry] = key, value

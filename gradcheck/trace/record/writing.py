@@ -60,8 +60,13 @@ def _postponed(tape: Tape, target: Any, key: Any, value: Any) -> bool:
     """Carry out a write to one entry, or row, of a large array; False if it is none."""
     bare: NDArray[Any] = np.ndarray.view(target, np.ndarray)
     indices = key if type(key) is tuple else (key,)
-    if bare.size < LARGE or not all(
-        type(one) is int or isinstance(one, np.integer) for one in indices
+    if (
+        bare.size < LARGE
+        or len(indices) > bare.ndim
+        or not all(
+            (type(one) is int or isinstance(one, np.integer)) and -length <= one < length
+            for one, length in zip(indices, bare.shape, strict=False)
+        )
     ):
         return False
     is_fitting = np.shape(value) == bare.shape[len(indices) :]
