@@ -26,7 +26,6 @@ from gradcheck.trace.adjoints.quantities import (
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.candidates import Candidate, Table
 from gradcheck.trace.locating.constants import in_rows, is_odd
-from gradcheck.trace.locating.replaceable import inner_passes
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, QUANTITY, REST, USE, Mend, Unit
@@ -138,8 +137,7 @@ def factor_left_out(trials: Trials, mend: Mend) -> Mend | None:
     varying = [one for one in varying if np.ptp(one.values[0]) > 0]
     values = [one for one in varying if one.kind in (VALUE, SLOPE)]
     adjoints = [one for one in varying if one.kind == ADJOINT]
-    inner = inner_passes(view)
-    for index in reversed([one for one in view.order if one not in inner]):
+    for index in reversed([one for one in view.order if one not in view.inner_passes]):
         node = view.state.tape[index]
         if not above >> index & 1 or node.value.dtype.kind != "f" or trials.is_late:
             continue

@@ -10,7 +10,7 @@ import numpy as np
 from gradcheck.trace.adjoints.quantities import CONTRIBUTION
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.units import CALL, EVERYWHERE, NODE, RANK, SERIES, USE, USES, Unit
-from gradcheck.trace.locating.view import View
+from gradcheck.trace.locating.view import PASSES, View
 from gradcheck.trace.record.graph import grouped, is_inside, leaves_its_line, never_leaves
 from gradcheck.trace.record.names import CONSTANT, MOVES, ROUNDING, SUMS
 from gradcheck.trace.record.nodes import OUTPUT, Node
@@ -20,38 +20,20 @@ OUTER = 3
 
 USES_AT_MOST = 12
 
-PASSES, ENDS = 8, 2
-"""In a loop of at least so many passes, single passes are tried only so near to both ends."""
-
 UNCHANGING = MOVES | {"negative", OUTPUT}
 """Operations whose result is a known quantity if the operand is one, in the right place or not."""
 
 
 def units_of(view: View) -> list[Unit]:
     """Return all units, in the order in which they are tried."""
-    inner = inner_passes(view)
     units = [
-        *_values(view, inner),
+        *_values(view),
         *_series(view),
         *_everywhere(view),
-        *_uses(view, inner),
+        *_uses(view),
         *_uses_over_loops(view),
     ]
     return sorted(units, key=lambda unit: (unit.position, RANK[unit.kind]))
-
-
-def inner_passes(view: View) -> frozenset[int]:
-    """Return the values of a long loop between its first and last passes.
-
-    They come from the same source as the others: a bug in a single pass is one at an end.
-    """
-    passes = grouped((view.state.tape[index].in_loop, index) for index in view.order)
-    return frozenset(
-        index
-        for members in passes.values()
-        if len(members) >= PASSES
-        for index in members[ENDS:-ENDS]
-    )
 
 
 def _replaceable(view: View, index: int) -> bool:
@@ -83,9 +65,9 @@ def _is_rounded(view: View, node: Node) -> bool:
     return node.operation in ROUNDING and any(index in view.carrying for index in node.operands)
 
 
-def _values(view: View, inner: frozenset[int]) -> Iterator[Unit]:
+def _values(view: View) -> Iterator[Unit]:
     for index in view.order:
-        if index in inner or not _replaceable(view, index):
+        if index in view.inner_passes or not _replaceable(view, index):
             continue
         is_right = view.is_right_forward(index) and index not in view.additive
         if is_right and _is_used(view, index) and not view.is_idle(index):
@@ -170,9 +152,9 @@ def _everywhere(view: View) -> Iterator[Unit]:
             yield Unit(EVERYWHERE, members[0], nodes=members)
 
 
-def _uses(view: View, inner: frozenset[int]) -> Iterator[Unit]:
+def _uses(view: View) -> Iterator[Unit]:
     """Yield the uses of a right value in one line of one run of a function, and within a call."""
-    tape = view.state.tape
+    tape, inner = view.state.tape, view.inner_passes
     lines: dict[Any, list[Edge]] = {}
     calls: dict[Any, list[Edge]] = {}
     unknown: set[Any] = set()

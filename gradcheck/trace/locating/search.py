@@ -29,7 +29,6 @@ from gradcheck.trace.locating.constants import complexity, is_meant
 from gradcheck.trace.locating.cuts import cut_at
 from gradcheck.trace.locating.made_of import where_left_out
 from gradcheck.trace.locating.preferences import carries
-from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import (
@@ -84,7 +83,7 @@ def _begun_before(mend: Mend, trials: Trials, strict: bool) -> Mend | None:
     if not (mend.unit.is_series and mend.how == QUANTITY):
         return None
     made = trials.state.above[_first_wrong(mend, trials.state)]
-    for unit in units_of(trials.view):
+    for unit in trials.units:
         if unit.kind != SERIES or unit.position <= mend.unit.position:
             continue
         if unit.first == mend.unit.first or not made >> unit.first & 1:
@@ -116,7 +115,7 @@ def _in_order(trials: Trials, strict: bool, until: float) -> Outcome:
         if mend is not None:
             return Outcome(mend, (), late=False)
     choice = Choice(trials)
-    for unit in units_of(trials.view):
+    for unit in trials.units:
         if trials.is_late:
             return Outcome(choice.mend, choice.scale, late=True)
         if unit.position >= until:

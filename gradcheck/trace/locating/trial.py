@@ -26,6 +26,7 @@ from gradcheck.trace.locating.projections import (
     weight_of,
     with_fixed,
 )
+from gradcheck.trace.locating.replaceable import units_of
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import OWN, ZERO, ByPoint, Mend, Unit
 from gradcheck.trace.locating.view import View
@@ -94,6 +95,11 @@ class Trials:
         return projections_of(self.state, self.wrong, np.random.default_rng(5))
 
     @cached_property
+    def units(self) -> list[Unit]:
+        """All units, in the order in which they are tried."""
+        return units_of(self.view)
+
+    @cached_property
     def linearity(self) -> Linearity:
         """The linear parts of the tape."""
         return Linearity(self.state)
@@ -124,8 +130,7 @@ class Trials:
         possible = np.zeros(len(table.candidates), dtype=bool)
         if reached.region:
             rows = np.arange(possible.size) if allowed is None else np.flatnonzero(allowed)
-            operations = self._executions(reached.region, len(rows)) + len(reached.uses)
-            if operations <= EXECUTIONS:
+            if self._executions(reached, len(rows)) <= EXECUTIONS:
                 self._try_region(unit, table, rows, possible)
         else:
             actual = self.actual(unit)
@@ -142,10 +147,10 @@ class Trials:
             possible &= allowed
         return [table.candidates[number] for number in np.flatnonzero(possible)]
 
-    def _executions(self, region: Sequence[int], count: int) -> int:
+    def _executions(self, reached: Reached, count: int) -> int:
         """Return how many operations `count` replacements need, or take the time of."""
-        nodes = (self.state.tape[index] for index in region)
-        return sum(
+        nodes = (self.state.tape[index] for index in reached.region)
+        return len(reached.uses) + sum(
             min(count, STACKED + count * node.value.size // ENTRIES)
             if node.operation in AT_ONCE
             else count

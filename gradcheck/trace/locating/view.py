@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,7 +12,11 @@ from gradcheck.arrays import same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE, Quantity
 from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import State
+from gradcheck.trace.record.graph import grouped
 from gradcheck.trace.record.nodes import OUTPUT, Node
+
+PASSES, ENDS = 8, 2
+"""In a loop of at least so many passes, single passes are tried only so near to both ends."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,20 @@ class View:
     explained: dict[int, list[Quantity]]
     carrying: frozenset[int]
     additive: frozenset[int]
+
+    @cached_property
+    def inner_passes(self) -> frozenset[int]:
+        """The values of a long loop between its first and last passes.
+
+        They come from the same source as the others: a bug in a single pass is one at an end.
+        """
+        passes = grouped((self.state.tape[index].in_loop, index) for index in self.order)
+        return frozenset(
+            index
+            for members in passes.values()
+            if len(members) >= PASSES
+            for index in members[ENDS:-ENDS]
+        )
 
     def is_known(self, index: int) -> bool:
         """True if a value is a value or an adjoint of the loss, or all zeros."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import mapped
 from gradcheck.trace.record.floats import Float
 from gradcheck.trace.record.functions import TAKE_ARRAYS, one_of
 from gradcheck.trace.record.names import SHAPED
@@ -19,23 +20,16 @@ DEPTH = 4
 """Depth to which the arguments of a function are searched for traced arrays."""
 
 
-UNTRACED = frozenset((int, bool, str, type(None), float, complex, np.float64, np.int64, np.bool_))
-"""The types of most values that are no arrays and hold none."""
-
-
 def plain(value: Any) -> Any:
     """Return a value without tracing, as those in lists, tuples and dicts; arrays keep memory."""
-    kind = type(value)
-    if kind in UNTRACED or kind is np.ndarray:
-        return value
-    if kind is tuple or kind is list:
-        return kind([plain(item) for item in value])
-    if kind is dict:
-        return {key: plain(item) for key, item in value.items()}
+    return mapped(_plain, value)
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, Traced):
         return np.ndarray.view(value, np.ndarray) if value.scalar is None else value.scalar
-    if kind is slice:
-        return slice(plain(value.start), plain(value.stop), plain(value.step))
+    if type(value) is slice:
+        return slice(_plain(value.start), _plain(value.stop), _plain(value.step))
     return float if value is Float else value
 
 
@@ -55,20 +49,19 @@ def open_tape(value: Any, depth: int = 0) -> Tape | None:
 
 def reference(tape: Tape, value: Any) -> Any:
     """Return a value as an argument of a node, with references for the arrays in it."""
-    kind = type(value)
-    if kind in UNTRACED:
-        return value
-    if kind is tuple or kind is list:
-        return kind([reference(tape, item) for item in value])
-    if kind is dict:
-        return {key: reference(tape, item) for key, item in value.items()}
+    return mapped(partial(_reference, tape), value)
+
+
+def _reference(tape: Tape, value: Any) -> Any:
     if isinstance(value, Traced):
         return Reference(node_of(tape, value))
+    if value is Float:
+        return float
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "fc" and value.size:
             return Reference(tape.leaf("constant", value))
         return np.array(value)
-    return float if value is Float else value
+    return value
 
 
 def node_of(tape: Tape, array: Any) -> int:
