@@ -56,6 +56,12 @@ class Imported(MetaPathFinder):
         spec.loader = _Loader(fullname, origin, self)
         return spec
 
+    def forget(self) -> None:
+        """Have these modules imported anew, and by another run of the script."""
+        sys.meta_path[:] = [one for one in sys.meta_path if one is not self]
+        for name in self.names:
+            sys.modules.pop(name, None)
+
     def variables(self) -> dict[str, dict[str, Any]]:
         """Return a copy of the present variables of all these modules."""
         return {name: dict(variables) for name, variables in self.names.items()}

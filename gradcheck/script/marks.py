@@ -176,10 +176,13 @@ class Seen:
     def is_as(self, other: Seen) -> bool:
         """Whether the marks have seen the same in another iteration."""
         return self.records.keys() == other.records.keys() and all(
-            len(own) == len(other.records[number])
-            and all(map(_are_equal, own, other.records[number]))
-            for number, own in self.records.items()
+            self.is_as_at(other, number) for number in self.records
         )
+
+    def is_as_at(self, other: Seen, number: int) -> bool:
+        """Whether a mark has seen the same in another iteration."""
+        own, there = (one.records.get(number, []) for one in (self, other))
+        return len(own) == len(there) and all(map(_are_equal, own, there))
 
 
 def _are_equal(one: Any, other: Any) -> bool:

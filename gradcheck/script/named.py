@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.state import Attribute, Path, State, alike, bare, last_name, leaves
+from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
 from gradcheck.user.names import derived_names
 from gradcheck.user.nodes import SIBLINGS
@@ -26,7 +27,8 @@ def named_gradients(
     """Return the path of each parameter's gradient after an iteration; empty unless all have one.
 
     All gradients must lie in one container: under names derived from the parameters' names, the
-    same names in another container, or the same indices of a list. `others` are excluded; what an
+    same names in another container, or the same indices of a list; those of several lists may lie
+    in as many. `others` are excluded; what an
     iteration leaves as it was, such as the gradients of another network, comes last.
     """
     holders: dict[Path, dict[Any, Any]] = {}
@@ -43,7 +45,7 @@ def named_gradients(
         own_strength = (derived, is_set, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
         if len(places) == len(paths) and own_strength > strength:
             best, strength = places, own_strength
-    return best or _beside(after, paths, before)
+    return best or _beside(after, paths, before) or _in_several(after, paths, before, others)
 
 
 def equal_gradients(
@@ -94,6 +96,21 @@ def _beside(after: State, paths: Sequence[Path], before: State) -> dict[Path, Pa
                 places[path] = there
                 break
     return places if len(places) == len(paths) else {}
+
+
+def _in_several(
+    after: State, paths: Sequence[Path], before: State, others: Set[Path]
+) -> dict[Path, Path]:
+    """Return gradients of several lists, each in a list of its own: `dWs[0]` for `Ws[0]`."""
+    of_each = grouped((path[:-1], path) for path in paths if isinstance(path[-1], int))
+    if len(of_each) < 2:
+        return {}
+    places: dict[Path, Path] = {}
+    for own in of_each.values():
+        places |= named_gradients(after, own, before, others)
+    holders = {place[:-1] for place in places.values()}
+    are_named = all(GRADIENTS.search(last_name(holder)) for holder in holders)
+    return places if are_named and len(places) == len(paths) and len(holders) > 1 else {}
 
 
 def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:

@@ -14,6 +14,7 @@ from gradcheck.script.passes import Passes
 from gradcheck.script.reading import framework
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, label
+from gradcheck.script.step import Step
 from gradcheck.script.words import name_of, short
 
 APPLIED = {"torch": "MyFunction.apply, None, inputs", "jax": "my_function, None, inputs"}
@@ -41,6 +42,15 @@ def no_loss(paths: Sequence[Path]) -> str:
         f"it updates {short(', '.join(map(label, paths)))}, but no loss was found: nothing in it "
         "that is called loss, cost or error depends on these, and no `output - target` does; "
         "--loss NAME says which it is"
+    )
+
+
+def no_loss_below(step: Step) -> str:
+    """Return the message for gradients in straight code that are those of no loss."""
+    return (
+        f"{step.words}, and they compute gradients of "
+        f"{short(', '.join(map(label, step.paths)))}, but no loss was found: --loss NAME|LINE says "
+        "which number it is; the backward pass of a layer alone: gradcheck.check_layer"
     )
 
 

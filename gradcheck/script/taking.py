@@ -21,7 +21,7 @@ from gradcheck.script.handover import Taken
 from gradcheck.script.iteration import Iteration
 from gradcheck.script.loops import find_step
 from gradcheck.script.reading import Script
-from gradcheck.script.refusals import no_loss
+from gradcheck.script.refusals import no_loss, no_loss_below
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import Path, label, last_name
@@ -94,8 +94,8 @@ class Taking:
             untried = self.step is None and passes.first is not None and not passes.tests
             if untried and self._trains(number) and passes.first:
                 self.run.found, self.run.snapshots = number, [passes.first]
-        if self.step is None:
-            self.step = straight_line(self.run)
+        if self.step is None and (found := straight_line(self.run)):
+            self.run, self.step = found
 
     def iterations(self) -> Iterator[Taken]:
         """Yield the iterations that can be checked, the likeliest first.
@@ -151,7 +151,7 @@ class Taking:
             RefusedError: there is no loss, or more than one.
         """
         iterations = self.iterations()
-        likely = []
+        likely: list[Taken] = []
         for one in iterations:
             likely.append(one)
             if one.found.loss.family is None:
@@ -163,6 +163,8 @@ class Taking:
         fits = [one.found.loss.agreeing * bool(one.found.loss.middle) for one in likely]
         if not fits[0]:  # its activations may be saturated
             likely.insert(0, likely.pop(fits.index(max(fits))))
+        if self.step and self.step.words and not max(fits):
+            raise RefusedError(no_loss_below(self.step))
         return likely[0], iter(likely[1:])
 
     def _wanted(self, paths: Sequence[Path]) -> list[Path]:
