@@ -9,8 +9,9 @@ from types import CodeType
 import numpy
 
 from gradcheck.mending.context import Context
+from gradcheck.mending.pieces import Piece, definitions
 from gradcheck.mending.scope import expressions, observe
-from gradcheck.mending.source import Function, Piece, definitions, inner_codes
+from gradcheck.mending.source import Function, inner_codes
 
 SMALL = 16
 """The maximum number of nodes in a call that may count something."""

@@ -14,8 +14,8 @@ import numpy as np
 from gradcheck.arrays import copied
 from gradcheck.mending.composed import EXACT
 from gradcheck.mending.marks import OWN
+from gradcheck.mending.pieces import STEP
 from gradcheck.mending.scope import run_watched, value_of
-from gradcheck.mending.source import STEP
 from gradcheck.trace import Fault
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import LEAVING, Location

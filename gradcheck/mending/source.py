@@ -12,6 +12,7 @@ import io
 import linecache
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from dis import get_instructions
 from pathlib import Path
@@ -22,19 +23,24 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gradcheck.mending.marks import HOOKS, Mark, Marker
+from gradcheck.mending.pieces import (
+    LAMBDA,
+    LINES,
+    ONCE,
+    STEP,
+    Piece,
+    block_run,
+    blocks_of,
+    definitions,
+    lines_as_function,
+    lines_run,
+    loops_of,
+)
 from gradcheck.mending.scope import executed, functions_of
 from gradcheck.user.calls import cell_name
 from gradcheck.user.problem import Problem
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-Piece = Definition | ast.For | ast.While
-"""A function, or the loop of a script whose body is run as one."""
-
-STEP, ONCE = "training_step", "__gradcheck_once__"
-"""The name of the function made of a script's loop body, and the variable of its only pass."""
-
 FACTORY = "_factory_of_the_function_"
-LAMBDA = "<lambda>"
 
 
 class UnreadableError(Exception):
@@ -48,7 +54,8 @@ class Function:
     `functions` are all that share its code: one definition may make many closures. `names` are
     those of the enclosing definitions and classes, and its own; `occurrence` counts the definitions
     with the same names, from 0. `of_loss` says that the loss runs it as well. `marks` are the
-    places in it where a script's loss is observed.
+    places in it where a script's loss is observed. `left_out` are the statements between the lines
+    of a script that it does not run; None of any other function.
     """
 
     functions: tuple[FunctionType, ...]
@@ -57,6 +64,7 @@ class Function:
     occurrence: int
     of_loss: bool = False
     marks: tuple[Mark, ...] = ()
+    left_out: frozenset[str] | None = None
 
     @property
     def code(self) -> CodeType:
@@ -74,29 +82,17 @@ class Function:
         Raises:
             UnreadableError: the tree has no such definition.
         """
-        same: list[Piece]
+        if self.left_out is not None:
+            block = blocks_of(tree).get(self.names[:-1], [])[self.occurrence :]
+            return lines_run(block, self.left_out)
+        same: Sequence[Piece]
         if self.names[-1] == STEP:
-            same = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While)]
+            same = loops_of(tree)
         else:
             same = [node for names, node in definitions(tree) if names == self.names]
         if len(same) <= self.occurrence:
             raise UnreadableError(f"{'.'.join(self.names)} is no longer in {self.path}")
         return same[self.occurrence]
-
-
-def definitions(
-    tree: ast.AST, names: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Definition]]:
-    """Yield all functions of a tree with the names that lead to them."""
-    for node in ast.iter_child_nodes(tree):
-        inner = names
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            inner = (*names, node.name)
-        elif isinstance(node, ast.Lambda):
-            inner = (*names, LAMBDA)
-        if isinstance(node, Definition):
-            yield inner, node
-        yield from definitions(node, inner)
 
 
 def read_source(path: str) -> bytes:
@@ -166,10 +162,14 @@ def _located(code: CodeType, same: Sequence[FunctionType], tree: ast.Module) -> 
     """Return the functions of a code, with the place of its definition in the tree of its file."""
     path, functions = code.co_filename, tuple(same)
     if code.co_name == STEP:
-        loops = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While)]
+        loops = loops_of(tree)
         lines = [node.lineno for node in loops]
         if code.co_firstlineno in lines and loops[lines.index(code.co_firstlineno)].body:
             return Function(functions, path, (STEP,), lines.index(code.co_firstlineno))
+    if code.co_name == LINES:
+        with suppress(LookupError):
+            names, first, left_out = block_run(tree, code)
+            return Function(functions, path, (*names, LINES), first, left_out=left_out)
     columns = [column for _, _, column, _ in code.co_positions() if column is not None]
     counts: Counter[tuple[str, ...]] = Counter()
     matching = []
@@ -189,21 +189,6 @@ def _located(code: CodeType, same: Sequence[FunctionType], tree: ast.Module) -> 
     return Function(functions, path, names, occurrence)
 
 
-def span(starts: Sequence[int], node: ast.expr | ast.stmt) -> tuple[int, int]:
-    """Return the start and end of a node, in bytes, in a file whose lines begin at `starts`."""
-    end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
-    return starts[node.lineno - 1] + node.col_offset, end
-
-
-def span_of_piece(starts: Sequence[int], node: Piece) -> tuple[int, int]:
-    """Return the start and end of a lambda, or of a definition's lines without decorators."""
-    if isinstance(node, ast.Lambda):
-        return span(starts, node)
-    first = node.body[0].lineno if isinstance(node, ast.For | ast.While) else node.lineno
-    last = node.body[-1]
-    return starts[first - 1], starts[last.end_lineno or last.lineno]
-
-
 def new_code(function: Function, definition: bytes, line: int, body: int | None) -> CodeType:
     """Return the code of a function, compiled from a text of its definition.
 
@@ -216,7 +201,7 @@ def new_code(function: Function, definition: bytes, line: int, body: int | None)
             enclosing scope than it has.
     """
     free, name = function.code.co_freevars, function.names[-1]
-    if name == STEP:
+    if name in (STEP, LINES):
         return _step_code(function, definition, line)
     owner = function.code.co_qualname.split(".")[-2:-1]
     given = [one for one in free if one != "__class__"]
@@ -243,8 +228,8 @@ def new_code(function: Function, definition: bytes, line: int, body: int | None)
     return code
 
 
-def _code_in(text: str, function: Function, marks: Sequence[Mark] = ()) -> CodeType:
-    """Return the code of the function that a text defines, with marks in it."""
+def _code_in(text: str | ast.Module, function: Function, marks: Sequence[Mark] = ()) -> CodeType:
+    """Return the code of the function that a text, or its tree, defines, with marks in it."""
     try:
         tree = Marker(marks).visit(ast.parse(text)) if marks else text
         whole = compile(tree, function.path, "exec")
@@ -258,9 +243,14 @@ def _step_code(function: Function, body: bytes, line: int) -> CodeType:
     """Return the code of a loop's body, run once with the variables of its module or function."""
     code = function.code
     stored = {one.argval for one in get_instructions(code) if one.opname == "STORE_GLOBAL"}
-    head = [f"def {STEP}({', '.join(code.co_varnames[: code.co_argcount])}):"]
+    head = [f"def {code.co_name}({', '.join(code.co_varnames[: code.co_argcount])}):"]
     head += [f" global {', '.join(sorted(stored))}"] if stored else []
     head.append(f" for {ONCE} in (0,):")
+    if function.left_out is not None:
+        try:
+            return _code_in(lines_as_function(function.left_out, head, body, line), function)
+        except SyntaxError as error:
+            raise UnreadableError(str(error)) from None
     text = "\n" * (line - 1 - len(head)) + "\n".join([*head, body.decode("utf-8")])
     text += "" if ONCE in stored else "\n return locals()"
     return _code_in(text, function)

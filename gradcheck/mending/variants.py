@@ -17,16 +17,14 @@ from types import CodeType
 
 from gradcheck.mending.context import Edit
 from gradcheck.mending.marks import LEFT, RIGHT
+from gradcheck.mending.pieces import Piece, span, span_of_piece
 from gradcheck.mending.source import (
     Function,
-    Piece,
     UnreadableError,
     apply,
     inner_codes,
     new_code,
     offsets,
-    span,
-    span_of_piece,
 )
 
 CHOSEN = "_variants_that_are_chosen_"

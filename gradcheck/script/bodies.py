@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.mending.marks import SEE
-from gradcheck.mending.source import ONCE, STEP
+from gradcheck.mending.pieces import LINES, ONCE, STEP
 from gradcheck.script.marks import TrainingLoop
 from gradcheck.script.words import calls_in, has_rate, is_update
 from gradcheck.trace.record.ownership import restorer
@@ -55,7 +55,8 @@ def body_function(
     # names with two leading underscores are mangled with the name of the class
     head = f"class {loop.class_name}:" if loop.class_name else "if 1:"
     shared = f"\n  global {', '.join(sorted(declared))}" if declared else ""
-    text = f"{head}\n def {STEP}({', '.join(arguments)}):{shared}\n  for {ONCE} in (0,): pass{end}"
+    name = LINES if loop.is_straight else STEP
+    text = f"{head}\n def {name}({', '.join(arguments)}):{shared}\n  for {ONCE} in (0,): pass{end}"
     tree: Any = ast.parse(text)
     nodes: list[Any] = list(ast.walk(tree))
     for node in nodes:
@@ -67,7 +68,7 @@ def body_function(
     namespace: dict[str, Any] = {}
     exec(compile(tree, file, "exec"), module, namespace)
     members = vars(namespace[loop.class_name]) if loop.class_name else namespace
-    body: FunctionType = members[STEP]
+    body: FunctionType = members[name]
     return body
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.mending import marks
+from gradcheck.mending.pieces import range_of
 from gradcheck.script.words import calls_in
 
 ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
@@ -62,7 +63,8 @@ class TrainingLoop:
     """A loop that may be the training loop: its marked body, and the function and class around.
 
     `left_out` are the variables that a pass sets before anything reads them, or never reads, and
-    `unread` those of the script that no function reads, where a function holds the loop.
+    `unread` those of the script that no function reads, where a function holds the loop. Of a
+    script without a loop, `is_straight`, it is a `while` that holds the lines of its only pass.
     """
 
     node: Loop
@@ -73,6 +75,7 @@ class TrainingLoop:
     file: str = ""
     left_out: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)
+    is_straight: bool = False
 
     @property
     def place(self) -> str:
@@ -119,7 +122,7 @@ class Marked:
     def kept_in(self, node: Any, scope: Mapping[str, Any]) -> tuple[marks.Mark, ...]:
         """Return the marks in a function or loop that an edit keeps; `scope` are its globals."""
         file = "" if scope["__name__"] == "__main__" else Path(scope["__file__"]).name
-        within = range(node.lineno, node.end_lineno + 1)
+        within = range_of(node)
         return tuple(
             marks.Mark(number, KEPT[site.kind], "" if site.kind == RETURNED else site.name)
             for number, site in enumerate(self.sites)

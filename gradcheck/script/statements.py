@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
+from gradcheck.mending.pieces import lines_of
 from gradcheck.script.state import Path, bare
 from gradcheck.script.words import calls_in, is_update, may_be_loss
 
@@ -67,15 +68,6 @@ class Statement:
         steps = tuple(map(bare, path[1:]))
         own = [part for name, part in self.targets if name == steps[0]]
         return not self.updates and any(part in (None, WHOLE, *steps[1:2]) for part in own)
-
-
-def lines_of(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Yield what stands at the top of a script, or below its `if __name__ == "__main__":`."""
-    for node in tree.body:
-        if isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
-            yield from node.body
-        else:
-            yield node
 
 
 def statements_of(tree: ast.Module) -> list[Statement]:

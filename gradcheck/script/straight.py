@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from gradcheck.mending.pieces import lines_of
 from gradcheck.script.bodies import SUMMED
 from gradcheck.script.marks import Seen, TrainingLoop
 from gradcheck.script.named import GRADIENTS, named_gradients
@@ -32,7 +33,6 @@ from gradcheck.script.statements import (
     DEFINITIONS,
     Statement,
     depend,
-    lines_of,
     opened,
     statements_of,
 )
@@ -94,7 +94,7 @@ def _below(run: Run, tree: ast.Module) -> tuple[Run, Step] | None:
     node = ast.While(ast.Constant(True), never.body, [], lineno=body[0].lineno, col_offset=0)
     node.end_lineno = body[-1].end_lineno
     run.found = len(run.marked.loops)
-    run.marked.loops.append(TrainingLoop(node, never.body, None, None))
+    run.marked.loops.append(TrainingLoop(node, never.body, None, None, is_straight=True))
     run.passes += [Passes() for _ in run.marked.loops[len(run.passes) :]]
     run.snapshots = [take_snapshot(State(run.names, None))]
     paths = _of_one_loss(run, run.found, list(made))

@@ -4,7 +4,8 @@ import pytest
 from modules import module_at
 
 from gradcheck.mending.context import Edit
-from gradcheck.mending.source import Function, definitions
+from gradcheck.mending.pieces import definitions
+from gradcheck.mending.source import Function
 from gradcheck.mending.variants import Program
 
 TEXT = b'''

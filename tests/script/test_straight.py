@@ -261,6 +261,17 @@ def test_one_backward_pass_is_checked(outcome, name):
     assert broken.findings[0].location.line == text[: BUG.search(text).start()].count("\n") + 1
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_bug_in_one_backward_pass_is_mended(tmp_path, name):
+    text, (right, wrong), _ = PROGRAMS[name]
+    path = tmp_path / "main.py"
+    path.write_text(BUG.sub(wrong, DATA + text))
+    [patch, *_] = ScriptEntry(path).outcome({"repair": 20.0}).report.repair.patches
+    changed = {one[1:] for one in patch.diff.splitlines() if one[0] == "+" and one[:3] != "+++"}
+    assert changed
+    assert changed <= {*BUG.sub(right, DATA + text).splitlines()}, patch.diff
+
+
 TWO_STEPS = (
     """
 W = rng.normal(size=(3, 2))
