@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import target_value
@@ -18,6 +19,7 @@ from gradcheck.user.calls import Location
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
 """Code, and a number that is a surplus factor."""
 OTHER_NUMBER = re.compile(r"put (\d[\w.]*) in the place of (\d[\w.]*)")
+FOR = re.compile(r"write `([^`]+)` for `([^`]+)`")
 JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
 """The ways to join code to what stands there; the operator is the fifth character."""
 SAID = 0.3
@@ -41,6 +43,7 @@ class Said:
             statement = statement_at(context, self.place)
             if statement is not None:
                 nodes = nodes_near(statement, self.place)
+                edits += list(_for_last_factors(context, nodes, self.fix))
                 edits += list(_edits(context, nodes, _with_names(context, trees)))
                 if isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) in trees:
                     edit = with_assignment(context, statement, statement.target, "=")
@@ -89,6 +92,27 @@ def _edits(
                     present = grouped(context.source(one), one)
                     more = grouped(code, codes[code], form[4])
                     yield context.fitted(one, form.format(present, more), SAID)
+
+
+def _for_last_factors(context: Context, nodes: Sequence[ast.expr], fix: str) -> Iterator[Edit]:
+    """Yield what is said to be written for the last factors of a product: no node has these."""
+    match = FOR.fullmatch(fix)
+    if match is None or not (written := expression_of(match[1])):
+        return
+    last = expression_of(match[2])
+    for node in nodes:
+        factors: list[ast.expr] = []
+        whole = node
+        while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult):
+            factors.insert(0, whole.right)
+            whole = whole.left
+            if len(factors) > 1 and _product_of(factors) == (last and ast.unparse(last)):
+                by = f"{context.source(whole)} * {grouped(match[1], written, '*')}"
+                yield context.replaced(node, by, SAID)
+
+
+def _product_of(factors: Sequence[ast.expr]) -> str:
+    return ast.unparse(reduce(lambda one, other: ast.BinOp(one, ast.Mult(), other), factors))
 
 
 def _powers(context: Context, nodes: Sequence[ast.expr], base: str) -> Iterator[Edit]:

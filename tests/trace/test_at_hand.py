@@ -46,6 +46,13 @@ def plus_for_minus(p):
     return {"K": DAYS.T @ down, "M": u.T @ gap}
 
 
+def slope_of_another(p):
+    u = np.tanh(DAYS @ p["K"])
+    gap = u @ p["M"] - PRICE
+    down = gap @ p["M"].T * u * (1 - u)
+    return {"K": DAYS.T @ down, "M": u.T @ gap}
+
+
 def logistic(t):
     return 1 / (1 + np.exp(-t))
 
@@ -74,6 +81,24 @@ def used_twice(p):
     return {"K": DAYS.T @ (np.dot(gap, p["M"].T) * t * (1 - t)), "M": u.T @ gap}
 
 
+def half_a_slope(p):
+    u = 1 / (1 + np.exp(-(DAYS @ p["K"])))
+    gap = u @ p["M"] - PRICE
+    return {"K": DAYS.T @ (gap @ p["M"].T * (1 - u)), "M": u.T @ gap}
+
+
+def test_a_part_of_an_activation_is_no_factor_that_its_slope_lacks():
+    finding = gradcheck.check(logistic_loss, START, half_a_slope).findings[0]
+    assert finding.code == "GC305"
+    assert finding.fix == "write `u * (1 - u)` for `1 - u`"
+
+
+def test_a_slope_is_written_for_the_last_factors_of_a_product():
+    report = gradcheck.check(loss, START, slope_of_another, repair=10.0)
+    [patch] = report.repair.patches
+    assert '+    down = gap @ p["M"].T * (1 - u**2)' in patch.diff
+
+
 @pytest.mark.parametrize("grad", [given_to_a_helper, used_twice])
 def test_an_operand_with_several_uses_is_told_by_what_it_is_called_at_the_place(grad):
     finding = gradcheck.check(logistic_loss, START, grad).findings[0]
@@ -90,6 +115,7 @@ def test_an_operand_with_several_uses_is_told_by_what_it_is_called_at_the_place(
         (factor_left_out, "GC303", "multiply `gap @ p['M'].T` by `1 - u**2`"),
         (lambda p: other_operand(p)[0], "GC", "write `gap` for `u @ p['M']`"),
         (plus_for_minus, "GC305", "write `1 - np.square(u)` for `1 + np.square(u)`"),
+        (slope_of_another, "GC305", "write `1 - u**2` for `u * (1 - u)`"),
     ],
 )
 def test_the_fix_is_code_of_what_is_at_hand(grad, code, fix):

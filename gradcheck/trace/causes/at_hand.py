@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, combinations_with_replacement
 
 import numpy as np
 
 from gradcheck.arrays import same_arrays
-from gradcheck.trace.causes.compared import Array, Arrays, same
+from gradcheck.trace.causes.compared import Array, product, same
+from gradcheck.trace.causes.sites import Site, are_made_for, sites_of
 from gradcheck.trace.causes.written import Written, is_part
 from gradcheck.trace.locating.state import Replacement, State
-from gradcheck.trace.locating.units import Mend, Unit, in_pass
-from gradcheck.trace.record.graph import evaluate
+from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Assignment
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
-from gradcheck.trace.wording.scope import Operand, names_at, operands_of_expression
 from gradcheck.trace.wording.words import SHORT
-
-PASSES, LARGE = 4, 50_000
-"""The maximum number of passes of a loop in which it must fit, and of entries of an array."""
 
 Changing = Callable[[Array, Array], Array]
 
@@ -56,22 +51,6 @@ INNER = (CHANGED[0], *CHANGED[-3:])
 """What an operand of a wrong expression may lack."""
 
 
-@dataclass(frozen=True)
-class Site:
-    """A wrong value in one pass of a loop, with the right one and their difference, by point.
-
-    `node` makes or uses the value. `scope` has the values that the function has there, by their
-    texts; `uses` has the operands of the wrong expression: text, operation and value.
-    """
-
-    node: int
-    scope: dict[str, int]
-    uses: list[Operand]
-    actual: Arrays
-    expected: Arrays
-    differs: Arrays
-
-
 def what_to_write(
     mend: Mend, state: State, place: Place | None, wrong: str, names: Sequence[Assignment]
 ) -> Written:
@@ -82,8 +61,8 @@ def what_to_write(
     if mend.candidate is None or place is None or not wrong:
         return Written()
     ways = [] if mend.unit.nodes else [False]
-    ways += [True] if mend.unit.nodes or _are_made_for(mend.unit, state, place) else []
-    of_sites = (list(_sites(mend, state, place, wrong, names, is_made)) for is_made in ways)
+    ways += [True] if mend.unit.nodes or are_made_for(mend.unit, state, place) else []
+    of_sites = (list(sites_of(mend, state, place, wrong, names, is_made)) for is_made in ways)
     with np.errstate(all="ignore"):
         written = (_written(mend, state, wrong, names, sites) for sites in of_sites if sites)
         return next(filter(None, written), Written())
@@ -116,58 +95,11 @@ def _written(
     writings = chain(
         _fitting((*PLAIN, *SLOPES), sites, state, ordered, what),
         _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
+        _last_factors(sites, state, ordered, wrong),
         *altered,
         _by_two(sites, state, ordered, what),
     )
     return next(writings, None)
-
-
-def _sites(
-    mend: Mend, state: State, place: Place, wrong: str, names: Sequence[Assignment], is_made: bool
-) -> Iterator[Site]:
-    """Yield a site for some passes: where the values are made, or where they are used."""
-    members, unit, count = mend.unit.replaced, mend.unit, mend.passes
-    shape = state.values[0][members[0]].shape
-    size = int(np.prod(shape))
-    if size > LARGE or any(value.size != count * size for value in mend.expected):
-        return
-    for number in sorted({*np.linspace(0, count - 1, PASSES).astype(int).tolist()}):
-        node = members[number] if is_made else unit.uses[number][0]
-        expected = in_pass(mend.expected, number, shape)
-        # computed again: the values from earlier passes are right by now
-        actual = [
-            evaluate(nodes[node], values) if is_made else values[members[number]]
-            for nodes, values in zip(state.nodes, state.values, strict=True)
-        ]
-        if np.any(expected[0]) and not same(actual, expected):
-            at = None if is_made else _returning(state, members[number], place, names)
-            scope = names_at(state, node if at is None else at, place, names)
-            if not is_made:  # a helper that returns it has it at hand
-                scope.setdefault(wrong, members[number])
-            uses = operands_of_expression(state, node, place) if is_made else []
-            differs = [~np.isclose(*pair, 1e-9, 0) for pair in zip(actual, expected, strict=True)]
-            yield Site(node, scope, uses, actual, expected, differs)
-
-
-def _returning(state: State, operand: int, place: Place, names: Sequence[Assignment]) -> int | None:
-    """Return the last operation before a helper returns a value at a place; None elsewhere."""
-    there = (one for one in names if one.returned and one.node == operand and one.place == place)
-    returned = next(there, None)
-    if returned is None:
-        return None
-    before = reversed(state.tape[: returned.position])
-    inside = (node for node in before if any(call.code is returned.code for call in node.chain))
-    return next((node.index for node in inside), None)
-
-
-def _are_made_for(unit: Unit, state: State, place: Place) -> bool:
-    """True if the values of a unit of uses are computed at a place for these uses alone."""
-    users = {user for user, _ in unit.uses}
-    made = [state.tape[index] for index in unit.replaced]
-    return all(
-        one.place == place and not one.is_leaf and users.issuperset(state.consumers[one.index])
-        for one in made
-    )
 
 
 def _fitting(
@@ -256,6 +188,45 @@ def _inside(
             others = [one for one in names if not (is_part(text, one) and is_part(one, wrong))]
             plain = [one for one in forms if not (text.isidentifier() and one in SLOPES)]
             yield from _fitting(plain, sites, state, others, f"`{text}`", text)
+
+
+def _last_factors(
+    sites: Sequence[Site], state: State, names: Sequence[str], wrong: str
+) -> Iterator[Written]:
+    """Yield the slope to write for the last factors of a product, which are no operand of it.
+
+    These are `a * (1 - a)` of `delta @ W.T * a * (1 - a)`.
+    """
+    whole, factors = expression_of(wrong), list[str]()
+    while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult):
+        factors.insert(0, _in_brackets(ast.unparse(whole.right), ""))
+        whole = whole.left
+        of_rest = [_used_as(site, ast.unparse(whole)) for site in sites]
+        if len(factors) < 2 or None in of_rest:
+            continue
+        rest = [state.at(used) for used in of_rest if used is not None]
+        for words, form in OF_OUTPUTS:
+            for name in names:
+                outputs = [state.at(site.scope[name]) for site in sites]
+                slopes = [[form(value, value) for value in values] for values in outputs]
+                made = map(product, rest, slopes)
+                if all(same(*pair) for pair in zip(made, (s.expected for s in sites), strict=True)):
+                    last = " * ".join(factors)
+                    slope = words.strip("`").format(_in_brackets(name, words))
+                    code, node = f"write `{slope}` for `{last}`", sites[0].scope[name]
+                    yield Written(code, slope, node, None, last, True)
+
+
+def _used_as(site: Site, text: str) -> int | None:
+    """Return the operand of the wrong expression that is written so; None if there is none."""
+    return next(
+        (
+            used
+            for own, _, used in site.uses
+            if (expression := expression_of(own)) and ast.unparse(expression) == text
+        ),
+        None,
+    )
 
 
 def _fits(form: Changing, site: Site, state: State, name: str, operand: str) -> bool:

@@ -13,6 +13,7 @@ from gradcheck.trace.causes.compared import FEWEST, Compared, is_activation, pro
 from gradcheck.trace.causes.factor_causes import missing_cause
 from gradcheck.trace.causes.slope_causes import LOOSE, Slope, name_of, slopes_in
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.graph import made_from
 
 NOT_THE_SLOPE = "this is not"
 SMOOTHER, NEAR = 0.4, 1.3
@@ -64,13 +65,15 @@ def other_slope_cause(compared: Compared) -> Cause | None:
 
 def _missing_factor(compared: Compared, slope: Slope) -> Cause | None:
     """Return the cause if a value at hand makes it right, and is no part of an activation."""
-    is_part = is_activation(compared, slope.begin, slope.end)
+    is_one = is_activation(compared, slope.begin, slope.end)
+    parts = made_from(compared.loss_nodes, slope.begin, slope.end) if is_one else set()
     found: dict[str, str] = {}
     for one in compared.known.of_kind(VALUE):
         if one.values[0].shape != compared.actual[0].shape:
             continue
         lacks = same(product(compared.actual, one.values), compared.expected)
-        lacks = lacks and not (is_part and one.node in (slope.begin, slope.end))
+        if one.node in parts:
+            continue
         if lacks or same(quotient(compared.actual, one.values), compared.expected):
             found[compared.text_of(one.values)] = "multiply" if lacks else "divide"
     name = min(
