@@ -19,6 +19,7 @@ from gradcheck.words import listed
 NO_RATE = "no learning rate, and no update W -= ..., was found that moves nothing at 0"
 BY_ZERO = "it updates {0} by exactly 0: no gradient comes back to it"
 ONLY_APPLIES = "its changes do not depend on what it changes: it only applies an update"
+ONE_ENTRY = "it changes one entry at a time"
 CARRIED = "its update is made from {0} of the pass before; compute {0} at the beginning of a pass"
 
 
@@ -66,7 +67,7 @@ def _step_of(trial: Trial, given: float | None) -> Step | str:
     if not trial.depends(paths):
         return SUMMED if _sums_up(trial) else _carried(trial, paths) or ONLY_APPLIES
     if _is_one_entry(trial, paths):
-        return "it changes one entry at a time"
+        return ONE_ENTRY
     return Step(trial.number, rate, paths, list(trial.changed))
 
 

@@ -48,7 +48,7 @@ def no_loss(paths: Sequence[Path]) -> str:
 def no_loss_below(step: Step) -> str:
     """Return the message for gradients in straight code that are those of no loss."""
     return (
-        f"{step.words}, and they compute gradients of "
+        f"{step.words.partition(';')[0]} compute gradients of "
         f"{short(', '.join(map(label, step.paths)))}, but no loss was found: --loss NAME|LINE says "
         "which number it is; the backward pass of a layer alone: gradcheck.check_layer"
     )

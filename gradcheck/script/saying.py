@@ -74,7 +74,7 @@ def _of_each(step: Step) -> str:
 
 def left_out(idle: Sequence[Path], overwritten: Sequence[Path]) -> tuple[list[str], str]:
     """Return a note on parameters that are never updated, and why others cannot be checked."""
-    notes = [f"{', '.join(map(label, idle))} reach the loss, and the loop never updates them"]
+    notes = [f"{', '.join(map(label, idle))} reach the loss, and nothing updates them"]
     unchecked = (
         f"{', '.join(map(label, overwritten))} reach the loss, and the loop overwrites them where "
         "it should update them: their old values are lost, and no step says what their gradients "

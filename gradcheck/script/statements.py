@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 
 from gradcheck.mending.pieces import lines_of
 from gradcheck.script.state import Path, bare
-from gradcheck.script.words import calls_in, is_update, may_be_loss
+from gradcheck.script.words import calls_in, is_update, may_be_loss, name_of, names_in
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 DEFINITIONS = (*SCOPES, ast.Import, ast.ImportFrom)
@@ -58,6 +58,17 @@ class Statement:
         """Whether it updates a variable, perhaps by one of these functions."""
         return self.updates or bool(calls_in(self.node) & updating)
 
+    def updated(self, updating: set[str]) -> set[str]:
+        """The names of the variables that it may update: those that it moves, or hands on."""
+        firsts, handed = set[str](), set[str]()
+        for one in ast.walk(self.node):
+            match one:
+                case ast.Assign(value=ast.BinOp(ast.Name(name), ast.Add() | ast.Sub())):
+                    firsts.add(name)
+                case ast.Call() if name_of(one.func) in updating:
+                    handed |= names_in(one)
+        return handed | (firsts | self.names if self.updates else set())
+
     @property
     def names(self) -> set[str]:
         """The names of the variables that it sets, or a part of."""
@@ -102,12 +113,13 @@ def opened(tree: ast.Module) -> ast.Module | None:
     statements = list(lines_of(tree))
     match statements[-1] if statements else None:
         case ast.Expr(ast.Call(ast.Name(name), [], [])):
-            bodies = [one.body for one in statements if _is_plain(one, name)]
+            functions = [one for one in statements if _is_plain(one, name)]
         case _:
             return None
-    body = bodies[-1] if bodies else []
+    body = functions[-1].body if functions else []
     kept = [one for one in body if not isinstance(one, ast.Global | ast.Return)]
-    return ast.Module([*statements[:-1], *kept], []) if kept else None
+    rest = [one for one in statements[:-1] if one not in functions]
+    return ast.Module([*rest, *kept], []) if kept else None
 
 
 def _is_plain(node: ast.stmt, name: str) -> TypeGuard[ast.FunctionDef]:

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.mending.pieces import lines_of
 from gradcheck.script.bodies import SUMMED
+from gradcheck.script.lines import Lines, Making, before_the_update, lines_below, not_computed
+from gradcheck.script.loops import ONE_ENTRY, ONLY_APPLIES, find_step
 from gradcheck.script.marks import Seen, TrainingLoop
 from gradcheck.script.named import GRADIENTS, named_gradients
-from gradcheck.script.passes import Passes
+from gradcheck.script.passes import IDLE, Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import take_snapshot
@@ -30,9 +31,7 @@ from gradcheck.script.state import (
     plain,
 )
 from gradcheck.script.statements import (
-    DEFINITIONS,
     Statement,
-    depend,
     opened,
     statements_of,
 )
@@ -46,27 +45,75 @@ PARAMETER = re.compile(
 )
 """Pattern of the names of parameters, or of what holds them."""
 
+OF_NO_STEP = ("", IDLE, ONLY_APPLIES, ONE_ENTRY)
+"""Why a loop does not train beside which straight code may: it is a part of a step."""
+
 FAR = 1e-3
 """By how much a parameter is moved, relative to itself, to see what depends on it; each entry by
 its own, as a softmax does not see them all move together."""
 
 
-def straight_line(run: Run) -> tuple[Run, Step] | None:
+def straight_line(run: Run, given: float | None) -> tuple[Run, Step] | None:
     """Return the lines below the parameters as a step, with a run of the script up to them.
 
-    None if they keep no gradients of the parameters, or if a loop trains. They may stand in the
-    function that the script ends with.
+    They keep gradients named after the parameters, or update these once. They may stand in the
+    function that the script ends with. None if there are none, or if a loop trains. `given` is the
+    learning rate, if the user names it.
     """
     if any(passes.updated or passes.why == SUMMED for passes in run.passes):
         return None
+    text, inner = run.script.text, None
     with contextlib.suppress(Exception, SystemExit):
-        if found := _below(run, ast.parse(run.script.text)):
+        found = _of_gradients(run, ast.parse(text))
+        if found is None and (tree := opened(ast.parse(text))):
+            inner = _again(run, tree)
+            inner.execute()
+            found = _of_gradients(inner, opened(ast.parse(text)) or tree)
+        if found or not all(one.hits < 2 or one.why in OF_NO_STEP for one in run.passes):
             return found
-        if tree := opened(ast.parse(run.script.text)):
-            run = _again(run, tree)
-            run.execute()
-            return _below(run, opened(ast.parse(run.script.text)) or tree)
+        found = _of_an_update(run, ast.parse(text), given)
+        if found is None and inner and (tree := opened(ast.parse(text))):
+            found = _of_an_update(inner, tree, given)
+        return found
     return None
+
+
+def _of_gradients(run: Run, tree: ast.Module) -> tuple[Run, Step] | None:
+    """Return the lines up to the last gradient that is named after a parameter."""
+    statements = statements_of(tree)
+    places = _with_gradients(State(run.names, None))
+    made = _made(statements, places)
+    kept = {path[1] for path in made}
+    ends = {places[path][1] for path in made} - kept
+    lines = lines_below(
+        tree,
+        [Making(path[1], number) for path, number in made.items()],
+        lambda one: bool(ends & one.names) or one.goes_back,
+        run.marked.updating,
+    )
+    if lines is None:
+        return None
+    run, loop = _up_to(run, lines)
+    paths = _of_one_loss(run, loop, list(made))
+    return (run, Step(loop, Rate(1.0, ""), paths, words=lines.words)) if paths else None
+
+
+def _of_an_update(run: Run, tree: ast.Module, given: float | None) -> tuple[Run, Step] | None:
+    """Return the lines up to an update, if they are one training step."""
+    updating = run.marked.updating
+    makings = before_the_update(statements_of(tree), updating)
+    lines = lines_below(tree, makings, lambda one: _moves(one, makings, updating), updating)
+    if lines is None:
+        return None
+    run, loop = _up_to(run, lines)
+    run.passes[loop].first = run.snapshots[0]
+    step = find_step(run, loop, given)
+    return (run, replace(step, words=lines.words)) if step else None
+
+
+def _moves(one: Statement, makings: Sequence[Making], updating: set[str]) -> bool:
+    """Whether a statement moves what is made, or sets it to what has been moved: `w1 = new_w1`."""
+    return one.is_update_by(updating) or any(making.name in one.names for making in makings)
 
 
 def _again(run: Run, tree: ast.Module) -> Run:
@@ -74,32 +121,19 @@ def _again(run: Run, tree: ast.Module) -> Run:
     return Run(replace(run.script, tree=tree), lambda _: None, run.marked.wanted)
 
 
-def _below(run: Run, tree: ast.Module) -> tuple[Run, Step] | None:
-    statements = statements_of(tree)
-    places = _with_gradients(State(run.names, None))
-    made = _made(statements, places)
-    body = _after_the_making(statements, made, places, run.marked.updating)
-    if not body:
-        return None
-    makings = [statements[number].node for number in made.values()]
-    lines = list(lines_of(tree))
-    before = [
-        one
-        for number, one in enumerate(lines)
-        if number < lines.index(body[0]) or one in makings or isinstance(one, DEFINITIONS)
-    ]
-    never = ast.If(ast.Constant(False), body, [])  # it is marked as the rest, and not carried out
-    run = _again(run, ast.Module([*before, never], []))
+def _up_to(run: Run, lines: Lines) -> tuple[Run, int]:
+    """Run the script up to some lines; return the run, and the number of these as a loop."""
+    never = ast.If(ast.Constant(False), lines.body, [])  # marked as the rest, not carried out
+    run = _again(run, ast.Module([*lines.before, never], []))
     run.execute()
-    node = ast.While(ast.Constant(True), never.body, [], lineno=body[0].lineno, col_offset=0)
-    node.end_lineno = body[-1].end_lineno
+    first, last = lines.body[0].lineno, lines.body[-1].end_lineno
+    node = ast.While(ast.Constant(True), never.body, [], lineno=first, col_offset=0)
+    node.end_lineno = last
     run.found = len(run.marked.loops)
     run.marked.loops.append(TrainingLoop(node, never.body, None, None, is_straight=True))
     run.passes += [Passes() for _ in run.marked.loops[len(run.passes) :]]
     run.snapshots = [take_snapshot(State(run.names, None))]
-    paths = _of_one_loss(run, run.found, list(made))
-    words = f"the lines from {node.lineno} on; there is no loop"
-    return (run, Step(run.found, Rate(1.0, ""), paths, words=words)) if paths else None
+    return run, run.found
 
 
 def _with_gradients(state: State) -> dict[Path, Path]:
@@ -127,60 +161,9 @@ def _made(statements: Sequence[Statement], places: Mapping[Path, Path]) -> dict[
         begins = [number for number in range(last) if statements[number].sets(path)]
         if begins:
             made[path] = begins[-1]
-    return {
-        path: number
-        for path, number in made.items()
-        if not any(
-            other[1] != path[1] and depend(statements, first, number, other[1])
-            for other, first in made.items()
-            if first < number
-        )
-    }
-
-
-def _after_the_making(
-    statements: Sequence[Statement],
-    made: Mapping[Path, int],
-    places: Mapping[Path, Path],
-    updating: set[str],
-) -> list[ast.stmt]:
-    """Return what follows the making of the parameters, up to the last gradient.
-
-    Without a loss there, what stands below belongs to it too, but for updates.
-    """
-    makings = set(made.values())
-    uses = [
-        number
-        for path, first in made.items()
-        for number in range(first + 1, len(statements))
-        if path[1] in statements[number].reads and number not in makings
-    ]
-    body = [*range(min(uses, default=len(statements)), len(statements))]
-    kept = [number for number in body if number not in makings]
-    read = frozenset[str]().union(*(statements[one].reads for one in kept))
-    for one in (statements[number] for number in makings.intersection(body)):
-        if not isinstance(one.node, ast.Assign) and one.names & read - {path[1] for path in made}:
-            return []  # it also does a part of the forward pass
-    of_gradients = {places[path][1] for path in made} - {path[1] for path in made}
-    return [
-        one.node
-        for one in _to_the_gradients([statements[one] for one in kept], of_gradients, updating)
-    ]
-
-
-def _to_the_gradients(
-    kept: Sequence[Statement], gradients: set[str], updating: set[str]
-) -> list[Statement]:
-    """Return the statements up to the last that sets a gradient, and what adds to the loss later.
-
-    Without a loss there, what stands below belongs to them too, but for updates.
-    """
-    ends = [number for number, one in enumerate(kept) if gradients & one.names or one.goes_back]
-    end = max(ends, default=-1) + 1
-    losses = set().union(*(one.losses for one in kept[:end]))
-    if any(one.has_loss for one in kept[:end]):
-        return [*kept[:end], *(one for one in kept[end:] if one.losses and losses & one.reads)]
-    return [*kept[:end], *(one for one in kept[end:] if not one.is_update_by(updating))]
+    makings = {Making(path[1], number) for path, number in made.items()}
+    roots = not_computed(statements, list(makings))
+    return {path: number for path, number in made.items() if Making(path[1], number) in roots}
 
 
 def _of_one_loss(run: Run, number: int, paths: Sequence[Path]) -> list[Path]:

@@ -94,7 +94,7 @@ class Taking:
             untried = self.step is None and passes.first is not None and not passes.tests
             if untried and self._trains(number) and passes.first:
                 self.run.found, self.run.snapshots = number, [passes.first]
-        if self.step is None and (found := straight_line(self.run)):
+        if self.step is None and (found := straight_line(self.run, self.wishes.rate)):
             self.run, self.step = found
 
     def iterations(self) -> Iterator[Taken]:

@@ -191,4 +191,4 @@ def test_what_was_inferred_and_what_was_not_written_are_said():
     said = taken(PUBLISHED / "xor.py").script.text()
     assert "not np.mean(abs(error)) (line 39): your updates do not descend it" in said
     said = taken(PUBLISHED / "relu_regression.py").script.text()
-    assert "W1, W2, W3, B1, B2, B3 reach the loss, and the loop never updates them" in said
+    assert "W1, W2, W3, B1, B2, B3 reach the loss, and nothing updates them" in said

@@ -1,0 +1,104 @@
+"""The lines of a script that are one forward and backward pass, and those that come before."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gradcheck.mending.pieces import lines_of
+from gradcheck.script.statements import DEFINITIONS, Statement, depend, statements_of
+
+Ending = Callable[[Statement], bool]
+
+
+@dataclass(frozen=True)
+class Making:
+    """The statement, by number, that makes a parameter, or what holds it: a variable `name`."""
+
+    name: str
+    statement: int
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The statements of one pass, and what the script carries out before them."""
+
+    body: list[ast.stmt]
+    before: list[ast.stmt]
+
+    @property
+    def words(self) -> str:
+        """The description of the pass."""
+        return f"the lines from {self.body[0].lineno} on; there is no loop"
+
+
+def lines_below(
+    tree: ast.Module, makings: Sequence[Making], is_end: Ending, updating: set[str]
+) -> Lines | None:
+    """Return the lines below the makings, up to the last end.
+
+    A making that stands between them is carried out before them; None if it is also a part of
+    them, or if nothing uses what is made.
+    """
+    statements = statements_of(tree)
+    made = {one.statement for one in makings}
+    uses = [
+        number
+        for one in makings
+        for number in range(one.statement + 1, len(statements))
+        if one.name in statements[number].reads and number not in made
+    ]
+    body = range(min(uses, default=len(statements)), len(statements))
+    kept = [statements[number] for number in body if number not in made]
+    read = frozenset[str]().union(*(one.reads for one in kept)) - {one.name for one in makings}
+    for one in (statements[number] for number in made.intersection(body)):
+        if not isinstance(one.node, ast.Assign) and one.names & read:
+            return None
+    nodes = [one.node for one in _up_to(is_end, kept, updating)]
+    if not nodes:
+        return None
+    lines, making = list(lines_of(tree)), [statements[number].node for number in made]
+    above = lines[: lines.index(nodes[0])]
+    moved = (one for one in lines[len(above) :] if one in making or isinstance(one, DEFINITIONS))
+    return Lines(nodes, [*above, *moved])
+
+
+def _up_to(is_end: Ending, kept: Sequence[Statement], updating: set[str]) -> list[Statement]:
+    """Return the statements up to the last end, and what adds to the loss later.
+
+    Without a loss there, what stands below belongs to them too, but for updates.
+    """
+    end = max((number for number, one in enumerate(kept) if is_end(one)), default=-1) + 1
+    losses = set().union(*(one.losses for one in kept[:end]))
+    if any(one.has_loss for one in kept[:end]):
+        return [*kept[:end], *(one for one in kept[end:] if one.losses and losses & one.reads)]
+    return [*kept[:end], *(one for one in kept[end:] if not one.is_update_by(updating))]
+
+
+def before_the_update(statements: Sequence[Statement], updating: set[str]) -> list[Making]:
+    """Return the makings of what statements update, perhaps by the functions that they call."""
+    updates = [one for one in statements if one.is_update_by(updating)]
+    first = statements.index(updates[0]) if updates else 0
+    updated = frozenset[str]().union(*(one.updated(updating) for one in updates))
+    made = {
+        name: number
+        for number, one in enumerate(statements[:first])
+        for name, part in one.targets
+        if name in updated and part is None
+    }
+    return not_computed(statements, [Making(name, number) for name, number in made.items()])
+
+
+def not_computed(statements: Sequence[Statement], makings: Sequence[Making]) -> list[Making]:
+    """Return the makings of what is not computed from what others make."""
+    return [
+        one
+        for one in makings
+        if not any(
+            other.name != one.name
+            and other.statement < one.statement
+            and depend(statements, other.statement, one.statement, other.name)
+            for other in makings
+        )
+    ]
