@@ -56,11 +56,12 @@ class Imported(MetaPathFinder):
         spec.loader = _Loader(fullname, origin, self)
         return spec
 
-    def forget(self) -> None:
-        """Have these modules imported anew, and by another run of the script."""
-        sys.meta_path[:] = [one for one in sys.meta_path if one is not self]
-        for name in self.names:
+    def take_over(self) -> None:
+        """Import the user's modules from now on, those of another run of the script anew."""
+        others = [one for one in sys.meta_path if isinstance(one, Imported)]
+        for name in (name for one in others for name in one.names):
             sys.modules.pop(name, None)
+        sys.meta_path[:] = [self, *(one for one in sys.meta_path if one not in others)]
 
     def variables(self) -> dict[str, dict[str, Any]]:
         """Return a copy of the present variables of all these modules."""

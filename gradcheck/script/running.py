@@ -89,12 +89,12 @@ class Run:
         self.names = vars(self._module)
         hooks = {HOOKS: self, RETURNED: ReturnedError}
         self.names.update(__file__=str(script.path), **hooks)
-        self.imported = Imported(self.marked, hooks)
+        self._imported = Imported(self.marked, hooks)
 
     def execute(self) -> None:
         """Run the script to its end, or to the third iteration of its training loop."""
         sys.modules["__main__"] = self._module
-        sys.meta_path.insert(0, self.imported)
+        self._imported.take_over()
         with contextlib.suppress(CapturedError), silence():
             exec(self._code, self.names)
 
@@ -102,18 +102,18 @@ class Run:
     def all_names(self) -> dict[str, Any]:
         """The variables of the script and of the user's modules that it imports."""
         return {
-            **{k: v for own in self.imported.names.values() for k, v in own.items()},
+            **{k: v for own in self._imported.names.values() for k, v in own.items()},
             **self.names,
         }
 
     @property
     def own_definitions(self) -> list[Any]:
         """The functions and classes of the script and of the user's modules that it imports."""
-        return [one for own in (*self.imported.names.values(), self.names) for one in defined(own)]
+        return [one for own in (*self._imported.names.values(), self.names) for one in defined(own)]
 
     def _state(self, local: dict[str, Any] | None) -> State:
         """Return the present variables; `local` are those of the function that holds the loop."""
-        return State(dict(self.names), local, self.imported.variables())
+        return State(dict(self.names), local, self._imported.variables())
 
     def probe(self, number: int, local: dict[str, Any]) -> None:
         """Hook at the beginning of each pass of a loop."""
@@ -214,7 +214,7 @@ class Run:
         key = number, names, self.reports
         if key not in self._bodies:
             loop = self.marked.loops[number]
-            module = self.imported.names[loop.module] if loop.module else self.names
+            module = self._imported.names[loop.module] if loop.module else self.names
             function = body_function(loop, module["__file__"], names, module, self.reports)
             if local is not None and "self" in local:
                 fill_class(function, local["self"], loop.class_name)
@@ -252,7 +252,7 @@ class Run:
         body = body or self.body(number, snapshot)
         is_plain = not values and seen is None and scale == 1.0
         arrays = leaves(state, NUMBERS) if is_plain and not self.held else {}
-        imported = self.imported.names.items()
+        imported = self._imported.names.items()
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
         scopes.append((self.names, state.module))
         try:

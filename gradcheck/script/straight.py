@@ -64,21 +64,21 @@ def straight_line(run: Run, given: float | None) -> tuple[Run, Step] | None:
         return None
     text, inner = run.script.text, None
     with contextlib.suppress(Exception, SystemExit):
-        found = _of_gradients(run, ast.parse(text))
-        if found is None and (tree := opened(ast.parse(text))):
+        if tree := opened(ast.parse(text)):
             inner = _again(run, tree)
             inner.execute()
-            found = _of_gradients(inner, opened(ast.parse(text)) or tree)
-        if found or not all(one.hits < 2 or one.why in OF_NO_STEP for one in run.passes):
-            return found
-        found = _of_an_update(run, ast.parse(text), given)
-        if found is None and inner and (tree := opened(ast.parse(text))):
-            found = _of_an_update(inner, tree, given)
-        return found
+        is_whole = all(one.hits < 2 or one.why in OF_NO_STEP for one in run.passes)
+        ways = (_of_an_update, _of_gradients) if is_whole else (_of_gradients,)
+        for way in ways:
+            found = way(run, ast.parse(text), given)
+            if found is None and inner and (tree := opened(ast.parse(text))):
+                found = way(inner, tree, given)
+            if found:
+                return found
     return None
 
 
-def _of_gradients(run: Run, tree: ast.Module) -> tuple[Run, Step] | None:
+def _of_gradients(run: Run, tree: ast.Module, _: float | None) -> tuple[Run, Step] | None:
     """Return the lines up to the last gradient that is named after a parameter."""
     statements = statements_of(tree)
     places = _with_gradients(State(run.names, None))
@@ -117,7 +117,6 @@ def _moves(one: Statement, makings: Sequence[Making], updating: set[str]) -> boo
 
 
 def _again(run: Run, tree: ast.Module) -> Run:
-    run.imported.forget()
     return Run(replace(run.script, tree=tree), lambda _: None, run.marked.wanted)
 
 
