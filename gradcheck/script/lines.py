@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gradcheck.mending.pieces import lines_of
 from gradcheck.script.statements import DEFINITIONS, Statement, depend, statements_of
+from gradcheck.script.words import names_in
 
 Ending = Callable[[Statement], bool]
 
@@ -58,10 +59,24 @@ def lines_below(
     nodes = [one.node for one in _up_to(is_end, kept, updating)]
     if not nodes:
         return None
-    lines, making = list(lines_of(tree)), [statements[number].node for number in made]
+    lines = list(lines_of(tree))
+    making = [statements[number].node for number in made | _needed(statements, made, body.start)]
     above = lines[: lines.index(nodes[0])]
     moved = (one for one in lines[len(above) :] if one in making or isinstance(one, DEFINITIONS))
     return Lines(nodes, [*above, *moved])
+
+
+def _needed(statements: Sequence[Statement], made: set[int], start: int) -> set[int]:
+    """Return the statements from `start` on that set what the makings below them read."""
+    needed, queue = set[int](), [number for number in made if number >= start]
+    while queue:
+        number = queue.pop()
+        for name in names_in(statements[number].node):
+            sets = [at for at in range(start, number) if name in statements[at].names]
+            if sets and sets[-1] not in made | needed:
+                needed.add(sets[-1])
+                queue.append(sets[-1])
+    return needed
 
 
 def _up_to(is_end: Ending, kept: Sequence[Statement], updating: set[str]) -> list[Statement]:
@@ -78,16 +93,19 @@ def _up_to(is_end: Ending, kept: Sequence[Statement], updating: set[str]) -> lis
 
 def before_the_update(statements: Sequence[Statement], updating: set[str]) -> list[Making]:
     """Return the makings of what statements update, perhaps by the functions that they call."""
-    updates = [one for one in statements if one.is_update_by(updating)]
-    first = statements.index(updates[0]) if updates else 0
-    updated = frozenset[str]().union(*(one.updated(updating) for one in updates))
-    made = {
-        name: number
-        for number, one in enumerate(statements[:first])
-        for name, part in one.targets
-        if name in updated and part is None
-    }
-    return not_computed(statements, [Making(name, number) for name, number in made.items()])
+    first: dict[str, int] = {}
+    for number, one in enumerate(statements):
+        for name in one.updated(updating) if one.is_update_by(updating) else ():
+            first.setdefault(name, number)
+    holders = [one for one in statements if one.items and one.names <= first.keys()]
+    for one in holders:
+        first |= dict.fromkeys(one.items, min(first[name] for name in one.names))
+    makings = []
+    for name, end in first.items():
+        begins = [at for at, one in enumerate(statements[:end]) if (name, None) in one.targets]
+        if begins and statements[begins[-1]] not in holders:
+            makings.append(Making(name, begins[-1]))
+    return not_computed(statements, makings)
 
 
 def not_computed(statements: Sequence[Statement], makings: Sequence[Making]) -> list[Making]:

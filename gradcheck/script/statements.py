@@ -40,6 +40,15 @@ class Statement:
     updates: bool
 
     @property
+    def items(self) -> set[str]:
+        """The names in a list, tuple or dict that it makes: `params = [W1, W2]`."""
+        match self.node:
+            case ast.Assign([ast.Name()], ast.List(parts) | ast.Tuple(parts) | ast.Dict(_, parts)):
+                names = {one.id for one in parts if isinstance(one, ast.Name)}
+                return names if len(names) == len(parts) else set()
+        return set()
+
+    @property
     def goes_back(self) -> bool:
         """Whether it calls a backward pass."""
         return any(BACKWARD.search(name) for name in calls_in(self.node))
@@ -60,14 +69,16 @@ class Statement:
 
     def updated(self, updating: set[str]) -> set[str]:
         """The names of the variables that it may update: those that it moves, or hands on."""
-        firsts, handed = set[str](), set[str]()
+        moved, handed = set[str](), set[str]()
         for one in ast.walk(self.node):
             match one:
                 case ast.Assign(value=ast.BinOp(ast.Name(name), ast.Add() | ast.Sub())):
-                    firsts.add(name)
+                    moved.add(name)
+                case ast.For(ast.expr() as target, ast.expr() as items):
+                    moved |= names_in(target) | names_in(items)
                 case ast.Call() if name_of(one.func) in updating:
                     handed |= names_in(one)
-        return handed | (firsts | self.names if self.updates else set())
+        return handed | (moved | self.names if self.updates else set())
 
     @property
     def names(self) -> set[str]:

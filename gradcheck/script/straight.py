@@ -36,7 +36,7 @@ from gradcheck.script.statements import (
     statements_of,
 )
 from gradcheck.script.step import Step
-from gradcheck.script.words import ROLE
+from gradcheck.script.words import ROLE, RefusedError
 from gradcheck.user.names import derived_names
 
 PARAMETER = re.compile(
@@ -63,18 +63,20 @@ def straight_line(run: Run, given: float | None) -> tuple[Run, Step] | None:
     if any(passes.updated or passes.why == SUMMED for passes in run.passes):
         return None
     text, inner = run.script.text, None
-    with contextlib.suppress(Exception, SystemExit):
+    with contextlib.suppress(Exception, SystemExit, RefusedError):
         if tree := opened(ast.parse(text)):
             inner = _again(run, tree)
             inner.execute()
         is_whole = all(one.hits < 2 or one.why in OF_NO_STEP for one in run.passes)
         ways = (_of_an_update, _of_gradients) if is_whole else (_of_gradients,)
+        found = []
         for way in ways:
-            found = way(run, ast.parse(text), given)
-            if found is None and inner and (tree := opened(ast.parse(text))):
-                found = way(inner, tree, given)
-            if found:
-                return found
+            own = way(run, ast.parse(text), given)
+            if own is None and inner and (tree := opened(ast.parse(text))):
+                own = way(inner, tree, given)
+            found += [own] if own else []
+        # what is used of gradients is said by the update, if it moves all that have one
+        return max(found, key=lambda one: len(one[1].paths), default=None)
     return None
 
 
