@@ -94,24 +94,29 @@ class _Doubt:
         return _without_range(block, where, block.analytic, self.bound, kink=True)
 
 
-def beside_kinks(point: Point, rng: np.random.Generator) -> Point:
+def beside_kinks(point: Point, rng: np.random.Generator, most: float) -> Point:
     """Decides entries at kinks by their derivatives at points beside the kinks.
 
     If one entry lies at a kink, so do units of the network, which may affect any entry. In a block
     with many undecided entries, a few are asked first, and the others only if one of these is right
-    beside the kink. An entry that is wrong at one point is not excused.
+    beside the kink. An entry that is wrong at one point is not excused. After twice `most`
+    evaluations the rest is left undecided.
     """
     if not any(block.numeric.estimates.kink.any() for block in point.blocks):
         return point
     doubts = [_Doubt.of(block) for block in point.blocks]
+    last = point.evaluations + 2 * most
     for size in NUDGES:
+        if point.evaluations > last:
+            break
         few = [_some(doubt.open, rng) for doubt in doubts]
         calls = _ask(point, doubts, few, size, rng)
         rest = [
             doubt.open & ~asked & np.isin(doubt.verdict, (RIGHT, SMALL)).any()
             for doubt, asked in zip(doubts, few, strict=True)
         ]
-        calls += _ask(point, doubts, rest, size, rng)
+        if point.evaluations + calls <= last:
+            calls += _ask(point, doubts, rest, size, rng)
         pairs = zip(doubts, point.blocks, strict=True)
         point = replace(
             point.with_blocks(doubt.settle(block) for doubt, block in pairs),

@@ -77,7 +77,7 @@ def _on_the_scale_of_both_parts(point: Point) -> Point:
 def _measured(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
     """The point with its numeric gradient, where gradients that are right beside a kink count."""
     point = _measure(point, plan, rng)
-    return point if point.interrupted else beside_kinks(point, rng)
+    return point if point.interrupted else beside_kinks(point, rng, plan.effort.evaluations)
 
 
 def _measure(point: Point, plan: Plan, rng: np.random.Generator) -> Point:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gradcheck
+from gradcheck import pipeline
 from gradcheck.compare.block import Block
 from gradcheck.compare.verdict import judge_block
 from gradcheck.numeric.estimate import Estimates
@@ -392,3 +393,23 @@ def test_a_right_gradient_passes_at_the_bottom_of_a_valley(count):
         return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
 
     assert gradcheck.check(valley, np.ones(count), grad).verdict == "pass"
+
+
+def test_beside_kinks_no_more_is_asked_than_the_budget_allows(monkeypatch):
+    rng = np.random.default_rng(1)
+    params = {"w": rng.normal(size=(3, 4)) * np.array([1.0, 0.0, 1.0, 0.0])}
+    x = rng.normal(size=(5, 3))
+
+    def loss(p):
+        return np.sum(np.maximum(x @ p["w"], 0.0) * np.arange(1.0, 5.0))
+
+    def grad(p):
+        return {"w": x.T @ ((x @ p["w"] >= 0.0) * np.arange(1.0, 5.0))}
+
+    whole = gradcheck.check(loss, params, grad, budget=60.0)
+    effort = pipeline.Effort
+    monkeypatch.setattr(pipeline, "Effort", lambda *given: effort(*given[:3], -1.0))
+    ended = gradcheck.check(loss, params, grad, budget=60.0)
+    assert whole.ok
+    assert ended.verdict == "inconclusive"
+    assert ended.evaluations < whole.evaluations
