@@ -96,8 +96,9 @@ def doubt_of(
             if search.deadline.has_passed:
                 return None
             if any(
-                all(_is_of(*pair, members, change) for pair in zip(each, own, strict=True))
+                all(_is_of(*pair, members, change, inside) for pair in zip(each, own, strict=True))
                 for each in (points, _unguarded(points) if kind == fault.PAIRED else ())
+                for inside in ((False, True) if kind == fault.OTHER_FORMULA else (False,))
                 if each
             ):
                 return _fault(points[0].loss_nodes[members[0]], words, kind, faults, wrong)
@@ -148,13 +149,22 @@ def _constants(point: Point) -> list[float]:
     return list(dict.fromkeys(value for value in constants if value is not None))
 
 
-def _is_of(point: Point, own: Mapping[str, Array], members: Sequence[int], change: Change) -> bool:
-    """True if the gradient is that of the loss with operations changed, not that of the loss."""
+def _is_of(
+    point: Point, own: Mapping[str, Array], members: Sequence[int], change: Change, inside: bool
+) -> bool:
+    """True if the gradient is that of the loss with operations changed, not that of the loss.
+
+    If `inside`, only the functions that hold them are as if changed, and what they return is kept:
+    so it is where a backward pass computes the other formula anew.
+    """
+    kept = _outside(point, members) if inside else set[int]()
     nodes, last = list(point.loss_nodes), point.loss_index
     values = [node.value for node in nodes]
     try:
         changed = {index: change(nodes[index], point.loss_nodes) for index in members}
         for index, value in carried(nodes, values, changed, last).items():
+            if index in kept:
+                continue
             nodes[index] = replace(changed.get(index, nodes[index]), value=value)
             values[index] = value
         if not np.all(np.isfinite(values[last])):
@@ -163,6 +173,17 @@ def _is_of(point: Point, own: Mapping[str, Array], members: Sequence[int], chang
     except Exception:  # the user's functions may be among the operations
         return False
     return is_instead(point, own, gradients)
+
+
+def _outside(point: Point, members: Sequence[int]) -> set[int]:
+    """Return the values outside of the functions that hold some operations, with what they return.
+
+    At the top of the loss nothing is inside.
+    """
+    nodes = point.loss_nodes[: point.loss_index + 1]
+    calls = {nodes[index].chain[1:] for index in members} - {()}
+    outside = [node for node in nodes if node.chain[1:] not in calls]
+    return {one for node in outside for one in (node.index, *node.operands)} - set(members)
 
 
 def is_instead(point: Point, analytic: Mapping[str, Array], gradients: Mapping[str, Array]) -> bool:
