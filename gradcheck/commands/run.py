@@ -38,7 +38,8 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="TARGET",
         help="a bundled case (xor, xor:published), a file (checks.py, checks.py:name), a folder, "
-        "or a training script that holds no case: one iteration of its loop is checked",
+        "or a training script that holds no case: one iteration of its loop, or its only pass, is "
+        "checked",
     )
     add_wishes(parser)
     add(
