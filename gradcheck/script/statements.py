@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from gradcheck.mending.pieces import lines_of
+from gradcheck.script.named import GRADIENTS
 from gradcheck.script.state import Path, bare
-from gradcheck.script.words import calls_in, is_update, may_be_loss, name_of, names_in
+from gradcheck.script.words import (
+    calls_in,
+    has_rate,
+    is_update,
+    last_term,
+    may_be_loss,
+    name_of,
+    names_in,
+)
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 DEFINITIONS = (*SCOPES, ast.Import, ast.ImportFrom)
@@ -69,16 +78,19 @@ class Statement:
 
     def updated(self, updating: set[str]) -> set[str]:
         """The names of the variables that it may update: those that it moves, or hands on."""
-        moved, handed = set[str](), set[str]()
+        names = set[str]()
         for one in ast.walk(self.node):
             match one:
-                case ast.Assign(value=ast.BinOp(ast.Name(name), ast.Add() | ast.Sub())):
-                    moved.add(name)
-                case ast.For(ast.expr() as target, ast.expr() as items):
-                    moved |= names_in(target) | names_in(items)
                 case ast.Call() if name_of(one.func) in updating:
-                    handed |= names_in(one)
-        return handed | (moved | self.names if self.updates else set())
+                    names |= names_in(one)
+                case ast.For() if any(map(_is_step, ast.walk(one))):
+                    names |= names_in(one.target) | names_in(one.iter)
+                case ast.AugAssign(target) if _is_step(one):
+                    names |= {name for name, _ in _targets(target)}
+                case ast.Assign(targets, value) if _is_step(one):
+                    names |= {name for target in targets for name, _ in _targets(target)}
+                    names |= names_in(value.left) if isinstance(value, ast.BinOp) else set()
+        return names
 
     @property
     def names(self) -> set[str]:
@@ -131,6 +143,15 @@ def opened(tree: ast.Module) -> ast.Module | None:
     kept = [one for one in body if not isinstance(one, ast.Global | ast.Return)]
     rest = [one for one in statements[:-1] if one not in functions]
     return ast.Module([*rest, *kept], []) if kept else None
+
+
+def _is_step(node: ast.AST) -> bool:
+    """Whether a statement moves something by a rate, or by a gradient: no `scores -= maximum`."""
+    if not isinstance(node, ast.Assign | ast.AugAssign) or not is_update(node):
+        return False
+    change = node.value if isinstance(node, ast.AugAssign) else last_term(node.value)
+    named = (name_of(one) for one in ast.walk(change or node.value))
+    return has_rate(change or node.value) or any(GRADIENTS.search(name) for name in named)
 
 
 def _is_plain(node: ast.stmt, name: str) -> TypeGuard[ast.FunctionDef]:

@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.script.bodies import SUMMED
 from gradcheck.script.lines import Lines, Making, before_the_update, lines_below, not_computed
 from gradcheck.script.loops import ONE_ENTRY, ONLY_APPLIES, find_step
-from gradcheck.script.marks import Seen, TrainingLoop
+from gradcheck.script.marks import DIFFERENCE, Seen, TrainingLoop
 from gradcheck.script.named import GRADIENTS, named_gradients
 from gradcheck.script.passes import IDLE, Passes
 from gradcheck.script.rates import Rate
@@ -75,8 +75,9 @@ def straight_line(run: Run, given: float | None) -> tuple[Run, Step] | None:
             if own is None and inner and (tree := opened(ast.parse(text))):
                 own = way(inner, tree, given)
             found += [own] if own else []
-        # what is used of gradients is said by the update, if it moves all that have one
-        return max(found, key=lambda one: len(one[1].paths), default=None)
+        if len(found) > 1 and not {*found[1][1].paths} <= {*found[0][1].paths}:
+            found.reverse()  # the update tells what is used of the gradients, if it has them all
+        return found[0] if found else None
     return None
 
 
@@ -110,7 +111,18 @@ def _of_an_update(run: Run, tree: ast.Module, given: float | None) -> tuple[Run,
     run, loop = _up_to(run, lines)
     run.passes[loop].first = run.snapshots[0]
     step = find_step(run, loop, given)
-    return (run, replace(step, words=lines.words)) if step else None
+    if step is None or not _comes_after_the_loss(run, step):
+        return None
+    return run, replace(step, words=lines.words)
+
+
+def _comes_after_the_loss(run: Run, step: Step) -> bool:
+    """Whether a loss is the same without the update: `scores -= maximum` is none."""
+    whole, without = Seen(), Seen()
+    run.replay(step.loop, run.snapshots[0], seen=whole)
+    run.replay(step.loop, run.snapshots[0], {}, step.rate, 0.0, without)
+    numbers = (one for one in whole.records if run.marked.sites[one].kind != DIFFERENCE)
+    return all(whole.is_as_at(without, one) for one in numbers)
 
 
 def _moves(one: Statement, makings: Sequence[Making], updating: set[str]) -> bool:

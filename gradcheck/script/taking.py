@@ -154,7 +154,8 @@ class Taking:
         likely: list[Taken] = []
         for one in iterations:
             likely.append(one)
-            if one.found.loss.family is None:
+            loss = one.found.loss
+            if loss.family is None and (loss.strong or loss.agreeing or not one.point.step.words):
                 return one, iterations
         if not likely:
             assert self.step is not None
