@@ -151,6 +151,13 @@ def last_term(node: ast.AST) -> ast.expr | None:
     return None
 
 
+def first_term(node: Any) -> Any:
+    """Return what a chain of sums and differences adds to, or takes off from."""
+    while last_term(node) is not None:
+        node = node.left if isinstance(node, ast.BinOp) else node.args[0]
+    return node
+
+
 def _is_scaled(node: ast.AST) -> bool:
     """Whether a helper's change is a small number times something: `return w - 0.1 * g`."""
     return (

@@ -200,6 +200,44 @@ def test_what_a_loop_over_all_parameters_updates_by_0_is_one_of_them(outcome, ad
     assert {one.code for one in report.errors} == codes, str(report)
 
 
+STATE = """
+import numpy as np
+
+rng = np.random.default_rng(5)
+x, t = rng.normal(size=(7, 3, 2)), rng.normal(size=(7, 4))
+w, u, start = rng.normal(size=(2, 4)), rng.normal(size=4), {"c": np.zeros((7, 4))}
+
+
+def forward(x, c):
+    z = np.tanh(x @ w + u * c)
+    c = 0.3 * z + 0.7 * c
+    return c, z
+
+
+for turn in range(20):
+    cs, zs = [start["c"]], []
+    for i in range(3):
+        c, z = forward(x[:, i], cs[-1])
+        cs.append(c)
+        zs.append(z)
+    loss = np.sum((c - t) ** 2)
+    back, dw, du = 2 * (c - t), np.zeros((2, 4)), np.zeros(4)
+    for i in reversed(range(3)):
+        d = 0.3 * back * (1 - zs[i] ** 2)
+        dw += x[:, i].T @ d
+        du += np.sum(d * cs[i], axis=0)
+        back = 0.7 * back + d * u
+    w -= 0.01 * dw
+    u -= 0.01 * du
+"""
+
+
+def test_an_initial_state_of_zeros_from_which_the_next_is_made_is_no_parameter(outcome):
+    report = outcome(STATE).report
+    assert report.ok, str(report)
+    assert len(report.blocks) == 2, str(report)
+
+
 UNROLLED = """
 import numpy as np
 
