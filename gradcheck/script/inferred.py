@@ -45,9 +45,12 @@ class Family:
 
 
 def _as_array(value: Any) -> Any:
-    """Return a list of outputs as an array, from which targets can be subtracted."""
+    """Return a list of outputs, or a matrix, as an array: targets can be taken off it, and squares.
+
+    Of a matrix, `**` and `*` mean products.
+    """
     followed = as_array(value)
-    return np.array(followed) if isinstance(followed, list) else followed
+    return np.array(followed) if isinstance(followed, list | np.matrix) else followed
 
 
 def families(pairs: Pairs, one_taken: bool = False) -> Iterator[Family]:

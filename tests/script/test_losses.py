@@ -1239,3 +1239,18 @@ for turn in range(9):
 def test_a_loss_on_other_data_is_no_second_one_that_the_loop_descends(outcome, back):
     report = outcome(MEASURED.replace("WRONG", back)).report
     assert [block.name for block in report.blocks if block.failed] == ["w", "b"]
+
+
+MATRICES = """
+rng = np.random.default_rng(6)
+x, t = np.asmatrix(rng.normal(size=(8, 3))), np.asmatrix(rng.normal(size=(8, 2)))
+w = np.asmatrix(rng.normal(size=(3, 2)))
+for turn in range(40):
+    w = w + 0.02 * x.T * (t - x * w)
+"""
+
+
+def test_an_error_may_be_a_matrix_whose_powers_and_products_are_those_of_matrices(outcome):
+    found = outcome(MATRICES)
+    assert found.report.ok, str(found.report)
+    assert found.script.loss.startswith("half the sum of squares"), found.script.loss
