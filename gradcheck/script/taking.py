@@ -20,6 +20,7 @@ from gradcheck.script.further import (
 from gradcheck.script.handover import Taken
 from gradcheck.script.iteration import Iteration
 from gradcheck.script.loops import find_step
+from gradcheck.script.minimised import MinimisedError
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss
 from gradcheck.script.running import Run
@@ -28,6 +29,9 @@ from gradcheck.script.state import Path, label, last_name
 from gradcheck.script.step import Step
 from gradcheck.script.straight import straight_line
 from gradcheck.script.words import RefusedError
+
+NOWHERE = -1
+"""The number of the training loop where none is looked for any more."""
 
 
 @dataclass
@@ -87,6 +91,9 @@ class Taking:
         """Run the script, which may raise; then test loops of a single pass, or straight code."""
         try:
             self.run.execute()
+        except MinimisedError:
+            self.run.found = NOWHERE  # the functions that it minimises may have loops of their own
+            raise
         except Exception:
             if self.step is None:
                 raise
