@@ -266,3 +266,49 @@ def test_a_loop_that_adds_up_gradients_and_what_it_brings_back_makes_no_steps(ou
     found = outcome(UNROLLED if not wrong else UNROLLED.replace("back = back +", "back ="))
     assert "the loop at line 7" in found.script.text()
     assert [one.code for one in found.report.errors] == wrong, str(found.report)
+
+
+BY_ROWS = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+r, u, v = rng.normal(size=(5, 4)), rng.normal(size=(5, 2)), rng.normal(size=(4, 2))
+
+
+def move():
+    change = np.zeros_like(v)
+    for i in range(5):
+        off = r[i] - v @ u[i]
+        change += 0.05 * np.outer(-off, u[i])
+        u[i] -= 0.05 * (-off @ v)
+    v[:] -= TIMES * change
+
+
+for turn in range(20):
+    loss = 0.5 * np.sum((r - u @ v.T) ** 2)
+    move()
+"""
+
+
+@pytest.mark.parametrize(("times", "ok"), [("1", True), ("2", False)])
+def test_what_an_inner_loop_adds_up_for_an_update_is_no_parameter(outcome, times, ok):
+    found = outcome(BY_ROWS.replace("TIMES", times))
+    assert found.report.ok == ok, str(found.report)
+    assert found.script.params == ("u", "v")
+
+
+FORGOTTEN = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+x, t, w, b = rng.normal(size=(9, 3)), rng.normal(size=9), rng.normal(size=3), 0.3
+for turn in range(20):
+    off = x @ w - t
+    w -= 0.05 * x.T @ off
+    b -= 0.05 * np.sum(off)
+"""
+
+
+def test_a_parameter_that_no_error_depends_on_is_named_where_no_other_loop_trains(outcome):
+    report = outcome(FORGOTTEN).report
+    assert [(one.code, one.blocks) for one in report.errors] == [("GC805", ("b",))], str(report)

@@ -127,13 +127,15 @@ def slope(p):
     return total
 
 
+FIRST
 minimize(cost, np.ones(2), jac=slope)
 """
 
 
+@pytest.mark.parametrize("first", ["", "wanted = walked(np.array([1.3, 0.7]))[0]"])
 @pytest.mark.parametrize(("two", "ok"), [("2", True), ("1", False)])
-def test_what_a_minimiser_minimises_may_have_a_loop_like_one_that_trains(two, ok, tmp_path):
-    (tmp_path / "walk.py").write_text(WALK.replace("TWO", two))
+def test_a_loop_that_walks_through_time_is_not_one_that_trains(two, ok, first, tmp_path):
+    (tmp_path / "walk.py").write_text(WALK.replace("TWO", two).replace("FIRST", first))
     found = ScriptEntry(tmp_path / "walk.py").outcome({})
     assert found.report is not None, found.error
     assert found.report.ok == ok, str(found.report)
