@@ -195,6 +195,7 @@ def test_a_mask_that_every_layer_draws_is_told_where_it_belongs(wrong, code, tmp
     ("right", "wrong", "code"),
     [
         ("masks[k - 1] / kept", "masks[k - 1]", "GC852"),
+        ("masks[k - 1] / kept", "masks[k - 1] / kept / kept", "GC105"),
         ("return W.T @ dZ,", "return W.T @ dZ / m,", "GC104"),
     ],
 )

@@ -145,7 +145,10 @@ def _of_dropout(scaled: _Scaled) -> Cause | None:
     kept = kept_share(scaled.loss_nodes, scaled.ratio)
     if kept is None:
         return None
-    return Cause(fault.KEEP_MISSING, f"the loss divides what it keeps by {kept:.6g}")
+    words = f"the loss divides what it keeps by {kept:.6g}"
+    if scaled.ratio > 1:
+        return Cause(fault.SCALE, f"{words} once, and this does so twice")
+    return Cause(fault.KEEP_MISSING, words)
 
 
 def _of_mean(scaled: _Scaled) -> Cause | None:
