@@ -1254,3 +1254,26 @@ def test_an_error_may_be_a_matrix_whose_powers_and_products_are_those_of_matrice
     found = outcome(MATRICES)
     assert found.report.ok, str(found.report)
     assert found.script.loss.startswith("half the sum of squares"), found.script.loss
+
+
+BY_SAMPLE = """
+v = rng.normal(size=(3, 4))
+u = rng.normal(size=4)
+for turn in range(40):
+    dv, du = np.zeros_like(v), np.zeros_like(u)
+    for row, wanted in zip(x, t):
+        h = np.tanh(row @ v)
+        error = wanted - h @ u
+        dv += np.outer(row, error * u * (1 - h**2))
+        du += error * h
+    v += 0.3 * dv
+    u += 0.3 * du / len(x)
+"""
+
+
+def test_an_inferred_mean_is_divided_by_its_samples_and_halved(outcome):
+    found = outcome(BY_SAMPLE)
+    assert "half the sum of squares over all 24" in found.script.loss
+    [error] = found.report.errors
+    assert (error.code, error.blocks) == ("GC101", ("v",)), str(found.report)
+    assert "2 / " not in error.fix, error.fix
