@@ -122,7 +122,7 @@ class _Marker(ast.NodeTransformer):
         candidate = any(
             any(map(is_update, ast.walk(one))) or calls_in(one) & self.marked.updating
             for one in node.body
-        ) and not any(isinstance(part, ast.Yield | ast.Await) for part in ast.walk(node))
+        ) and not any(isinstance(part, ast.YieldFrom | ast.Await) for part in ast.walk(node))
         if isinstance(node, ast.While):
             node.test = self.visit(node.test)
         outside = self._in_loop, self._may_skip

@@ -312,3 +312,38 @@ for turn in range(20):
 def test_a_parameter_that_no_error_depends_on_is_named_where_no_other_loop_trains(outcome):
     report = outcome(FORGOTTEN).report
     assert [(one.code, one.blocks) for one in report.errors] == [("GC805", ("b",))], str(report)
+
+
+YIELDED = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+x, t, w = rng.normal(size=(9, 3)), rng.normal(size=9), rng.normal(size=3)
+
+
+def batches(size):
+    start = 0
+    while start < 9:
+        yield x[start : start + size], t[start : start + size]
+        start += size
+
+
+def train(w, rate, turns):
+    for turn in range(turns):
+        for part, wanted in batches(3):
+            off = part @ w - wanted
+            loss = np.mean(off**2)
+            w -= rate * 2 * part.T @ OFF / len(off)
+            yield turn, loss
+
+
+for turn, loss in train(w, 0.05, 20):
+    print(turn, loss)
+"""
+
+
+@pytest.mark.parametrize(("off", "verdict"), [("off", "pass"), ("(off - wanted)", "fail")])
+def test_a_generator_may_train_and_yield_its_loss(outcome, off, verdict):
+    found = outcome(YIELDED.replace("OFF", off))
+    assert (found.script.params, found.script.loss_line) == (("w",), 19)
+    assert found.report.verdict == verdict, str(found.report)
