@@ -204,6 +204,47 @@ def test_the_share_that_is_kept_is_no_size_and_no_penalty(right, wrong, code, tm
     assert first_finding(program, right, wrong, tmp_path)[0].code == code
 
 
+TWO_LAYERS = """
+import numpy as np
+
+rng = np.random.default_rng(1)
+x, y = rng.normal(size=(12, 4)), rng.normal(size=(12, 2))
+sizes = {"a": (4, 5), "b": (5, 3), "c": (3, 2)}
+
+
+def forward(p):
+    z1 = x @ p["a"]
+    h1 = np.maximum(z1, 0)
+    z2 = h1 @ p["b"]
+    h2 = np.maximum(z2, 0)
+    return z1, h1, z2, h2, h2 @ p["c"]
+
+
+def loss(p):
+    return np.sum((forward(p)[-1] - y) ** 2) / 2
+
+
+def grad(p):
+    z1, h1, z2, h2, out = forward(p)
+    d = out - y
+    dh2 = d @ p["c"].T
+    dz2 = dh2 * (z2 > 0)
+    dz1 = dz2 @ p["b"].T * (z1 > 0)
+    return {"a": x.T @ dz1, "b": h1.T @ dz2, "c": h2.T @ d}
+
+
+def params():
+    return {name: rng.normal(size=shape) for name, shape in sizes.items()}
+"""
+
+
+def test_what_is_used_before_its_mask_is_wrong_in_that_use_and_right_before(tmp_path):
+    right, wrong = 'dz2 @ p["b"]', 'dh2 @ p["b"]'
+    first, line, report = first_finding(TWO_LAYERS, right, wrong, tmp_path)
+    assert (first.location.line, first.code) == (line, "GC401"), report
+    assert first.fix == "write `dz2` for `dh2`"
+
+
 PAIRS = """
 import numpy as np
 
