@@ -1,10 +1,13 @@
 """Masks, of zeros and ones, that are missing from a gradient."""
 
+import itertools
+
 import numpy as np
 import pytest
 from named_bugs import assert_found, first_finding
 
 import gradcheck
+from gradcheck.trace.locating.trial import Trials
 
 RNG = np.random.default_rng(77)
 ROWS, GOALS = RNG.normal(size=(12, 3)), RNG.normal(size=12)
@@ -243,6 +246,16 @@ def test_what_is_used_before_its_mask_is_wrong_in_that_use_and_right_before(tmp_
     first, line, report = first_finding(TWO_LAYERS, right, wrong, tmp_path)
     assert (first.location.line, first.code) == (line, "GC401"), report
     assert first.fix == "write `dz2` for `dh2`"
+
+
+@pytest.mark.parametrize(("tries", "codes"), [(8, {"GC999"}), (900, {"GC303", "GC406"})])
+def test_what_mends_a_part_is_not_named_where_the_time_ends_soon_after(tries, codes, monkeypatch):
+    names, count = {}, itertools.count()
+    text = TWO_LAYERS.replace("* (z1 > 0)", "").replace("h1.T @ dz2", "z1.T @ dz2")
+    exec(text, names)
+    monkeypatch.setattr(Trials, "is_late", property(lambda _: next(count) > tries))
+    report = gradcheck.check(names["loss"], names["params"](), names["grad"])
+    assert {one.code for one in report.errors} == codes, str(report)
 
 
 PAIRS = """
