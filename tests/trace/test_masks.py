@@ -328,3 +328,29 @@ def test_the_softmax_of_masked_scores_lacks_no_root_of_them(slope, code):
     inputs = tuple(rng.normal(size=(2, 3, 4)) for _ in "qkv")
     report = gradcheck.check_layer(attend, attend_backward, inputs)
     assert [one.code for one in report.errors] == [code], str(report)
+
+
+BEGUN = """
+import numpy as np
+
+rng = np.random.default_rng(6)
+x, y = rng.normal(size=(30, 2)) * np.linspace(0.03, 1, 30)[:, None], rng.normal(size=(30, 3))
+
+
+def loss(p):
+    return np.sum((np.maximum(x @ p["a"], 0) @ p["b"] - y) ** 2) / 60
+
+
+def grad(p):
+    h = np.maximum(x @ p["a"], 0)
+    d = (h @ p["b"] - y) / 30
+    return {"a": x.T @ (d @ p["b"].T * (h > 0)), "b": h.T @ d}
+
+
+def params():
+    return {"a": 1e-5 * rng.normal(size=(2, 10)), "b": rng.normal(size=(10, 3))}
+"""
+
+
+def test_weights_that_begin_near_0_are_followed_among_their_kinks(tmp_path):
+    assert_found(BEGUN, " * (h > 0)", "", "GC303", tmp_path)
