@@ -8,6 +8,8 @@ import pytest
 from named_bugs import assert_found
 
 import gradcheck
+from gradcheck.trace.causes import place_causes
+from gradcheck.trace.causes.place_causes import place_cause
 from gradcheck.trace.faults.levels import level_of_attribute
 
 RNG = np.random.default_rng(5)
@@ -136,3 +138,18 @@ def test_rows_that_repeat_in_the_calls_of_a_loop_are_told_where_they_are_written
         "dU[others] += np.outer(1 - far, v)",
     )
     assert_found(SAMPLED, right, wrong, "GC855", tmp_path)
+
+
+def written(index, shape):
+    key = (slice(None), slice(None), 0)
+    arguments = (None, key, np.ones(shape[:2]))
+    return SimpleNamespace(
+        index=index, name="setitem", place="", value=np.ones(shape), arguments=arguments
+    )
+
+
+def test_what_a_loop_writes_in_layers_of_other_sizes_is_not_compared(monkeypatch):
+    tape = [written(0, (8, 4, 2)), written(1, (8, 5, 2)), written(2, (8, 5, 2))]
+    monkeypatch.setattr(place_causes, "repetitions", lambda *_: [0, 1, 2])
+    state = SimpleNamespace(tape=tape, values=[{}])
+    assert place_cause(SimpleNamespace(state=state, operand=2, expected=[tape[2].value])) is None
