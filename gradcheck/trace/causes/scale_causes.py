@@ -145,10 +145,9 @@ def _of_dropout(scaled: _Scaled) -> Cause | None:
     kept = kept_share(scaled.loss_nodes, scaled.ratio)
     if kept is None:
         return None
-    words = f"the loss divides what it keeps by {kept:.6g}"
-    if scaled.ratio > 1:
-        return Cause(fault.SCALE, f"{words} once, and this does so twice")
-    return Cause(fault.KEEP_MISSING, words)
+    once = f"the loss divides what it keeps by {kept:.6g}"
+    twice = Cause(fault.SCALE, f"{once} once, and this does so twice")
+    return twice if scaled.ratio > 1 else Cause(fault.KEEP_MISSING, once)
 
 
 def _of_mean(scaled: _Scaled) -> Cause | None:
