@@ -22,7 +22,7 @@ def written_once(view: View, wrong: frozenset[str]) -> Special | None:
         for index in view.order
         if state.tape[index].name == "setitem" and repeated(state.tape[index], state.tape)
     ]
-    if not writes:
+    if len(writes) < 2:
         return None
     replacements = []
     for nodes, present in zip(state.nodes, state.values, strict=True):
