@@ -750,6 +750,37 @@ def test_a_wrong_factor_or_too_large_a_penalty_is_no_decay(count, penalty, facto
     assert report.verdict == "fail"
 
 
+def flat_step(decayed, of_biases=1.0):
+    """The step of one vector of weights and biases, of which some are decayed."""
+    rows, target = np.random.default_rng(2).normal(size=(2, 9, 4))
+
+    def apart(theta):
+        return theta[:16].reshape(4, 4), theta[16:]
+
+    def flat_loss(theta):
+        w, b = apart(theta)
+        return float(np.mean((rows @ w + b - target) ** 2))
+
+    def step(theta, lr):
+        w, b = apart(theta)
+        d = 2 * (rows @ w + b - target) / target.size
+        g = np.concatenate([(rows.T @ d).ravel(), of_biases * d.sum(axis=0)])
+        return theta - lr * (g + DECAY * np.where(np.arange(20) < decayed, theta, 0.0))
+
+    return flat_loss, step
+
+
+@pytest.mark.parametrize(
+    ("decayed", "of_biases", "ok"), [(16, 1.0, True), (3, 1.0, False), (16, 2.0, False)]
+)
+def test_decay_of_the_weights_in_one_vector_is_told_where_they_are_many(decayed, of_biases, ok):
+    flat_loss, step = flat_step(decayed, of_biases)
+    theta = np.random.default_rng(3).normal(size=20)
+    report = gradcheck.check_step(step, theta, loss=flat_loss, learning_rate=RATE, diagnose=False)
+    assert report.ok == ok, str(report)
+    assert any("weight decay" in note for note in report.notes) == ok, report.notes
+
+
 def narrow(w):
     """A loss that is defined near 1 alone."""
     if abs(w[0] - 1) > 0.1:

@@ -165,6 +165,21 @@ def test_learning_rates_of_several_blocks_are_said():
     assert f"several learning rates: {RATE} of A and {RATE / 10} of B; the gradient" in note
 
 
+@pytest.mark.parametrize("is_wrong", [False, True])
+@pytest.mark.parametrize("remembers", [False, True])
+def test_a_rate_that_decays_a_little_from_block_to_block_makes_no_gradient_wrong(
+    remembers, is_wrong
+):
+    class Decaying(Trainer):
+        def move(self, p, name, g):
+            rate = RATE / (1 + 1e-4 * self.count)
+            p[name] -= rate * (self.remember(name, g) if remembers else g)
+            self.count += 1
+
+    report = checked(Decaying, 5, is_wrong=is_wrong)
+    assert [one.code for one in report.errors] == ["GC303"] * is_wrong, str(report)
+
+
 def test_a_block_that_is_multiplied_by_the_batch_size_is_wrong():
     class Unaveraged(Trainer):
         def move(self, p, name, g):

@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck.compare.block import CLEAR, Block
 from gradcheck.compare.followed import ask_trace
 from gradcheck.compare.point import NEAR, Point, slope_along
+from gradcheck.numeric.storage import epsilon_of
 from gradcheck.trace import Entering, fewest_updates, gradients_that_enter
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
@@ -25,6 +26,8 @@ VARIED = 1e-2
 LINEAR = (SCALED, REMEMBERED)
 HALF, TWICE = 0.5, 2.0
 EXACT = 1e-12
+ROUNDED, ROUNDINGS = 1e-9, 10
+"""Rates that differ by less are one: by the first, and so many roundings of the parameters."""
 
 
 def with_what_enters(point: Point, steady: bool = True) -> Problem:
@@ -57,6 +60,7 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
     entered = entered.choosing(chosen)
     moves = _moves(point, entered)
     factors = _of_a_system(point, moves, entered)
+    steady = steady and not _of_near_rates(moves)
     if not moves or (steady and all(move.is_right for move in moves)):
         return problem
     if entered.update in LINEAR:
@@ -109,12 +113,14 @@ class _Move:
         rate: the multiple of that gradient, in learning rates, by least squares.
         square: the square of that gradient's norm.
         slope: the slope of the loss along the implied gradient, over what that implies.
+        rounding: how far that multiple may be off, as a difference of rounded parameters.
     """
 
     block: str
     rate: float
     square: float
     slope: float
+    rounding: float
 
     @property
     def is_right(self) -> bool:
@@ -131,8 +137,22 @@ def _moves(point: Point, entering: Entering) -> list[_Move]:
             return []
         square = float(np.vdot(entered, entered))
         rate = float(np.vdot(entered, implied)) / square if square else 0.0
-        moves.append(_Move(block.name, rate, square, _slope(point, index, implied)))
+        slope, step = _slope(point, index, implied), point.problem.step
+        length = (step.learning_rate if step else 1.0) * np.sqrt(square)
+        finest = epsilon_of(point.problem.parameters.storage[index])
+        rounding = finest * float(np.linalg.norm(point.values[index])) / length if square else 0.0
+        moves.append(_Move(block.name, rate, square, slope, rounding))
     return moves
+
+
+def _of_near_rates(moves: Sequence[_Move]) -> bool:
+    """Whether blocks move by other multiples of what enters, too near for slopes to tell.
+
+    So they do where the rate decays from block to block.
+    """
+    rates = [move.rate for move in moves if move.square]
+    known = ROUNDED + ROUNDINGS * max((move.rounding for move in moves), default=0.0)
+    return bool(rates) and known < float(np.ptp(rates)) < NEAR * max(rates)
 
 
 def _hides(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.compare.block import CLEAR, Block
 from gradcheck.compare.followed import ask_trace
@@ -14,9 +15,9 @@ from gradcheck.compare.point import Point
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.trace import decayed_blocks, penalised_blocks
 from gradcheck.user.blocks import Array
-from gradcheck.user.steps import Step, moved
+from gradcheck.user.steps import Step, decayed, moved
 
-TRIES, ELSEWHERE, NUDGE = 5, 2, 0.5
+TRIES, ELSEWHERE, NUDGE, SEVERAL = 5, 2, 0.5, 8
 ALONG_WEIGHTS = 1e-3
 """A gradient that is nearer to its weights than this does not tell decay from a factor."""
 
@@ -43,11 +44,13 @@ def less_update(point: Point, rng: np.random.Generator) -> Point:
     if decayed is not None:
         decay, indices = decayed
         indices = _and_wrong_ones(point, indices)
+        spared = {index: _spared(point.blocks[index]) for index in indices}
+        spared = {index: entries for index, entries in spared.items() if np.any(entries)}
+        step = replace(step, decay=dict.fromkeys(indices, decay), spared=spared)
         point = point.with_blocks(
-            _without_decay(block, decay) if index in indices else block
+            _without_decay(block, step, index) if index in indices else block
             for index, block in enumerate(point.blocks)
         )
-        step = replace(step, decay=dict.fromkeys(indices, decay))
     if step is point.problem.step:
         return point
     return replace(point, problem=replace(point.problem, step=step), tie=None)
@@ -235,6 +238,7 @@ class _Off:
         if not np.all(np.isfinite(difference)) or not np.any(np.abs(difference) > bound):
             return None
         weights = moved(block.value.reshape(-1)[block.numeric.entries], block.analytic)
+        weights = np.where(_spared(block)[block.numeric.entries], 0.0, weights)
         return cls(index, weights, difference, bound, numeric)
 
     @property
@@ -271,9 +275,25 @@ class _Off:
         return float(np.max(np.abs(self.difference - decay * self.weights) / self.bound))
 
 
-def _without_decay(block: Block, decay: float) -> Block:
+def _spared(block: Block) -> NDArray[np.bool_]:
+    """The entries, flat, of one vector of all parameters that are right as they are.
+
+    Decay leaves the biases in it alone. Nothing is known of entries that were not perturbed, and a
+    few wrong ones are a multiple of their weights by chance.
+    """
+    if block.value.ndim != 1 or block.numeric.count < block.size:
+        return np.zeros(block.size, dtype=bool)
+    bound = BOUND_FACTOR * (block.numeric.estimates.bound + block.precision)
+    spared = np.zeros(block.size, dtype=bool)
+    off = np.abs(block.analytic - block.numeric.estimates.value)
+    if np.count_nonzero(off > bound) >= SEVERAL:
+        spared[block.numeric.entries] = off <= bound
+    return spared
+
+
+def _without_decay(block: Block, step: Step, index: int) -> Block:
     value = block.gradient.value
     if value is None:
         return block
-    less = value - decay * moved(block.value, value)
+    less = value - decayed(step, index, block.value, value)
     return replace(block, gradient=replace(block.gradient, value=less))

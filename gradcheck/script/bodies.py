@@ -123,8 +123,9 @@ def _only_reports(node: ast.AST) -> bool:
 class _Inside(ast.NodeTransformer):
     """Replaces returns by exceptions, and removes global declarations and convergence tests.
 
-    With other values a convergence test may end an iteration before its update. If the pass
-    `reports`, so do conditionals that would in another.
+    What a generator yields in each pass is only computed. With other values a convergence test may
+    end an iteration before its update. If the pass `reports`, so do conditionals that would in
+    another.
     """
 
     def __init__(self, reports: bool) -> None:
@@ -153,6 +154,9 @@ class _Inside(ast.NodeTransformer):
     def visit_Return(self, node: ast.Return) -> ast.stmt:
         name = ast.copy_location(ast.Name(RETURNED, ast.Load()), node)
         return ast.copy_location(ast.Raise(name, None), node)
+
+    def visit_Yield(self, node: ast.Yield) -> ast.expr:
+        return self.visit(node.value) if node.value else ast.copy_location(ast.Constant(None), node)
 
     def visit_Global(self, node: ast.stmt) -> ast.stmt:
         return ast.copy_location(ast.Pass(), node)

@@ -29,7 +29,7 @@ from gradcheck.script.state import (
 )
 from gradcheck.script.step import Step
 from gradcheck.script.trial import BOTH_WAYS, Trial
-from gradcheck.script.words import ROLE, may_be_loss
+from gradcheck.script.words import ROLE, may_be_loss, may_be_parameter
 from gradcheck.user.blocks import Array
 
 MOST_LEFT = 40
@@ -113,7 +113,7 @@ def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path
         still = [
             path
             for path in trial.changed
-            if path not in own and (rate.words or ROLE.match(last_name(path)))
+            if path not in own and (rate.words or may_be_parameter(last_name(path)))
         ]
         frozen = trial.frozen(rate, still) if still else []
         found = [path for path in frozen if trial.halved(rate, [path])]
@@ -186,7 +186,7 @@ def _descends(trial: Trial, path: Path, rate: Rate, step: Step) -> bool:
     if is_constant or not follows:
         return not is_constant
     followed = trial.changed[path] + usual / rate.value
-    return bool(ROLE.match(last_name(path))) and not any(
+    return may_be_parameter(last_name(path)) and not any(
         one != path and np.shape(value) == followed.shape and np.allclose(numbers(value), followed)
         for one, value in leaves(trial.after).items()
     )

@@ -32,22 +32,30 @@ TERMS: dict[str, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True)
 class Family:
-    """A candidate for the loss: the sum of one of `TERMS` over all pairs, times `scale`."""
+    """A candidate for the loss: the sum of one of `TERMS` over all pairs, times `scale`.
+
+    That is divided by `divisor`, which a mean has.
+    """
 
     term: str
     scale: float
     words: str
+    divisor: int = 1
 
     def value(self, pairs: Pairs) -> Any:
         """Return the loss of all pairs."""
         first, *others = (TERMS[self.term](*map(_as_array, pair)) for pair in pairs)
-        return self.scale * sum(others, first)
+        total = self.scale * sum(others, first)
+        return total / self.divisor if self.divisor > 1 else total
 
 
 def _as_array(value: Any) -> Any:
-    """Return a list of outputs as an array, from which targets can be subtracted."""
+    """Return a list of outputs, or a matrix, as an array: targets can be taken off it, and squares.
+
+    Of a matrix, `**` and `*` mean products.
+    """
     followed = as_array(value)
-    return np.array(followed) if isinstance(followed, list) else followed
+    return np.array(followed) if isinstance(followed, list | np.matrix) else followed
 
 
 def families(pairs: Pairs, one_taken: bool = False) -> Iterator[Family]:
@@ -64,10 +72,10 @@ def families(pairs: Pairs, one_taken: bool = False) -> Iterator[Family]:
         yield from _entropies(CATEGORICAL, means)
     yield Family(SQUARES, 0.5, "half the sum of squares")
     for divisor, counted in means:
-        yield Family(SQUARES, 1 / divisor, f"the sum of squares over {counted}")
+        yield Family(SQUARES, 1.0, f"the sum of squares over {counted}", divisor)
     yield Family(SQUARES, 1.0, "the sum of squares")
     for divisor, counted in means:
-        yield Family(SQUARES, 0.5 / divisor, f"half the sum of squares over {counted}")
+        yield Family(SQUARES, 0.5, f"half the sum of squares over {counted}", divisor)
     if likely:
         yield from _entropies(BINARY, means)
 
@@ -75,7 +83,7 @@ def families(pairs: Pairs, one_taken: bool = False) -> Iterator[Family]:
 def _entropies(name: str, means: Sequence[tuple[int, str]]) -> Iterator[Family]:
     yield Family(name, 1.0, f"the {name}")
     for divisor, counted in means:
-        yield Family(name, 1 / divisor, f"the {name} over {counted}")
+        yield Family(name, 1.0, f"the {name} over {counted}", divisor)
 
 
 def _means(pairs: Pairs) -> list[tuple[int, str]]:

@@ -41,6 +41,7 @@ from gradcheck.script.updating import updating
 from gradcheck.script.words import (
     RATE,
     calls_in,
+    first_term,
     is_slope,
     is_update,
     joins_text,
@@ -121,7 +122,7 @@ class _Marker(ast.NodeTransformer):
         candidate = any(
             any(map(is_update, ast.walk(one))) or calls_in(one) & self.marked.updating
             for one in node.body
-        ) and not any(isinstance(part, ast.Yield | ast.Await) for part in ast.walk(node))
+        ) and not any(isinstance(part, ast.YieldFrom | ast.Await) for part in ast.walk(node))
         if isinstance(node, ast.While):
             node.test = self.visit(node.test)
         outside = self._in_loop, self._may_skip
@@ -188,13 +189,14 @@ class _Marker(ast.NodeTransformer):
 
     def _updated(self, node: Any, target: Any, value: Any) -> Any:
         """Return the value of an update with the numbers in it, and its increment, marked."""
+        first = ast.unparse(target if isinstance(node, ast.AugAssign) else first_term(value))
         value = self._operands.visit(value)
         sign = "+" * isinstance(getattr(node, "op", getattr(value, "op", None)), ast.Add)
-        number = self._number(Site(INCREMENT, ast.unparse(target), node.lineno, sign))
+        what = Site(INCREMENT, ast.unparse(target), node.lineno, sign, reads=frozenset({first}))
         last = value if isinstance(node, ast.AugAssign) else last_term(value)
         if last is None:
             return value
-        marked = called("scaled", [number, last], last)
+        marked = called("scaled", [self._number(what), last], last)
         if last is value:
             return marked
         if isinstance(value, ast.Call):
@@ -291,9 +293,8 @@ class _Marker(ast.NodeTransformer):
         """Mark a difference without literal operands, which may be an error `output - target`."""
         text = ast.unparse(node)
         self.generic_visit(node)
-        is_update = HOOKS in text  # the operand is a marked increment
         of_numbers = any(isinstance(side, ast.Constant) for side in (node.left, node.right))
-        if not isinstance(node.op, ast.Sub) or is_update or of_numbers:
-            return node
+        if not isinstance(node.op, ast.Sub) or HOOKS in text or of_numbers:
+            return node  # with a hook, the operand is a marked increment
         number = self._number(Site(DIFFERENCE, text, node.lineno, text))
         return marked_difference(number, node)

@@ -18,7 +18,7 @@ from gradcheck.script.gradients import (
     source_of,
 )
 from gradcheck.script.handover import Taken, names_of
-from gradcheck.script.losses import candidates, has_loss
+from gradcheck.script.losses import candidates, has_loss, ignored
 from gradcheck.script.marks import Seen
 from gradcheck.script.named import are_equal, equal_gradients, named_gradients
 from gradcheck.script.point import Gradients, Loss, Point
@@ -45,6 +45,12 @@ class Iteration:
         found = any(self._has(snapshot, reports) for reports in ways)
         self.run.reports = False
         return found
+
+    def ignored(self, snapshot: Snapshot) -> list[Path]:
+        """Return the parameters that an iteration moves and no error in it depends on."""
+        self.run.replay(self.step.loop, snapshot)
+        step = self.step.at(snapshot, self.run.rates())
+        return ignored(Point(self.run, step, snapshot, {}))
 
     @property
     def _may_report(self) -> bool:

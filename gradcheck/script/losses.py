@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from gradcheck.arrays import one_factor
 from gradcheck.script.inferred import families
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE, INCREMENT, PRINTED, RETURNED, Seen, Site
 from gradcheck.script.point import Gradients, Loss, Point
-from gradcheck.script.state import Path, label, last_name, plain
+from gradcheck.script.state import Path, label, last_name, movement, plain
 from gradcheck.script.words import CLIMBED, ELSEWHERE, OBJECTIVE, STRONG
 from gradcheck.user.blocks import Array
 
@@ -22,12 +22,32 @@ CLOSE, TINY, TWICE = 2e-3, 1e-11, 2
 
 def has_loss(point: Point) -> bool:
     """Whether a number of an iteration depends on its parameters and may be its loss."""
+    return bool(_depending(point, point.start))
+
+
+def ignored(point: Point) -> list[Path]:
+    """Return the parameters that an iteration moves, but on which none of its errors depends.
+
+    The loop may then walk, as a solver of an equation does, or add up what it moves. Nothing is
+    returned if the script computes a loss: it may have forgotten one.
+    """
+    if not all(loss.family for loss in _depending(point, point.start)):
+        return []
+    state, after = point.snapshot.state, point.run.replay(point.step.loop, point.snapshot)
+    moves = {path: movement(after, state, path) for path in list(point.start)[:MOST_BLOCKS]}
+    moved = [path for path, move in moves.items() if move is not None and np.any(move)]
+    return [path for path in moved if not _depending(point, [path])]
+
+
+def _depending(point: Point, paths: Iterable[Path]) -> list[Loss]:
+    """Return the numbers that may be the loss and depend on the parameters at some paths."""
     rng, ahead, behind = np.random.default_rng(1), dict[Path, Any](), dict[Path, Any]()
-    for path, value in point.start.items():
+    for path in paths:
+        value = point.start[path]
         move = 1e-5 * _size(value) * rng.uniform(0.5, 1.0, value.shape)
         ahead[path], behind[path] = plain(value + move), plain(value - move)
     trial = _Trial((), 1.0, point.seen(ahead), point.seen(behind), None)
-    return any(_numbers(point.run.marked.sites, point.seen({}), [trial]))
+    return list(_numbers(point.run.marked.sites, point.seen({}), [trial]))
 
 
 def candidates(point: Point, gradients: Gradients) -> list[Loss]:

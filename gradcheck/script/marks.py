@@ -34,7 +34,7 @@ class Site:
         within: the name of that function.
         value: of a literal; 1 for the difference of a statement `p[label] -= 1`.
         parts: names of the losses it is computed from: local variables, and functions as `f()`.
-        reads: the variables in what is assigned.
+        reads: the variables in what is assigned; of an increment, what it is added to.
         is_differentiated: whether the script calls `backward()` of it.
         may_skip: whether it adds to a total in a loop that may leave out some of its passes.
     """

@@ -24,7 +24,7 @@ from gradcheck.script.bodies import (
 )
 from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
-from gradcheck.script.marks import INCREMENT, Seen
+from gradcheck.script.marks import Seen
 from gradcheck.script.passes import MOST_PASSES, Passes, all_moved
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
@@ -180,7 +180,8 @@ class Run:
     def _note_if_idle(self, number: int, value: Any) -> None:
         is_array = type(value) is np.ndarray and value.dtype.kind == "f"
         site, is_number = self.marked.sites[number], isinstance(value, float | np.floating)
-        if site.kind == INCREMENT and (is_array or is_number) and not np.any(abs(value) > ROUNDING):
+        is_added = site.name in site.reads  # f * c, of a state c = i * z + f * c, may be 0 as well
+        if is_added and (is_array or is_number) and not np.any(abs(value) > ROUNDING):
             frame = sys._getframe(2)  # it knows the p of `for p, g in zip(params, grads)`
             own = frame.f_locals.get(site.name, frame.f_globals.get(site.name))
             self.idle.setdefault(site.name, []).append(own)

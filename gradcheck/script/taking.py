@@ -20,6 +20,7 @@ from gradcheck.script.further import (
 from gradcheck.script.handover import Taken
 from gradcheck.script.iteration import Iteration
 from gradcheck.script.loops import find_step
+from gradcheck.script.minimised import MinimisedError
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss, no_loss_below
 from gradcheck.script.running import Run
@@ -27,7 +28,12 @@ from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import Path, label, last_name
 from gradcheck.script.step import Step
 from gradcheck.script.straight import straight_line
-from gradcheck.script.words import RefusedError
+from gradcheck.script.words import RefusedError, short
+
+NOWHERE = -1
+"""The number of the training loop where none is looked for any more."""
+
+IN_DOUBT = "no error in it depends on "
 
 
 @dataclass
@@ -65,7 +71,8 @@ class Taking:
             return None
         return number
 
-    def _trains(self, number: int) -> bool:
+    def _trains(self, number: int, in_doubt: bool = False) -> bool:
+        """Whether a loop trains; one of which that is doubtful is taken `in_doubt` only."""
         self.step = find_step(self.run, number, self.wishes.rate)
         passes = self.run.passes[number]
         if self.step is None or passes.first is None:
@@ -77,25 +84,39 @@ class Taking:
             self.step, passes.why = None, f"it does not compute {self.wishes.loss}"
         elif any(one.why == SUMMED or one.are_steps(passes, self.step.all_paths) for one in inside):
             self.step, passes.why = None, "each pass makes several steps"
-        else:
-            if not self._iteration().has_loss(passes.first):
-                passes.why, passes.updated = no_loss(self.step.paths), {*self.step.all_paths}
-                self.step = None
+        elif not self._iteration().has_loss(passes.first):
+            passes.why, passes.updated = no_loss(self.step.paths), {*self.step.all_paths}
+            self.step = None
+        elif not in_doubt and (paths := self._iteration().ignored(passes.first)):
+            self.step, passes.why = None, IN_DOUBT + short(", ".join(map(label, paths)))
         return self.step is not None
 
     def execute(self) -> None:
         """Run the script, which may raise; then test loops of a single pass, or straight code."""
         try:
             self.run.execute()
+        except MinimisedError:
+            self.run.found = NOWHERE  # the functions that it minimises may have loops of their own
+            raise
         except Exception:
-            if self.step is None:
+            if self.step is None and not self._doubtful():
                 raise
         for number, passes in enumerate(self.run.passes):
             untried = self.step is None and passes.first is not None and not passes.tests
             if untried and self._trains(number) and passes.first:
                 self.run.found, self.run.snapshots = number, [passes.first]
-        if self.step is None and (found := straight_line(self.run, self.wishes.rate)):
-            self.run, self.step = found
+        if self.step is None and not self._doubtful():
+            if found := straight_line(self.run, self.wishes.rate):
+                self.run, self.step = found
+
+    def _doubtful(self) -> bool:
+        """Whether a loop trains of which that is doubtful; it is taken then."""
+        for number, passes in enumerate(self.run.passes):
+            first, is_doubtful = passes.first, passes.why.startswith(IN_DOUBT)
+            if is_doubtful and first is not None and self._trains(number, in_doubt=True):
+                self.run.found, self.run.snapshots = number, [first]
+                return True
+        return False
 
     def iterations(self) -> Iterator[Taken]:
         """Yield the iterations that can be checked, the likeliest first.

@@ -47,6 +47,12 @@ ADDITIONS = ("add", "subtract")
 ROLE = re.compile(r"(?i)^(w|b|v|u|theta|weights?|bias(es)?|kernel|synapse|syn)[_\d]*$")
 """Names of parameters."""
 
+PARTS = re.compile(r"(?i)(^|_)(weights?|bias(es)?)(?=_|\d|$)")
+NO_PARTS = re.compile(
+    r"(?i)(^|_)(d|grad\w*|delta\w*|nabla|update\w*|change\w*|velocit\w*|moment\w*|decay|err\w*"
+    r"|sum\w*|total|acc\w*|step|best|last|prev\w*|old|new|class|samples?|loss\w*)(?=_|\d|$)"
+)
+
 
 class RefusedError(BaseException):
     """A script cannot be taken apart; the message says why and what to do.
@@ -81,6 +87,11 @@ def name_of(node: ast.AST) -> str:
 def same(one: ast.AST, other: ast.AST) -> bool:
     """Whether the source text of two expressions is the same."""
     return type(one) is type(other) and ast.unparse(one) == ast.unparse(other)
+
+
+def may_be_parameter(name: str) -> bool:
+    """Whether a name is one of a parameter, or says of which layer it is: `hidden_bias`."""
+    return bool(ROLE.match(name) or (PARTS.search(name) and not NO_PARTS.search(name)))
 
 
 def is_update(node: ast.AST) -> bool:
@@ -149,6 +160,13 @@ def last_term(node: ast.AST) -> ast.expr | None:
         case ast.Call(ast.Attribute(_, method), [_, right]) if method in ADDITIONS:
             return right
     return None
+
+
+def first_term(node: Any) -> Any:
+    """Return what a chain of sums and differences adds to, or takes off from."""
+    while last_term(node) is not None:
+        node = node.left if isinstance(node, ast.BinOp) else node.args[0]
+    return node
 
 
 def _is_scaled(node: ast.AST) -> bool:

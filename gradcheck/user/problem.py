@@ -26,7 +26,7 @@ from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import GRADIENT, LEAVING, LOSS, STEP, UserCodeError, as_users_error, call
 from gradcheck.user.layers import CheckedLayer
 from gradcheck.user.number import as_number, as_pair
-from gradcheck.user.steps import Step, moved
+from gradcheck.user.steps import Step, decayed
 from gradcheck.user.tensors import is_jax
 
 if TYPE_CHECKING:
@@ -236,8 +236,7 @@ class Problem:
                 block = blocks.get(name)
                 implied[name] = value / step.share
                 if block is not None and block in step.decay:
-                    shrunk = step.decay[block] * moved(values[block], value)
-                    implied[name] = implied[name] - shrunk
+                    implied[name] = implied[name] - decayed(step, block, values[block], value)
         return implied[BARE] if list(implied) == [BARE] else implied
 
     def entry_loss(self, values: Sequence[Array]) -> Callable[[int, Any, Any], float]:

@@ -51,6 +51,7 @@ class Step:
         momentum: the momentum coefficients, by the names of parameters.
         share: the factor of the gradient in the velocity: 1, or 1 - momentum in a moving average.
         decay: the weight decay of blocks, by index.
+        spared: the entries of a flat block that it leaves alone, such as biases.
         moves: how many learning rates an adaptive step moves every entry, without decay; else None.
         several: how many updates it makes, each with a gradient where the last one left; else 0.
         entering: a function from the blocks' values to the gradients that enter the step, by name,
@@ -73,6 +74,7 @@ class Step:
     momentum: Mapping[str, float] = field(default_factory=dict)
     share: float = 1.0
     decay: Mapping[int, float] = field(default_factory=dict)
+    spared: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
     moves: float | None = None
     several: int = 0
     entering: Callable[[Sequence[Array]], Any] | None = None
@@ -127,6 +129,12 @@ class Step:
             return implied
         names = [name for name, value in implied.items() if name in self.known and np.any(value)]
         return {name: implied[name] for name in names}
+
+
+def decayed(step: Step, block: int, weights: Array, gradient: Array) -> Array:
+    """What the decay of a step adds to the gradient of a block."""
+    shrunk = step.decay[block] * moved(weights, gradient)
+    return np.where(step.spared[block], 0.0, shrunk) if block in step.spared else shrunk
 
 
 def moved(weights: Array, gradient: Array) -> Array:

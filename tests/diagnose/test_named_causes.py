@@ -68,6 +68,21 @@ def grad(p):
     return {"W": 2 * A.T @ gap / len(A)}
 """
 
+EXCLUSIVE = """
+A, T = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0.0], [1], [1], [0]])
+
+def params():
+    return {"W": rng.normal(size=(2, 2)), "V": rng.normal(size=(2, 1))}
+
+def loss(p):
+    return np.mean((np.tanh(A @ p["W"]) @ p["V"] - T) ** 2)
+
+def grad(p):
+    h = np.tanh(A @ p["W"])
+    gap = 2 * (h @ p["V"] - T) / 4
+    return {"W": A.T @ (gap @ p["V"].T * (1 - h**2)), "V": h.T @ gap}
+"""
+
 HALVED = SQUARED.replace("len(A)\n\n", "len(A) / 2\n\n").replace("2 * A.T", "A.T")
 
 COLUMNS = """
@@ -623,6 +638,13 @@ CASES = {
         SQUARED.replace("[:5]", "[:4]"),
         "2 * A.T @ gap / len(A)",
         "A.T @ gap",
+        "GC101",
+        "by 2 / 4",
+    ),
+    "a mean over four and a two beside a matrix of two by two": (
+        EXCLUSIVE,
+        '2 * (h @ p["V"] - T) / 4',
+        'h @ p["V"] - T',
         "GC101",
         "by 2 / 4",
     ),

@@ -1239,3 +1239,41 @@ for turn in range(9):
 def test_a_loss_on_other_data_is_no_second_one_that_the_loop_descends(outcome, back):
     report = outcome(MEASURED.replace("WRONG", back)).report
     assert [block.name for block in report.blocks if block.failed] == ["w", "b"]
+
+
+MATRICES = """
+rng = np.random.default_rng(6)
+x, t = np.asmatrix(rng.normal(size=(8, 3))), np.asmatrix(rng.normal(size=(8, 2)))
+w = np.asmatrix(rng.normal(size=(3, 2)))
+for turn in range(40):
+    w = w + 0.02 * x.T * (t - x * w)
+"""
+
+
+def test_an_error_may_be_a_matrix_whose_powers_and_products_are_those_of_matrices(outcome):
+    found = outcome(MATRICES)
+    assert found.report.ok, str(found.report)
+    assert found.script.loss.startswith("half the sum of squares"), found.script.loss
+
+
+BY_SAMPLE = """
+v = rng.normal(size=(3, 4))
+u = rng.normal(size=4)
+for turn in range(40):
+    dv, du = np.zeros_like(v), np.zeros_like(u)
+    for row, wanted in zip(x, t):
+        h = np.tanh(row @ v)
+        error = wanted - h @ u
+        dv += np.outer(row, error * u * (1 - h**2))
+        du += error * h
+    v += 0.3 * dv
+    u += 0.3 * du / len(x)
+"""
+
+
+def test_an_inferred_mean_is_divided_by_its_samples_and_halved(outcome):
+    found = outcome(BY_SAMPLE)
+    assert "half the sum of squares over all 24" in found.script.loss
+    [error] = found.report.errors
+    assert (error.code, error.blocks) == ("GC101", ("v",)), str(found.report)
+    assert "2 / " not in error.fix, error.fix

@@ -200,6 +200,44 @@ def test_what_a_loop_over_all_parameters_updates_by_0_is_one_of_them(outcome, ad
     assert {one.code for one in report.errors} == codes, str(report)
 
 
+STATE = """
+import numpy as np
+
+rng = np.random.default_rng(5)
+x, t = rng.normal(size=(7, 3, 2)), rng.normal(size=(7, 4))
+w, u, start = rng.normal(size=(2, 4)), rng.normal(size=4), {"c": np.zeros((7, 4))}
+
+
+def forward(x, c):
+    z = np.tanh(x @ w + u * c)
+    c = 0.3 * z + 0.7 * c
+    return c, z
+
+
+for turn in range(20):
+    cs, zs = [start["c"]], []
+    for i in range(3):
+        c, z = forward(x[:, i], cs[-1])
+        cs.append(c)
+        zs.append(z)
+    loss = np.sum((c - t) ** 2)
+    back, dw, du = 2 * (c - t), np.zeros((2, 4)), np.zeros(4)
+    for i in reversed(range(3)):
+        d = 0.3 * back * (1 - zs[i] ** 2)
+        dw += x[:, i].T @ d
+        du += np.sum(d * cs[i], axis=0)
+        back = 0.7 * back + d * u
+    w -= 0.01 * dw
+    u -= 0.01 * du
+"""
+
+
+def test_an_initial_state_of_zeros_from_which_the_next_is_made_is_no_parameter(outcome):
+    report = outcome(STATE).report
+    assert report.ok, str(report)
+    assert len(report.blocks) == 2, str(report)
+
+
 UNROLLED = """
 import numpy as np
 
@@ -228,3 +266,84 @@ def test_a_loop_that_adds_up_gradients_and_what_it_brings_back_makes_no_steps(ou
     found = outcome(UNROLLED if not wrong else UNROLLED.replace("back = back +", "back ="))
     assert "the loop at line 7" in found.script.text()
     assert [one.code for one in found.report.errors] == wrong, str(found.report)
+
+
+BY_ROWS = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+r, u, v = rng.normal(size=(5, 4)), rng.normal(size=(5, 2)), rng.normal(size=(4, 2))
+
+
+def move():
+    change = np.zeros_like(v)
+    for i in range(5):
+        off = r[i] - v @ u[i]
+        change += 0.05 * np.outer(-off, u[i])
+        u[i] -= 0.05 * (-off @ v)
+    v[:] -= TIMES * change
+
+
+for turn in range(20):
+    loss = 0.5 * np.sum((r - u @ v.T) ** 2)
+    move()
+"""
+
+
+@pytest.mark.parametrize(("times", "ok"), [("1", True), ("2", False)])
+def test_what_an_inner_loop_adds_up_for_an_update_is_no_parameter(outcome, times, ok):
+    found = outcome(BY_ROWS.replace("TIMES", times))
+    assert found.report.ok == ok, str(found.report)
+    assert found.script.params == ("u", "v")
+
+
+FORGOTTEN = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+x, t, w, b = rng.normal(size=(9, 3)), rng.normal(size=9), rng.normal(size=3), 0.3
+for turn in range(20):
+    off = x @ w - t
+    w -= 0.05 * x.T @ off
+    b -= 0.05 * np.sum(off)
+"""
+
+
+def test_a_parameter_that_no_error_depends_on_is_named_where_no_other_loop_trains(outcome):
+    report = outcome(FORGOTTEN).report
+    assert [(one.code, one.blocks) for one in report.errors] == [("GC805", ("b",))], str(report)
+
+
+YIELDED = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+x, t, w = rng.normal(size=(9, 3)), rng.normal(size=9), rng.normal(size=3)
+
+
+def batches(size):
+    start = 0
+    while start < 9:
+        yield x[start : start + size], t[start : start + size]
+        start += size
+
+
+def train(w, rate, turns):
+    for turn in range(turns):
+        for part, wanted in batches(3):
+            off = part @ w - wanted
+            loss = np.mean(off**2)
+            w -= rate * 2 * part.T @ OFF / len(off)
+            yield turn, loss
+
+
+for turn, loss in train(w, 0.05, 20):
+    print(turn, loss)
+"""
+
+
+@pytest.mark.parametrize(("off", "verdict"), [("off", "pass"), ("(off - wanted)", "fail")])
+def test_a_generator_may_train_and_yield_its_loss(outcome, off, verdict):
+    found = outcome(YIELDED.replace("OFF", off))
+    assert (found.script.params, found.script.loss_line) == (("w",), 19)
+    assert found.report.verdict == verdict, str(found.report)

@@ -1183,3 +1183,42 @@ def test_a_layer_after_a_right_one_is_to_blame(tmp_path):
     (tmp_path / "main.py").write_text(LOSS_AND_LAYERS)
     first = ScriptEntry(tmp_path / "main.py").outcome({}).report.findings[0]
     assert (first.code, first.expression) == ("GC309", "back * (self.out * (1 - self.out))")
+
+
+BY_SAMPLE = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(9, 3)), rng.uniform(size=(9, 2))
+w, v = rng.normal(size=(4, 3)), rng.normal(size=(2, 4))
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def sigmoid_prime(z):
+    s = sigmoid(z)
+    return s * (1 - s)
+
+
+for epoch in range(100):
+    dw, dv, loss = 0 * w, 0 * v, 0.0
+    for row, target in zip(x, t):
+        BEFORE = w @ row
+        h = sigmoid(BEFORE)
+        out = v @ h
+        y = sigmoid(out)
+        loss += 0.5 * np.sum((y - target) ** 2)
+        back = (y - target) * sigmoid_prime(out)
+        dv += np.outer(back, h)
+        dw += np.outer(v.T @ back * sigmoid_prime(h), row)
+    v -= 0.1 * dv
+    w -= 0.1 * dw
+"""
+
+
+@pytest.mark.parametrize("name", ["before", "z"])
+def test_what_a_helper_is_given_in_each_pass_is_wrong_in_its_call(outcome, name):
+    [error] = outcome(BY_SAMPLE.replace("BEFORE", name)).report.errors
+    assert (error.code, error.location.line, error.fix) == ("GC301", 28, f"write `{name}` for `h`")

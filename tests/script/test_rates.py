@@ -1,5 +1,7 @@
 """Where a script keeps its learning rate, and what only looks like one."""
 
+import re
+
 import pytest
 
 TABLE = """
@@ -124,6 +126,12 @@ def test_a_parameter_may_have_a_learning_rate_of_its_own(outcome, update, said, 
     assert set(found.script.params) == {"w", "b"}  # no schedule, and no moving average
     assert said in found.script.rate_words
     assert [one.code for one in found.report.errors] == codes
+
+
+@pytest.mark.parametrize(("name", "params"), [("out_bias", {"w", "out_bias"}), ("c", {"w"})])
+def test_a_bias_that_is_updated_without_a_rate_may_be_named_after_its_layer(outcome, name, params):
+    text = re.sub(r"\bb\b", name, OWN_RATES.replace("UPDATE", "gap.mean()"))
+    assert set(outcome(text).script.params) == params
 
 
 @pytest.mark.in_full

@@ -95,3 +95,47 @@ for turn in range(20):
     outcome = ScriptEntry(tmp_path / "fit.py").outcome({})
     assert outcome.script.params == ("w",)
     assert outcome.report.ok
+
+
+WALK = """
+import numpy as np
+from scipy.optimize import minimize
+
+wanted = np.array([0.8, 1.5])
+
+
+def walked(p):
+    x, path, t, end, dt = np.array([1.0, 0.5]), [], 0.0, 1.2, 0.1
+    while t < end - 1e-9:
+        path.append(x)
+        h = min(dt, end - t)
+        x = x + h * (p * x - x**2)
+        t += h
+    return x, path
+
+
+def cost(p):
+    return np.sum((walked(p)[0] - wanted) ** 2)
+
+
+def slope(p):
+    x, path = walked(p)
+    back, total = 2 * (x - wanted), np.zeros(2)
+    for x in reversed(path):
+        total = total + 0.1 * back * x
+        back = back * (1 - 0.1 * (TWO * x - p))
+    return total
+
+
+FIRST
+minimize(cost, np.ones(2), jac=slope)
+"""
+
+
+@pytest.mark.parametrize("first", ["", "wanted = walked(np.array([1.3, 0.7]))[0]"])
+@pytest.mark.parametrize(("two", "ok"), [("2", True), ("1", False)])
+def test_a_loop_that_walks_through_time_is_not_one_that_trains(two, ok, first, tmp_path):
+    (tmp_path / "walk.py").write_text(WALK.replace("TWO", two).replace("FIRST", first))
+    found = ScriptEntry(tmp_path / "walk.py").outcome({})
+    assert found.report is not None, found.error
+    assert found.report.ok == ok, str(found.report)

@@ -1,10 +1,13 @@
 """Masks, of zeros and ones, that are missing from a gradient."""
 
+import itertools
+
 import numpy as np
 import pytest
 from named_bugs import assert_found, first_finding
 
 import gradcheck
+from gradcheck.trace.locating.trial import Trials
 
 RNG = np.random.default_rng(77)
 ROWS, GOALS = RNG.normal(size=(12, 3)), RNG.normal(size=12)
@@ -195,12 +198,64 @@ def test_a_mask_that_every_layer_draws_is_told_where_it_belongs(wrong, code, tmp
     ("right", "wrong", "code"),
     [
         ("masks[k - 1] / kept", "masks[k - 1]", "GC852"),
+        ("masks[k - 1] / kept", "masks[k - 1] / kept / kept", "GC105"),
         ("return W.T @ dZ,", "return W.T @ dZ / m,", "GC104"),
     ],
 )
 def test_the_share_that_is_kept_is_no_size_and_no_penalty(right, wrong, code, tmp_path):
     program = DROPPED.replace("0.87", "0.8")
     assert first_finding(program, right, wrong, tmp_path)[0].code == code
+
+
+TWO_LAYERS = """
+import numpy as np
+
+rng = np.random.default_rng(1)
+x, y = rng.normal(size=(12, 4)), rng.normal(size=(12, 2))
+sizes = {"a": (4, 5), "b": (5, 3), "c": (3, 2)}
+
+
+def forward(p):
+    z1 = x @ p["a"]
+    h1 = np.maximum(z1, 0)
+    z2 = h1 @ p["b"]
+    h2 = np.maximum(z2, 0)
+    return z1, h1, z2, h2, h2 @ p["c"]
+
+
+def loss(p):
+    return np.sum((forward(p)[-1] - y) ** 2) / 2
+
+
+def grad(p):
+    z1, h1, z2, h2, out = forward(p)
+    d = out - y
+    dh2 = d @ p["c"].T
+    dz2 = dh2 * (z2 > 0)
+    dz1 = dz2 @ p["b"].T * (z1 > 0)
+    return {"a": x.T @ dz1, "b": h1.T @ dz2, "c": h2.T @ d}
+
+
+def params():
+    return {name: rng.normal(size=shape) for name, shape in sizes.items()}
+"""
+
+
+def test_what_is_used_before_its_mask_is_wrong_in_that_use_and_right_before(tmp_path):
+    right, wrong = 'dz2 @ p["b"]', 'dh2 @ p["b"]'
+    first, line, report = first_finding(TWO_LAYERS, right, wrong, tmp_path)
+    assert (first.location.line, first.code) == (line, "GC401"), report
+    assert first.fix == "write `dz2` for `dh2`"
+
+
+@pytest.mark.parametrize(("tries", "codes"), [(8, {"GC999"}), (900, {"GC303", "GC406"})])
+def test_what_mends_a_part_is_not_named_where_the_time_ends_soon_after(tries, codes, monkeypatch):
+    names, count = {}, itertools.count()
+    text = TWO_LAYERS.replace("* (z1 > 0)", "").replace("h1.T @ dz2", "z1.T @ dz2")
+    exec(text, names)
+    monkeypatch.setattr(Trials, "is_late", property(lambda _: next(count) > tries))
+    report = gradcheck.check(names["loss"], names["params"](), names["grad"])
+    assert {one.code for one in report.errors} == codes, str(report)
 
 
 PAIRS = """
@@ -273,3 +328,29 @@ def test_the_softmax_of_masked_scores_lacks_no_root_of_them(slope, code):
     inputs = tuple(rng.normal(size=(2, 3, 4)) for _ in "qkv")
     report = gradcheck.check_layer(attend, attend_backward, inputs)
     assert [one.code for one in report.errors] == [code], str(report)
+
+
+BEGUN = """
+import numpy as np
+
+rng = np.random.default_rng(6)
+x, y = rng.normal(size=(30, 2)) * np.linspace(0.03, 1, 30)[:, None], rng.normal(size=(30, 3))
+
+
+def loss(p):
+    return np.sum((np.maximum(x @ p["a"], 0) @ p["b"] - y) ** 2) / 60
+
+
+def grad(p):
+    h = np.maximum(x @ p["a"], 0)
+    d = (h @ p["b"] - y) / 30
+    return {"a": x.T @ (d @ p["b"].T * (h > 0)), "b": h.T @ d}
+
+
+def params():
+    return {"a": 1e-5 * rng.normal(size=(2, 10)), "b": rng.normal(size=(10, 3))}
+"""
+
+
+def test_weights_that_begin_near_0_are_followed_among_their_kinks(tmp_path):
+    assert_found(BEGUN, " * (h > 0)", "", "GC303", tmp_path)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +11,6 @@ from gradcheck.trace import fault
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.quantities import PATHS
 from gradcheck.trace.causes.compared import (
-    Array,
     Arrays,
     Compared,
     agrees,
@@ -24,13 +21,12 @@ from gradcheck.trace.causes.compared import (
 )
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS
 from gradcheck.trace.causes.penalties import penalty_terms, whole_term
+from gradcheck.trace.causes.repeated import adding_each, repeated, repeated_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import adding, before_moves, made_from
 from gradcheck.trace.record.names import MOVES, WRITES
 from gradcheck.trace.record.nodes import Node
-from gradcheck.trace.record.sources import tree_of
 from gradcheck.trace.wording.words import Words
-from gradcheck.words import listed, verb
 
 STATISTICS = frozenset(("mean", "var", "std", "sum", "add.reduce"))
 
@@ -211,9 +207,9 @@ def written_cause(compared: Compared) -> Cause | None:
         if one.name == "setitem" and one.chain == node.chain
     ]
     alone = [node.index] if node.name == "setitem" else []
-    often = [place for one in passes or alone for place in _repeated(tape[one], compared)]
+    often = [place for one in passes or alone for place in repeated(tape[one], tape)]
     if often and any(_is_right_added(compared, one) for one in (alone, passes)):
-        return _repeated_cause(node, often)
+        return repeated_cause(node, often)
     if wrong.all() and wrong.size > 1:
         return None
     before = compared.state.at(node.operands[0])
@@ -226,74 +222,17 @@ def written_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def _repeated_cause(node: Node, often: Sequence[int]) -> Cause:
-    places = list(map(str, dict.fromkeys(often[:4])))
-    here = f"{listed(places)} {verb(places, 'repeats', 'repeat')} here"
-    words = f"an index that repeats is written only once, and {here}"
-    fix = f"{_added_for_each(node)} adds for every time that an index comes"
-    return Cause(fault.REPEATED_INDEX, words, fix)
-
-
 def _written_before(compared: Compared) -> Cause | None:
     """Return the cause if a step writes once, to a parameter, what an index says several times."""
     for one in compared.state.tape[: compared.operand]:
-        often = _repeated(one, compared) if one.name == "setitem" else []
+        often = repeated(one, compared.state.tape) if one.name == "setitem" else []
         if often and _is_right_added(compared, [one.index]):
-            return replace(_repeated_cause(one, often), node=one.index)
+            return replace(repeated_cause(one, often), node=one.index)
     return None
-
-
-def _added_for_each(node: Node) -> str:
-    """Return the statement that adds for each repeated index, for one that writes to them."""
-    place = node.place
-    if place is None:
-        return "np.add.at"
-    for statement in ast.walk(tree_of(place.file)):
-        match statement:
-            case (
-                ast.Assign(targets=[ast.Subscript() as target])
-                | ast.AugAssign(target=ast.Subscript() as target)
-            ) if (target.lineno, target.col_offset) == (place.line, place.column):
-                parts = map(ast.unparse, (target.value, target.slice, statement.value))
-                takes_off = isinstance(getattr(statement, "op", None), ast.Sub)
-                method = "subtract" if takes_off else "add"
-                return f"`np.{method}.at({', '.join(parts)})`"
-    return "np.add.at"
 
 
 def _is_right_added(compared: Compared, writes: Sequence[int]) -> bool:
     """True if the value is right once values are added for every occurrence of an index."""
-
-    def added(before: Array, key: Any, value: Array) -> Array:
-        changed = np.array(before, dtype=float)
-        np.add.at(changed, key, value - before[key])
-        return changed
-
     return bool(writes) and agrees_with(
-        compared, lambda nodes: {one: replace(nodes[one], function=added) for one in writes}
+        compared, lambda nodes: {one: adding_each(nodes[one]) for one in writes}
     )
-
-
-def _repeated(node: Node, compared: Compared) -> list[int]:
-    """Return the indices that come more than once in what a write is given as its places."""
-    indices = list(_indices(node.arguments, compared))
-    if not indices:
-        return []
-    together = np.stack(np.broadcast_arrays(*indices)).reshape(len(indices), -1)
-    places, counts = np.unique(together, axis=1, return_counts=True)
-    return [int(place) for place in places[0, counts > 1]]
-
-
-def _indices(arguments: object, compared: Compared) -> Iterator[np.ndarray]:
-    """Yield the integer arrays among some arguments."""
-    if isinstance(arguments, list) and all(isinstance(one, int | np.integer) for one in arguments):
-        arguments = np.array(arguments, dtype=int)
-    if isinstance(arguments, tuple | list):
-        for one in arguments:
-            yield from _indices(one, compared)
-        return
-    index = getattr(arguments, "index", None)
-    if isinstance(index, int):
-        arguments = compared.state.tape[index].value
-    if isinstance(arguments, np.ndarray) and arguments.dtype.kind in "iu" and arguments.size > 1:
-        yield arguments

@@ -25,7 +25,8 @@ def place_cause(compared: Compared) -> Cause | None:
     if node.name != "setitem" or node.place is None or wanted.shape != node.value.shape:
         return None
     tape, values = compared.state.tape, compared.state.values[0]
-    writes = [tape[index] for index in repetitions(tape, node.index)]
+    written = (tape[index] for index in repetitions(tape, node.index))
+    writes = [one for one in written if one.value.shape == wanted.shape]  # not of other layers
     for axis in range(wanted.ndim) if 1 < len(writes) <= WRITTEN else ():
         offsets = [
             _offset(write, resolve(write.arguments[2], values), axis, wanted) for write in writes

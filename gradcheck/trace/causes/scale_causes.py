@@ -145,7 +145,9 @@ def _of_dropout(scaled: _Scaled) -> Cause | None:
     kept = kept_share(scaled.loss_nodes, scaled.ratio)
     if kept is None:
         return None
-    return Cause(fault.KEEP_MISSING, f"the loss divides what it keeps by {kept:.6g}")
+    once = f"the loss divides what it keeps by {kept:.6g}"
+    twice = Cause(fault.SCALE, f"{once} once, and this does so twice")
+    return twice if scaled.ratio > 1 else Cause(fault.KEEP_MISSING, once)
 
 
 def _of_mean(scaled: _Scaled) -> Cause | None:
@@ -178,7 +180,7 @@ def _of_mean_and_two(scaled: _Scaled) -> Cause | None:
     ratio, nodes = scaled.ratio, scaled.loss_nodes
     squares = any(is_square(node) and len(set(node.operands)) == 1 for node in nodes)
     lacks_two = squares and 2 not in scaled.constants
-    for number in sorted(scaled.sizes & scaled.divisors - {1, 2}):
+    for number in sorted((scaled.sizes & scaled.divisors) - scaled.constants - {1, 2}):
         lacks = f"the loss divides by {number}, and this does not"
         if lacks_two and is_about(ratio, number / 2):
             words = f"{lacks}; the 2 of the square's derivative is missing, too"
@@ -286,8 +288,8 @@ CAUSES = (
     _of_size_at_hand,
     _of_inverse,
     _of_dropout,
-    _of_mean,
     _of_mean_and_two,
+    _of_mean,
     _of_two,
     _of_constant_factor,
     _of_quotient,

@@ -89,11 +89,11 @@ def _is_chosen_here(mend: Mend, view: View, made: Node, operand: int, words: Wor
     names = {*map(words.name, others)}
     if is_made_of and names and names.issubset(arguments_of(made.chain[0].code)):
         return True
-    if mend.candidate.kind == VALUE and words.name(wanted.index) in arguments_of(
-        made.chain[0].code
-    ):
-        return True
     expression = text_of_use(made, view.state.tape[mend.unit.first], operand)
+    own = expression.id if isinstance(expression, ast.Name) else ""  # as the z of any helper
+    given = {*arguments_of(made.chain[0].code)} - {own}
+    if mend.candidate.kind == VALUE and words.name(wanted.index) in given:
+        return True
     key = expression.slice if isinstance(expression, ast.Subscript) else None
     is_named = isinstance(key, ast.Constant) and isinstance(key.value, str)
     return is_named and bool(nows) and all(one.place != wanted.place for one in nows)

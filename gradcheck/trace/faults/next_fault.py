@@ -19,6 +19,7 @@ from gradcheck.trace.faults.returned import not_returned, wrong_shape
 from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, place_of_scale
 from gradcheck.trace.faults.special import special_fault
 from gradcheck.trace.faults.unsummed import not_summed
+from gradcheck.trace.faults.written_once import written_once
 from gradcheck.trace.locating.given import given_wrongly
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
@@ -49,6 +50,7 @@ def next_fault(
         or not_returned(view, wrong, search.points, assignments)
         or lost_passes(view, wrong, names)
         or not_summed(view, wrong, search.known)
+        or written_once(view, wrong)
     )
     if special is not None:
         return of_special(search, state, special), False

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.arrays import proportion, same_arrays
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, SLOPE, VALUE
 from gradcheck.trace.locating.constants import is_odd
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import NODE, Mend, Unit
+from gradcheck.trace.locating.units import NODE, USE, Mend, Unit
 from gradcheck.trace.locating.view import View, varies
 from gradcheck.trace.record.graph import latest_first
 from gradcheck.trace.record.nodes import Node, operands_of
@@ -118,6 +120,12 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
         return True  # the later of two equal values is the copy
     if _lacks_a_path(held, candidate.node, view):
         return False
+    if (
+        is_wanted_of_both
+        and candidate.kind == ADJOINT
+        and _is_used_too_early(mend, held, below, view)
+    ):
+        return True
     if candidate.kind in (VALUE, SLOPE):
         if carries(unit, view):
             return False
@@ -145,6 +153,27 @@ def is_better(mend: Mend, held: Mend, view: View, held_is: set[int], is_part: bo
             return not all(explained)  # both expect the same: it becomes wrong in between
         return not all(explained) and not _is_made_of(unit, held, view, held_is)
     return False
+
+
+def _is_used_too_early(mend: Mend, held: Mend, below: frozenset[int], view: View) -> bool:
+    """True if one use of the held value has it for the adjoint that is made of it elsewhere.
+
+    Put into its place, that adjoint mends as well where its making changes it no more, as a mask.
+    """
+    used = set(mend.unit.replaced)
+    if mend.unit.kind != USE or not used <= set(held.unit.replaced):
+        return False
+    state, wanted = view.state, mend.expected
+    after = state.below([consumer for consumer, _ in mend.unit.uses])
+    return any(
+        state.tape[index].value.size == wanted[0].size
+        and all(map(_are_near, state.at(index), wanted))
+        for index in below.difference(used, after)
+    )
+
+
+def _are_near(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return np.allclose(np.ravel(one), other, 1e-9, 0)
 
 
 def _lacks_a_path(mend: Mend, other: int, view: View) -> bool:

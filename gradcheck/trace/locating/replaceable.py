@@ -216,7 +216,8 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
             if is_inside(tape, index, operand):
                 continue
             # a value known up to a factor may have a different factor in each pass
-            if is_known and (tape[operand].value.size > 1 or node.value.size == 1):
+            is_array = tape[operand].value.size > 1 or node.value.size == 1
+            if is_known and is_array and node.operation not in UNCHANGING:
                 continue
             if (
                 view.may_be_replaced_in_use(operand)
@@ -234,7 +235,8 @@ def _uses_over_loops(view: View) -> Iterator[Unit]:
 
 def _may_be_wrong(view: View, uses: Sequence[Edge]) -> bool:
     """True if a result is unknown, or known up to a number that changes from pass to pass."""
-    if not all(view.is_known(index) for index, _ in uses):
+    tape = view.state.tape
+    if not all(view.is_known(one) and tape[one].operation not in UNCHANGING for one, _ in uses):
         return True
     numbers = [view.state.values[0][operand] for _, operand in uses]
     return numbers[0].size == 1 and len(np.unique(np.ravel(numbers))) > 1

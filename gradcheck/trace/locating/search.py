@@ -117,7 +117,7 @@ def _in_order(trials: Trials, strict: bool, until: float) -> Outcome:
     choice = Choice(trials)
     for unit in trials.units:
         if trials.is_late:
-            return Outcome(choice.mend, choice.scale, late=True)
+            return _as_far_as_known(choice, unit, trials.wrong)
         if unit.position >= until:
             continue
         choice.scale = _with_own(unit, trials, choice.scale)
@@ -125,6 +125,17 @@ def _in_order(trials: Trials, strict: bool, until: float) -> Outcome:
         if mend is not None and choice.is_settled_by(mend):
             return Outcome(mend, choice.scale, late=False)
     return Outcome(choice.between_mend_and_scale(), choice.scale, late=False)
+
+
+def _as_far_as_known(choice: Choice, unit: Unit, wrong: frozenset[str]) -> Outcome:
+    """Return what has been found when the time runs out at a unit.
+
+    What mends a part of the outputs is dropped where what mends all may come soon.
+    """
+    mend, scale, is_settled = choice.mend, choice.scale, choice.is_made_before(unit)
+    is_mend = mend is not None and (is_settled or mend.outputs >= wrong)
+    is_scale = bool(scale) and (is_settled or scale[0].outputs >= wrong)
+    return Outcome(mend if is_mend else None, scale if is_scale else (), late=True)
 
 
 def _cutting(trials: Trials) -> Iterator[Unit]:
