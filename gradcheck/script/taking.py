@@ -105,9 +105,9 @@ class Taking:
             untried = self.step is None and passes.first is not None and not passes.tests
             if untried and self._trains(number) and passes.first:
                 self.run.found, self.run.snapshots = number, [passes.first]
-        if self.step is None and not self._doubtful():
-            if found := straight_line(self.run, self.wishes.rate):
-                self.run, self.step = found
+        is_found = self.step is not None or self._doubtful()
+        if not is_found and (found := straight_line(self.run, self.wishes.rate)):
+            self.run, self.step = found
 
     def _doubtful(self) -> bool:
         """Whether a loop trains of which that is doubtful; it is taken then."""
