@@ -177,10 +177,37 @@ def grad(w):
     return g / len(EPISODES)
 """
 
+KEYS = """
+X, Y = DRAWN.normal(size=(6, 3)), DRAWN.normal(size=(6, 3))
+START = {"V1": DRAWN.normal(size=(3, 3)), "V2": DRAWN.normal(size=(3, 3))}
+
+def forward(p):
+    kept = {"h0": X}
+    for n in (1, 2):
+        kept[f"z{n}"] = kept[f"h{n - 1}"] @ p[f"V{n}"]
+        kept[f"h{n}"] = np.tanh(kept[f"z{n}"])
+    return kept
+
+def loss(p):
+    return np.sum(forward(p)["h2"] * Y)
+
+def grad(p):
+    kept, g = forward(p), {}
+    d = Y * (1 - kept["h2"] ** 2)
+    for n in (2, 1):
+        g[f"V{n}"] = (kept["h" + str(n - 1)] if n > 1 else X).T @ d
+        if n > 1:
+            d = d @ p[f"V{n}"].T / np.cosh(kept[f"z{n - 1}"]) ** 2
+    return g
+"""
+
 PROGRAMS = {
     "shares of a whole": (SHARES, "NEAR - kept(at)", "kept(at) - NEAR"),
     "a term taken off in a factor": (SMOOTHED, "b * (nb - lb)", "b * nb"),
     "a square matrix": (HOPS, "NEAR.T @ (d @ p[1].T)", "d @ p[1].T"),
+    "a number in a key": (KEYS, '(kept[f"z{n - 1}"])', '(kept[f"z{n}"])'),
+    "a number in a text": (KEYS, "str(n - 1)", "str(n)"),
+    "the name in a key": (KEYS, '(kept[f"z{n - 1}"])', '(kept[f"h{n - 1}"])'),
     "a list that is never begun anew": (
         VECTORS
         + """

@@ -45,6 +45,9 @@ WRITTEN = {
     "a last term of a sum": "up = up + first + later",
     "the mean of a product": "b = (d * y).mean(",
     "a size where a number stands": "len(Y) - pull @ rest",
+    "a number in a key": 'cosh(kept[f"z{n - 1}"])',
+    "a number in a text": '"h" + str(n - 1)',
+    "the name in a key": 'cosh(kept[f"z{n - 1}"])',
 }
 
 
