@@ -138,7 +138,11 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """Yield a whole expression times a slope, a square matrix, or a value; a term times a slope."""
+    """Yield a whole expression times a slope, a square matrix, or a value; a term times a slope.
+
+    Also the slope of tanh for that of a sigmoid, and the reverse.
+    """
+    yield from _other_slopes(context)
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -167,6 +171,27 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             yield context.replaced(node, f"{text} * {atom}", 8.5)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
+
+
+def _other_slopes(context: Context) -> Iterator[Edit]:
+    """Yield `1 - a**2` for `a * (1 - a)`, and the reverse."""
+    for node in context.all_of(ast.BinOp):
+        match node:
+            case ast.BinOp(before, ast.Mult(), ast.BinOp(ast.Constant(1 | 1.0), ast.Sub(), value)):
+                *others, base = _chain(before)
+                factors = [grouped(context.source(one), one, "*") for one in others]
+                text = grouped(context.source(base), base, "**")
+                if ast.dump(base) == ast.dump(value):
+                    slope = " * ".join([*factors, f"(1 - {text}**2)"])
+                    yield context.replaced(node, slope, 6.0)
+        for front, square in (("", node), (f"{context.source(node.left)} * ", node.right)):
+            match square:
+                case ast.BinOp(
+                    ast.Constant(1 | 1.0), ast.Sub(), ast.BinOp(value, ast.Pow(), ast.Constant(2))
+                ) if not front or isinstance(node.op, ast.Mult):
+                    slope = f"{front}{grouped(context.source(value), value, '*')} * "
+                    slope += f"(1 - {grouped(context.source(value), value)})"
+                    yield context.fitted(node, slope, 6.0)
 
 
 def _written_slopes(context: Context) -> Iterator[str]:

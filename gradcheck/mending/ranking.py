@@ -189,6 +189,8 @@ def _odd_operation(node: ast.AST) -> str:
             ast.unparse(target) == ast.unparse(term) for term in terms_of(value)
         ):  # people write `a = b` for `a += b - a`
             return "a sum less itself"
+        case ast.BinOp(left, ast.Add() | ast.Sub(), right) if _is_factor(left, right):
+            return "a term beside its product"  # people write `a * (1 + b)`
         case ast.BinOp(ast.Call(called), ast.Add() | ast.Sub()) if ast.unparse(called).endswith(
             ("zeros", "zeros_like")
         ):
@@ -206,6 +208,15 @@ def _odd_operation(node: ast.AST) -> str:
 
 def _are_same(one: ast.expr, other: ast.expr) -> bool:
     return ast.dump(one) == ast.dump(other)
+
+
+def _is_factor(product: ast.expr, factor: ast.expr) -> bool:
+    """True if a product has a factor that is not its only one."""
+    match product:
+        case ast.BinOp(left, ast.Mult(), right):
+            either = (left, right)
+            return any(_are_same(one, factor) or _is_factor(one, factor) for one in either)
+    return False
 
 
 def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import target_value
+from gradcheck.mending.of_siblings import matrix_products
 from gradcheck.mending.of_statements import with_assignment
 from gradcheck.mending.roundabout import is_roundabout
 from gradcheck.mending.written import grouped, operand
@@ -17,6 +18,7 @@ from gradcheck.user.calls import Location
 
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
 """Code, and a number that is a surplus factor."""
+THROUGH = re.compile(r"what comes back through `([^`]+)`")
 OTHER_NUMBER = re.compile(r"put (\d[\w.]*) in the place of (\d[\w.]*)")
 JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
 """The ways to join code to what stands there; the operator is the fifth character."""
@@ -49,6 +51,8 @@ class Said:
                     other = numbers.get(context.source(node))
                     if other and node in ast.walk(statement):
                         edits.append(context.replaced(node, other, SAID))
+                for product in THROUGH.findall(self.fix) if nodes else ():
+                    edits += list(_terms_through(context, nodes[0], product))
                 if nodes and self.fix.startswith("leave"):
                     edits += list(_nothing(context, nodes[0]))
         edits = [one for one in edits if not is_roundabout(one.replacement.decode())]
@@ -89,6 +93,29 @@ def _edits(
                     present = grouped(context.source(one), one)
                     more = grouped(code, codes[code], form[4])
                     yield context.fitted(one, form.format(present, more), SAID)
+
+
+def _terms_through(context: Context, node: ast.expr, product: str) -> Iterator[Edit]:
+    """Yield an expression plus what may come back through a product: `A.T @ d`, `d @ B.T`."""
+    whole = target_value(context, node)
+    match expression_of(product):
+        case ast.BinOp(left, ast.Mult() | ast.MatMult() as kind, right) if whole is not None:
+            factors = {ast.unparse(one) for one in (left, right)} & context.values.keys()
+        case _:
+            return
+    present = context.source(node)
+    for text, value in context.values.items() if whole is not None else ():
+        for factor in factors if value.kind == "array" else ():
+            if isinstance(kind, ast.Mult):
+                terms = [f"{text} * {factor}"] if value == whole else []
+            else:
+                pairs = ((factor, text), (text, factor))
+                terms = [
+                    term for pair in pairs for term in matrix_products(context, *pair, whole.shape)
+                ]
+            for term in terms:
+                if not context.is_made_later(text, node):
+                    yield context.fitted(node, f"{grouped(present, node, '+')} + {term}", SAID)
 
 
 def _powers(context: Context, nodes: Sequence[ast.expr], base: str) -> Iterator[Edit]:

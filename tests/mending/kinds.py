@@ -177,6 +177,92 @@ def grad(w):
     return g / len(EPISODES)
 """
 
+GATES = """
+X = DRAWN.normal(size=(6, 4))
+START = DRAWN.normal(size=(4, 2))
+
+def gates(w):
+    z = X @ w
+    return np.tanh(z[:, 0]), 1 / (1 + np.exp(-z[:, 1]))
+
+def loss(w):
+    a, b = gates(w)
+    return np.sum(a * b)
+
+def grad(w):
+    a, b = gates(w)
+    return X.T @ np.stack([b * (1 - a**2), a * b * (1 - b)], axis=1)
+"""
+
+LEVELS = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 4))
+FIRST, SECOND = np.array([0, 2, 2, 3, 0, 1]), np.array([1, 1, 0, 3, 0, 0])
+START = {"level": DRAWN.normal(size=4), "keep": DRAWN.normal(size=4), "start": np.ones(4)}
+HOLD = 0.3
+
+def loss(p):
+    level, keep, start = p["level"], p["keep"], p["start"]
+    h, total = start, HOLD * np.sum(np.cosh(level) + np.cosh(keep))
+    for x in X:
+        h = np.sin(level * x + keep * h)
+        total = total + np.sum(h)
+    return total + np.sum(np.sinh(start[FIRST]) + np.cosh(start[SECOND]))
+
+def grad(p):
+    level, keep, start = p["level"], p["keep"], p["start"]
+    h, kept = start, []
+    for x in X:
+        kept.append((x, h))
+        h = np.sin(level * x + keep * h)
+    dlevel, dkeep, dstart = np.zeros(4), np.zeros(4), np.zeros(4)
+    later = np.zeros(4)
+    for x, h in reversed(kept):
+        d = (1 + later) * np.cos(level * x + keep * h)
+        dlevel += d * x
+        dkeep += d * h
+        later = d * keep
+    dlevel += HOLD * np.sinh(level)
+    dkeep += HOLD * np.sinh(keep)
+    one, other = np.cosh(start[FIRST]), np.sinh(start[SECOND])
+    np.add.at(dstart, FIRST, one)
+    np.add.at(dstart, SECOND, other)
+    return {"level": dlevel, "keep": dkeep, "start": dstart + later}
+"""
+
+LINE = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = {"w": DRAWN.normal(size=(3, 4)), "b": np.ones(3)}
+
+def loss(p):
+    return sum(np.sum(np.cosh(p["w"] @ x + p["b"] - y)) for x, y in zip(X, Y))
+
+def grad(p):
+    dw, db = np.zeros((3, 4)), np.zeros(3)
+    for x, y in zip(X, Y):
+        d = np.sinh(p["w"] @ x + p["b"] - y)
+        for i in range(3):
+            dw[i] += d[i] * x
+            db[i] += d[i]
+    return {"w": dw, "b": db}
+"""
+
+TABLE = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 4))
+START = {"u": DRAWN.normal(size=(3, 4)), "v": DRAWN.normal(size=(3, 4))}
+
+def loss(p):
+    return sum(np.sum(np.sin(p["u"] @ x) * np.cosh(p["v"] @ (x * y))) for x, y in zip(X, Y))
+
+def grad(p):
+    g = {name: np.zeros((3, 4)) for name in p}
+    for x, y in zip(X, Y):
+        a, b = np.sin(p["u"] @ x), np.cosh(p["v"] @ (x * y))
+        da, db = np.cos(p["u"] @ x), np.sinh(p["v"] @ (x * y))
+        for name, up, at in (("u", da * b, x), ("v", db * a, x * y)):
+            g[name] += np.outer(up, at)
+    return g
+"""
+
 KEYS = """
 X, Y = DRAWN.normal(size=(6, 3)), DRAWN.normal(size=(6, 3))
 START = {"V1": DRAWN.normal(size=(3, 3)), "V2": DRAWN.normal(size=(3, 3))}
@@ -205,6 +291,13 @@ PROGRAMS = {
     "shares of a whole": (SHARES, "NEAR - kept(at)", "kept(at) - NEAR"),
     "a term taken off in a factor": (SMOOTHED, "b * (nb - lb)", "b * nb"),
     "a square matrix": (HOPS, "NEAR.T @ (d @ p[1].T)", "d @ p[1].T"),
+    "a statement for another name": (LEVELS, "    dkeep += HOLD * np.sinh(keep)\n", ""),
+    "a value that is never added": (LEVELS, "    np.add.at(dstart, SECOND, other)\n", ""),
+    "what the next pass is handed": (LEVELS, "        later = d * keep\n", ""),
+    "a bias that no pass adds to": (LINE, "            db[i] += d[i]\n", ""),
+    "a factor in a table that a loop reads": (TABLE, "db * a, x * y", "db * a, y"),
+    "the slope of tanh": (GATES, "b * (1 - a**2)", "b * a * (1 - a)"),
+    "the slope of a sigmoid": (GATES, "a * b * (1 - b)", "a * (1 - b**2)"),
     "a number in a key": (KEYS, '(kept[f"z{n - 1}"])', '(kept[f"z{n}"])'),
     "a number in a text": (KEYS, "str(n - 1)", "str(n)"),
     "the name in a key": (KEYS, '(kept[f"z{n - 1}"])', '(kept[f"h{n - 1}"])'),

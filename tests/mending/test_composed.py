@@ -73,6 +73,7 @@ def test_a_factor_that_nobody_knows_is_left_out():
         "2 * n + n",
         "-(-n)",
         "n**2 + n * (1 - n)",
+        "n.T.T",
     ],
 )
 def test_what_takes_itself_back_is_not_offered(text):

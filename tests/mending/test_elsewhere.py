@@ -752,6 +752,11 @@ def test_a_comparison_is_not_compared():
     assert ranked_texts("def f(a):\n    s = a * (c[i] > 0)\n", *texts)[0] == texts[1]
 
 
+def test_a_slope_is_not_made_of_a_sum():
+    texts = ("a * (1 - b**2)", "(a * b + a) * (1 - b)")
+    assert ranked_texts("a * b * (1 - b)\n", *texts[::-1])[0] == texts[0]
+
+
 def test_patches_that_say_the_same_are_one():
     texts = ("a * b / m", "b / m * a", "(a * b) / m", "a * b * m", "m / b * a * b")
     assert ranked_texts("a * b\n", *texts) == ["a * b / m", "a * b * m", "m / b * a * b"]
