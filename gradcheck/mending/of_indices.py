@@ -1,10 +1,11 @@
-"""Edits of indices, of slices, and of keys that are made of a number: `cache[f"z{l}"]`."""
+"""Edits of indices, slices, keys made of a number (`cache[f"z{l}"]`), and letters of an einsum."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterator
+from itertools import combinations, product
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.scope import moved_by
@@ -24,6 +25,7 @@ def indices(context: Context) -> Iterator[Edit]:
             for place in ("[{}]", "[:, {}]")[: len(value.shape)]:
                 text = context.source(whole) + place.format(name)
                 yield context.replaced(whole, text, weight)
+    yield from _letters(context)
     passes = moved_by(context.definition)
     items = [one for one in ast.walk(context.tree) if isinstance(one, ast.Subscript)]
     made = [one for item in items for one in _numbers_in(context, item.slice)]
@@ -51,6 +53,26 @@ def indices(context: Context) -> Iterator[Edit]:
             if value.kind == "int" and name.isidentifier() and name not in {text, *passes}:
                 yield context.replaced(index, name, 8.5)
                 yield context.replaced(index, f"-{name}", 9.0)
+
+
+def _letters(context: Context) -> Iterator[Edit]:
+    """Yield an einsum with two letters of one array exchanged, or with another letter in one."""
+    for call in context.all_of(ast.Call):
+        match call:
+            case ast.Call(ast.Attribute(attr="einsum"), [ast.Constant(str() as spec) as own, *_]):
+                terms, every = re.split(r"(\W+)", spec), sorted({*re.findall(r"\w", spec)})
+            case _:
+                continue
+        for place in range(0, len(terms), 2):
+            term = terms[place]
+            swaps = [str.maketrans(a + b, b + a) for a, b in combinations(term, 2)]
+            others = [term.replace(a, b) for a, b in product(term, every) if b not in term]
+            for more, one in enumerate((*map(term.translate, swaps), *others)):
+                text = "".join((*terms[:place], one, *terms[place + 1 :]))
+                read, _, made = text.partition("->")
+                if set(made) <= set(read):
+                    weight = 7.0 if more < len(swaps) else 8.0
+                    yield context.replaced(own, f'"{text}"', weight)
 
 
 def _other_ends(context: Context, index: ast.expr) -> Iterator[Edit]:

@@ -263,6 +263,65 @@ def grad(p):
     return g
 """
 
+CUBES = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 4))
+START = DRAWN.normal(size=(4, 4))
+
+def curve(z):
+    return 0.5 * z * (1 + np.tanh(0.8 * (z + 0.04 * z**3)))
+
+def slope(z):
+    t = np.tanh(0.8 * (z + 0.04 * z**3))
+    return 0.5 * (1 + t) + 0.5 * z * (1 - t**2) * 0.8 * (1 + 0.04 * 3 * z**2)
+
+def loss(w):
+    return np.sum(np.sinh(curve(X @ w)) * Y)
+
+def grad(w):
+    return X.T @ (np.cosh(curve(X @ w)) * Y * slope(X @ w))
+"""
+
+PAIRED = """
+X, Y = DRAWN.normal(size=(2, 5, 4)), DRAWN.normal(size=(2, 5, 3))
+START = DRAWN.normal(size=(4, 3))
+
+def loss(w):
+    return np.sum(np.sinh(np.einsum("bid,bjd->bij", X @ w, Y)))
+
+def grad(w):
+    up = np.cosh(np.einsum("bid,bjd->bij", X @ w, Y))
+    dz = np.einsum("bij,bjd->bid", up, Y)
+    return np.einsum("bia,bid->ad", X, dz)
+"""
+
+POOLED = """
+X, Y = DRAWN.normal(size=(2, 6, 6)), DRAWN.normal(size=(2, 3, 3))
+START = DRAWN.normal(size=(6, 6))
+
+def loss(w):
+    z, total = np.maximum(X @ w - 1, 0), 0
+    for n in range(2):
+        for i in range(3):
+            for j in range(3):
+                total += np.max(z[n, 2 * i:2 * i + 2, 2 * j:2 * j + 2]) * Y[n, i, j]
+    return total
+
+def grad(w):
+    z = np.maximum(X @ w - 1, 0)
+    dz, dw = np.zeros_like(z), np.zeros_like(w)
+    for n in range(2):
+        for i in range(3):
+            for j in range(3):
+                window = z[n, 2 * i:2 * i + 2, 2 * j:2 * j + 2]
+                mask = window == np.max(window)
+                dz[n, 2 * i:2 * i + 2, 2 * j:2 * j + 2] += Y[n, i, j] * mask
+    d = dz * (z > 0)
+    for i in range(6):
+        for j in range(6):
+            dw[i, j] = np.sum(X[:, :, i] * d[:, :, j])
+    return dw
+"""
+
 KEYS = """
 X, Y = DRAWN.normal(size=(6, 3)), DRAWN.normal(size=(6, 3))
 START = {"V1": DRAWN.normal(size=(3, 3)), "V2": DRAWN.normal(size=(3, 3))}
@@ -296,6 +355,10 @@ PROGRAMS = {
     "what the next pass is handed": (LEVELS, "        later = d * keep\n", ""),
     "a bias that no pass adds to": (LINE, "            db[i] += d[i]\n", ""),
     "a factor in a table that a loop reads": (TABLE, "db * a, x * y", "db * a, y"),
+    "letters of an einsum": (PAIRED, "bij,bjd->bid", "bij,bid->bjd"),
+    "the exponent as a factor": (CUBES, "0.04 * 3 * z**2", "0.04 * z**2"),
+    "a mask in loops whose counters count more": (POOLED, "Y[n, i, j] * mask", "Y[n, i, j]"),
+    "a mask of what is cut off": (POOLED, "    d = dz * (z > 0)\n", "    d = dz\n"),
     "the slope of tanh": (GATES, "b * (1 - a**2)", "b * a * (1 - a)"),
     "the slope of a sigmoid": (GATES, "a * b * (1 - b)", "a * (1 - b**2)"),
     "a number in a key": (KEYS, '(kept[f"z{n - 1}"])', '(kept[f"z{n}"])'),
