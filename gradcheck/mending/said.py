@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gradcheck.mending.context import Context, Edit
@@ -60,14 +60,32 @@ class Said:
 
 
 def _with_names(context: Context, codes: dict[str, ast.expr]) -> dict[str, ast.expr]:
-    """Return the code, after names that have the values of its numbers."""
+    """Return the code, after names that have the values of its numbers, or with these in slices."""
     numbers = [one.value for one in codes.values() if isinstance(one, ast.Constant)]
     named = [
         text
         for text, value in context.known.items()
         if not value.number.is_integer() and value.number in numbers
     ]
+    sizes = {
+        int(value.number): text
+        for text, value in context.known.items()
+        if value.kind == "int" and value.number > 1 and text.isidentifier()
+    }
+    named += [text for code in codes if (text := _with_sizes(code, sizes)) != code]
     return {text: tree for text in named if (tree := expression_of(text)) is not None} | codes
+
+
+def _with_sizes(code: str, sizes: Mapping[int, str]) -> str:
+    """Return code with names for the whole numbers at which its slices begin and end."""
+    tree, is_other = ast.parse(code, mode="eval"), False
+    for part in (one for one in ast.walk(tree) if isinstance(one, ast.Slice)):
+        for end in ("lower", "upper"):
+            match getattr(part, end):
+                case ast.Constant(int() as number) if number in sizes:
+                    setattr(part, end, ast.Name(sizes[number]))
+                    is_other = True
+    return ast.unparse(tree) if is_other else code
 
 
 def _edits(

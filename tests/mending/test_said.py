@@ -96,6 +96,30 @@ def test_what_comes_back_through_a_product_is_added(wrong, tmp_path):
     assert any(one in found.patches[0].changed[0].after.decode() for one in terms), str(found)
 
 
+BESIDE = """
+H = 3
+START = {"a": DRAWN.normal(size=(4, H)), "b": DRAWN.normal(size=(4 + H, 2))}
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 2))
+
+def loss(p):
+    both = np.concatenate([np.sinh(X @ p["a"]), X], axis=1)
+    return np.sum(np.sin(both @ p["b"]) * Y)
+
+def grad(p):
+    both = np.concatenate([np.sinh(X @ p["a"]), X], axis=1)
+    up = np.cos(both @ p["b"]) * Y
+    dboth = up @ p["b"].T
+    return {"a": X.T @ (dboth[:, -H:] * np.cosh(X @ p["a"])), "b": both.T @ up}
+"""
+
+
+def test_a_slice_ends_at_a_name_and_not_at_a_number(tmp_path):
+    module = module_of(HEAD + BESIDE, tmp_path, "said_beside")
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=FEW)
+    del sys.modules[module.__name__]
+    assert "dboth[:, :H] *" in found.patches[0].changed[0].after.decode(), str(found)
+
+
 @pytest.mark.parametrize(
     ("before", "texts", "shown"),
     [
