@@ -14,6 +14,7 @@ from gradcheck.mending.held import Holdings
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.redrawn import redrawn, redrawn_number
 from gradcheck.options import Edits
+from gradcheck.script.state import State
 
 HEAD = "import numpy as np\nimport gradcheck\n\nRNG = np.random.default_rng(4)\n"
 
@@ -695,6 +696,22 @@ def test_what_is_held_is_no_builtin():
     found = Holdings.of([names])
     assert [one.path for one in found.held] == [("deep", "*")]
     assert names["__builtins__"] not in found.containers
+
+
+class Origin:
+    """An object of gradcheck's own."""
+
+    __module__ = "gradcheck.script.point"
+
+    def __init__(self, allowed, marks):
+        self.allowed, self.marks, self.number = allowed, marks, 9
+
+
+def test_what_gradcheck_counts_itself_is_no_data():
+    state = State({"rate": 0.3, "pairs": (4, 5)}, {"groups": 3}, {"other": {"bins": 7}})
+    kept = {"state": state, "point": Origin(Edits(7), [(2, "rate"), (8, "groups")])}
+    found = Holdings.of([kept]).held
+    assert sorted(one.value for one in found) == [0.3, 3, 4, 5, 7]
 
 
 def test_a_list_that_has_become_shorter_holds_its_last_item_no_more():
