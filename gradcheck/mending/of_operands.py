@@ -35,11 +35,13 @@ def operators(context: Context) -> Iterator[Edit]:
 
 
 def exchanged(context: Context) -> Iterator[Edit]:
-    """Yield two items of a list, indices or arguments exchanged, or two names of a statement."""
+    """Yield two items, indices or arguments exchanged, or two names of a statement."""
     yield from _names_exchanged(context)
     for node in context.nodes:
         match node:
             case ast.List(items, ast.Load()) | ast.Tuple(items, ast.Load()) | ast.Call(_, items):
+                pass
+            case ast.Dict(_, items):
                 pass
             case _:
                 continue
@@ -48,7 +50,8 @@ def exchanged(context: Context) -> Iterator[Edit]:
             kinds = {(value.kind, value.shape) for value in values}
             one, other = map(context.source, (first, second))
             is_pair = len(items) == 2 and not isinstance(node, ast.Call)  # a gradient for each
-            if (len(kinds) < 2 or is_pair) and one != other:
+            joined = isinstance(node, ast.List) and isinstance(context.parents.get(node), ast.Call)
+            if (len(kinds) < 2 or is_pair or joined) and one != other:
                 both = {first: other, second: one}
                 yield context.replaced(node, context.rewritten(context.span(node), both), 8.0)
 

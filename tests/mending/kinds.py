@@ -322,6 +322,32 @@ def grad(w):
     return dw
 """
 
+FLAT = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = DRAWN.normal(size=17)
+
+def loss(theta):
+    return np.sum(np.sinh(X @ theta[:12].reshape(4, 3) + theta[12:15]) * Y) + theta[15] * theta[16]
+
+def grad(theta):
+    up = np.cosh(X @ theta[:12].reshape(4, 3) + theta[12:15]) * Y
+    dw, db = X.T @ up, up.sum(axis=0)
+    return np.concatenate([dw.ravel(), db, theta[[16, 15]]])
+"""
+
+TWO_OF_A_DICT = """
+X = DRAWN.normal(size=(6, 4))
+START = {"a": DRAWN.normal(size=(4, 4)), "b": DRAWN.normal(size=(4, 4))}
+
+def loss(p):
+    return np.sum(np.sinh(X @ p["a"]) * np.cosh(X @ p["b"]))
+
+def grad(p):
+    da = np.cosh(X @ p["a"]) * np.cosh(X @ p["b"])
+    db = np.sinh(X @ p["a"]) * np.sinh(X @ p["b"])
+    return {"a": X.T @ da, "b": X.T @ db}
+"""
+
 KEYS = """
 X, Y = DRAWN.normal(size=(6, 3)), DRAWN.normal(size=(6, 3))
 START = {"V1": DRAWN.normal(size=(3, 3)), "V2": DRAWN.normal(size=(3, 3))}
@@ -359,6 +385,8 @@ PROGRAMS = {
     "the exponent as a factor": (CUBES, "0.04 * 3 * z**2", "0.04 * z**2"),
     "a mask in loops whose counters count more": (POOLED, "Y[n, i, j] * mask", "Y[n, i, j]"),
     "a mask of what is cut off": (POOLED, "    d = dz * (z > 0)\n", "    d = dz\n"),
+    "parts that are joined in another order": (FLAT, "dw.ravel(), db,", "db, dw.ravel(),"),
+    "two values of a dict": (TWO_OF_A_DICT, 'da, "b": X.T @ db', 'db, "b": X.T @ da'),
     "the slope of tanh": (GATES, "b * (1 - a**2)", "b * a * (1 - a)"),
     "the slope of a sigmoid": (GATES, "a * b * (1 - b)", "a * (1 - b**2)"),
     "a number in a key": (KEYS, '(kept[f"z{n - 1}"])', '(kept[f"z{n}"])'),

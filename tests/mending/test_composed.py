@@ -5,6 +5,7 @@ import pytest
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Edit
+from gradcheck.mending.known_numbers import escaped
 from gradcheck.mending.roundabout import is_roundabout
 from gradcheck.mending.together import adding_up
 
@@ -52,6 +53,11 @@ def test_a_factor_is_no_term_of_what_stands_there():
     rows = {"up": ROWS["up"], "h": DRAWN.normal(size=9), "h**2": ROWS["mask"]}
     found = Composer(rows, FACTORS).having(rows["up"] - rows["up"] * rows["h**2"], own="up")
     assert not found
+
+
+def test_braces_in_the_text_of_a_factor_are_its_own():
+    factors = {1.0: "{}", 0.7: escaped('r[f"{n}"]') + " * {}"}
+    assert Composer(ROWS, factors).having(0.7 * ROWS["up"])[0] == 'r[f"{n}"] * up'
 
 
 def test_a_factor_that_nobody_knows_is_left_out():

@@ -54,6 +54,8 @@ WRITTEN = {
     "the exponent as a factor": "0.04 * 3 * z**2",
     "a mask in loops whose counters count more": "Y[n, i, j] * mask",
     "a mask of what is cut off": "> 0)",
+    "parts that are joined in another order": "dw.ravel(), db,",
+    "two values of a dict": '"a": X.T @ da, "b": X.T @ db',
     "the slope of tanh": "b * (1 - a**2)",
     "the slope of a sigmoid": "a * b * (1 - b)",
     "a number in a key": 'cosh(kept[f"z{n - 1}"])',
