@@ -769,9 +769,15 @@ def test_a_comparison_is_not_compared():
     assert ranked_texts("def f(a):\n    s = a * (c[i] > 0)\n", *texts)[0] == texts[1]
 
 
-def test_a_slope_is_not_made_of_a_sum():
-    texts = ("a * (1 - b**2)", "(a * b + a) * (1 - b)")
-    assert ranked_texts("a * b * (1 - b)\n", *texts[::-1])[0] == texts[0]
+@pytest.mark.parametrize(
+    ("own", "plain", "odd"),
+    [
+        ("a * b * (1 - b)", "a * (1 - b**2)", "(a * b + a) * (1 - b)"),
+        ("x[:, t - 1]", "x[:, t]", "x[:, t - n]"),
+    ],
+)
+def test_what_is_odd_comes_last(own, plain, odd):
+    assert ranked_texts(f"{own}\n", odd, plain)[0] == plain
 
 
 def test_patches_that_say_the_same_are_one():
