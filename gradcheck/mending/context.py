@@ -263,6 +263,8 @@ class Context:
                 yield from _parts(value)
             elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 yield from node.value.args  # grads.append(...)
+            elif isinstance(node, ast.For) and isinstance(node.iter, ast.Tuple | ast.List):
+                yield from _parts(node.iter)
 
     def blocks(self) -> Iterator[list[ast.stmt]]:
         """Yield the lists of consecutive statements."""

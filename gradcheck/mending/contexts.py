@@ -10,7 +10,7 @@ import numpy
 
 from gradcheck.mending.context import Context
 from gradcheck.mending.pieces import Piece, definitions
-from gradcheck.mending.scope import expressions, observe
+from gradcheck.mending.scope import expressions, in_loops, observe
 from gradcheck.mending.source import Function, inner_codes
 
 SMALL = 16
@@ -34,7 +34,8 @@ def contexts_of(
         for function, pieces in pairs
         for node, code in pieces
     }
-    values = observe(texts_of, run)
+    counted = {code: in_loops(node) for _, pieces in pairs for node, code in pieces}
+    values = observe(texts_of, run, counted)
     names = tuple(dict.fromkeys(function.names[-1] for function in functions))
     contexts: dict[ast.AST, Context] = {}
     for function, pieces in pairs:

@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.diagnose.rules import RULES
 from gradcheck.finding import Finding
-from gradcheck.mending import of_calls, of_factors, of_insertions, of_operands, of_statements
+from gradcheck.mending import (
+    of_calls,
+    of_factors,
+    of_indices,
+    of_insertions,
+    of_operands,
+    of_statements,
+)
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.moments import Wanted
 from gradcheck.mending.of_parts import formed
@@ -39,7 +46,7 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.PRODUCT: of_operands.products,
     EditKind.NAME: of_operands.names,
     EditKind.FUNCTION: of_calls.functions,
-    EditKind.INDEX: of_operands.indices,
+    EditKind.INDEX: of_indices.indices,
     EditKind.POWER: formed(EditKind.POWER),
     EditKind.COLUMN: formed(EditKind.COLUMN),
     EditKind.CONSTANT: of_calls.constants,

@@ -28,6 +28,9 @@ MOST_ITEMS, MOST_NUMBERS = 500, 64
 NO_DATA = (Parameters, Bounds, Weighted, Moves, RandomStates)
 """Holders of gradcheck's own functions around the user's, and of what is no data of theirs."""
 
+VARIABLES = (("module",), ("local",), ("imported",))
+"""Where a script's state holds them."""
+
 SAMPLE = (int, float, np.number, np.ndarray, tuple)
 Put = Callable[[Any], object]
 Path = tuple[str, ...]
@@ -100,7 +103,10 @@ class Holdings:
             holdings._visit(holder, None, (), DEPTH)
         return holdings
 
-    def _visit(self, value: Any, put: Put | None, path: Path, depth: int) -> None:
+    def _visit(
+        self, value: Any, put: Put | None, path: Path, depth: int, is_own: bool = False
+    ) -> None:
+        """Find what a value holds; numbers that gradcheck itself keeps are no data."""
         if isinstance(value, NO_DATA):
             return
         if isinstance(value, np.ndarray):
@@ -108,7 +114,7 @@ class Holdings:
             if value.dtype.kind in "fiubc" and value.size and not is_traced:
                 self._add_array(value, put, path)
         elif isinstance(value, int | float | np.number) and not isinstance(value, bool):
-            if put is not None:
+            if put is not None and not is_own:
                 self.held.append(Held(value, path, (put,)))
         elif depth >= 0 and (type(value) is tuple or id(value) not in self._seen):
             self._seen.add(id(value))  # one tuple may be the defaults of two functions
@@ -121,8 +127,9 @@ class Holdings:
                 self.lists += [value] if all(isinstance(one, SAMPLE) for one in value) else []
             if is_inside and type(value) is list and _are_many_numbers(value):
                 return
+            is_own = _is_of_gradcheck(value, path, is_own)
             for inner, inner_put, step in _inside(value, put):
-                self._visit(inner, inner_put, (*path, *step), depth - 1)
+                self._visit(inner, inner_put, (*path, *step), depth - 1, is_own)
 
     def _add_array(self, array: NDArray[Any], put: Put | None, path: Path) -> None:
         puts = () if put is None else (put,)
@@ -132,6 +139,14 @@ class Holdings:
         else:
             before = self.held[index]
             self.held[index] = Held(array, before.path, before.puts + puts)
+
+
+def _is_of_gradcheck(value: Any, path: Path, within: bool) -> bool:
+    """True of gradcheck's own objects, and what they hold, but for the variables of a script."""
+    if isinstance(value, tuple | list | dict):
+        return within and path[-1:] not in VARIABLES
+    owner = value if inspect.isfunction(value) else type(value)
+    return str(owner.__module__).startswith("gradcheck.")
 
 
 def _are_many_numbers(items: list[Any]) -> bool:

@@ -68,7 +68,7 @@ class Judge:
         self.read: Read = ()
         self.further: tuple[Asked, ...] = ()
         self.elsewhere: tuple[Elsewhere, ...] = ()
-        self._missing, self._turn = missing, 0
+        self._missing, self._turn, self._is_defined = missing, 0, False
         self._rng = np.random.default_rng(0)
         center = point.problem.loss([value.copy() for value in point.values])
         self._base = replace(point, center=center)
@@ -137,6 +137,7 @@ class Judge:
 
     def prepare(self, data: Data) -> None:
         """Measure the original loss, elsewhere too; call this before anything is edited."""
+        self._is_defined = self._makes_no_nan()
         start = self.right_blocks()
         bases = [(self._base, size) for size in NUDGES]
         bases += [(one, NUDGES[-1]) for one in self._turned()]
@@ -186,7 +187,15 @@ class Judge:
 
         The gradient was called there before: values that it has kept since must not matter.
         """
-        return self._largest_error((self._whole, *self.further))
+        with np.errstate(invalid="raise" if self._is_defined else "ignore"):  # no mend by a nan
+            return self._largest_error((self._whole, *self.further))
+
+    def _makes_no_nan(self) -> bool:
+        """True if the gradient takes no 0 / 0, or the like, that makes a nan."""
+        raised = self._right(self._few) and self.raised
+        with np.errstate(invalid="raise"):
+            self._right(self._few)
+        return raised or not self.raised
 
     def proof(self) -> tuple[int, tuple[str, ...], bool, bool]:
         """Return the number of points that agree, what varies there, if it holds, and if in doubt.

@@ -39,17 +39,14 @@ class KnownNumbers:
         scalars = dict(self._scalars())
         for number, text in {**scalars, **numbers}.items():
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
-                factors.setdefault(times / number, f"{form}{{}} / {operand(text, '/')}")
-                factors.setdefault(times * number, f"{form}{text} * {{}}")
+                factors.setdefault(times / number, f"{form}{{}} / {escaped(operand(text, '/'))}")
+                factors.setdefault(times * number, f"{form}{escaped(text)} * {{}}")
         for one, other in permutations(list(scalars)[:MOST_SCALARS], 2):
-            beside = operand(scalars[other], "*")
+            first, beside = escaped(scalars[one]), escaped(operand(scalars[other], "*"))
             for times, form in ((1, ""), (2, "2 * "), (-1, "-"), (-2, "-2 * ")):
-                text = f"{form}{scalars[one]}"
-                factors.setdefault(times * one / other, f"{text} * {{}} / {beside}")
-                factors.setdefault(times * one * other, f"{text} * {beside} * {{}}")
-                factors.setdefault(
-                    times / (one * other), f"{form}{{}} / ({scalars[one]} * {beside})"
-                )
+                factors.setdefault(times * one / other, f"{form}{first} * {{}} / {beside}")
+                factors.setdefault(times * one * other, f"{form}{first} * {beside} * {{}}")
+                factors.setdefault(times / (one * other), f"{form}{{}} / ({first} * {beside})")
         for number in weights_in(self._context.tree):
             factors.setdefault(number, f"{number!r} * {{}}")
             factors.setdefault(2 * number, f"2 * {number!r} * {{}}")
@@ -80,3 +77,8 @@ class KnownNumbers:
                 yield text
             for axis in range(np.ndim(value)) if isinstance(value, np.ndarray) else ():
                 yield f"{text}.shape[{axis}]" if axis else f"len({text})"
+
+
+def escaped(text: str) -> str:
+    """Return code as part of a format: the braces of `p[f"W{l}"]` are its own."""
+    return text.replace("{", "{{").replace("}", "}}")

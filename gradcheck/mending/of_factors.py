@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.scope import Value
+from gradcheck.mending.scope import Value, unread_in
 from gradcheck.mending.written import grouped
 
 DERIVATIVE = re.compile(
@@ -17,6 +17,9 @@ DERIVATIVE = re.compile(
 FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
 BASE = re.compile(r"(?:(?<![\w.])|log)(\d+)(?=\(| ?\*\* ?[A-Za-z(-])")
 """The base of a power or of a logarithm."""
+
+KINK = re.compile(rb"relu|maximum|> ?0", re.IGNORECASE)
+"""What a file with rectified values has."""
 
 MOST_SLOPES = 12
 MOST_FACTORS, MOST_WEIGHTS, MOST_SIZES = 4, 4, 2
@@ -138,7 +141,15 @@ def signs(context: Context) -> Iterator[Edit]:
 
 
 def missing_factor(context: Context) -> Iterator[Edit]:
-    """Yield a whole expression times a slope, a square matrix, or a value; a term times a slope."""
+    """Yield a whole expression times a slope, a square matrix, or a value; a term times a slope.
+
+    Also the slope of tanh for that of a sigmoid, and the reverse.
+    """
+    yield from _other_slopes(context)
+    for square in context.all_of(ast.BinOp):
+        match square:
+            case ast.BinOp(_, ast.Pow(), ast.Constant(2 | 3 as power)):  # of a slope
+                yield context.replaced(square, f"{power + 1} * {context.source(square)}", 6.5)
     slopes = [f"{name}({{}})" for name in context.functions if DERIVATIVE.search(name)]
     slopes += [
         f"{name}({{}}, {flag}=True)"
@@ -165,8 +176,31 @@ def missing_factor(context: Context) -> Iterator[Edit]:
             if value.shape != target.shape or value.kind != target.kind:
                 continue
             yield context.replaced(node, f"{text} * {atom}", 8.5)
+            if value.kind == "array" and KINK.search(context.text):
+                yield context.replaced(node, f"{text} * ({atom} > 0)", 7.0)
             for slope in slopes:
                 yield context.replaced(node, f"{text} * {slope.format(atom)}", 9.0)
+
+
+def _other_slopes(context: Context) -> Iterator[Edit]:
+    """Yield `1 - a**2` for `a * (1 - a)`, and the reverse."""
+    for node in context.all_of(ast.BinOp):
+        match node:
+            case ast.BinOp(before, ast.Mult(), ast.BinOp(ast.Constant(1 | 1.0), ast.Sub(), value)):
+                *others, base = _chain(before)
+                factors = [grouped(context.source(one), one, "*") for one in others]
+                text = grouped(context.source(base), base, "**")
+                if ast.dump(base) == ast.dump(value):
+                    slope = " * ".join([*factors, f"(1 - {text}**2)"])
+                    yield context.replaced(node, slope, 6.0)
+        for front, square in (("", node), (f"{context.source(node.left)} * ", node.right)):
+            match square:
+                case ast.BinOp(
+                    ast.Constant(1 | 1.0), ast.Sub(), ast.BinOp(value, ast.Pow(), ast.Constant(2))
+                ) if not front or isinstance(node.op, ast.Mult):
+                    slope = f"{front}{grouped(context.source(value), value, '*')} * "
+                    slope += f"(1 - {grouped(context.source(value), value)})"
+                    yield context.fitted(node, slope, 6.0)
 
 
 def _written_slopes(context: Context) -> Iterator[str]:
@@ -184,8 +218,13 @@ def _written_slopes(context: Context) -> Iterator[str]:
 
 
 def missing_terms(context: Context) -> Iterator[Edit]:
-    """Yield an expression plus or minus a value; also times a number, as penalties have one."""
+    """Yield an expression plus or minus a value; also times a number, as penalties have one.
+
+    What is made and never read is likeliest, also divided by a size.
+    """
     forms = list(_weights_of_penalties(context))
+    unread = unread_in(context.definition)
+    sizes = [text for text, _ in sizes_in(context)][:MOST_SIZES]
     for node in context.wholes():
         value, text = target_value(context, node), grouped(context.source(node), node, "+")
         if value is None or value.kind not in ("array", "float"):
@@ -196,8 +235,11 @@ def missing_terms(context: Context) -> Iterator[Edit]:
             fits = (same or stretches(other.shape, value.shape)) and other.kind == value.kind
             if fits and term not in own and not context.is_made_later(term, node):
                 far = 0.0 if same else 0.5
-                yield context.replaced(node, f"{text} + {term}", 13.0 + far)
-                yield context.replaced(node, f"{text} - {term}", 13.5 + far)
+                soon = 8.0 if term in unread else 0.0
+                for size in sizes if soon else ():
+                    yield context.replaced(node, f"{text} + {term} / {size}", 6.0 + far)
+                yield context.replaced(node, f"{text} + {term}", 13.0 + far - soon)
+                yield context.replaced(node, f"{text} - {term}", 13.5 + far - soon)
                 if same and value.kind == "array":
                     for form in forms:
                         yield context.replaced(node, f"{text} + {form} * {term}", 13.0)

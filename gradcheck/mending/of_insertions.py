@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
-from itertools import combinations, product
 
 from gradcheck.mending.context import NAMED, OPERATORS, Context, Edit
 from gradcheck.mending.of_factors import sizes_in
+from gradcheck.mending.of_siblings import again, put_in
 
 IN_PLACE = {kind: f"{symbol}=" for kind, symbol in OPERATORS.items()}
 OF_BIASES = {1: ("[0]",), 2: ("[:, 0]", "[:, -1]", "[0]")}
 """The places of biases in arrays of one axis, and of two."""
-
-KEY = re.compile(r"""(?<=\[["'])(\w+)(?=["']\])""")
-"""A text that is a key."""
-
-SIGNED = re.compile(r"[-+]=")
-MOST_TURNED = 3
-"""The maximum number of slices in a statement that is repeated for the other side."""
 
 AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
 
@@ -31,8 +23,7 @@ def inserted(context: Context) -> Iterator[Edit]:
     one parameter, or at one side of an array, is done for another.
     """
     yield from _reset(context)
-    yield from _for_another(context)
-    yield from _for_the_other_side(context)
+    yield from again(context)
     sizes = list(sizes_in(context))
     for statement in context.all_of(ast.stmt):
         target = _base(statement)
@@ -46,48 +37,6 @@ def inserted(context: Context) -> Iterator[Edit]:
         yield put_in(context, "after", statement, f"{name} *= -1", 9.0)
         for part in OF_BIASES.get(len(value.shape), ()):
             yield put_in(context, "after", statement, f"{name}{part} = 0", 12.0)
-
-
-def _for_another(context: Context) -> Iterator[Edit]:
-    """Yield a statement of one line again, with another key in the place of its own."""
-    texts = {context.source(one) for one in context.all_of(ast.stmt)}
-    keys = dict.fromkeys(key for text in context.values for key in KEY.findall(text))
-    known = {ast.unparse(ast.parse(one)) for one in context.values}
-    for statement in context.all_of(ast.AugAssign):
-        own = context.source(statement)
-        for one, other in product(dict.fromkeys(KEY.findall(own)), keys):
-            text = re.sub(KEY.pattern.replace(r"\w+", one), other, own)
-            parts = (one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Subscript))
-            items = [item for item in map(ast.unparse, parts) if KEY.search(item)]
-            if "\n" not in own and text not in texts and known.issuperset(items):
-                yield put_in(context, "after", statement, text, 6.0)
-
-
-def _for_the_other_side(context: Context) -> Iterator[Edit]:
-    """Yield what is added to one side of an array again, for the other: `[2:]` and `[:-2]`."""
-    texts = {context.source(one) for one in context.all_of(ast.stmt)}
-    for statement in context.all_of(ast.AugAssign):
-        parts = [one for one in ast.walk(statement) if isinstance(one, ast.Slice)]
-        turned = {part: text for part in parts if (text := _other_side(part))}
-        if type(statement.op) not in (ast.Add, ast.Sub) or len(turned) > MOST_TURNED:
-            continue
-        for count in range(1, len(turned) + 1):
-            for some in combinations(turned.items(), count):
-                text = context.rewritten(context.span(statement), dict(some))
-                for more, symbol in enumerate(("+=", "-=")):
-                    signed = SIGNED.sub(symbol, text, count=1)
-                    if "\n" not in text and signed not in texts:
-                        yield put_in(context, "after", statement, signed, 6.0 + more / 2)
-
-
-def _other_side(part: ast.Slice) -> str:
-    """Return the slice at the other end of an axis, or ""."""
-    match part:
-        case ast.Slice(ast.Constant() | ast.Name() as first, None, None):
-            return f":-{ast.unparse(first)}"
-        case ast.Slice(None, ast.UnaryOp(ast.USub(), last), None):
-            return f"{ast.unparse(last)}:"
-    return ""
 
 
 def _reset(context: Context) -> Iterator[Edit]:
@@ -215,13 +164,3 @@ def _base(statement: ast.AST) -> ast.expr | None:
     if isinstance(target, ast.Subscript) and not isinstance(target.slice, ast.Constant):
         target = target.value
     return target if isinstance(target, NAMED) else None
-
-
-def put_in(context: Context, where: str, statement: ast.stmt, text: str, weight: float) -> Edit:
-    """Return the insertion of a statement "before" or "after" another."""
-    line, place = context.newline + context.indent(statement), context.span(statement)
-    at, addition = (
-        (place[0], text.encode() + line) if where == "before" else (place[1], line + text.encode())
-    )
-    words = f"{text}  {where}  {context.source(statement).split(chr(10))[0]}"
-    return Edit(context.path, at, at, addition, weight, statement.lineno, words)

@@ -1,4 +1,4 @@
-"""Edits of operands: other names, indices, operators, kinds and orders of products."""
+"""Edits of operands: other names, operators, kinds and orders of products."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from itertools import combinations
 from gradcheck.diagnose.rule import EditKind
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_parts import formed
-from gradcheck.mending.scope import moved_by, unread_in
+from gradcheck.mending.scope import unread_in
 from gradcheck.mending.written import grouped
 
 PRODUCTS = ("dot", "matmul", "multiply", "outer")
-NUMBER, WHOLE = re.compile(r"\d+"), re.compile(r"-?\d+")
+NUMBER = re.compile(r"\d+")
 NEAR = range(-2, 2)
 MOST_ITEMS, MOST_NAMES = 5, 8
 OTHER: dict[type[ast.operator], tuple[str, float]] = {
@@ -35,11 +35,13 @@ def operators(context: Context) -> Iterator[Edit]:
 
 
 def exchanged(context: Context) -> Iterator[Edit]:
-    """Yield two items of a list, indices or arguments exchanged, or two names of a statement."""
+    """Yield two items, indices or arguments exchanged, or two names of a statement."""
     yield from _names_exchanged(context)
     for node in context.nodes:
         match node:
             case ast.List(items, ast.Load()) | ast.Tuple(items, ast.Load()) | ast.Call(_, items):
+                pass
+            case ast.Dict(_, items):
                 pass
             case _:
                 continue
@@ -48,7 +50,8 @@ def exchanged(context: Context) -> Iterator[Edit]:
             kinds = {(value.kind, value.shape) for value in values}
             one, other = map(context.source, (first, second))
             is_pair = len(items) == 2 and not isinstance(node, ast.Call)  # a gradient for each
-            if (len(kinds) < 2 or is_pair) and one != other:
+            joined = isinstance(node, ast.List) and isinstance(context.parents.get(node), ast.Call)
+            if (len(kinds) < 2 or is_pair or joined) and one != other:
                 both = {first: other, second: one}
                 yield context.replaced(node, context.rewritten(context.span(node), both), 8.0)
 
@@ -192,65 +195,6 @@ def other_names(context: Context) -> Iterator[Edit]:
         for other in others:
             if other != node.id and not (value and context.is_made_later(other, node)):
                 yield context.replaced(node, other, (6.0 if value is None else 9.0) + far)
-
-
-def indices(context: Context) -> Iterator[Edit]:
-    """Yield an index one more or less, another one, or one for a whole array in a loop."""
-    for whole in (one for kind in (ast.Name, ast.Attribute) for one in context.all_of(kind)):
-        value, parent = context.value(whole), context.parents.get(whole)
-        if value is None or value.kind != "array" or isinstance(parent, ast.Attribute):
-            continue
-        weight = 6.0 if isinstance(parent, ast.AugAssign) else 9.0
-        for name in _counters(context, whole):
-            for place in ("[{}]", "[:, {}]")[: len(value.shape)]:
-                text = context.source(whole) + place.format(name)
-                yield context.replaced(whole, text, weight)
-    passes = moved_by(context.definition)
-    for node in context.all_of(ast.Subscript):
-        index = node.slice
-        yield from _other_ends(context, index)
-        if isinstance(index, ast.Slice | ast.Tuple):
-            continue
-        if isinstance(index, ast.Constant) and not isinstance(index.value, int):
-            continue
-        text = context.source(index)
-        match index:
-            case ast.BinOp(op=ast.Add() | ast.Sub(), right=ast.Constant()):  # `l` for `l - 1`
-                yield context.replaced(index, context.source(index.left), 7.0)
-        if WHOLE.fullmatch(text):
-            near = [str(int(text) + step) for step in (-1, 1)]
-        else:
-            near = [f"{text} - 1", f"{text} + 1"]
-            yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
-        for one in near:
-            yield context.replaced(index, one, 7.0)
-        for name, value in context.values.items():
-            if value.kind == "int" and name.isidentifier() and name not in {text, *passes}:
-                yield context.replaced(index, name, 8.5)
-                yield context.replaced(index, f"-{name}", 9.0)
-
-
-def _other_ends(context: Context, index: ast.expr) -> Iterator[Edit]:
-    """Yield slices that begin or end at the same place, counted from either end."""
-    for part in index.elts if isinstance(index, ast.Tuple) else [index]:
-        match part:
-            case ast.Slice(None, ast.expr() as end, None) | ast.Slice(
-                ast.expr() as end, None, None
-            ):
-                place = end.operand if isinstance(end, ast.UnaryOp) else end
-                text = grouped(context.source(place), place)
-                for other in (f":{text}", f"{text}:", f"-{text}:", f":-{text}"):
-                    yield context.replaced(part, other, 8.0)
-
-
-def _counters(context: Context, node: ast.AST) -> Iterator[str]:
-    """Yield the integers that the loops around a node count by."""
-    while (above := context.parents.get(node)) is not None:
-        for one in ast.walk(above.target) if isinstance(above, ast.For) else ():
-            value = context.values.get(one.id) if isinstance(one, ast.Name) else None
-            if isinstance(one, ast.Name) and value is not None and value.kind == "int":
-                yield one.id
-        node = above
 
 
 def transposes(context: Context) -> Iterator[Edit]:

@@ -52,6 +52,7 @@ PATIENCE = 5.0
 
 RESTARTS, MOST_SHOWN = 20, 5
 
+NONE_WRONG = "no gradient is wrong"
 BROKE_OFF = "an edit that was tried ended the search every time it was begun again"
 
 REACHES_OUT = (
@@ -67,7 +68,9 @@ def repair(point: Point, diagnosis: Diagnosis, budget: float | Edits, advance: A
     """
     allowance = Allowance.of(budget)
     if not (point.failed or point.unstable):
-        return Repair(reason="there is nothing to repair: no gradient is wrong")
+        undecided = [one.name for one in point.blocks if one.verdict == "inconclusive"]
+        why = f"no gradient is known to be wrong; {listed(undecided)} could not be decided"
+        return Repair(reason=f"there is nothing to repair: {why if undecided else NONE_WRONG}")
     functions, refused = editable_functions(point.problem)
     if not functions:
         why = (

@@ -55,7 +55,9 @@ def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
     # what is made and not read any longer was to be mended, and not gone round
     distance += sum((_unread(mended.texts[one]) - _unread(before[one])).total() for one in before)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
-    if any(one.code == OF_TWO for one in findings):  # a name that happens to be 2 is not meant
+    is_right_with_others = any("other sizes" in one for one in mended.varied)
+    if any(one.code == OF_TWO for one in findings) and not is_right_with_others:
+        # a name that happens to be 2 is not meant
         counts = _put_in_and_left_out(NUMBER, mended.texts, before)
         odd += not any(new or gone for new, gone in counts)
     changed = changed_words(mended.texts, before)
@@ -189,6 +191,15 @@ def _odd_operation(node: ast.AST) -> str:
             ast.unparse(target) == ast.unparse(term) for term in terms_of(value)
         ):  # people write `a = b` for `a += b - a`
             return "a sum less itself"
+        case ast.Subscript(slice=index) if any(
+            isinstance(one, ast.BinOp)
+            and isinstance(one.op, ast.Sub)
+            and {type(one.left), type(one.right)} == {ast.Name}
+            for one in getattr(index, "elts", [index])
+        ):  # `t - T` counts from the end, as `t` does from the beginning
+            return "a difference of names as an index"
+        case ast.BinOp(left, ast.Add() | ast.Sub(), right) if _is_factor(left, right):
+            return "a term beside its product"  # people write `a * (1 + b)`
         case ast.BinOp(ast.Call(called), ast.Add() | ast.Sub()) if ast.unparse(called).endswith(
             ("zeros", "zeros_like")
         ):
@@ -206,6 +217,15 @@ def _odd_operation(node: ast.AST) -> str:
 
 def _are_same(one: ast.expr, other: ast.expr) -> bool:
     return ast.dump(one) == ast.dump(other)
+
+
+def _is_factor(product: ast.expr, factor: ast.expr) -> bool:
+    """True if a product has a factor that is not its only one."""
+    match product:
+        case ast.BinOp(left, ast.Mult(), right):
+            either = (left, right)
+            return any(_are_same(one, factor) or _is_factor(one, factor) for one in either)
+    return False
 
 
 def _divides_by(whole: ast.expr, divisor: ast.expr) -> bool:

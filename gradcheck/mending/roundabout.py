@@ -16,8 +16,11 @@ ABSOLUTE = ("abs", "np.abs", "numpy.abs", "np.absolute")
 
 @cache
 def is_roundabout(text: str) -> bool:
-    """True if an expression undoes what it does, as `a**2 / a` or `1 - (1 - a)` do."""
+    """True if an expression undoes what it does, as `a**2 / a`, `a.T.T` or `1 - (1 - a)` do."""
     for node in ast.walk(ast.parse(text, mode="eval")):
+        match node:
+            case ast.Attribute(ast.Attribute(attr="T"), "T"):
+                return True
         over, under = Counter(_factors(node)), Counter(_factors(node, False))
         if over & under or any(count > 1 and ")" in one for one, count in (over + under).items()):
             return True

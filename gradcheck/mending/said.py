@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import target_value
+from gradcheck.mending.of_siblings import matrix_products
 from gradcheck.mending.of_statements import with_assignment
 from gradcheck.mending.roundabout import is_roundabout
 from gradcheck.mending.written import grouped, operand
@@ -18,6 +19,7 @@ from gradcheck.user.calls import Location
 
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
 """Code, and a number that is a surplus factor."""
+THROUGH = re.compile(r"what comes back through `([^`]+)`")
 OTHER_NUMBER = re.compile(r"put (\d[\w.]*) in the place of (\d[\w.]*)")
 FOR = re.compile(r"write `([^`]+)` for `([^`]+)`")
 JOINED = ("{0} * {1}", "{0} / {1}", "{0} + {1}", "{0} - {1}")
@@ -52,6 +54,8 @@ class Said:
                     other = numbers.get(context.source(node))
                     if other and node in ast.walk(statement):
                         edits.append(context.replaced(node, other, SAID))
+                for product in THROUGH.findall(self.fix) if nodes else ():
+                    edits += list(_terms_through(context, nodes[0], product))
                 if nodes and self.fix.startswith("leave"):
                     edits += list(_nothing(context, nodes[0]))
         edits = [one for one in edits if not is_roundabout(one.replacement.decode())]
@@ -59,14 +63,32 @@ class Said:
 
 
 def _with_names(context: Context, codes: dict[str, ast.expr]) -> dict[str, ast.expr]:
-    """Return the code, after names that have the values of its numbers."""
+    """Return the code, after names that have the values of its numbers, or with these in slices."""
     numbers = [one.value for one in codes.values() if isinstance(one, ast.Constant)]
     named = [
         text
         for text, value in context.known.items()
         if not value.number.is_integer() and value.number in numbers
     ]
+    sizes = {
+        int(value.number): text
+        for text, value in context.known.items()
+        if value.kind == "int" and value.number > 1 and text.isidentifier()
+    }
+    named += [text for code in codes if (text := _with_sizes(code, sizes)) != code]
     return {text: tree for text in named if (tree := expression_of(text)) is not None} | codes
+
+
+def _with_sizes(code: str, sizes: Mapping[int, str]) -> str:
+    """Return code with names for the whole numbers at which its slices begin and end."""
+    tree, is_other = ast.parse(code, mode="eval"), False
+    for part in (one for one in ast.walk(tree) if isinstance(one, ast.Slice)):
+        for end in ("lower", "upper"):
+            match getattr(part, end):
+                case ast.Constant(int() as number) if number in sizes:
+                    setattr(part, end, ast.Name(sizes[number]))
+                    is_other = True
+    return ast.unparse(tree) if is_other else code
 
 
 def _edits(
@@ -113,6 +135,29 @@ def _for_last_factors(context: Context, nodes: Sequence[ast.expr], fix: str) -> 
 
 def _product_of(factors: Sequence[ast.expr]) -> str:
     return ast.unparse(reduce(lambda one, other: ast.BinOp(one, ast.Mult(), other), factors))
+
+
+def _terms_through(context: Context, node: ast.expr, product: str) -> Iterator[Edit]:
+    """Yield an expression plus what may come back through a product: `A.T @ d`, `d @ B.T`."""
+    whole = target_value(context, node)
+    match expression_of(product):
+        case ast.BinOp(left, ast.Mult() | ast.MatMult() as kind, right) if whole is not None:
+            factors = {ast.unparse(one) for one in (left, right)} & context.values.keys()
+        case _:
+            return
+    present = context.source(node)
+    for text, value in context.values.items() if whole is not None else ():
+        for factor in factors if value.kind == "array" else ():
+            if isinstance(kind, ast.Mult):
+                terms = [f"{text} * {factor}"] if value == whole else []
+            else:
+                pairs = ((factor, text), (text, factor))
+                terms = [
+                    term for pair in pairs for term in matrix_products(context, *pair, whole.shape)
+                ]
+            for term in terms:
+                if not context.is_made_later(text, node):
+                    yield context.fitted(node, f"{grouped(present, node, '+')} + {term}", SAID)
 
 
 def _powers(context: Context, nodes: Sequence[ast.expr], base: str) -> Iterator[Edit]:

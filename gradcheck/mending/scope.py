@@ -98,20 +98,44 @@ Values = Mapping[str, Value]
 
 
 def observe(
-    codes: Mapping[CodeType, Sequence[str]], run: Callable[[], object]
+    codes: Mapping[CodeType, Sequence[str]],
+    run: Callable[[], object],
+    in_loops: Mapping[CodeType, Mapping[int, Sequence[str]]],
 ) -> dict[CodeType, dict[str, Value]]:
     """Return the values of expressions at the end of functions, from the last run of each.
 
-    `codes` has the texts of the expressions in each function's code. Exceptions of `run` are
-    ignored.
+    `codes` has the texts of the expressions in each function's code. Those of `in_loops`, by line,
+    are asked before that line is run: after the loop, its counter may count something else.
+    Exceptions of `run` are ignored.
     """
     values: dict[CodeType, dict[str, Value]] = {}
+    times = {(code, line): 0 for code, lines in in_loops.items() for line in lines}
+    early: dict[CodeType, dict[str, Value]] = {code: {} for code in codes}
 
-    def watch(frame: FrameType, event: str, argument: Any) -> None:
-        if event == "return" and frame.f_code in codes:
-            values[frame.f_code] = _values(frame, codes[frame.f_code])
+    def watch(frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        if code not in codes:
+            return None
+        line = code, frame.f_lineno
+        if event == "line" and line in times:
+            times[line] += 1
+            if times[line].bit_count() == 1:  # not each time, as that would take long
+                early[code] |= _asked(frame, in_loops[code][frame.f_lineno])
+        elif event == "return":
+            values[code] = _values(frame, codes[code]) | early[code]
+        return watch
 
-    run_watched(run, watch)
+    run_watched(run, watch, by_line=bool(times))
+    return values
+
+
+def _asked(frame: FrameType, texts: Sequence[str]) -> dict[str, Value]:
+    """Return the values of expressions that a line of the user's is about to evaluate itself."""
+    values: dict[str, Value] = {}
+    for text in texts:
+        with contextlib.suppress(Exception):
+            value = value_of(eval(text, frame.f_globals, frame.f_locals))
+            values |= {text: value} if value is not None else {}
     return values
 
 
@@ -181,6 +205,25 @@ def expressions(node: ast.AST) -> list[str]:
         *(text for one in nodes for text in _variables(one)),
         *(ast.unparse(one) for one in nodes if _can_be_asked(one)),
     ]
+
+
+def in_loops(definition: ast.AST) -> dict[int, list[str]]:
+    """Return the texts of expressions with items at the count of a loop, by their lines."""
+    loops = [one for one in ast.walk(definition) if isinstance(one, ast.For)]
+    counts = {
+        one.id for loop in loops for one in ast.walk(loop.target) if isinstance(one, ast.Name)
+    }
+    simple = ast.Assign | ast.AugAssign | ast.Expr
+    inside = [one for loop in loops for one in ast.walk(loop) if isinstance(one, simple)]
+    texts: dict[int, list[str]] = {}
+    for statement in dict.fromkeys(inside):
+        for node in ast.walk(statement):
+            items = [one for one in ast.walk(node) if isinstance(one, ast.Subscript)]
+            parts = [one for item in items for one in ast.walk(item.slice)]
+            counted = any(isinstance(one, ast.Name) and one.id in counts for one in parts)
+            if counted and _can_be_asked(node):
+                texts.setdefault(statement.lineno, []).append(ast.unparse(node))
+    return texts
 
 
 def _can_be_asked(node: ast.AST) -> bool:

@@ -158,17 +158,20 @@ def _edits(
 ) -> list[Edit]:
     """Return edits that give an expression the wanted value where it is wrong first.
 
-    If there are none, return those of the operation that it is an operand of.
+    If there are none, return those of the operation that it is an operand of; also if it is
+    divided there: people write `a / n + b`, and not `(a + n * b) / n`.
     """
     if node is None:
         return []
-    targets = _where_chosen(context, node, targets)
+    targets, edits = _where_chosen(context, node, targets), list[Edit]()
     for part, told in ((node, targets), *_around(context, node, targets)):
         around = around_wrong(context.source(part), told)
-        for some in filter(None, around):
-            if edits := _edits_at(context, part, some, exact, of_three):
-                return edits
-    return []
+        is_divided = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Div)
+        for some in filter(None, around) if is_divided or not edits else ():
+            if made := _edits_at(context, part, some, exact, of_three):
+                edits = sorted([*edits, *made], key=lambda edit: edit.weight)
+                break
+    return edits
 
 
 def _where_chosen(context: Context, node: ast.expr, targets: Sequence[Told]) -> list[Told]:

@@ -177,10 +177,221 @@ def grad(w):
     return g / len(EPISODES)
 """
 
+GATES = """
+X = DRAWN.normal(size=(6, 4))
+START = DRAWN.normal(size=(4, 2))
+
+def gates(w):
+    z = X @ w
+    return np.tanh(z[:, 0]), 1 / (1 + np.exp(-z[:, 1]))
+
+def loss(w):
+    a, b = gates(w)
+    return np.sum(a * b)
+
+def grad(w):
+    a, b = gates(w)
+    return X.T @ np.stack([b * (1 - a**2), a * b * (1 - b)], axis=1)
+"""
+
+LEVELS = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 4))
+FIRST, SECOND = np.array([0, 2, 2, 3, 0, 1]), np.array([1, 1, 0, 3, 0, 0])
+START = {"level": DRAWN.normal(size=4), "keep": DRAWN.normal(size=4), "start": np.ones(4)}
+HOLD = 0.3
+
+def loss(p):
+    level, keep, start = p["level"], p["keep"], p["start"]
+    h, total = start, HOLD * np.sum(np.cosh(level) + np.cosh(keep))
+    for x in X:
+        h = np.sin(level * x + keep * h)
+        total = total + np.sum(h)
+    return total + np.sum(np.sinh(start[FIRST]) + np.cosh(start[SECOND]))
+
+def grad(p):
+    level, keep, start = p["level"], p["keep"], p["start"]
+    h, kept = start, []
+    for x in X:
+        kept.append((x, h))
+        h = np.sin(level * x + keep * h)
+    dlevel, dkeep, dstart = np.zeros(4), np.zeros(4), np.zeros(4)
+    later = np.zeros(4)
+    for x, h in reversed(kept):
+        d = (1 + later) * np.cos(level * x + keep * h)
+        dlevel += d * x
+        dkeep += d * h
+        later = d * keep
+    dlevel += HOLD * np.sinh(level)
+    dkeep += HOLD * np.sinh(keep)
+    one, other = np.cosh(start[FIRST]), np.sinh(start[SECOND])
+    np.add.at(dstart, FIRST, one)
+    np.add.at(dstart, SECOND, other)
+    return {"level": dlevel, "keep": dkeep, "start": dstart + later}
+"""
+
+LINE = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = {"w": DRAWN.normal(size=(3, 4)), "b": np.ones(3)}
+
+def loss(p):
+    return sum(np.sum(np.cosh(p["w"] @ x + p["b"] - y)) for x, y in zip(X, Y))
+
+def grad(p):
+    dw, db = np.zeros((3, 4)), np.zeros(3)
+    for x, y in zip(X, Y):
+        d = np.sinh(p["w"] @ x + p["b"] - y)
+        for i in range(3):
+            dw[i] += d[i] * x
+            db[i] += d[i]
+    return {"w": dw, "b": db}
+"""
+
+TABLE = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 4))
+START = {"u": DRAWN.normal(size=(3, 4)), "v": DRAWN.normal(size=(3, 4))}
+
+def loss(p):
+    return sum(np.sum(np.sin(p["u"] @ x) * np.cosh(p["v"] @ (x * y))) for x, y in zip(X, Y))
+
+def grad(p):
+    g = {name: np.zeros((3, 4)) for name in p}
+    for x, y in zip(X, Y):
+        a, b = np.sin(p["u"] @ x), np.cosh(p["v"] @ (x * y))
+        da, db = np.cos(p["u"] @ x), np.sinh(p["v"] @ (x * y))
+        for name, up, at in (("u", da * b, x), ("v", db * a, x * y)):
+            g[name] += np.outer(up, at)
+    return g
+"""
+
+CUBES = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 4))
+START = DRAWN.normal(size=(4, 4))
+
+def curve(z):
+    return 0.5 * z * (1 + np.tanh(0.8 * (z + 0.04 * z**3)))
+
+def slope(z):
+    t = np.tanh(0.8 * (z + 0.04 * z**3))
+    return 0.5 * (1 + t) + 0.5 * z * (1 - t**2) * 0.8 * (1 + 0.04 * 3 * z**2)
+
+def loss(w):
+    return np.sum(np.sinh(curve(X @ w)) * Y)
+
+def grad(w):
+    return X.T @ (np.cosh(curve(X @ w)) * Y * slope(X @ w))
+"""
+
+PAIRED = """
+X, Y = DRAWN.normal(size=(2, 5, 4)), DRAWN.normal(size=(2, 5, 3))
+START = DRAWN.normal(size=(4, 3))
+
+def loss(w):
+    return np.sum(np.sinh(np.einsum("bid,bjd->bij", X @ w, Y)))
+
+def grad(w):
+    up = np.cosh(np.einsum("bid,bjd->bij", X @ w, Y))
+    dz = np.einsum("bij,bjd->bid", up, Y)
+    return np.einsum("bia,bid->ad", X, dz)
+"""
+
+POOLED = """
+X, Y = DRAWN.normal(size=(2, 6, 6)), DRAWN.normal(size=(2, 3, 3))
+START = DRAWN.normal(size=(6, 6))
+
+def loss(w):
+    z, total = np.maximum(X @ w - 1, 0), 0
+    for n in range(2):
+        for i in range(3):
+            for j in range(3):
+                total += np.max(z[n, 2 * i:2 * i + 2, 2 * j:2 * j + 2]) * Y[n, i, j]
+    return total
+
+def grad(w):
+    z = np.maximum(X @ w - 1, 0)
+    dz, dw = np.zeros_like(z), np.zeros_like(w)
+    for n in range(2):
+        for i in range(3):
+            for j in range(3):
+                window = z[n, 2 * i:2 * i + 2, 2 * j:2 * j + 2]
+                mask = window == np.max(window)
+                dz[n, 2 * i:2 * i + 2, 2 * j:2 * j + 2] += Y[n, i, j] * mask
+    d = dz * (z > 0)
+    for i in range(6):
+        for j in range(6):
+            dw[i, j] = np.sum(X[:, :, i] * d[:, :, j])
+    return dw
+"""
+
+FLAT = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = DRAWN.normal(size=17)
+
+def loss(theta):
+    return np.sum(np.sinh(X @ theta[:12].reshape(4, 3) + theta[12:15]) * Y) + theta[15] * theta[16]
+
+def grad(theta):
+    up = np.cosh(X @ theta[:12].reshape(4, 3) + theta[12:15]) * Y
+    dw, db = X.T @ up, up.sum(axis=0)
+    return np.concatenate([dw.ravel(), db, theta[[16, 15]]])
+"""
+
+TWO_OF_A_DICT = """
+X = DRAWN.normal(size=(6, 4))
+START = {"a": DRAWN.normal(size=(4, 4)), "b": DRAWN.normal(size=(4, 4))}
+
+def loss(p):
+    return np.sum(np.sinh(X @ p["a"]) * np.cosh(X @ p["b"]))
+
+def grad(p):
+    da = np.cosh(X @ p["a"]) * np.cosh(X @ p["b"])
+    db = np.sinh(X @ p["a"]) * np.sinh(X @ p["b"])
+    return {"a": X.T @ da, "b": X.T @ db}
+"""
+
+KEYS = """
+X, Y = DRAWN.normal(size=(6, 3)), DRAWN.normal(size=(6, 3))
+START = {"V1": DRAWN.normal(size=(3, 3)), "V2": DRAWN.normal(size=(3, 3))}
+
+def forward(p):
+    kept = {"h0": X}
+    for n in (1, 2):
+        kept[f"z{n}"] = kept[f"h{n - 1}"] @ p[f"V{n}"]
+        kept[f"h{n}"] = np.tanh(kept[f"z{n}"])
+    return kept
+
+def loss(p):
+    return np.sum(forward(p)["h2"] * Y)
+
+def grad(p):
+    kept, g = forward(p), {}
+    d = Y * (1 - kept["h2"] ** 2)
+    for n in (2, 1):
+        g[f"V{n}"] = (kept["h" + str(n - 1)] if n > 1 else X).T @ d
+        if n > 1:
+            d = d @ p[f"V{n}"].T / np.cosh(kept[f"z{n - 1}"]) ** 2
+    return g
+"""
+
 PROGRAMS = {
     "shares of a whole": (SHARES, "NEAR - kept(at)", "kept(at) - NEAR"),
     "a term taken off in a factor": (SMOOTHED, "b * (nb - lb)", "b * nb"),
     "a square matrix": (HOPS, "NEAR.T @ (d @ p[1].T)", "d @ p[1].T"),
+    "a statement for another name": (LEVELS, "    dkeep += HOLD * np.sinh(keep)\n", ""),
+    "a value that is never added": (LEVELS, "    np.add.at(dstart, SECOND, other)\n", ""),
+    "what the next pass is handed": (LEVELS, "        later = d * keep\n", ""),
+    "a bias that no pass adds to": (LINE, "            db[i] += d[i]\n", ""),
+    "a factor in a table that a loop reads": (TABLE, "db * a, x * y", "db * a, y"),
+    "letters of an einsum": (PAIRED, "bij,bjd->bid", "bij,bid->bjd"),
+    "the exponent as a factor": (CUBES, "0.04 * 3 * z**2", "0.04 * z**2"),
+    "a mask in loops whose counters count more": (POOLED, "Y[n, i, j] * mask", "Y[n, i, j]"),
+    "a mask of what is cut off": (POOLED, "    d = dz * (z > 0)\n", "    d = dz\n"),
+    "parts that are joined in another order": (FLAT, "dw.ravel(), db,", "db, dw.ravel(),"),
+    "two values of a dict": (TWO_OF_A_DICT, 'da, "b": X.T @ db', 'db, "b": X.T @ da'),
+    "the slope of tanh": (GATES, "b * (1 - a**2)", "b * a * (1 - a)"),
+    "the slope of a sigmoid": (GATES, "a * b * (1 - b)", "a * (1 - b**2)"),
+    "a number in a key": (KEYS, '(kept[f"z{n - 1}"])', '(kept[f"z{n}"])'),
+    "a number in a text": (KEYS, "str(n - 1)", "str(n)"),
+    "the name in a key": (KEYS, '(kept[f"z{n - 1}"])', '(kept[f"h{n - 1}"])'),
     "a list that is never begun anew": (
         VECTORS
         + """

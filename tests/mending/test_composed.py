@@ -5,6 +5,7 @@ import pytest
 
 from gradcheck.mending.composed import Composer
 from gradcheck.mending.context import Edit
+from gradcheck.mending.known_numbers import escaped
 from gradcheck.mending.roundabout import is_roundabout
 from gradcheck.mending.together import adding_up
 
@@ -54,6 +55,11 @@ def test_a_factor_is_no_term_of_what_stands_there():
     assert not found
 
 
+def test_braces_in_the_text_of_a_factor_are_its_own():
+    factors = {1.0: "{}", 0.7: escaped('r[f"{n}"]') + " * {}"}
+    assert Composer(ROWS, factors).having(0.7 * ROWS["up"])[0] == 'r[f"{n}"] * up'
+
+
 def test_a_factor_that_nobody_knows_is_left_out():
     assert Composer(ROWS, FACTORS).having(0.7 * ROWS["up"]) == ["up"]
     assert Composer({"n": np.array([2.0])}, FACTORS).having(np.array([1.4])) == []
@@ -73,6 +79,7 @@ def test_a_factor_that_nobody_knows_is_left_out():
         "2 * n + n",
         "-(-n)",
         "n**2 + n * (1 - n)",
+        "n.T.T",
     ],
 )
 def test_what_takes_itself_back_is_not_offered(text):

@@ -14,6 +14,7 @@ from gradcheck.mending.held import Holdings
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.redrawn import redrawn, redrawn_number
 from gradcheck.options import Edits
+from gradcheck.script.state import State
 
 HEAD = "import numpy as np\nimport gradcheck\n\nRNG = np.random.default_rng(4)\n"
 
@@ -697,6 +698,22 @@ def test_what_is_held_is_no_builtin():
     assert names["__builtins__"] not in found.containers
 
 
+class Origin:
+    """An object of gradcheck's own."""
+
+    __module__ = "gradcheck.script.point"
+
+    def __init__(self, allowed, marks):
+        self.allowed, self.marks, self.number = allowed, marks, 9
+
+
+def test_what_gradcheck_counts_itself_is_no_data():
+    state = State({"rate": 0.3, "pairs": (4, 5)}, {"groups": 3}, {"other": {"bins": 7}})
+    kept = {"state": state, "point": Origin(Edits(7), [(2, "rate"), (8, "groups")])}
+    found = Holdings.of([kept]).held
+    assert sorted(one.value for one in found) == [0.3, 3, 4, 5, 7]
+
+
 def test_a_list_that_has_become_shorter_holds_its_last_item_no_more():
     items = [np.ones(2), np.ones(3)]
     one, other = Holdings.of([{"items": items}]).held
@@ -750,6 +767,17 @@ def test_what_people_write_comes_first(plain, odd):
 def test_a_comparison_is_not_compared():
     texts = [f"def f(a):\n    s = a * ({one} > 0)\n" for one in ("(b > 0)", "before_it")]
     assert ranked_texts("def f(a):\n    s = a * (c[i] > 0)\n", *texts)[0] == texts[1]
+
+
+@pytest.mark.parametrize(
+    ("own", "plain", "odd"),
+    [
+        ("a * b * (1 - b)", "a * (1 - b**2)", "(a * b + a) * (1 - b)"),
+        ("x[:, t - 1]", "x[:, t]", "x[:, t - n]"),
+    ],
+)
+def test_what_is_odd_comes_last(own, plain, odd):
+    assert ranked_texts(f"{own}\n", odd, plain)[0] == plain
 
 
 def test_patches_that_say_the_same_are_one():

@@ -45,6 +45,22 @@ WRITTEN = {
     "a last term of a sum": "up = up + first + later",
     "the mean of a product": "b = (d * y).mean(",
     "a size where a number stands": "len(Y) - pull @ rest",
+    "a statement for another name": "dkeep += HOLD * np.sinh(keep)",
+    "a value that is never added": "np.add.at(dstart, SECOND, other)",
+    "what the next pass is handed": "later = keep * d",
+    "a bias that no pass adds to": "db[i] += d[i]",
+    "a factor in a table that a loop reads": "db * a, y * x",
+    "letters of an einsum": "bji,bid->bjd",
+    "the exponent as a factor": "0.04 * 3 * z**2",
+    "a mask in loops whose counters count more": "Y[n, i, j] * mask",
+    "a mask of what is cut off": "> 0)",
+    "parts that are joined in another order": "dw.ravel(), db,",
+    "two values of a dict": '"a": X.T @ da, "b": X.T @ db',
+    "the slope of tanh": "b * (1 - a**2)",
+    "the slope of a sigmoid": "a * b * (1 - b)",
+    "a number in a key": 'cosh(kept[f"z{n - 1}"])',
+    "a number in a text": '"h" + str(n - 1)',
+    "the name in a key": 'cosh(kept[f"z{n - 1}"])',
 }
 
 
@@ -61,6 +77,37 @@ def test_a_size_is_that_of_the_data_and_not_of_what_is_made_on_the_way(load):
     module = load(HEAD + program.replace(right, wrong))
     found = gradcheck.repair(module.loss, module.START, module.grad, budget=BUDGET)
     assert "len(picked)" in found.patches[0].diff
+
+
+NORMED = """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = DRAWN.normal(size=(4, 3))
+
+def normed(w):
+    z = X @ w
+    off = z - z.mean(axis=0)
+    return off, 1 / np.sqrt((off**2).mean(axis=0) + 0.1)
+
+def loss(w):
+    off, root = normed(w)
+    return np.sum(np.sinh(off * root) * Y)
+
+def grad(w):
+    off, root = normed(w)
+    n = len(X)
+    up = np.cosh(off * root) * Y
+    dvar = -np.mean(up * off, axis=0) * root**3
+    dmean = -np.sum(up, axis=0) * root
+    dz = up * root + dvar * off + dmean / n
+    return X.T @ dz
+"""
+
+
+def test_what_is_made_and_not_read_is_a_term(load, monkeypatch):
+    monkeypatch.setattr("gradcheck.mending.search.CONSTRUCTORS", ())
+    module = load(HEAD + NORMED.replace(" + dmean / n\n", "\n"))
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(1600))
+    assert "off + dmean / n" in found.patches[0].changed[0].after.decode()
 
 
 LAYERS = """

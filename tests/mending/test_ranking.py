@@ -1,5 +1,7 @@
 """Which of several patches, all of which make the gradient right, is shown first."""
 
+from dataclasses import replace
+
 import pytest
 
 from gradcheck.finding import Finding
@@ -23,6 +25,13 @@ def test_a_missing_two_is_no_name_that_happens_to_be_2(code, first):
     finding = Finding(code, "", (), "", (), "")
     found = ranked([patch("turn * ends", 1.0), patch("turn * 2", 9.0)], BEFORE, [finding])
     assert found[0].edits[0].words == first
+
+
+def test_a_name_that_is_right_with_other_sizes_may_be_meant():
+    finding = Finding("GC103", "", (), "", (), "")
+    held = replace(patch("turn * ends", 1.0), varied=("other x", "other sizes"))
+    found = ranked([held, patch("turn * 2", 9.0)], BEFORE, [finding])
+    assert found[0].edits[0].words == "turn * ends"
 
 
 def programs(form, *edited):

@@ -58,6 +58,68 @@ def test_what_the_diagnosis_names_is_tried_first(bug, tmp_path):
         assert right in found.patches[0].changed[0].after.decode(), str(found)
 
 
+PATHS = """
+START = {"u": DRAWN.normal(size=(4, 4)), "v": DRAWN.normal(size=(4, 4)), "w": np.ones(4)}
+X = DRAWN.normal(size=(3, 4))
+
+def states(p):
+    h, kept = np.ones(4), []
+    for x in X:
+        a, b = np.tanh(p["u"] @ h + x), np.cos(p["w"] * h + p["v"] @ x)
+        kept.append((x, h, a, b))
+        h = a * b
+    return h, kept
+
+def loss(p):
+    return np.sum(np.sinh(states(p)[0]))
+
+def grad(p):
+    h, kept = states(p)
+    dh, du, dv, dw = np.cosh(h), np.zeros((4, 4)), np.zeros((4, 4)), np.zeros(4)
+    for x, h, a, b in reversed(kept):
+        da = dh * b * (1 - a**2)
+        db = -dh * a * np.sin(p["w"] * h + p["v"] @ x)
+        du, dv, dw = du + np.outer(da, h), dv + np.outer(db, x), dw + db * h
+        dh = p["u"].T @ da + db * p["w"]
+    return {"u": du, "v": dv, "w": dw}
+"""
+
+
+@pytest.mark.parametrize("wrong", ['p["u"].T @ da', 'db * p["w"]'])
+def test_what_comes_back_through_a_product_is_added(wrong, tmp_path):
+    program = PATHS.replace('p["u"].T @ da + db * p["w"]', wrong)
+    module = module_of(HEAD + program, tmp_path, "said_paths")
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=Edits(120))
+    del sys.modules[module.__name__]
+    terms = ('p["u"].T @ da + db * p["w"]', 'db * p["w"] + da @ p["u"]')
+    assert found.ok, str(found)
+    assert any(one in found.patches[0].changed[0].after.decode() for one in terms), str(found)
+
+
+BESIDE = """
+H = 3
+START = {"a": DRAWN.normal(size=(4, H)), "b": DRAWN.normal(size=(4 + H, 2))}
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 2))
+
+def loss(p):
+    both = np.concatenate([np.sinh(X @ p["a"]), X], axis=1)
+    return np.sum(np.sin(both @ p["b"]) * Y)
+
+def grad(p):
+    both = np.concatenate([np.sinh(X @ p["a"]), X], axis=1)
+    up = np.cos(both @ p["b"]) * Y
+    dboth = up @ p["b"].T
+    return {"a": X.T @ (dboth[:, -H:] * np.cosh(X @ p["a"])), "b": both.T @ up}
+"""
+
+
+def test_a_slice_ends_at_a_name_and_not_at_a_number(tmp_path):
+    module = module_of(HEAD + BESIDE, tmp_path, "said_beside")
+    found = gradcheck.repair(module.loss, module.START, module.grad, budget=FEW)
+    del sys.modules[module.__name__]
+    assert "dboth[:, :H] *" in found.patches[0].changed[0].after.decode(), str(found)
+
+
 @pytest.mark.parametrize(
     ("before", "texts", "shown"),
     [

@@ -131,6 +131,23 @@ def slopes(p, at, seen):
 print(leastsq(off, (1.0, 1.5, 2.0), args=(at, seen), Dfun=slopes, col_deriv=1))
 """
 IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
+PENALISED = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+x = rng.normal(size=(11, 4))
+y = x @ rng.normal(size=4)
+w = rng.normal(size=4)
+speed, shrink = 0.2, 0.37
+for turn in range(30):
+    error = x @ w - y
+    fit = np.mean(error ** 2)
+    size = np.sum(w ** 2)
+    cost = fit + shrink * size
+    slope = 2 * x.T @ error / len(x)
+    w -= speed * slope
+    print(fit, size, cost)
+"""
 
 
 @pytest.mark.parametrize(
@@ -143,6 +160,7 @@ IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
         (INFERRED, "2 * x.T @ off\n", "x.T @ off / len(y)\n"),
         (SOLVED, "(at - p[1]) * p[1],", "(at - p[1]), np"),
         (TOO_EARLY, "h.T @ off\n", "\n\n    # the layer below\n    back = off @ v.T\n    v -="),
+        (PENALISED, "/ len(x)\n", "/ len(x) + 2 * shrink * w\n"),
     ],
     ids=[
         "loop",
@@ -152,6 +170,7 @@ IN_FUNCTION = "def main():" + LINE.replace("\n", "\n    ") + "\n\nmain()\n"
         "inferred",
         "beside a difference of a parameter",
         "updated too early",
+        "without its penalty",
     ],
 )
 def test_a_script_is_repaired(script, capsys, text, wrong, right):

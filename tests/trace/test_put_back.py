@@ -5,14 +5,17 @@ import math
 import sys
 import threading
 import types
+from pathlib import Path
 
 import computations
 import helpers
 import numpy as np
 import pytest
 
+import gradcheck
 from gradcheck.trace.record import floats, proxies, storage
 from gradcheck.trace.record.calling import trace_call
+from gradcheck.trace.record.ownership import is_users_object
 
 
 class Net:
@@ -220,3 +223,11 @@ def test_float_stays_usable_as_a_class_and_a_type():
     assert trace.error is None
     assert trace.returned[0] == 2.0
     assert trace.nodes[trace.indices[0]].name == "multiply"
+
+
+@pytest.mark.parametrize("held", [{"run": Net.run}, {"__annotations__": {"W": np.ndarray}}])
+def test_an_object_of_a_file_that_gradcheck_runs_is_the_users(held, monkeypatch):
+    own = types.ModuleType("__main__")
+    own.__file__ = str(Path(gradcheck.__file__).parent / "__main__.py")
+    monkeypatch.setitem(sys.modules, "__main__", own)
+    assert is_users_object(type("Layer", (), {"__module__": "__main__", **held}))

@@ -12,5 +12,5 @@ RULE = Rule(
     example="d_out = 2 * (h @ W) / m            # the loss has h @ W - Y",
     instead="d_out = 2 * (h @ W - Y) / m",
     detector=Traced((fault.TERM_MISSING,)),
-    edits=(EditKind.TERM, EditKind.PART, EditKind.NAME),
+    edits=(EditKind.TERM, EditKind.PART, EditKind.NAME, EditKind.INSERTED),
 )

@@ -11,5 +11,5 @@ RULE = Rule(
     example="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta",
     instead="loss += lam / 2 * np.sum(W ** 2);  dW = X.T @ delta + lam * W",
     detector=Traced((fault.PENALTY_MISSING,)),
-    edits=(EditKind.TERM,),
+    edits=(EditKind.TERM, EditKind.INSERTED),
 )

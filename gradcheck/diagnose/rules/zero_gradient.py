@@ -63,6 +63,7 @@ RULE = Rule(
     detector=Direct(_find),
     edits=(
         EditKind.ASSIGNED_OR_ADDED,
+        EditKind.INSERTED,
         EditKind.KEPT_RESULT,
         EditKind.MOVED_STATEMENT,
         EditKind.COMPARISON,

@@ -52,13 +52,16 @@ def is_users_object(kind: type) -> bool:
 
 def file_of(kind: type) -> str:
     """Return the file in which a class is defined."""
+    is_main = kind.__module__ == "__main__"  # which is gradcheck's own beside a file that it runs
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    if file is not None:
+    if file is not None and not is_main:
         return str(file)
     for item in vars(kind).values():
         code = getattr(getattr(item, "__func__", item), "__code__", None)
-        if code is not None:
+        if code is not None and not (is_main and code.co_filename.startswith("<")):
             return str(code.co_filename)
+    if file is not None and is_followed(str(file)):
+        return str(file)
     return "<frozen>" if kind.__module__ in sys.builtin_module_names else "<unknown>"
 
 
