@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from gradcheck.mending.context import Edit
-from gradcheck.mending.source import apply
+from gradcheck.mending.pieces import apply
 from gradcheck.mending.variants import Texts
 
 WAITS = 10

@@ -10,9 +10,8 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from gradcheck.mending.guarded import guarded
-from gradcheck.mending.pieces import Definition, Piece, span
+from gradcheck.mending.pieces import Definition, Piece, apply, offsets, span
 from gradcheck.mending.scope import NOT_NUMBERS, Value, Values
-from gradcheck.mending.source import apply, offsets
 from gradcheck.mending.written import continues, written_as_in
 
 Node = TypeVar("Node", bound=ast.AST)

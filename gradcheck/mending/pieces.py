@@ -98,6 +98,21 @@ def lines_as_function(
     return function
 
 
+def apply(text: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
+    """Return a text with parts replaced: (start, end, replacement), which do not overlap."""
+    for start, end, replacement in sorted(edits, reverse=True):
+        text = text[:start] + replacement + text[end:]
+    return text
+
+
+def offsets(text: bytes) -> list[int]:
+    """Return where every line begins, in bytes."""
+    starts = [0]
+    for line in text.split(b"\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    return starts
+
+
 def span(starts: Sequence[int], node: ast.expr | ast.stmt) -> tuple[int, int]:
     """Return the start and end of a node, in bytes, in a file whose lines begin at `starts`."""
     end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)

@@ -271,18 +271,3 @@ def inner_codes(code: CodeType) -> Iterator[CodeType]:
     yield from inner
     for one in inner:
         yield from inner_codes(one)
-
-
-def apply(text: bytes, edits: Sequence[tuple[int, int, bytes]]) -> bytes:
-    """Return a text with parts replaced: (start, end, replacement), which do not overlap."""
-    for start, end, replacement in sorted(edits, reverse=True):
-        text = text[:start] + replacement + text[end:]
-    return text
-
-
-def offsets(text: bytes) -> list[int]:
-    """Return where every line begins, in bytes."""
-    starts = [0]
-    for line in text.split(b"\n"):
-        starts.append(starts[-1] + len(line) + 1)
-    return starts

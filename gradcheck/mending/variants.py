@@ -17,15 +17,8 @@ from types import CodeType
 
 from gradcheck.mending.context import Edit
 from gradcheck.mending.marks import LEFT, RIGHT
-from gradcheck.mending.pieces import Piece, span, span_of_piece
-from gradcheck.mending.source import (
-    Function,
-    UnreadableError,
-    apply,
-    inner_codes,
-    new_code,
-    offsets,
-)
+from gradcheck.mending.pieces import Piece, apply, offsets, span, span_of_piece
+from gradcheck.mending.source import Function, UnreadableError, inner_codes, new_code
 
 CHOSEN = "_variants_that_are_chosen_"
 """The name in `builtins` that holds the chosen numbers, outside of the user's scopes."""
