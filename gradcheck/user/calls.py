@@ -288,6 +288,7 @@ def quietly() -> Iterator[Heard]:
             np.errstate(),
         ):
             warnings.simplefilter("always")
+            warnings.simplefilter("ignore", PendingDeprecationWarning)  # of np.matrix, for example
             warnings.showwarning = lambda message, category, filename, line, *_: heard.count(
                 str(message), Location(filename, line), sys._getframe(1)
             )

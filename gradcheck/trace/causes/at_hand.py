@@ -15,7 +15,7 @@ from gradcheck.trace.causes.written import Written, is_part
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.names import WRITES
-from gradcheck.trace.record.nodes import Assignment
+from gradcheck.trace.record.nodes import Assignment, Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.words import SHORT
@@ -37,6 +37,8 @@ SLOPES: tuple[Form, ...] = (
     ("`{0} > 0`", lambda wrong, value: 1.0 * (value > 0)),
 )
 OF_OUTPUTS = SLOPES[2:]
+OF_MATRICES = {"{0}**2": "np.square({0})", "{0} * (1 - {0})": "np.multiply({0}, 1 - {0})"}
+"""How these are written for a matrix of numpy's, for which `*` and `**` are products."""
 CHANGED: tuple[Form, ...] = (
     *(
         (f"multiply {{1}} by {of}", lambda w, value, form=form: w * form(w, value))
@@ -121,6 +123,7 @@ def _fitting(
             if words.endswith("> 0`") and _is_positive(name, sites, state):
                 continue  # a mask of ones says nothing
             if all(_fits(form, site, state, name, operand) for site in sites):
+                words = _as_of_matrix(words, state.tape[sites[0].scope[name]])
                 text = words if "{1}" in words else f"write {words} for {{1}}"
                 used = _in_brackets(name, words)
                 at = sites[0].node if sites[0].uses and not operand else None
@@ -129,6 +132,13 @@ def _fitting(
                 if words.startswith("divide") and _is_surplus(name, what, sites[0], state):
                     code = f"leave the factor {what} out"
                 yield Written(code, value, node, at, operand, is_slope)
+
+
+def _as_of_matrix(words: str, node: Node) -> str:
+    """Return the words of a form as they are for a value that may be a matrix."""
+    for of, written in OF_MATRICES.items() if node.is_matrix else ():
+        words = words.replace(of, written)
+    return words
 
 
 def _is_term(operand: str, sites: Sequence[Site], state: State) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.record.flat_entries import FlatEntries
 from gradcheck.trace.record.functions import (
     IN_PLACE,
     IN_PLACE_METHODS,
@@ -24,6 +25,7 @@ from gradcheck.trace.record.functions import (
     QUESTIONS,
     call_method,
 )
+from gradcheck.trace.record.matrices import as_matrix, as_plain_array
 from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.recording import apply, as_array, open_tape, plain
 from gradcheck.trace.record.storage import Storage, Traced
@@ -108,39 +110,15 @@ class TracedArray(Traced):
         return FlatEntries(self)
 
     def view(self, *arguments: Any, **keywords: Any) -> Any:
-        """Return a traced view; a view of another class or dtype is not traced."""
+        """Return a traced view; one of another class or dtype is not traced, but for a matrix."""
+        if arguments == (np.matrix,) and not keywords and self.ndim:
+            rows: Any = self if self.ndim > 1 else self.reshape(1, -1)
+            return as_matrix(rows)
         if not arguments and not keywords:
             return apply(self.tape, partial(call_method, "view"), (self,), {}, "view")
         if self.tape is not None and self.tape.open:
             self.tape.leak(f"a view as {getattr(arguments[0], '__name__', arguments[0])}")
         return plain(self).view(*arguments, **keywords)
-
-
-class FlatEntries:
-    """The attribute `flat` of a traced array."""
-
-    def __init__(self, array: TracedArray) -> None:
-        self.array = array
-
-    def __len__(self) -> int:
-        return self.array.size
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
-    def __getitem__(self, key: Any) -> Any:
-        return apply(self.array.tape, _get_flat, (self.array, key), {}, "getitem")
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        change(self.array.tape, "setitem", _set_flat, self.array, (key, value), {})
-
-
-def _get_flat(array: NDArray[Any], key: Any) -> Any:
-    return array.flat[key]
-
-
-def _set_flat(array: NDArray[Any], key: Any, value: Any) -> None:
-    array.flat[key] = value
 
 
 def call_numpy(
@@ -154,6 +132,8 @@ def call_numpy(
     if function is np.average and len(arguments) < 3 and keywords.keys() <= {"axis", "keepdims"}:
         function = np.mean
     name = function.__name__
+    if function is np.asmatrix and isinstance(arguments[0], Traced):
+        return arguments[0].view(np.matrix)
     if name in QUESTIONS:
         return function(*plain(arguments), **plain(keywords))
     if name in IN_PLACE and arguments:
@@ -172,6 +152,8 @@ def traced_leaf(
     kind: type[TracedArray] = TracedArray,
 ) -> Any:
     """Return a traced view of a user's array; `storage` is its memory if others share it."""
+    if type(array) is np.matrix:
+        return as_matrix(traced_leaf(tape, np.ndarray.view(array, np.ndarray), name, storage))
     traced = array.view(kind)
     traced.tape = tape
     if storage is None:
@@ -267,3 +249,49 @@ def _complete() -> None:
 
 
 _complete()
+
+
+def _times(self: TracedMatrix, other: Any) -> Any:
+    return self * other
+
+
+def _to_the_power(self: TracedMatrix, power: Any) -> Any:
+    return reduce(operator.mul, [self] * power)
+
+
+class TracedMatrix(TracedArray):
+    """A traced array in place of a matrix of numpy's."""
+
+    is_matrix = True
+    __imul__: Any = _times
+    __pow__: Any = _to_the_power
+
+    @property
+    def A(self) -> Any:  # noqa: N802 - numpy's own name, as those below
+        """The array."""
+        return as_plain_array(self)
+
+    @property
+    def A1(self) -> Any:  # noqa: N802
+        """The array with a single axis."""
+        return as_plain_array(self).ravel()
+
+    @property
+    def I(self) -> Any:  # noqa: E743, N802
+        """The inverse."""
+        return apply(self.tape, np.linalg.inv, (self,), {}, "inv")
+
+    def getA(self) -> Any:  # noqa: N802
+        """Return the array."""
+        return as_plain_array(self)
+
+    def getA1(self) -> Any:  # noqa: N802
+        """Return the array with a single axis."""
+        return self.A1
+
+    def getT(self) -> Any:  # noqa: N802
+        """Return the transpose."""
+        return self.T
+
+
+Traced.matrix_type = TracedMatrix

@@ -61,6 +61,7 @@ class Node:
         frame: identifies the run of the innermost function.
         operands: the indices of the values it was computed from.
         library_call: the number of the library call inside of which it was computed, or 0.
+        is_matrix: whether it is a matrix of numpy's, for which `*` is the product of matrices.
     """
 
     index: int
@@ -73,6 +74,7 @@ class Node:
     frame: int
     operands: tuple[int, ...]
     library_call: int = 0
+    is_matrix: bool = False
 
     @property
     def place(self) -> Place | None:

@@ -130,10 +130,12 @@ class Reach:
         if array.dtype.kind == "O":
             self._objects(array, name)
             return array
-        if type(array) is not np.ndarray or array.dtype.kind not in "fciub" or not array.size:
-            return array
         if id(array) in self.made:
             return self.made[id(array)]
+        if type(array) is np.matrix:
+            return self.made.setdefault(id(array), self._array(array.A, name).view(np.matrix))
+        if type(array) is not np.ndarray or array.dtype.kind not in "fciub" or not array.size:
+            return array
         owner = array
         while isinstance(owner.base, np.ndarray):
             owner = owner.base
@@ -265,9 +267,7 @@ class Reach:
             self._exchange(item, label, partial(value.__setitem__, key), numbers)
 
     def _class(self, kind: type, name: str) -> None:
-        for base in kind.__mro__:
-            if base is object or not is_followed(file_of(base)):
-                continue
+        for base in (one for one in kind.__mro__[:-1] if is_followed(file_of(one))):
             for key, item in list(vars(base).items()):
                 item = getattr(item, "__func__", item)
                 if isinstance(item, property):

@@ -12,6 +12,14 @@ import numpy as np
 from gradcheck.arrays import mapped
 from gradcheck.trace.record.floats import Float
 from gradcheck.trace.record.functions import TAKE_ARRAYS, one_of
+from gradcheck.trace.record.matrices import (
+    as_matrix,
+    as_plain_array,
+    holds_matrix,
+    makes_array,
+    of_arrays,
+    shape_of_part,
+)
 from gradcheck.trace.record.names import SHAPED
 from gradcheck.trace.record.nodes import RAISED, Reference, Tape
 from gradcheck.trace.record.storage import Storage, Traced
@@ -127,6 +135,8 @@ def apply(
     arguments is traced.
     """
     arguments = as_arrays(name, arguments)
+    if tape is not None and any(map(holds_matrix, arguments)):
+        return _apply_to_matrices(tape, function, arguments, keywords, name)
     bare = plain(arguments)
     bare_keywords = plain(dict(keywords)) if keywords else {}
     if tape is None or not (force or open_tape((arguments, keywords)) is not None):
@@ -141,6 +151,25 @@ def apply(
             if value is bare_argument and isinstance(argument, Traced):
                 return argument
     return _wrapped(tape, value, name, function, arguments, keywords)
+
+
+def _apply_to_matrices(
+    tape: Tape,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    keywords: Mapping[str, Any],
+    name: str,
+) -> Any:
+    """Do an operation as numpy's matrices do it, on arrays, whose results have two axes."""
+    operation = of_arrays(function, mapped(as_plain_array, arguments), keywords, name)
+    result = apply(tape, *operation)
+    is_array = isinstance(result, Traced) and result.scalar is None
+    if not is_array or makes_array(function, name):
+        return result
+    if result.ndim == 1:
+        shape = shape_of_part(arguments) if name == "getitem" else (1, -1)
+        result = apply(tape, np.reshape, (result, shape), {}, "reshape")
+    return as_matrix(result)
 
 
 def as_arrays(name: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ import operator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +172,7 @@ class Traced(np.ndarray[Any, Any]):
         node: the index of its value; None until it is read from the storage.
         version: the version of the storage when `node` was read.
         scalar: the number it stands for; None for an array.
+        is_matrix: whether it stands for a matrix of numpy's, `np.matrix`.
     """
 
     tape: Tape | None = None
@@ -179,6 +180,8 @@ class Traced(np.ndarray[Any, Any]):
     node: int | None = None
     version: int = 0
     scalar: Any = None
+    is_matrix: ClassVar[bool] = False
+    matrix_type: ClassVar[type[Traced]]
 
     def __array_finalize__(self, source: Any) -> None:
         if isinstance(source, Traced):
