@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.trace.record.matrices import as_plain_array
 from gradcheck.trace.record.recording import as_array
 
 Pairs = Sequence[tuple[Any, Any]]
@@ -54,8 +55,8 @@ def _as_array(value: Any) -> Any:
 
     Of a matrix, `**` and `*` mean products.
     """
-    followed = as_array(value)
-    return np.array(followed) if isinstance(followed, list | np.matrix) else followed
+    followed = as_plain_array(as_array(value))
+    return np.array(followed) if isinstance(followed, list) else followed
 
 
 def families(pairs: Pairs, one_taken: bool = False) -> Iterator[Family]:

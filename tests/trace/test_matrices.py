@@ -1,5 +1,7 @@
 """Matrices of numpy's: `*` is their product, and what is taken out of them has two axes."""
 
+import math
+
 import numpy as np
 import pytest
 from named_bugs import assert_found, bugs
@@ -31,8 +33,16 @@ EXPRESSIONS = {
     "chosen": lambda m, a: np.where(m > 0, m, 0 * m) * a,
     "inverse": lambda m, a: m.I * m.getT() * np.linalg.inv(m),
     "made of an array": lambda m, a: np.asmatrix(a) * np.matrix(a[0]).T,
+    "single numbers": lambda m, a: limited(m) * limited(a),
     "written": lambda m, a: with_a_row(m) * m,
 }
+
+
+@np.vectorize
+def limited(number):
+    if number > 1:
+        return 1.0
+    return math.tanh(number)
 
 
 def doubled(m):
@@ -122,7 +132,39 @@ def grad(p):
 """
 
 
+ONE_BY_ONE = """
+import math
+import numpy as np
+
+rng = np.random.default_rng(8)
+x, t = np.asmatrix(rng.normal(size=(5, 3))), np.asmatrix(rng.normal(size=(5, 2)))
+
+
+def params():
+    return {"v": rng.normal(size=(3, 4)), "w": rng.normal(size=(4, 2))}
+
+
+@np.vectorize
+def logistic(number):
+    if number > 30:
+        return 1.0
+    return 1 / (1 + math.exp(-number))
+
+
+def loss(p):
+    return np.sum(np.square(logistic(x * p["v"]) * p["w"] - t))
+
+
+def grad(p):
+    h = logistic(x * p["v"])
+    d = 2 * (h * p["w"] - t)
+    back = np.multiply(d * p["w"].T, np.multiply(h, 1 - h))
+    return {"v": x.T * back, "w": h.T * d}
+"""
+
+
 @bugs(
+    (ONE_BY_ONE, 'np.multiply(d * p["w"].T, np.multiply(h, 1 - h))', 'd * p["w"].T', "GC303"),
     (NETWORK, "1 - np.multiply(h, h)", "1 - h", "GC305"),
     (NETWORK, "/ len(x)\n    back", "\n    back", "GC101"),
     (NETWORK, 'd * p["w"].T', 'd * p["w"].T * 3', "GC105"),

@@ -13,6 +13,7 @@ import numpy as np
 from gradcheck.trace.record.array import call_numpy
 from gradcheck.trace.record.distributions import Distribution, is_distribution
 from gradcheck.trace.record.library_functions import ACTIVATIONS, FOLLOWED, form_of
+from gradcheck.trace.record.matrices import holds_matrix
 from gradcheck.trace.record.names import split_names
 from gradcheck.trace.record.nodes import Tape
 from gradcheck.trace.record.recording import apply, as_array, open_tape, plain
@@ -24,6 +25,9 @@ UFUNC_OF = {"atan": "arctan", "atan2": "arctan2", "pow": "power"}
 
 UNTRACED = ("random", "testing", "typing", "exceptions", "dtypes", "f2py", "ctypeslib", "ma")
 """Parts of numpy that are not replaced."""
+
+FEW = 200
+"""The largest array of which each number is followed through a function of single numbers."""
 
 BEGINNING = ("zeros", "ones", "full", "eye")
 """Functions of torch that create tensors from shapes and numbers."""
@@ -232,10 +236,25 @@ def vectorizing(real: Callable[..., Any], tape: Tape) -> Callable[..., Any]:
         try:
             whole = self.pyfunc(*arguments, **keywords)
         except Exception:  # the function takes only single numbers
-            return wanted
+            whole = _one_by_one(self.pyfunc, arguments, wanted, tape)
+        whole = whole.view(np.matrix) if any(map(holds_matrix, arguments)) else whole
         return whole if np.array_equal(plain(whole), wanted) else wanted
 
     return traced
+
+
+def _one_by_one(function: Any, arguments: Any, wanted: Any, tape: Tape) -> Any:
+    """Return the results of a function of single numbers as one traced array, if it is small."""
+    alike = all(np.shape(one) in ((), np.shape(wanted)) for one in arguments)
+    if not alike or type(wanted) is not np.ndarray or wanted.size > FEW:
+        return wanted
+    columns = [one.ravel() if np.ndim(one) else [one] * wanted.size for one in arguments]
+    items = [function(*numbers) for numbers in zip(*map(_flat, columns), strict=True)]
+    return call_numpy(tape, np.array, (items,), {}).reshape(wanted.shape)
+
+
+def _flat(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [values.flat[at] for at in range(values.size)]
 
 
 def _math_function(function: Any, tape: Tape) -> Callable[..., Any]:
