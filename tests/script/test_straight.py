@@ -377,6 +377,56 @@ def test_gradients_of_no_loss_are_refused(tmp_path, text, why):
     assert why in ScriptEntry(path).outcome({}).error
 
 
+DEVIATIONS = """
+w, b = x[:, 0].copy(), x[:, 1].copy()
+dw, db = w - w.mean(), b - b.mean()
+print("covariance", np.mean(dw * db))
+loss = np.mean((w - b) ** 2)
+"""
+
+SLOPES_OF_THE_OUTPUT = """
+w, b = 0.5, 0.1
+given, wanted = 1.2, 0.7
+y = 1 / (1 + np.exp(-(w * given + b)))
+dw, db = y * (1 - y) * given, y * (1 - y)
+loss = (y - wanted) ** 2
+"""
+
+IN_TIME = """
+g, dt = 9.81, 0.01
+theta, omega = 0.4, 0.0
+d_theta, d_omega = omega, -g * np.sin(theta)
+theta += dt * d_theta
+omega += dt * d_omega
+loss = 0.5 * omega**2 - g * np.cos(theta) + g * np.cos(0.4)
+"""
+
+OF_A_FILTER = """
+signal = rng.normal(size=30)
+kernel = np.array([0.25, 0.5, 0.25])
+dkernel = np.array([-0.5, 0.0, 0.5])
+smooth, edges = np.convolve(signal, kernel, "same"), np.convolve(signal, dkernel, "same")
+loss = np.mean((smooth - signal) ** 2)
+print(loss, edges)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (DEVIATIONS, "none agrees with loss, and none depends on the other parameters"),
+        (SLOPES_OF_THE_OUTPUT, "none agrees with loss, and none depends on wanted"),
+        (IN_TIME, "does not agree with loss, and does not depend on g"),
+        (OF_A_FILTER, "does not agree with loss, and does not depend on signal"),
+    ],
+    ids=["deviations", "slopes of the output", "derivatives in time", "a filter"],
+)
+def test_what_is_only_named_like_a_gradient_is_not_called_wrong(outcome, text, what):
+    report = outcome(DATA + text).report
+    assert report.verdict == "inconclusive"
+    assert what in report.could_not_check
+
+
 def test_sizes_are_no_dependence_and_calls_read_what_their_functions_read():
     tree = ast.parse(
         "W = make()\nn = len(W)\nV = zeros(W.shape[1], n)\ndef half(): return W / 2\nU = half()\n"
