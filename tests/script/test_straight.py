@@ -280,6 +280,65 @@ def main():
 main()
 """
 
+ROWS = """
+embedding = rng.normal(size=(5, 3))
+Wout = rng.normal(size=(3, 2))
+words = [0, 3, 3, 1, 4, 0, 0]
+h = np.tanh(embedding[words])
+loss = np.mean((h @ Wout - t) ** 2)
+d = 2 * (h @ Wout - t) / t.size
+dWout = h.T @ d
+dembedding = np.zeros_like(embedding)
+np.add.at(dembedding, words, d @ Wout.T * (1 - h@))
+"""
+
+REVERSED = """
+weights = []
+for size in [(3, 5), (5, 4), (4, 2)]:
+    weights.append(rng.normal(size=size))
+kept = [x]
+for w in weights:
+    kept.append(np.tanh(kept[-1] @ w))
+loss = 0.5 * np.sum((kept[-1] - t) ** 2)
+delta = kept[-1] - t
+gradients = []
+for layer in (2, 1, 0):
+    delta = delta * (1 - kept[layer + 1]@)
+    gradients.append(kept[layer].T @ delta)
+    delta = delta @ weights[layer].T
+gradients.reverse()
+"""
+
+ENDS_ITSELF = """
+import sys
+
+def main(arguments=None, scale=2.0):
+    w = rng.normal(size=(3, 2))
+    y = np.tanh(x @ w)
+    loss = scale * np.sum((y - t) ** 2)
+    dw = x.T @ (scale * 2 * (y - t) * (1 - y@))
+    print(loss, dw)
+    return 0
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+NAMED_TUPLES = """
+from collections import namedtuple
+
+Layer = namedtuple("Layer", "w b")
+
+def backward(layer, y):
+    d = 2 * (y - t) * (1 - y@)
+    return Layer(w=x.T @ d, b=d.sum(axis=0))
+
+params = Layer(rng.normal(size=(3, 2)), np.zeros(2))
+y = np.tanh(x @ params.w + params.b)
+loss = np.sum((y - t) ** 2)
+grads = backward(params, y)
+"""
+
 SQUARED = ["**2", "**3"]
 PROGRAMS = {
     "parameters made between the layers": (BETWEEN_LAYERS, SQUARED, ("W1", "Wout")),
@@ -301,6 +360,14 @@ PROGRAMS = {
     "new numbers": (NEW_NUMBERS, SQUARED, ("w1", "w2")),
     "an update inside of a method": (UPDATED_INSIDE, SQUARED, ("net.first", "net.second")),
     "scores that are centred, and a penalty": (CENTRED, ["", "**2"], ("W",)),
+    "rows of a table": (ROWS, SQUARED, ("embedding", "Wout")),
+    "lists that are filled and turned round": (
+        REVERSED,
+        SQUARED,
+        tuple(f"weights[{i}]" for i in range(3)),
+    ),
+    "a function whose result ends the script": (ENDS_ITSELF, SQUARED, ("w",)),
+    "named tuples": (NAMED_TUPLES, SQUARED, ("params.w", "params.b")),
     "another loss afterwards": (LOSS_AFTERWARDS, SQUARED, ("W",)),
 }
 
@@ -448,4 +515,5 @@ def test_sizes_are_no_dependence_and_calls_read_what_their_functions_read():
 )
 def test_only_a_function_without_arguments_that_ends_the_script_is_opened(text):
     assert opened(ast.parse(text)) is None
-    assert opened(ast.parse("def main():\n    w = 2\n    return w\nmain()")) is not None
+    for call in ("main()", "sys.exit(main())", "raise SystemExit(main())"):
+        assert opened(ast.parse("def main():\n    w = 2\n    return w\n" + call)) is not None
