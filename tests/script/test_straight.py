@@ -339,6 +339,25 @@ loss = np.sum((y - t) ** 2)
 grads = backward(params, y)
 """
 
+RECURRENT = """
+Wz, Uz, h0 = rng.normal(size=(2, 3)), rng.normal(size=(2, 2)), rng.normal(size=2)
+h = np.tanh(Wz @ x[0] + Uz @ h0)
+loss = np.sum((h - t[0]) ** 2)
+dz = 2 * (h - t[0]) * (1 - h@)
+dWz, dUz = np.outer(dz, x[0]), np.outer(dz, h0)
+"""
+
+MIXTURE = """
+logits, means, log_sigmas = np.array([0.1, -0.1]), np.array([-1.0, 1.0]), np.array([0.0, 0.2])
+p = np.exp(logits) / np.exp(logits).sum()
+z = (x[:, :1] - means) / np.exp(log_sigmas)
+dens = p * np.exp(-0.5 * z**2) / np.exp(log_sigmas)
+nll = -np.mean(np.log(dens.sum(axis=1)))
+r = dens / dens.sum(axis=1, keepdims=True)
+dlogits, dmeans = (p - r).mean(axis=0), -(r * z / np.exp(log_sigmas)).mean(axis=0)
+dlog_sigmas = (r * (1 - z@)).mean(axis=0)
+"""
+
 SQUARED = ["**2", "**3"]
 PROGRAMS = {
     "parameters made between the layers": (BETWEEN_LAYERS, SQUARED, ("W1", "Wout")),
@@ -367,6 +386,8 @@ PROGRAMS = {
         tuple(f"weights[{i}]" for i in range(3)),
     ),
     "a function whose result ends the script": (ENDS_ITSELF, SQUARED, ("w",)),
+    "a recurrent unit": (RECURRENT, SQUARED, ("Wz", "Uz")),
+    "a mixture": (MIXTURE, SQUARED, ("logits", "means", "log_sigmas")),
     "named tuples": (NAMED_TUPLES, SQUARED, ("params.w", "params.b")),
     "another loss afterwards": (LOSS_AFTERWARDS, SQUARED, ("W",)),
 }
