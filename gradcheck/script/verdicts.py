@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from gradcheck.script.handover import Taken
 from gradcheck.script.losses import CLOSE
 from gradcheck.script.point import Gradients, Loss
 from gradcheck.script.state import MODULE, Path, label, leaves, numbers, plain
+from gradcheck.script.words import calls_in
 from gradcheck.user.calls import Location, place
 from gradcheck.words import gradient_of, listed, verb
 
@@ -41,6 +43,10 @@ UNSTEADY = (
     "and {other:.4g}: a learning rate is the same in all, and so this is a weight that either the "
     "gradient or the loss lacks"
 )
+
+
+SOLVERS = {"solve", "lstsq", "cho_solve", "cg"}
+"""Functions that make Newton's step of a gradient."""
 
 
 def fits(report: Report, has_constant: bool) -> bool:
@@ -88,26 +94,32 @@ def _of_another_meaning(report: Report, taken: Taken) -> Report:
     """Return an inconclusive report instead, if only its name says that `dw` is a gradient.
 
     So it is in straight code where no such name agrees, and none follows what the loss follows:
-    `dw` may be an uncertainty, a derivative in time, or the slope of something else.
+    `dw` may be an uncertainty, a derivative in time, or the slope of something else; where the
+    lines solve an equation, it may be Newton's step.
     """
     point, places = taken.point, taken.gradients.values()
-    is_straight = point.run.marked.loops[point.step.loop].is_straight
-    is_said = taken.of_step or any("grad" in label(place).lower() for place in places)
+    loop = point.run.marked.loops[point.step.loop]
+    moves = taken.of_step and (point.step.rate.words or not places)
+    is_said = moves or any("grad" in label(place).lower() for place in places)
     some = any(block.verdict == "ok" for block in report.blocks)
-    if report.verdict != "fail" or not is_straight or is_said or some:
+    if report.verdict != "fail" or not loop.is_straight or is_said or some:
         return report
-    try:
-        ignored = _ignored(taken)
-    except Exception:
+    solved, ignored = calls_in(loop.node) & SOLVERS, ""
+    with contextlib.suppress(Exception):
+        ignored = "" if solved else _ignored(taken)
+    if not (solved or ignored):
         return report
     names = [label(place) for place in places]
     why = (
         f"only the {'name' if len(names) == 1 else 'names'} of {listed(names)} "
         f"{verb(names, 'says that it is a gradient', 'say that they are gradients')}: "
-        f"{verb(names, 'it does not agree', 'none agrees')} with {taken.found.loss.words}, "
-        f"and {verb(names, 'does not depend', 'none depends')} on {ignored}, as that does"
+        f"{verb(names, 'it does not agree', 'none agrees')} with {taken.found.loss.words}, and "
     )
-    return undecided(report, taken.found, why) if ignored else report
+    if solved:
+        why += f"the lines call {listed(sorted(solved))}, as for a step of Newton's"
+    else:
+        why += f"{verb(names, 'does not depend', 'none depends')} on {ignored}, as that does"
+    return undecided(report, taken.found, why)
 
 
 def _ignored(taken: Taken) -> str:

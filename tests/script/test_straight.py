@@ -489,6 +489,17 @@ omega += dt * d_omega
 loss = 0.5 * omega**2 - g * np.cos(theta) + g * np.cos(0.4)
 """
 
+NEWTON = """
+w, b = np.zeros(3), 0.1
+gap = x @ w + b - t[:, 0]
+loss = 0.5 * np.sum(gap**2)
+A = np.c_[x, np.ones(7)]
+d = np.linalg.solve(A.T @ A, A.T @ gap)
+dw, db = d[:3], d[3]
+w = w - dw
+b = b - db
+"""
+
 OF_A_FILTER = """
 signal = rng.normal(size=30)
 kernel = np.array([0.25, 0.5, 0.25])
@@ -505,9 +516,10 @@ print(loss, edges)
         (DEVIATIONS, "none agrees with loss, and none depends on the other parameters"),
         (SLOPES_OF_THE_OUTPUT, "none agrees with loss, and none depends on wanted"),
         (IN_TIME, "does not agree with loss, and does not depend on g"),
+        (NEWTON, "none agrees with loss, and the lines call solve, as for a step of Newton's"),
         (OF_A_FILTER, "does not agree with loss, and does not depend on signal"),
     ],
-    ids=["deviations", "slopes of the output", "derivatives in time", "a filter"],
+    ids=["deviations", "slopes of the output", "derivatives in time", "a Newton step", "a filter"],
 )
 def test_what_is_only_named_like_a_gradient_is_not_called_wrong(outcome, text, what):
     report = outcome(DATA + text).report
