@@ -32,7 +32,7 @@ from gradcheck.script.verdicts import (
     UNEXPLAINED_FACTOR,
     causes,
     fits,
-    of_samples,
+    of_no_slope,
     of_the_factor,
     of_the_update,
     other_counts,
@@ -253,7 +253,7 @@ class _Work:
         in_doubt = not self.wishes.loss and (loss.family or watched)
         if again.verdict == "fail" and in_doubt and not fits(again, loss.has_constant):
             return undecided(again, taken.found)
-        return of_samples(again, taken)
+        return of_no_slope(again, taken)
 
     def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
         """Attribute a common factor of all gradients to the learning rate or to the loss.

@@ -69,10 +69,11 @@ class State:
     def put(self, path: Path, value: Any) -> None:
         """Set the attribute or the item at a path; a tuple gives way to another one."""
         holder, last = self.get(path[:-1]), path[-1]
-        if isinstance(holder, tuple):
-            items = [*holder[:last], value, *holder[last + 1 :]]
-            made = tuple(items) if type(holder) is tuple else type(holder)(*items)
-            self.put(path[:-1], made)
+        if isinstance(last, Attribute) and isinstance(holder, tuple):
+            named: Any = holder
+            self.put(path[:-1], named._replace(**{last.name: value}))
+        elif isinstance(holder, tuple):
+            self.put(path[:-1], (*holder[:last], value, *holder[last + 1 :]))
         elif isinstance(last, Attribute):
             setattr(holder, last.name, value)
         else:
@@ -127,6 +128,8 @@ def _below(path: Path, value: Any, seen: set[int], kinds: str) -> Iterator[tuple
 
 def steps_into(value: Any) -> list[tuple[Any, Any]]:
     """Return the steps into a container or an object, each with the value there."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return [(Attribute(name), getattr(value, name)) for name in value._fields]
     if isinstance(value, list | tuple):
         return list(enumerate(value))[:MOST_ITEMS]
     if isinstance(value, dict):

@@ -25,6 +25,8 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 DEFINITIONS = (*SCOPES, ast.Import, ast.ImportFrom)
 BACKWARD = re.compile(r"(?i)back|grad")
 SIZES = ("shape", "size", "ndim", "dtype")
+FILLING = ("append", "extend", "insert", "reverse", "fill")
+"""Methods that change the list or the array that they belong to."""
 WHOLE = ""
 """Stands for the key of an item that only running the script tells."""
 
@@ -131,18 +133,34 @@ def depend(statements: Sequence[Statement], first: int, last: int, name: str) ->
 def opened(tree: ast.Module) -> ast.Module | None:
     """Return a script with the body of the function that it ends with, in place of the call.
 
-    None if it does not end with such a call without arguments, `main()`.
+    None if it does not end with such a call without arguments, `main()` or `sys.exit(main())`.
     """
     statements = list(lines_of(tree))
     match statements[-1] if statements else None:
-        case ast.Expr(ast.Call(ast.Name(name), [], [])):
+        case (
+            ast.Expr(ast.Call(ast.Name(name), [], []))
+            | ast.Expr(ast.Call(_, [ast.Call(ast.Name(name), [], [])], []))
+            | ast.Raise(ast.Call(_, [ast.Call(ast.Name(name), [], [])], []))
+        ):
             functions = [one for one in statements if _is_plain(one, name)]
         case _:
             return None
-    body = functions[-1].body if functions else []
+    body = [*_defaults(functions[-1]), *functions[-1].body] if functions else []
     kept = [one for one in body if not isinstance(one, ast.Global | ast.Return)]
     rest = [one for one in statements[:-1] if one not in functions]
     return ast.Module([*rest, *kept], []) if kept else None
+
+
+def _defaults(function: ast.FunctionDef) -> list[ast.stmt]:
+    """Return statements that give the arguments of a function their defaults."""
+    own = function.args
+    pairs = zip([*own.posonlyargs, *own.args][::-1], own.defaults[::-1], strict=False)
+    return [
+        ast.fix_missing_locations(
+            ast.copy_location(ast.Assign([ast.Name(one.arg, ast.Store())], value), value)
+        )
+        for one, value in pairs
+    ]
 
 
 def _is_step(node: ast.AST) -> bool:
@@ -183,6 +201,10 @@ def _targets(node: ast.AST) -> Iterator[Target]:
                 yield name, key.value if isinstance(key, ast.Constant) else WHOLE
             case ast.Attribute(ast.Name(name), attribute, ast.Store()):
                 yield name, attribute
+            case ast.Call(ast.Attribute(ast.Name(name), method)) if method in FILLING:
+                yield name, WHOLE
+            case ast.Call(ast.Attribute(_, "at"), [ast.Name(name), *_]):  # np.add.at(dE, rows, d)
+                yield name, WHOLE
 
 
 def _reads(node: ast.AST) -> Iterator[str]:

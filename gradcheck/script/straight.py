@@ -41,7 +41,8 @@ from gradcheck.user.names import derived_names
 
 PARAMETER = re.compile(
     rf"(?i){ROLE.pattern}|^[wb][a-z]{{0,4}}([_\d]\w*)?$|theta|weight|bias|kernel|filter|param|coef"
-    r"|embed|^(gamma|beta)\w*$"
+    r"|embed|^(gamma|beta)\w*$|^(logits|scores|means|trans(itions?)?|log_?(sigma|std|var)\w*)$"
+    r"|^(?-i:[UV][a-z]{1,2})\d*$"
 )
 """Pattern of the names of parameters, or of what holds them."""
 

@@ -93,11 +93,14 @@ class Taking:
 
     def execute(self) -> None:
         """Run the script, which may raise; then test loops of a single pass, or straight code."""
+        ended = None
         try:
             self.run.execute()
         except MinimisedError:
             self.run.found = NOWHERE  # the functions that it minimises may have loops of their own
             raise
+        except SystemExit as error:
+            ended = error
         except Exception:
             if self.step is None and not self._doubtful():
                 raise
@@ -108,6 +111,8 @@ class Taking:
         is_found = self.step is not None or self._doubtful()
         if not is_found and (found := straight_line(self.run, self.wishes.rate)):
             self.run, self.step = found
+        if ended and self.step is None:
+            raise ended
 
     def _doubtful(self) -> bool:
         """Whether a loop trains of which that is doubtful; it is taken then."""

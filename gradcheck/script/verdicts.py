@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +15,9 @@ from gradcheck.script.choice import Found
 from gradcheck.script.gradients import implied_gradients
 from gradcheck.script.handover import Taken
 from gradcheck.script.losses import CLOSE
-from gradcheck.script.point import Loss
-from gradcheck.script.state import Path, plain
+from gradcheck.script.point import Gradients, Loss
+from gradcheck.script.state import MODULE, Path, label, leaves, numbers, plain
+from gradcheck.script.words import calls_in
 from gradcheck.user.calls import Location, place
 from gradcheck.words import gradient_of, listed, verb
 
@@ -40,6 +43,10 @@ UNSTEADY = (
     "and {other:.4g}: a learning rate is the same in all, and so this is a weight that either the "
     "gradient or the loss lacks"
 )
+
+
+SOLVERS = {"solve", "lstsq", "cho_solve", "cg"}
+"""Functions that make Newton's step of a gradient."""
 
 
 def fits(report: Report, has_constant: bool) -> bool:
@@ -78,7 +85,90 @@ def _meant(loss: Loss) -> str:
     return f"if the loss is {loss.words}, say --loss {loss.words.removesuffix('()')}"
 
 
-def of_samples(report: Report, taken: Taken) -> Report:
+def of_no_slope(report: Report, taken: Taken) -> Report:
+    """Return an inconclusive report instead, if a wrong gradient may well be none of the loss."""
+    return _of_another_meaning(_of_samples(report, taken), taken)
+
+
+def _of_another_meaning(report: Report, taken: Taken) -> Report:
+    """Return an inconclusive report instead, if only its name says that `dw` is a gradient.
+
+    So it is in straight code where no such name agrees, and none follows what the loss follows:
+    `dw` may be an uncertainty, a derivative in time, or the slope of something else; where the
+    lines solve an equation, it may be Newton's step.
+    """
+    point, places = taken.point, taken.gradients.values()
+    loop = point.run.marked.loops[point.step.loop]
+    moves = taken.of_step and (point.step.rate.words or not places)
+    is_said = moves or any("grad" in label(place).lower() for place in places)
+    some = any(block.verdict == "ok" for block in report.blocks)
+    if report.verdict != "fail" or not loop.is_straight or is_said or some:
+        return report
+    solved, ignored = calls_in(loop.node) & SOLVERS, ""
+    with contextlib.suppress(Exception):
+        ignored = "" if solved else _ignored(taken)
+    if not (solved or ignored):
+        return report
+    names = [label(place) for place in places]
+    why = (
+        f"only the {'name' if len(names) == 1 else 'names'} of {listed(names)} "
+        f"{verb(names, 'says that it is a gradient', 'say that they are gradients')}: "
+        f"{verb(names, 'it does not agree', 'none agrees')} with {taken.found.loss.words}, and "
+    )
+    if solved:
+        why += f"the lines call {listed(sorted(solved))}, as for a step of Newton's"
+    else:
+        why += f"{verb(names, 'does not depend', 'none depends')} on {ignored}, as that does"
+    return undecided(report, taken.found, why)
+
+
+def _ignored(taken: Taken) -> str:
+    """Name what the loss depends on, and none of its gradients; "" if there is nothing.
+
+    It is among the arrays from above, if there are any, as a single number may be the weight of a
+    penalty. Where the parameters are all that there is, it is the others of them.
+    """
+    point, loss = taken.point, taken.found.loss
+    others = {*point.step.all_paths, *taken.gradients.values()}
+    start = {
+        path: numbers(value)
+        for path, value in leaves(point.snapshot.state).items()
+        if path[0] == MODULE and path not in taken.gradients.values()
+    }
+    near, far = (_apart(start, seed) for seed in (0, 1))  # by chance much is 0 where they start
+    worth, slopes = point.value(loss, near), _kept(taken, near)
+    follows = {
+        path: {
+            one
+            for one, value in _kept(taken, near | {path: far[path]}).items()
+            if not np.array_equal(value, slopes[one])
+        }
+        for path in start
+    }
+    read = [one for one in start if np.any(point.value(loss, near | {one: far[one]}) != worth)]
+    above = [one for one in read if one not in others]
+    above = [one for one in above if start[one].ndim] or above
+    for path in above:
+        if not follows[path]:
+            return label(path)
+    own = all(follows[one] <= {one} for one in read if one in slopes)
+    return "the other parameters" if own and len(slopes) > 1 and not above else ""
+
+
+def _apart(start: Gradients, seed: int) -> dict[Path, Any]:
+    """Return numbers near others, each entry moved by its own."""
+    generator = np.random.default_rng(seed)
+    moves = {path: generator.standard_normal(value.shape) for path, value in start.items()}
+    return {one: plain(start[one] + 1e-3 * (abs(start[one]) + 0.1) * moves[one]) for one in start}
+
+
+def _kept(taken: Taken, values: dict[Path, Any]) -> dict[Path, Any]:
+    """Return the gradients that the script keeps, with other values."""
+    after = taken.point.after(values)
+    return {path: after.number(place) for path, place in taken.gradients.items()}
+
+
+def _of_samples(report: Report, taken: Taken) -> Report:
     """Return an inconclusive report instead, if a wrong block moves the loss in steps only."""
     silent = [one for one in report.blocks if one.failed and one.worst and not one.worst.numeric]
     names = [one.name for one in silent if _moves_in_steps(taken, taken.paths[one.name])]

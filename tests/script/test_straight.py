@@ -280,6 +280,84 @@ def main():
 main()
 """
 
+ROWS = """
+embedding = rng.normal(size=(5, 3))
+Wout = rng.normal(size=(3, 2))
+words = [0, 3, 3, 1, 4, 0, 0]
+h = np.tanh(embedding[words])
+loss = np.mean((h @ Wout - t) ** 2)
+d = 2 * (h @ Wout - t) / t.size
+dWout = h.T @ d
+dembedding = np.zeros_like(embedding)
+np.add.at(dembedding, words, d @ Wout.T * (1 - h@))
+"""
+
+REVERSED = """
+weights = []
+for size in [(3, 5), (5, 4), (4, 2)]:
+    weights.append(rng.normal(size=size))
+kept = [x]
+for w in weights:
+    kept.append(np.tanh(kept[-1] @ w))
+loss = 0.5 * np.sum((kept[-1] - t) ** 2)
+delta = kept[-1] - t
+gradients = []
+for layer in (2, 1, 0):
+    delta = delta * (1 - kept[layer + 1]@)
+    gradients.append(kept[layer].T @ delta)
+    delta = delta @ weights[layer].T
+gradients.reverse()
+"""
+
+ENDS_ITSELF = """
+import sys
+
+def main(arguments=None, scale=2.0):
+    w = rng.normal(size=(3, 2))
+    y = np.tanh(x @ w)
+    loss = scale * np.sum((y - t) ** 2)
+    dw = x.T @ (scale * 2 * (y - t) * (1 - y@))
+    print(loss, dw)
+    return 0
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+NAMED_TUPLES = """
+from collections import namedtuple
+
+Layer = namedtuple("Layer", "w b")
+
+def backward(layer, y):
+    d = 2 * (y - t) * (1 - y@)
+    return Layer(w=x.T @ d, b=d.sum(axis=0))
+
+params = Layer(rng.normal(size=(3, 2)), np.zeros(2))
+y = np.tanh(x @ params.w + params.b)
+loss = np.sum((y - t) ** 2)
+grads = backward(params, y)
+"""
+
+RECURRENT = """
+Wz, Uz, h0 = rng.normal(size=(2, 3)), rng.normal(size=(2, 2)), rng.normal(size=2)
+h = np.tanh(Wz @ x[0] + Uz @ h0)
+loss = np.sum((h - t[0]) ** 2)
+dz = 2 * (h - t[0]) * (1 - h@)
+dWz, dUz = np.outer(dz, x[0]), np.outer(dz, h0)
+"""
+
+MIXTURE = """
+logits, means, log_sigmas = np.array([0.1, -0.1]), np.array([-1.0, 1.0]), np.array([0.0, 0.2])
+p = np.exp(logits) / np.exp(logits).sum()
+z = (x[:, :1] - means) / np.exp(log_sigmas)
+dens = p * np.exp(-0.5 * z**2) / np.exp(log_sigmas)
+nll = -np.mean(np.log(dens.sum(axis=1)))
+r = dens / dens.sum(axis=1, keepdims=True)
+dlogits, dmeans = (p - r).mean(axis=0), -(r * z / np.exp(log_sigmas)).mean(axis=0)
+dlog_sigmas = (r * (1 - z@)).mean(axis=0)
+"""
+
 SQUARED = ["**2", "**3"]
 PROGRAMS = {
     "parameters made between the layers": (BETWEEN_LAYERS, SQUARED, ("W1", "Wout")),
@@ -301,6 +379,16 @@ PROGRAMS = {
     "new numbers": (NEW_NUMBERS, SQUARED, ("w1", "w2")),
     "an update inside of a method": (UPDATED_INSIDE, SQUARED, ("net.first", "net.second")),
     "scores that are centred, and a penalty": (CENTRED, ["", "**2"], ("W",)),
+    "rows of a table": (ROWS, SQUARED, ("embedding", "Wout")),
+    "lists that are filled and turned round": (
+        REVERSED,
+        SQUARED,
+        tuple(f"weights[{i}]" for i in range(3)),
+    ),
+    "a function whose result ends the script": (ENDS_ITSELF, SQUARED, ("w",)),
+    "a recurrent unit": (RECURRENT, SQUARED, ("Wz", "Uz")),
+    "a mixture": (MIXTURE, SQUARED, ("logits", "means", "log_sigmas")),
+    "named tuples": (NAMED_TUPLES, SQUARED, ("params.w", "params.b")),
     "another loss afterwards": (LOSS_AFTERWARDS, SQUARED, ("W",)),
 }
 
@@ -377,6 +465,68 @@ def test_gradients_of_no_loss_are_refused(tmp_path, text, why):
     assert why in ScriptEntry(path).outcome({}).error
 
 
+DEVIATIONS = """
+w, b = x[:, 0].copy(), x[:, 1].copy()
+dw, db = w - w.mean(), b - b.mean()
+print("covariance", np.mean(dw * db))
+loss = np.mean((w - b) ** 2)
+"""
+
+SLOPES_OF_THE_OUTPUT = """
+w, b = 0.5, 0.1
+given, wanted = 1.2, 0.7
+y = 1 / (1 + np.exp(-(w * given + b)))
+dw, db = y * (1 - y) * given, y * (1 - y)
+loss = (y - wanted) ** 2
+"""
+
+IN_TIME = """
+g, dt = 9.81, 0.01
+theta, omega = 0.4, 0.0
+d_theta, d_omega = omega, -g * np.sin(theta)
+theta += dt * d_theta
+omega += dt * d_omega
+loss = 0.5 * omega**2 - g * np.cos(theta) + g * np.cos(0.4)
+"""
+
+NEWTON = """
+w, b = np.zeros(3), 0.1
+gap = x @ w + b - t[:, 0]
+loss = 0.5 * np.sum(gap**2)
+A = np.c_[x, np.ones(7)]
+d = np.linalg.solve(A.T @ A, A.T @ gap)
+dw, db = d[:3], d[3]
+w = w - dw
+b = b - db
+"""
+
+OF_A_FILTER = """
+signal = rng.normal(size=30)
+kernel = np.array([0.25, 0.5, 0.25])
+dkernel = np.array([-0.5, 0.0, 0.5])
+smooth, edges = np.convolve(signal, kernel, "same"), np.convolve(signal, dkernel, "same")
+loss = np.mean((smooth - signal) ** 2)
+print(loss, edges)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (DEVIATIONS, "none agrees with loss, and none depends on the other parameters"),
+        (SLOPES_OF_THE_OUTPUT, "none agrees with loss, and none depends on wanted"),
+        (IN_TIME, "does not agree with loss, and does not depend on g"),
+        (NEWTON, "none agrees with loss, and the lines call solve, as for a step of Newton's"),
+        (OF_A_FILTER, "does not agree with loss, and does not depend on signal"),
+    ],
+    ids=["deviations", "slopes of the output", "derivatives in time", "a Newton step", "a filter"],
+)
+def test_what_is_only_named_like_a_gradient_is_not_called_wrong(outcome, text, what):
+    report = outcome(DATA + text).report
+    assert report.verdict == "inconclusive"
+    assert what in report.could_not_check
+
+
 def test_sizes_are_no_dependence_and_calls_read_what_their_functions_read():
     tree = ast.parse(
         "W = make()\nn = len(W)\nV = zeros(W.shape[1], n)\ndef half(): return W / 2\nU = half()\n"
@@ -398,4 +548,5 @@ def test_sizes_are_no_dependence_and_calls_read_what_their_functions_read():
 )
 def test_only_a_function_without_arguments_that_ends_the_script_is_opened(text):
     assert opened(ast.parse(text)) is None
-    assert opened(ast.parse("def main():\n    w = 2\n    return w\nmain()")) is not None
+    for call in ("main()", "sys.exit(main())", "raise SystemExit(main())"):
+        assert opened(ast.parse("def main():\n    w = 2\n    return w\n" + call)) is not None
