@@ -14,7 +14,7 @@ from gradcheck.mending.of_siblings import matrix_products
 from gradcheck.mending.of_statements import with_assignment
 from gradcheck.mending.roundabout import is_roundabout
 from gradcheck.mending.written import grouped, operand
-from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.record.sources import expression_of, last_factors
 from gradcheck.user.calls import Location
 
 CODE = re.compile(r"`([^`]+)`|(?:factor|by) (\d[\w.]*)")
@@ -123,13 +123,9 @@ def _for_last_factors(context: Context, nodes: Sequence[ast.expr], fix: str) -> 
         return
     last = expression_of(match[2])
     for node in nodes:
-        factors: list[ast.expr] = []
-        whole = node
-        while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult):
-            factors.insert(0, whole.right)
-            whole = whole.left
+        for before, factors in last_factors(node):
             if len(factors) > 1 and _product_of(factors) == (last and ast.unparse(last)):
-                by = f"{context.source(whole)} * {grouped(match[1], written, '*')}"
+                by = f"{context.source(before)} * {grouped(match[1], written, '*')}"
                 yield context.replaced(node, by, SAID)
 
 

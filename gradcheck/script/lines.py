@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradcheck.mending.pieces import lines_of
-from gradcheck.script.statements import DEFINITIONS, Statement, depend, statements_of
+from gradcheck.script.statements import DEFINITIONS, Statement, depend
 from gradcheck.script.words import names_in
 
 Ending = Callable[[Statement], bool]
@@ -28,21 +28,19 @@ class Lines:
     body: list[ast.stmt]
     before: list[ast.stmt]
 
-    @property
-    def words(self) -> str:
-        """The description of the pass."""
-        return f"the lines from {self.body[0].lineno} on; there is no loop"
-
 
 def lines_below(
-    tree: ast.Module, makings: Sequence[Making], is_end: Ending, updating: set[str]
+    tree: ast.Module,
+    statements: Sequence[Statement],
+    makings: Sequence[Making],
+    is_end: Ending,
+    updating: set[str],
 ) -> Lines | None:
-    """Return the lines below the makings, up to the last end.
+    """Return the lines below the makings, up to the last end; `statements` are those of the tree.
 
     A making that stands between them is carried out before them; None if it is also a part of
     them, or if nothing uses what is made.
     """
-    statements = statements_of(tree)
     made = {one.statement for one in makings}
     uses = [
         number
@@ -56,7 +54,7 @@ def lines_below(
     for one in (statements[number] for number in made.intersection(body)):
         if not isinstance(one.node, ast.Assign) and one.names & read:
             return None
-    nodes = [one.node for one in _up_to(is_end, kept, updating)]
+    nodes = [one.node for one in _to_the_end(is_end, kept, updating)]
     if not nodes:
         return None
     lines = list(lines_of(tree))
@@ -79,7 +77,7 @@ def _needed(statements: Sequence[Statement], made: set[int], start: int) -> set[
     return needed
 
 
-def _up_to(is_end: Ending, kept: Sequence[Statement], updating: set[str]) -> list[Statement]:
+def _to_the_end(is_end: Ending, kept: Sequence[Statement], updating: set[str]) -> list[Statement]:
     """Return the statements up to the last end, and what adds to the loss later.
 
     Without a loss there, what stands below belongs to them too, but for updates.

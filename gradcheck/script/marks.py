@@ -82,6 +82,11 @@ class TrainingLoop:
         """The line, and the file of an imported module, in words."""
         return _place(self.node.lineno, self.file)
 
+    @property
+    def lines(self) -> str:
+        """The lines of a script without a loop, in words."""
+        return f"the lines from {self.node.lineno} on"
+
 
 @dataclass
 class Marked:

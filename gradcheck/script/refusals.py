@@ -14,7 +14,6 @@ from gradcheck.script.passes import Passes
 from gradcheck.script.reading import framework
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, label
-from gradcheck.script.step import Step
 from gradcheck.script.words import name_of, short
 
 APPLIED = {"torch": "MyFunction.apply, None, inputs", "jax": "my_function, None, inputs"}
@@ -45,12 +44,12 @@ def no_loss(paths: Sequence[Path]) -> str:
     )
 
 
-def no_loss_below(step: Step) -> str:
+def no_loss_below(straight: TrainingLoop, paths: Sequence[Path]) -> str:
     """Return the message for gradients in straight code that are those of no loss."""
     return (
-        f"{step.words.partition(';')[0]} compute gradients of "
-        f"{short(', '.join(map(label, step.paths)))}, but no loss was found: --loss NAME|LINE says "
-        "which number it is; the backward pass of a layer alone: gradcheck.check_layer"
+        f"{straight.lines} compute gradients of {short(', '.join(map(label, paths)))}, but no loss "
+        "was found: --loss NAME|LINE says which number it is; the backward pass of a layer alone: "
+        "gradcheck.check_layer"
     )
 
 

@@ -39,7 +39,9 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         taking.script.path.name,
         time.perf_counter() - taking.started,
         loop.node.lineno,
-        step.words or f"one iteration of the loop at {loop.place}",
+        f"{loop.lines}; there is no loop"
+        if loop.is_straight
+        else f"one iteration of the loop at {loop.place}",
         tuple(map(label, taken.paths.values())),
         loss.words,
         loss.site.line,

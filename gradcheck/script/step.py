@@ -27,7 +27,6 @@ class Step:
         rate: the learning rate.
         paths: the paths of the parameters.
         changed: the paths of all numbers that an iteration changes.
-        words: a description, where the step is not an iteration of a loop.
         own: the rates of the parameters that have another one.
         left_out: the paths of parameters that are not checked, as others are drawn for them.
     """
@@ -36,7 +35,6 @@ class Step:
     rate: Rate
     paths: list[Path]
     changed: list[Path] = field(default_factory=list)
-    words: str = ""
     own: dict[Path, Rate] = field(default_factory=dict)
     left_out: list[Path] = field(default_factory=list)
 

@@ -30,11 +30,7 @@ from gradcheck.script.state import (
     numbers,
     plain,
 )
-from gradcheck.script.statements import (
-    Statement,
-    opened,
-    statements_of,
-)
+from gradcheck.script.statements import Statement, opened, statements_of
 from gradcheck.script.step import Step
 from gradcheck.script.words import ROLE, RefusedError
 from gradcheck.user.names import derived_names
@@ -91,6 +87,7 @@ def _of_gradients(run: Run, tree: ast.Module, _: float | None) -> tuple[Run, Ste
     ends = {places[path][1] for path in made} - kept
     lines = lines_below(
         tree,
+        statements,
         [Making(path[1], number) for path, number in made.items()],
         lambda one: bool(ends & one.names) or one.goes_back,
         run.marked.updating,
@@ -99,22 +96,26 @@ def _of_gradients(run: Run, tree: ast.Module, _: float | None) -> tuple[Run, Ste
         return None
     run, loop = _up_to(run, lines)
     paths = _of_one_loss(run, loop, list(made))
-    return (run, Step(loop, Rate(1.0, ""), paths, words=lines.words)) if paths else None
+    return (run, Step(loop, Rate(1.0, ""), paths)) if paths else None
 
 
 def _of_an_update(run: Run, tree: ast.Module, given: float | None) -> tuple[Run, Step] | None:
     """Return the lines up to an update, if they are one training step."""
     updating = run.marked.updating
-    makings = before_the_update(statements_of(tree), updating)
-    lines = lines_below(tree, makings, lambda one: _moves(one, makings, updating), updating)
+    statements = statements_of(tree)
+    makings = before_the_update(statements, updating)
+
+    def moves(one: Statement) -> bool:
+        """Whether it moves what is made, or sets it to what has been moved: `w1 = new_w1`."""
+        return one.is_update_by(updating) or any(making.name in one.names for making in makings)
+
+    lines = lines_below(tree, statements, makings, moves, updating)
     if lines is None:
         return None
     run, loop = _up_to(run, lines)
     run.passes[loop].first = run.snapshots[0]
     step = find_step(run, loop, given)
-    if step is None or not _comes_after_the_loss(run, step):
-        return None
-    return run, replace(step, words=lines.words)
+    return (run, step) if step and _comes_after_the_loss(run, step) else None
 
 
 def _comes_after_the_loss(run: Run, step: Step) -> bool:
@@ -122,13 +123,8 @@ def _comes_after_the_loss(run: Run, step: Step) -> bool:
     whole, without = Seen(), Seen()
     run.replay(step.loop, run.snapshots[0], seen=whole)
     run.replay(step.loop, run.snapshots[0], {}, step.rate, 0.0, without)
-    numbers = (one for one in whole.records if run.marked.sites[one].kind != DIFFERENCE)
-    return all(whole.is_as_at(without, one) for one in numbers)
-
-
-def _moves(one: Statement, makings: Sequence[Making], updating: set[str]) -> bool:
-    """Whether a statement moves what is made, or sets it to what has been moved: `w1 = new_w1`."""
-    return one.is_update_by(updating) or any(making.name in one.names for making in makings)
+    losses = (one for one in whole.records if run.marked.sites[one].kind != DIFFERENCE)
+    return all(whole.is_as_at(without, one) for one in losses)
 
 
 def _again(run: Run, tree: ast.Module) -> Run:

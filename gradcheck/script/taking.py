@@ -178,20 +178,20 @@ class Taking:
         """
         iterations = self.iterations()
         likely: list[Taken] = []
+        assert self.step is not None
+        loop = self.run.marked.loops[self.step.loop]
         for one in iterations:
             likely.append(one)
             loss = one.found.loss
-            if loss.family is None and (loss.strong or loss.agreeing or not one.point.step.words):
+            if loss.family is None and (loss.strong or loss.agreeing or not loop.is_straight):
                 return one, iterations
         if not likely:
-            assert self.step is not None
-            place = self.run.marked.loops[self.step.loop].place
-            raise RefusedError(f"the loop at {place}: {no_loss(self.step.paths)}")
+            raise RefusedError(f"the loop at {loop.place}: {no_loss(self.step.paths)}")
         fits = [one.found.loss.agreeing * bool(one.found.loss.middle) for one in likely]
         if not fits[0]:  # its activations may be saturated
             likely.insert(0, likely.pop(fits.index(max(fits))))
-        if self.step and self.step.words and not max(fits):
-            raise RefusedError(no_loss_below(self.step))
+        if loop.is_straight and not max(fits):
+            raise RefusedError(no_loss_below(loop, self.step.paths))
         return likely[0], iter(likely[1:])
 
     def _wanted(self, paths: Sequence[Path]) -> list[Path]:

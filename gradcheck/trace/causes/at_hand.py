@@ -17,7 +17,7 @@ from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Assignment, Node
 from gradcheck.trace.record.places import Place
-from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.record.sources import expression_of, last_factors
 from gradcheck.trace.wording.words import SHORT
 
 Changing = Callable[[Array, Array], Array]
@@ -207,11 +207,8 @@ def _last_factors(
 
     These are `a * (1 - a)` of `delta @ W.T * a * (1 - a)`.
     """
-    whole, factors = expression_of(wrong), list[str]()
-    while isinstance(whole, ast.BinOp) and isinstance(whole.op, ast.Mult):
-        factors.insert(0, _in_brackets(ast.unparse(whole.right), ""))
-        whole = whole.left
-        of_rest = [_used_as(site, ast.unparse(whole)) for site in sites]
+    for before, factors in last_factors(expression_of(wrong)):
+        of_rest = [_used_as(site, ast.unparse(before)) for site in sites]
         if len(factors) < 2 or None in of_rest:
             continue
         rest = [state.at(used) for used in of_rest if used is not None]
@@ -221,7 +218,7 @@ def _last_factors(
                 slopes = [[form(value, value) for value in values] for values in outputs]
                 made = map(product, rest, slopes)
                 if all(same(*pair) for pair in zip(made, (s.expected for s in sites), strict=True)):
-                    last = " * ".join(factors)
+                    last = " * ".join(_in_brackets(ast.unparse(one), "") for one in factors)
                     slope = words.strip("`").format(_in_brackets(name, words))
                     code, node = f"write `{slope}` for `{last}`", sites[0].scope[name]
                     yield Written(code, slope, node, None, last, True)

@@ -30,9 +30,11 @@ Operation = tuple[Callable[..., Any], tuple[Any, ...], Mapping[str, Any], str]
 
 def holds_matrix(value: Any) -> bool:
     """Whether a value is a matrix, traced or not, or a list with one."""
+    if isinstance(value, Traced):  # first, as every operation is asked
+        return value.is_matrix
     if isinstance(value, list | tuple):
         return any(isinstance(one, np.ndarray) and holds_matrix(one) for one in value)
-    return type(value) is np.matrix or (isinstance(value, Traced) and value.is_matrix)
+    return type(value) is np.matrix
 
 
 def as_plain_array(value: Any) -> Any:

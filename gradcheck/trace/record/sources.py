@@ -38,6 +38,18 @@ def parsed(text: str) -> ast.Module:
         return ast.Module(body=[], type_ignores=[])
 
 
+def last_factors(product: ast.expr | None) -> Iterator[tuple[ast.expr, list[ast.expr]]]:
+    """Yield what stands before the last factor of a product, with that; before the last two, etc.
+
+    Python multiplies from the left, so that the last factors together are no expression.
+    """
+    factors: list[ast.expr] = []
+    while isinstance(product, ast.BinOp) and isinstance(product.op, ast.Mult):
+        factors.insert(0, product.right)
+        product = product.left
+        yield product, list(factors)
+
+
 def numbers_in(text: str) -> Iterator[tuple[ast.BinOp, float, bool]]:
     """Yield products and quotients with a literal number, the number, and whether it divides."""
     tree = expression_of(text)
