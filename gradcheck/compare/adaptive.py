@@ -176,7 +176,7 @@ def _hides(
     return any(
         abs(_slope(point, index, entering.gradients[move.block]) - 1) < NEAR
         for index, move in enumerate(moves)
-        if not (steady and move.is_right)
+        if move.square and not (steady and move.is_right)
     )
 
 

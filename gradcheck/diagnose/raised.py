@@ -62,7 +62,10 @@ class RaisedProduct:
     def confusion(self) -> str | None:
         """The kind of product meant if the two kinds were confused: "matrix" or "elementwise"."""
         left, right = (operand.value for operand in self.misfit.operands)
-        are_matrices = left.ndim == right.ndim == 2
+        are_matrices = left.ndim == right.ndim == 2 and "b" not in (
+            left.dtype.kind,
+            right.dtype.kind,
+        )
         if self.misfit.operation == "multiply" and " * " not in self.misfit.fitting:
             return "matrix" if are_matrices and left.shape[1] == right.shape[0] else None
         if not self.elementwise and are_matrices and left.shape == right.shape:

@@ -24,6 +24,9 @@ EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(
 DERIVATIVE = re.compile(r"(?i)^(self\.)?d_?(loss|cost|error|[JLE])$")
 GENERATOR = re.compile(r"(?i)^(self\.)?g(en(erator)?)?_?(loss|cost|error)$")
 """Beside the loss of a generator, `d_loss` is that of a discriminator; else a derivative."""
+ENERGY = re.compile(r"^(self\.)?E$")
+"""A usual name of the loss, and of an error that is only watched: it is believed where no inferred
+loss fits."""
 SAME, EQUAL = 1e-3, 1e-6
 FORGOTTEN = 2.0
 """Of a gradient that is larger by more, a division by the number of samples may be forgotten."""
@@ -90,6 +93,8 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
             return Found(nearest, written, "your updates do not descend it, but a multiple")
         return Found(written)
     if written.agreeing and written.agreeing >= implied.agreeing:
+        return Found(written)
+    if ENERGY.match(written.words) and not (implied.agreeing or implied.alike):
         return Found(written)
     return _with_squares(implied, inferred, written)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.arrays import without_units
 from gradcheck.casefiles import Case, StepCase
 from gradcheck.script.choice import Found
 from gradcheck.script.gradients import negated
@@ -146,7 +147,10 @@ class Taken:
             start = {path: params[name] for name, path in paths.items()}
             after = keeping.replayed({**extra, **start})
             if places:
-                values = {path: _value(after, places[path]) for path in paths.values()}
+                values = {
+                    path: _without_units(_value(after, places[path]), np.shape(value))
+                    for path, value in start.items()
+                }
                 signed = negated(values, self.added)
                 return {name: signed[path] for name, path in paths.items()}
             return {
@@ -196,6 +200,12 @@ def _close(one: Any, other: Any) -> bool:
 def _value(state: State, path: Path) -> Any:
     value = state.get(path)
     return np.array(value) if isinstance(value, list) else value
+
+
+def _without_units(gradient: Any, shape: tuple[int, ...]) -> Any:
+    """Return a gradient in the shape of its parameter, if axes of length 1 are all that differs."""
+    own = np.shape(gradient)
+    return gradient.reshape(shape) if own != shape and without_units(own, shape) else gradient
 
 
 def _beside_zero(value: Any) -> Any:

@@ -96,7 +96,8 @@ class Iteration:
             point = Point(self.run, step, snapshot, extra)
             after = self.run.replay(step.loop, snapshot, extra)
             implied = implied_gradients(point, after)
-            names = named_gradients(after, step.paths, snapshot.state, set(extra))
+            is_straight = self.run.marked.loops[step.loop].is_straight
+            names = named_gradients(after, step.paths, snapshot.state, set(extra), is_straight)
             named = {path: after.number(place) for path, place in names.items()}
             stored = {path: value for path, value in named.items() if value is not None}
             folded, of_step = source_of(implied, stored, bool(extra))

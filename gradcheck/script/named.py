@@ -22,15 +22,23 @@ GRADIENTS = re.compile(r"(?i)grad|^d|nabla|delta")
 
 
 def named_gradients(
-    after: State, paths: Sequence[Path], before: State, others: Set[Path]
+    after: State,
+    paths: Sequence[Path],
+    before: State,
+    others: Set[Path],
+    any_shape: bool = False,
 ) -> dict[Path, Path]:
     """Return the path of each parameter's gradient after an iteration; empty unless all have one.
 
     All gradients must lie in one container: under names derived from the parameters' names, the
     same names in another container, or the same indices of a list; those of several lists may lie
     in as many. `others` are excluded; what an
-    iteration leaves as it was, such as the gradients of another network, comes last.
+    iteration leaves as it was, such as the gradients of another network, comes last. With
+    `any_shape` those that are named after the parameters may have another shape, if not all have
+    theirs.
     """
+    if any_shape and (fitting := named_gradients(after, paths, before, others)):
+        return fitting
     holders: dict[Path, dict[Any, Any]] = {}
     for path, value in leaves(after).items():
         if path not in others:
@@ -40,7 +48,7 @@ def named_gradients(
         if len(items) < len(paths):
             continue
         is_own = any(holder == path[:-1] for path in paths)
-        places, derived = _in_holder(holder, items, paths, before, is_own)
+        places, derived = _in_holder(holder, items, paths, before, is_own, any_shape)
         is_set = any(not alike(before.number(one), after.number(one)) for one in places.values())
         own_strength = (derived, is_set, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
         if len(places) == len(paths) and own_strength > strength:
@@ -71,7 +79,12 @@ def are_equal(implied: Array, value: Array) -> bool:
 
 
 def _in_holder(
-    holder: Path, items: Mapping[Any, Any], paths: Sequence[Path], before: State, is_own: bool
+    holder: Path,
+    items: Mapping[Any, Any],
+    paths: Sequence[Path],
+    before: State,
+    is_own: bool,
+    any_shape: bool,
 ) -> tuple[dict[Path, Path], int]:
     places: dict[Path, Path] = {}
     derived = 0
@@ -79,7 +92,10 @@ def _in_holder(
         wanted = np.shape(before.get(path))
         for name in _names(path[-1], len(paths) == 1, is_own):
             for key in (name, Attribute(name) if isinstance(name, str) else name):
-                if key in items and np.shape(items[key]) == wanted and path not in places:
+                if key not in items or path in places:
+                    continue
+                shape = np.shape(items[key])
+                if shape == wanted or (any_shape and shape and wanted and name != bare(path[-1])):
                     places[path] = (*holder, key)
                     derived += name != bare(path[-1])
     return places, derived

@@ -1,19 +1,32 @@
-"""Make a case of a script that raises an exception in the first iteration of its loop."""
+"""Make a case of a script that raises an exception in a first pass through its gradients."""
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path as File
+
+import numpy as np
+
 from gradcheck.script.choice import choose
 from gradcheck.script.handover import Taken, names_of
+from gradcheck.script.lines import Making, before_the_update, lines_below, not_computed
 from gradcheck.script.losses import candidates
+from gradcheck.script.named import GRADIENTS, named_gradients
 from gradcheck.script.point import Point
 from gradcheck.script.rates import Rate
-from gradcheck.script.rates import candidates as of_script
 from gradcheck.script.refusals import it_raised
+from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
-from gradcheck.script.state import Path, label, last_name, leaves
+from gradcheck.script.state import MODULE, Path, State, bare, label, last_name, leaves
+from gradcheck.script.statements import Statement, opened, statements_of
 from gradcheck.script.step import Step
+from gradcheck.script.straight import PARAMETER, again, up_to
 from gradcheck.script.taking import Taking
-from gradcheck.script.words import RATE, ROLE, STRONG, RefusedError
+from gradcheck.script.words import ROLE, STRONG, RefusedError
+from gradcheck.user.names import derived_names
 
 
 def raised_at(taking: Taking, error: Exception) -> Taken:
@@ -34,19 +47,137 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
         paths = _updated(taking, number, snapshot)
         if not paths or run.replayed(number, snapshot) is not None:
             continue
-        step = Step(number, _rate(taking, snapshot), paths)
-        taking.step = step
-        point = Point(run, step, snapshot, {}, tolerant=True)
-        found = choose(candidates(point, {}), taking.wishes.loss)
-        if found is not None:
-            return Taken(point, names_of(paths), found, step.rate.value, {}, of_step=False)
+        if taken := _taken(taking, run, snapshot, number, paths):
+            return taken
+    for below, number, paths in _straight_lines(run, error):
+        if taken := _taken(taking, below, below.snapshots[0], number, paths):
+            return taken
     raise RefusedError(it_raised(taking.run, error, bool(begun)))
 
 
-def _rate(taking: Taking, snapshot: Snapshot) -> Rate:
-    """Return a number that is named like a rate: there is no step to confirm it."""
-    rates = of_script(snapshot, taking.run.all_names, ())
-    return next((rate for rate in rates if RATE.match(rate.words)), Rate(1.0, ""))
+def _taken(
+    taking: Taking, run: Run, snapshot: Snapshot, number: int, paths: list[Path]
+) -> Taken | None:
+    """Return a pass that raises; None if no loss is found before it does.
+
+    No gradient tells a total from a part of it, on which fewer parameters have an influence. There
+    is no step to confirm a rate: what is named like one may be a part of the loss.
+    """
+    step = Step(number, Rate(1.0, ""), paths)
+    point = Point(run, step, snapshot, {}, tolerant=True)
+    losses = candidates(point, {})
+    if taking.wishes.loss is None:
+        widest = max((np.count_nonzero(one.slopes) for one in losses if not one.family), default=0)
+        losses = [one for one in losses if np.count_nonzero(one.slopes) >= widest]
+    found = choose(losses, taking.wishes.loss)
+    if found is None:
+        return None
+    taking.run, taking.step = run, step
+    return Taken(point, names_of(step.paths), found, step.rate.value, {}, of_step=False)
+
+
+def _straight_lines(run: Run, error: Exception) -> Iterator[tuple[Run, int, list[Path]]]:
+    """Yield straight code that raises while it computes a gradient, as a loop of a run of it.
+
+    It may stand in the function that the script ends with. With the paths of its parameters.
+    """
+    text = run.script.text
+    if own := _up_to_the_error(run, ast.parse(text), error):
+        yield own
+    if tree := opened(ast.parse(text)):
+        inner = again(run, tree)
+        with contextlib.suppress(SystemExit, RefusedError):
+            try:
+                inner.execute()
+            except Exception as error_in_it:
+                tree = opened(ast.parse(text))  # the other one is marked
+                if tree and (own := _up_to_the_error(inner, tree, error_in_it)):
+                    yield own
+
+
+def _up_to_the_error(
+    run: Run, tree: ast.Module, error: Exception
+) -> tuple[Run, int, list[Path]] | None:
+    """Return the lines below the parameters, up to the one that raises.
+
+    None if that one computes no gradient, or if the gradients of all parameters are there.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    lines_of_it = (one.lineno or 0 for one in frames if File(one.filename) == run.script.path)
+    line, statements = next(lines_of_it, 0), statements_of(tree)
+    at = next((number for number, one in enumerate(statements) if _holds(one, line)), None)
+    state = State(run.names, None)
+    if at is None or not _computes_a_gradient(statements[at]):
+        return None
+    updating = run.marked.updating
+    worded = _with_a_word_for_a_gradient(state, tree)
+    named = [path for path in worded if PARAMETER.search(last_name(path))]
+    made = _made(statements[:at], named)
+    made = made or _below(state, before_the_update(statements, updating), at)
+    made = made or _made(statements[:at], worded)
+    roots = not_computed(statements, list(dict.fromkeys(made.values())))
+    read = frozenset[str]().union(*(one.reads for one in statements[: at + 1]))
+    roots = [one for one in roots if one.name in read]
+    paths = [path for path, making in made.items() if making in roots]
+    holders = {place[1] for place in named_gradients(state, paths, state, set()).values()}
+    is_late = holders and not any(holders & one.names for one in statements[at:])
+    if not paths or is_late:
+        return None
+    lines = lines_below(tree, statements, roots, lambda one: one is statements[at], updating)
+    if lines is None:
+        return None
+    run, number = up_to(run, lines)
+    begun = run.snapshots[0].state
+    return run, number, [path for path in paths if begun.number(path) is not None]
+
+
+def _computes_a_gradient(statement: Statement) -> bool:
+    names = statement.names | statement.reads
+    return statement.goes_back or any(map(GRADIENTS.search, names))
+
+
+def _below(state: State, makings: Sequence[Making], at: int) -> dict[Path, Making]:
+    """Return the numbers in the variables that some statements make before the one `at`."""
+    by_name = {one.name: one for one in makings if one.statement < at}
+    paths = (path for path in leaves(state) if path[0] == MODULE)
+    return {path: by_name[path[1]] for path in paths if path[1] in by_name}
+
+
+def _made(statements: Sequence[Statement], paths: Iterable[Path]) -> dict[Path, Making]:
+    """Return the statement that makes each of some variables last."""
+    made = {}
+    for path in paths:
+        begins = [number for number, one in enumerate(statements) if one.sets(path)]
+        if begins:
+            made[path] = Making(path[1], begins[-1])
+    return made
+
+
+def _holds(statement: Statement, line: int) -> bool:
+    node = statement.node
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+def _with_a_word_for_a_gradient(state: State, tree: ast.Module) -> list[Path]:
+    """Return the variables for which a script has a word for a gradient."""
+    words = set(_words(tree))
+    has_container = any(map(GRADIENTS.search, words))
+
+    def is_named(path: Path) -> bool:
+        name = bare(path[-1])
+        derived = derived_names(name) if isinstance(name, str) else ()
+        return bool(words.intersection(derived)) or (len(path) > 2 and has_container)
+
+    return [path for path in leaves(state) if path[0] == MODULE and is_named(path)]
+
+
+def _words(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(word) | ast.Attribute(_, word) | ast.Constant(str(word)):
+                yield word
+            case ast.keyword(str(word)):
+                yield word
 
 
 def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:

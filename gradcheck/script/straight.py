@@ -25,6 +25,7 @@ from gradcheck.script.state import (
     State,
     alike,
     bare,
+    label,
     last_name,
     leaves,
     numbers,
@@ -62,7 +63,7 @@ def straight_line(run: Run, given: float | None) -> tuple[Run, Step] | None:
     text, inner = run.script.text, None
     with contextlib.suppress(Exception, SystemExit, RefusedError):
         if tree := opened(ast.parse(text)):
-            inner = _again(run, tree)
+            inner = again(run, tree)
             inner.execute()
         is_whole = all(one.hits < 2 or one.why in OF_NO_STEP for one in run.passes)
         ways = (_of_an_update, _of_gradients) if is_whole else (_of_gradients,)
@@ -94,7 +95,7 @@ def _of_gradients(run: Run, tree: ast.Module, _: float | None) -> tuple[Run, Ste
     )
     if lines is None:
         return None
-    run, loop = _up_to(run, lines)
+    run, loop = up_to(run, lines)
     paths = _of_one_loss(run, loop, list(made))
     return (run, Step(loop, Rate(1.0, ""), paths)) if paths else None
 
@@ -112,7 +113,7 @@ def _of_an_update(run: Run, tree: ast.Module, given: float | None) -> tuple[Run,
     lines = lines_below(tree, statements, makings, moves, updating)
     if lines is None:
         return None
-    run, loop = _up_to(run, lines)
+    run, loop = up_to(run, lines)
     run.passes[loop].first = run.snapshots[0]
     step = find_step(run, loop, given)
     return (run, step) if step and _comes_after_the_loss(run, step) else None
@@ -127,14 +128,15 @@ def _comes_after_the_loss(run: Run, step: Step) -> bool:
     return all(whole.is_as_at(without, one) for one in losses)
 
 
-def _again(run: Run, tree: ast.Module) -> Run:
+def again(run: Run, tree: ast.Module) -> Run:
+    """Return a new run of a script with other statements."""
     return Run(replace(run.script, tree=tree), lambda _: None, run.marked.wanted)
 
 
-def _up_to(run: Run, lines: Lines) -> tuple[Run, int]:
+def up_to(run: Run, lines: Lines) -> tuple[Run, int]:
     """Run the script up to some lines; return the run, and the number of these as a loop."""
     never = ast.If(ast.Constant(False), lines.body, [])  # marked as the rest, not carried out
-    run = _again(run, ast.Module([*lines.before, never], []))
+    run = again(run, ast.Module([*lines.before, never], []))
     run.execute()
     first, last = lines.body[0].lineno, lines.body[-1].end_lineno
     node = ast.While(ast.Constant(True), never.body, [], lineno=first, col_offset=0)
@@ -148,18 +150,21 @@ def _up_to(run: Run, lines: Lines) -> tuple[Run, int]:
 
 def _with_gradients(state: State) -> dict[Path, Path]:
     """Return the variables named as parameters for which there is a gradient, with its path."""
-    kept = {}
+    kept: dict[Path, Path] = {}
     for path in leaves(state):
         if path[0] != MODULE or not PARAMETER.search(last_name(path)):
             continue
-        place = named_gradients(state, [path], state, set()).get(path)
+        place = named_gradients(state, [path], state, set(), any_shape=True).get(path)
         if place is None or place[0] != MODULE:
             continue
         name = bare(path[-1])
         is_derived = isinstance(name, str) and bare(place[-1]) in derived_names(name)
         if is_derived or GRADIENTS.search(last_name(place[:-1])) or len(place) == 2:
             kept[path] = place
-    return kept
+    fitting = {path for path in kept if named_gradients(state, [path], state, set())}
+    if fitting or any("grad" in label(place).lower() for place in kept.values()):
+        return kept
+    return {}  # a `dw` of another length holds differences of `w`
 
 
 def _made(statements: Sequence[Statement], places: Mapping[Path, Path]) -> dict[Path, int]:
@@ -203,4 +208,5 @@ def _of_one_loss(run: Run, number: int, paths: Sequence[Path]) -> list[Path]:
             groups.append((marks.union(*(one for one, _ in joined)), [*own, path]))
     best = max(groups, key=lambda one: (len(one[1]), max(one[0])), default=(set(), []))[1]
     ordered = [path for path in paths if path in best]
-    return ordered if ordered and named_gradients(after, ordered, snapshot.state, set()) else []
+    named = named_gradients(after, ordered, snapshot.state, set(), any_shape=True)
+    return ordered if ordered and named else []

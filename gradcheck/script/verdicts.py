@@ -102,7 +102,8 @@ def _of_another_meaning(report: Report, taken: Taken) -> Report:
     moves = taken.of_step and (point.step.rate.words or not places)
     is_said = moves or any("grad" in label(place).lower() for place in places)
     some = any(block.verdict == "ok" for block in report.blocks)
-    if report.verdict != "fail" or not loop.is_straight or is_said or some:
+    is_in_doubt = loop.is_straight and not (point.tolerant or is_said or some)
+    if report.verdict != "fail" or not is_in_doubt:
         return report
     solved, ignored = calls_in(loop.node) & SOLVERS, ""
     with contextlib.suppress(Exception):

@@ -195,14 +195,13 @@ def _in_another_shape(search: Followed, failed: Node) -> tuple[int, str, str] | 
     It has the numbers of a derivative of the loss, also as their transpose where another operand
     has their shape; or but for axes of length 1 the shape of what the failed operation adds to in
     place, such as a parameter: the sum for a bias that keeps axes. It is looked for in what failed
-    and in what that is made of, as far as the size is the same.
+    and in what that is made of, as far as the size is the same and no derivative is reached.
     """
     nodes, found = search.points[0].nodes, None
-    adds = any(isinstance(one, ast.AugAssign) for one in parsed(failed.source).body)
-    into = nodes[failed.operands[0]].value.shape if adds else ()
+    into = nodes[failed.operands[0]].value.shape if _adds_in_place(failed) else ()
     for index in failed.operands:
         others = {nodes[other].value.shape for other in failed.operands if other != index}
-        while index >= 0 and not nodes[index].is_leaf:
+        while index >= 0 and not (nodes[index].is_leaf or _is_derivative(search, index)):
             shape = nodes[index].value.shape
             right = _reshaped(search, index)
             turned = _reshaped(search, index, is_turned=True) if shape[::-1] in others else None
@@ -215,6 +214,17 @@ def _in_another_shape(search: Followed, failed: Node) -> tuple[int, str, str] | 
             alike = [one for one in nodes[index].operands if nodes[one].value.size == prod(shape)]
             index = alike[0] if len(alike) == 1 else -1
     return found
+
+
+def _adds_in_place(node: Node) -> bool:
+    return any(isinstance(one, ast.AugAssign) for one in parsed(node.source).body)
+
+
+def _is_derivative(search: Followed, index: int) -> bool:
+    """Whether a value is a derivative of the loss, in the shape of that."""
+    values = [point.nodes[index].value for point in search.points]
+    explained = search.known.explaining(values) if np.any(values[0]) else ()
+    return any(one.kind == ADJOINT and one.values[0].shape == values[0].shape for one in explained)
 
 
 def _reshaped(search: Followed, index: int, is_turned: bool = False) -> Quantity | None:
@@ -233,8 +243,11 @@ def _reshaped(search: Followed, index: int, is_turned: bool = False) -> Quantity
 
 
 def _first_unexplained(search: Followed, failed: Node) -> int | None:
-    """Return the first unexplained value on the way to a failed operation, or None."""
-    pending = list(failed.operands)
+    """Return the first unexplained value on the way to a failed operation, or None.
+
+    What it adds to in place may be a part of a sum, as no derivative is.
+    """
+    pending = list(failed.operands)[1 if _adds_in_place(failed) else 0 :]
     first: int | None = None
     seen: set[int] = set()
     while pending:

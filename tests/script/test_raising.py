@@ -1,0 +1,199 @@
+"""Scripts that raise, and gradients of a wrong shape, in one forward and backward pass."""
+
+import numpy as np
+import pytest
+
+from gradcheck.script.entry import ScriptEntry
+
+DATA = """
+import numpy as np
+
+rng = np.random.default_rng(4)
+x, t = rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
+"""
+
+HOMEWORK = """
+W1, b1 = rng.normal(size=(3, 4)), np.zeros(4)
+W2, b2 = rng.normal(size=(4, 2)), np.zeros(2)
+h = np.tanh(x @ W1 + b1)
+d = h @ W2 + b2 - t
+loss = 0.5 * np.sum(d**2)
+dW2 = h.T @ d
+db2 = d.sum(axis=0)
+dh = d @ W2.T * (1 - h**2)
+dW1 = x.T @ dh
+db1 = dh.sum(axis=0)
+print(loss, dW1, db1, dW2, db2)
+"""
+
+NET = """
+class Net:
+    def __init__(self):
+        self.params = {"W1": rng.normal(size=(3, 4)), "W2": rng.normal(size=(4, 2))}
+
+    def loss(self, x, t):
+        h = np.tanh(x @ self.params["W1"])
+        d = h @ self.params["W2"] - t
+        loss = np.sum(d**2)
+        grads = {"W2": 2 * h.T @ d}
+        grads["W1"] = 2 * x.T @ (d @ self.params["W2"].T * (1 - h**2))
+        return loss, grads
+
+net = Net()
+loss, grads = net.loss(x, t)
+"""
+
+MAIN = """
+def main():
+    weights = {}
+    for name, shape in [("W1", (3, 4)), ("W2", (4, 2))]:
+        weights[name] = 0.3 * rng.normal(size=shape)
+    h, y = forward(weights)
+    cost = np.mean((y - t) ** 2)
+    print(cost, backward(weights, h, y))
+
+def forward(weights):
+    h = np.tanh(x @ weights["W1"])
+    return h, h @ weights["W2"]
+
+def backward(weights, h, y):
+    d = 2 * (y - t) / t.size
+    dh = d @ weights["W2"].T
+    return {"W1": x.T @ (dh * (1 - h**2)), "W2": h.T @ d}
+
+if __name__ == "__main__":
+    main()
+"""
+
+ONE_UPDATE = """
+syn0, syn1 = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+l1 = np.tanh(x @ syn0)
+l2 = l1 @ syn1
+print("error", np.mean((l2 - t) ** 2))
+l2_delta = 2 * (l2 - t) / t.size
+l1_delta = l2_delta @ syn1.T * (1 - l1**2)
+syn1 -= 0.1 * l1.T @ l2_delta
+syn0 -= 0.1 * x.T @ l1_delta
+"""
+
+NUMBERS = """
+w1, w2, w3 = 0.4, -0.7, 0.3
+rate = 0.5
+h = np.tanh(1.2 * w1)
+E_1 = 0.5 * (0.3 - w2 * h) ** 2
+E_2 = 0.5 * (0.1 - w3 * h) ** 2
+E_total = E_1 + E_2
+delta1, delta2 = w2 * h - 0.3, w3 * h - 0.1
+w2_new = w2 - rate * delta1 * h
+w3_new = w3 - rate * delta2 * h
+w1_new = w1 - rate * (delta1 * w2 + delta2 * w3) * 1.2 * (1 - h**2)
+"""
+
+ADDED_UP = """
+kernel = rng.normal(size=(2, 3))
+out = np.array([[kernel[f] @ x[i] for i in range(7)] for f in range(2)])
+loss = 0.5 * np.sum((out - t.T) ** 2)
+dout = out - t.T
+dkernel = np.zeros_like(kernel)
+for f in range(2):
+    for i in range(7):
+        dkernel[f] += dout[f, i] * x[i]
+"""
+
+OF_ANOTHER_SHAPE = """
+W = rng.normal(size=(2, 3))
+columns = np.hstack([x[:3], x[3:6]])
+y = (columns.reshape(-1, 3) @ W.T)
+loss = np.sum((y - t[:6]) ** 2)
+upstream = 2 * (y - t[:6]).reshape(2, 3, 2)
+d = upstream.reshape(-1, 2)
+dW = d.T @ columns.reshape(-1, 3)
+"""
+
+ACTOR = """
+gamma = 0.9
+W = rng.normal(size=(3, 2))
+value = rng.normal(size=7)
+advantage = t[:, 0] + gamma * value
+for step in range(3):
+    advantage = t[:, 0] + gamma * value
+    z = x @ W
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    loss = -np.mean(advantage * np.log(p[:, 0]))
+    dz = p * advantage[:, None]
+    dz[:, 0] -= advantage
+    dz /= 7
+    W -= 0.1 * x.T @ dz
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "wrong", "code"),
+    [
+        (HOMEWORK, "dW2 = h.T @ d", "dW2 = d @ h.T", "GC202"),
+        (HOMEWORK, "d @ W2.T * (1", "d @ W2 * (1", "GC202"),
+        (HOMEWORK, "(1 - h**2)", "(1 - hidden**2)", "GC210"),
+        (HOMEWORK, "d @ W2.T * (1 - h**2)", "d @ W2.T * (W2 > 0)", "GC202"),
+        (NET, "d @ self", "d.T @ self", "GC202"),
+        (MAIN, 'd @ weights["W2"].T', 'd @ weights["W2"]', "GC202"),
+        (ONE_UPDATE, "l2_delta @ syn1.T", "l2_delta @ syn1", "GC202"),
+        (NUMBERS, "w3 * h - 0.1", "(w3 * h)[0]", "GC210"),
+        (ADDED_UP, "dout[f, i] * x[i]", "dout[f, i] * x[i][:2]", "GC202"),
+        (OF_ANOTHER_SHAPE, "d.T @ columns", "d.reshape(W.shape[::-1] + (2,)) @ columns", "GC202"),
+        (OF_ANOTHER_SHAPE, "d.T @ columns.reshape", "d * columns.reshape", "GC202"),
+        (ACTOR, "0.1 * x.T @ dz", "0.1 * x @ dz", "GC202"),
+    ],
+)
+def test_the_line_that_raises_in_the_only_backward_pass_is_explained(
+    outcome, text, right, wrong, code
+):
+    assert right in text
+    edited = DATA + text.replace(right, wrong)
+    report = outcome(edited).report
+    first = report.findings[0]
+    line = next(n for n, one in enumerate(edited.split("\n"), 1) if wrong in one)
+    assert (report.verdict, first.code, first.location.line) == ("fail", code, line)
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["import nowhere_to_be_found", "numeric = np.zeros(3) + dW1", "print(undefined)"],
+    ids=["an import", "a comparison", "a print"],
+)
+def test_what_raises_after_the_gradients_is_no_gradient(tmp_path, more):
+    (tmp_path / "main.py").write_text(DATA + HOMEWORK + more)
+    assert "it raises" in ScriptEntry(tmp_path / "main.py").outcome({}).error
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("db1 = dh.sum(axis=0)", "db1 = dh.sum(axis=1)", "GC204"),
+        ("dW1 = x.T @ dh", "dW1 = dh.T @ x", "GC201"),
+        ("db2 = d.sum(axis=0)", "db2 = d.T", "GC203"),
+    ],
+)
+def test_a_named_gradient_may_have_a_wrong_shape(outcome, right, wrong, code):
+    finding = outcome(DATA + HOMEWORK.replace(right, wrong)).report.findings[0]
+    assert (finding.code, finding.location.source) == (code, wrong)
+
+
+def test_an_axis_of_length_one_is_no_error_of_a_named_gradient(outcome):
+    kept = HOMEWORK.replace("axis=0)", "axis=0, keepdims=True)")
+    report = outcome(DATA + kept).report
+    assert report.verdict == "pass"
+    assert {block.name for block in report.blocks} == {"W1", "b1", "W2", "b2"}
+
+
+def test_an_energy_is_believed_where_no_inferred_one_fits(outcome):
+    text = """
+W = 0.3 * rng.normal(size=(3, 2))
+for epoch in range(20):
+    a = x @ W
+    d = t - a
+    E = -np.sum(np.log(np.exp(-d**4)))
+    W -= 0.001 * x.T @ (4 * d**3)
+"""
+    assert outcome(DATA + text).report.findings[0].code == "GC106"
+    assert outcome(DATA + text.replace("(4 *", "(-4 *")).report.verdict == "pass"
+    assert np.all(np.isfinite(outcome(DATA + text).report.blocks[0].analytic))
