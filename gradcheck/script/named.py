@@ -95,7 +95,8 @@ def _in_holder(
                 if key not in items or path in places:
                     continue
                 shape = np.shape(items[key])
-                if shape == wanted or (any_shape and shape and wanted and name != bare(path[-1])):
+                may_be_wrong = any_shape and shape and wanted and name in _derived(path[-1])
+                if shape == wanted or may_be_wrong:
                     places[path] = (*holder, key)
                     derived += name != bare(path[-1])
     return places, derived
@@ -127,6 +128,11 @@ def _in_several(
     holders = {place[:-1] for place in places.values()}
     are_named = all(GRADIENTS.search(last_name(holder)) for holder in holders)
     return places if are_named and len(places) == len(paths) and len(holders) > 1 else {}
+
+
+def _derived(step: Any) -> list[str]:
+    name = bare(step)
+    return derived_names(name) if isinstance(name, str) else []
 
 
 def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
