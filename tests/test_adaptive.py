@@ -125,6 +125,23 @@ def test_the_learning_rate_that_a_step_uses_is_said(used, given):
     assert any(f"with the learning rate {used:g} in the place" in note for note in report.notes)
 
 
+def test_a_gradient_without_the_inputs_moves_all_alike_and_is_wrong():
+    def step(p, lr, inputs=1.0):
+        off = np.exp(ROWS @ p["w"]) - 2.0
+        return {"w": p["w"] - lr * np.sum(off[:, None] * inputs, axis=0) * np.ones(3) / 7}
+
+    def loss(p):
+        return float(np.mean(np.exp(ROWS @ p["w"]) - 2.0 * (ROWS @ p["w"])))
+
+    start = {"w": 0.3 * np.ones(3)}
+    assert (ROWS.T @ (np.exp(ROWS @ start["w"]) - 2.0) > 0).all()
+    for inputs, verdict in ((1.0, "fail"), (ROWS, "pass")):
+        report = gradcheck.check_step(
+            lambda p, lr, own=inputs: step(p, lr, own), start, loss=loss, learning_rate=0.1
+        )
+        assert report.verdict == verdict, str(report)
+
+
 def adam_with_decay(p, lr, sign=1.0):
     moves = {name: sign * g / (np.abs(g) + 1e-8) for name, g in grad(p).items()}
     return {name: p[name] - lr * (moves[name] + 0.05 * p[name] * (name == "w")) for name in p}

@@ -24,6 +24,8 @@ ALIKE = 1e-3
 
 VARIED = 1e-2
 LINEAR = (SCALED, REMEMBERED)
+ASIDE = 0.1
+"""How far a point lies beside another, relative to the spread of each block."""
 HALF, TWICE = 0.5, 2.0
 EXACT = 1e-12
 ROUNDED, ROUNDINGS = 1e-9, 10
@@ -190,12 +192,14 @@ def undecided_if_no_gradient(point: Point) -> Point:
     """The point of a step; where that is adaptive, it says nothing of the size of a gradient.
 
     Every entry then moves by the same, whatever its derivative is, and in the right direction, but
-    for weight decay. Several updates in a row are not one gradient either.
+    for weight decay; and so it does elsewhere. Several updates in a row are no gradient either.
     """
     step = point.problem.step
     if step is None or step.entering is not None:
         return point
     moves = _moved_alike(point.blocks)
+    if moves is not None and _moves_otherwise_beside(point, moves):
+        return point
     several = _several_updates(point) if moves is None and point.failed else 0
     if moves is None and not several:
         return point
@@ -214,6 +218,23 @@ def _several_updates(point: Point) -> int:
     """How many updates a step makes, if it is more than one."""
     count = ask_trace(point, lambda subject: fewest_updates(subject, point.values), lambda _: 0)
     return count if count > 1 else 0
+
+
+def _moves_otherwise_beside(point: Point, size: float) -> bool:
+    """Whether all entries move alike beside a point too, but not by the same as at it.
+
+    So do those of a gradient from which the inputs are left out.
+    """
+    beside = point.nudged(ASIDE, np.random.default_rng(0))
+    if beside is None:
+        return False
+    wrong = {block.name for block in point.blocks if block.verdict == "wrong"}
+    asked = (block for block in beside.ask_gradient().blocks if block.name in wrong)
+    implied = [block.gradient.value for block in asked if block.gradient.value is not None]
+    if len(implied) < len(wrong):
+        return False
+    there = _one_size(np.concatenate([np.abs(np.ravel(value)) for value in implied]))
+    return there is not None and abs(there - size) > VARIED * size
 
 
 def _moved_alike(blocks: tuple[Block, ...]) -> float | None:
