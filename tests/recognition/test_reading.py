@@ -216,3 +216,50 @@ def test_a_long_loss_is_followed_only_so_far(monkeypatch):
     guessed = gradcheck.check(loss, params, lambda p: pack(right), rtol=1e-6, **data)
     assert guessed.ok
     assert guessed.network.startswith("4-5-3 tanh/softmax, cross-entropy")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3), (2, 0, 3, 1)])
+@pytest.mark.parametrize("columns", [False, True])
+def test_the_order_of_a_bare_list_is_guessed_where_the_loss_cannot_be_followed(
+    monkeypatch, order, columns
+):
+    monkeypatch.setattr("gradcheck.recognition.tape.MOST_VALUES", 20)
+    layers = [drawn(4, 5), drawn(5), drawn(5, 3), drawn(3)]
+
+    def loss(params):
+        w, b, v, c = (params[order.index(one)] for one in range(4))
+        w, v = (w.T, v.T) if columns else (w, v)
+        hidden = np.tanh(sum(X[:, [i]] * w[i] for i in range(4)) + b)
+        return np.mean((sum(hidden[:, [i]] * v[i] for i in range(5)) + c - Y) ** 2)
+
+    params = [layers[one].T if columns else layers[one] for one in order]
+    right, pack = numeric(loss, params)
+    data = {"inputs": X, "targets": Y}
+    report = gradcheck.check(loss, params, lambda p: pack(right), rtol=1e-6, **data)
+    assert report.ok
+    assert report.network.startswith("4-5-3 tanh/linear, squared error")
+
+
+ONES = np.ones((SAMPLES, 1))
+
+
+@pytest.mark.parametrize(
+    ("params", "outputs", "words"),
+    [
+        ([drawn(5, 3)], lambda p: np.hstack([ONES, X]) @ p[0], "4-3 linear"),
+        ([drawn(5, 3)], lambda p: np.hstack([X, ONES]) @ p[0], "4-3 linear"),
+        ([drawn(4), np.array(0.3)], lambda p: (X @ p[0] + p[1])[:, None], "4-1 linear"),
+    ],
+)
+def test_biases_in_the_weights_and_vectors_are_guessed(monkeypatch, params, outputs, words):
+    monkeypatch.setattr("gradcheck.recognition.tape.MOST_VALUES", 1)
+    targets = Y[:, : outputs(params).shape[1]]
+
+    def loss(params):
+        return np.sum((outputs(params) - targets) ** 2)
+
+    right, pack = numeric(loss, params)
+    data = {"inputs": X, "targets": targets}
+    report = gradcheck.check(loss, params, lambda p: pack(right), rtol=1e-6, **data)
+    assert report.ok
+    assert report.network.startswith(words)
