@@ -263,3 +263,26 @@ def test_biases_in_the_weights_and_vectors_are_guessed(monkeypatch, params, outp
     report = gradcheck.check(loss, params, lambda p: pack(right), rtol=1e-6, **data)
     assert report.ok
     assert report.network.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("units", "data", "words"),
+    [
+        (3, {}, "was given without inputs and targets"),
+        (4, {"inputs": X, "targets": Y}, "the parameters do not have the shapes"),
+        (3, {"inputs": X, "targets": Y[1:]}, "inputs and targets do not have the shapes"),
+    ],
+)
+def test_a_network_that_is_named_and_does_not_fit_is_not_used(units, data, words):
+    net, other = (
+        gradcheck.MLP((4, n, 3), ("tanh", "linear"), "squared_error_sum") for n in (3, units)
+    )
+    report = gradcheck.check(
+        lambda p: net.loss(p, X, Y),
+        net.init(0),
+        lambda p: net.backward(p, X, Y),
+        network=other,
+        **data,
+    )
+    assert report.ok
+    assert words in report.notes[0]
