@@ -265,6 +265,21 @@ def test_biases_in_the_weights_and_vectors_are_guessed(monkeypatch, params, outp
     assert report.network.startswith(words)
 
 
+@pytest.mark.parametrize("given", [X.T, X.reshape(SAMPLES, 2, 2), X[..., None]])
+def test_data_are_brought_into_rows_where_the_loss_cannot_be_followed(monkeypatch, given):
+    monkeypatch.setattr("gradcheck.recognition.tape.MOST_VALUES", 1)
+
+    def loss(p):
+        return np.sum((X @ p["W"] + p["b"] - Y) ** 2)
+
+    params = {"W": drawn(4, 3), "b": drawn(3)}
+    right, pack = numeric(loss, params)
+    data = {"inputs": given, "targets": Y}
+    report = gradcheck.check(loss, params, lambda p: pack(right), rtol=1e-6, **data)
+    assert report.ok
+    assert report.network.startswith("4-3 linear")
+
+
 @pytest.mark.parametrize(
     ("units", "data", "words"),
     [
