@@ -8,7 +8,7 @@ that equal errors do not cancel. Parameters of very different size are moved apa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -19,9 +19,8 @@ from gradcheck.numeric.confirm import SHOWS
 from gradcheck.numeric.estimate import Array, Indices
 from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.groups import groups_of, length_of
-from gradcheck.numeric.loss_lines import LEAST_MOVE, random_signs
+from gradcheck.numeric.loss_lines import LEAST_MOVE, Loss, random_signs
 
-Loss = Callable[[Sequence[Array]], float]
 Moves = NDArray[np.float16] | NDArray[np.float32]
 """Random movements, one per entry; low precision saves memory and is enough."""
 
