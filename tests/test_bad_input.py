@@ -101,6 +101,12 @@ def test_options_that_make_no_sense(options):
 
 
 def test_what_is_not_a_function_is_refused():
+    with pytest.raises(gradcheck.UsageError, match="kwargs is an int; it must be a dict"):
+        gradcheck.check(loss, params(), grad, kwargs=3)
+    with pytest.raises(gradcheck.UsageError, match="is not one of scipy's constraints"):
+        gradcheck.check_minimize(np.sum, np.ones(3), jac=np.ones_like, constraints=[3])
+    with pytest.raises(gradcheck.UsageError, match="check_hessian is for real parameters"):
+        gradcheck.check_hessian(np.sum, 1j * np.ones(3), np.ones_like)
     with pytest.raises(gradcheck.UsageError, match="grad is a dict of 2"):
         gradcheck.check(loss, params(), params())
 

@@ -172,6 +172,19 @@ def test_a_loss_that_bends_fast_and_one_at_its_edge():
     assert check_hessian(edge, np.array([0.0, 1.0]), of_edge, bounds=[(0, None), (None, 1)]).ok
 
 
+@pytest.mark.parametrize(
+    ("factor", "loss"),
+    [
+        (1, lambda x: np.sum(x**3) + 1e-7 * np.sin(1e3 * x[0])),
+        (1.01, lambda x: np.round(np.sum(x**3), 9)),
+    ],
+)
+def test_a_hessian_that_no_two_steps_find_wrong_by_the_same_is_not_decided(factor, loss):
+    report = check_hessian(loss, np.array([0.3, 0.7]), lambda x: factor * np.diag(6 * x))
+    assert report.verdict == "inconclusive", str(report)
+    assert not report.findings
+
+
 def test_a_case_of_a_hessian():
     assert gradcheck.HessianCase(rosen, AT, rosen_hess, grad=rosen_der).check().ok
 

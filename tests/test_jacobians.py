@@ -670,3 +670,23 @@ def test_products_in_float32_are_of_one_matrix_as_far_as_they_show(factor):
 
     report = gradcheck.check_jacobian(function, np.array([0.3, 1.1, 0.7]), operator)
     assert report.verdict == ("pass" if factor == 1 else "fail")
+
+
+@pytest.mark.parametrize(
+    ("beside", "why"),
+    [
+        (lambda: 1 / 0, "your function raises when they are moved"),
+        (lambda: np.nan, "is not finite"),
+    ],
+)
+def test_a_column_that_cannot_be_moved_is_not_judged(beside, why):
+    def function(x):
+        return np.array([x[0] ** 2 * x[1], 0.0 if x[1] == 0.7 else beside()])
+
+    def jacobian(x):
+        return np.array([[2 * x[0] * x[1], x[0] ** 2], [0, 0]])
+
+    report = gradcheck.check_jacobian(function, np.array([0.3, 0.7]), jacobian)
+    assert report.verdict == "inconclusive"
+    assert report.notes[0].startswith("not judged: params[1]")
+    assert why in report.notes[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,6 +102,18 @@ def raised_products(evidence: Evidence) -> Iterator[RaisedProduct]:
     for raised, misfit in _misfits(evidence):
         if _is_product(misfit):
             yield RaisedProduct(raised, misfit, _mended(evidence, misfit))
+
+
+def confused(meant: str, fix: str) -> Callable[[Rule, Evidence], Iterator[Finding]]:
+    """Return the search for products of the other kind than the one meant, with the fix for it."""
+
+    def find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
+        for found in raised_products(evidence):
+            if found.confusion == meant:
+                operands = (operand.code for operand in found.misfit.operands)
+                yield found.finding(rule, evidence, fix.format(*operands))
+
+    return find
 
 
 def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding]:

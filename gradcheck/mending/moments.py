@@ -17,15 +17,12 @@ from gradcheck.mending.marks import OWN
 from gradcheck.mending.pieces import STEP
 from gradcheck.mending.scope import run_watched, value_of
 from gradcheck.trace import Fault
+from gradcheck.trace.faults.levels import COMPREHENSIONS
 from gradcheck.user.blocks import Array
 from gradcheck.user.calls import LEAVING, Location
 
 MOST_MOMENTS = 400
 DEPTH = 3
-
-INNER = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
-
-
 CLOSE = 1e-9
 
 PRECISIONS = ((CLOSE, EXACT), (1e-6, 1e-5))
@@ -121,7 +118,7 @@ def moments_at(
         code = frame.f_code
         if code.co_filename == path:
             around.update((one, frame) for one in code.co_consts if isinstance(one, CodeType))
-        if code.co_filename != path or code.co_firstlineno > last or code.co_name in INNER:
+        if code.co_filename != path or code.co_firstlineno > last or code.co_name in COMPREHENSIONS:
             return None
         return at_line
 

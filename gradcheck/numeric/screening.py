@@ -8,7 +8,7 @@ that equal errors do not cancel. Parameters of very different size are moved apa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -19,9 +19,8 @@ from gradcheck.numeric.confirm import SHOWS
 from gradcheck.numeric.estimate import Array, Indices
 from gradcheck.numeric.gradient import Claim
 from gradcheck.numeric.groups import groups_of, length_of
-from gradcheck.numeric.loss_lines import random_signs
+from gradcheck.numeric.loss_lines import LEAST_MOVE, Loss, random_signs
 
-Loss = Callable[[Sequence[Array]], float]
 Moves = NDArray[np.float16] | NDArray[np.float32]
 """Random movements, one per entry; low precision saves memory and is enough."""
 
@@ -30,7 +29,6 @@ SHORT = 1e-2
 """If all parameters are smaller than this, steps in proportion to their size are tried, too."""
 
 CERTAIN_FACTOR = 4.0
-SMALLEST_MOVE, LARGEST_MOVE = 0.5, 1.5
 AT_ONCE = 2**16
 MOST = 4
 """The most wrong entries that are searched for in a group."""
@@ -180,7 +178,7 @@ class _Test:
     def _direction(self, chosen: Indices) -> tuple[Moves, float]:
         """Random moves, and the claimed derivative along them."""
         moves: Moves = self.screening.rng.random(len(chosen), dtype=np.float32).astype(np.float16)
-        moves += np.float16(SMALLEST_MOVE)  # up to LARGEST_MOVE
+        moves += np.float16(LEAST_MOVE)  # up to 1 more
         moves *= random_signs(chosen.shape, self.screening.rng)
         return moves, self._claimed(chosen, moves)
 
@@ -232,7 +230,7 @@ def _screen_group(test: _Test, entries: Indices, length: float) -> Screened:
         if not along.disagrees and test.at_one_step(entries, along).disagrees:
             again = test.along(entries, along.sizes)
             along = again if again.disagrees or again.bound > along.bound else along
-    visible = CERTAIN_FACTOR * along.bound / SMALLEST_MOVE
+    visible = CERTAIN_FACTOR * along.bound / LEAST_MOVE
     return Screened(visible, _suspects(test, entries, along) if along.disagrees else ())
 
 

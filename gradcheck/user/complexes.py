@@ -41,8 +41,6 @@ Slopes = list[Array]
 """The derivatives of the tested entries, by block."""
 
 
-TINY = 1e-300
-
 HOLOMORPHIC = (
     "your complex Jacobian is read as the derivative by z = x + i y: that by y is i times it"
 )

@@ -131,6 +131,16 @@ def test_targets_of_the_wrong_shape_are_refused(shape):
         net.loss(net.init(), np.ones((5, 3)), np.ones(shape))
 
 
+@pytest.mark.parametrize(
+    ("b1", "says"), [({}, "params has no b1"), ({"b1": np.ones(7)}, "b1 has shape")]
+)
+def test_parameters_of_another_network_are_refused(b1, says):
+    net = MLP(**GOOD)
+    others = {name: value for name, value in net.init().items() if name != "b1"}
+    with pytest.raises(ValueError, match=says):
+        net.forward({**others, **b1}, np.ones((5, 3)))
+
+
 def test_str_names_everything():
     assert str(MLP(**GOOD)) == "3-4-2 tanh/linear, squared_error_sum, rows"
     penalised = MLP(**GOOD, layout="columns", l2=0.1)

@@ -216,3 +216,88 @@ def test_a_long_loss_is_followed_only_so_far(monkeypatch):
     guessed = gradcheck.check(loss, params, lambda p: pack(right), rtol=1e-6, **data)
     assert guessed.ok
     assert guessed.network.startswith("4-5-3 tanh/softmax, cross-entropy")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3), (2, 0, 3, 1)])
+@pytest.mark.parametrize("columns", [False, True])
+def test_the_order_of_a_bare_list_is_guessed_where_the_loss_cannot_be_followed(
+    monkeypatch, order, columns
+):
+    monkeypatch.setattr("gradcheck.recognition.tape.MOST_VALUES", 20)
+    layers = [drawn(4, 5), drawn(5), drawn(5, 3), drawn(3)]
+
+    def loss(params):
+        w, b, v, c = (params[order.index(one)] for one in range(4))
+        w, v = (w.T, v.T) if columns else (w, v)
+        hidden = np.tanh(sum(X[:, [i]] * w[i] for i in range(4)) + b)
+        return np.mean((sum(hidden[:, [i]] * v[i] for i in range(5)) + c - Y) ** 2)
+
+    params = [layers[one].T if columns else layers[one] for one in order]
+    right, pack = numeric(loss, params)
+    data = {"inputs": X, "targets": Y}
+    report = gradcheck.check(loss, params, lambda p: pack(right), rtol=1e-6, **data)
+    assert report.ok
+    assert report.network.startswith("4-5-3 tanh/linear, squared error")
+
+
+ONES = np.ones((SAMPLES, 1))
+
+
+@pytest.mark.parametrize(
+    ("params", "outputs", "words"),
+    [
+        ([drawn(5, 3)], lambda p: np.hstack([ONES, X]) @ p[0], "4-3 linear"),
+        ([drawn(5, 3)], lambda p: np.hstack([X, ONES]) @ p[0], "4-3 linear"),
+        ([drawn(4), np.array(0.3)], lambda p: (X @ p[0] + p[1])[:, None], "4-1 linear"),
+    ],
+)
+def test_biases_in_the_weights_and_vectors_are_guessed(monkeypatch, params, outputs, words):
+    monkeypatch.setattr("gradcheck.recognition.tape.MOST_VALUES", 1)
+    targets = Y[:, : outputs(params).shape[1]]
+
+    def loss(params):
+        return np.sum((outputs(params) - targets) ** 2)
+
+    right, pack = numeric(loss, params)
+    data = {"inputs": X, "targets": targets}
+    report = gradcheck.check(loss, params, lambda p: pack(right), rtol=1e-6, **data)
+    assert report.ok
+    assert report.network.startswith(words)
+
+
+@pytest.mark.parametrize("given", [X.T, X.reshape(SAMPLES, 2, 2), X[..., None]])
+def test_data_are_brought_into_rows_where_the_loss_cannot_be_followed(monkeypatch, given):
+    monkeypatch.setattr("gradcheck.recognition.tape.MOST_VALUES", 1)
+
+    def loss(p):
+        return np.sum((X @ p["W"] + p["b"] - Y) ** 2)
+
+    params = {"W": drawn(4, 3), "b": drawn(3)}
+    right, pack = numeric(loss, params)
+    data = {"inputs": given, "targets": Y}
+    report = gradcheck.check(loss, params, lambda p: pack(right), rtol=1e-6, **data)
+    assert report.ok
+    assert report.network.startswith("4-3 linear")
+
+
+@pytest.mark.parametrize(
+    ("units", "data", "words"),
+    [
+        (3, {}, "was given without inputs and targets"),
+        (4, {"inputs": X, "targets": Y}, "the parameters do not have the shapes"),
+        (3, {"inputs": X, "targets": Y[1:]}, "inputs and targets do not have the shapes"),
+    ],
+)
+def test_a_network_that_is_named_and_does_not_fit_is_not_used(units, data, words):
+    net, other = (
+        gradcheck.MLP((4, n, 3), ("tanh", "linear"), "squared_error_sum") for n in (3, units)
+    )
+    report = gradcheck.check(
+        lambda p: net.loss(p, X, Y),
+        net.init(0),
+        lambda p: net.backward(p, X, Y),
+        network=other,
+        **data,
+    )
+    assert report.ok
+    assert words in report.notes[0]

@@ -44,3 +44,37 @@ def test_the_other_of_two_equal_axes_is_named_and_no_transpose():
         lambda p: {"shift": np.cos(SQUARES + p["shift"][:, None]).sum((0, 1))},
     ).findings
     assert "goes over axes 0, 1 and must go over axes 0, 2" in finding.message
+
+
+MATRIX, SERIES = RNG.normal(size=(5, 6)), RNG.normal(size=10)
+
+
+def through_a_matrix(w):
+    return MATRIX * w.reshape(5, 6)
+
+
+def through_a_kernel(w):
+    return np.convolve(SERIES, w, "valid")
+
+
+@pytest.mark.parametrize(
+    ("through", "size", "back", "code", "words"),
+    [
+        (through_a_matrix, 30, lambda up: (up * MATRIX).flatten("F"), "GC201", "in another order"),
+        (
+            through_a_kernel,
+            3,
+            lambda up: np.convolve(SERIES, up, "valid")[::-1],
+            "GC856",
+            "np.correlate does it the other way",
+        ),
+    ],
+)
+def test_entries_in_another_order_than_the_losses_are_told(through, size, back, code, words):
+    (finding,) = gradcheck.check(
+        lambda p: np.sum(np.cosh(through(p["w"]))),
+        {"w": RNG.normal(size=size)},
+        lambda p: {"w": back(np.sinh(through(p["w"])))},
+    ).findings
+    assert finding.code == code
+    assert words in finding.message

@@ -86,6 +86,15 @@ def test_directions_that_cannot_be_taken(directions, says):
         gradcheck.check(lambda p: np.sum(p**2), ANY, lambda p: 2 * p, directions=directions)
 
 
+@pytest.mark.parametrize(
+    ("size", "options", "says"),
+    [(5000, {}, "at most 4096"), (3, {"bounds": (0, 2)}, "without bounds")],
+)
+def test_parameters_that_cannot_have_directions(size, options, says):
+    with pytest.raises(gradcheck.UsageError, match=says):
+        gradcheck.check(np.sum, np.ones(size), np.ones_like, directions=np.copy, **options)
+
+
 @pytest.mark.parametrize("directions", ["sphere", lambda x, along: along - x * (x @ along)])
 def test_a_quotient_on_the_sphere(directions):
     matrix, x = np.diag([1.0, 2.0, 4.0]), np.array([2.0, 1.0, 2.0]) / 3

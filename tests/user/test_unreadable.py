@@ -211,7 +211,9 @@ def test_a_wrong_gradient_is_told_where_the_working_directory_is_gone(tmp_path):
     assert not done.stderr
 
 
-@pytest.mark.parametrize("expect", [3, ["fail"], {"blocks": "w"}, {"rules": [1]}])
+@pytest.mark.parametrize(
+    "expect", [3, "fial", ["fail"], {"verdicts": "fail"}, {"blocks": "w"}, {"rules": [1]}]
+)
 def test_an_expectation_of_another_type_is_refused(expect):
     from gradcheck.casefiles.expectations import parse_expectation
 

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from gradcheck.diagnose.evidence import Evidence
-from gradcheck.diagnose.raised import raised_products
+from gradcheck.diagnose.raised import confused
 from gradcheck.diagnose.rule import Direct, EditKind, Rule, Traced
-from gradcheck.finding import Finding
 from gradcheck.trace import fault
-
-
-def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
-    for found in raised_products(evidence):
-        if found.confusion == "matrix":
-            left, right = (operand.code for operand in found.misfit.operands)
-            fix = f"use the matrix product: {left} @ {right}"
-            yield found.finding(rule, evidence, fix)
-
 
 RULE = Rule(
     code="GC206",
@@ -27,7 +14,7 @@ RULE = Rule(
     shows="the analytic gradient is an elementwise product.",
     example="delta1 = W2.T * delta2 * slope1",
     instead="delta1 = W2.T @ delta2 * slope1",
-    detector=Direct(_find),
+    detector=Direct(confused("matrix", "use the matrix product: {} @ {}")),
     also=(Traced((fault.ELEMENTWISE,)),),
     edits=(EditKind.PRODUCT, EditKind.FUNCTION),
 )
