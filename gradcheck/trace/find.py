@@ -63,10 +63,12 @@ def find_faults(
         wrong: the blocks whose gradients are wrong.
         judge: decides whether mended gradients are right in the mended blocks; without it, the
             adjoints decide.
-        budget: the time limit once the points are followed, in seconds of this thread's own work.
+        budget: the time limit once the points are followed, in seconds of this thread's own work;
+            after as long, no further point is followed.
         rounds: the maximum number of faults that are looked for, one after the other, beside those
             of an engine's backward functions.
     """
+    deadline = Deadline.after(budget)
     try:
         first = follow(subject, points[0])
     except NotFollowedError as reason:
@@ -77,7 +79,7 @@ def find_faults(
     first = as_they_write(first)
     is_matrix, subject = bool(subject.along), in_forward_mode(first)
     first = replace(first, subject=subject)
-    followed = _follow_others(subject, first, points[1:])
+    followed = _follow_others(subject, first, points[1:], deadline)
     deadline = Deadline.after(budget)
     search = prepared(followed, wrong, deadline, is_matrix)
     if first.gradient.error is not None:
@@ -120,7 +122,7 @@ def _of_raised(search: Followed, wrong: Sequence[str]) -> Search:
 
 
 def _follow_others(
-    subject: Subject, first: Point, points: Sequence[Sequence[Array]]
+    subject: Subject, first: Point, points: Sequence[Sequence[Array]], deadline: Deadline
 ) -> list[Point]:
     """Return the first point, and others where the same operations are done."""
     followed = [first]
@@ -128,7 +130,7 @@ def _follow_others(
     if len(first.nodes) > LARGE:
         most, points = FEWER, points[:FEWER]
     for values in points:
-        if len(followed) == most:
+        if len(followed) == most or deadline.has_passed:
             break
         try:
             point = follow(subject, values)
