@@ -122,7 +122,10 @@ def _or_half(explicit: Sequence[Loss]) -> Loss | None:
     written = _written(explicit)
     if written is None or written.agrees:
         return written
-    for total in (loss for loss in explicit if loss.strong and loss.site.text == "+="):
+    totals = (loss for loss in explicit if loss.site.text == "+=")
+    for total in totals:
+        if not (total.strong or written.site.name in total.site.reads):
+            continue
         factor, off = as_multiple(total.slopes, written.slopes)
         if total.agrees and off < SAME and min(abs(factor - 2), abs(factor - 0.5)) < SAME:
             return total

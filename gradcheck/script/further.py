@@ -201,7 +201,8 @@ def reaching(point: Point, loss: Loss) -> list[Path]:
     left = [
         path
         for path in dict.fromkeys([*step.changed, *now])
-        if not state.places([path]) & known and not may_be_loss(last_name(path))
+        if not state.places([path]) & known
+        if label(path) != loss.words and not may_be_loss(last_name(path))
     ]
     return _of_the_loss(point, loss, left[:MOST_LEFT])
 

@@ -17,7 +17,9 @@ from gradcheck.user.nodes import SIBLINGS
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
 """Names for the gradient of the only parameter."""
 
-GRADIENTS = re.compile(r"(?i)grad|^d|nabla|delta")
+GRADIENTS = re.compile(
+    r"(?i)grad|nabla|delta|^d(?!ata|ate|ays|ecod|eep|ense|epth|ict|im|isc|ist|oc|one|ropout)"
+)
 """Pattern of the names of containers of gradients."""
 
 
@@ -51,7 +53,7 @@ def named_gradients(
         places, derived = _in_holder(holder, items, paths, before, is_own, any_shape)
         is_set = any(not alike(before.number(one), after.number(one)) for one in places.values())
         own_strength = (derived, is_set, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
-        if len(places) == len(paths) and own_strength > strength:
+        if len({*places.values()}) == len(paths) and own_strength > strength:
             best, strength = places, own_strength
     return best or _beside(after, paths, before) or _in_several(after, paths, before, others)
 
@@ -127,7 +129,8 @@ def _in_several(
         places |= named_gradients(after, own, before, others)
     holders = {place[:-1] for place in places.values()}
     are_named = all(GRADIENTS.search(last_name(holder)) for holder in holders)
-    return places if are_named and len(places) == len(paths) and len(holders) > 1 else {}
+    are_apart = len(holders) == len(of_each) and len({*places.values()}) == len(paths)
+    return places if are_named and are_apart else {}
 
 
 def _derived(step: Any) -> list[str]:

@@ -4,6 +4,7 @@ import copy
 import weakref
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -120,3 +121,45 @@ def test_a_script_may_ask_for_the_temporary_folder(outcome, monkeypatch):
         "for turn in range(9):\n    loss = np.sum(w**2)\n    w -= 0.1 * 2 * w\n"
     )
     assert found.report.ok, str(found.report)
+
+
+OF_VIEWS = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+W, b, G, H = rng.normal(size=(10, 4)), rng.normal(size=10), np.ones((10, 4)), np.ones(10)
+
+def one_pass(data, rate=0.05):
+    total = 0
+    for main, other, b_main, b_other, G_main, G_other, H_main, H_other, count in data:
+        inner = main @ other + b_main[0] + b_other[0] - np.log(count)
+        cost = inner**2
+        total += 0.5 * cost
+        g_main, g_other = inner * other, inner * main
+        main -= rate * g_main / np.sqrt(G_main)
+        other -= rate * g_other / np.sqrt(G_other)
+        b_main -= rate * inner / np.sqrt(H_main)
+        b_other -= rate * inner / np.sqrt(H_other)
+        G_main += g_main**2
+        G_other += g_other**2
+        H_main += inner**2
+        H_other += inner**2
+    return total
+
+data = [
+    (W[i], W[j], b[i : i + 1], b[j : j + 1], G[i], G[j], H[i : i + 1], H[j : j + 1], i + j)
+    for i in range(4)
+    for j in range(5, 9)
+]
+for epoch in range(9):
+    print(one_pass(data))
+"""
+
+
+@pytest.mark.parametrize("total", ["total", "global_cost"])
+def test_the_parameters_of_another_sample_are_no_gradients(outcome, total):
+    report = outcome(OF_VIEWS.replace("total", total)).report
+    assert report.ok, str(report)
+    assert {"data[0][0]", "data[2][1]"} <= {block.name for block in report.blocks}
+    wrong = OF_VIEWS.replace("total", total).replace("inner * main", "inner * other")
+    assert outcome(wrong).report.verdict == "fail"
