@@ -70,7 +70,7 @@ def _taken(
         widest = max((np.count_nonzero(one.slopes) for one in losses if not one.family), default=0)
         losses = [one for one in losses if np.count_nonzero(one.slopes) >= widest]
     found = choose(losses, taking.wishes.loss)
-    if found is None:
+    if found is None or not np.isfinite(found.loss.worth):
         return None
     taking.run, taking.step = run, step
     return Taken(point, names_of(step.paths), found, step.rate.value, {}, of_step=False)
