@@ -78,6 +78,12 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
     inferred = [loss for loss in losses if loss.family]
     if wanted is not None:
         return Found(_wanted(losses, wanted))
+    watched = [loss for loss in losses if loss.site.is_watched]
+    if watched:
+        found = choose([loss for loss in losses if not loss.site.is_watched], None)
+        best = max(watched, key=lambda loss: loss.agreeing)
+        is_known = found is not None and (found.loss.strong or found.loss.agreeing >= best.agreeing)
+        return found if is_known or not best.agreeing else Found(best)
     written = _or_half([loss for loss in losses if not loss.family])
     implied = max(inferred, key=_fit, default=None)
     if written is None:

@@ -53,7 +53,7 @@ def of_schedule(run: Run, step: Step, snapshot: Snapshot) -> Step:
     factor, off = as_multiple(*moved)
     factor *= step.at(snapshot, run.rates()).rate.value / step.rate.value  # what it names changes
     is_scaled = factor > 0 and off < EXACT < abs(factor - 1)
-    if not (is_scaled and now.records and now.is_as(then)):
+    if not (is_scaled and now.records and run.marked.are_alike(now, then)):
         return step
     own = {path: rate.times(factor) for path, rate in step.own.items()}
     return replace(step, rate=step.rate.times(factor), own=own)

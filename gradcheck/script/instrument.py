@@ -37,10 +37,10 @@ from gradcheck.script.parts import (
     variables_in,
 )
 from gradcheck.script.searched import local_rates, searching
-from gradcheck.script.updating import updating
+from gradcheck.script.updating import may_train, updating
+from gradcheck.script.watched import watched_in
 from gradcheck.script.words import (
     RATE,
-    calls_in,
     first_term,
     is_slope,
     is_update,
@@ -75,7 +75,7 @@ class _Marker(ast.NodeTransformer):
         self._functions = {node.name for node in ast.walk(tree) if isinstance(node, Function)}
         self._function: Function | None = None
         self._class: str | None = None
-        self._in_loop = self._may_skip = False
+        self._in_loop, self._may_skip, self._watched = False, False, set[str]()
         self._differentiated, self._searching = differentiated(tree), searching(tree)
         self._operands = self._of([one for one in tree.body if not isinstance(one, Function)])
 
@@ -95,7 +95,8 @@ class _Marker(ast.NodeTransformer):
     def _see(self, kind: str, name: str, value: ast.expr, like: Any) -> Any:
         within = self._function if kind == RETURNED else None
         parts = local_losses(within, value) if within else called_losses(value)
-        site = Site(kind, name, like.lineno, ast.unparse(value), parts=parts)
+        is_watched = name in self._watched and not may_be_loss(name)
+        site = Site(kind, name, like.lineno, ast.unparse(value), parts=parts, is_watched=is_watched)
         return called(SEE, [self._number(site), self.visit(value)], like)
 
     def visit_FunctionDef(self, node: Any) -> Any:
@@ -119,13 +120,10 @@ class _Marker(ast.NodeTransformer):
         return node
 
     def _loop(self, node: Any) -> Any:
-        candidate = any(
-            any(map(is_update, ast.walk(one))) or calls_in(one) & self.marked.updating
-            for one in node.body
-        ) and not any(isinstance(part, ast.YieldFrom | ast.Await) for part in ast.walk(node))
+        candidate = may_train(node, self.marked.updating)
         if isinstance(node, ast.While):
             node.test = self.visit(node.test)
-        outside = self._in_loop, self._may_skip
+        outside, self._watched = (self._in_loop, self._may_skip), self._watched | watched_in(node)
         skips = (isinstance(one, ast.If | ast.Continue | ast.Break) for one in ast.walk(node))
         self._in_loop, self._may_skip = True, any(skips)
         body = self.block(node.body)
@@ -144,13 +142,14 @@ class _Marker(ast.NodeTransformer):
 
     visit_For = visit_While = _loop  # noqa: N815
 
-    def visit_comprehension(self, node: ast.comprehension) -> ast.comprehension:
-        """Leave comprehensions unmarked: their iterables may not hold assignment expressions."""
+    def visit_comprehension(self, node: Any) -> Any:
+        """Leave comprehensions unmarked, and f-strings that are not printed.
+
+        The iterables of comprehensions may not hold assignment expressions.
+        """
         return node
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.JoinedStr:
-        """Leave f-strings unmarked, except where they are printed."""
-        return node
+    visit_JoinedStr = visit_comprehension  # noqa: N815
 
     def visit_Assign(self, node: Any) -> Any:
         """Add a mark after an assignment to a variable named like a loss, or beside `p[y] -= 1`."""
@@ -168,15 +167,16 @@ class _Marker(ast.NodeTransformer):
                 name = ast.unparse(one)
                 is_certain = name in self._differentiated
                 is_named = self.marked.is_wanted(name, node.lineno) or is_certain
-                is_sum = adds_loss(node) or (bool(parts) and isinstance(one, ast.Name))
-                is_named = is_named or is_sum
+                is_named |= adds_loss(node) or (bool(parts) and isinstance(one, ast.Name))
                 is_named = is_named or (may_be_loss(name_of(one)) and not is_slope(one, within))
-                if is_named and not isinstance(one, ast.Starred):
+                is_watched = name in self._watched and not is_named
+                if (is_named or is_watched) and not isinstance(one, ast.Starred):
                     load = ast.parse(name, mode="eval").body
                     text = "+=" if isinstance(node, ast.AugAssign) else ""
-                    site = Site(ASSIGNED, name, node.lineno, text, parts=parts)
-                    site = replace(site, may_skip=bool(text) and self._may_skip, reads=reads)
-                    number = self._number(replace(site, is_differentiated=is_certain))
+                    site = Site(ASSIGNED, name, node.lineno, text, parts=parts, reads=reads)
+                    site = replace(site, may_skip=bool(text) and self._may_skip)
+                    site = replace(site, is_differentiated=is_certain, is_watched=is_watched)
+                    number = self._number(site)
                     seen.append(placed(ast.Expr(called(SEE, [number, load], node)), node))
         if is_update(node):
             node.value = self._updated(node, targets[0], node.value)
@@ -249,7 +249,7 @@ class _Marker(ast.NodeTransformer):
         name = name_of(node.func)
         if name == "append" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
             owner = name_of(node.func.value)
-            if may_be_loss(owner):
+            if may_be_loss(owner) or owner in self._watched:
                 node.args = [self._see(APPENDED, owner, node.args[0], node)]
                 return node
         if name == "print":

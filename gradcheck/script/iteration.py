@@ -60,10 +60,15 @@ class Iteration:
         self.run.reports = reports
         try:
             self.run.replay(self.step.loop, snapshot)
-            step = self.step.at(snapshot, self.run.rates())
-            return has_loss(Point(self.run, step, snapshot, {}))
+            point = Point(self.run, self.step.at(snapshot, self.run.rates()), snapshot, {})
+            if has_loss(point):
+                return True
         except Exception:
             return False
+        if not any(site.is_watched for site in self.run.marked.sites):
+            return False
+        taken = self._as_it_is(snapshot)  # what it only shows is a loss if the step descends it
+        return taken is not None and taken.found.loss.site.is_watched
 
     def taken(self, snapshot: Snapshot) -> Taken | None:
         """Take one iteration apart; None if there is no loss in it.

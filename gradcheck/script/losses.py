@@ -31,7 +31,8 @@ def ignored(point: Point) -> list[Path]:
     The loop may then walk, as a solver of an equation does, or add up what it moves. Nothing is
     returned if the script computes a loss: it may have forgotten one.
     """
-    if not all(loss.family for loss in _depending(point, point.start)):
+    found = _depending(point, point.start)
+    if not found or not all(loss.family for loss in found):
         return []
     state, after = point.snapshot.state, point.run.replay(point.step.loop, point.snapshot)
     moves = {path: movement(after, state, path) for path in list(point.start)[:MOST_BLOCKS]}
@@ -47,7 +48,8 @@ def _depending(point: Point, paths: Iterable[Path]) -> list[Loss]:
         move = 1e-5 * _size(value) * rng.uniform(0.5, 1.0, value.shape)
         ahead[path], behind[path] = plain(value + move), plain(value - move)
     trial = _Trial((), 1.0, point.seen(ahead), point.seen(behind), None)
-    return list(_numbers(point.run.marked.sites, point.seen({}), [trial]))
+    numbers = _numbers(point.run.marked.sites, point.seen({}), [trial])
+    return [loss for loss in numbers if not loss.site.is_watched]
 
 
 def candidates(point: Point, gradients: Gradients) -> list[Loss]:
@@ -114,6 +116,7 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
         abs(float(np.ravel(one)[0] - np.ravel(other)[0]))
         for number, pairs in base.records.items()
         if sites[number].kind == DIFFERENCE
+        if _moved_sides(number, base, trials) != [True, True]
         for one, other in pairs
         if np.size(one) == 1
     }
@@ -190,19 +193,8 @@ def _slopes(trials: list[_Trial], of: Any) -> Array | None:
 
 def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iterator[Loss]:
     """Yield the losses that a difference may stand for, if one operand depends on parameters."""
-    pairs = base.records[number]
-    others = [seen.records.get(number, []) for one in trials for seen in (one.ahead, one.behind)]
-    if any(len(other) != len(pairs) for other in others):
-        return
-    moves = [
-        any(
-            not np.array_equal(a[side], b[side])
-            for other in others
-            for a, b in zip(pairs, other, strict=True)
-        )
-        for side in (0, 1)
-    ]
-    if moves[0] == moves[1]:
+    pairs, moves = base.records[number], _moved_sides(number, base, trials)
+    if not moves or moves[0] == moves[1]:
         return
     side = 0 if moves[0] else 1
     for family in families([(pair[side], pair[1 - side]) for pair in pairs], bool(site.value)):
@@ -210,6 +202,22 @@ def _inferred(number: int, site: Site, base: Seen, trials: list[_Trial]) -> Iter
         slopes = _slopes(trials, lambda seen, loss=loss: float(loss.of(seen.records[number])))
         if slopes is not None:
             yield replace(loss, slopes=slopes, worth=float(loss.of(pairs)))
+
+
+def _moved_sides(number: int, base: Seen, trials: list[_Trial]) -> list[bool]:
+    """Return which operands of a difference depend on parameters; nothing if their number does."""
+    pairs = base.records[number]
+    others = [seen.records.get(number, []) for one in trials for seen in (one.ahead, one.behind)]
+    if any(len(other) != len(pairs) for other in others):
+        return []
+    return [
+        any(
+            not np.array_equal(a[side], b[side])
+            for other in others
+            for a, b in zip(pairs, other, strict=True)
+        )
+        for side in (0, 1)
+    ]
 
 
 def _compared(

@@ -37,6 +37,7 @@ class Site:
         reads: the variables in what is assigned; of an increment, what it is added to.
         is_differentiated: whether the script calls `backward()` of it.
         may_skip: whether it adds to a total in a loop that may leave out some of its passes.
+        is_watched: whether no name says that it is a loss, but the loop does nothing with it.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Site:
     reads: frozenset[str] = frozenset()
     is_differentiated: bool = False
     may_skip: bool = False
+    is_watched: bool = False
 
     @property
     def place(self) -> str:
@@ -138,6 +140,16 @@ class Marked:
             )
         )
 
+    def are_alike(self, one: Seen, other: Seen) -> bool:
+        """Whether the marks have seen the same in two iterations, but for what is only watched."""
+        seen = one.records.keys() | other.records.keys()
+        return all(one.is_as_at(other, mark) for mark in seen if not self.sites[mark].is_watched)
+
+    def watched(self, number: int) -> list[str]:
+        """Return the names of the variables that a loop computes and only shows."""
+        sites = (self.sites[one] for one in sorted(self.of_kind(number, ASSIGNED)))
+        return [site.name for site in sites if site.is_watched]
+
     def updated(self, number: int) -> set[str]:
         """Return the variables that the statements of a loop update."""
         return {self.sites[one].name for one in self.of_kind(number, INCREMENT)}
@@ -180,12 +192,6 @@ class Seen:
     def last(self, number: int) -> Any:
         """Return the last number that a mark has seen; nan if there is none."""
         return self.records.get(number, [math.nan])[-1]
-
-    def is_as(self, other: Seen) -> bool:
-        """Whether the marks have seen the same in another iteration."""
-        return self.records.keys() == other.records.keys() and all(
-            self.is_as_at(other, number) for number in self.records
-        )
 
     def is_as_at(self, other: Seen, number: int) -> bool:
         """Whether a mark has seen the same in another iteration."""

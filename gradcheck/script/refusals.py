@@ -35,12 +35,17 @@ def no_loop(run: Run) -> str:
     return f"no training loop was found ({why}); {what_to_write(run.names)}"
 
 
-def no_loss(paths: Sequence[Path]) -> str:
-    """Return the message for a training loop without a loss."""
+def no_loss(paths: Sequence[Path], watched: Sequence[str] = ()) -> str:
+    """Return the message for a training loop without a loss; `watched` is what it only shows."""
+    which = (
+        f"--loss {' or '.join(watched)}, if that is it"
+        if watched
+        else "--loss NAME says which it is"
+    )
     return (
         f"it updates {short(', '.join(map(label, paths)))}, but no loss was found: nothing in it "
         "that is called loss, cost or error depends on these, and no `output - target` does; "
-        "--loss NAME says which it is"
+        f"{which}"
     )
 
 

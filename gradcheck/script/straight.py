@@ -124,8 +124,9 @@ def _comes_after_the_loss(run: Run, step: Step) -> bool:
     whole, without = Seen(), Seen()
     run.replay(step.loop, run.snapshots[0], seen=whole)
     run.replay(step.loop, run.snapshots[0], {}, step.rate, 0.0, without)
-    losses = (one for one in whole.records if run.marked.sites[one].kind != DIFFERENCE)
-    return all(whole.is_as_at(without, one) for one in losses)
+    sites = run.marked.sites
+    losses = (one for one in whole.records if sites[one].kind != DIFFERENCE)
+    return all(whole.is_as_at(without, one) for one in losses if not sites[one].is_watched)
 
 
 def again(run: Run, tree: ast.Module) -> Run:

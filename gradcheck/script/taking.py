@@ -85,7 +85,11 @@ class Taking:
         elif any(one.why == SUMMED or one.are_steps(passes, self.step.all_paths) for one in inside):
             self.step, passes.why = None, "each pass makes several steps"
         elif not self._iteration().has_loss(passes.first):
-            passes.why, passes.updated = no_loss(self.step.paths), {*self.step.all_paths}
+            watched = self.run.marked.watched(number)
+            passes.why, passes.updated = (
+                no_loss(self.step.paths, watched),
+                {*self.step.all_paths},
+            )
             self.step = None
         elif not in_doubt and (paths := self._iteration().ignored(passes.first)):
             self.step, passes.why = None, IN_DOUBT + short(", ".join(map(label, paths)))

@@ -19,6 +19,13 @@ def updating(trees: Sequence[ast.Module]) -> set[str]:
     return found
 
 
+def may_train(loop: ast.For | ast.While, names: set[str]) -> bool:
+    """Whether a loop updates something, perhaps by the functions of these names."""
+    updates = any(any(map(is_update, ast.walk(one))) or calls_in(one) & names for one in loop.body)
+    waits = any(isinstance(part, ast.YieldFrom | ast.Await) for part in ast.walk(loop))
+    return updates and not waits
+
+
 def _updates(function: Function) -> bool:
     """Whether a function may update what is there after it.
 

@@ -31,7 +31,8 @@ def velocities(run: Run, step: Step, snapshot: Snapshot, after: State) -> dict[P
         seen = Seen()
         run.replayed(step.loop, snapshot, values, step.rates, 0.0, seen)
         sites = run.marked.sites
-        return {one: of for one, of in seen.records.items() if sites[one].kind != DIFFERENCE}
+        marks = (one for one in seen.records if sites[one].kind != DIFFERENCE)
+        return {one: seen.records[one] for one in marks if not sites[one].is_watched}
 
     def moves_them(values: Mapping[Path, Any]) -> bool:
         other = run.replayed(step.loop, snapshot, values, step.rates) if values else None
