@@ -24,6 +24,7 @@ EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(
 DERIVATIVE = re.compile(r"(?i)^(self\.)?d_?(loss|cost|error|[JLE])$")
 GENERATOR = re.compile(r"(?i)^(self\.)?g(en(erator)?)?_?(loss|cost|error)$")
 """Beside the loss of a generator, `d_loss` is that of a discriminator; else a derivative."""
+DISCRIMINATOR = re.compile(r"(?i)^(self\.)?(d(is(c(riminator)?)?)?|critic)_?(loss|cost|error)$")
 SAME, EQUAL = 1e-3, 1e-6
 FORGOTTEN = 2.0
 """Of a gradient that is larger by more, a division by the number of samples may be forgotten."""
