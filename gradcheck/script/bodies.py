@@ -15,7 +15,7 @@ import numpy as np
 
 from gradcheck.mending.marks import SEE
 from gradcheck.mending.pieces import LINES, ONCE, STEP
-from gradcheck.script.marks import TrainingLoop
+from gradcheck.script.marks import Function, TrainingLoop
 from gradcheck.script.words import calls_in, has_rate, is_update
 from gradcheck.trace.record.ownership import restorer
 from gradcheck.user.objects import cells_of
@@ -189,13 +189,28 @@ def _stored(statements: Iterable[ast.AST]) -> Iterator[str]:
         yield from _stored(ast.iter_child_nodes(node))
 
 
+def _own_names(function: Function) -> set[str]:
+    """The variables of a function itself: no function around it has them."""
+    parts = list(ast.walk(function))
+    outer = {name for one in parts if isinstance(one, ast.Nonlocal) for name in one.names}
+    arguments = {one.arg for one in ast.walk(function.args) if isinstance(one, ast.arg)}
+    return {*_stored(function.body), *arguments} - outer
+
+
 @contextlib.contextmanager
-def closures(local: Mapping[str, Any]) -> Iterator[None]:
-    """Let functions defined around the loop see the variables in `local`, within this context."""
+def closures(loop: TrainingLoop, local: Mapping[str, Any]) -> Iterator[None]:
+    """Let functions defined around the loop see the variables in `local`, within this context.
+
+    A function made elsewhere has variables of its own, which may have the same names.
+    """
+    around = loop.function
+    own = _own_names(around) if around else set()
     undo: list[tuple[CellType, Any]] = []
     for function in (one for one in local.values() if isinstance(one, FunctionType)):
+        is_inner = around and function.__code__.co_qualname.split(".")[-3:-2] == [around.name]
         for name, cell, value in cells_of(function):
-            if name in local and not isinstance(local[name], FunctionType):
+            shown = is_inner or name not in own
+            if shown and name in local and not isinstance(local[name], FunctionType):
                 undo.append((cell, value))
                 cell.cell_contents = local[name]
     try:

@@ -24,6 +24,7 @@ EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(
 DERIVATIVE = re.compile(r"(?i)^(self\.)?d_?(loss|cost|error|[JLE])$")
 GENERATOR = re.compile(r"(?i)^(self\.)?g(en(erator)?)?_?(loss|cost|error)$")
 """Beside the loss of a generator, `d_loss` is that of a discriminator; else a derivative."""
+DISCRIMINATOR = re.compile(r"(?i)^(self\.)?(d(is(c(riminator)?)?)?|critic)_?(loss|cost|error)$")
 ENERGY = re.compile(r"^(self\.)?E$")
 """A usual name of the loss, and of an error that is only watched: it is believed where no inferred
 loss fits."""

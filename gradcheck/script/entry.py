@@ -27,6 +27,7 @@ from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import read_script
 from gradcheck.script.refusals import loops_tried, no_loop, places
 from gradcheck.script.saying import described, drawn, left_out, unused
+from gradcheck.script.steadiness import multiple, other_counts, unsteady
 from gradcheck.script.taking import Taking
 from gradcheck.script.verdicts import (
     UNEXPLAINED_FACTOR,
@@ -35,9 +36,7 @@ from gradcheck.script.verdicts import (
     of_no_slope,
     of_the_factor,
     of_the_update,
-    other_counts,
     undecided,
-    unsteady,
 )
 from gradcheck.script.words import RefusedError
 
@@ -200,16 +199,17 @@ class _Work:
         report = self._checked(taken, overrides)
         if report.verdict == "fail":
             return report
-        words, common = taken.found.loss.words, taken.found.loss.common
-        other = next((one for one in self._others if one.found.loss.words == words), None)
+        loss = taken.found.loss
+        other = next((one for one in self._others if multiple(loss, one.found.loss)), None)
         if other is None:
             return report
-        if report.up_to and other_counts(common, other.found.loss.common):
+        if report.up_to and other_counts(loss.common, other.found.loss.common):
             self.more_notes = ["the common factor of the gradients differs between iterations"]
             return self._as_it_is
-        factors = self._factor, other.found.loss.common or self._factor
-        if report.ok and self._factor != 1.0 and (why := unsteady(taken, other, *factors)):
+        if report.ok and self._factor != 1.0 and (why := unsteady(taken, other, self._factor)):
             return undecided(self._as_it_is, taken.found, why)
+        if other.found.loss.words != loss.words:
+            return report
         confirming = {**overrides, "budget": CONFIRMING_SECONDS}
         again = self._rated(other, report, confirming)
         if again.verdict == "fail":

@@ -123,14 +123,15 @@ def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path
     return replace(step, paths=[*step.paths, *own], own={**step.own, **own})
 
 
-def holding(taken: Taken | None, wanted: Sequence[Path]) -> list[Rate]:
-    """Return what at 0 holds parameters that descend another loss than the wanted ones.
+def holding(taken: Taken | None, wanted: Sequence[Path]) -> tuple[list[Rate], list[Path]]:
+    """Return what at 0 holds parameters that descend another loss, and what moves nevertheless.
 
-    A generator is trained against the discriminator that the same step has updated before.
+    A generator is trained against the discriminator that the same step has updated before. Where
+    they have the same lines and rate, the one is not to be held without the other.
     """
     rest = set(taken.point.step.paths).difference(wanted) if taken is not None else ()
     if taken is None or not rest:
-        return []
+        return [], []
     point = taken.point
     after = point.run.replay(point.step.loop, point.snapshot, point.extra)
     kept = {path: after.number(place) for path, place in taken.gradients.items()}
@@ -148,7 +149,7 @@ def holding(taken: Taken | None, wanted: Sequence[Path]) -> list[Rate]:
             found.append(rate)
             for path in held:
                 del moved[path]
-    return found
+    return found, [path for path in moved if path in rest]
 
 
 def _possible(trial: Trial) -> Iterator[Rate]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 
-from gradcheck.script.choice import as_multiple, proportional
+from gradcheck.script.choice import DISCRIMINATOR, GENERATOR, as_multiple, proportional
 from gradcheck.script.losses import CLOSE, a_few
 from gradcheck.script.marks import ASSIGNED, Seen
 from gradcheck.script.point import Gradients, Loss, Point
@@ -213,6 +213,7 @@ def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -
     if len(moves) > 1 and len(some) < len(implied):
         moves = _moved_apart(point, strong, implied)
     if len(moves) < 2:
+        _require_no_adversary(strong)
         return
     names = {name: ",".join(map(label, paths)) for name, paths in moves.items()}
     summary = "; ".join(f"{name} moves {own.replace(',', ', ')}" for name, own in names.items())
@@ -221,6 +222,21 @@ def require_one_loss(losses: Sequence[Loss], point: Point, implied: Gradients) -
         f"the loop descends {len(moves)} losses: {summary}; check one at a time: "
         f"{', or '.join(wishes)}"
     )
+
+
+def _require_no_adversary(names: Collection[str]) -> None:
+    """Refuse a generator and a discriminator of which nothing tells what each of them moves.
+
+    Raises:
+        RefusedError: both have a loss.
+    """
+    own = [next(filter(one.match, names), "") for one in (GENERATOR, DISCRIMINATOR)]
+    if all(own):
+        wishes = ", or ".join(f"--loss {name} --params A,B" for name in own)
+        raise RefusedError(
+            f"the loop has 2 losses, {own[0]} and {own[1]}: check one at a time, with the "
+            f"parameters that it is to move: {wishes}"
+        )
 
 
 def _quoted(words: str) -> str:

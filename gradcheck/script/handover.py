@@ -48,6 +48,7 @@ class Taken:
         both: whether step and variables hold the same gradients.
         folded: the factor of the gradient in the first step of a momentum.
         added: the parameters whose gradients the step adds: these are negatives.
+        unheld: what the same step moves beside the parameters that the user named.
     """
 
     point: Point
@@ -59,6 +60,7 @@ class Taken:
     both: bool = False
     folded: float = 1.0
     added: frozenset[Path] = frozenset()
+    unheld: Sequence[Path] = ()
 
     @property
     def is_complex(self) -> bool:

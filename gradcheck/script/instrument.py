@@ -41,6 +41,7 @@ from gradcheck.script.updating import may_train, updating
 from gradcheck.script.watched import watched_in
 from gradcheck.script.words import (
     RATE,
+    augmented,
     first_term,
     is_slope,
     is_update,
@@ -128,8 +129,7 @@ class _Marker(ast.NodeTransformer):
         self._in_loop, self._may_skip = True, any(skips)
         body = self.block(node.body)
         self._in_loop, self._may_skip = outside
-        node.orelse = self.block(node.orelse)
-        node.body = body
+        node.body, node.orelse = body, self.block(node.orelse)
         if candidate and (self._function or not self._module):
             number = ast.Constant(len(self.marked.loops))
             within = self._class if self._function else None
@@ -166,8 +166,8 @@ class _Marker(ast.NodeTransformer):
             for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
                 name = ast.unparse(one)
                 is_certain = name in self._differentiated
-                is_named = self.marked.is_wanted(name, node.lineno) or is_certain
-                is_named |= adds_loss(node) or (bool(parts) and isinstance(one, ast.Name))
+                is_sum = adds_loss(node) or (bool(parts) and isinstance(one, ast.Name))
+                is_named = self.marked.is_wanted(name, node.lineno) or is_certain or is_sum
                 is_named = is_named or (may_be_loss(name_of(one)) and not is_slope(one, within))
                 is_watched = name in self._watched and not is_named
                 if (is_named or is_watched) and not isinstance(one, ast.Starred):
@@ -206,9 +206,10 @@ class _Marker(ast.NodeTransformer):
         return value
 
     def visit_Expr(self, node: Any) -> Any:
-        """Mark an update by `setattr` or `append`."""
-        if is_update(node) and name_of(node.value.func) in ("setattr", "append"):
-            node.value.args[-1] = self._updated(node, node.value.func, node.value.args[-1])
+        """Mark an update by `setattr`, `append` or `np.add.at`."""
+        if is_update(node):
+            whole, values = augmented(node), node.value.args
+            values[-1] = self._updated(whole, getattr(whole, "target", node.value.func), values[-1])
         return self.generic_visit(node)
 
     def _of(self, body: Sequence[ast.stmt]) -> Operands:
@@ -296,5 +297,4 @@ class _Marker(ast.NodeTransformer):
         of_numbers = any(isinstance(side, ast.Constant) for side in (node.left, node.right))
         if not isinstance(node.op, ast.Sub) or HOOKS in text or of_numbers:
             return node  # with a hook, the operand is a marked increment
-        number = self._number(Site(DIFFERENCE, text, node.lineno, text))
-        return marked_difference(number, node)
+        return marked_difference(self._number(Site(DIFFERENCE, text, node.lineno, text)), node)

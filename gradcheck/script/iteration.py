@@ -153,7 +153,8 @@ class Iteration:
     ) -> dict[Path, Path]:
         """Return where the script keeps the gradients that its step implies; empty if nowhere.
 
-        They must be the same when the iteration updates no parameter.
+        They must be the same when the iteration updates no parameter, and whatever it remembers:
+        else what an optimiser makes of them is kept in their place.
         """
         values = {path: after.number(place) for path, place in names.items()}
         if not names or not all(
@@ -161,6 +162,9 @@ class Iteration:
             for path, value in values.items()
         ):
             names = equal_gradients(after, implied, set(point.extra))
-        still = point.after({})
-        at_rest = all(alike(still.number(place), after.number(place)) for place in names.values())
-        return names if at_rest else {}
+        more = {path: value + 1.0 for path, value in point.extra.items()}
+        other = self.run.replayed(point.step.loop, point.snapshot, more) if more and names else None
+        others = [one for one in (point.after({}), other) if one is not None]
+        places = [(one, place) for one in others for place in names.values()]
+        same = all(alike(one.number(place), after.number(place)) for one, place in places)
+        return names if same else {}

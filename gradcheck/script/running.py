@@ -264,7 +264,7 @@ class Run:
                         scaled.enter_context(one.scaled(begun, 0.0, self._scales))
                     if rate is not None:
                         scaled.enter_context(rate.scaled(begun, scale, self._scales))
-                    scaled.enter_context(closures(local or {}))
+                    scaled.enter_context(closures(self.marked.loops[number], local or {}))
                     self._seen, self._replaying, self._notes_idle = seen, True, is_plain
                     self._used, self.idle, self.reached = {}, {}, set()
                     local = self._pass(body, local)

@@ -13,7 +13,7 @@ from gradcheck.script.state import Path, label
 from gradcheck.script.step import Step
 from gradcheck.script.taking import Taking
 from gradcheck.trace.record.graph import grouped
-from gradcheck.words import listed
+from gradcheck.words import listed, verb
 
 
 def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
@@ -76,11 +76,13 @@ def _of_each(step: Step) -> str:
 
 def left_out(idle: Sequence[Path], overwritten: Sequence[Path]) -> tuple[list[str], str]:
     """Return a note on parameters that are never updated, and why others cannot be checked."""
-    notes = [f"{', '.join(map(label, idle))} reach the loss, and nothing updates them"]
+    idle_names, names = (", ".join(map(label, paths)) for paths in (idle, overwritten))
+    them = verb(idle, "it", "them")
+    notes = [f"{idle_names} {verb(idle, 'reaches', 'reach')} the loss, and nothing updates {them}"]
     unchecked = (
-        f"{', '.join(map(label, overwritten))} reach the loss, and the loop overwrites them where "
-        "it should update them: their old values are lost, and no step says what their gradients "
-        "are"
+        f"{names} {verb(overwritten, 'reaches', 'reach')} the loss, and the loop overwrites "
+        f"{verb(overwritten, 'it', 'them')} where it should update, or changes more after the "
+        "update: no step says what the gradient is"
     )
     return notes if idle else [], unchecked if overwritten else ""
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+import numpy as np
 
 from gradcheck.options import Wishes
 from gradcheck.script.bodies import SUMMED
@@ -25,7 +28,7 @@ from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss, no_loss_below
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
-from gradcheck.script.state import Path, label, last_name
+from gradcheck.script.state import Path, label, last_name, movement
 from gradcheck.script.step import Step
 from gradcheck.script.straight import straight_line
 from gradcheck.script.words import RefusedError, short
@@ -44,6 +47,7 @@ class Taking:
     wishes: Wishes
     run: Run = field(init=False)
     step: Step | None = field(init=False, default=None)
+    unheld: list[Path] = field(init=False, default_factory=list)
     started: float = field(init=False, default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
@@ -146,7 +150,8 @@ class Taking:
             self._widen(snapshots[-1], self._wanted(self.step.changed))
             wanted = self._wanted_paths()
             with contextlib.suppress(RefusedError):  # raised again below
-                self.run.held = holding(self._iteration().taken(snapshots[-1]), wanted)
+                found = self._iteration().taken(snapshots[-1])
+                self.run.held, self.unheld = holding(found, wanted)
             self.step.paths = wanted
         most = max(map(len, more))
         likely = [one for one, paths in zip(snapshots, more, strict=True) if len(paths) == most]
@@ -155,8 +160,11 @@ class Taking:
         numbers = ([one.state.number(path) for one in snapshots] for path in self.step.paths)
         if any(map(gets_lost, numbers)):
             order = snapshots[:1]
+        moving, resting = list[Snapshot](), list[Snapshot]()
+        for one in order:
+            (resting if self._rests(one) else moving).append(one)
         refused, any_taken = None, False
-        for snapshot in order:
+        for snapshot in chain(moving, (one for one in resting if not (any_taken and moving))):
             try:
                 taken = self._iteration().taken(snapshot)
                 if taken is not None and not any_taken and self.wishes.params is None:
@@ -170,9 +178,19 @@ class Taking:
                 continue
             if taken is not None:
                 any_taken = True
-                yield taken
+                yield replace(taken, unheld=self.unheld)
         if refused is not None and not any_taken:
             raise refused
+
+    def _rests(self, snapshot: Snapshot) -> bool:
+        """Whether an iteration leaves all parameters as they are, as where several are summed up.
+
+        Nothing says then with which sign and factor it would update them.
+        """
+        assert self.step is not None
+        after, paths = self.run.replayed(self.step.loop, snapshot), self.step.paths
+        moves = (movement(after, snapshot.state, path) for path in paths if after is not None)
+        return not any(move is None or np.any(move) for move in moves)
 
     def taken(self) -> tuple[Taken, Iterator[Taken]]:
         """Return the first iteration that computes a loss, else the likeliest; and the others.

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import one_factor
 from gradcheck.finding import Finding
 from gradcheck.report.model import Report
 from gradcheck.script.choice import Found
 from gradcheck.script.gradients import implied_gradients
 from gradcheck.script.handover import Taken
-from gradcheck.script.losses import CLOSE
+from gradcheck.script.marks import Seen
 from gradcheck.script.point import Gradients, Loss
 from gradcheck.script.state import MODULE, Path, label, leaves, numbers, plain
 from gradcheck.script.words import calls_in
@@ -24,25 +23,21 @@ from gradcheck.words import gradient_of, listed, verb
 FAR = (0.0, 0.1, 1.0, 10.0)
 """How far a parameter is moved to see whether the loss depends on it at all."""
 
+ALIKE = 1e-7
+"""Gradients of a step and of half of it differ by no more, but for what else the step moves."""
+
 UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 """Findings of a factor that no rule explains; such a factor may be one of the learning rate.
 
 GC604 is among them where the penalty's part is off by the same factor as the rest.
 """
 
-OF_THE_LOSS = {"GC104", "GC405", "GC413", "GC414", "GC415", "GC416", "GC601", "GC703"}
+OF_THE_LOSS = {"GC104", "GC310", "GC405", "GC413", "GC414", "GC415", "GC416", "GC601", "GC703"}
 """Findings that may merely show that the inferred loss is not the one that is descended."""
 
 
 OF_ITS_CONSTANT = {"GC101", "GC102", "GC103"}
 """Findings that may merely show that no gradient says which constant the inferred loss has."""
-
-
-UNSTEADY = (
-    "the updates descend {loss} times a factor that is another in every iteration, as {one:.4g} "
-    "and {other:.4g}: a learning rate is the same in all, and so this is a weight that either the "
-    "gradient or the loss lacks"
-)
 
 
 SOLVERS = {"solve", "lstsq", "cho_solve", "cg"}
@@ -64,7 +59,7 @@ def undecided(report: Report, found: Found, why: str = "") -> Report:
     blocks = tuple(
         replace(block, verdict="inconclusive") if block.failed else block for block in report.blocks
     )
-    why = why or _not_descended(found)
+    why = why or not_descended(found)
     first = next((one for one in report.errors if one.code != "GC999"), None)
     if first is not None and first.location is not None:
         why += f"; if they should: {first.message} ({place(first.location)})"
@@ -73,7 +68,8 @@ def undecided(report: Report, found: Found, why: str = "") -> Report:
     )
 
 
-def _not_descended(found: Found) -> str:
+def not_descended(found: Found) -> str:
+    """Say that the updates do not descend a loss, and which line may be meant."""
     loss, instead = found.loss, found.instead if found.loss.family else found.loss
     why = f"the updates do not descend {loss.words}, whatever its factor"
     if loss.family:
@@ -87,7 +83,36 @@ def _meant(loss: Loss) -> str:
 
 def of_no_slope(report: Report, taken: Taken) -> Report:
     """Return an inconclusive report instead, if a wrong gradient may well be none of the loss."""
-    return _of_another_meaning(_of_samples(report, taken), taken)
+    return _of_adversaries(_of_another_meaning(_of_samples(report, taken), taken), taken)
+
+
+def _of_adversaries(report: Report, taken: Taken) -> Report:
+    """Return an inconclusive report instead, if loss and gradient follow what the step has moved.
+
+    The loss is asked of a step that moves nothing: a generator's is another one there.
+    """
+    if report.verdict != "fail" or not taken.unheld:
+        return report
+    point, loss, scales = taken.point, taken.found.loss, (1.0, 0.5, 0.0)
+    seen = [Seen() for _ in scales]
+    whole, half, _ = (
+        implied_gradients(
+            point,
+            point.run.replay(
+                point.step.loop, point.snapshot, point.extra, point.step.rates, scale, own
+            ),
+        )
+        for scale, own in zip(scales, seen, strict=True)
+    )
+    is_same = all(np.allclose(whole[path], 2 * half[path], ALIKE, 0) for path in half)
+    if is_same or loss.value(seen[0]) == loss.value(seen[2]):
+        return report
+    names = listed(list(map(label, taken.unheld)))
+    why = (
+        f"the same step moves {names}, too, at the same rate, and {loss.words} is made where that "
+        f"has led: what the step implies is no gradient of {loss.words} alone"
+    )
+    return replace(undecided(report, taken.found), could_not_check=why)
 
 
 def _of_another_meaning(report: Report, taken: Taken) -> Report:
@@ -210,13 +235,6 @@ def of_the_factor(report: Report) -> Report:
     return replace(report, findings=tuple(rest))
 
 
-def other_counts(one: float | None, other: float | None) -> bool:
-    """Whether two factors, or their inverses, are different integers, such as batch sizes."""
-    counts = [max(factor, 1 / factor) for factor in (one or 1.0, other or 1.0)]
-    near = all(abs(count - round(count)) < CLOSE * count for count in counts)
-    return near and round(counts[0]) != round(counts[1])
-
-
 def of_the_update(report: Report, itself: Report, line: Location | None) -> Report:
     """Return the report on an update of the wrong sign, if the gradients are right in `itself`."""
     right = {block.name for block in itself.blocks if block.verdict == "ok"}
@@ -230,28 +248,6 @@ def of_the_update(report: Report, itself: Report, line: Location | None) -> Repo
     finding = Finding(sign.code, sign.rule, wrong, message, (), fix, location=line)
     notes = [one for one in report.findings if one.severity != "error"]
     return replace(report, findings=(finding, *notes), layers=(), backward=())
-
-
-def unsteady(taken: Taken, again: Taken, one: float, other: float) -> str:
-    """Say why two iterations descend a loss times two factors, and not only as batch sizes do.
-
-    "" if the factors are the same, or if all steps are of one length, as where a norm is clipped.
-    """
-    if one_factor((one, other), CLOSE) is not None or other_counts(one, other):
-        return ""
-    if taken.found.loss.family:
-        return _not_descended(taken.found)
-    lengths = [_length(each) for each in (taken, again)]
-    words = UNSTEADY.format(loss=taken.found.loss.words, one=one, other=other)
-    return "" if np.isclose(lengths[0], lengths[1], rtol=CLOSE) else words
-
-
-def _length(taken: Taken) -> float:
-    """Return the norm of all that an iteration adds to the parameters, in learning rates."""
-    point = taken.point
-    after = point.run.replay(point.step.loop, point.snapshot, point.extra, point.step.rates)
-    moved = implied_gradients(point, after).values()
-    return float(np.linalg.norm([np.linalg.norm(one) for one in moved]))
 
 
 def causes(report: Report) -> set[str]:

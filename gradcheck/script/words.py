@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|\bl(og_)?ml(_|\b)"
 
@@ -101,8 +101,8 @@ def is_update(node: ast.AST) -> bool:
     `new.append(w - rate * g)`.
     """
     match node:
-        case ast.Expr(ast.Call(ast.Attribute(method, "at"))):
-            return name_of(method) in ADDITIONS
+        case ast.Expr(ast.Call(ast.Attribute(method, "at"), [*_, value])):
+            return name_of(method) in ADDITIONS and not _is_whole(value)
         case ast.Expr(ast.Call(ast.Name("setattr"), [owner, name, value])):
             before = ast.Call(ast.Name("getattr", ast.Load()), [owner, name], [])
             return _moves(value, [before])
@@ -134,20 +134,37 @@ def _items_of(targets: Sequence[ast.expr], value: ast.AST) -> list[ast.expr]:
     ]
 
 
+def augmented(node: ast.Expr) -> ast.stmt:
+    """Return `np.add.at(w, rows, step)` as `w += step`; another statement as it is."""
+    match node.value:
+        case ast.Call(ast.Attribute(method, "at"), [target, *_, value]):
+            sign = ast.Add() if name_of(method) == ADDITIONS[0] else ast.Sub()
+            whole = ast.AugAssign(target, sign, value)  # type: ignore[arg-type]
+            return ast.copy_location(whole, node)
+    return node
+
+
 def _moves(value: ast.AST, targets: Sequence[ast.expr]) -> bool:
     """Whether a new value is an old one with something added or taken off."""
     for part in _without_indices(value):
         added = last_term(part)
         if added is not None:
             reads_target = any(same(target, one) for target in targets for one in ast.walk(part))
-            is_new = not targets or any(_renews(target, part) for target in targets)
-            if reads_target or has_rate(added) or (is_new and _is_scaled(added)):
+            is_new = any(_renews(target, part) for target in targets) and _is_product(added)
+            is_new = is_new or (not targets and _is_scaled(added))
+            if reads_target or _is_rated(part, added) or is_new:
                 return not _is_whole(added)
     return False
 
 
+def _is_rated(moved: ast.AST, added: ast.expr) -> bool:
+    """Whether what is added or taken off has a learning rate; `y - a` is an error, of outputs."""
+    is_taken = isinstance(moved, ast.BinOp) and isinstance(moved.op, ast.Sub)
+    return has_rate(added) and not (is_taken and RATE.match(name_of(added)))
+
+
 def _renews(target: ast.AST, moved: Any) -> bool:
-    """Whether a target is named after what is moved: `new_w = w - 0.1 * g`."""
+    """Whether a target is named after what is moved: `new_w = w - pace * g`."""
     before = moved.left if isinstance(moved, ast.BinOp) else moved.args[0]
     return name_of(before) in name_of(target).split("_")
 
@@ -171,14 +188,14 @@ def first_term(node: Any) -> Any:
 
 def _is_scaled(node: ast.AST) -> bool:
     """Whether a helper's change is a small number times something: `return w - 0.1 * g`."""
-    return (
-        isinstance(node, ast.BinOp)
-        and isinstance(node.op, ast.Mult)
-        and any(
-            isinstance(side, ast.Constant) and isinstance(side.value, float) and 0 < side.value < 1
-            for side in (node.left, node.right)
-        )
+    return _is_product(node) and any(
+        isinstance(side, ast.Constant) and isinstance(side.value, float) and 0 < side.value < 1
+        for side in (node.left, node.right)
     )
+
+
+def _is_product(node: ast.AST) -> TypeGuard[ast.BinOp]:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
 
 
 def _is_whole(node: ast.AST) -> bool:
@@ -186,11 +203,22 @@ def _is_whole(node: ast.AST) -> bool:
 
 
 def has_rate(node: ast.AST) -> bool:
-    """Whether an expression contains a name that suggests a learning rate, and is no index."""
+    """Whether an expression contains a name that suggests a learning rate, and is no index.
+
+    What has a method, as the `a` of `a.dot(w)`, is no number.
+    """
+    calls = (part.func for part in ast.walk(node) if isinstance(part, ast.Call))
+    owners = {id(_whole(one.value)) for one in calls if isinstance(one, ast.Attribute)}
     return any(
         isinstance(part, ast.Name | ast.Attribute) and RATE.match(name_of(part))
         for part in _without_indices(node)
+        if id(part) not in owners
     )
+
+
+def _whole(node: ast.expr) -> ast.expr:
+    """Return that of which an expression is an element."""
+    return _whole(node.value) if isinstance(node, ast.Subscript) else node
 
 
 def _without_indices(node: ast.AST) -> Iterator[ast.AST]:

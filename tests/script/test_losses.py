@@ -141,6 +141,21 @@ for turn in range(30):
 """
 
 
+@pytest.mark.parametrize("out", ["y[i] - a[-1]", "y[i] - a[-1].dot(one)", "y[i] - a"])
+def test_activations_called_a_are_no_learning_rate_and_a_signed_error_is_no_loss(outcome, out):
+    found = outcome(f"""
+y, one, w = np.sign(t), np.ones(1), rng.normal(size=(3, 1))
+for turn in range(50):
+    i = rng.integers(24)
+    last = np.tanh(x[i] @ w)
+    a = {"last" if out.endswith("a") else "[x[i], last]"}
+    error = {out}
+    w += 0.2 * np.outer(x[i], error * (1 - last**2))
+""")
+    assert found.report.ok, str(found.report)
+    assert "half the sum of squares" in found.script.loss
+
+
 def test_a_loss_on_rows_that_are_set_aside_is_not_the_one_that_is_descended(outcome):
     right = outcome(WATCHED.replace("CUBED", ""))
     assert right.report.ok, str(right.report)
@@ -398,7 +413,7 @@ for turn in range(20):
 """
     found = outcome(re.sub(r"\bb\b", name, text))
     assert found.report.verdict == ("pass" if ok else "inconclusive")
-    assert (f"{name} reach the loss, and the loop overwrites" in str(found.report)) != ok
+    assert (f"{name} reaches the loss, and the loop overwrites" in str(found.report)) != ok
     assert "w        (3,)" in str(found.report)
 
 
@@ -1103,6 +1118,36 @@ def test_a_generator_is_checked_against_the_updated_discriminator(tmp_path, size
     assert bool(wrong) != report.ok, str(report)
 
 
+def test_adversaries_of_which_neither_is_right_are_checked_one_at_a_time(tmp_path):
+    text = ADVERSARIES.replace("one[k] + two[k]", "one[k] * two[k]")
+    (tmp_path / "adversaries.py").write_text(text.replace("* grads[k]", "* grads[k] ** 2"))
+    found = ScriptEntry(tmp_path / "adversaries.py").outcome({})
+    assert "2 losses, g_loss and d_loss" in found.error
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"), [("    moved(D, both)\n", "inconclusive"), ("", "pass")]
+)
+def test_what_moves_beside_a_generator_at_its_rate_leaves_the_verdict_open(tmp_path, line, verdict):
+    moved = "def moved(net, by):\n    for k in net:\n        net[k] -= 0.05 * by[k]\n\n\n"
+    text = ADVERSARIES.replace("for turn", moved + "for turn")
+    text = text.replace(
+        "    for k in D:\n        D[k] -= 0.05 * (one[k] + two[k])\n",
+        "    both = {k: one[k] + two[k] for k in D}\n" + line,
+    )
+    text = text.replace(
+        "    for k in G:\n        G[k] -= 0.05 * grads[k]\n", "    moved(G, grads)\n"
+    )
+    text = text.replace(
+        "    on_fake, kept_fake = ahead(D, fake)\n",
+        "    fake, kept = ahead(G, noise)\n    on_fake, kept_fake = ahead(D, fake)\n",
+    )
+    (tmp_path / "adversaries.py").write_text(text)
+    wishes = Wishes.of("g_loss", "G['a'],G['c']", None)
+    report = ScriptEntry(tmp_path / "adversaries.py", wishes).outcome({}).report
+    assert report.verdict == verdict, str(report)
+
+
 EARLY = """
 u = rng.normal(size=3)
 for turn in range(30):
@@ -1277,3 +1322,19 @@ def test_an_inferred_mean_is_divided_by_its_samples_and_halved(outcome):
     [error] = found.report.errors
     assert (error.code, error.blocks) == ("GC101", ("v",)), str(found.report)
     assert "2 / " not in error.fix, error.fix
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [("* (1 - out**2)", "pass"), ("", "inconclusive")])
+def test_a_constant_of_an_inferred_loss_is_the_same_in_every_iteration(outcome, slope, verdict):
+    found = outcome(f"""
+v = rng.normal(size=4)
+u = rng.normal(size=(3, 4))
+for turn in range(50):
+    row, wide = turn % 24, (0.05, 2.0)[turn % 2] * x[turn % 24]
+    h = np.tanh(wide @ u)
+    out = np.tanh(h @ v)
+    delta = (np.sign(t[row]) - out) {slope}
+    u = u + 0.2 * np.outer(wide, delta * v * (1 - h**2))
+    v = v + 0.2 * delta * h
+""")
+    assert found.report.verdict == verdict, str(found.report)

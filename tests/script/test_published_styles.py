@@ -1222,3 +1222,120 @@ for epoch in range(100):
 def test_what_a_helper_is_given_in_each_pass_is_wrong_in_its_call(outcome, name):
     [error] = outcome(BY_SAMPLE.replace("BEFORE", name)).report.errors
     assert (error.code, error.location.line, error.fix) == ("GC301", 28, f"write `{name}` for `h`")
+
+
+DRAWING = """
+import numpy as np
+rng = np.random.default_rng(2)
+
+def drawn_from(data):
+    return lambda: data[rng.integers(len(data), size=5)]
+
+def train(data):
+    rows, w = data.reshape(20, 6), rng.normal(size=6)
+    batch, scale = drawn_from(rows), 1.0
+    shown = lambda x: scale * (x @ w)
+    for turn in range(30):
+        scale, x = 0.5, batch()
+        loss = np.mean((shown(x) - 1) ** 2)
+        w -= 0.1 * 2 * scale * x.T @ (shown(x) - 1) / 5
+
+train(rng.normal(size=(20, 2, 3)))
+"""
+
+
+def test_a_function_made_elsewhere_keeps_its_own_variables_of_the_same_names(outcome):
+    found = outcome(DRAWING)
+    assert found.report.ok, str(found.report)
+
+
+SUMMING = """
+import numpy as np
+rng = np.random.default_rng(4)
+x, t = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+
+class Net:
+    def __init__(self):
+        self.w, self.sums, self.moves, self.error = rng.normal(size=(3, 2)), 0, 0, 0
+
+    def learn(self, x, t, turn):
+        off = t - np.tanh(x @ self.w)
+        self.error += np.sum(off**2) / 2
+        self.sums = self.sums + np.outer(x, off * (1 - np.tanh(x @ self.w) ** 2))
+        if (turn + 1) % 4 == 0:
+            self.moves = 0.05 * self.sums + 0.2 * self.moves
+            self.w += self.moves
+            self.sums = np.zeros((3, 2))
+
+net = Net()
+for turn in range(12):
+    net.learn(x[turn], t[turn], turn)
+    if (turn + 1) % 4 == 0:
+        print("error", net.error)
+        net.error = 0
+"""
+
+
+@pytest.mark.parametrize(("off", "ok"), [("t - np", True), ("t + np", False)])
+def test_the_sign_of_an_update_is_told_in_a_pass_that_updates(outcome, off, ok):
+    found = outcome(SUMMING.replace("t - np", off))
+    assert found.report.ok == ok, str(found.report)
+
+
+IN_ITS_PLACE = """
+import numpy as np
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(12, 3)), rng.normal(size=(12, 2))
+
+class Layer:
+    def __init__(self):
+        self.w = rng.normal(size=(3, 2))
+        self.count, self.mean, self.square = 0, np.zeros((3, 2)), np.zeros((3, 2))
+
+    def ahead(self, x):
+        self.x = x
+        return x @ self.w
+
+    def back(self, up):
+        self.grad_w = self.x.T @ up
+        self.count += 1
+        self.mean = 0.9 * self.mean + (1 - 0.9) * self.grad_w
+        self.square = 0.99 * self.square + (1 - 0.99) * self.grad_w**2
+        mean, square = self.mean / (1 - 0.9**self.count), self.square / (1 - 0.99**self.count)
+        self.grad_w = mean / (np.sqrt(square) + 1e-8)
+        self.w -= self.rate * self.grad_w
+
+layer = Layer()
+layer.rate = 0.05
+for turn in range(30):
+    off = layer.ahead(x) - t
+    loss = np.mean(off**2)
+    layer.back(2 * off / off.size)
+"""
+
+
+@pytest.mark.parametrize(("up", "ok"), [("2 * off", True), ("2 * off * abs(off)", False)])
+def test_what_an_optimiser_keeps_in_the_place_of_a_gradient_is_none(outcome, up, ok):
+    found = outcome(IN_ITS_PLACE.replace("2 * off", up))
+    assert found.report.ok == ok, str(found.report)
+    assert "your step is adaptive" in str(found.report)
+
+
+HELPED = """
+import numpy as np
+rng = np.random.default_rng(0)
+x, t, w = rng.normal(size=(12, 3)), rng.normal(size=12), rng.normal(size=3)
+
+def moved(weights, slope, pace):
+    new_weights = weights - pace * slope
+    return new_weights
+
+for turn in range(9):
+    off = x @ w - t
+    loss = np.mean(off**2)
+    w = moved(w, 2 * x.T @ off / 12, 0.05)
+"""
+
+
+def test_what_is_named_after_what_it_moves_is_an_update(outcome):
+    assert outcome(HELPED).report.ok

@@ -436,3 +436,22 @@ def test_a_rate_is_the_same_in_every_iteration(outcome, loss, cut, verdict):
     report = outcome(WEIGHED.replace("LOSS", loss).replace("CUT", cut)).report
     assert report.verdict == verdict, str(report)
     assert ("another in every iteration" in str(report)) == (verdict == "inconclusive")
+
+
+@pytest.mark.parametrize(("step", "ok"), [("-rate * gn", True), ("-rate * gn * un", False)])
+def test_rows_that_are_added_up_move_by_the_rate_of_the_others(outcome, step, ok):
+    found = outcome(f"""{TABLE}
+w, c = rng.normal(size=(7, 3)), rng.normal(size=(7, 3))
+for k in range(60):
+    rate = max(0.001, 0.05 * (1 - k / 60))
+    i, j, others = k % 7, k % 5, np.array([1, 4, 1])
+    u, v, un = w[i], c[j], c[others]
+    s, sn = 1 / (1 + np.exp(-(u @ v))), 1 / (1 + np.exp(-(un @ u)))
+    loss = -np.log(s) - np.sum(np.log(1 - sn))
+    gu, gv, gn = (s - 1) * v + sn @ un, (s - 1) * u, sn[:, None] * u
+    w[i] -= rate * gu
+    c[j] -= rate * gv
+    np.add.at(c, others, {step})
+""")
+    assert (found.report.verdict == "pass") == ok, str(found.report)
+    assert len(found.script.params) == 2

@@ -2,6 +2,8 @@
 
 from named_bugs import assert_found, bugs
 
+import gradcheck
+
 NORMALISED = """
 import numpy as np
 
@@ -100,3 +102,39 @@ def grad(p):
 )
 def test_the_line_is_found_beside_a_gradient_of_nothing(program, right, wrong, code, tmp_path):
     assert_found(program, right, wrong, code, tmp_path)
+
+
+STRAY = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+X, Y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
+
+
+def params():
+    return {"W": rng.normal(size=(4, 5)), "V": rng.normal(size=(5, 2))}
+
+
+def loss(p):
+    return 1e-4 * np.mean((np.tanh(X @ p["W"]) @ p["V"] - Y) ** 2)
+
+
+def decay(w):
+    return 1e-5 * w**2
+
+
+def grad(p):
+    hidden = np.tanh(X @ p["W"])
+    dout = 1e-4 * 2 * (hidden @ p["V"] - Y) / Y.size
+    dhidden = dout @ p["V"].T * (1 - hidden**2)
+    return {"W": X.T @ dhidden + decay(p["W"]), "V": hidden.T @ dout}
+"""
+
+
+def test_what_is_too_small_to_be_seen_takes_no_term_s_place(tmp_path):
+    path = tmp_path / "stray.py"
+    path.write_text(STRAY)
+    names = {"__file__": str(path)}
+    exec(compile(STRAY, str(path), "exec"), names)
+    report = gradcheck.check(names["loss"], names["params"](), names["grad"])
+    assert [one.code for one in report.errors] == ["GC414"], str(report)

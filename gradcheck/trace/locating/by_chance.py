@@ -6,7 +6,8 @@ import numpy as np
 
 from gradcheck.trace.adjoints.quantities import TANGENT
 from gradcheck.trace.locating.candidates import Candidate
-from gradcheck.trace.locating.units import ByPoint, Unit
+from gradcheck.trace.locating.trial import Trials
+from gradcheck.trace.locating.units import ZERO, ByPoint, Mend, Unit
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import evaluate
 
@@ -50,3 +51,10 @@ def is_reordered(actual: ByPoint, values: ByPoint) -> bool:
         one.size == other.size and np.allclose(np.sort(one), np.sort(other), EXACT, 0)
         for one, other in zip(actual, values, strict=True)
     )
+
+
+def is_unseen(mend: Mend, trials: Trials) -> bool:
+    """True if zeros in the place of a value mend as much: whatever is too small to be seen fits."""
+    zeros = [np.zeros_like(one) for one in mend.actual]
+    nothing = trials.attempt(mend.unit, zeros, ZERO)
+    return nothing is not None and nothing.outputs >= mend.outputs

@@ -22,6 +22,7 @@ from gradcheck.trace.locating.by_chance import (
     is_elsewhere,
     is_reordered,
     is_summed_up,
+    is_unseen,
 )
 from gradcheck.trace.locating.candidates import Candidates
 from gradcheck.trace.locating.choice import Choice
@@ -228,7 +229,7 @@ def _best(unit: Unit, trials: Trials, strict: bool) -> Mend | None:
             continue  # sums over the passes are the same; nobody reads -x in another order for x
         if mend.factor != 1 and values[0].size > 1 and not any(map(np.ptp, values)):
             continue  # all entries are equal: almost any quantity fits
-        if best is None or _comes_before(mend, best, candidates):
+        if (best is None or _comes_before(mend, best, candidates)) and not is_unseen(mend, trials):
             best = mend
         if trials.is_late:
             break
