@@ -40,6 +40,10 @@ OF_ITS_CONSTANT = {"GC101", "GC102", "GC103"}
 """Findings that may merely show that no gradient says which constant the inferred loss has."""
 
 
+ERROR_ITSELF, NEAR = "GC402", 1e-3
+"""The finding of an error without the inputs, and how far a parameter is moved to see its update
+change."""
+
 SOLVERS = {"solve", "lstsq", "cho_solve", "cg"}
 """Functions that make Newton's step of a gradient."""
 
@@ -83,7 +87,48 @@ def _meant(loss: Loss) -> str:
 
 def of_no_slope(report: Report, taken: Taken) -> Report:
     """Return an inconclusive report instead, if a wrong gradient may well be none of the loss."""
-    return _of_adversaries(_of_another_meaning(_of_samples(report, taken), taken), taken)
+    for doubt in (_of_samples, _of_another_meaning, _of_adversaries, _of_a_quadratic_form):
+        report = doubt(report, taken)
+    return report
+
+
+def _of_a_quadratic_form(report: Report, taken: Taken) -> Report:
+    """Return an inconclusive report instead, if the error is the gradient of another loss.
+
+    `A w - b` is the error of a linear system, and where `A` is symmetric also the gradient of
+    `w A w / 2 - b w`, which gradient descent and Richardson's iteration need not compute.
+    """
+    inferred, paths = taken.found.loss.family, taken.point.step.paths
+    if report.verdict != "fail" or causes(report) != {ERROR_ITSELF} or not inferred:
+        return report
+    if len(paths) > 1 or not _is_symmetric(taken, paths[0]):
+        return report
+    name = label(paths[0])
+    why = (
+        f"no line says what the loss is, and the update of {name} is the gradient of another one: "
+        f"its derivative by {name} is symmetric, as that of A {name} - b is, of the loss "
+        f"{name} A {name} / 2 - b {name}; --loss NAME|LINE says which it is"
+    )
+    return replace(undecided(report, taken.found), could_not_check=why)
+
+
+def _is_symmetric(taken: Taken, path: Path) -> bool:
+    """Whether what the step implies has a symmetric derivative, as all gradients have."""
+    point, generator = taken.point, np.random.default_rng(0)
+    start = point.start[path]
+    ways = [generator.standard_normal(start.shape) for _ in range(2)]
+
+    def along(way: Any) -> Any:
+        ends = []
+        for sign in (1, -1):
+            values = {**point.extra, path: plain(start + sign * NEAR * way)}
+            after = point.run.replay(point.step.loop, point.snapshot, values, point.step.rates)
+            ends.append(values[path] - after.number(path))
+        return ends[0] - ends[1]
+
+    moved = [along(way) for way in ways]
+    one, other = float(np.sum(moved[0] * ways[1])), float(np.sum(moved[1] * ways[0]))
+    return start.size > 1 and abs(one - other) <= ALIKE * max(abs(one), abs(other))
 
 
 def _of_adversaries(report: Report, taken: Taken) -> Report:

@@ -139,3 +139,21 @@ def test_a_loop_that_walks_through_time_is_not_one_that_trains(two, ok, first, t
     found = ScriptEntry(tmp_path / "walk.py").outcome({})
     assert found.report is not None, found.error
     assert found.report.ok == ok, str(found.report)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_the_error_of_a_symmetric_system_is_the_gradient_of_another_loss(outcome, symmetric):
+    text = f"""
+import numpy as np
+
+rng = np.random.default_rng(1)
+A, b, x = rng.normal(size=(6, 6)), rng.normal(size=6), np.zeros(6)
+A = A @ A.T if {symmetric} else A
+for turn in range(200):
+    r = A @ x - b
+    x = x - 0.02 * r
+    print(turn, np.linalg.norm(r))
+"""
+    report = outcome(text).report
+    assert report.verdict == ("inconclusive" if symmetric else "fail")
+    assert ("x A x / 2 - b x" in (report.could_not_check or "")) == symmetric
