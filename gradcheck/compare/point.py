@@ -233,8 +233,11 @@ def _settle_ties(
 def slope_along(problem: Problem, values: Sequence[Array], block: int, gradient: Array) -> float:
     """The slope of the loss in about the direction of an analytic gradient, over the implied slope.
 
-    Exactly along a part of the true gradient, the loss would rise as that part implies.
+    Exactly along a part of the true gradient, the loss would rise as that part implies. nan for a
+    gradient of another shape than its block.
     """
+    if gradient.shape != values[block].shape:
+        return float("nan")
     direction = gradient * np.random.default_rng(0).uniform(0.5, 1.5, gradient.shape)
     length = float(np.linalg.norm(direction))
     step = TIE_STEP * max(1.0, float(np.linalg.norm(values[block]))) * direction / length

@@ -29,6 +29,7 @@ def averages(begun: Mapping[Path, Array], after: State) -> frozenset[Path]:
         if start.size > 1 and others.get(path, start).shape == start.shape
         for one, other in (*others.items(), *begun.items())
         if one != path and other.shape == start.shape
+        if as_multiple(other, start)[1] > EXACT  # else it shrinks, by a decay and no more
         if approaches(others.get(path, start) - start, other - start, 1 - EXACT)
     )
 

@@ -1,4 +1,4 @@
-"""Scripts that raise, and gradients of a wrong shape, in one forward and backward pass."""
+"""Scripts that raise, mostly in one forward and backward pass, and gradients of a wrong shape."""
 
 import numpy as np
 import pytest
@@ -197,3 +197,50 @@ for epoch in range(20):
     assert outcome(DATA + text).report.findings[0].code == "GC106"
     assert outcome(DATA + text.replace("(4 *", "(-4 *")).report.verdict == "pass"
     assert np.all(np.isfinite(outcome(DATA + text).report.blocks[0].analytic))
+
+
+RETURNED_TWICE = """
+def poisson(w, b):
+    rate = np.exp(x @ w + b)
+    loss = np.mean(rate - t[:, 0] * np.log(rate))
+    off = (rate - t[:, 0]) / 7
+    gw, gb = x.T @ off, off.sum()
+    return loss, gw, gw
+
+w, b = 0.1 * rng.normal(size=3), 0.0
+for epoch in range(9):
+    loss, gw, gb = poisson(w, b)
+    w = w - 0.1 * gw
+    b = b - 0.1 * gb
+"""
+
+
+def test_a_number_with_the_gradient_of_an_array_has_one_of_another_shape(outcome):
+    report = outcome(DATA + RETURNED_TWICE).report
+    assert [block.name for block in report.blocks if block.verdict == "shape"] == ["b"]
+    assert outcome(DATA + RETURNED_TWICE.replace("gw, gw\n", "gw, gb\n")).report.ok
+
+
+FACTORS = """
+P, Q = rng.normal(size=(7, 2)), rng.normal(size=(3, 2))
+for epoch in range(9):
+    gP, gQ, cost = np.zeros_like(P), np.zeros_like(Q), 0.0
+    for u in range(7):
+        for i in range(3):
+            err = x[u, i] - P[u] @ Q[i]
+            cost += 0.5 * err**2
+            gP[u] += -err * Q[i]
+            gQ[i] += -err * P[u]
+    cost += 0.05 * (np.sum(P**2) + np.sum(Q**2))
+    gP += 0.1 * P
+    gQ += 0.1 * Q
+    P -= 0.02 * gP
+    Q -= 0.02 * gQ
+"""
+
+
+def test_what_only_decays_is_a_parameter_and_no_moving_average(outcome):
+    assert outcome(DATA + FACTORS).report.ok
+    finding = outcome(DATA + FACTORS.replace("gQ += 0.1", "gQ = 0.1")).report.findings[0]
+    assert (finding.code, finding.blocks) == ("GC407", ("Q",))
+    assert finding.location.source == "gQ = 0.1 * Q"
