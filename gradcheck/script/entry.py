@@ -291,10 +291,10 @@ class _Work:
     def _with_that_of_a_block(
         self, taken: Taken, report: Report, ratios: list[float], overrides: dict[str, Any]
     ) -> Report:
-        """Give a loss that no line computes the constant that makes one block right."""
+        """Give a loss that no line computes the constant that makes more than one number right."""
         for ratio in ratios[:MOST_TRIED]:
             again = taken.rescaled(ratio).case().check(**overrides) if ratio > 0 else report
-            if any(block.verdict == "ok" for block in again.blocks):
+            if sum(block.size for block in again.blocks if block.verdict == "ok") > 1:
                 self.more_notes = [DESCENDED.format(taken.found.loss.words, ratio)]
                 return again
         return report

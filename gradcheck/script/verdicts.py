@@ -32,7 +32,7 @@ UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 GC604 is among them where the penalty's part is off by the same factor as the rest.
 """
 
-OF_THE_LOSS = {"GC104", "GC405", "GC413", "GC414", "GC415", "GC416", "GC601", "GC703"}
+OF_THE_LOSS = {"GC104", "GC405", "GC413", "GC414", "GC415", "GC416", "GC418", "GC601", "GC703"}
 """Findings that may merely show that the inferred loss is not the one that is descended."""
 
 

@@ -1338,3 +1338,16 @@ for turn in range(50):
     v = v + 0.2 * delta * h
 """)
     assert found.report.verdict == verdict, str(found.report)
+
+
+def test_weights_of_samples_belong_to_a_loss_that_no_line_computes(outcome):
+    text = """
+w, b, share = rng.normal(size=3), 0.3, rng.uniform(0.2, 1, size=24)
+for turn in range(30):
+    off = x @ w + b - t
+    w = w - 0.01 * x.T @ (share * off)
+    b = b - 0.01 * np.sum(share * off)
+"""
+    report = outcome(text).report
+    assert report.verdict == "inconclusive"
+    assert "`share` is one factor too many" in report.could_not_check
