@@ -16,6 +16,7 @@ from gradcheck.casefiles import Case, StepCase
 from gradcheck.script.choice import Found
 from gradcheck.script.gradients import negated
 from gradcheck.script.marks import ASSIGNED, INCREMENT
+from gradcheck.script.named import named_gradients
 from gradcheck.script.point import Point
 from gradcheck.script.state import LOCAL, MODULE, Path, State, bare, label, leaves
 from gradcheck.user.blocks import path_name
@@ -117,7 +118,7 @@ class Taken:
         return next(likely, {})
 
     def _functions(self) -> tuple[Any, Any, Any]:
-        point, chosen, rate, places = self.point, self.found.loss, self.rate, self.gradients
+        point, chosen, rate = self.point, self.found.loss, self.rate
         run, descent, snapshot, extra = point.run, point.step, point.snapshot, point.extra
         paths = self.paths
         body = run.body(descent.loop, snapshot)
@@ -148,6 +149,8 @@ class Taken:
             _ = body, reached
             start = {path: params[name] for name, path in paths.items()}
             after = keeping.replayed({**extra, **start})
+            own = list(paths.values()) if point.tolerant else []  # an edit may have mended it
+            places = self.gradients or named_gradients(after, own, snapshot.state, {*extra})
             if places:
                 values = {
                     path: _without_units(_value(after, places[path]), np.shape(value))

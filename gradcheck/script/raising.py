@@ -17,6 +17,7 @@ from gradcheck.script.losses import candidates
 from gradcheck.script.named import GRADIENTS, named_gradients
 from gradcheck.script.point import Point
 from gradcheck.script.rates import Rate
+from gradcheck.script.rates import candidates as of_script
 from gradcheck.script.refusals import it_raised
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
@@ -25,7 +26,7 @@ from gradcheck.script.statements import Statement, opened, statements_of
 from gradcheck.script.step import Step
 from gradcheck.script.straight import PARAMETER, again, up_to
 from gradcheck.script.taking import Taking
-from gradcheck.script.words import ROLE, STRONG, RefusedError
+from gradcheck.script.words import RATE, ROLE, STRONG, RefusedError
 from gradcheck.user.names import derived_names
 
 
@@ -61,7 +62,8 @@ def _taken(
     """Return a pass that raises; None if no loss is found before it does.
 
     No gradient tells a total from a part of it, on which fewer parameters have an influence. There
-    is no step to confirm a rate: what is named like one may be a part of the loss.
+    is no step to confirm a rate: what is named like one may be a part of the loss, and is only
+    what a step is divided by once an edit has mended it.
     """
     step = Step(number, Rate(1.0, ""), paths)
     point = Point(run, step, snapshot, {}, tolerant=True)
@@ -73,7 +75,9 @@ def _taken(
     if found is None or not np.isfinite(found.loss.worth):
         return None
     taking.run, taking.step = run, step
-    return Taken(point, names_of(step.paths), found, step.rate.value, {}, of_step=False)
+    rates = (one for one in of_script(snapshot, run.all_names, ()) if RATE.match(one.words))
+    rate = next(rates, step.rate).value
+    return Taken(point, names_of(step.paths), found, rate, {}, of_step=False)
 
 
 def _straight_lines(run: Run, error: Exception) -> Iterator[tuple[Run, int, list[Path]]]:
@@ -98,7 +102,7 @@ def _straight_lines(run: Run, error: Exception) -> Iterator[tuple[Run, int, list
 def _up_to_the_error(
     run: Run, tree: ast.Module, error: Exception
 ) -> tuple[Run, int, list[Path]] | None:
-    """Return the lines below the parameters, up to the one that raises.
+    """Return the lines below the parameters, up to the one that raises, and gradients below it.
 
     None if that one computes no gradient, or if the gradients of all parameters are there.
     """
@@ -123,7 +127,12 @@ def _up_to_the_error(
     is_late = holders and not any(holders & one.names for one in statements[at:])
     if not paths or is_late:
         return None
-    lines = lines_below(tree, statements, roots, lambda one: one is statements[at], updating)
+    ends = {name for path in paths for name in derived_names(last_name(path))}
+
+    def is_end(one: Statement) -> bool:
+        return one is statements[at] or one.goes_back or bool(ends & one.names)
+
+    lines = lines_below(tree, statements, roots, is_end, updating)
     if lines is None:
         return None
     run, number = up_to(run, lines)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gradcheck.options import Edits
 from gradcheck.script.entry import ScriptEntry
 
 DATA = """
@@ -153,6 +154,38 @@ def test_the_line_that_raises_in_the_only_backward_pass_is_explained(
     first = report.findings[0]
     line = next(n for n, one in enumerate(edited.split("\n"), 1) if wrong in one)
     assert (report.verdict, first.code, first.location.line) == ("fail", code, line)
+
+
+TRAINED = """
+lr = 0.2
+W1, W2 = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+for turn in range(9):
+    h = np.tanh(x @ W1)
+    d = h @ W2 - t
+    loss = 0.5 * np.sum(d**2)
+    dW2 = h.T @ d
+    dW1 = x.T @ (d @ W2.T * (1 - h**2))
+    W1 -= lr * dW1
+    W2 -= lr * dW2
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "right", "wrong"),
+    [
+        (HOMEWORK, "dW2 = h.T @ d", "dW2 = d @ h.T"),
+        (HOMEWORK, "d @ W2.T * (1", "d @ W2 * (1"),
+        (TRAINED, "dW2 = h.T @ d", "dW2 = d @ h.T"),
+    ],
+)
+def test_what_raises_is_mended(tmp_path, text, right, wrong):
+    assert right in text
+    (tmp_path / "main.py").write_text(DATA + text.replace(right, wrong))
+    report = ScriptEntry(tmp_path / "main.py").outcome({"repair": Edits(400)}).report
+    added = [one for one in report.repair.patches[0].diff.split("\n") if one.startswith("+")]
+    assert [one[1:].strip() for one in added[1:]] == [
+        one.strip() for one in text.split("\n") if right in one
+    ]
 
 
 @pytest.mark.parametrize(
