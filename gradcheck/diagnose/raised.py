@@ -174,8 +174,11 @@ def unusable_finding(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if shown:
         which = "the one of these that the line cannot use" if shown[1:] else f"`{shown[0]}`"
         fix = f"write what is meant for {which}"
+    values = {name: raised.scope[name] for name in names}
     ones = [
-        name for name in names if np.ndim(raised.scope[name]) and np.size(raised.scope[name]) == 1
+        name
+        for name, value in values.items()
+        if isinstance(value, np.ndarray) and value.ndim and value.size == 1
     ]
     if NO_NUMBER in str(raised.error) and ones:
         fix = f"write `{ones[0]}.item()`: a number is wanted, and this is an array"
