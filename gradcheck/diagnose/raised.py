@@ -13,9 +13,10 @@ import numpy as np
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
+from gradcheck.trace.record.sources import parsed, tree_of
 from gradcheck.trace.wording.misfits import Misfit, products_of
 from gradcheck.user.blocks import describe
-from gradcheck.user.calls import Raised
+from gradcheck.user.calls import Location, Raised
 from gradcheck.words import with_nearest
 
 MOST_NAMES = 6
@@ -146,6 +147,9 @@ def _is_product(misfit: Misfit) -> bool:
     return len(misfit.operands) == 2 and misfit.operation in OPERATIONS
 
 
+NO_CAST = "Cannot cast ufunc"
+"""What numpy says if a result of floats is to stand in an array of whole numbers."""
+
 NO_NUMBER = "0-dimensional arrays can be converted"
 """What numpy 2.4 says if an array of one number stands where a number has to."""
 
@@ -182,7 +186,40 @@ def unusable_finding(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     ]
     if NO_NUMBER in str(raised.error) and ones:
         fix = f"write `{ones[0]}.item()`: a number is wanted, and this is an array"
-    yield _finding(rule, evidence, message, lines, fix, None)
+    at, fix = _returning_nothing(raised) or (None, _of_whole_numbers(raised) or fix)
+    found = _finding(rule, evidence, message, lines, fix, None)
+    yield found if at is None else replace(found, location=at, also=raised.frames[-1:])
+
+
+def _of_whole_numbers(raised: Raised) -> str:
+    """Return the fix for an array of whole numbers that floats are added to in place."""
+    for node in parsed(raised.frames[-1].source).body:
+        if isinstance(node, ast.AugAssign) and NO_CAST in str(raised.error):
+            name = ast.unparse(node.target)
+            return f"let {name} begin with floats, as by .astype(float): it holds whole numbers"
+    return ""
+
+
+def _returning_nothing(raised: Raised) -> tuple[Location | None, str] | None:
+    """Return a line that computes the result of a function and drops it, and what to write.
+
+    Without such a line, a function without `return` that is called where None is not wanted.
+    """
+    file, error = raised.frames[-1].file, str(raised.error)
+    functions = [one for one in ast.walk(tree_of(file)) if isinstance(one, ast.FunctionDef)]
+    silent = [one for one in functions if "NoneType" in error and not _has_return(one)]
+    values = ast.BinOp | ast.Name | ast.Tuple | ast.Dict | ast.List
+    for last in (one.body[-1] for one in silent):
+        if isinstance(last, ast.Expr) and isinstance(last.value, values):
+            at = Location(file, last.lineno, last.col_offset, last.end_lineno, last.end_col_offset)
+            return at, f"return {ast.unparse(last)}"
+    called = [one.name for one in silent if one.name in _names_on(raised.frames[-1].source)]
+    return (None, f"let {called[0]} end with `return`: it gives None") if called else None
+
+
+def _has_return(function: ast.FunctionDef) -> bool:
+    kinds = ast.Return | ast.Yield | ast.YieldFrom
+    return any(isinstance(one, kinds) and one.value is not None for one in ast.walk(function))
 
 
 def _other_name(raised: Raised) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import without_units
+from gradcheck.arrays import proportion, without_units
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE, Quantity
 from gradcheck.trace.causes.compared import Followed, same
@@ -25,8 +25,8 @@ from gradcheck.trace.causes.kinds import named
 from gradcheck.trace.fault import Cause, Fault, Step
 from gradcheck.trace.faults.blame import Blame
 from gradcheck.trace.record.nodes import RAISED, Node, Reference
-from gradcheck.trace.record.sources import parsed
-from gradcheck.trace.wording.loops import loop_of_index
+from gradcheck.trace.record.sources import expression_of, parsed
+from gradcheck.trace.wording.loops import indices_in, loop_of_index
 from gradcheck.trace.wording.misfits import (
     Misfit,
     Operand,
@@ -35,6 +35,9 @@ from gradcheck.trace.wording.misfits import (
     with_a_line_less,
 )
 from gradcheck.trace.wording.operand_text import operand_text
+
+FEW = 2
+"""Of so few numbers, any other is about a multiple."""
 
 BEYOND = re.compile(
     r"index (?P<index>-?\d+) is out of bounds for axis (?P<axis>\d+) with size (?P<size>\d+)"
@@ -74,7 +77,7 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
     if failed is None:
         return None
     if not isinstance(gradient.error, ValueError):
-        outside = _beyond_the_end(failed, gradient.error, tuple(blocks))
+        outside = _beyond_the_end(search, failed, gradient.error, tuple(blocks))
         return None if outside is None else (outside, _misfit(search, failed, False))
     reshaped = _in_another_shape(search, failed)
     culprit = reshaped[0] if reshaped else _first_unexplained(search, failed)
@@ -114,18 +117,32 @@ def _as_number(expression: str, value: NDArray[Any]) -> str:
 
 
 def _beyond_the_end(
-    failed: Node, error: BaseException | None, blocks: tuple[str, ...]
+    search: Followed, failed: Node, error: BaseException | None, blocks: tuple[str, ...]
 ) -> Fault | None:
     """Return the fault of a loop whose index goes beyond the end of an axis."""
     match = BEYOND.search(str(error)) if isinstance(error, IndexError) else None
     if match is None or failed.place is None:
         return None
     head = loop_of_index(failed.place, int(match["axis"]))
+    if head is not None and _fits_beside(search, failed, int(match["axis"]), int(match["index"])):
+        return None
     if head is None:
         return None
     words = f"goes to {match['index']}, where axis {match['axis']} has {match['size']}"
     cause = Cause(fault.OTHER_INDEX, words)
     return Fault(fault.RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
+
+
+def _fits_beside(search: Followed, failed: Node, axis: int, beyond: int) -> bool:
+    """Whether another array of the same line has an entry at the index that goes beyond one."""
+    name, nodes = ast.dump(indices_in(expression_of(failed.source))[axis]), search.points[0].nodes
+    for node in nodes:
+        if node.line == failed.line and node.place and node.operands:
+            of = nodes[node.operands[0]].value.shape
+            written = zip(indices_in(expression_of(node.source)), of, strict=False)
+            if any(ast.dump(one) == name and beyond < length for one, length in written):
+                return True
+    return False
 
 
 def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
@@ -168,6 +185,7 @@ def _written_operands(node: Node, source: str) -> Iterator[tuple[int, ast.expr |
 def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
     """Return a product of two operands that is an adjoint or value of the loss, and its name."""
     left, right = operands
+    multiple: tuple[str, str] | None = None
     pairs = [((left.code, left.value), (right.code, right.value))]
     pairs += [(part, pairs[0][1]) for part in with_a_line_less(left.code, left.value)]
     pairs += [(pairs[0][0], part) for part in with_a_line_less(right.code, right.value)]
@@ -179,7 +197,16 @@ def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
                     wanted, value, 1e-6, 1e-9 * np.max(np.abs(value))
                 ):
                     return code, named([quantity], search.words)
-    return "", ""
+                if not multiple and quantity.kind == ADJOINT and _is_multiple([value], [wanted]):
+                    multiple = code, named([quantity], search.words)
+    return multiple or ("", "")
+
+
+def _is_multiple(values: Sequence[NDArray[Any]], wanted: Sequence[NDArray[Any]]) -> bool:
+    """Whether values are a derivative up to a factor, such as a batch that is divided by later."""
+    fits = values[0].size > FEW and values[0].shape == wanted[0].shape
+    factor = proportion(values, wanted) if fits else None
+    return factor is not None and factor > 0
 
 
 def _unparsed(source: str) -> str:
@@ -201,6 +228,9 @@ def _in_another_shape(search: Followed, failed: Node) -> tuple[int, str, str] | 
     into = nodes[failed.operands[0]].value.shape if _adds_in_place(failed) else ()
     for index in failed.operands:
         others = {nodes[other].value.shape for other in failed.operands if other != index}
+        flat = None if nodes[index].is_leaf else _reshaped(search, index)
+        if flat is not None and flat.values[0].shape in others:  # or another derivative has them
+            found = index, f".reshape{flat.values[0].shape}", named([flat], search.words)
         while index >= 0 and not (nodes[index].is_leaf or _is_derivative(search, index)):
             shape = nodes[index].value.shape
             right = _reshaped(search, index)
@@ -237,7 +267,7 @@ def _reshaped(search: Followed, index: int, is_turned: bool = False) -> Quantity
         is_other = (wanted[0].shape != values[0].shape) != is_turned
         if wanted[0].size == values[0].size and is_other:
             flat = [value.reshape(right.shape) for value, right in zip(values, wanted, strict=True)]
-            if same(flat, wanted):
+            if same(flat, wanted) or _is_multiple(flat, wanted):
                 return one
     return None
 
