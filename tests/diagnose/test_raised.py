@@ -258,7 +258,7 @@ def test_parameters_that_an_update_returns_are_no_gradients(tmp_path):
 
 def update(p, g):
     p = dict(p)
-    for k in p:
+    for k in ("V", "c", "U"):
         p[k] = p[k] - 0.1 * g[k.replace("U", "u")]
     return p
 """
