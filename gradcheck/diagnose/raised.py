@@ -14,7 +14,7 @@ from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
 from gradcheck.trace.record.sources import parsed, tree_of
-from gradcheck.trace.wording.misfits import Misfit, products_of
+from gradcheck.trace.wording.misfits import Misfit, bracketed, products_of
 from gradcheck.user.blocks import describe
 from gradcheck.user.calls import Location, Raised
 from gradcheck.words import with_nearest
@@ -90,11 +90,13 @@ class RaisedProduct:
         elif self.misfit.fitting:
             fix = self.misfit.fitting
             lines.append(f"{fix} is {self.misfit.fitting_words}")
+        elif self.misfit.shape is not None and self.elementwise and np.prod(left) == np.prod(right):
+            fix = f"give both one shape: {bracketed(self.misfit.operands[1].code)}.reshape{left}"
         verb = OPERATIONS[self.misfit.operation][1]
         both = "and" if verb in ("adds", "subtracts") else "by"
         message = f"{self.misfit.code} {verb} {words(left)} {both} {words(right)}"
         if self.misfit.shape is not None:
-            message += f" to {words(self.misfit.shape)}, with which a later line raises"
+            message += f" to {words(self.misfit.shape)}, {_raises(self.raised, self.misfit)}"
         return _finding(rule, evidence, message, lines, fix, error)
 
 
@@ -126,9 +128,11 @@ def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding
         shapes = ", ".join(f"{item.code} is {words(item.value.shape)}" for item in misfit.operands)
         message = f"{misfit.code} does not fit: {shapes}"
         if misfit.shape is not None:
-            name = f"{misfit.fitting_words} in the shape " if misfit.fitting_words else ""
-            shape = words(misfit.shape)
-            message = f"{misfit.code} is {name}{shape}, with which a later line raises"
+            name, shape = misfit.fitting_words, words(misfit.shape)
+            told = f"{name} in the shape {shape}" if name else shape
+            if misfit.fitting.startswith(f"{bracketed(misfit.code)}.sum("):
+                told = f"{shape}, the terms of {name}"
+            message = f"{misfit.code} is {told}, {_raises(raised, misfit)}"
         fix = misfit.fitting or fix
         yield _finding(rule, evidence, message, _lines(raised, misfit), fix, None)
 
@@ -141,6 +145,11 @@ def _misfits(evidence: Evidence) -> Iterator[tuple[Raised, Misfit]]:
     text = str(raised.error).lower()
     if isinstance(raised.error, ValueError) and any(word in text for word in SHAPE_WORDS):
         yield raised, misfit
+
+
+def _raises(raised: Raised, misfit: Misfit) -> str:
+    line = ast.unparse(parsed(raised.frames[-1].source)) if raised.frames else ""
+    return f"with which {'this' if misfit.code in line else 'a later'} line raises"
 
 
 def _is_product(misfit: Misfit) -> bool:

@@ -203,7 +203,7 @@ def test_a_sum_that_keeps_axes_is_told_where_it_is_made(tmp_path):
     report, line = report_of("d_z.sum(axis=0)", wrong, tmp_path)
     finding = report.findings[0]
     assert (finding.code, finding.location.line) == ("GC202", line)
-    assert "is dL/dc in the shape (1, 4), with which a later line raises" in finding.message
+    assert "is dL/dc in the shape (1, 4), with which this line raises" in finding.message
     assert finding.fix == "d_z.sum(axis=0, keepdims=True).reshape(4,)"
 
     names = {"np": np}
@@ -264,3 +264,11 @@ def update(p, g):
 """
     report, _ = report_of("    return g\n", wrong, tmp_path)
     assert {block.verdict for block in report.blocks} == {"raised"}
+
+
+def test_operands_of_one_size_that_broadcast_are_given_one_shape(tmp_path):
+    wrong = "np.sinh(out[:, :1] - Y[:, 0])"
+    report, line = report_of("np.sinh(out - Y)", wrong, tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line) == ("GC202", line)
+    assert first.fix == "give both one shape: Y[:, 0].reshape(7, 1)"

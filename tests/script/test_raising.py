@@ -275,3 +275,25 @@ def test_no_gradient_of_straight_code_is_left_out(outcome, right, wrong, code):
     finding = outcome(DATA + CLASSES.replace(right, wrong)).report.findings[0]
     assert finding.code == code
     assert wrong in finding.location.source or wrong == "db = d"  # the line that makes d
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "fix"),
+    [
+        ("db1 = dh.sum(axis=0)", "db1 = dh", "b1 -= 0.1 * db1", "(0.1 * db1).sum(axis=0)"),
+        ("dW1 = x.T @ dh", "dW1 = dh.T @ x", "", "x.T @ dh"),
+    ],
+)
+def test_an_update_in_place_tells_the_sum_that_is_missing(outcome, right, wrong, line, fix):
+    update = "".join(f"\n    {one} -= 0.1 * d{one}" for one in ("b1", "b2", "W1", "W2"))
+    [made, *rest] = HOMEWORK.split("\nh = ")
+    loop = f"{made}\nfor epoch in range(9):\n    h = {rest[0]}".replace("\n", "\n    ")
+    loop = (
+        loop.replace("\n    W", "\nW")
+        .replace("\n    for", "\nfor")
+        .replace("\n        h", "\n    h")
+    )
+    text = DATA + loop.replace("\ndW", "\n    dW") + update
+    assert outcome(text).report.verdict == "pass"
+    finding = outcome(text.replace(right, wrong)).report.findings[0]
+    assert (finding.code, finding.location.source, finding.fix) == ("GC202", line or wrong, fix)
