@@ -96,7 +96,7 @@ def _chosen(point: Point, choices: Mapping[str, Sequence[Array]]) -> dict[str, i
     """Which choice is the gradient of a block: the one of best size, that the step goes down."""
     chosen = {}
     for index, block in enumerate(point.ask_gradient().blocks if any(choices.values()) else ()):
-        implied = block.gradient.value
+        implied = block.gradient.value if block.gradient.comparable else None
         off = {
             number: abs(abs(_slope(point, index, choice)) - 1)
             for number, choice in enumerate(choices.get(block.name, ()))
@@ -135,7 +135,8 @@ def _moves(point: Point, entering: Entering) -> list[_Move]:
     moves = []
     for index, block in enumerate(point.ask_gradient().blocks if entering.update else ()):
         entered, implied = entering.gradients.get(block.name), block.gradient.value
-        if entered is None or implied is None or entered.shape != implied.shape:
+        shape = block.value.shape
+        if entered is None or implied is None or not entered.shape == implied.shape == shape:
             return []
         square = float(np.vdot(entered, entered))
         rate = float(np.vdot(entered, implied)) / square if square else 0.0

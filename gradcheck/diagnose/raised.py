@@ -13,9 +13,10 @@ import numpy as np
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
-from gradcheck.trace.wording.misfits import Misfit, products_of
+from gradcheck.trace.record.sources import parsed, tree_of
+from gradcheck.trace.wording.misfits import Misfit, bracketed, products_of
 from gradcheck.user.blocks import describe
-from gradcheck.user.calls import Raised
+from gradcheck.user.calls import Location, Raised
 from gradcheck.words import with_nearest
 
 MOST_NAMES = 6
@@ -89,11 +90,13 @@ class RaisedProduct:
         elif self.misfit.fitting:
             fix = self.misfit.fitting
             lines.append(f"{fix} is {self.misfit.fitting_words}")
+        elif self.misfit.shape is not None and self.elementwise and np.prod(left) == np.prod(right):
+            fix = f"give both one shape: {bracketed(self.misfit.operands[1].code)}.reshape{left}"
         verb = OPERATIONS[self.misfit.operation][1]
         both = "and" if verb in ("adds", "subtracts") else "by"
         message = f"{self.misfit.code} {verb} {words(left)} {both} {words(right)}"
         if self.misfit.shape is not None:
-            message += f" to {words(self.misfit.shape)}, with which a later line raises"
+            message += f" to {words(self.misfit.shape)}, {_raises(self.raised, self.misfit)}"
         return _finding(rule, evidence, message, lines, fix, error)
 
 
@@ -125,9 +128,11 @@ def misfit_finding(rule: Rule, evidence: Evidence, fix: str) -> Iterator[Finding
         shapes = ", ".join(f"{item.code} is {words(item.value.shape)}" for item in misfit.operands)
         message = f"{misfit.code} does not fit: {shapes}"
         if misfit.shape is not None:
-            name = f"{misfit.fitting_words} in the shape " if misfit.fitting_words else ""
-            shape = words(misfit.shape)
-            message = f"{misfit.code} is {name}{shape}, with which a later line raises"
+            name, shape = misfit.fitting_words, words(misfit.shape)
+            told = f"{name} in the shape {shape}" if name else shape
+            if misfit.fitting.startswith(f"{bracketed(misfit.code)}.sum("):
+                told = f"{shape}, the terms of {name}"
+            message = f"{misfit.code} is {told}, {_raises(raised, misfit)}"
         fix = misfit.fitting or fix
         yield _finding(rule, evidence, message, _lines(raised, misfit), fix, None)
 
@@ -142,9 +147,17 @@ def _misfits(evidence: Evidence) -> Iterator[tuple[Raised, Misfit]]:
         yield raised, misfit
 
 
+def _raises(raised: Raised, misfit: Misfit) -> str:
+    line = ast.unparse(parsed(raised.frames[-1].source)) if raised.frames else ""
+    return f"with which {'this' if misfit.code in line else 'a later'} line raises"
+
+
 def _is_product(misfit: Misfit) -> bool:
     return len(misfit.operands) == 2 and misfit.operation in OPERATIONS
 
+
+NO_CAST = "Cannot cast ufunc"
+"""What numpy says if a result of floats is to stand in an array of whole numbers."""
 
 NO_NUMBER = "0-dimensional arrays can be converted"
 """What numpy 2.4 says if an array of one number stands where a number has to."""
@@ -174,12 +187,48 @@ def unusable_finding(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if shown:
         which = "the one of these that the line cannot use" if shown[1:] else f"`{shown[0]}`"
         fix = f"write what is meant for {which}"
+    values = {name: raised.scope[name] for name in names}
     ones = [
-        name for name in names if np.ndim(raised.scope[name]) and np.size(raised.scope[name]) == 1
+        name
+        for name, value in values.items()
+        if isinstance(value, np.ndarray) and value.ndim and value.size == 1
     ]
     if NO_NUMBER in str(raised.error) and ones:
         fix = f"write `{ones[0]}.item()`: a number is wanted, and this is an array"
-    yield _finding(rule, evidence, message, lines, fix, None)
+    at, fix = _returning_nothing(raised) or (None, _of_whole_numbers(raised) or fix)
+    found = _finding(rule, evidence, message, lines, fix, None)
+    yield found if at is None else replace(found, location=at, also=raised.frames[-1:])
+
+
+def _of_whole_numbers(raised: Raised) -> str:
+    """Return the fix for an array of whole numbers that floats are added to in place."""
+    for node in parsed(raised.frames[-1].source).body:
+        if isinstance(node, ast.AugAssign) and NO_CAST in str(raised.error):
+            name = ast.unparse(node.target)
+            return f"let {name} begin with floats, as by .astype(float): it holds whole numbers"
+    return ""
+
+
+def _returning_nothing(raised: Raised) -> tuple[Location | None, str] | None:
+    """Return a line that computes the result of a function and drops it, and what to write.
+
+    Without such a line, a function without `return` that is called where None is not wanted.
+    """
+    file, error = raised.frames[-1].file, str(raised.error)
+    functions = [one for one in ast.walk(tree_of(file)) if isinstance(one, ast.FunctionDef)]
+    silent = [one for one in functions if "NoneType" in error and not _has_return(one)]
+    values = ast.BinOp | ast.Name | ast.Tuple | ast.Dict | ast.List
+    for last in (one.body[-1] for one in silent):
+        if isinstance(last, ast.Expr) and isinstance(last.value, values):
+            at = Location(file, last.lineno, last.col_offset, last.end_lineno, last.end_col_offset)
+            return at, f"return {ast.unparse(last)}"
+    called = [one.name for one in silent if one.name in _names_on(raised.frames[-1].source)]
+    return (None, f"let {called[0]} end with `return`: it gives None") if called else None
+
+
+def _has_return(function: ast.FunctionDef) -> bool:
+    kinds = ast.Return | ast.Yield | ast.YieldFrom
+    return any(isinstance(one, kinds) and one.value is not None for one in ast.walk(function))
 
 
 def _other_name(raised: Raised) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -60,7 +61,8 @@ def one_taken(node: ast.stmt) -> ast.BinOp | None:
     calls = [part.func for part in ast.walk(node.target) if isinstance(part, ast.Call)]
     if not one or not isinstance(node.op, ast.Sub) or not all(map(_counts, calls)):
         return None
-    element = ast.parse(ast.unparse(node.target), mode="eval").body
+    element = copy.deepcopy(node.target)  # in its place, where it may raise
+    element.ctx = ast.Load()
     difference: ast.BinOp = placed(ast.BinOp(element, ast.Sub(), ast.Constant(1)), node)
     return difference
 

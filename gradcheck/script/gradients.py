@@ -8,6 +8,7 @@ from itertools import chain
 
 import numpy as np
 
+from gradcheck.arrays import without_units
 from gradcheck.script.choice import DISCRIMINATOR, GENERATOR, as_multiple, proportional
 from gradcheck.script.losses import CLOSE, a_few
 from gradcheck.script.marks import ASSIGNED, Seen
@@ -79,12 +80,12 @@ def _moved(
 
 
 def implied_gradients(point: Point, after: State) -> dict[Path, Array]:
-    """Return (old - new) / rate for each parameter whose shape the step keeps."""
+    """Return (old - new) / rate for each parameter whose shape the step keeps, but for units."""
     gradients, rate = {}, point.step.rate.value
     for path, old in point.start.items():
         new = after.number(path)
-        if new is not None and new.shape == old.shape:
-            gradients[path] = (old - new) / (rate * point.step.relative(path))
+        if new is not None and without_units(new.shape, old.shape):
+            gradients[path] = (old - new.reshape(old.shape)) / (rate * point.step.relative(path))
     return gradients
 
 

@@ -120,7 +120,7 @@ class Taken:
     def _functions(self) -> tuple[Any, Any, Any]:
         point, chosen, rate = self.point, self.found.loss, self.rate
         run, descent, snapshot, extra = point.run, point.step, point.snapshot, point.extra
-        paths = self.paths
+        paths, is_straight = self.paths, run.marked.loops[descent.loop].is_straight
         body = run.body(descent.loop, snapshot)
         editable = run.own_body(descent.loop, snapshot)
         reached = [body, *snapshot.shared.values(), *run.own_definitions]
@@ -153,7 +153,7 @@ class Taken:
             places = self.gradients or named_gradients(after, own, snapshot.state, {*extra})
             if places:
                 values = {
-                    path: _without_units(_value(after, places[path]), np.shape(value))
+                    path: _without_units(_value(after, places[path]), np.shape(value), is_straight)
                     for path, value in start.items()
                 }
                 signed = negated(values, self.added)
@@ -207,10 +207,16 @@ def _value(state: State, path: Path) -> Any:
     return np.array(value) if isinstance(value, list) else value
 
 
-def _without_units(gradient: Any, shape: tuple[int, ...]) -> Any:
-    """Return a gradient in the shape of its parameter, if axes of length 1 are all that differs."""
+def _without_units(gradient: Any, shape: tuple[int, ...], is_idle: bool) -> Any:
+    """Return a gradient in the shape of its parameter, if axes of length 1 are all that differs.
+
+    Unless it `is_idle`, an update with it must not broadcast, as a row and a column do.
+    """
     own = np.shape(gradient)
-    return gradient.reshape(shape) if own != shape and without_units(own, shape) else gradient
+    if own == shape or not without_units(own, shape):
+        return gradient
+    is_same = is_idle or without_units(np.broadcast_shapes(own, shape), shape)
+    return gradient.reshape(shape) if is_same else gradient
 
 
 def _beside_zero(value: Any) -> Any:

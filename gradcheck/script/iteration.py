@@ -101,11 +101,15 @@ class Iteration:
             point = Point(self.run, step, snapshot, extra)
             after = self.run.replay(step.loop, snapshot, extra)
             implied = implied_gradients(point, after)
-            is_straight = self.run.marked.loops[step.loop].is_straight
-            names = named_gradients(after, step.paths, snapshot.state, set(extra), is_straight)
+            grown = [path for path in step.paths if path not in implied]
+            any_shape = bool(grown) or self.run.marked.loops[step.loop].is_straight
+            names = named_gradients(after, step.paths, snapshot.state, set(extra), any_shape)
             named = {path: after.number(place) for path, place in names.items()}
             stored = {path: value for path, value in named.items() if value is not None}
             folded, of_step = source_of(implied, stored, bool(extra))
+            if grown:  # by gradients of a wrong shape: are they the stored ones?
+                shapes = {path: (stored[path].shape, point.start[path].shape) for path in stored}
+                of_step = not stored or any(len({*shapes[path]}) == 1 for path in grown)
             added = frozenset() if of_step else opposed(point, after, names, implied)
             source = implied if of_step else negated(stored, added)
             losses = candidates(point, {path: value / folded for path, value in source.items()})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.script.state import Attribute, Path, State, alike, bare, last_name, leaves
+from gradcheck.script.state import PARTS, Attribute, Path, State, alike, bare, last_name, leaves
 from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
 from gradcheck.user.names import derived_names
@@ -45,6 +45,10 @@ def named_gradients(
     for path, value in leaves(after).items():
         if path not in others:
             holders.setdefault(path[:-1], {})[path[-1]] = value
+    for part in PARTS:  # an array may have several names, of which `leaves` has one
+        arrays = {name: one for name, one in after.part(part).items() if type(one) is np.ndarray}
+        fresh = {name: one for name, one in arrays.items() if (part, name) not in {*others, *paths}}
+        holders[part,] = {**fresh, **holders.get((part,), {})}
     best, strength = dict[Path, Path](), (0, False, False)
     for holder, items in holders.items():
         if len(items) < len(paths):
@@ -96,8 +100,9 @@ def _in_holder(
             for key in (name, Attribute(name) if isinstance(name, str) else name):
                 if key not in items or path in places:
                     continue
-                shape = np.shape(items[key])
-                may_be_wrong = any_shape and shape and wanted and name in _derived(path[-1])
+                shape, is_made = np.shape(items[key]), isinstance(items[key], np.number)
+                may_be_wrong = any_shape and wanted and name in _derived(path[-1])
+                may_be_wrong = may_be_wrong and (shape or is_made)  # else it is a small step
                 if shape == wanted or may_be_wrong:
                     places[path] = (*holder, key)
                     derived += name != bare(path[-1])

@@ -10,6 +10,7 @@ from pathlib import Path as File
 
 import numpy as np
 
+from gradcheck.mending.marks import one_taken
 from gradcheck.script.choice import choose
 from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.lines import Making, before_the_update, lines_below, not_computed
@@ -142,7 +143,8 @@ def _up_to_the_error(
 
 def _computes_a_gradient(statement: Statement) -> bool:
     names = statement.names | statement.reads
-    return statement.goes_back or any(map(GRADIENTS.search, names))
+    goes_back = statement.goes_back or one_taken(statement.node) is not None
+    return goes_back or any(map(GRADIENTS.search, names))
 
 
 def _below(state: State, makings: Sequence[Making], at: int) -> dict[Path, Making]:

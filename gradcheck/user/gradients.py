@@ -101,10 +101,12 @@ def ask_gradients(
         returned = problem.gradient(values, keep=keep)
         return read_gradients(returned, parameters, copy=not keep), None
     except UserCodeError as error:
-        return _made_before(error.raised, problem, before), error.raised
+        return _made_before(error.raised, problem, values, before), error.raised
 
 
-def _made_before(raised: Raised, problem: Problem, before: Sequence[Any]) -> Gradients:
+def _made_before(
+    raised: Raised, problem: Problem, values: Sequence[Array], before: Sequence[Any]
+) -> Gradients:
     nothing = Gradients((RAISED,) * len(problem.parameters.names))
     if raised.call != GRADIENT or problem.step is not None or problem.layer is not None:
         return nothing
@@ -115,6 +117,12 @@ def _made_before(raised: Raised, problem: Problem, before: Sequence[Any]) -> Gra
         blocks = _read(made, problem.parameters, copy=True).blocks
     except UsageError:
         return nothing
+    pairs = zip(blocks, values, strict=True)
+    if any(
+        block.value is not None and np.any(own) and np.array_equal(block.value, own)
+        for block, own in pairs
+    ):
+        return nothing  # these are parameters, some of which have been updated
     return Gradients(tuple(RAISED if block.verdict == "missing" else block for block in blocks))
 
 

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.arrays import without_units
 from gradcheck.errors import UsageError
+from gradcheck.numeric.storage import epsilon_of
 from gradcheck.user.blocks import Array, describe
 from gradcheck.user.calls import hand_over
 from gradcheck.user.forms import signature_of
@@ -122,13 +124,26 @@ class Step:
             after = _leaves(params, params) or {}
         pairs = {name: (value, after.get(name, value)) for name, value in before.items()}
         implied = {
-            name: np.asarray((value - new.astype(np.float64)) / rate, dtype=new.dtype)
+            name: np.asarray(_implied(value, new, rate), dtype=new.dtype)
             for name, (value, new) in pairs.items()
         }
         if self.known is None:
             return implied
         names = [name for name, value in implied.items() if name in self.known and np.any(value)]
         return {name: implied[name] for name in names}
+
+
+def _implied(old: Array, new: NDArray[Any], rate: float) -> Array:
+    """The gradient that an update implies, in its own shape, where that is broadcast to another."""
+    after = new.astype(np.float64)
+    if without_units(new.shape, old.shape):
+        return np.asarray((old - after.reshape(old.shape)) / rate)
+    implied = np.asarray((old - after) / rate)
+    rounding = 4 * epsilon_of(new.dtype) * float(np.max(np.abs(after), initial=0.0)) / rate
+    for axis in range(implied.ndim):
+        if np.all(np.ptp(implied, axis=axis) <= rounding):
+            implied = implied.take([0], axis=axis)
+    return implied
 
 
 def decayed(step: Step, block: int, weights: Array, gradient: Array) -> Array:

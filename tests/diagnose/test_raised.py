@@ -114,6 +114,49 @@ def test_a_value_that_the_line_cannot_use_is_told_with_what_it_is(wrong, told, t
     assert told in first.fix
 
 
+WITHOUT = """    g
+only = grad
+
+def grad(p):
+    return dict(only(p))
+"""
+
+SILENT = """    g["c"] = 0 + total(d_z)
+    return g
+
+def total(d):
+    print(d)
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "fix"),
+    [
+        ("    return g\n", WITHOUT, "return g"),
+        ("    return g\n", SILENT, "let total end with"),
+        ("d_z.sum(axis=0)", "np.arange(4); g['c'] -= d_z.sum(axis=0)", "let g['c'] begin with"),
+    ],
+)
+def test_what_gives_none_or_takes_no_float_is_told(right, wrong, fix, tmp_path):
+    report, line = report_of(right, wrong, tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line) == ("GC210", line)
+    assert first.fix.startswith(fix)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "fix"),
+    [
+        ('d_a = d_out @ p["U"].T', 'd_a = (3 * d_out) @ p["U"]', "(3 * d_out) @ p['U'].T"),
+        ('d_a = d_out @ p["U"].T', "d_a = d_out.ravel()", "d_out.ravel().reshape(7, 2)"),
+    ],
+)
+def test_a_multiple_of_a_derivative_is_known_by_its_shape(right, wrong, fix, tmp_path):
+    report, line = report_of(right, wrong, tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line, first.fix) == ("GC202", line, fix)
+
+
 @pytest.mark.skipif(np.lib.NumpyVersion(np.__version__) < "2.4.0", reason="it takes them")
 @pytest.mark.parametrize(
     ("wrong", "code", "told"),
@@ -160,7 +203,7 @@ def test_a_sum_that_keeps_axes_is_told_where_it_is_made(tmp_path):
     report, line = report_of("d_z.sum(axis=0)", wrong, tmp_path)
     finding = report.findings[0]
     assert (finding.code, finding.location.line) == ("GC202", line)
-    assert "is dL/dc in the shape (1, 4), with which a later line raises" in finding.message
+    assert "is dL/dc in the shape (1, 4), with which this line raises" in finding.message
     assert finding.fix == "d_z.sum(axis=0, keepdims=True).reshape(4,)"
 
     names = {"np": np}
@@ -199,3 +242,33 @@ def test_a_derivative_in_the_other_layout_is_blamed_and_not_the_product_that_it_
     (finding,) = gradcheck.check(loss, params, gradient).findings
     assert finding.location.source.strip() == 'back = np.outer(p["outer"], miss)'
     assert finding.fix.endswith(".T")
+
+
+def test_an_index_that_fits_another_array_of_the_line_does_not_blame_the_loop(tmp_path):
+    wrong = """np.zeros((3, 4))
+    for i in range(7):
+        g["V"][i] += X[i] @ (X.T @ d_z)"""
+    report, line = report_of("X.T @ d_z", wrong, tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line) == ("GC210", line + 2)
+
+
+def test_parameters_that_an_update_returns_are_no_gradients(tmp_path):
+    wrong = """    return update(p, g)
+
+def update(p, g):
+    p = dict(p)
+    for k in ("V", "c", "U"):
+        p[k] = p[k] - 0.1 * g[k.replace("U", "u")]
+    return p
+"""
+    report, _ = report_of("    return g\n", wrong, tmp_path)
+    assert {block.verdict for block in report.blocks} == {"raised"}
+
+
+def test_operands_of_one_size_that_broadcast_are_given_one_shape(tmp_path):
+    wrong = "np.sinh(out[:, :1] - Y[:, 0])"
+    report, line = report_of("np.sinh(out - Y)", wrong, tmp_path)
+    first = report.findings[0]
+    assert (first.code, first.location.line) == ("GC202", line)
+    assert first.fix == "give both one shape: Y[:, 0].reshape(7, 1)"

@@ -277,3 +277,103 @@ def test_what_only_decays_is_a_parameter_and_no_moving_average(outcome):
     finding = outcome(DATA + FACTORS.replace("gQ += 0.1", "gQ = 0.1")).report.findings[0]
     assert (finding.code, finding.blocks) == ("GC407", ("Q",))
     assert finding.location.source == "gQ = 0.1 * Q"
+
+
+COLUMNS = """
+rng = np.random.default_rng(4)
+X = rng.normal(size=(3, 12))
+T = X.sum(axis=0, keepdims=True)
+W, b = rng.normal(size=(1, 3)), np.zeros((1, 1))
+V, c = rng.normal(size=(4, 1)), np.zeros(4)
+for epoch in range(9):
+    y = W @ X + b
+    z = V @ y + c[:, None]
+    loss = np.mean(np.sum((z - V @ T) ** 2, axis=0))
+    dz = 2 * (z - V @ T) / 12
+    dy = V.T @ dz
+    dW = dy @ X.T
+    db = dy.sum(axis=1, keepdims=True)
+    dc = dz.sum(axis=1)
+    W = W - 0.01 * dW
+    b = b - 0.01 * db
+    c = c - 0.01 * dc
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("dW = dy @ X.T", "dW = X @ dy.T", "GC202"),
+        ("db = dy.sum(axis=1, keepdims=True)", "db = 1 * dy", "GC203"),
+    ],
+)
+def test_an_update_that_broadcasts_has_a_gradient_of_a_wrong_shape(outcome, right, wrong, code):
+    assert outcome(DATA + COLUMNS).report.verdict == "pass"
+    finding = outcome(DATA + COLUMNS.replace(right, wrong)).report.findings[0]
+    assert (finding.code, finding.location.source) == (code, wrong)
+
+
+def test_what_an_update_broadcasts_is_read_without_a_name_too(outcome):
+    named = ("b = b - 0.01 * db", "W = W - 0.01 * dW", "c = c - 0.01 * dc")
+    text = COLUMNS
+    for update, value in zip(named, ("dy", "dy @ X.T", "dz.sum(axis=1)"), strict=True):
+        text = text.replace(update, f"{update[:-2]}({value})")
+    finding = outcome(DATA + text).report.findings[0]
+    assert (finding.code, finding.blocks) == ("GC203", ("b",))
+
+
+@pytest.mark.parametrize("kept", ["dc = dz.sum(axis=1, keepdims=True).T", "dc = dz.sum(axis=1)"])
+def test_an_axis_of_length_one_that_an_update_adds_is_no_error(outcome, kept):
+    text = COLUMNS.replace("c[:, None]", "c.reshape(4, 1)").replace("dc = dz.sum(axis=1)", kept)
+    assert outcome(DATA + text).report.verdict == "pass"
+
+
+CLASSES = """
+labels = np.array([0, 1, 1, 0, 1, 0, 1])
+W, b = rng.normal(size=(3, 2)), np.zeros(2)
+p = np.exp(x @ W + b)
+p /= p.sum(axis=1, keepdims=True)
+loss = -np.log(p[range(7), labels]).mean()
+p[range(7), labels] -= 1
+d = p / 7
+dW = x.T @ d
+db = d.sum(axis=0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [
+        ("labels] -= 1", "y] -= 1", "GC210"),
+        ("labels] -= 1", "labels[:6]] -= 1", "GC210"),
+        ("db = d.sum(axis=0)", "db = d", "GC203"),
+        ("db = d.sum(axis=0)", "db = d.sum()", "GC204"),
+    ],
+)
+def test_no_gradient_of_straight_code_is_left_out(outcome, right, wrong, code):
+    assert outcome(DATA + CLASSES).report.verdict == "pass"
+    finding = outcome(DATA + CLASSES.replace(right, wrong)).report.findings[0]
+    assert finding.code == code
+    assert wrong in finding.location.source or wrong == "db = d"  # the line that makes d
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "fix"),
+    [
+        ("db1 = dh.sum(axis=0)", "db1 = dh", "b1 -= 0.1 * db1", "(0.1 * db1).sum(axis=0)"),
+        ("dW1 = x.T @ dh", "dW1 = dh.T @ x", "", "x.T @ dh"),
+    ],
+)
+def test_an_update_in_place_tells_the_sum_that_is_missing(outcome, right, wrong, line, fix):
+    update = "".join(f"\n    {one} -= 0.1 * d{one}" for one in ("b1", "b2", "W1", "W2"))
+    [made, *rest] = HOMEWORK.split("\nh = ")
+    loop = f"{made}\nfor epoch in range(9):\n    h = {rest[0]}".replace("\n", "\n    ")
+    loop = (
+        loop.replace("\n    W", "\nW")
+        .replace("\n    for", "\nfor")
+        .replace("\n        h", "\n    h")
+    )
+    text = DATA + loop.replace("\ndW", "\n    dW") + update
+    assert outcome(text).report.verdict == "pass"
+    finding = outcome(text.replace(right, wrong)).report.findings[0]
+    assert (finding.code, finding.location.source, finding.fix) == ("GC202", line or wrong, fix)

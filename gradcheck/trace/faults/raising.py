@@ -11,22 +11,21 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.arrays import without_units
 from gradcheck.trace import fault
-from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE, Quantity
-from gradcheck.trace.causes.compared import Followed, same
+from gradcheck.trace.adjoints.quantities import ADJOINT, VALUE
+from gradcheck.trace.causes.compared import Followed
 from gradcheck.trace.causes.kinds import named
 from gradcheck.trace.fault import Cause, Fault, Step
 from gradcheck.trace.faults.blame import Blame
+from gradcheck.trace.faults.reshaped import adds_in_place, in_another_shape, is_multiple
 from gradcheck.trace.record.nodes import RAISED, Node, Reference
-from gradcheck.trace.record.sources import parsed
-from gradcheck.trace.wording.loops import loop_of_index
+from gradcheck.trace.record.sources import expression_of
+from gradcheck.trace.wording.loops import indices_in, loop_of_index
 from gradcheck.trace.wording.misfits import (
     Misfit,
     Operand,
@@ -74,9 +73,9 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
     if failed is None:
         return None
     if not isinstance(gradient.error, ValueError):
-        outside = _beyond_the_end(failed, gradient.error, tuple(blocks))
+        outside = _beyond_the_end(search, failed, gradient.error, tuple(blocks))
         return None if outside is None else (outside, _misfit(search, failed, False))
-    reshaped = _in_another_shape(search, failed)
+    reshaped = in_another_shape(search, failed)
     culprit = reshaped[0] if reshaped else _first_unexplained(search, failed)
     node = search.points[0].nodes[culprit] if culprit is not None else failed
     same_line = node.place and node.line == failed.line
@@ -90,7 +89,7 @@ def raising_fault(search: Followed, blocks: Sequence[str]) -> tuple[Fault, Misfi
     expression, also = blamed.expression, blamed.also
     operands = [f"{item.words or 'a value'} {item.value.shape}" for item in misfit.operands]
     shape = f" {node.value.shape}" if culprit is not None else ""
-    if failed.place is not None and culprit is not None:
+    if failed.place is not None and culprit is not None and not same_line:
         also = (failed.place, *also)
     shown = Fault(
         fault.RAISES if culprit is None else fault.WRONG_SHAPE,
@@ -114,18 +113,32 @@ def _as_number(expression: str, value: NDArray[Any]) -> str:
 
 
 def _beyond_the_end(
-    failed: Node, error: BaseException | None, blocks: tuple[str, ...]
+    search: Followed, failed: Node, error: BaseException | None, blocks: tuple[str, ...]
 ) -> Fault | None:
     """Return the fault of a loop whose index goes beyond the end of an axis."""
     match = BEYOND.search(str(error)) if isinstance(error, IndexError) else None
     if match is None or failed.place is None:
         return None
     head = loop_of_index(failed.place, int(match["axis"]))
+    if head is not None and _fits_beside(search, failed, int(match["axis"]), int(match["index"])):
+        return None
     if head is None:
         return None
     words = f"goes to {match['index']}, where axis {match['axis']} has {match['size']}"
     cause = Cause(fault.OTHER_INDEX, words)
     return Fault(fault.RAISES, head, (failed.place,), head.source, blocks=blocks, cause=cause)
+
+
+def _fits_beside(search: Followed, failed: Node, axis: int, beyond: int) -> bool:
+    """Whether another array of the same line has an entry at the index that goes beyond one."""
+    name, nodes = ast.dump(indices_in(expression_of(failed.source))[axis]), search.points[0].nodes
+    for node in nodes:
+        if node.line == failed.line and node.place and node.operands:
+            of = nodes[node.operands[0]].value.shape
+            written = zip(indices_in(expression_of(node.source)), of, strict=False)
+            if any(ast.dump(one) == name and beyond < length for one, length in written):
+                return True
+    return False
 
 
 def _misfit(search: Followed, node: Node, has_value: bool) -> Misfit:
@@ -168,6 +181,7 @@ def _written_operands(node: Node, source: str) -> Iterator[tuple[int, ast.expr |
 def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
     """Return a product of two operands that is an adjoint or value of the loss, and its name."""
     left, right = operands
+    multiple: tuple[str, str] | None = None
     pairs = [((left.code, left.value), (right.code, right.value))]
     pairs += [(part, pairs[0][1]) for part in with_a_line_less(left.code, left.value)]
     pairs += [(pairs[0][0], part) for part in with_a_line_less(right.code, right.value)]
@@ -179,7 +193,9 @@ def _fitting(search: Followed, operands: Sequence[Operand]) -> tuple[str, str]:
                     wanted, value, 1e-6, 1e-9 * np.max(np.abs(value))
                 ):
                     return code, named([quantity], search.words)
-    return "", ""
+                if not multiple and quantity.kind == ADJOINT and is_multiple([value], [wanted]):
+                    multiple = code, named([quantity], search.words)
+    return multiple or ("", "")
 
 
 def _unparsed(source: str) -> str:
@@ -189,65 +205,12 @@ def _unparsed(source: str) -> str:
         return source
 
 
-def _in_another_shape(search: Followed, failed: Node) -> tuple[int, str, str] | None:
-    """Return a value on the way to what failed that only lacks its shape; what to add, its name.
-
-    It has the numbers of a derivative of the loss, also as their transpose where another operand
-    has their shape; or but for axes of length 1 the shape of what the failed operation adds to in
-    place, such as a parameter: the sum for a bias that keeps axes. It is looked for in what failed
-    and in what that is made of, as far as the size is the same and no derivative is reached.
-    """
-    nodes, found = search.points[0].nodes, None
-    into = nodes[failed.operands[0]].value.shape if _adds_in_place(failed) else ()
-    for index in failed.operands:
-        others = {nodes[other].value.shape for other in failed.operands if other != index}
-        while index >= 0 and not (nodes[index].is_leaf or _is_derivative(search, index)):
-            shape = nodes[index].value.shape
-            right = _reshaped(search, index)
-            turned = _reshaped(search, index, is_turned=True) if shape[::-1] in others else None
-            if right is not None:
-                found = index, f".reshape{right.values[0].shape}", named([right], search.words)
-            elif turned is not None:
-                found = index, ".T", named([turned], search.words)
-            elif shape != into and without_units(shape, into):
-                found = index, f".reshape{into}", ""
-            alike = [one for one in nodes[index].operands if nodes[one].value.size == prod(shape)]
-            index = alike[0] if len(alike) == 1 else -1
-    return found
-
-
-def _adds_in_place(node: Node) -> bool:
-    return any(isinstance(one, ast.AugAssign) for one in parsed(node.source).body)
-
-
-def _is_derivative(search: Followed, index: int) -> bool:
-    """Whether a value is a derivative of the loss, in the shape of that."""
-    values = [point.nodes[index].value for point in search.points]
-    explained = search.known.explaining(values) if np.any(values[0]) else ()
-    return any(one.kind == ADJOINT and one.values[0].shape == values[0].shape for one in explained)
-
-
-def _reshaped(search: Followed, index: int, is_turned: bool = False) -> Quantity | None:
-    """Return the derivative whose numbers a value, or its transpose, has in another shape."""
-    values = [point.nodes[index].value for point in search.points]
-    if is_turned:
-        values = [value.T for value in values]
-    for one in search.known.of_kind(ADJOINT) if values[0].size > 1 else ():
-        wanted = one.values
-        is_other = (wanted[0].shape != values[0].shape) != is_turned
-        if wanted[0].size == values[0].size and is_other:
-            flat = [value.reshape(right.shape) for value, right in zip(values, wanted, strict=True)]
-            if same(flat, wanted):
-                return one
-    return None
-
-
 def _first_unexplained(search: Followed, failed: Node) -> int | None:
     """Return the first unexplained value on the way to a failed operation, or None.
 
     What it adds to in place may be a part of a sum, as no derivative is.
     """
-    pending = list(failed.operands)[1 if _adds_in_place(failed) else 0 :]
+    pending = list(failed.operands)[1 if adds_in_place(failed) else 0 :]
     first: int | None = None
     seen: set[int] = set()
     while pending:

@@ -69,7 +69,8 @@ def products_of(
         (f"{a_text} * {b_text}", lambda: a * b),
         (f"{a_text} * {b_turned}", lambda: a * b.T),
     ]
-    for code, product in products:
+    are_matrices = a.ndim == b.ndim == 2
+    for code, product in [*products[2:], *products[:2]] if are_matrices else products:
         try:
             yield code, np.asarray(product(), dtype=np.float64)
         except (ValueError, TypeError):
