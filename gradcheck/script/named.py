@@ -96,16 +96,20 @@ def _in_holder(
     derived = 0
     for path in paths:
         wanted = np.shape(before.get(path))
+        fitting: list[tuple[bool, int, Any, Any]] = []
         for name in _names(path[-1], len(paths) == 1, is_own):
             for key in (name, Attribute(name) if isinstance(name, str) else name):
-                if key not in items or path in places:
+                if key not in items:
                     continue
                 shape, is_made = np.shape(items[key]), isinstance(items[key], np.number)
                 may_be_wrong = any_shape and wanted and name in _derived(path[-1])
                 may_be_wrong = may_be_wrong and (shape or is_made)  # else it is a small step
                 if shape == wanted or may_be_wrong:
-                    places[path] = (*holder, key)
-                    derived += name != bare(path[-1])
+                    fitting.append((type(items[key]) is float, len(fitting), name, key))
+        if fitting:  # a plain number `db` beside a computed `grad_b` is a small step, too
+            _, _, name, key = min(fitting, key=lambda one: one[:2])
+            places[path] = (*holder, key)
+            derived += name != bare(path[-1])
     return places, derived
 
 

@@ -550,3 +550,19 @@ def test_only_a_function_without_arguments_that_ends_the_script_is_opened(text):
     assert opened(ast.parse(text)) is None
     for call in ("main()", "sys.exit(main())", "raise SystemExit(main())"):
         assert opened(ast.parse("def main():\n    w = 2\n    return w\n" + call)) is not None
+
+
+def test_a_small_number_beside_a_computed_gradient_is_none(outcome):
+    text = """
+w, b = rng.normal(size=3), 0.2
+r = x @ w + b - t[:, 0]
+loss = np.mean(r**2)
+grad_w, grad_b = 2 * x.T @ r / 7, 2 * r.mean()
+db = 1e-6
+print((np.mean((r + db) ** 2) - loss) / db, grad_b)
+"""
+    report = outcome(DATA + text).report
+    assert report.verdict == "pass"
+    assert {block.name for block in report.blocks} == {"w", "b"}
+    wrong = outcome(DATA + text.replace("2 * r.mean()", "r.mean()")).report
+    assert [block.name for block in wrong.blocks if block.failed] == ["b"]
