@@ -59,7 +59,8 @@ def named_gradients(
         own_strength = (derived, is_set, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
         if len({*places.values()}) == len(paths) and own_strength > strength:
             best, strength = places, own_strength
-    return best or _beside(after, paths, before) or _in_several(after, paths, before, others)
+    beside = best or _beside(after, paths, before, any_shape)
+    return beside or _in_several(after, paths, before, others)
 
 
 def equal_gradients(
@@ -94,6 +95,7 @@ def _in_holder(
 ) -> tuple[dict[Path, Path], int]:
     places: dict[Path, Path] = {}
     derived = 0
+    is_named = not is_own and bool(GRADIENTS.search(last_name(("", *holder[1:]))))
     for path in paths:
         wanted = np.shape(before.get(path))
         fitting: list[tuple[bool, int, Any, Any]] = []
@@ -102,7 +104,7 @@ def _in_holder(
                 if key not in items:
                     continue
                 shape, is_made = np.shape(items[key]), isinstance(items[key], np.number)
-                may_be_wrong = any_shape and wanted and name in _derived(path[-1])
+                may_be_wrong = any_shape and wanted and (is_named or name in _derived(path[-1]))
                 may_be_wrong = may_be_wrong and (shape or is_made)  # else it is a small step
                 if shape == wanted or may_be_wrong:
                     fitting.append((type(items[key]) is float, len(fitting), name, key))
@@ -113,14 +115,19 @@ def _in_holder(
     return places, derived
 
 
-def _beside(after: State, paths: Sequence[Path], before: State) -> dict[Path, Path]:
+def _beside(
+    after: State, paths: Sequence[Path], before: State, any_shape: bool
+) -> dict[Path, Path]:
     """Return gradients that lie beside each parameter: `layer.dW` beside `layer.W`."""
     places: dict[Path, Path] = {}
     for path in paths:
         for name in _names(path[-1], False, True):
             there = (*path[:-1], Attribute(name) if isinstance(path[-1], Attribute) else name)
             value = after.number(there)
-            if value is not None and value.shape == np.shape(before.get(path)):
+            if value is None:
+                continue
+            may_be_wrong = any_shape and value.ndim and name in _derived(path[-1])
+            if may_be_wrong or value.shape == np.shape(before.get(path)):
                 places[path] = there
                 break
     return places if len(places) == len(paths) else {}

@@ -15,7 +15,7 @@ from gradcheck.script.choice import choose
 from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.lines import Making, before_the_update, lines_below, not_computed
 from gradcheck.script.losses import candidates
-from gradcheck.script.named import GRADIENTS, named_gradients
+from gradcheck.script.named import BARE, GRADIENTS, named_gradients
 from gradcheck.script.point import Point
 from gradcheck.script.rates import Rate
 from gradcheck.script.rates import candidates as of_script
@@ -124,7 +124,7 @@ def _up_to_the_error(
     read = frozenset[str]().union(*(one.reads for one in statements[: at + 1]))
     roots = [one for one in roots if one.name in read]
     paths = [path for path, making in made.items() if making in roots]
-    holders = {place[1] for place in named_gradients(state, paths, state, set()).values()}
+    holders = {place[1] for place in named_gradients(state, paths, state, set(), True).values()}
     is_late = holders and not any(holders & one.names for one in statements[at:])
     if not paths or is_late:
         return None
@@ -177,7 +177,8 @@ def _with_a_word_for_a_gradient(state: State, tree: ast.Module) -> list[Path]:
     def is_named(path: Path) -> bool:
         name = bare(path[-1])
         derived = derived_names(name) if isinstance(name, str) else ()
-        return bool(words.intersection(derived)) or (len(path) > 2 and has_container)
+        named = words.intersection(derived) or (len(path) > 2 and has_container)
+        return bool(named or (PARAMETER.search(last_name(path)) and words.intersection(BARE)))
 
     return [path for path in leaves(state) if path[0] == MODULE and is_named(path)]
 
