@@ -85,7 +85,12 @@ def _to_the_end(is_end: Ending, kept: Sequence[Statement], updating: set[str]) -
     end = max((number for number, one in enumerate(kept) if is_end(one)), default=-1) + 1
     losses = set().union(*(one.losses for one in kept[:end]))
     if any(one.has_loss for one in kept[:end]):
-        return [*kept[:end], *(one for one in kept[end:] if one.losses and losses & one.reads)]
+        adding = (one for one in kept[end:] if one.losses and losses & one.reads)
+        loops = ast.For | ast.While  # with names of their own, such as `e`, in a numeric check
+        return [
+            *kept[:end],
+            *(one for one in adding if one.losses & losses or not isinstance(one.node, loops)),
+        ]
     return [*kept[:end], *(one for one in kept[end:] if not one.is_update_by(updating))]
 
 

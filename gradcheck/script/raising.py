@@ -6,11 +6,13 @@ import ast
 import contextlib
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path as File
 
 import numpy as np
 
 from gradcheck.mending.marks import one_taken
+from gradcheck.mending.pieces import lines_of
 from gradcheck.script.choice import choose
 from gradcheck.script.handover import Taken, names_of
 from gradcheck.script.lines import Making, before_the_update, lines_below, not_computed
@@ -19,20 +21,22 @@ from gradcheck.script.named import BARE, GRADIENTS, named_gradients
 from gradcheck.script.point import Point
 from gradcheck.script.rates import Rate
 from gradcheck.script.rates import candidates as of_script
-from gradcheck.script.refusals import it_raised
+from gradcheck.script.refusals import it_raised, places
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import MODULE, Path, State, bare, label, last_name, leaves
 from gradcheck.script.statements import Statement, opened, statements_of
 from gradcheck.script.step import Step
-from gradcheck.script.straight import PARAMETER, again, up_to
+from gradcheck.script.straight import PARAMETER, again, straight_line, up_to
 from gradcheck.script.taking import Taking
-from gradcheck.script.words import RATE, ROLE, STRONG, RefusedError
+from gradcheck.script.words import RATE, ROLE, STRONG, RefusedError, short
 from gradcheck.user.names import derived_names
 
 
 def raised_at(taking: Taking, error: Exception) -> Taken:
     """Return the iteration that raised, as a case whose gradient raises.
+
+    Of straight code that raises later, the pass before it is returned.
 
     Raises:
         RefusedError: the script raised before its loop, or its parameters are unknown.
@@ -54,7 +58,35 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
     for below, number, paths in _straight_lines(run, error):
         if taken := _taken(taking, below, below.snapshots[0], number, paths):
             return taken
-    raise RefusedError(it_raised(taking.run, error, bool(begun)))
+    before = None if begun else _before_it_raised(run, error)
+    found = straight_line(before, taking.wishes.rate) if before else None
+    if found is None:
+        raise RefusedError(it_raised(run, error, bool(begun)))
+    taking.run, taking.step = found
+    what = f"{type(error).__name__}: {short(error, 160)} ({places(run, error)})"
+    taking.notes = (f"the script raises after these lines: {what}",)
+    return taking.taken()[0]
+
+
+def _before_it_raised(run: Run, error: Exception) -> Run | None:
+    """Run the statements above the one at the top of a script that raised."""
+    script, tree = run.script, ast.parse(run.script.text)
+    line = _line_of(error, script.path)
+    at = next((one for one in lines_of(tree) if _holds(one, line)), None)
+    if at is None:
+        return None
+    above = "\n".join(script.text.split("\n")[: at.lineno - 1])
+    with contextlib.suppress(SyntaxError, SystemExit, RefusedError):
+        shorter = Run(replace(script, text=above, tree=ast.parse(above)), lambda _: None)
+        shorter.execute()
+        return shorter
+    return None
+
+
+def _line_of(error: Exception, path: File) -> int:
+    """Return the line of the script from which an exception came."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((one.lineno or 0 for one in frames if File(one.filename) == path), 0)
 
 
 def _taken(
@@ -107,10 +139,8 @@ def _up_to_the_error(
 
     None if that one computes no gradient, or if the gradients of all parameters are there.
     """
-    frames = traceback.extract_tb(error.__traceback__)
-    lines_of_it = (one.lineno or 0 for one in frames if File(one.filename) == run.script.path)
-    line, statements = next(lines_of_it, 0), statements_of(tree)
-    at = next((number for number, one in enumerate(statements) if _holds(one, line)), None)
+    line, statements = _line_of(error, run.script.path), statements_of(tree)
+    at = next((number for number, one in enumerate(statements) if _holds(one.node, line)), None)
     state = State(run.names, None)
     if at is None or not _computes_a_gradient(statements[at]):
         return None
@@ -164,8 +194,7 @@ def _made(statements: Sequence[Statement], paths: Iterable[Path]) -> dict[Path, 
     return made
 
 
-def _holds(statement: Statement, line: int) -> bool:
-    node = statement.node
+def _holds(node: ast.stmt, line: int) -> bool:
     return node.lineno <= line <= (node.end_lineno or node.lineno)
 
 

@@ -49,7 +49,7 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         rate.value if taken.of_step else None,
         rate_words,
         bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
-        tuple(notes),
+        (*notes, *taking.notes),
     )
 
 

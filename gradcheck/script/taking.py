@@ -48,6 +48,7 @@ class Taking:
     run: Run = field(init=False)
     step: Step | None = field(init=False, default=None)
     unheld: list[Path] = field(init=False, default_factory=list)
+    notes: tuple[str, ...] = field(init=False, default=())
     started: float = field(init=False, default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:

@@ -190,12 +190,19 @@ def test_what_raises_is_mended(tmp_path, text, right, wrong):
 
 @pytest.mark.parametrize(
     "more",
-    ["import nowhere_to_be_found", "numeric = np.zeros(3) + dW1", "print(undefined)"],
+    [
+        "import nowhere_to_be_found",
+        "e = 1e-5\nfor k in range(4):\n    e = loss + e\nnumeric = np.zeros(3) + db1",
+        "print(undefined)",
+    ],
     ids=["an import", "a comparison", "a print"],
 )
-def test_what_raises_after_the_gradients_is_no_gradient(tmp_path, more):
-    (tmp_path / "main.py").write_text(DATA + HOMEWORK + more)
-    assert "it raises" in ScriptEntry(tmp_path / "main.py").outcome({}).error
+def test_what_ran_before_something_else_raised_is_checked(outcome, more):
+    found = outcome(DATA + HOMEWORK + more)
+    assert found.report.ok, str(found.report)
+    assert "the script raises after these lines: " in found.script.text()
+    wrong = outcome(DATA + HOMEWORK.replace("db1 = dh.sum(axis=0)", "db1 = dh.sum(axis=1)") + more)
+    assert wrong.report.findings[0].code == "GC204"
 
 
 @pytest.mark.parametrize(
