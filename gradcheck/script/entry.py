@@ -266,7 +266,7 @@ class _Work:
         worst = [one.worst for one in report.blocks if one.worst and one.worst.numeric]
         ratios = [one.analytic / one.numeric for one in worst]
         common = loss.common or (one_factor(ratios, MEASURED) if loss.family else None)
-        if loss.agrees or not (common or (loss.alike and not loss.has_constant)):
+        if loss.agrees or (not common and loss.has_constant):
             return report
         if not common:
             return self._with_that_of_a_block(taken, report, ratios[::-1], overrides)

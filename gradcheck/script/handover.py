@@ -50,6 +50,7 @@ class Taken:
         folded: the factor of the gradient in the first step of a momentum.
         added: the parameters whose gradients the step adds: these are negatives.
         unheld: what the same step moves beside the parameters that the user named.
+        reports: whether its replays do what the script does in every tenth pass, say.
     """
 
     point: Point
@@ -62,6 +63,7 @@ class Taken:
     folded: float = 1.0
     added: frozenset[Path] = frozenset()
     unheld: Sequence[Path] = ()
+    reports: bool = False
 
     @property
     def is_complex(self) -> bool:
@@ -121,6 +123,7 @@ class Taken:
         point, chosen, rate = self.point, self.found.loss, self.rate
         run, descent, snapshot, extra = point.run, point.step, point.snapshot, point.extra
         paths, is_straight = self.paths, run.marked.loops[descent.loop].is_straight
+        run.reports = self.reports  # another iteration may have been taken since
         body = run.body(descent.loop, snapshot)
         editable = run.own_body(descent.loop, snapshot)
         reached = [body, *snapshot.shared.values(), *run.own_definitions]

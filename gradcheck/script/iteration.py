@@ -75,13 +75,13 @@ class Iteration:
 
         If the script computes its loss in other iterations only, this one is made to do so.
         """
+        self.run.reports = False  # one before may have reported
         taken = self._as_it_is(snapshot)
         inferred = taken is None or taken.found.loss.family is not None
         if inferred and self._may_report:
             reporting = self._as_it_is(snapshot) if self._sees_more(snapshot) else None
-            found = None if reporting is None else reporting.found
-            if found and (found.loss.family is None or found.instead):
-                return reporting
+            if reporting and (reporting.found.loss.family is None or reporting.found.instead):
+                return replace(reporting, reports=True)
             self.run.reports = False
         return taken
 

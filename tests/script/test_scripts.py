@@ -97,7 +97,7 @@ SCRIPTS = {
     "valley_momentum": Wanted(6, "th", 7, 0.0001),
     "weight_decay": Wanted(8, "W b", 12, 0.02),
     "xor_globals": Wanted(14, "syn0 syn1", 18, 1.0),
-    "xor_no_slope": Wanted(14, "syn0 syn1", 18, 1.0, ("GC305",)),
+    "xor_no_slope": Wanted(14, "syn0 syn1", 18, 1.0, ("GC303",)),
 }
 
 
