@@ -152,8 +152,9 @@ class Taken:
             _ = body, reached
             start = {path: params[name] for name, path in paths.items()}
             after = keeping.replayed({**extra, **start})
-            own = list(paths.values()) if point.tolerant else []  # an edit may have mended it
-            places = self.gradients or named_gradients(after, own, snapshot.state, {*extra})
+            places = self.gradients
+            if point.tolerant:  # an edit may have mended it
+                places = named_gradients(after, list(paths.values()), snapshot.state, {*extra})
             if places:
                 values = {
                     path: _without_units(_value(after, places[path]), np.shape(value), is_straight)

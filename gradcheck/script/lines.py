@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gradcheck.mending.pieces import lines_of
+from gradcheck.script.state import Path
 from gradcheck.script.statements import DEFINITIONS, Statement, depend
 from gradcheck.script.words import names_in
 
@@ -109,6 +110,12 @@ def before_the_update(statements: Sequence[Statement], updating: set[str]) -> li
         if begins and statements[begins[-1]] not in holders:
             makings.append(Making(name, begins[-1]))
     return not_computed(statements, makings)
+
+
+def making_of(statements: Sequence[Statement], path: Path) -> Making | None:
+    """Return the last of some statements, the first of a script, that sets what is at a path."""
+    sets = [number for number, one in enumerate(statements) if one.sets(path)]
+    return Making(path[1], sets[-1]) if sets else None
 
 
 def not_computed(statements: Sequence[Statement], makings: Sequence[Making]) -> list[Making]:

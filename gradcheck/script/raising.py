@@ -15,7 +15,13 @@ from gradcheck.mending.marks import one_taken
 from gradcheck.mending.pieces import lines_of
 from gradcheck.script.choice import choose
 from gradcheck.script.handover import Taken, names_of
-from gradcheck.script.lines import Making, before_the_update, lines_below, not_computed
+from gradcheck.script.lines import (
+    Making,
+    before_the_update,
+    lines_below,
+    making_of,
+    not_computed,
+)
 from gradcheck.script.losses import candidates
 from gradcheck.script.named import BARE, GRADIENTS, named_gradients
 from gradcheck.script.point import Point
@@ -76,10 +82,11 @@ def _before_it_raised(run: Run, error: Exception) -> Run | None:
     if at is None:
         return None
     above = "\n".join(script.text.split("\n")[: at.lineno - 1])
-    with contextlib.suppress(SyntaxError, SystemExit, RefusedError):
-        shorter = Run(replace(script, text=above, tree=ast.parse(above)), lambda _: None)
-        shorter.execute()
-        return shorter
+    with contextlib.suppress(Exception, SystemExit, RefusedError):  # it may be random
+        shorter = replace(script, text=above, tree=ast.parse(above))
+        before = Run(shorter, lambda _: None, run.marked.wanted)
+        before.execute()
+        return before
     return None
 
 
@@ -186,12 +193,8 @@ def _below(state: State, makings: Sequence[Making], at: int) -> dict[Path, Makin
 
 def _made(statements: Sequence[Statement], paths: Iterable[Path]) -> dict[Path, Making]:
     """Return the statement that makes each of some variables last."""
-    made = {}
-    for path in paths:
-        begins = [number for number, one in enumerate(statements) if one.sets(path)]
-        if begins:
-            made[path] = Making(path[1], begins[-1])
-    return made
+    makings = {path: making_of(statements, path) for path in paths}
+    return {path: making for path, making in makings.items() if making is not None}
 
 
 def _holds(node: ast.stmt, line: int) -> bool:

@@ -19,6 +19,7 @@ from gradcheck.script.words import (
     may_be_loss,
     name_of,
     names_in,
+    names_read,
 )
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -208,18 +209,18 @@ def _targets(node: ast.AST) -> Iterator[Target]:
 
 
 def _reads(node: ast.AST) -> Iterator[str]:
-    """Yield the names that are read, other than for a size."""
-    if isinstance(node, ast.Attribute) and node.attr in SIZES:
-        return
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
-        return
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        yield node.target.id
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        yield node.id
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.Lambda):
-            yield from _reads(child)
+    """Return the names that are read, other than for a size."""
+    return names_read(node, _is_of_a_size)
+
+
+def _is_of_a_size(node: ast.AST) -> bool:
+    """Whether a node reads the size of something alone, or when it is called at the earliest."""
+    match node:
+        case ast.Attribute(_, name):
+            return name in SIZES
+        case ast.Call(ast.Name(name)):
+            return name == "len"
+    return isinstance(node, ast.Lambda)
 
 
 def _read_in_functions(tree: ast.Module) -> Mapping[str, Set[str]]:

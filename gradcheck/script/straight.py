@@ -11,7 +11,14 @@ from dataclasses import replace
 import numpy as np
 
 from gradcheck.script.bodies import SUMMED
-from gradcheck.script.lines import Lines, Making, before_the_update, lines_below, not_computed
+from gradcheck.script.lines import (
+    Lines,
+    Making,
+    before_the_update,
+    lines_below,
+    making_of,
+    not_computed,
+)
 from gradcheck.script.loops import ONE_ENTRY, ONLY_APPLIES, find_step
 from gradcheck.script.marks import DIFFERENCE, Seen, TrainingLoop
 from gradcheck.script.named import GRADIENTS, named_gradients
@@ -174,9 +181,8 @@ def _made(statements: Sequence[Statement], places: Mapping[Path, Path]) -> dict[
     for path, place in places.items():
         ends = [number for number, one in enumerate(statements) if place[1] in one.names]
         last = ends[-1] if ends and place[1] != path[1] else len(statements)
-        begins = [number for number in range(last) if statements[number].sets(path)]
-        if begins:
-            made[path] = begins[-1]
+        if making := making_of(statements[:last], path):
+            made[path] = making.statement
     makings = {Making(path[1], number) for path, number in made.items()}
     roots = not_computed(statements, list(makings))
     return {path: number for path, number in made.items() if Making(path[1], number) in roots}

@@ -90,11 +90,8 @@ class Taking:
         elif any(one.why == SUMMED or one.are_steps(passes, self.step.all_paths) for one in inside):
             self.step, passes.why = None, "each pass makes several steps"
         elif not self._iteration().has_loss(passes.first):
-            watched = self.run.marked.watched(number)
-            passes.why, passes.updated = (
-                no_loss(self.step.paths, watched),
-                {*self.step.all_paths},
-            )
+            passes.why = no_loss(self.step.paths, self.run.marked.watched(number))
+            passes.updated = {*self.step.all_paths}
             self.step = None
         elif not in_doubt and (paths := self._iteration().ignored(passes.first)):
             self.step, passes.why = None, IN_DOUBT + short(", ".join(map(label, paths)))

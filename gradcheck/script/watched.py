@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
-from gradcheck.script.words import name_of
+from gradcheck.script.words import name_of, names_read
 
 SHOWN = (ast.JoinedStr, ast.Compare)
 """What shows a number, or asks whether it has converged."""
@@ -30,18 +29,14 @@ def watched_in(loop: ast.For | ast.While) -> set[str]:
         if isinstance(part.func, ast.Attribute) and part.func.attr == "append"
         if isinstance(part.func.value, ast.Name)
     }
-    return (computed | kept) - set(_used(loop))
+    return (computed | kept) - set(names_read(loop, _only_shows))
 
 
-def _used(node: ast.AST) -> Iterator[str]:
-    """Yield the variables that are read for anything else than to be shown, kept or compared."""
-    if isinstance(node, SHOWN) or (isinstance(node, ast.Call) and name_of(node.func) in SHOWING):
-        return
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
-        return
-    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        yield node.target.id
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-        yield node.id
-    for child in ast.iter_child_nodes(node):
-        yield from _used(child)
+def _only_shows(node: ast.AST) -> bool:
+    """Whether what a node reads is shown, kept or compared, or has another name from then on."""
+    match node:
+        case ast.Call():
+            return name_of(node.func) in SHOWING
+        case ast.Assign():
+            return isinstance(node.value, ast.Name)
+    return isinstance(node, SHOWN)

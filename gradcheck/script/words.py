@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeGuard
 
 LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|\bl(og_)?ml(_|\b)"
@@ -233,6 +233,18 @@ def names_in(node: ast.AST, context: Any = ast.expr_context) -> set[str]:
     """Return the names within a node, or those that are read or stored there."""
     names = (part for part in ast.walk(node) if isinstance(part, ast.Name))
     return {name.id for name in names if isinstance(name.ctx, context)}
+
+
+def names_read(node: ast.AST, is_passed_over: Callable[[ast.AST], bool]) -> Iterator[str]:
+    """Yield the names that are read or added to, outside of the parts that are passed over."""
+    if is_passed_over(node):
+        return
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        yield node.target.id
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        yield node.id
+    for child in ast.iter_child_nodes(node):
+        yield from names_read(child, is_passed_over)
 
 
 def calls_in(node: ast.AST) -> set[str]:
