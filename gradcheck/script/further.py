@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -66,17 +66,18 @@ def gets_lost(values: Sequence[Array | None]) -> bool:
 def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     """Return the parameters that an iteration updates by 0, though it moves others by them."""
     after = run.replayed(step.loop, snapshot)
-    if after is None or not run.idle:
+    if after is None:
         return []
     known, arrays = set(step.all_paths), [one for own in run.idle.values() for one in own]
+    begun, there = leaves(snapshot.state), leaves(after)
 
     def is_idle(path: Path, value: Any) -> bool:
-        return label(path) in run.idle or any(one is value for one in arrays)
+        is_added_to = label(path) in run.idle or any(_is_as(one, value) for one in arrays)
+        return is_added_to or _has_twin(there, path, known)
 
-    begun = leaves(snapshot.state)
     still = [
         path
-        for path, value in leaves(after).items()
+        for path, value in there.items()
         if path in begun and path not in known and is_idle(path, value)
     ]
     values = {path: numbers(snapshot.state.get(path)) for path in still}
@@ -89,6 +90,25 @@ def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
         if (after := run.replayed(step.loop, snapshot, {path: plain(moved[path])}))
         if any(not alike(after.number(one), trial.after.number(one)) for one in step.paths)
     ]
+
+
+def _is_as(one: Any, value: Any) -> bool:
+    """Whether a value is an array, or has its numbers: an update may have put a new array there."""
+    return one is value or (np.size(value) > 1 and np.array_equal(one, value))
+
+
+def _has_twin(there: Mapping[Path, Any], path: Path, known: Set[Path]) -> bool:
+    """Whether a neighbour of parameters has zeros under its key where theirs are not all zeros.
+
+    Such zeros are a gradient, or a sum of its squares; the update may make all parameters anew.
+    """
+    trained = {one[-1] for one in known if one[:-1] == path[:-1]}
+    others = {one[:-1] for one, value in there.items() if one[-1] in trained and np.any(value)}
+    twins = (there.get((*holder, path[-1])) for holder in others - {path[:-1]})
+    return bool(trained) and any(
+        twin is not None and np.shape(twin) == np.shape(there[path]) and not np.any(twin)
+        for twin in twins
+    )
 
 
 def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path]) -> Step:

@@ -29,7 +29,7 @@ from gradcheck.script.passes import MOST_PASSES, Passes, all_moved
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.snapshot import Snapshot, take_snapshot
-from gradcheck.script.state import NUMBERS, Path, State, leaves, numbers
+from gradcheck.script.state import NUMBERS, Path, State, leaves, numbers, value_of
 from gradcheck.user.number import carried
 
 SNAPSHOTS = 3
@@ -183,7 +183,7 @@ class Run:
         is_added = site.name in site.reads  # f * c, of a state c = i * z + f * c, may be 0 as well
         if is_added and (is_array or is_number) and not np.any(abs(value) > ROUNDING):
             frame = sys._getframe(2)  # it knows the p of `for p, g in zip(params, grads)`
-            own = frame.f_locals.get(site.name, frame.f_globals.get(site.name))
+            own = value_of(site.name, frame.f_globals, frame.f_locals)
             self.idle.setdefault(site.name, []).append(own)
 
     def used(self, number: int, value: Any) -> Any:

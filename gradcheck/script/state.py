@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -83,6 +83,17 @@ class State:
 def numbers(value: Any) -> Array:
     """Return a copy of a value as an array in double precision, which is complex if it is."""
     return np.array(value, dtype=np.complex128 if np.iscomplexobj(value) else np.float64)
+
+
+def value_of(target: str, scope: dict[str, Any], names: Mapping[str, Any]) -> Any:
+    """Return the value of `W`, `self.W` or `params[key]` in a frame; None if there is none.
+
+    What would take a call, as `params[next(keys)]`, is not computed again.
+    """
+    try:
+        return None if "(" in target else eval(target, scope, names)
+    except Exception:
+        return None
 
 
 def plain(value: Array) -> Any:

@@ -200,6 +200,39 @@ def test_what_a_loop_over_all_parameters_updates_by_0_is_one_of_them(outcome, ad
     assert {one.code for one in report.errors} == codes, str(report)
 
 
+BY_NAME = """
+import numpy as np
+
+rng = np.random.default_rng(7)
+x, t = rng.normal(size=(9, 3)), rng.normal(size=(9, 2))
+held = {"a": rng.normal(size=(3, 4)), "b": rng.normal(size=(4, 2))}
+for turn in range(20):
+    h = np.tanh(x @ held["a"])
+    off = h @ held["b"] - t
+    loss = 0.5 * np.sum(off**2)
+    g = {name: np.zeros_like(value) for name, value in held.items()}
+    g["b"] += h.T @ off
+    ADDED
+    UPDATE
+"""
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        "for k in held: held[k] -= 0.1 * g[k]",
+        "for k in held: held[k] = held[k] - 0.1 * g[k]",
+        "held = {k: held[k] - 0.1 * g[k] for k in held}",
+    ],
+)
+@pytest.mark.parametrize("added", ['g["a"] += x.T @ (off @ held["b"].T * (1 - h * h))', "pass"])
+def test_a_gradient_that_is_never_added_up_is_found_in_a_dict(outcome, update, added):
+    report = outcome(BY_NAME.replace("ADDED", added).replace("UPDATE", update)).report
+    assert len(report.blocks) == 2, str(report)
+    codes = [one.code for one in report.errors]
+    assert codes == (["GC408"] if added == "pass" else []), str(report)
+
+
 STATE = """
 import numpy as np
 
