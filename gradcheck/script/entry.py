@@ -19,8 +19,8 @@ from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
-from gradcheck.script.further import left_at_rest, not_updated
 from gradcheck.script.handover import Taken
+from gradcheck.script.left_alone import left_at_rest, not_updated
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground, in_process
 from gradcheck.script.raising import raised_at

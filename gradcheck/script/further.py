@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from gradcheck.script.averages import approaches
 from gradcheck.script.gradients import descending, descents, implied_gradients
 from gradcheck.script.handover import Taken
-from gradcheck.script.point import Loss, Point
 from gradcheck.script.rates import Rate, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import (
     Path,
-    State,
     alike,
     label,
     last_name,
@@ -29,11 +25,8 @@ from gradcheck.script.state import (
 )
 from gradcheck.script.step import Step
 from gradcheck.script.trial import BOTH_WAYS, Trial
-from gradcheck.script.words import ROLE, may_be_loss, may_be_parameter
+from gradcheck.script.words import may_be_parameter
 from gradcheck.user.blocks import Array
-
-MOST_LEFT = 40
-"""Largest number of changed arrays for which a learning rate of their own is looked for."""
 
 FAR = 1e6
 FOLLOWING = 0.05
@@ -211,84 +204,3 @@ def _descends(trial: Trial, path: Path, rate: Rate, step: Step) -> bool:
         one != path and np.shape(value) == followed.shape and np.allclose(numbers(value), followed)
         for one, value in leaves(trial.after).items()
     )
-
-
-def reaching(point: Point, loss: Loss) -> list[Path]:
-    """Return what an iteration changes, is no parameter of the step, and reaches the loss."""
-    step, after = point.step, point.run.replayed(point.step.loop, point.snapshot)
-    now = {} if after is None else point.snapshot.changed(after)
-    state = point.snapshot.state
-    known = state.places(step.all_paths)  # an array may have another path as well
-    left = [
-        path
-        for path in dict.fromkeys([*step.changed, *now])
-        if not state.places([path]) & known
-        if label(path) != loss.words and not may_be_loss(last_name(path))
-    ]
-    return _of_the_loss(point, loss, left[:MOST_LEFT])
-
-
-def _of_the_loss(point: Point, loss: Loss, paths: Sequence[Path]) -> list[Path]:
-    """Return those of the paths on whose numbers the loss depends."""
-    reached: list[Path] = []
-    with suppress(Exception):
-        base = point.value(loss, {}) if paths else None
-        for path in paths:
-            array = numbers(point.snapshot.state.get(path))
-            moved = array + 1e-3 * (np.abs(array) + 0.1)
-            with suppress(Exception):
-                reached += [path] if point.value(loss, {path: moved}) != base else []
-    return reached
-
-
-def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
-    """Return arrays that reach the loss like parameters and are not updated.
-
-    The first ones are named so, and left alone by the loop; the others are overwritten, as in
-    `b = rate * db`: they are named so, or what they become depends on the learning rate.
-    """
-    step = point.step
-    halved = point.run.replayed(step.loop, point.snapshot, point.extra, step.rates, 0.5)
-    whole = point.run.replayed(step.loop, point.snapshot, point.extra)
-    changed = reaching(point, loss)
-    named = [path for path in leaves(point.snapshot.state) if ROLE.match(last_name(path))]
-    known = {*step.all_paths, *changed}
-    idle = [path for path in named if path not in known]
-    idle = _of_the_loss(point, loss, idle)
-    if halved is None or whole is None:
-        return idle, [path for path in changed if path in named]
-    moved = (path for path in changed if path not in point.extra)
-    by_rate = (path for path in moved if not alike(halved.number(path), whole.number(path)))
-    overwritten = dict.fromkeys([*(path for path in changed if path in named), *by_rate])
-    return idle, [path for path in overwritten if not _follows_parameter(point, path, whole)]
-
-
-def _follows_parameter(point: Point, path: Path, after: State) -> bool:
-    """Whether a number is a copy of a parameter, or goes a part of the way to it."""
-    now, before = after.number(path), point.snapshot.state.number(path)
-    for one in point.step.paths:
-        for value in (after.number(one), point.start[one]):
-            if value is None or now is None or before is None or value.shape != now.shape:
-                continue
-            if approaches(now - before, value - before):
-                return True
-    return False
-
-
-def left_at_rest(point: Point, gradients: Mapping[Path, Path]) -> list[Path]:
-    """Return the parameters that a step without a memory leaves, though their gradients are not 0.
-
-    It has to do so in all iterations, and to move others. `gradients` are the paths of theirs.
-    """
-    resting = set(gradients)
-    for snapshot in point.run.snapshots:
-        after = point.run.replayed(point.step.loop, snapshot, point.extra)
-        if after is None:
-            return []
-        moves = {path: movement(after, snapshot.state, path) for path in gradients}
-        still = {path for path, move in moves.items() if move is not None and not np.any(move)}
-        if len(still) == len(moves):
-            return []
-        values = {path: after.number(gradients[path]) for path in still}
-        resting &= {path for path, value in values.items() if value is not None and np.any(value)}
-    return [path for path in gradients if path in resting]

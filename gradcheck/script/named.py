@@ -22,6 +22,11 @@ GRADIENTS = re.compile(
 )
 """Pattern of the names of containers of gradients."""
 
+PASSED_ON = re.compile(
+    r"(?i)^([xyzahsot]|inp\w*|out\w*|data|batch\w*|samples?|images?|state|pred\w*|act\w*|logits?)[_\d]*$"
+)
+"""Pattern of the names of data, and of what a layer computes of it."""
+
 
 def named_gradients(
     after: State,
@@ -61,6 +66,22 @@ def named_gradients(
             best, strength = places, own_strength
     beside = best or _beside(after, paths, before, any_shape)
     return beside or _in_several(after, paths, before, others)
+
+
+def has_gradient(there: Mapping[Path, Any], path: Path) -> bool:
+    """Whether an array of this shape is named as the gradient of what lies at a path.
+
+    That of the data and of activations may be computed as well, and is not meant.
+    """
+    if PASSED_ON.match(last_name(path)):
+        return False
+    shape, names = np.shape(there[path]), {*_derived(path[-1]), f"D{bare(path[-1])}"}
+    return any(
+        np.shape(value) == shape and np.any(value)
+        for other, value in there.items()
+        if bare(other[-1]) in names
+        or (shape and other[-1] == path[-1] and GRADIENTS.search(last_name(other[:-1])))
+    )
 
 
 def equal_gradients(

@@ -29,7 +29,7 @@ from gradcheck.script.passes import MOST_PASSES, Passes, all_moved
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.snapshot import Snapshot, take_snapshot
-from gradcheck.script.state import NUMBERS, Path, State, leaves, numbers, value_of
+from gradcheck.script.state import NUMBERS, Path, State, is_number, leaves, numbers, value_of
 from gradcheck.user.number import carried
 
 SNAPSHOTS = 3
@@ -101,10 +101,8 @@ class Run:
     @property
     def all_names(self) -> dict[str, Any]:
         """The variables of the script and of the user's modules that it imports."""
-        return {
-            **{k: v for own in self._imported.names.values() for k, v in own.items()},
-            **self.names,
-        }
+        of_all = (*self._imported.names.values(), self.names)
+        return {name: value for own in of_all for name, value in own.items()}
 
     @property
     def own_definitions(self) -> list[Any]:
@@ -179,12 +177,14 @@ class Run:
 
     def _note_if_idle(self, number: int, value: Any) -> None:
         is_array = type(value) is np.ndarray and value.dtype.kind == "f"
-        site, is_number = self.marked.sites[number], isinstance(value, float | np.floating)
+        site, is_one = self.marked.sites[number], is_array or is_number(value)
         is_added = site.name in site.reads  # f * c, of a state c = i * z + f * c, may be 0 as well
-        if is_added and (is_array or is_number) and not np.any(abs(value) > ROUNDING):
+        if is_added and is_one and not np.any(abs(value) > ROUNDING):
             frame = sys._getframe(2)  # it knows the p of `for p, g in zip(params, grads)`
             own = value_of(site.name, frame.f_globals, frame.f_locals)
-            self.idle.setdefault(site.name, []).append(own)
+            is_whole = is_array or not np.ndim(own)  # a table without a gradient may give 0.0
+            if is_whole or site.name.isidentifier():
+                self.idle.setdefault(site.name, []).append(own)
 
     def used(self, number: int, value: Any) -> Any:
         """Hook around a variable in an update that is named like a learning rate."""

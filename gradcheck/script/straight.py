@@ -21,7 +21,7 @@ from gradcheck.script.lines import (
 )
 from gradcheck.script.loops import ONE_ENTRY, ONLY_APPLIES, find_step
 from gradcheck.script.marks import DIFFERENCE, Seen, TrainingLoop
-from gradcheck.script.named import GRADIENTS, named_gradients
+from gradcheck.script.named import GRADIENTS, PASSED_ON, named_gradients
 from gradcheck.script.passes import IDLE, Passes
 from gradcheck.script.rates import Rate
 from gradcheck.script.running import Run
@@ -157,11 +157,17 @@ def up_to(run: Run, lines: Lines) -> tuple[Run, int]:
 
 
 def _with_gradients(state: State) -> dict[Path, Path]:
-    """Return the variables named as parameters for which there is a gradient, with its path."""
+    """Return the variables named as parameters for which there is a gradient, with its path.
+
+    What lies in one object or dict with a parameter may have any name: the `g` beside a `v`.
+    """
     kept: dict[Path, Path] = {}
-    for path in leaves(state):
-        if path[0] != MODULE or not PARAMETER.search(last_name(path)):
-            continue
+    numbers = [path for path in leaves(state) if path[0] == MODULE]
+    likely = [path for path in numbers if PARAMETER.search(last_name(path))]
+    holders = {path[:-1] for path in likely if len(path) > 2}
+    beside = (path for path in numbers if path[:-1] in holders)
+    likely += [path for path in beside if not PASSED_ON.match(last_name(path))]
+    for path in dict.fromkeys(likely):
         place = named_gradients(state, [path], state, set(), any_shape=True).get(path)
         if place is None or place[0] != MODULE:
             continue

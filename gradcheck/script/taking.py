@@ -17,11 +17,11 @@ from gradcheck.script.further import (
     gets_lost,
     holding,
     idle_paths,
-    reaching,
     with_own_rates,
 )
 from gradcheck.script.handover import Taken
 from gradcheck.script.iteration import Iteration
+from gradcheck.script.left_alone import reaching
 from gradcheck.script.loops import find_step
 from gradcheck.script.minimised import MinimisedError
 from gradcheck.script.reading import Script

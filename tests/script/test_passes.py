@@ -233,6 +233,28 @@ def test_a_gradient_that_is_never_added_up_is_found_in_a_dict(outcome, update, a
     assert codes == (["GC408"] if added == "pass" else []), str(report)
 
 
+LEFT_AT_REST = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+x, t = rng.normal(size=(9, 3)), rng.normal(size=(9, 2))
+knots, shift = rng.normal(size=(3, 2)), np.zeros(2)
+for turn in range(20):
+    off = x @ knots + shift - t
+    loss = np.mean(off**2)
+    off *= 2 / off.size
+    dknots, OF_SHIFT = x.T @ off, off.sum(axis=0)
+    knots -= 0.1 * dknots
+"""
+
+
+@pytest.mark.parametrize(("name", "is_told"), [("dshift", True), ("total", False)])
+def test_a_parameter_whose_update_is_forgotten_is_told_by_its_gradient(outcome, name, is_told):
+    found = outcome(LEFT_AT_REST.replace("OF_SHIFT", name))
+    assert found.report.ok
+    assert ("shift reaches the loss, and nothing updates it" in found.script.text()) == is_told
+
+
 STATE = """
 import numpy as np
 

@@ -566,3 +566,28 @@ print((np.mean((r + db) ** 2) - loss) / db, grad_b)
     assert {block.name for block in report.blocks} == {"w", "b"}
     wrong = outcome(DATA + text.replace("2 * r.mean()", "r.mean()")).report
     assert [block.name for block in wrong.blocks if block.failed] == ["b"]
+
+
+WEIGHT_NORM = """
+class Unit:
+    def __init__(self):
+        self.v, self.g, self.b = rng.normal(size=3), 1.5, 0.1
+    def forward(self, x):
+        self.size = np.sqrt(np.sum(self.v ** 2))
+        self.x, self.w = x, self.g * self.v / self.size
+        return x @ self.w + self.b
+    def backward(self, d):
+        self.db, dw = d.sum(), self.x.T @ d
+        self.dg = dw @ self.v / self.size@
+        self.dv = self.g / self.size * (dw - dw @ self.v / self.size * self.v / self.size)
+unit = Unit()
+loss = np.mean((unit.forward(x) - t[:, 0]) ** 2)
+unit.backward(2 * (unit.forward(x) - t[:, 0]) / len(x))
+"""
+
+
+@pytest.mark.parametrize("bug", ["", " / 2"])
+def test_a_neighbour_of_parameters_may_have_any_name(outcome, bug):
+    found = outcome(DATA + WEIGHT_NORM.replace("@\n", f"{bug}\n"))
+    assert found.script.params == ("unit.v", "unit.g", "unit.b")
+    assert [block.name for block in found.report.blocks if block.failed] == ["g"] * bool(bug)
