@@ -38,6 +38,7 @@ def unforgiving(monkeypatch):
     """What the search for a faulty expression raises itself is a bug of its own."""
     monkeypatch.setattr("gradcheck.compare.followed.FORGIVEN", ())
     monkeypatch.setattr("gradcheck.recognition.identify.FORGIVEN", ())
+    monkeypatch.setattr("gradcheck.diagnose.engine.FORGIVEN", ())
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,10 @@ finding only, and the finding nearest to the loss comes first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +35,7 @@ from gradcheck.preflight import Preflight
 from gradcheck.recognition.identify import Identity
 from gradcheck.recognition.layers import Layer
 from gradcheck.recognition.network_view import NetworkView
-from gradcheck.trace import Fault
+from gradcheck.trace import FORGIVEN, Fault
 from gradcheck.user.calls import Heard
 from gradcheck.user.problem import Problem
 from gradcheck.words import with_nearest
@@ -153,7 +155,7 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
             for index, block in enumerate(evidence.blocks)
             if block.verdict in ("wrong", "shape") and block.name not in explained
         ]
-        for finding in detector.find(rule, evidence, left) if left else ():
+        for finding in _unless_it_raises(detector.find, rule, evidence, left) if left else ():
             explained.update(finding.blocks)
             yield finding
     yield from exception_finding(unknown_cause.RULE, evidence, explained)
@@ -162,7 +164,13 @@ def _findings(evidence: Evidence) -> Iterator[Finding]:
 def _direct(evidence: Evidence, always: bool = False) -> Iterator[Finding]:
     for rule, detector in DIRECT:
         if detector.always or not always:
-            yield from detector.find(rule, evidence)
+            yield from _unless_it_raises(detector.find, rule, evidence)
+
+
+def _unless_it_raises(find: Callable[..., Iterator[Finding]], *given: Any) -> Iterator[Finding]:
+    """Yield what a rule finds; one that raises costs its own findings, and no verdict."""
+    with suppress(*FORGIVEN):
+        yield from find(*given)
 
 
 def _from_corrections(evidence: Evidence) -> Iterator[Finding]:

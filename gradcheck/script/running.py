@@ -182,7 +182,7 @@ class Run:
         if is_added and is_one and not np.any(abs(value) > ROUNDING):
             frame = sys._getframe(2)  # it knows the p of `for p, g in zip(params, grads)`
             own = value_of(site.name, frame.f_globals, frame.f_locals)
-            is_whole = is_array or not np.ndim(own)  # a table without a gradient may give 0.0
+            is_whole = is_array or is_number(own)  # a table without a gradient may give 0.0
             if is_whole or site.name.isidentifier():
                 self.idle.setdefault(site.name, []).append(own)
 

@@ -7,6 +7,9 @@ from sweeps import sample
 
 import gradcheck
 from gradcheck import MLP
+from gradcheck.diagnose import engine
+from gradcheck.diagnose.rule import Direct
+from gradcheck.diagnose.rules import updated_weights_used
 from gradcheck.network import LAYOUTS
 
 LAYOUT_NAMES = ("rows", "columns")
@@ -267,3 +270,25 @@ def test_a_sign_that_one_of_two_gradients_has_wrong_is_none_of_the_error():
     (finding,) = gradcheck.check(loss, {"slope": 0.3, "start": 0.7}, grad).findings
     assert (finding.code, finding.blocks) == ("GC106", ("start",))
     assert "change its sign" in finding.fix
+
+
+def test_a_rule_that_raises_costs_no_verdict(monkeypatch):
+    def broken(rule, evidence, *left):
+        yield from ()
+        raise ValueError("of two shapes")
+
+    rules = ((updated_weights_used.RULE, Direct(broken)), *engine.DIRECT)
+    monkeypatch.setattr(engine, "DIRECT", rules)
+    monkeypatch.setattr(engine, "FORGIVEN", (Exception,))
+    x, t = np.random.default_rng(0).normal(size=(2, 7, 2))
+    report = gradcheck.check(
+        lambda w: 0.5 * np.sum((x @ w - t) ** 2), np.ones((2, 2)), lambda w: x.T @ (t - x @ w)
+    )
+    assert [one.code for one in report.errors] == ["GC106"]
+
+
+def test_gradients_of_another_shape_at_another_rate_have_no_limit():
+    columns = [np.ones((3, 1)), np.ones((3, 1)), np.ones((3, 4))]
+    assert updated_weights_used._weighted([1.0, 2.0], columns[:2])[0, 0] == 3.0
+    assert updated_weights_used._weighted([1.0, 2.0], columns[1:]) is None
+    assert updated_weights_used._weighted([1.0, 2.0], [None, columns[0]]) is None

@@ -133,11 +133,11 @@ def _at_no_learning_rate(
 
 
 def _weighted(weights: Sequence[float], gradients: Sequence[Array | None]) -> Array | None:
-    """Return the weighted sum of gradients; None if one of them is missing."""
+    """Return the weighted sum of gradients; None if one is missing, or of another shape."""
     there = [one for one in gradients if one is not None]
-    if len(there) < len(weights):
+    if len(there) < len(weights) or len({one.shape for one in there}) > 1:
         return None
-    return np.asarray(np.sum([w * one for w, one in zip(weights, there, strict=True)], axis=0))
+    return np.asarray(np.tensordot(weights, there, axes=1))
 
 
 RULE = Rule(
