@@ -6,6 +6,7 @@ import ast
 import linecache
 from collections.abc import Iterator
 from functools import lru_cache
+from types import CodeType
 
 
 def text_of(file: str) -> str:
@@ -36,6 +37,21 @@ def parsed(text: str) -> ast.Module:
         return ast.parse(text)
     except (SyntaxError, ValueError):
         return ast.Module(body=[], type_ignores=[])
+
+
+def returns_of(code: CodeType) -> list[ast.Return]:
+    """Return the `return` statements of a function, also of those inside of it."""
+    return _returns(text_of(code.co_filename), code.co_name, code.co_firstlineno)
+
+
+@lru_cache(maxsize=256)
+def _returns(text: str, function: str, first_line: int) -> list[ast.Return]:
+    for node in ast.walk(parsed(text)):
+        if not isinstance(node, ast.FunctionDef) or node.name != function:
+            continue
+        if first_line == min([node.lineno, *(one.lineno for one in node.decorator_list)]):
+            return [inner for inner in ast.walk(node) if isinstance(inner, ast.Return)]
+    return []
 
 
 def last_factors(product: ast.expr | None) -> Iterator[tuple[ast.expr, list[ast.expr]]]:

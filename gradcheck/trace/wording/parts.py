@@ -16,8 +16,8 @@ from gradcheck.trace.locating.units import NODE, Mend
 from gradcheck.trace.record.graph import resolve
 from gradcheck.trace.record.names import LAID_OUT
 from gradcheck.trace.record.nodes import Node
-from gradcheck.trace.record.places import Call, Chain, Place
-from gradcheck.trace.record.sources import parsed, text_of, tree_of
+from gradcheck.trace.record.places import Chain, Place
+from gradcheck.trace.record.sources import parsed, returns_of, text_of
 from gradcheck.user.blocks import BARE
 
 
@@ -29,7 +29,7 @@ def returned_place(chain: Chain, block: str, names: Sequence[str] = ()) -> Place
     tuple, or a dict without the block, counts as well.
     """
     for call in reversed(chain):
-        for statement in _returns(call):
+        for statement in returns_of(call.code):
             value = _part(statement.value, block) or _in_order(statement.value, block, names)
             if value is not None:
                 return Place.of(value, call.code.co_filename, call.code.co_name)
@@ -39,7 +39,7 @@ def returned_place(chain: Chain, block: str, names: Sequence[str] = ()) -> Place
 def return_statement(chain: Chain) -> Place | None:
     """Return the expression that the outermost function returns, or one that it calls there."""
     for call in reversed(chain):
-        returns = [one.value for one in _returns(call) if one.value is not None]
+        returns = [one.value for one in returns_of(call.code) if one.value is not None]
         if len(returns) > 1:
             return None
         for value in returns:
@@ -75,17 +75,6 @@ def _in_order(value: ast.expr | None, block: str, names: Sequence[str]) -> ast.e
     if isinstance(value, ast.Tuple) and len(value.elts) == len(names):
         return value.elts[names.index(block)]
     return value
-
-
-def _returns(call: Call) -> list[ast.Return]:
-    code = call.code
-    for node in ast.walk(tree_of(code.co_filename)):
-        if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
-            continue
-        first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-        if first == code.co_firstlineno:
-            return [inner for inner in ast.walk(node) if isinstance(inner, ast.Return)]
-    return []
 
 
 Path = tuple[int, ...]

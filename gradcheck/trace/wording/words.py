@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from types import CodeType
 
 import numpy as np
@@ -24,7 +26,7 @@ from gradcheck.trace.record.graph import latest_first, never_leaves, users_of
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Call, Place
-from gradcheck.trace.record.sources import parsed, text_of
+from gradcheck.trace.record.sources import parsed, returns_of, text_of
 from gradcheck.trace.wording.operand_text import operand_text
 from gradcheck.user.blocks import BARE
 
@@ -87,7 +89,10 @@ class Words:
             if name.partition("[")[0] not in NOT_USERS:
                 return name
             return self._given.get(index, name.removeprefix("data['").removesuffix("']"))
-        place, is_inside = node.place, never_leaves(self.nodes, index, self._users[index])
+        is_inside = never_leaves(self.nodes, index, self._users[index])
+        while self._is_result_of_helper(node):
+            node = replace(node, chain=node.chain[1:])
+        place = node.place
         assigned = "" if is_inside else _name_given(node)
         if assigned:
             return assigned
@@ -178,6 +183,28 @@ class Words:
                         values.setdefault(ast.unparse(text), set()).add(argument.index)
         given = {name: indices.pop() for name, indices in values.items() if len(indices) == 1}
         return {index: name for name, index in sorted(given.items(), reverse=True)}
+
+    def _is_result_of_helper(self, node: Node) -> bool:
+        """True if a value has a local name in a function that returns it and has several callers.
+
+        Such a name stands for another value in every call.
+        """
+        if len(node.chain) < 2 or not node.place:
+            return False
+        name, code = assigned_name(node.place), node.chain[0].code
+        if not name.isidentifier() or len(self._callers[code]) < 2:
+            return False
+        returned = (one.value for one in returns_of(code))
+        return any(isinstance(value, ast.Name) and value.id == name for value in returned)
+
+    @cached_property
+    def _callers(self) -> dict[CodeType, set[Place]]:
+        """The places at which each function is called by another one."""
+        callers: dict[CodeType, set[Place]] = defaultdict(set)
+        for chain in {node.chain for node in self.nodes}:
+            for inner, outer in pairwise(chain):
+                callers[inner.code].add(outer.place)
+        return callers
 
     @cached_property
     def _users(self) -> list[list[int]]:
