@@ -52,13 +52,12 @@ MEASURED = 1e-6
 SINGLE = float(np.finfo(np.float32).eps) / 2
 """Relative rounding of a number to float32, as a small framework does it to a constant."""
 
-CONFIRMING_SECONDS = 2.0
+CONFIRMING_SECONDS, MOST_TRIED = 2.0, 3
 
 EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
 
 DESCENDED = "the updates descend {}, times {:.4g}"
-MOST_TRIED = 3
 DOWNLOADED = ": let it read its data from a file, or make up a few rows"
 
 CLIPPED = "GC412"
@@ -258,15 +257,16 @@ class _Work:
     def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
         """Attribute a common factor of all gradients to the learning rate or to the loss.
 
-        A factor that no rule explains belongs to the learning rate, as does any factor where the
-        code has no learning rate. It belongs to the loss where no line of code computes the loss.
+        It belongs to the loss where no line computes that; else to the rate where no rule explains
+        it, or the code has no rate. Any error of a single number is a factor, and none of these.
         """
         loss, rate = taken.found.loss, taken.point.step.rate
         explained = rate.words and not causes(report) <= UNEXPLAINED_FACTOR
-        worst = [one.worst for one in report.blocks if one.worst and one.worst.numeric]
-        ratios = [one.analytic / one.numeric for one in worst]
-        common = loss.common or (one_factor(ratios, MEASURED) if loss.family else None)
-        if loss.agrees or (not common and loss.has_constant):
+        worst = [block.worst for block in report.blocks]
+        ratios = [one.analytic / one.numeric for one in worst if one and one.numeric]
+        common = loss.common or (loss.family and one_factor(ratios, MEASURED))
+        is_one = rate.words and sum(block.size for block in report.blocks) == 1
+        if loss.agrees or (is_one and not loss.family) or (not common and loss.has_constant):
             return report
         if not common:
             return self._with_that_of_a_block(taken, report, ratios[::-1], overrides)

@@ -31,12 +31,14 @@ from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import Path, label, last_name, movement
 from gradcheck.script.step import Step
 from gradcheck.script.straight import straight_line
+from gradcheck.script.summing import begun_anew
 from gradcheck.script.words import RefusedError, short
 
 NOWHERE = -1
 """The number of the training loop where none is looked for any more."""
 
-IN_DOUBT = "no error in it depends on "
+IN_DOUBT, SUMS = "no error in it depends on ", "it only adds up "
+"""Why it is doubtful that a loop trains, which is taken if no other one does."""
 
 
 @dataclass
@@ -95,6 +97,8 @@ class Taking:
             self.step = None
         elif not in_doubt and (paths := self._iteration().ignored(passes.first)):
             self.step, passes.why = None, IN_DOUBT + short(", ".join(map(label, paths)))
+        elif not in_doubt and (paths := begun_anew(self.run.marked, self.step)):
+            self.step, passes.why = None, SUMS + short(", ".join(map(label, paths)))
         return self.step is not None
 
     def execute(self) -> None:
@@ -123,7 +127,7 @@ class Taking:
     def _doubtful(self) -> bool:
         """Whether a loop trains of which that is doubtful; it is taken then."""
         for number, passes in enumerate(self.run.passes):
-            first, is_doubtful = passes.first, passes.why.startswith(IN_DOUBT)
+            first, is_doubtful = passes.first, passes.why.startswith((IN_DOUBT, SUMS))
             if is_doubtful and first is not None and self._trains(number, in_doubt=True):
                 self.run.found, self.run.snapshots = number, [first]
                 return True

@@ -13,7 +13,7 @@ from gradcheck.script.marks import LITERAL
 from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
-from gradcheck.script.state import Path, State, alike, last_name, movement, plain
+from gradcheck.script.state import Path, State, alike, last_name, leaves, movement, plain
 from gradcheck.script.words import RATE, ROLE, may_be_loss
 from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
@@ -68,11 +68,25 @@ class Trial:
             halved = self.halved(rate, paths)
             named = sum(bool(ROLE.match(last_name(path))) for path in paths)
             own_worth = (self.depends(paths), len(paths), named) if halved else worth
-            if own_worth > worth:
+            is_equal = best is not None and own_worth == worth and halved and rate.marks
+            if own_worth > worth or (best and is_equal and self._spares_more(rate, best[0], paths)):
                 best, worth = (rate, paths), own_worth
                 if rate.path is not None and halved >= 2 and worth[0]:
                     break
         return best
+
+    def _spares_more(self, rate: Rate, other: Rate, paths: list[Path]) -> bool:
+        """Whether a literal scales the steps only, and another one what they are computed of too.
+
+        The 0.5 of a squared error may scale gradients that begin at 0, and the loss.
+        """
+        states = [self.replayed(one, 0.0) for one in (rate, other)]
+        ends = [path for path in leaves(self.after) if path not in paths]
+        kept, of_other = (
+            sum(alike(state.number(path), self.after.number(path)) for path in ends if state)
+            for state in states
+        )
+        return kept > of_other
 
     def _is_parameter(self, rate: Rate, paths: list[Path]) -> bool:
         """Whether a number that nothing calls a rate moves with the parameters, as one of them."""

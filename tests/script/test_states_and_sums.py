@@ -1,0 +1,112 @@
+"""Training steps that hold a loop over time or a batch: its states and sums are no weights."""
+
+import pytest
+
+HEAD = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+seen = np.cumsum(rng.normal(size=20)) * 0.3 + 1
+"""
+
+RISK_SETS = """
+x, happened = rng.normal(size=(9, 3)), rng.random(9) < 0.7
+k = np.array([0.1, -0.2, 0.3])
+for turn in range(9):
+    loss, slope = 0.0, np.zeros(3)
+    risk, tilted = 0.0, np.zeros(3)
+    for row, counts in zip(x, happened):
+        risk = risk + np.exp(row @ k)
+        tilted = tilted + np.exp(row @ k) * row
+        loss = loss + counts * (np.log(risk) - row @ k)
+        slope += counts * (tilted / risk# - row)
+    k = k - 0.02 * slope
+"""
+
+SIMULATED = """
+def decay(k, c, dt=0.1):
+    z, by_k, by_c = 1.0, 0.0, 0.0
+    loss, to_k, to_c = 0.0, 0.0, 0.0
+    for value in seen:
+        by_k, by_c = by_k + dt * (-z - k * by_k#), by_c + dt * (1 - k * by_c)
+        z = z + dt * (c - k * z)
+        loss += (z - value) ** 2
+        to_k += 2 * (z - value) * by_k
+        to_c += 2 * (z - value) * by_c
+    return loss, to_k, to_c
+
+k, c = 0.5, 0.2
+for turn in range(9):
+    loss, to_k, to_c = decay(k, c)
+    k -= 0.01 * to_k
+    c -= 0.01 * to_c
+"""
+
+SMOOTHED = """
+k = 0.3
+for turn in range(9):
+    level, by_k, loss, slope = seen[0], 0.0, 0.0, 0.0
+    for value in seen[1:]:
+        off = value - level
+        loss += off ** 2
+        slope += -2 * off * by_k
+        by_k = by_k + off - k * by_k#
+        level = level + k * off
+    k -= 1e-4 * slope
+"""
+
+FILTERED = """
+log_q = log_r = 0.0
+for turn in range(9):
+    q, r = np.exp(log_q), np.exp(log_r)
+    m, P, by_m, by_P = 0.0, 4.0, np.zeros(2), np.zeros(2)
+    nll, slope = 0.0, np.zeros(2)
+    for value in seen:
+        P, by_P = P + q, by_P + np.array([q, 0.0])
+        S, by_S, v, by_v = P + r, by_P + np.array([0.0, r]), value - m, -by_m
+        nll += 0.5 * (np.log(S) + v * v / S)
+        slope += 0.5 * (by_S / S + 2 * v * by_v / S - v * v * by_S / S ** 2#)
+        K, by_K = P / S, by_P / S - P * by_S / S ** 2
+        m, by_m = m + K * v, by_m + by_K * v + K * by_v
+        P, by_P = P - K * P, by_P - by_K * P - K * by_P
+    log_q -= 0.05 * slope[0]
+    log_r -= 0.05 * slope[1]
+"""
+
+STEPS = [
+    (RISK_SETS, ("k",), " / 2"),
+    (SIMULATED, ("k", "c"), " * 2"),
+    (SMOOTHED, ("k",), " * 2"),
+    (FILTERED, ("log_q", "log_r"), " / 2"),
+]
+
+
+@pytest.mark.parametrize(("step", "params", "bug"), STEPS)
+@pytest.mark.parametrize("is_right", [True, False])
+def test_the_states_and_sums_of_a_loop_in_a_step_are_no_parameters(
+    outcome, step, params, bug, is_right
+):
+    found = outcome(HEAD + step.replace("#", "" if is_right else bug))
+    assert found.script.params == params
+    assert found.report.verdict == ("pass" if is_right else "fail"), str(found.report)
+
+
+FITS = """
+x, t = rng.normal(size=(12, 3)), rng.normal(size=12)
+total, penalty = 0.0, 0.0
+for fit in range(3):
+    k = np.zeros(3)
+    for turn in range(9):
+        off = x @ k - t
+        loss = 0.5 * np.sum(off ** 2) + 0.5 * penalty * np.sum(k ** 2)
+        k -= 0.01 * (x.T @ off + penalty * k)
+    total += loss
+    penalty += GROWS
+"""
+
+
+@pytest.mark.parametrize("grows", ["0.5", "0.0"])
+def test_a_fit_that_begins_anew_is_still_a_training_loop(outcome, grows):
+    found = outcome(HEAD + FITS.replace("GROWS", grows))
+    assert found.script.params == ("k",)
+    assert found.report.ok, str(found.report)
