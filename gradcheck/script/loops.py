@@ -11,13 +11,14 @@ import numpy as np
 from gradcheck.script.bodies import SUMMED, sums_up
 from gradcheck.script.passes import IDLE, UNREACHED
 from gradcheck.script.running import Run
-from gradcheck.script.state import Path, alike, label, leaves, movement, plain, ruined
+from gradcheck.script.state import Path, alike, label, last_name, leaves, movement, plain, ruined
 from gradcheck.script.step import Step
 from gradcheck.script.trial import Trial
 from gradcheck.words import listed
 
 NO_RATE = "no learning rate, and no update W -= ..., was found that moves nothing at 0"
-BY_ZERO = "it updates {0} by exactly 0: no gradient comes back to it"
+NOT_BACK = "by exactly 0: no gradient comes back to it"
+BY_ZERO = "it updates {0} " + NOT_BACK
 ONLY_APPLIES = "its changes do not depend on what it changes: it only applies an update"
 ONE_ENTRY = "it changes one entry at a time"
 CARRIED = "its update is made from {0} of the pass before; compute {0} at the beginning of a pass"
@@ -112,5 +113,6 @@ def _is_one_entry(trial: Trial, paths: list[Path]) -> bool:
     """Whether only a single entry of a single array is changed."""
     if len(paths) > 1 or trial.changed[paths[0]].size == 1:
         return False
-    step = movement(trial.after, trial.snapshot.state, paths[0])
-    return step is not None and np.count_nonzero(step) == 1
+    step, own = movement(trial.after, trial.snapshot.state, paths[0]), last_name(paths[0])
+    whole = any(name.split(".")[-1] == own for name in trial.run.marked.updated(trial.number))
+    return step is not None and np.count_nonzero(step) == 1 and not whole

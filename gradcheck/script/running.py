@@ -29,7 +29,7 @@ from gradcheck.script.passes import MOST_PASSES, Passes, all_moved
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.snapshot import Snapshot, take_snapshot
-from gradcheck.script.state import NUMBERS, Path, State, is_number, leaves, numbers, value_of
+from gradcheck.script.state import NUMBERS, Path, State, added_to, is_number, leaves, numbers
 from gradcheck.user.number import carried
 
 SNAPSHOTS = 3
@@ -181,10 +181,7 @@ class Run:
         is_added = site.name in site.reads  # f * c, of a state c = i * z + f * c, may be 0 as well
         if is_added and is_one and not np.any(abs(value) > ROUNDING):
             frame = sys._getframe(2)  # it knows the p of `for p, g in zip(params, grads)`
-            own = value_of(site.name, frame.f_globals, frame.f_locals)
-            is_whole = is_array or is_number(own)  # a table without a gradient may give 0.0
-            if is_whole or site.name.isidentifier():
-                self.idle.setdefault(site.name, []).append(own)
+            self.idle.setdefault(site.name, []).append(added_to(site.name, frame, is_array))
 
     def used(self, number: int, value: Any) -> Any:
         """Hook around a variable in an update that is named like a learning rate."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,15 +86,19 @@ def numbers(value: Any) -> Array:
     return np.array(value, dtype=np.complex128 if np.iscomplexobj(value) else np.float64)
 
 
-def value_of(target: str, scope: dict[str, Any], names: Mapping[str, Any]) -> Any:
-    """Return the value of `W`, `self.W` or `params[key]` in a frame; None if there is none.
+def added_to(target: str, frame: FrameType, is_array: bool) -> Any:
+    """Return what an update adds an array or a number to, in a frame; None if it cannot be told.
 
-    What would take a call, as `params[next(keys)]`, is not computed again.
+    Of an entry `W[i]` that is a number, it is what holds that. A number for a whole `params[key]`
+    may stand for no gradient. What would take a call, as `params[next(keys)]`, is not computed.
     """
     try:
-        return None if "(" in target else eval(target, scope, names)
+        value = None if "(" in target else eval(target, frame.f_globals, frame.f_locals)
     except Exception:
         return None
+    if is_number(value) and target.endswith("]"):
+        return added_to(target.rpartition("[")[0], frame, is_array=True)
+    return value if is_array or is_number(value) or target.isidentifier() else None
 
 
 def plain(value: Array) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from gradcheck.script.marks import INCREMENT, Marked, TrainingLoop
 from gradcheck.script.state import Path, label
 from gradcheck.script.step import Step
-from gradcheck.script.words import calls_in, name_of
+from gradcheck.script.words import calls_in, is_update, name_of
 
 
 def begun_anew(marked: Marked, step: Step) -> list[Path]:
@@ -23,7 +23,9 @@ def begun_anew(marked: Marked, step: Step) -> list[Path]:
     read: list[ast.AST]
     for number, outer in enumerate(marked.loops):
         if step.loop in marked.inside(number):
-            block, read = outer.node.body, [loop.node]
+            block = outer.node.body
+            made = (one for one in block if isinstance(one, ast.Assign) and not is_update(one))
+            read = [loop.node, *made]
         elif loop.function and loop.function.name in calls_in(outer.node):
             block, read = loop.function.body, [loop.function, *_calls(outer, {loop.function.name})]
         else:

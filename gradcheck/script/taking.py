@@ -22,7 +22,7 @@ from gradcheck.script.further import (
 from gradcheck.script.handover import Taken
 from gradcheck.script.iteration import Iteration
 from gradcheck.script.left_alone import reaching
-from gradcheck.script.loops import find_step
+from gradcheck.script.loops import NOT_BACK, find_step
 from gradcheck.script.minimised import MinimisedError
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss, no_loss_below
@@ -125,9 +125,14 @@ class Taking:
             raise ended
 
     def _doubtful(self) -> bool:
-        """Whether a loop trains of which that is doubtful; it is taken then."""
+        """Whether a loop trains of which that is doubtful; it is taken then.
+
+        None that adds up is taken where the updates of another one, which would train, are 0.
+        """
+        is_idle = any(passes.why.endswith(NOT_BACK) for passes in self.run.passes)
         for number, passes in enumerate(self.run.passes):
-            first, is_doubtful = passes.first, passes.why.startswith((IN_DOUBT, SUMS))
+            doubts = IN_DOUBT if is_idle else (IN_DOUBT, SUMS)
+            first, is_doubtful = passes.first, passes.why.startswith(doubts)
             if is_doubtful and first is not None and self._trains(number, in_doubt=True):
                 self.run.found, self.run.snapshots = number, [first]
                 return True

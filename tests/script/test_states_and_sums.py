@@ -2,6 +2,8 @@
 
 import pytest
 
+from gradcheck.script.entry import ScriptEntry
+
 HEAD = """
 import numpy as np
 
@@ -110,3 +112,56 @@ def test_a_fit_that_begins_anew_is_still_a_training_loop(outcome, grows):
     found = outcome(HEAD + FITS.replace("GROWS", grows))
     assert found.script.params == ("k",)
     assert found.report.ok, str(found.report)
+
+
+ENTRIES = """
+x, t = rng.normal(size=(9, 3)), rng.normal(size=9)
+k, c = rng.normal(size=3), MADE
+for turn in range(9):
+    loss, to_k, to_c = 0.0, np.zeros(3), [0.0, 0.0]
+    for row, value in zip(x, t):
+        off = row @ k + c[0] * row[0] ** 2 + c[1] - value
+        loss += off ** 2
+        to_k += 2 * off * row
+    for j in range(2):
+        c[j] -= 0.01 * to_c[j]
+    k -= 0.01 * to_k
+"""
+
+
+@pytest.mark.parametrize("made", ["[0.1, 0.2]", "np.array([0.1, 0.2])"])
+def test_entries_that_are_updated_by_0_belong_to_a_parameter(outcome, made):
+    report = outcome(HEAD + ENTRIES.replace("MADE", made)).report
+    assert [one.code for one in report.errors] == ["GC408"], str(report)
+    assert {block.name for block in report.blocks} == {"k", "c"}
+
+
+def test_a_sum_is_not_taken_where_no_gradient_comes_to_the_parameter(tmp_path):
+    script = tmp_path / "main.py"
+    script.write_text(HEAD + SMOOTHED.replace("slope += -2 * off * by_k", "pass"))
+    outcome = ScriptEntry(script).outcome({})
+    assert outcome.report is None
+    assert "it only adds up level" in outcome.error
+    assert "it updates k by exactly 0" in outcome.error
+
+
+def test_a_sum_that_is_overwritten_leaves_the_step_where_it_is(outcome):
+    found = outcome(HEAD + FILTERED.replace("#", "").replace("slope += 0.5", "slope = 0.5"))
+    assert found.script.params == ("log_q", "log_r")
+    assert [one.code for one in found.report.errors] == ["GC701"], str(found.report)
+
+
+def test_of_a_whole_array_one_entry_may_move_alone(outcome):
+    text = SIMULATED.replace("#", "").replace("    to_c += 2 * (z - value) * by_c\n", "")
+    text = (
+        text.split("k, c = 0.5")[0]
+        + """
+p = np.array([0.5, 0.2])
+for turn in range(9):
+    loss, to_k, to_c = decay(*p)
+    p = p - 0.01 * np.array([to_k, to_c])
+"""
+    )
+    found = outcome(HEAD + text)
+    assert found.script.params == ("p",)
+    assert found.report.verdict == "fail"
