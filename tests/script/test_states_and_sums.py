@@ -142,7 +142,7 @@ def test_a_sum_is_not_taken_where_no_gradient_comes_to_the_parameter(tmp_path):
     outcome = ScriptEntry(script).outcome({})
     assert outcome.report is None
     assert "it only adds up level" in outcome.error
-    assert "it updates k by exactly 0" in outcome.error
+    assert "k by exactly 0: no gradient comes back to it" in outcome.error
 
 
 def test_a_sum_that_is_overwritten_leaves_the_step_where_it_is(outcome):
