@@ -32,6 +32,7 @@ from gradcheck.script.parts import (
     called_losses,
     complete,
     differentiated,
+    is_total,
     local_losses,
     reads_by_name,
     variables_in,
@@ -171,13 +172,12 @@ class _Marker(ast.NodeTransformer):
                 is_named = is_named or (may_be_loss(name_of(one)) and not is_slope(one, within))
                 is_watched = name in self._watched and not is_named
                 if (is_named or is_watched) and not isinstance(one, ast.Starred):
-                    load = ast.parse(name, mode="eval").body
-                    text = "+=" if isinstance(node, ast.AugAssign) else ""
+                    text = "+=" if isinstance(node, ast.AugAssign) else "+" * is_total(node.value)
                     site = Site(ASSIGNED, name, node.lineno, text, parts=parts, reads=reads)
-                    site = replace(site, may_skip=bool(text) and self._may_skip)
+                    site = replace(site, may_skip=text == "+=" and self._may_skip)
                     site = replace(site, is_differentiated=is_certain, is_watched=is_watched)
-                    number = self._number(site)
-                    seen.append(placed(ast.Expr(called(SEE, [number, load], node)), node))
+                    see = called(SEE, [self._number(site), ast.parse(name, mode="eval").body], node)
+                    seen.append(placed(ast.Expr(see), node))
         if is_update(node):
             node.value = self._updated(node, targets[0], node.value)
         elif any(name_of(target) in self._operands.rates for target in targets):

@@ -20,6 +20,11 @@ def called_losses(node: ast.AST) -> frozenset[str]:
     return frozenset(f"{name_of(one.func)}()" for one in calls if _is_loss(name_of(one.func)))
 
 
+def is_total(node: ast.AST | None) -> bool:
+    """Whether an expression adds terms up."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)
+
+
 def variables_in(node: ast.AST) -> frozenset[str]:
     """Return the variables, attributes and items within an expression."""
     kinds = ast.Name | ast.Attribute | ast.Subscript
