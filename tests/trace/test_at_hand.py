@@ -543,3 +543,25 @@ def test_nothing_is_divided_by_what_has_zeros(values, code):
     report = gradcheck.check_jacobian(values, np.array([0.2, 0.5, 0.4]), of_the_mark_alone)
     assert report.findings[0].code == code
     assert "divide" not in report.findings[0].fix
+
+
+ONE, BEGIN = DAYS[:1], {"K": START["K"], "V": RNG.normal(size=(4, 1))}
+
+
+def of_one_label(p):
+    return 0.5 * np.sum((1.0 - logistic(logistic(ONE @ p["K"]) @ p["V"])) ** 2)
+
+
+def raw_error_twice(p):
+    u = logistic(ONE @ p["K"])
+    out = logistic(u @ p["V"])
+    gap = 1.0 - out
+    shares = gap @ p["V"].T
+    return {"K": -ONE.T @ (gap * u * (1 - u)), "V": -u.T @ (gap * out * (1 - out))}, shares
+
+
+def test_an_error_is_not_multiplied_by_an_error_to_make_a_slope():
+    finding = gradcheck.check(of_one_label, BEGIN, lambda p: raw_error_twice(p)[0]).findings[0]
+    assert "shares" not in f"{finding.message} {finding.fix}", finding.message
+    assert finding.code == "GC999"
+    assert "-t" not in finding.message  # it is -1 times the derivative by t
