@@ -1461,3 +1461,31 @@ for turn in range(20):
 def test_an_actor_critic_has_no_loss_that_its_chances_tell(outcome):
     report = outcome(ACTOR_CRITIC).report
     assert report.verdict == "inconclusive", str(report)
+
+
+MEASURED = """
+counts = rng.poisson(np.exp(x @ np.array([0.4, -0.3, 0.5])))
+for turn in range(20):
+    expected = np.exp(x @ w)
+    loss = MEASURE(counts - expected) ** 2END
+    slope = np.dot(x.T, counts - expected)
+    w SIGN= 0.01 * slope
+"""
+
+
+@pytest.mark.parametrize(
+    ("sign", "measure", "words", "fix"),
+    [
+        ("-", "np.mean(", "squared error", "change its sign, and multiply by "),
+        ("+", "np.sqrt(np.sum(", "root of the squared error", "multiply by the slope"),
+    ],
+)
+def test_an_error_of_counts_is_the_derivative_of_their_likelihood(
+    outcome, sign, measure, words, fix
+):
+    text = MEASURED.replace("SIGN", sign).replace("MEASURE(", measure + "(")
+    text = text.replace("END", ")" * measure.count("("))
+    error = outcome(text).report.errors[0]
+    assert error.code == "GC601", error.message
+    assert error.message.endswith(f"likelihood of Poisson counts, and the loss is the {words}")
+    assert error.fix.startswith(fix)

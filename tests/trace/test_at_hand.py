@@ -310,8 +310,11 @@ def test_what_arrives_at_a_softmax_is_put_in_brackets():
     assert finding.fix == f"write `mix * ((mix - AIM) - {total})`"
 
 
-@pytest.mark.parametrize(("axis", "words"), [(None, "over all entries"), (0, "along axis 0")])
-def test_a_softmax_of_all_samples_together_is_told_where_that_of_each_is_taken(axis, words):
+@pytest.mark.parametrize(
+    ("axis", "words", "size"),
+    [(None, "over all entries", 1), (0, "along axis 0", 1), (0, "along axis 0", 6)],
+)
+def test_a_softmax_of_all_samples_together_is_told_where_that_of_each_is_taken(axis, words, size):
     def parts(p):
         raised = np.exp(DAYS @ p["M"])
         return raised / raised.sum(axis=axis)
@@ -320,7 +323,7 @@ def test_a_softmax_of_all_samples_together_is_told_where_that_of_each_is_taken(a
     finding = gradcheck.check(
         lambda p: -np.sum(aim * np.log(parts(p))),
         {"M": np.random.default_rng(7).normal(size=(DAYS.shape[1], 4))},
-        lambda p: {"M": DAYS.T @ (parts(p) - aim)},
+        lambda p: {"M": DAYS.T @ (parts(p) - aim) / size},
     ).findings[0]
     assert finding.code == "GC311"
     assert f"goes {words}, and this along axis 1" in finding.message
