@@ -189,9 +189,9 @@ def _by_two(
 
     What carries an adjoint is not multiplied by another such value: that fits one sample by chance.
     """
-    scope = sites[0].scope
-    if len(names) > 1 and sites[0].node in (several := carrying()):
-        names = [name for name in names if scope[name] not in several]
+    operands = state.tape[sites[0].node].operands  # the wrong value itself is mended
+    if len(names) > 1 and not (several := carrying()).isdisjoint(operands):
+        names = [name for name in names if sites[0].scope[name] not in several]
     for pair in combinations_with_replacement(names, 2):
         for code, combine in OF_TWO:
             if all(_is_of_two(site, state, pair, combine) for site in sites):

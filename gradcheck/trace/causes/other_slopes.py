@@ -81,8 +81,10 @@ def _is_multiplied(compared: Compared, slope: Slope) -> bool:
     made = {one for node in made_of(compared) for one in (node.index, *node.operands)}
     values = [compared.state.at(one) for one in made]
     return not arriving or any(
-        value[0].size == one[0].size and proportion(one, value) is not None
-        for value in values
+        all(np.ptp(point) == 0 for point in one)  # a factor that says nothing
+        or any(
+            value[0].size == one[0].size and proportion(one, value) is not None for value in values
+        )
         for one in arriving
     )
 

@@ -84,7 +84,7 @@ def of_mend(
 
     `outer` is a replacement of a value computed from the wrong one; it may show the cause.
     """
-    mend = as_named(in_order(mend, state), search)
+    mend = as_named(in_order(mend, state), search, state)
     mended = state.mend(mend.replacements)
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     blamed = outside_the_loss(blamed, state.tape[node], state, search.words)

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, VALUE
+from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
+from gradcheck.trace.causes.other_slopes import is_vague
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
@@ -177,10 +179,11 @@ def used_rightly(assignment: Assignment, operand: int, view: View) -> bool:
     )
 
 
-def as_named(mend: Mend, search: Followed) -> Mend:
+def as_named(mend: Mend, search: Followed, state: State) -> Mend:
     """Return a mend by the derivative of or by `-x`, which has no name, as -1 times that of `x`.
 
-    So a sigmoid that is written with `np.exp(-x)` is told as a function of `x`.
+    So a sigmoid that is written with `np.exp(-x)` is told as a function of `x`. Where a cause is
+    known as it is, it stays so.
     """
     one, nodes = mend.candidate, search.points[0].loss_nodes
     if one is None or one.kind not in (ADJOINT, SLOPE):
@@ -195,4 +198,7 @@ def as_named(mend: Mend, search: Followed) -> Mend:
         return mend
     node, other = (operands[0], one.other) if one.kind == ADJOINT else (one.node, operands[0])
     wanted = replace(one, node=node, other=other)
+    cause = cause_of(mend, search, state)
+    if cause is not None and not is_vague(cause):
+        return mend
     return replace(mend, candidate=wanted, factor=-mend.factor)
