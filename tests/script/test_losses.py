@@ -1489,3 +1489,20 @@ def test_an_error_of_counts_is_the_derivative_of_their_likelihood(
     assert error.code == "GC601", error.message
     assert error.message.endswith(f"likelihood of Poisson counts, and the loss is the {words}")
     assert error.fix.startswith(fix)
+
+
+LONG_HISTORY = """
+def cost(out):
+    return ((t - out) ** 2).sum() / 24
+
+costs = np.zeros((10000,))
+for turn in range(10000):
+    out = np.sin(x @ w)
+    costs[turn] = cost(out)
+    back = 2 * (out - t) * np.sin(x @ w) / 24
+    w = w - 0.1 * x.T @ back
+"""
+
+
+def test_a_loss_that_a_long_array_keeps_is_followed_through_the_loop(outcome):
+    assert outcome(LONG_HISTORY).report.errors[0].code == "GC305"
