@@ -1463,7 +1463,7 @@ def test_an_actor_critic_has_no_loss_that_its_chances_tell(outcome):
     assert report.verdict == "inconclusive", str(report)
 
 
-MEASURED = """
+OF_COUNTS = """
 counts = rng.poisson(np.exp(x @ np.array([0.4, -0.3, 0.5])))
 for turn in range(20):
     expected = np.exp(x @ w)
@@ -1483,7 +1483,7 @@ for turn in range(20):
 def test_an_error_of_counts_is_the_derivative_of_their_likelihood(
     outcome, sign, measure, words, fix
 ):
-    text = MEASURED.replace("SIGN", sign).replace("MEASURE(", measure + "(")
+    text = OF_COUNTS.replace("SIGN", sign).replace("MEASURE(", measure + "(")
     text = text.replace("END", ")" * measure.count("("))
     error = outcome(text).report.errors[0]
     assert error.code == "GC601", error.message
