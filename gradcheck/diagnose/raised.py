@@ -195,17 +195,22 @@ def unusable_finding(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     ]
     if NO_NUMBER in str(raised.error) and ones:
         fix = f"write `{ones[0]}.item()`: a number is wanted, and this is an array"
-    at, fix = _returning_nothing(raised) or (None, _of_whole_numbers(raised) or fix)
+    at, fix = _returning_nothing(raised) or (None, _of_another_kind(raised) or fix)
     found = _finding(rule, evidence, message, lines, fix, None)
     yield found if at is None else replace(found, location=at, also=raised.frames[-1:])
 
 
-def _of_whole_numbers(raised: Raised) -> str:
-    """Return the fix for an array of whole numbers that floats are added to in place."""
-    for node in parsed(raised.frames[-1].source).body:
-        if isinstance(node, ast.AugAssign) and NO_CAST in str(raised.error):
-            name = ast.unparse(node.target)
-            return f"let {name} begin with floats, as by .astype(float): it holds whole numbers"
+def _of_another_kind(raised: Raised) -> str:
+    """Return the fix for an array that floats are added to in place, or that stands for a shape."""
+    for node in ast.walk(parsed(raised.frames[-1].source)):
+        match node:
+            case ast.AugAssign(target) if NO_CAST in str(raised.error):
+                name = ast.unparse(target)
+                return f"let {name} begin with floats, as by .astype(float): it holds whole numbers"
+            case ast.Call(ast.Attribute(_, "zeros" | "ones" | "empty") as made, [ast.Name(given)]):
+                value = raised.scope.get(given)
+                if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+                    return f"write `{ast.unparse(made)}({given}.shape)`: a shape is wanted"
     return ""
 
 

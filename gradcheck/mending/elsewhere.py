@@ -46,6 +46,9 @@ MOST, SINGLE, LARGEST = 24, 4, 64
 The last is the largest whole number that is changed alone.
 """
 
+DRAWS = 3
+"""How often an array is drawn until the loss or the gradient changes."""
+
 
 class Data:
     """The data that the user's functions hold, and which of them may be changed.
@@ -158,16 +161,19 @@ class Data:
         free, derived = [], []
         for group in _groups(self._kept)[:MOST]:
             is_written = not group[0].is_array and group[0].value in self._formulas
-            puts = _drawn(group, self._rng)
-            if puts is None or not all(held.can_hold(new) for held, new in puts):
-                continue
-            loss, gradient = self._answer(State("", tuple(puts)))
-            if loss is None or (gradient is None and self._base[1] is not None):
-                continue
-            if loss != self._base[0]:
-                free += [] if is_written else [puts]
-            elif not same_arrays(gradient or (), self._base[1] or ()):
-                derived.append(puts)
+            for _ in range(DRAWS if group[0].is_array else 1):  # one sample may be drawn as it was
+                puts = _drawn(group, self._rng)
+                if puts is None or not all(held.can_hold(new) for held, new in puts):
+                    break
+                loss, gradient = self._answer(State("", tuple(puts)))
+                if loss is None or (gradient is None and self._base[1] is not None):
+                    break
+                if loss != self._base[0]:
+                    free += [] if is_written else [puts]
+                    break
+                if not same_arrays(gradient or (), self._base[1] or ()):
+                    derived.append(puts)
+                    break
         sizes = {size for puts in derived for size in _sizes(puts)}
         return [puts for puts in free if not sizes & _sizes(puts)]
 
@@ -222,7 +228,7 @@ def _groups(data: Sequence[Held]) -> list[list[Held]]:
             continue
         equal = next((group for group in ones if _are_equal(group[0].value, held.value)), None)
         if equal is None:
-            groups[held.path] = [held]
+            groups.setdefault(held.path, []).append(held)  # in all snapshots of a script
         else:
             equal.append(held)
     return list(groups.values())
@@ -262,5 +268,5 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
 
 
 def _sizes(puts: Sequence[tuple[Held, Any]]) -> set[int]:
-    """Return the sizes of changed data; numbers have the size 1 in common."""
-    return {size for held, _ in puts for size in np.shape(held.value) or (1,)}
+    """Return the sizes of changed data; numbers have the size 0 in common."""
+    return {size for held, _ in puts for size in np.shape(held.value) or (0,)}

@@ -127,7 +127,9 @@ class Holdings:
                 self.lists += [value] if all(isinstance(one, SAMPLE) for one in value) else []
             if is_inside and type(value) is list and _are_many_numbers(value):
                 return
-            is_own = _is_of_gradcheck(value, path, is_own)
+            was_own, is_own = is_own, _is_of_gradcheck(value, path, is_own)
+            if was_own and path[-1:] in VARIABLES:
+                path = path[-1:]  # gradcheck's own lists, of its snapshots, are no samples
             for inner, inner_put, step in _inside(value, put):
                 self._visit(inner, inner_put, (*path, *step), depth - 1, is_own)
 
@@ -233,7 +235,8 @@ def _inside_function(function: Any) -> Iterator[tuple[Any, Put | None, Path]]:
     yield function.__kwdefaults__ or {}, None, ()
     yield vars(function), None, ()
     scope, names = function.__globals__, names_in(function.__code__)
-    for name in names & scope.keys():
+    # what a script's state holds is found first, where nothing is too deep
+    for name in sorted(names & scope.keys(), key=lambda one: (not one.startswith("__"), one)):
         value = scope[name]
         if isinstance(value, ModuleType):
             yield from _inside_module(value, names)
@@ -245,7 +248,7 @@ def _inside_module(module: ModuleType, names: set[str]) -> Iterator[tuple[Any, P
     """Yield what a function names of one of the user's own modules."""
     if not is_users_file(getattr(module, "__file__", None) or "<none>"):
         return
-    for name in names & vars(module).keys():
+    for name in sorted(names & vars(module).keys()):
         value = getattr(module, name)
         if not isinstance(value, ModuleType) and not inspect.isclass(value):
             yield value, functools.partial(setattr, module, name), (name,)

@@ -149,7 +149,7 @@ class Judge:
         counted = data.counted()
         every = (data.redrawn(), 1), (resized, 1), (tied, MOST_TIED), (counted, MOST_COUNTED)
         for states, most in every:
-            measured = (self._measured(state, start) for state in states)
+            measured = (self._measured(state, self._shown(start)) for state in states)
             found = islice((one for one in measured if one is not None), most)
             self.elsewhere = (*self.elsewhere, *found)
 
@@ -217,11 +217,17 @@ class Judge:
 
     def lasts(self, right: Standing) -> bool:
         """True if the blocks that are right are right with other data and sizes, too."""
+        shown = self._shown(right)
         for one in self.elsewhere:
             with one.state.made():
-                if not is_kept(right, self._right(one.asked)):
+                if not is_kept(shown, self._right(one.asked)):
                     return False
         return True
+
+    def _shown(self, right: Standing) -> Standing:
+        """Return which blocks are right and no gradient of zeros, as that of inputs of zeros is."""
+        pairs = zip(right, self.targets, strict=True)
+        return tuple(one and target.largest > 0 for one, target in pairs)
 
     def _largest_error(self, points: Sequence[Asked]) -> float | None:
         errors = [0.0]

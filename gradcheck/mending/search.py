@@ -231,8 +231,14 @@ class Search:
         program.restore()
 
     def _keeps_loss(self, program: Program, candidate: Candidate) -> bool:
-        """True if a running candidate leaves the loss as it was; only few can change it."""
-        return not program.is_of_loss(candidate) or self._judge.keeps_loss()
+        """True if a running candidate leaves the loss as it was; only few can change it.
+
+        It runs alone: a script's loop that others edit has no marks, of which the loss is read.
+        """
+        if not program.is_of_loss(candidate):
+            return True
+        with program.running(program.code_of(candidate)):
+            return self._judge.keeps_loss()
 
     def _tell(self, mended: Mended) -> None:
         """Send a proved candidate; of those that hold for these data alone, only the first."""

@@ -19,6 +19,7 @@ from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
+from gradcheck.script.doubts import of_no_slope
 from gradcheck.script.handover import Taken
 from gradcheck.script.left_alone import left_at_rest, not_updated
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
@@ -33,7 +34,6 @@ from gradcheck.script.verdicts import (
     UNEXPLAINED_FACTOR,
     causes,
     fits,
-    of_no_slope,
     of_the_factor,
     of_the_update,
     undecided,

@@ -182,7 +182,9 @@ def descents(
         width = 1e-4 / max(float(np.max(np.abs(gradient))), 1e-9)
         sides = point.on_both_sides(path, width * gradient)
         for name, loss in losses.items():
-            ahead, behind = (seen.last(loss.number) for seen in sides)
+            ahead, behind = (
+                loss.value(seen) if loss.family else seen.last(loss.number) for seen in sides
+            )
             found[name][path] = (ahead - behind) / (2 * width * square)
     return found
 

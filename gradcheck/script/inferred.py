@@ -16,6 +16,7 @@ Pairs = Sequence[tuple[Any, Any]]
 """Pairs of outputs and targets; several where an iteration loops over samples."""
 
 SQUARES, BINARY, CATEGORICAL = "squares", "binary cross-entropy", "cross-entropy"
+POISSON = "negative Poisson log-likelihood"
 
 
 def _square(off: Any) -> Any:
@@ -28,6 +29,7 @@ TERMS: dict[str, Callable[[Any, Any], Any]] = {
         -np.sum(target * np.log(output) + (1 - target) * np.log(1 - output))
     ),
     CATEGORICAL: lambda output, target: -np.sum(target * np.log(output)),
+    POISSON: lambda output, target: np.sum(output - target * np.log(output)),
 }
 
 
@@ -79,6 +81,8 @@ def families(pairs: Pairs, one_taken: bool = False) -> Iterator[Family]:
         yield Family(SQUARES, 0.5, f"half the sum of squares over {counted}", divisor)
     if likely:
         yield from _entropies(BINARY, means)
+    elif all(map(_are_counts, pairs)):
+        yield from _entropies(POISSON, means)
 
 
 def _entropies(name: str, means: Sequence[tuple[int, str]]) -> Iterator[Family]:
@@ -105,6 +109,14 @@ def _are_probabilities(pair: tuple[Any, Any]) -> bool:
         return False
     output, target = (np.asarray(one, dtype=float) for one in pair)
     return bool(np.all((output > 0) & (output < 1)) and np.all((target >= 0) & (target <= 1)))
+
+
+def _are_counts(pair: tuple[Any, Any]) -> bool:
+    """Whether the targets may be counts, and the outputs what is expected of them."""
+    if any(map(np.iscomplexobj, pair)):
+        return False
+    output, target = (np.asarray(one, dtype=float) for one in pair)
+    return bool(np.all(output > 0) and np.all((target >= 0) & (target == np.round(target))))
 
 
 def _are_distributions(outputs: Sequence[Any]) -> bool:

@@ -32,8 +32,10 @@ from gradcheck.script.parts import (
     called_losses,
     complete,
     differentiated,
+    is_total,
     local_losses,
     reads_by_name,
+    single,
     variables_in,
 )
 from gradcheck.script.searched import local_rates, searching
@@ -143,10 +145,7 @@ class _Marker(ast.NodeTransformer):
     visit_For = visit_While = _loop  # noqa: N815
 
     def visit_comprehension(self, node: Any) -> Any:
-        """Leave comprehensions unmarked, and f-strings that are not printed.
-
-        The iterables of comprehensions may not hold assignment expressions.
-        """
+        """Leave comprehensions, which may hold no marks, and f-strings that are not printed."""
         return node
 
     visit_JoinedStr = visit_comprehension  # noqa: N815
@@ -162,22 +161,23 @@ class _Marker(ast.NodeTransformer):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         parts, reads = called_losses(node.value), variables_in(node.value)
         within = self._function.name if self._function else ""
-        for target in targets:
-            for one in target.elts if isinstance(target, ast.Tuple | ast.List) else [target]:
-                name = ast.unparse(one)
-                is_certain = name in self._differentiated
-                is_sum = adds_loss(node) or (bool(parts) and isinstance(one, ast.Name))
-                is_named = self.marked.is_wanted(name, node.lineno) or is_certain or is_sum
-                is_named = is_named or (may_be_loss(name_of(one)) and not is_slope(one, within))
-                is_watched = name in self._watched and not is_named
-                if (is_named or is_watched) and not isinstance(one, ast.Starred):
-                    load = ast.parse(name, mode="eval").body
-                    text = "+=" if isinstance(node, ast.AugAssign) else ""
-                    site = Site(ASSIGNED, name, node.lineno, text, parts=parts, reads=reads)
-                    site = replace(site, may_skip=bool(text) and self._may_skip)
-                    site = replace(site, is_differentiated=is_certain, is_watched=is_watched)
-                    number = self._number(site)
-                    seen.append(placed(ast.Expr(called(SEE, [number, load], node)), node))
+        for one in single(targets):
+            name = ast.unparse(one)
+            is_certain = name in self._differentiated
+            is_sum = adds_loss(node) or (bool(parts) and isinstance(one, ast.Name))
+            is_named = self.marked.is_wanted(name, node.lineno) or is_certain or is_sum
+            is_named = is_named or (may_be_loss(name_of(one)) and not is_slope(one, within))
+            if is_named or name in self._watched:
+                text = "+=" if isinstance(node, ast.AugAssign) else "+" * is_total(node.value)
+                site = Site(ASSIGNED, name, node.lineno, text, parts=parts, reads=reads)
+                site = replace(site, may_skip=text == "+=" and self._may_skip)
+                site = replace(site, is_differentiated=is_certain, is_watched=not is_named)
+                number = self._number(site)
+                if isinstance(one, ast.Subscript) and node.__dict__.get("targets") == [one]:
+                    node.value = called(SEE, [number, node.value], node)  # it is stored as a number
+                else:
+                    see = called(SEE, [number, ast.parse(name, mode="eval").body], node)
+                    seen.append(placed(ast.Expr(see), node))
         if is_update(node):
             node.value = self._updated(node, targets[0], node.value)
         elif any(name_of(target) in self._operands.rates for target in targets):

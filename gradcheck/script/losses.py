@@ -161,8 +161,8 @@ def _of_calls(number: int, last: Array, trials: list[_Trial], count: int) -> tup
 def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
     """Prefer a total loss to its parts: only the name of the total is then believed.
 
-    Parts are variables of the function that returns the total, and functions that are called once
-    for every element of it.
+    Parts are variables of the function that returns the total, functions of which it adds up what
+    they return, and functions that are called once for every element of it.
     """
     believed: dict[int, bool] = {}
     returned = {loss.site.name for loss in losses if loss.site.kind == RETURNED}
@@ -176,7 +176,10 @@ def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
             else:
                 named = part.name in whole.parts or not whole.parts & returned
                 often = len(base.records[other.number]) > 2 * len(base.records[loss.number])
-                is_part = bool(whole.parts) and part.kind == RETURNED and named and often
+                is_term = whole.text == "+" and part.name in whole.parts
+                is_term = is_term and not _is_elsewhere(whole)
+                is_part = bool(whole.parts) and part.kind == RETURNED
+                is_part = is_part and (is_term or (named and often))
             if is_part and base.last(loss.number) != base.last(other.number):
                 believed[loss.number], believed[other.number] = True, False
     return [replace(one, strong=believed.get(one.number, one.strong)) for one in losses]

@@ -20,6 +20,17 @@ def called_losses(node: ast.AST) -> frozenset[str]:
     return frozenset(f"{name_of(one.func)}()" for one in calls if _is_loss(name_of(one.func)))
 
 
+def single(targets: Sequence[ast.expr]) -> list[ast.expr]:
+    """Return the single targets of an assignment, without a starred one."""
+    parts = (one.elts if isinstance(one, ast.Tuple | ast.List) else [one] for one in targets)
+    return [part for of_one in parts for part in of_one if not isinstance(part, ast.Starred)]
+
+
+def is_total(node: ast.AST | None) -> bool:
+    """Whether an expression adds terms up."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)
+
+
 def variables_in(node: ast.AST) -> frozenset[str]:
     """Return the variables, attributes and items within an expression."""
     kinds = ast.Name | ast.Attribute | ast.Subscript

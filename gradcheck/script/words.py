@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeGuard
 
-LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|\bl(og_)?ml(_|\b)"
+LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|\b(l(og_)?ml|mll)(_|\b)"
 
 CLIMBED = re.compile(rf"(?i)^(?!.*neg).*({LIKELIHOOD})")
 """Names of what is climbed: the loss is its negative."""
@@ -123,15 +123,14 @@ def is_update(node: ast.AST) -> bool:
 
 
 def _items_of(targets: Sequence[ast.expr], value: ast.AST) -> list[ast.expr]:
-    """Return the names that a comprehension gives to the items of the targets."""
-    return [
-        item
-        for part in ast.walk(value)
-        if isinstance(part, ast.comprehension)
-        if any(same(target, one) for target in targets for one in ast.walk(part.iter))
-        for item in ast.walk(part.target)
-        if isinstance(item, ast.Name)
-    ]
+    """Return the names that comprehensions give to the items of the targets, and to their items."""
+    items: list[ast.expr] = []
+    for part in ast.walk(value):
+        if isinstance(part, ast.comprehension):
+            wholes = [*targets, *items]
+            if any(same(whole, one) for whole in wholes for one in ast.walk(part.iter)):
+                items += (one for one in ast.walk(part.target) if isinstance(one, ast.Name))
+    return items
 
 
 def augmented(node: ast.Expr) -> ast.stmt:

@@ -105,6 +105,7 @@ def test_arithmetic_that_raises_is_told_with_what_it_was_given(tmp_path):
         ("X.T @ g.T", "what is meant for `g`"),
         ("X.T @ len(d_z).T", "for the one of these"),
         ("X.T @ g[d_z]", "what is meant for"),
+        ("X.T @ np.ones(d_z)", "write `np.ones(d_z.shape)`"),
     ],
 )
 def test_a_value_that_the_line_cannot_use_is_told_with_what_it_is(wrong, told, tmp_path):

@@ -14,6 +14,7 @@ from gradcheck.mending.held import Holdings
 from gradcheck.mending.ranking import ranked
 from gradcheck.mending.redrawn import redrawn, redrawn_number
 from gradcheck.options import Edits
+from gradcheck.script.entry import ScriptEntry
 from gradcheck.script.state import State
 
 HEAD = "import numpy as np\nimport gradcheck\n\nRNG = np.random.default_rng(4)\n"
@@ -556,6 +557,55 @@ def test_a_right_block_among_many_tells_which_sizes_make_sense(repaired):
     assert words(found)[0].strip() == 'np.cos(x * p["g" + name])', str(found)
 
 
+DARK = """
+X, Y = np.array([[0, 0], [1, 0], [1, 1]]), np.array([0, 1, 0])
+
+def outcome(p):
+    h = np.tanh(X[0] @ p["V"] + p["b"])
+    return h, h @ p["w"]
+
+def loss(p):
+    return (outcome(p)[1] - Y[0]) ** 2
+
+def grad(p):
+    h, out = outcome(p)
+    d = 2 * (out - Y[0]) * (1 - h**2)
+    return {"V": np.outer(X[0], d), "b": d, "w": 2 * (out - Y[0]) * h}
+
+PARAMS = {"V": RNG.normal(size=(2, 4)), "b": RNG.normal(size=4), "w": RNG.normal(size=4)}
+"""
+
+
+def test_a_block_of_zeros_does_not_vouch_for_a_sample_of_zeros(repaired):
+    found, _ = repaired(DARK)
+    assert found.patches[0].varied[0] == "other X and Y"
+
+
+SAMPLE = """
+import numpy as np
+
+X, Y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([[0], [1], [1], [0]])
+rng = np.random.default_rng(1)
+V, W = rng.normal(size=(2, 3)), rng.normal(size=(3, 1))
+for turn in range(900):
+    j = rng.integers(4)
+    x, y = X[j].reshape(1, 2), Y[j]
+    h = 1 / (1 + np.exp(-x @ V))
+    out = h @ W
+    loss = np.sum((out - y) ** 2)
+    back = 2 * (out - y)
+    below = back * h * (1 - h)
+    W = W - 0.1 * h.T @ back
+    V = V - 0.1 * x.T @ below
+"""
+
+
+def test_the_whole_numbers_of_a_script_are_drawn(tmp_path):
+    (tmp_path / "sample.py").write_text(SAMPLE)
+    report = ScriptEntry(tmp_path / "sample.py").outcome({"repair": Edits(700)}).report
+    assert report.repair.patches[0].varied[0] == "other X and Y"
+
+
 def test_samples_in_a_list_are_drawn_and_cut(repaired):
     found, module = repaired(SAMPLES)
     assert found.ok, str(found)
@@ -791,6 +841,19 @@ def test_long_samples_of_numbers_are_not_held_one_by_one():
     holdings = Holdings.of([lambda: long])
     assert not holdings.held
     assert long[0] in holdings.containers
+
+
+ORDERED = """
+__own, a, b, c, d, e = 9.0, 1.5, 2.5, 3.5, 4.5, 5.5
+
+def loss():
+    return d + b + __own + e + c + a
+"""
+
+
+def test_data_are_found_in_the_order_of_their_names(tmp_path):
+    holdings = Holdings.of([module_of(ORDERED, tmp_path, "ordered").loss])
+    assert [held.name for held in holdings.held] == ["__own", "a", "b", "c", "d", "e"]
 
 
 def test_a_matrix_stays_one():

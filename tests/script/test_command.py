@@ -148,6 +148,38 @@ for turn in range(30):
     w -= speed * slope
     print(fit, size, cost)
 """
+MARGINS = """
+import numpy as np
+
+rng = np.random.default_rng(6)
+x = rng.normal(size=(12, 2))
+y = np.where(x @ [1.0, -2.0] > 0.3, 1.0, -1.0)
+w, b = rng.normal(size=2), 0.2
+
+
+def margins():
+    slack = 1 - y * (x @ w + b)
+    slack[slack < 0] = 0
+    return slack, 0.5 * w @ w + slack.sum() / len(y)
+
+
+def gradients():
+    slack, _ = margins()
+    by_w, by_b = w.copy(), 0.0
+    for i, one in enumerate(slack):
+        if one > 0:
+            by_w -= x[i] * y[i] / len(y)
+            by_b += y[i] / len(y)
+    return by_w, by_b
+
+
+for turn in range(20):
+    by_w, by_b = gradients()
+    w = w - 0.1 * by_w
+    b = b - 0.1 * by_b
+    _, cost = margins()
+    print(cost)
+"""
 
 
 @pytest.mark.parametrize(
@@ -161,6 +193,7 @@ for turn in range(30):
         (SOLVED, "(at - p[1]) * p[1],", "(at - p[1]), np"),
         (TOO_EARLY, "h.T @ off\n", "\n\n    # the layer below\n    back = off @ v.T\n    v -="),
         (PENALISED, "/ len(x)\n", "/ len(x) + 2 * shrink * w\n"),
+        (MARGINS, "return by_w, by_b", "by_w, -by_b"),
     ],
     ids=[
         "loop",
@@ -171,6 +204,7 @@ for turn in range(30):
         "beside a difference of a parameter",
         "updated too early",
         "without its penalty",
+        "the loss runs the gradient",
     ],
 )
 def test_a_script_is_repaired(script, capsys, text, wrong, right):

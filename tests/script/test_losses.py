@@ -1351,3 +1351,158 @@ for turn in range(30):
     report = outcome(text).report
     assert report.verdict == "inconclusive"
     assert "`share` is one factor too many" in report.could_not_check
+
+
+ADDED_UP = """
+def mse(out, wanted):
+    return np.mean((out - wanted) ** 2)
+
+
+def ridge(w):
+    return 0.3 * np.sum(w**2)
+
+
+pace = 0.05
+for turn in range(20):
+    out = x @ w
+    error = mse(out, t) + ridge(w)
+    w = w - pace * (2 * x.T @ (out - t) / len(t)PENALTY)
+    print(turn, error)
+"""
+
+
+@pytest.mark.parametrize(("penalty", "ok"), [(" + 0.6 * w", True), ("", False)])
+def test_a_total_of_what_loss_functions_return_is_the_loss(outcome, penalty, ok):
+    found = outcome(ADDED_UP.replace("PENALTY", penalty))
+    assert found.script.loss == "error"
+    assert found.report.ok == ok, str(found.report)
+
+
+LIKELY = """
+class Line:
+    def measure(self):
+        off = t - x @ self.w
+        self.mLL = -0.5 * off @ off - 0.5 * len(t) * np.log(2 * np.pi)
+        self.slope = SIGN x.T @ off
+
+
+line = Line()
+line.w = w
+for turn in range(20):
+    line.measure()
+    print(turn, line.mLL)
+    line.w = line.w + 0.01 * line.slope
+"""
+
+
+@pytest.mark.parametrize(("sign", "ok"), [("+", True), ("-", False)])
+def test_a_marginal_log_likelihood_is_climbed(outcome, sign, ok):
+    found = outcome(LIKELY.replace("SIGN", sign))
+    assert found.report.ok == ok, str(found.report)
+    assert "line.mLL" in found.script.loss or "self.mLL" in found.script.loss, found.script.loss
+
+
+COUNTED = """
+counts, b = rng.poisson(np.exp(x @ np.array([0.4, -0.3, 0.5]))), 0.1
+for turn in range(20):
+    expected = np.exp(x @ w + b)
+    off = counts - expected
+    w = w + 0.01 * x.T @ off
+    b = b + 0.01 * WRONG off.sum()
+"""
+
+
+@pytest.mark.parametrize(("wrong", "ok"), [("", True), ("expected[0] *", False)])
+def test_of_counts_the_likelihood_of_poisson_is_inferred(outcome, wrong, ok):
+    found = outcome(COUNTED.replace("WRONG", wrong))
+    assert "the negative Poisson log-likelihood of counts - expected" in found.script.loss
+    assert found.report.ok == ok, str(found.report)
+
+
+TWO_MODELS = """
+v, b = rng.normal(size=3), 0.2
+for turn in range(20):
+    off = x @ w + b - t
+    w = w - 0.01 * x.T @ off
+    b = b - 0.01 * off.sum()
+    out = np.tanh(x @ v)
+    other = out - np.sign(t)
+    v = v - 0.01 * x.T @ (other * (1 - out**2))
+"""
+
+
+def test_of_two_models_an_inferred_loss_is_that_of_one(outcome, tmp_path):
+    report = outcome(TWO_MODELS).report
+    assert {one.name: one.verdict for one in report.blocks} == {
+        "b": "ok",
+        "w": "ok",
+        "v": "inconclusive",
+    }
+    assert "v has another one than half the sum of squares" in report.could_not_check
+    wrong = outcome(TWO_MODELS.replace("off.sum()", "off.max()")).report
+    assert [(one.code == "GC805", one.blocks) for one in wrong.errors] == [(False, ("b",))]
+    wishes = Wishes("14", ("v",))
+    assert ScriptEntry(tmp_path / "numbers.py", wishes).outcome({}).report.ok
+
+
+ACTOR_CRITIC = """
+policy, critic, now = rng.normal(size=(3, 2)), rng.normal(size=3), x[0]
+for turn in range(20):
+    chances = np.exp(now @ policy) / np.sum(np.exp(now @ policy))
+    then, taken = x[turn], np.eye(2)[turn % 2]
+    ahead, here = 0.9 * then @ critic, now @ critic
+    surprise = t[turn] + ahead - here
+    policy = policy - 0.05 * surprise * np.outer(now, chances - taken)
+    critic = critic + 0.05 * surprise * now
+    now = then
+"""
+
+
+def test_an_actor_critic_has_no_loss_that_its_chances_tell(outcome):
+    report = outcome(ACTOR_CRITIC).report
+    assert report.verdict == "inconclusive", str(report)
+
+
+OF_COUNTS = """
+counts = rng.poisson(np.exp(x @ np.array([0.4, -0.3, 0.5])))
+for turn in range(20):
+    expected = np.exp(x @ w)
+    loss = MEASURE(counts - expected) ** 2END
+    slope = np.dot(x.T, counts - expected)
+    w SIGN= 0.01 * slope
+"""
+
+
+@pytest.mark.parametrize(
+    ("sign", "measure", "words", "fix"),
+    [
+        ("-", "np.mean(", "squared error", "change its sign, and multiply by "),
+        ("+", "np.sqrt(np.sum(", "root of the squared error", "multiply by the slope"),
+    ],
+)
+def test_an_error_of_counts_is_the_derivative_of_their_likelihood(
+    outcome, sign, measure, words, fix
+):
+    text = OF_COUNTS.replace("SIGN", sign).replace("MEASURE(", measure + "(")
+    text = text.replace("END", ")" * measure.count("("))
+    error = outcome(text).report.errors[0]
+    assert error.code == "GC601", error.message
+    assert error.message.endswith(f"likelihood of Poisson counts, and the loss is the {words}")
+    assert error.fix.startswith(fix)
+
+
+LONG_HISTORY = """
+def cost(out):
+    return ((t - out) ** 2).sum() / 24
+
+costs = np.zeros((10000,))
+for turn in range(10000):
+    out = np.sin(x @ w)
+    costs[turn] = cost(out)
+    back = 2 * (out - t) * np.sin(x @ w) / 24
+    w = w - 0.1 * x.T @ back
+"""
+
+
+def test_a_loss_that_a_long_array_keeps_is_followed_through_the_loop(outcome):
+    assert outcome(LONG_HISTORY).report.errors[0].code == "GC305"

@@ -1339,3 +1339,27 @@ for turn in range(9):
 
 def test_what_is_named_after_what_it_moves_is_an_update(outcome):
     assert outcome(HELPED).report.ok
+
+
+NESTED = """
+import numpy as np
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(12, 3)), rng.normal(size=12)
+layers = [(rng.normal(size=(3, 4)), np.zeros(4)), (rng.normal(size=4), 0.1)]
+
+for turn in range(9):
+    (w, b), (v, c) = layers
+    h = np.tanh(x @ w + b)
+    off = h @ v + c - t
+    loss = np.mean(off**2)
+    up = 2 * off / 12
+    back = np.outer(up, v) * (1 - h**2)
+    slopes = [(x.T @ back, back.sum(axis=0)), (h.T @ up, up.sum())]
+    layers = [tuple(p - 0.1 * g for p, g in zip(*both)) for both in zip(layers, slopes)]
+"""
+
+
+@pytest.mark.parametrize(("sums", "ok"), [("back.sum(", True), ("back.mean(", False)])
+def test_an_update_may_walk_through_tuples_in_a_list(outcome, sums, ok):
+    report = outcome(NESTED.replace("back.sum(", sums)).report
+    assert report.ok == ok, str(report)

@@ -310,8 +310,11 @@ def test_what_arrives_at_a_softmax_is_put_in_brackets():
     assert finding.fix == f"write `mix * ((mix - AIM) - {total})`"
 
 
-@pytest.mark.parametrize(("axis", "words"), [(None, "over all entries"), (0, "along axis 0")])
-def test_a_softmax_of_all_samples_together_is_told_where_that_of_each_is_taken(axis, words):
+@pytest.mark.parametrize(
+    ("axis", "words", "size"),
+    [(None, "over all entries", 1), (0, "along axis 0", 1), (0, "along axis 0", 6)],
+)
+def test_a_softmax_of_all_samples_together_is_told_where_that_of_each_is_taken(axis, words, size):
     def parts(p):
         raised = np.exp(DAYS @ p["M"])
         return raised / raised.sum(axis=axis)
@@ -320,7 +323,7 @@ def test_a_softmax_of_all_samples_together_is_told_where_that_of_each_is_taken(a
     finding = gradcheck.check(
         lambda p: -np.sum(aim * np.log(parts(p))),
         {"M": np.random.default_rng(7).normal(size=(DAYS.shape[1], 4))},
-        lambda p: {"M": DAYS.T @ (parts(p) - aim)},
+        lambda p: {"M": DAYS.T @ (parts(p) - aim) / size},
     ).findings[0]
     assert finding.code == "GC311"
     assert f"goes {words}, and this along axis 1" in finding.message
@@ -543,3 +546,25 @@ def test_nothing_is_divided_by_what_has_zeros(values, code):
     report = gradcheck.check_jacobian(values, np.array([0.2, 0.5, 0.4]), of_the_mark_alone)
     assert report.findings[0].code == code
     assert "divide" not in report.findings[0].fix
+
+
+ONE, BEGIN = DAYS[:1], {"K": START["K"], "V": RNG.normal(size=(4, 1))}
+
+
+def of_one_label(p):
+    return 0.5 * np.sum((1.0 - logistic(logistic(ONE @ p["K"]) @ p["V"])) ** 2)
+
+
+def raw_error_twice(p):
+    u = logistic(ONE @ p["K"])
+    out = logistic(u @ p["V"])
+    gap = 1.0 - out
+    shares = gap @ p["V"].T
+    return {"K": -ONE.T @ (gap * u * (1 - u)), "V": -u.T @ (gap * out * (1 - out))}, shares
+
+
+def test_an_error_is_not_multiplied_by_an_error_to_make_a_slope():
+    finding = gradcheck.check(of_one_label, BEGIN, lambda p: raw_error_twice(p)[0]).findings[0]
+    assert "shares" not in f"{finding.message} {finding.fix}", finding.message
+    assert finding.code == "GC999"
+    assert "-t" not in finding.message  # it is -1 times the derivative by t

@@ -271,6 +271,36 @@ def spread_grad(p):
     return {"at": -np.sum(z / scale**2), "log": 5 - np.sum(z**2)}  # here
 
 
+# Marginals of a chain that no partition divides: nothing arrives that a slope would multiply.
+
+SCORES = np.random.default_rng(28).normal(size=(4, 3))
+
+
+def logsumexp(a, axis):
+    top = np.max(a, axis=axis, keepdims=True)
+    return np.squeeze(top, axis=axis) + np.log(np.sum(np.exp(a - top), axis=axis))
+
+
+def forward(moves):
+    alpha = [SCORES[0]]
+    for row in SCORES[1:]:
+        alpha.append(row + logsumexp(alpha[-1][:, None] + moves, 0))
+    return alpha
+
+
+def partition(moves):
+    return logsumexp(forward(moves)[-1], 0)
+
+
+def unnormalised(moves):
+    alpha, beta, g = forward(moves), np.zeros(3), np.zeros((3, 3))
+    for t in reversed(range(3)):
+        below = SCORES[t + 1] + beta
+        g += np.exp(alpha[t][:, None] + moves + below)  # here
+        beta = logsumexp(moves + below, 1)
+    return g
+
+
 BOTH = {"W": W, "v": RNG.normal(size=3)}
 GATES = {"gate": RNG.normal(size=(3, 3)), "W": RNG.normal(size=(3, 3))}
 PAIRS = {"U": RNG.normal(size=(4, 2)), "V": RNG.normal(size=(3, 2))}
@@ -291,6 +321,7 @@ CASES = {
     "exchanged in a write": (chained, {"A": RNG.normal(size=(3, 3))}, chained_grad, "GC201"),
     "a slice": (padded, {"ends": np.array([-1.0, 0.3, 1.2])}, padded_grad, "GC416"),
     "a stride": (strided, RNG.normal(size=(2, 2)), strided_grad, "GC416"),
+    "no partition": (partition, SCORES[1:] ** 2, unnormalised, "GC999"),
     "a power of a scale": (spread, SCALED, spread_grad, "GC606"),
 }
 

@@ -12,8 +12,10 @@ from gradcheck.arrays import same_arrays
 from gradcheck.trace.causes.compared import Array, product, same
 from gradcheck.trace.causes.sites import Site, are_made_for, sites_of
 from gradcheck.trace.causes.written import Written, is_part
+from gradcheck.trace.locating.explain import Known
 from gradcheck.trace.locating.state import Replacement, State
 from gradcheck.trace.locating.units import Mend
+from gradcheck.trace.locating.view import view_of
 from gradcheck.trace.record.names import WRITES
 from gradcheck.trace.record.nodes import Assignment, Node
 from gradcheck.trace.record.places import Place
@@ -54,11 +56,17 @@ INNER = (CHANGED[0], *CHANGED[-3:])
 
 
 def what_to_write(
-    mend: Mend, state: State, place: Place | None, wrong: str, names: Sequence[Assignment]
+    mend: Mend,
+    state: State,
+    place: Place | None,
+    wrong: str,
+    names: Sequence[Assignment],
+    known: Known,
 ) -> Written:
     """Return the code that makes a value right from the values at hand there.
 
-    The state has the values with the mend, and the operations without it.
+    The state has the values with the mend, and the operations without it; `known` are the
+    quantities of the loss.
     """
     if mend.candidate is None or place is None or not wrong:
         return Written()
@@ -66,12 +74,17 @@ def what_to_write(
     ways += [True] if mend.unit.nodes or are_made_for(mend.unit, state, place) else []
     of_sites = (list(sites_of(mend, state, place, wrong, names, is_made)) for is_made in ways)
     with np.errstate(all="ignore"):
-        written = (_written(mend, state, wrong, names, sites) for sites in of_sites if sites)
+        written = (_written(mend, state, wrong, names, sites, known) for sites in of_sites if sites)
         return next(filter(None, written), Written())
 
 
 def _written(
-    mend: Mend, state: State, wrong: str, named: Sequence[Assignment], sites: Sequence[Site]
+    mend: Mend,
+    state: State,
+    wrong: str,
+    named: Sequence[Assignment],
+    sites: Sequence[Site],
+    known: Known,
 ) -> Written | None:
     common = set.intersection(*(set(site.scope) for site in sites))
     if mend.unit.uses:  # what is made of the wrong use is not written with it
@@ -99,7 +112,7 @@ def _written(
         _inside((*PLAIN, *SLOPES), sites, state, ordered, wrong),
         _last_factors(sites, state, ordered, wrong),
         *altered,
-        _by_two(sites, state, ordered, what),
+        _by_two(sites, state, ordered, what, lambda: view_of(state, mend.outputs, known).carrying),
     )
     return next(writings, None)
 
@@ -166,9 +179,19 @@ def _is_surplus(name: str, what: str, site: Site, state: State) -> bool:
 
 
 def _by_two(
-    sites: Sequence[Site], state: State, names: Sequence[str], what: str
+    sites: Sequence[Site],
+    state: State,
+    names: Sequence[str],
+    what: str,
+    carrying: Callable[[], frozenset[int]],
 ) -> Iterator[Written]:
-    """Yield the code that multiplies every wrong value by two names, or divides it by them."""
+    """Yield the code that multiplies every wrong value by two names, or divides it by them.
+
+    What carries an adjoint is not multiplied by another such value: that fits one sample by chance.
+    """
+    operands = state.tape[sites[0].node].operands  # the wrong value itself is mended
+    if len(names) > 1 and not (several := carrying()).isdisjoint(operands):
+        names = [name for name in names if sites[0].scope[name] not in several]
     for pair in combinations_with_replacement(names, 2):
         for code, combine in OF_TWO:
             if all(_is_of_two(site, state, pair, combine) for site in sites):

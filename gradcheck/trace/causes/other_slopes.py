@@ -6,14 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from gradcheck.arrays import roughness
+from gradcheck.arrays import proportion, roughness
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import SLOPE, VALUE
-from gradcheck.trace.causes.compared import FEWEST, Compared, is_activation, product, quotient, same
+from gradcheck.trace.causes.compared import (
+    FEWEST,
+    Compared,
+    is_activation,
+    made_of,
+    product,
+    quotient,
+    same,
+)
 from gradcheck.trace.causes.factor_causes import missing_cause
 from gradcheck.trace.causes.slope_causes import LOOSE, Slope, name_of, slopes_in
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.graph import made_from
+from gradcheck.trace.record.graph import made_from, repetitions
 
 NOT_THE_SLOPE = "this is not"
 SMOOTHER, NEAR = 0.4, 1.3
@@ -47,7 +55,7 @@ def other_slope_cause(compared: Compared) -> Cause | None:
     by_roughness = [
         (roughness(slope.used, compared.values(slope.begin)), slope)
         for slope in slopes_in(compared)
-        if not _is_of_the_error(compared, slope)
+        if not _is_of_the_error(compared, slope) and _is_multiplied(compared, slope)
     ]
     smooth = [(rough, slope) for rough, slope in by_roughness if rough <= SMOOTHER]
     if not smooth:
@@ -61,6 +69,24 @@ def other_slope_cause(compared: Compared) -> Cause | None:
         return factor
     name = name_of(compared, slope)
     return Cause(fault.SLOPE_WRONG, f"{NOT_THE_SLOPE} {name}", f"use {name}")
+
+
+def _is_multiplied(compared: Compared, slope: Slope) -> bool:
+    """True if the gradient has what arrives at the function, to be multiplied by its slope."""
+    wanted = compared.candidate
+    if wanted is not None and wanted.kind == SLOPE:
+        return True
+    ends = repetitions(compared.loss_nodes, slope.end)
+    arriving = [adjoint for end in ends if (adjoint := compared.adjoints(end)) is not None]
+    made = {one for node in made_of(compared) for one in (node.index, *node.operands)}
+    values = [compared.state.at(one) for one in made]
+    return not arriving or any(
+        all(np.ptp(point) == 0 for point in one)  # a factor that says nothing
+        or any(
+            value[0].size == one[0].size and proportion(one, value) is not None for value in values
+        )
+        for one in arriving
+    )
 
 
 def _missing_factor(compared: Compared, slope: Slope) -> Cause | None:

@@ -36,7 +36,8 @@ def softmax_cause(compared: Compared) -> Cause | None:
             turned = ([softmax(value, other) for value in values] for values in scores)
             goes = f"the softmax that makes {name} goes {_along(axis)}, and this {_along(other)}"
             is_usual = axis == p[0].ndim - 1  # then the forward pass is hardly what is wrong
-            if not is_usual and same(compared.actual, _pulled_back(arriving, p, other)):
+            of_other = None if is_usual else _pulled_back(arriving, p, other)
+            if of_other and proportion(compared.actual, of_other, 1e-6):
                 as_wanted = f"let {name} add up to 1 {_along(other)}: divide by the sum there"
                 return Cause(fault.SOFTMAX_AXIS, goes, f"{as_wanted} (keepdims=True)")
             if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
 from gradcheck.trace.causes.axis_causes import REDUCTIONS
-from gradcheck.trace.causes.compared import Arrays, Compared, less, product, quotient, same
+from gradcheck.trace.causes.compared import Array, Arrays, Compared, less, product, quotient, same
 from gradcheck.trace.causes.operation_causes import MATRIX_PRODUCTS, user_of
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import carried
@@ -163,27 +163,47 @@ def weights_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def entropy_cause(compared: Compared) -> Cause | None:
-    """Return the cause if the loss is the squared error, and it is the derivative of the entropy.
+LIKELIHOODS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("cross-entropy", lambda output: output * (1 - output)),
+    ("likelihood of Poisson counts", lambda output: output),
+)
+"""Losses whose derivative by what a sigmoid or an exponential is of is the output less the target,
+and the slope of that function."""
 
-    The output less the target is the derivative of the cross-entropy by what the sigmoid is of.
+
+def entropy_cause(compared: Compared) -> Cause | None:
+    """Return the cause if the loss is the squared error, and it is the derivative of another one.
+
+    The output less the target is the derivative of the cross-entropy by what the sigmoid is of. The
+    loss may be the root of the mean square, too, which has another factor at every point.
     """
     for slope in (one for one, _ in compared.slopes):
         output = compared.values(slope.node)
-        if not same(slope.values, [value * (1 - value) for value in output]):
-            continue
-        for error in _errors(compared, slope.node):
-            times = proportion(compared.expected, product(error, slope.values), 1e-6)
+        fits = (
+            name for name, of in LIKELIHOODS if same(slope.values, [of(value) for value in output])
+        )
+        other = next(fits, "")
+        for error in _errors(compared, slope.node) if other else ():
+            pairs = zip(compared.expected, product(error, slope.values), strict=True)
+            times = [proportion([wanted], [square], 1e-6) for wanted, square in pairs]
             part = proportion(compared.actual, error, 1e-6)
-            if times and part and error[0].size > 2:
-                name, factor = compared.words.name(slope.node), times / part
-                scale = "" if abs(factor - 1) < 1e-6 else f"{factor:.6g} times "
-                words = (
-                    "it is the derivative of the cross-entropy, and the loss is the squared error"
+            if all(times) and part and error[0].size > 2:
+                name, factors = (
+                    compared.words.name(slope.node),
+                    [(one or 1.0) / part for one in times],
                 )
+                is_root = np.ptp(factors) > 1e-6 * abs(factors[0])
+                scale = (
+                    ""
+                    if is_root or abs(abs(factors[0]) - 1) < 1e-6
+                    else f"{abs(factors[0]):.6g} times "
+                )
+                loss = "root of the squared error" if is_root else "squared error"
+                words = f"it is the derivative of the {other}, and the loss is the {loss}"
+                sign = "change its sign, and " if factors[0] < 0 else ""
                 fix = (
-                    f"multiply by {scale}the slope of {name}, or let the loss be the "
-                    "cross-entropy: the two must agree"
+                    f"{sign}multiply by {scale}the slope of {name}, or let the loss be the "
+                    f"{other}: the two must agree"
                 )
                 return Cause(fault.OTHER_LOSS, words, fix)
     return None
@@ -223,6 +243,8 @@ def _errors(compared: Compared, node: int) -> Iterator[Arrays]:
         is_data = leaf.is_leaf and leaf.index not in compared.parameters and np.any(leaf.value)
         if is_data and leaf.value.shape == shape:
             yield less(compared.values(node), compared.values(leaf.index))
+        elif leaf.operation == "subtract" and leaf.operands == (node,):
+            yield compared.values(leaf.index)  # from whole numbers, which are not followed
 
 
 def _named(compared: Compared) -> str:

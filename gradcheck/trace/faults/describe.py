@@ -21,6 +21,7 @@ from gradcheck.trace.causes.written import Written
 from gradcheck.trace.fault import Cause, Entry, Fault, Step
 from gradcheck.trace.faults.blame import Blame, outside_the_loss
 from gradcheck.trace.faults.left_out import with_left_out
+from gradcheck.trace.faults.namings import as_named
 from gradcheck.trace.faults.passes import kept_by, return_too_early
 from gradcheck.trace.faults.returned import place_of_exchange
 from gradcheck.trace.faults.special import Special, ends_the_loop
@@ -83,7 +84,7 @@ def of_mend(
 
     `outer` is a replacement of a value computed from the wrong one; it may show the cause.
     """
-    mend = in_order(mend, state)
+    mend = as_named(in_order(mend, state), search, state)
     mended = state.mend(mend.replacements)
     node, blocks = mend.unit.first, _blocks(state, mend.outputs)
     blamed = outside_the_loss(blamed, state.tape[node], state, search.words)
@@ -160,7 +161,7 @@ def _written(search: Followed, right: State, mend: Mend, place: Place | None, te
     if mend.unit.kind == NODE and len(passes) > 1 and place == right.tape[node].place:
         return Written()
     names = search.points[0].gradient.tape.names
-    return what_to_write(mend, right, place, text, names)
+    return what_to_write(mend, right, place, text, names, search.known)
 
 
 def _fix(

@@ -6,8 +6,12 @@ import ast
 import linecache
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, PRODUCT, SLOPE, VALUE
+from gradcheck.trace.causes.asking import cause_of
+from gradcheck.trace.causes.compared import Followed
+from gradcheck.trace.causes.other_slopes import is_vague
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
@@ -173,3 +177,28 @@ def used_rightly(assignment: Assignment, operand: int, view: View) -> bool:
         for one in right
         if one.chain
     )
+
+
+def as_named(mend: Mend, search: Followed, state: State) -> Mend:
+    """Return a mend by the derivative of or by `-x`, which has no name, as -1 times that of `x`.
+
+    So a sigmoid that is written with `np.exp(-x)` is told as a function of `x`. Where a cause is
+    known as it is, it stays so.
+    """
+    one, nodes = mend.candidate, search.points[0].loss_nodes
+    if one is None or one.kind not in (ADJOINT, SLOPE):
+        return mend
+    by = one.node if one.kind == ADJOINT else one.other
+    turns = any(isinstance(given, int | float) and given == -1 for given in nodes[by].arguments)
+    is_negated = nodes[by].operation == "negative" or (nodes[by].operation == "multiply" and turns)
+    operands, users = nodes[by].operands, search.points[0].derivatives.users
+    if not is_negated or len(operands) != 1 or users.get(operands[0]) != [by]:
+        return mend
+    if not search.words.name(by).startswith("`"):
+        return mend
+    node, other = (operands[0], one.other) if one.kind == ADJOINT else (one.node, operands[0])
+    wanted = replace(one, node=node, other=other)
+    cause = cause_of(mend, search, state)
+    if cause is not None and not is_vague(cause):
+        return mend
+    return replace(mend, candidate=wanted, factor=-mend.factor)
