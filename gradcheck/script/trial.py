@@ -68,7 +68,7 @@ class Trial:
             halved = self.halved(rate, paths)
             named = sum(bool(ROLE.match(last_name(path))) for path in paths)
             own_worth = (self.depends(paths), len(paths), named) if halved else worth
-            is_equal = best is not None and own_worth == worth and halved and rate.marks
+            is_equal = best is not None and halved and rate.marks and paths == best[1]
             if own_worth > worth or (best and is_equal and self._spares_more(rate, best[0], paths)):
                 best, worth = (rate, paths), own_worth
                 if rate.path is not None and halved >= 2 and worth[0]:
