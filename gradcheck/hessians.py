@@ -33,8 +33,8 @@ REACH = 4
 
 SAME = 0.1
 """Two inner steps give the same derivative if their results differ by at most this share of the
-error of the analytic one; by `BY_ONE_FACTOR` of it, and they may be at two entries: of a matrix that
-is a multiple of the right one, rounding tells which entry is the worst."""
+error of the analytic one; by `BY_ONE_FACTOR` of it, and they may be at two entries: of a matrix
+that is a multiple of the right one, rounding tells which entry is the worst."""
 
 BY_ONE_FACTOR = 1e-3
 

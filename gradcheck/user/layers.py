@@ -16,6 +16,7 @@ from gradcheck.user.blocks import Leaf, Parameters, describe
 from gradcheck.user.by_input import by_input, differentiable
 from gradcheck.user.calls import LEAVING, call, hand_over
 from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
+from gradcheck.user.draws import Draws
 from gradcheck.user.held import (
     asked_of,
     at_its_default,
@@ -67,6 +68,7 @@ class CheckedLayer:
         rate: the learning rate with which backward updates them; 0 if it does not.
         convention: the convention of the upstream gradient of complex outputs.
         possible: the conventions that are possible; one if the library fixes it.
+        draws: the states of the generators that forward draws from, or None if it does not.
     """
 
     forward: Callable[..., Any]
@@ -82,6 +84,7 @@ class CheckedLayer:
     rate: float = 0.0
     convention: Convention = TORCH
     possible: tuple[Convention, ...] = CONVENTIONS
+    draws: Draws | None = None
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """The sum of upstream times output."""
@@ -111,7 +114,9 @@ class CheckedLayer:
         return self.reading.split(self.returned(params))
 
     def returned(self, params: Mapping[str, Any]) -> Any:
-        """Calls the forward pass."""
+        """Calls the forward pass, which draws what it drew in the first call."""
+        if self.draws is not None:
+            self.draws.restore()
         inputs = {name: params.get(name, self.fixed.get(name)) for name in self.names}
         if self.positional:
             returned = hand_over(self.forward, *inputs.values())
@@ -205,8 +210,9 @@ def make_layer(
     if backward is None:
         layer = replace(layer, possible=(TORCH if any(map(is_torch, params.values())) else JAX,))
     try:
-        start = parameters.pack(parameters.values)
+        start, draws = parameters.pack(parameters.values), Draws.of(forward)
         returned = call(layer.returned, "your forward", start)
+        layer = replace(layer, draws=draws if draws.went_on() else None)
         candidates = [
             _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
             for reading in readings(returned, backward, tuple(named))
