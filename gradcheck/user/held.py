@@ -21,6 +21,7 @@ from gradcheck.user.objects import Place, attributes, is_object
 from gradcheck.user.outputs import RATE, mapped
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_module, to_array
+from gradcheck.user.updaters import watching
 
 GRADIENTS = ("dinputs", "dinput", "dx", "dX", "d_inputs", "d_input", "grad_input", "input_gradient")
 
@@ -99,7 +100,7 @@ def asked_of(
     """What a backward pass returned, and the gradients that it left beside its object's parameters.
 
     With a learning rate, those that its update implies come before them, and what it changed in
-    the object is put back.
+    the object is put back. An infinite one implies none: optimisers say what they are given.
     """
     places = [
         Place(follow(owner, leaf.path[1:-1]), leaf.path[-1], follow(owner, leaf.path[1:]))
@@ -107,8 +108,11 @@ def asked_of(
     ]
     before = [np.array(place.original) for place in places]
     attributes = dict(getattr(owner, "__dict__", {}))
-    returned = gradients_of(owner, ask())
+    handed: dict[str, Any] = {}
+    with watching(owner, owned if rate else (), handed):
+        returned = gradients_of(owner, ask())
     left = {name: copy.copy(kept) for name, kept in _beside(owner, owned).items()}
+    left |= handed if np.isinf(rate) else {}
     for leaf, place, value in zip(owned, places, before, strict=False):
         implied = (value - place.get()) / rate if np.shape(place.get()) == value.shape else 0.0
         if np.any(implied) or (has_role(leaf.name) and leaf.name not in left):
@@ -125,7 +129,8 @@ def asked_of(
 def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
     """The layer with the learning rate by which its backward pass updates the layer's object.
 
-    It is an argument of `backward`, that argument's default, or an attribute of the object.
+    It is an argument of `backward`, that argument's default, or an attribute of the object; or
+    infinite, where all gradients are kept beside the parameters or given to optimisers.
 
     Raises:
         UsageError: there is none, or the update is no rate times a gradient.
@@ -134,7 +139,8 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
         return replace(layer, rate=float(bool(layer.owned)))
     try:
         once, again = layer.loss(params), layer.loss(params)
-        layer.gradient(params)
+        with watching(layer.owner, layer.owned, {}):
+            layer.gradient(params)
         if once != again or layer.loss(params) == once:
             return layer
         rate = _rate_of(layer.backward, layer.owner)
@@ -143,12 +149,18 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
             updating, upstream=mapped(lambda one: None if one is None else 2 * one, layer.upstream)
         )
         single, double = (one.gradient(params) if rate else {} for one in (updating, twice))
+        told = replace(layer, rate=np.inf)
+        moving, given = (one.gradient(params) for one in (replace(layer, rate=1.0), told))
     except LEAVING:  # the check reports it
         return layer
     moved = [name for name, value in single.items() if np.any(value)]
     doubled = [name for name in moved if np.allclose(double[name], 2 * single[name])]
     if doubled and all(name in doubled for name in moved if has_role(name)):
         return updating
+    moved = [name for name, value in moving.items() if np.any(value)]
+    shown = [name for name in moved if np.any(given.get(name, 0.0)) and name not in layer.names]
+    if shown and all(name in shown for name in moved if has_role(name)):
+        return told
     raise UsageError(
         "backward changes the parameters of its object by what is no learning rate times their "
         "gradients; let it return the gradients, or keep them beside the parameters (self.dW)"

@@ -28,6 +28,7 @@ from gradcheck.trace.causes import (
     softmax_causes,
     start_causes,
     term_causes,
+    updated_causes,
     upstream_causes,
 )
 from gradcheck.trace.causes.compared import Compared, Followed, same
@@ -106,7 +107,7 @@ FEWEST_PASSES, CLOSE = 3, 1e-9
 def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
     """Return the cause of the wrong value that a mend puts right, or None."""
     if mend.how == ZERO:
-        updated = operation_causes.update_cause(mend, search, state)
+        updated = updated_causes.left_cause(mend, search, state)
         return updated or term_causes.left_over_cause(mend, state)
     if mend.how == OWN:
         return scale_cause(mend, search, state)
