@@ -34,6 +34,7 @@ from gradcheck.trace.causes import (
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.redone import redone_cause
 from gradcheck.trace.causes.scale_causes import scale_cause, term_scale_cause
+from gradcheck.trace.causes.zero_parts import zero_part_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
@@ -61,6 +62,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     index_causes.loss_index_cause,
     index_causes.loss_movement_cause,
     path_causes.written_cause,
+    zero_part_cause,
     axis_causes.sample_cause,
     factor_causes.shares_cause,
     slope_causes.slope_cause,
