@@ -333,3 +333,52 @@ def test_a_slip_in_a_layer_is_blamed_once_where_it_was_made(
     report = gradcheck.check(module.loss, module.params(), module.grad)
     (found,) = report.errors
     assert (found.location.source.strip(), found.code, found.fix) == (line, code, fix)
+
+
+class Linear:
+    def __init__(self, inputs, outputs):
+        draw = np.random.default_rng(5)
+        self.w, self.b = draw.normal(size=(inputs, outputs)), draw.normal(size=outputs)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w + self.b
+
+    def backward(self, dy):
+        self.dw = self.x.T @ dy
+        self.db = dy.sum(axis=0)
+        return dy @ self.w.T
+
+
+class Residual:
+    """A block whose branch ends in a mask."""
+
+    def __init__(self):
+        self.first, self.second = Linear(3, 4), Linear(4, 3)
+        self.mask = (np.random.default_rng(6).random((5, 3)) < 0.6) / 0.6
+
+    def forward(self, x):
+        self.h = np.tanh(self.first.forward(x))
+        return x + self.second.forward(self.h) * self.mask
+
+    def unmasked(self, dy):
+        dh = self.second.backward(dy) * (1 - self.h**2)
+        return dy + self.first.backward(dh)
+
+    def alone(self, dy):
+        dh = self.second.backward(dy * self.mask) * (1 - self.h**2)
+        return self.first.backward(dh)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "expression"),
+    [
+        ("unmasked", "GC851", "self.second.backward(dy)"),
+        ("alone", "GC407", "self.first.backward(dh)"),
+    ],
+)
+def test_the_call_of_a_layer_that_is_right_in_another_call_is_blamed(name, code, expression):
+    block = Residual()
+    x = np.random.default_rng(7).normal(size=(5, 3))
+    report = gradcheck.check_layer(block.forward, getattr(block, name), x)
+    assert [(one.code, one.expression) for one in report.findings] == [(code, expression)]

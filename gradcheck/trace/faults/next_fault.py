@@ -140,6 +140,8 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
         blamed = _handed_on(blamed, mend, view.state, _outside(search.words, assignments))
     if cause is not None and cause.is_beside_call:
         blamed = _after_call(blamed, mend, view, assignments)
+    if cause is not None and cause.name == PATH_MISSING:
+        blamed = _right_elsewhere(blamed, mend, view.state) or blamed
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return _of_entry(search, view.state, mend, blamed)
@@ -179,6 +181,16 @@ def _after_call(blamed: Blame, mend: Mend, view: View, names: Sequence[Assignmen
     live = [state.tape[user] for user in users if state.live >> user & 1]
     used = [call for user in live for call in user.chain if call.code in outer]
     return blamed.moved_to(used[0].place) if used else outside_helper(blamed, mend, state)
+
+
+def _right_elsewhere(blamed: Blame, mend: Mend, state: State) -> Blame | None:
+    """Blame the call of a helper whose line makes what is right in another call of it."""
+    chain = state.tape[mend.unit.first].chain
+    if len(chain) < 2 or blamed.place != chain[0].place:
+        return None
+    ours = {state.tape[one].chain for one in mend.unit.replaced}
+    others = {one.chain for one in state.tape if one.chain[:1] == chain[:1]} - ours
+    return blamed.moved_to(chain[1].place) if others else None
 
 
 def _outside(words: Words, assignments: Sequence[Assignment]) -> list[Assignment]:
