@@ -662,3 +662,30 @@ def test_the_slope_of_a_sigmoid_after_its_entropy_is_taken_twice(delta):
     (finding,) = gradcheck.check(loss, params, grad).errors
     assert finding.code == "GC304"
     assert finding.expression.startswith("up * ")
+
+
+ROWS, AIMS = np.random.default_rng(70).normal(size=(12, 3)), np.arange(12.0)
+
+
+def penalised(w):
+    grad = 2 * ROWS.T @ (ROWS @ w - AIMS) / 12
+    grad += 2 * 0.3 * w
+    return grad
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        lambda w: np.sum(0.3 * np.square(w)) / 2,
+        lambda w: 0.3 * np.sum(w**2) / 2,
+        lambda w: 0.3 / 2 * w @ w,
+    ],
+)
+def test_twice_the_penalty_is_no_other_formula_of_the_loss(penalty):
+    def loss(w):
+        return np.mean((ROWS @ w - AIMS) ** 2) + penalty(w)
+
+    report = gradcheck.check(loss, np.array([0.3, -1.2, 0.7]), penalised)
+    assert [(one.code, one.fix) for one in report.findings] == [
+        ("GC604", "leave the factor 2 out of `2 * 0.3`")
+    ]
