@@ -689,3 +689,18 @@ def test_twice_the_penalty_is_no_other_formula_of_the_loss(penalty):
     assert [(one.code, one.fix) for one in report.findings] == [
         ("GC604", "leave the factor 2 out of `2 * 0.3`")
     ]
+
+
+def test_a_number_that_is_written_is_no_size_by_chance():
+    """3 for 2 is 6 over 4, the numbers of rows and columns, and the loss divides by 6."""
+    rows, aims = RNG.normal(size=(2, 6, 4))
+
+    def loss(w):
+        return np.mean(np.sum((rows * w - aims) ** 2, axis=1))
+
+    def grad(w):
+        return np.sum(3 * (rows * w - aims) * rows / 6, axis=0)
+
+    report = gradcheck.check(loss, RNG.normal(size=4), grad)
+    assert [one.code for one in report.findings] == ["GC105"]
+    assert report.findings[0].fix == "write 2 for 3"
