@@ -50,6 +50,12 @@ def by_input(returned: Any, names: Sequence[str], checked: Mapping[str, Any]) ->
     )
 
 
+def count_of(returned: Any, checked: Mapping[str, Any]) -> int:
+    """How many of the items that a backward pass returned belong to inputs, at most."""
+    sizes = [len(at) if isinstance(at, tuple | list) else 1 for at in checked.values()]
+    return max(sum(sizes) if sum(sizes) == len(returned) else 0, len(checked))
+
+
 def _of_mapping(
     returned: Mapping[str, Any], names: Sequence[str], checked: Mapping[str, Any]
 ) -> Mapping[str, Any]:

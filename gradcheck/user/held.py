@@ -69,7 +69,7 @@ def of_its_owner(
     names = next((one for one in written if len(one) == size), [""] * size)
     for item, name in list(zip(returned, names, strict=True))[count:]:
         if isinstance(item, Mapping):
-            named |= item
+            named |= in_its_owner(item, {}, owned)
             continue
         fitting = [leaf for leaf in free if leaf.shape == np.shape(to_array(item))]
         called = [leaf for leaf in fitting if name in derived_names(leaf.name)]
@@ -78,6 +78,32 @@ def of_its_owner(
             named[chosen.name] = item
             free.remove(chosen)
     return named
+
+
+def in_its_owner(
+    gradients: Mapping[str, Any], inputs: Mapping[str, Any], owned: Sequence[Leaf]
+) -> dict[str, Any]:
+    """The gradients by the names of single arrays: `xs[0]` of a list, `params.W` for `W`."""
+    found: dict[str, Any] = {}
+    for name, value in gradients.items():
+        if isinstance(inputs.get(name), list | tuple) and isinstance(value, list | tuple):
+            found |= {f"{name}[{index}]": item for index, item in enumerate(value)}
+        elif name in inputs or any(name in derived_names(one) for one in inputs):
+            found[name] = value
+        else:
+            found[_in_owner(name, owned)] = value
+    return found
+
+
+def _in_owner(key: str, owned: Sequence[Leaf]) -> str:
+    """The name of the one array of an object that a gradient called `key` belongs to, or `key`."""
+    keys = [str(leaf.path[-1]) for leaf in owned]
+    fitting = [
+        leaf.name
+        for leaf, own in zip(owned, keys, strict=True)
+        if key == own or (key in derived_names(own) and key not in keys)
+    ]
+    return fitting[0] if len(fitting) == 1 else key
 
 
 def returned_names(function: Any) -> list[list[str]]:

@@ -13,7 +13,7 @@ from gradcheck.arrays import own_arrays
 from gradcheck.errors import UsageError
 from gradcheck.user.automatic import automatic_product, product_of, require_order
 from gradcheck.user.blocks import Leaf, Parameters, describe
-from gradcheck.user.by_input import by_input, differentiable
+from gradcheck.user.by_input import by_input, count_of, differentiable
 from gradcheck.user.calls import LEAVING, call, hand_over
 from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
 from gradcheck.user.draws import Draws
@@ -21,6 +21,7 @@ from gradcheck.user.held import (
     asked_of,
     at_its_default,
     gradients_of,
+    in_its_owner,
     kept_in,
     of_its_owner,
     owner_of,
@@ -105,9 +106,7 @@ class CheckedLayer:
         zero_gradients(self.owner, self.owned)
         asked = partial(hand_over, self.backward, *given)
         returned, stored = asked_of(asked, self.owner, self.owned, self.rate)
-        if self.rate and returned is None:
-            return stored
-        return {**stored, **self._with_owned(returned)}
+        return {**stored, **({} if self.rate and returned is None else self._with_owned(returned))}
 
     def run(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
         """The output and the cache."""
@@ -141,9 +140,10 @@ class CheckedLayer:
 
     def _with_owned(self, returned: Any) -> dict[str, Any]:
         """The gradients by name; those of the owner's parameters may follow those of the inputs."""
-        count = len(self.checked)
-        if not isinstance(returned, tuple | list) or len(returned) <= count:
-            return dict(self._by_name(returned))
+        is_list = isinstance(returned, tuple | list)
+        count = count_of(returned, self.checked) if is_list else 1
+        if not is_list or len(returned) <= count:
+            return self._by_name(returned)
         following = of_its_owner(returned, count, self.owned, self._written)
         return {**self._by_name(returned[:count]), **following}
 
@@ -151,8 +151,9 @@ class CheckedLayer:
     def _written(self) -> list[list[str]]:
         return returned_names(self.backward)
 
-    def _by_name(self, returned: Any) -> Mapping[str, Any]:
-        return by_input(returned, self.names, self.checked)
+    def _by_name(self, returned: Any) -> dict[str, Any]:
+        found = dict(by_input(returned, self.names, self.checked))
+        return in_its_owner(found, self.checked, self.owned) if self.owned else found
 
 
 def _require_something_to_check(

@@ -99,3 +99,48 @@ def test_the_gradient_of_one_pass_is_not_taken_for_that_of_all():
     report = gradcheck.check_layer(layer.forward, layer.backward, x)
     assert report.ok
     assert "not checked" in str(report)
+
+
+class Held:
+    """Keeps its parameters in a dict, and returns their gradients in one."""
+
+    def __init__(self):
+        draw = np.random.default_rng(40)
+        self.params = {"W": draw.normal(size=(3, 2)), "b": draw.normal(size=2)}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"] + self.params["b"]
+
+    def pair(self, dy):
+        return dy @ self.params["W"].T, {"W": self.x.T @ dy, "b": dy.sum(axis=0)}
+
+    def together(self, dy):
+        return {"dx": dy @ self.params["W"].T, "dW": self.x.T @ dy, "db": dy.sum(axis=0)}
+
+    def steps(self, xs):
+        self.xs = xs
+        return [x @ self.params["W"] + self.params["b"] for x in xs]
+
+    def steps_back(self, dys):
+        self.dW = sum(x.T @ dy for x, dy in zip(self.xs, dys, strict=True))
+        self.db = sum(dy.sum(axis=0) for dy in dys)
+        return [dy @ self.params["W"].T for dy in dys]
+
+
+ROWS = np.random.default_rng(41).normal(size=(3, 5, 3))
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "inputs"),
+    [
+        ("forward", "pair", ROWS[0]),
+        ("forward", "together", ROWS[0]),
+        ("steps", "steps_back", ([*ROWS],)),
+    ],
+)
+def test_gradients_of_a_layers_dict_and_of_an_input_that_is_a_list(forward, backward, inputs):
+    layer = Held()
+    report = gradcheck.check_layer(getattr(layer, forward), getattr(layer, backward), inputs)
+    assert report.ok, str(report)
+    assert {"params.W", "params.b"} < {block.name for block in report.blocks}
