@@ -664,11 +664,11 @@ def test_the_slope_of_a_sigmoid_after_its_entropy_is_taken_twice(delta):
     assert finding.expression.startswith("up * ")
 
 
-ROWS, AIMS = np.random.default_rng(70).normal(size=(12, 3)), np.arange(12.0)
+TWELVE, WANTED = np.random.default_rng(70).normal(size=(12, 3)), np.arange(12.0)
 
 
 def penalised(w):
-    grad = 2 * ROWS.T @ (ROWS @ w - AIMS) / 12
+    grad = 2 * TWELVE.T @ (TWELVE @ w - WANTED) / 12
     grad += 2 * 0.3 * w
     return grad
 
@@ -683,7 +683,7 @@ def penalised(w):
 )
 def test_twice_the_penalty_is_no_other_formula_of_the_loss(penalty):
     def loss(w):
-        return np.mean((ROWS @ w - AIMS) ** 2) + penalty(w)
+        return np.mean((TWELVE @ w - WANTED) ** 2) + penalty(w)
 
     report = gradcheck.check(loss, np.array([0.3, -1.2, 0.7]), penalised)
     assert [(one.code, one.fix) for one in report.findings] == [
@@ -704,3 +704,23 @@ def test_a_number_that_is_written_is_no_size_by_chance():
     report = gradcheck.check(loss, RNG.normal(size=4), grad)
     assert [one.code for one in report.findings] == ["GC105"]
     assert report.findings[0].fix == "write 2 for 3"
+
+
+class Shrunk:
+    def __init__(self):
+        self.W, self.weight = RNG.normal(size=3), 0.1
+
+    def loss(self):
+        return np.sum((TWELVE @ self.W - WANTED) ** 2) / 12 + 0.5 * self.weight * np.sum(self.W**2)
+
+    def gradient(self):
+        return {"W": 2 * TWELVE.T @ (TWELVE @ self.W - WANTED) / 12}
+
+
+def test_a_penalty_is_one_whatever_its_weight_is_computed_from():
+    report = gradcheck.check(Shrunk.loss, Shrunk(), Shrunk.gradient)
+    (found,) = report.findings
+    assert found.code == "GC602"
+    assert found.expression == "2 * TWELVE.T @ (TWELVE @ self.W - WANTED) / 12"
+    assert "times dL/dW is wanted" not in found.message
+    assert not any("12 times" in one for one in found.evidence)

@@ -291,9 +291,9 @@ CAUSES = (
     _of_two,
     _of_constant_factor,
     _of_quotient,
-    lambda own: other_number(own.node, own.ratio),
     lambda own: constant_in_loss(own.loss_nodes, own.ratio, own.constants, own.node, ()),
     _of_length,
+    lambda own: other_number(own.node, own.ratio),
     _of_other_constant,
 )
 """What may explain a factor, the most specific first."""
