@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -84,6 +84,22 @@ def differentiable(inputs: Mapping[str, Any], by_hand: bool) -> dict[str, Any]:
     }
     others = {name: at for name, at in found.items() if not isinstance(at, Mapping)}
     return others or found if by_hand else found
+
+
+def require_something_to_check(
+    backward: Callable[..., Any] | None, params: Mapping[str, Any]
+) -> None:
+    """Raises a UsageError where no input has a gradient."""
+    if not params and backward is None:
+        raise UsageError(
+            "without backward, forward must be a function of torch or jax, and its inputs their "
+            "tensors or arrays; for any other layer give the backward pass as well"
+        )
+    if not params:
+        raise UsageError(
+            "none of the inputs is a floating-point array, or a list or dict of these; arrays of "
+            "integers are taken as indices, and objects as settings"
+        )
 
 
 def _is_number(value: Any) -> bool:

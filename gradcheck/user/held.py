@@ -207,6 +207,15 @@ def owner_of(forward: Any, backward: Any) -> Any:
     return next((owner for owner in owners if is_object(owner) and not is_module(owner)), None)
 
 
+def has_parameters(owner: Any) -> bool:
+    """Whether an object has weights or biases, which are checked even where no input is."""
+    try:
+        leaves = () if owner is None else with_owner({}, owner).leaves
+    except UsageError:  # it holds no arrays at all
+        return False
+    return any(has_role(leaf.name) for leaf in leaves)
+
+
 def with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:
     """The inputs and an object's arrays, which keep their own names unless an input has it."""
     key = next(name for name in ("layer", "owner", "self_") if name not in params)

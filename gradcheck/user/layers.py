@@ -13,7 +13,12 @@ from gradcheck.arrays import own_arrays
 from gradcheck.errors import UsageError
 from gradcheck.user.automatic import automatic_product, product_of, require_order
 from gradcheck.user.blocks import Leaf, Parameters, describe
-from gradcheck.user.by_input import by_input, count_of, differentiable
+from gradcheck.user.by_input import (
+    by_input,
+    count_of,
+    differentiable,
+    require_something_to_check,
+)
 from gradcheck.user.calls import LEAVING, call, hand_over
 from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
 from gradcheck.user.draws import Draws
@@ -21,6 +26,7 @@ from gradcheck.user.held import (
     asked_of,
     at_its_default,
     gradients_of,
+    has_parameters,
     in_its_owner,
     kept_in,
     of_its_owner,
@@ -140,6 +146,9 @@ class CheckedLayer:
 
     def _with_owned(self, returned: Any) -> dict[str, Any]:
         """The gradients by name; those of the owner's parameters may follow those of the inputs."""
+        if not self.checked:  # indices alone, which an embedding takes
+            returned = returned if isinstance(returned, tuple) else (returned,)
+            return of_its_owner(returned, 0, self.owned, self._written)
         is_list = isinstance(returned, tuple | list)
         count = count_of(returned, self.checked) if is_list else 1
         if not is_list or len(returned) <= count:
@@ -154,21 +163,6 @@ class CheckedLayer:
     def _by_name(self, returned: Any) -> dict[str, Any]:
         found = dict(by_input(returned, self.names, self.checked))
         return in_its_owner(found, self.checked, self.owned) if self.owned else found
-
-
-def _require_something_to_check(
-    backward: Callable[..., Any] | None, params: Mapping[str, Any]
-) -> None:
-    if not params and backward is None:
-        raise UsageError(
-            "without backward, forward must be a function of torch or jax, and its inputs their "
-            "tensors or arrays; for any other layer give the backward pass as well"
-        )
-    if not params:
-        raise UsageError(
-            "none of the inputs is a floating-point array, or a list or dict of these; arrays of "
-            "integers are taken as indices, and objects as settings"
-        )
 
 
 def make_layer(
@@ -191,10 +185,11 @@ def make_layer(
         forward, named = call(product_of, "your forward", forward, named, positional, rng)
         positional, upstream = False, None
     params = differentiable(named, backward is not None)
-    _require_something_to_check(backward, params)
+    owner = owner_of(forward, backward)
+    if not params and not has_parameters(owner):
+        require_something_to_check(backward, params)
     fixed = {name: value for name, value in named.items() if name not in params}
     still = own_arrays(**fixed)
-    owner = owner_of(forward, backward)
     parameters = flatten(params) if owner is None else with_owner(params, owner)
     layer = CheckedLayer(
         forward,

@@ -144,3 +144,34 @@ def test_gradients_of_a_layers_dict_and_of_an_input_that_is_a_list(forward, back
     report = gradcheck.check_layer(getattr(layer, forward), getattr(layer, backward), inputs)
     assert report.ok, str(report)
     assert {"params.W", "params.b"} < {block.name for block in report.blocks}
+
+
+class Embedding:
+    def __init__(self):
+        self.weight = np.random.default_rng(42).normal(size=(5, 3))
+
+    def forward(self, rows):
+        self.rows = rows
+        return self.weight[rows]
+
+    def beside(self, dy):
+        self.dweight = np.zeros_like(self.weight)
+        np.add.at(self.dweight, self.rows, dy)
+
+    def returned(self, dy):
+        self.beside(dy)
+        return self.__dict__.pop("dweight")
+
+    def lost(self, dy):
+        self.dweight = np.zeros_like(self.weight)
+        self.dweight[self.rows] += dy
+
+
+@pytest.mark.parametrize(
+    ("backward", "codes"), [("beside", []), ("returned", []), ("lost", ["GC855"])]
+)
+def test_a_layer_that_takes_indices_alone_has_weights_to_check(backward, codes):
+    layer = Embedding()
+    report = gradcheck.check_layer(layer.forward, getattr(layer, backward), np.array([0, 2, 2]))
+    assert [found.code for found in report.findings] == codes
+    assert [block.name for block in report.blocks] == ["weight"]
