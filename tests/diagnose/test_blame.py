@@ -386,8 +386,10 @@ def test_the_call_of_a_layer_that_is_right_in_another_call_is_blamed(name, code,
 
 def grouped(x, gain):
     rows = x.reshape(4, 6).T
-    deviation = np.sqrt(rows.var(axis=0) + 1e-5)
-    z = ((rows - rows.mean(axis=0)) / deviation).T.reshape(x.shape)
+    mean, variance = rows.mean(axis=0), rows.var(axis=0) + 1e-5
+    deviation = np.sqrt(variance)
+    z = (rows - mean) / deviation
+    z = z.T.reshape(x.shape)
     return gain * z, {"z": z, "deviation": deviation, "gain": gain}
 
 
@@ -395,13 +397,14 @@ def grouped_back(dout, cache):
     dgain = np.sum(dout * cache["z"], axis=0)
     z = cache["z"].reshape(4, 6).T
     dz = (dout * cache["gain"]).reshape(4, 6).T
-    dx = dz - dz.mean(axis=0) - np.sum(z, axis=0) * z / 6  # dz * z
-    return (dx / cache["deviation"]).T.reshape(dout.shape), dgain
+    total = np.sum(dz, axis=0)
+    dx = dz - total / 6 - np.sum(z, axis=0) * z / 6  # dz * z
+    dx /= cache["deviation"]
+    return dx.T.reshape(dout.shape), dgain
 
 
 def test_a_name_that_is_also_used_rightly_in_the_same_sum_is_not_blamed():
     draw = np.random.default_rng(8)
     inputs = (draw.normal(size=(2, 12)), draw.normal(size=12))
     (found,) = gradcheck.check_layer(grouped, grouped_back, inputs).findings
-    assert (found.expression, found.fix) == ("z", "multiply `z` by `dz`")
-    assert "np.sum(z, axis=0)" in found.message
+    assert (found.expression, found.fix) == ("np.sum(z, axis=0)", "multiply `z` by `dz`")
