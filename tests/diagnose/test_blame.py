@@ -408,3 +408,22 @@ def test_a_name_that_is_also_used_rightly_in_the_same_sum_is_not_blamed():
     inputs = (draw.normal(size=(2, 12)), draw.normal(size=12))
     (found,) = gradcheck.check_layer(grouped, grouped_back, inputs).findings
     assert (found.expression, found.fix) == ("np.sum(z, axis=0)", "multiply `z` by `dz`")
+
+
+def centred(x):
+    mean, variance = x.mean(axis=0), x.var(axis=0) + 1e-5
+    return (x - mean) / np.sqrt(variance), (x, mean, variance)
+
+
+def centred_back(dout, cache):
+    x, mean, variance = cache
+    dvariance = np.sum(dout * (mean - x) * -0.5 * variance**-1.5, axis=0)  # x - mean
+    dmean = -np.sum(dout / np.sqrt(variance), axis=0)
+    return dout / np.sqrt(variance) + dvariance * 2 * (x - mean) / len(x) + dmean / len(x)
+
+
+def test_what_is_the_negative_of_a_derivative_has_the_wrong_sign_where_it_is_made():
+    x = np.random.default_rng(9).normal(size=(6, 3))
+    (found,) = gradcheck.check_layer(centred, centred_back, x).findings
+    assert found.code == "GC106"
+    assert found.expression.startswith("dout * (mean - x)")

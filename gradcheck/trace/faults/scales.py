@@ -48,7 +48,7 @@ def place_of_scale(
         if tape[mend.unit.first].chain and tape[mend.unit.first].name not in (OUTPUT, *WRITES)
     ] or list(scale)
     right = _last_right(mends, state, quantities)
-    joined = _sign_where_joined(mends, right, state)
+    joined = _sign_where_joined(mends, right, state, quantities)
     if joined is not None:
         return joined
     if right is not None and right is mends[-1]:
@@ -152,14 +152,17 @@ def _is_of_constant(node: Node, factor: float, state: State) -> bool:
 
 
 def _sign_where_joined(
-    mends: Sequence[Mend], right: Mend | None, state: State
+    mends: Sequence[Mend], right: Mend | None, state: State, quantities: Sequence[Quantity]
 ) -> ScaleFault | None:
     """Return the sum that a value enters with a wrong sign, unless a difference comes first.
 
-    It is the one that a right value enters; without one, the last value that the sign mends.
+    It is the one that a right value enters; without one, the last value that the sign mends. What
+    is the negative of a derivative before has the wrong sign already.
     """
     first = mends[0]
     if abs(first.factor + 1) > 1e-9 or state.tape[first.unit.first].operation == "subtract":
+        return None
+    if right is None and any(_is_adjoint(one, -1.0, state, quantities) for one in mends[:-1]):
         return None
     for one in filter(None, (right, mends[-1])):
         users = state.consumers[one.unit.first]
