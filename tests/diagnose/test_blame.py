@@ -427,3 +427,29 @@ def test_what_is_the_negative_of_a_derivative_has_the_wrong_sign_where_it_is_mad
     (found,) = gradcheck.check_layer(centred, centred_back, x).findings
     assert found.code == "GC106"
     assert found.expression.startswith("dout * (mean - x)")
+
+
+class Regression:
+    def __init__(self):
+        draw = np.random.default_rng(10)
+        self.x, self.y = draw.normal(size=(9, 4)), draw.normal(size=(9, 3))
+        self.w, self.b = draw.normal(size=(4, 3)), draw.normal(size=3)
+
+    def loss(self):
+        return 0.5 * np.sum((self.x @ self.w + self.b - self.y) ** 2) / 9
+
+    def gradients(self):
+        rest = self.x @ self.w + self.b - self.y
+        return self.x.T @ rest / 9, rest.sum(axis=0)
+
+    def step(self):
+        dw, db = self.gradients()
+        self.w -= 0.1 * dw
+        self.b -= 0.1 * db
+
+
+def test_a_sum_for_a_mean_comes_before_the_learning_rate():
+    report = gradcheck.check_step(
+        Regression.step, Regression(), loss=Regression.loss, learning_rate=0.1
+    )
+    assert [found.expression for found in report.findings] == ["rest.sum(axis=0)"]

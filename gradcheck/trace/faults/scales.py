@@ -60,6 +60,9 @@ def place_of_scale(
     for mend in with_constant:
         if _is_of_constant(tape[mend.unit.first], mend.factor, state):
             return ScaleFault(mend)
+    for mend in mends if with_constant else ():
+        if _is_sum_for_mean(tape[mend.unit.first], mend.factor, tape):
+            return ScaleFault(mend)
     for operation in ("subtract", "negative") if abs(mends[0].factor + 1) < 1e-9 else ():
         signed = [mend for mend in mends if tape[mend.unit.first].operation == operation]
         if signed:
@@ -79,6 +82,14 @@ def place_of_scale(
         return ScaleFault(right, is_right=True)
     made = [mend for mend in mends if tape[mend.unit.first].operation not in MOVES] or mends
     return ScaleFault(mends[0] if is_of_several else made[-1])
+
+
+def _is_sum_for_mean(node: Node, factor: float, tape: Sequence[Node]) -> bool:
+    """True if an operation adds up as many entries as a value is too large by."""
+    if node.operation not in ("sum", "add.reduce") or not node.operands or not node.value.size:
+        return False
+    count = tape[node.operands[0]].value.size / node.value.size
+    return count > 1 and abs(factor * count - 1) < 1e-9
 
 
 def _is_joined(node: Node, tape: Sequence[Node]) -> bool:
