@@ -358,3 +358,20 @@ def test_a_factor_that_a_column_lacks_is_named(jacobian):
     report = gradcheck.check_jacobian(lambda x: x[0] * np.exp(-x[1] * TIMES), AT[:2], jacobian)
     assert report.findings[0].code == "GC413"
     assert report.findings[0].fix == "multiply `-x[0] * e` by `TIMES`"
+
+
+def unscaled(x):
+    e, c = np.exp(-x[1] * TIMES), np.cos(x[2] * TIMES)
+    J = np.empty((9, 3))
+    J[:, 0] = e  # * c
+    J[:, 1] = -x[0] * TIMES * e * c
+    J[:, 2] = -x[0] * TIMES * e * np.sin(x[2] * TIMES)
+    return J
+
+
+def test_a_name_that_is_written_into_a_column_has_its_fix():
+    def function(x):
+        return x[0] * np.exp(-x[1] * TIMES) * np.cos(x[2] * TIMES)
+
+    report = gradcheck.check_jacobian(function, AT, unscaled)
+    assert (report.findings[0].code, report.findings[0].fix) == ("GC413", "multiply `e` by `c`")
