@@ -16,7 +16,7 @@ from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Leaf, Parameters, path_name
 from gradcheck.user.calls import LEAVING
 from gradcheck.user.forms import signature_of
-from gradcheck.user.names import derived_names, follow, has_role, look_beside
+from gradcheck.user.names import derived_names, follow, has_role, is_derived, look_beside
 from gradcheck.user.objects import Place, attributes, is_object
 from gradcheck.user.outputs import RATE, mapped
 from gradcheck.user.structures import flatten
@@ -53,7 +53,9 @@ def zero_gradients(owner: Any, owned: Sequence[Leaf]) -> None:
 
 def _beside(owner: Any, owned: Sequence[Leaf]) -> dict[str, Any]:
     beside = {leaf.name: look_beside(owner, leaf.path[1:]) for leaf in owned}
-    return {name: kept for name, kept in beside.items() if kept is not None}
+    plain = [leaf.path[1:] for leaf in owned if not is_derived(str(leaf.path[-1]))]
+    own = {id(follow(owner, path)) for path in plain}  # `g` beside `v` may be a parameter too
+    return {name: at for name, at in beside.items() if at is not None and id(at) not in own}
 
 
 def of_its_owner(

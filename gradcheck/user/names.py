@@ -46,6 +46,11 @@ def derived_names(name: str) -> list[str]:
     return [prefix + name for prefix in PREFIXES] + [name + suffix for suffix in SUFFIXES]
 
 
+def is_derived(name: str) -> bool:
+    """Whether a name may be that of a gradient: `dW`, `W_grad`, `gradients`."""
+    return _undressed(name) != name
+
+
 def look_up(gradients: Any, path: Path) -> tuple[Any, Path] | None:
     """The gradient of the block at `path` in a dict or object, and the keys that led to it.
 

@@ -175,3 +175,29 @@ def test_a_layer_that_takes_indices_alone_has_weights_to_check(backward, codes):
     report = gradcheck.check_layer(layer.forward, getattr(layer, backward), np.array([0, 2, 2]))
     assert [found.code for found in report.findings] == codes
     assert [block.name for block in report.blocks] == ["weight"]
+
+
+class Normed:
+    """A length `g` for each column of `v`, which is not the gradient of `v`."""
+
+    def __init__(self):
+        draw = np.random.default_rng(43)
+        self.v, self.g = draw.normal(size=(3, 2)), draw.normal(size=2)
+
+    def forward(self, x):
+        self.x = x
+        return x @ (self.g * self.v / np.linalg.norm(self.v, axis=0))
+
+    def backward(self, dy):
+        lengths, dw = np.linalg.norm(self.v, axis=0), self.x.T @ dy
+        dg = (dw * self.v).sum(axis=0) / lengths
+        dv = self.g / lengths * (dw - dg / lengths * self.v)
+        return dy @ (self.g * self.v / lengths).T, dv, dg
+
+
+def test_a_parameter_is_no_gradient_of_the_one_beside_it():
+    layer = Normed()
+    report = gradcheck.check_layer(layer.forward, layer.backward, ROWS[0])
+    assert report.ok, str(report)
+    assert {block.name for block in report.blocks if block.verdict == "ok"} == {"x", "v", "g"}
+    assert not report.notes
