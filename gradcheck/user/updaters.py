@@ -13,13 +13,13 @@ import numpy as np
 
 from gradcheck.user.blocks import Leaf
 from gradcheck.user.calls import LEAVING, hand_over
-from gradcheck.user.names import follow
+from gradcheck.user.names import follow, has_role
 from gradcheck.user.objects import Place, attributes, is_object
 
 UPDATE = re.compile(r"_*(update|step|apply|optimi[sz]e|call_*$)", re.IGNORECASE)
 """Methods that move a parameter."""
 
-LAYER = re.compile(r"_*(forward|backward|back_?prop)", re.IGNORECASE)
+LAYER = re.compile(r"_*(forward|backward|back_?prop|[fb]prop)", re.IGNORECASE)
 """Methods that an optimiser does not have."""
 
 
@@ -78,15 +78,25 @@ def watching(owner: Any, owned: Sequence[Leaf], handed: dict[str, Any]) -> Itera
 
 
 def _updaters(owner: Any, owned: Sequence[Leaf]) -> Iterator[Place]:
-    """The places of optimisers in the attributes of what holds the arrays, or in a dict there."""
-    ways = [leaf.path[1:end] for leaf in owned for end in range(1, len(leaf.path))]
-    holders = {id(one): one for one in (follow(owner, way) for way in ways)}
+    """The places of optimisers in the attributes of what holds the arrays, or in a dict there.
+
+    An optimiser holds no weights: a layer that does may have an `update` of its own.
+    """
+    weights = [leaf for leaf in owned if has_role(leaf.name)]
+    layers, holders = _holders(owner, weights), _holders(owner, owned)
     for holder in (one for one in holders.values() if is_object(one)):
         for name, value in attributes(holder).items():
             inside = value.items() if isinstance(value, dict) else ()
             for place in (Place(holder, name, value), *(Place(value, *item) for item in inside)):
-                if is_object(place.original) and _is_updater(dir(place.original)):
+                one = place.original
+                if is_object(one) and id(one) not in layers and _is_updater(dir(one)):
                     yield place
+
+
+def _holders(owner: Any, owned: Sequence[Leaf]) -> dict[int, Any]:
+    """What leads to arrays, from their owner on, by identity."""
+    ways = [leaf.path[1:end] for leaf in owned for end in range(1, len(leaf.path))]
+    return {id(one): one for one in (follow(owner, way) for way in ways)}
 
 
 def _is_updater(methods: Sequence[str]) -> bool:

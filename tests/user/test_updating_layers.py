@@ -283,3 +283,43 @@ def test_weights_that_an_optimiser_has_moved_before_their_use_are_named():
     layer = Optimised()
     report = gradcheck.check_layer(layer.forward, layer.late, (ROWS,))
     assert [found.code for found in report.findings] == ["GC404"]
+
+
+class Part:
+    """A layer inside of another, with an update of its own."""
+
+    def __init__(self, inputs, outputs):
+        self.W, self.eta = RNG.normal(size=(inputs, outputs)), 0.1
+
+    def up(self, x):
+        self.x = x
+        return x @ self.W
+
+    def down(self, up):
+        self.given = up
+        return up @ self.W.T
+
+    def update(self):
+        self.W -= self.eta * self.x.T @ self.given
+
+
+class Whole:
+    def __init__(self):
+        self.one, self.two, self.eta = Part(3, 4), Part(4, 2), 0.1
+
+    def forward(self, x):
+        self.h = np.tanh(self.one.up(x))
+        return self.two.up(self.h)
+
+    def backward(self, up):
+        down = self.one.down(self.two.down(up) * (1 - self.h**2))
+        self.one.update()
+        self.two.update()
+        return down
+
+
+def test_a_part_with_an_update_is_no_optimiser():
+    layer = Whole()
+    report = gradcheck.check_layer(layer.forward, layer.backward, (ROWS,))
+    assert report.ok, str(report)
+    assert {one.name for one in report.blocks if one.verdict == "ok"} == {"x", "one.W", "two.W"}
