@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
 from gradcheck.user.outputs import is_output, leaves
-from gradcheck.user.tensors import is_real_tensor
+from gradcheck.user.tensors import is_real_tensor, to_array
 
 TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
 """The usual names of those inputs of a loss layer that need no gradient."""
@@ -50,10 +50,21 @@ def by_input(returned: Any, names: Sequence[str], checked: Mapping[str, Any]) ->
     )
 
 
-def count_of(returned: Any, checked: Mapping[str, Any]) -> int:
-    """How many of the items that a backward pass returned belong to inputs, at most."""
-    sizes = [len(at) if isinstance(at, tuple | list) else 1 for at in checked.values()]
-    return max(sum(sizes) if sum(sizes) == len(returned) else 0, len(checked))
+def count_of(returned: Sequence[Any], checked: Mapping[str, Any]) -> int:
+    """How many of the items that a backward pass returned belong to inputs.
+
+    Those of an input that is a list may stand one by one: they have the shapes of its arrays.
+    """
+    arrays = [one for at in checked.values() for one in (at if _is_list(at) else [at])]
+    one_by_one = len(returned) == len(arrays) and all(
+        not _is_list(item) and np.shape(to_array(item)) == np.shape(to_array(one))
+        for item, one in zip(returned, arrays, strict=True)
+    )
+    return len(arrays) if one_by_one else len(checked)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _of_mapping(

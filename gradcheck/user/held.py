@@ -92,8 +92,9 @@ def in_its_owner(
             found |= {f"{name}[{index}]": item for index, item in enumerate(value)}
         elif name in inputs or any(name in derived_names(one) for one in inputs):
             found[name] = value
-        else:
-            found[_in_owner(name, owned)] = value
+        else:  # `dx` is that of an input X, also where the object keeps that as its x
+            alike = [one for one in inputs if name.lower() in derived_names(one.lower())]
+            found[alike[0] if len(alike) == 1 else _in_owner(name, owned)] = value
     return found
 
 

@@ -118,9 +118,15 @@ class Held:
     def together(self, dy):
         return {"dx": dy @ self.params["W"].T, "dW": self.x.T @ dy, "db": dy.sum(axis=0)}
 
+    def capital(self, X):
+        return self.forward(X)
+
     def steps(self, xs):
         self.xs = xs
         return [x @ self.params["W"] + self.params["b"] for x in xs]
+
+    def steps_and_rest(self, dys):
+        return self.steps_back(dys), self.dW, self.db
 
     def steps_back(self, dys):
         self.dW = sum(x.T @ dy for x, dy in zip(self.xs, dys, strict=True))
@@ -136,7 +142,9 @@ ROWS = np.random.default_rng(41).normal(size=(3, 5, 3))
     [
         ("forward", "pair", ROWS[0]),
         ("forward", "together", ROWS[0]),
+        ("capital", "together", ROWS[0]),
         ("steps", "steps_back", ([*ROWS],)),
+        ("steps", "steps_and_rest", ([*ROWS],)),
     ],
 )
 def test_gradients_of_a_layers_dict_and_of_an_input_that_is_a_list(forward, backward, inputs):
