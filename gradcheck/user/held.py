@@ -53,8 +53,9 @@ def zero_gradients(owner: Any, owned: Sequence[Leaf]) -> None:
 
 def _beside(owner: Any, owned: Sequence[Leaf]) -> dict[str, Any]:
     beside = {leaf.name: look_beside(owner, leaf.path[1:]) for leaf in owned}
-    plain = [leaf.path[1:] for leaf in owned if not is_derived(str(leaf.path[-1]))]
-    own = {id(follow(owner, path)) for path in plain}  # `g` beside `v` may be a parameter too
+    ways = [leaf.path[1:] for leaf in owned]
+    plain = [way for way in ways if not any(isinstance(a, str) and is_derived(a) for a in way)]
+    own = {id(follow(owner, way)) for way in plain}  # `g` beside `v` may be a parameter too
     return {name: at for name, at in beside.items() if at is not None and id(at) not in own}
 
 

@@ -209,3 +209,27 @@ def test_a_parameter_is_no_gradient_of_the_one_beside_it():
     assert report.ok, str(report)
     assert {block.name for block in report.blocks if block.verdict == "ok"} == {"x", "v", "g"}
     assert not report.notes
+
+
+class Listed:
+    """Writes into the arrays of a list or a dict of gradients that it has from the beginning."""
+
+    def __init__(self, kind):
+        W = np.random.default_rng(44).normal(size=(3, 2))
+        self.params, self.grads = ([W], [0 * W]) if kind is list else ({"W": W}, {"W": 0 * W})
+        self.key = 0 if kind is list else "W"
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[self.key]
+
+    def backward(self, dy):
+        self.grads[self.key][...] = 2 * self.x.T @ dy
+        return dy @ self.params[self.key].T
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_arrays_that_are_kept_for_gradients_are_read(kind):
+    layer = Listed(kind)
+    report = gradcheck.check_layer(layer.forward, layer.backward, ROWS[0])
+    assert [found.code for found in report.findings] == ["GC103"]
