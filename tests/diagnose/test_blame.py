@@ -453,3 +453,28 @@ def test_a_sum_for_a_mean_comes_before_the_learning_rate():
         Regression.step, Regression(), loss=Regression.loss, learning_rate=0.1
     )
     assert [found.expression for found in report.findings] == ["rest.sum(axis=0)"]
+
+
+def both(p):
+    """The loss and the gradients of a walk through time, by one function."""
+    states, loss, draw = [np.zeros((4, 1))], 0.0, np.random.default_rng(11)
+    inputs, aims = draw.normal(size=(2, 5, 4, 1))
+    for x, aim in zip(inputs, aims, strict=True):
+        states.append(np.tanh(x + np.dot(p["w"], states[-1])))
+        loss += 0.5 * np.sum((np.dot(p["v"], states[-1]) - aim) ** 2)
+    dw, dv = np.zeros((4, 4)), np.zeros((4, 4))
+    for t in reversed(range(5)):
+        dy = np.dot(p["v"], states[t + 1]) - aims[t]
+        dv += np.dot(dy, states[t + 1].T)
+        dh = np.dot(p["v"].T, dy)  # + what the next step sends back
+        raw = (1 - states[t + 1] ** 2) * dh
+        dw += np.dot(raw, states[t].T)
+    return loss, dw, dv
+
+
+def test_what_the_loss_runs_too_is_no_other_call_of_the_gradient():
+    draw = np.random.default_rng(12)
+    params = {"w": 0.5 * draw.normal(size=(4, 4)), "v": draw.normal(size=(4, 4))}
+    held = gradcheck.parameters(params, in_place=True)
+    report = gradcheck.check(lambda: both(params)[0], held, lambda: both(params)[1:])
+    assert report.findings[0].expression == "(1 - states[t + 1] ** 2) * dh"

@@ -202,7 +202,8 @@ def _right_elsewhere(blamed: Blame, mend: Mend, state: State) -> Blame | None:
     if len(chain) < 2 or blamed.place != chain[0].place:
         return None
     ours = {state.tape[one].chain for one in mend.unit.replaced}
-    others = {one.chain for one in state.tape if one.chain[:1] == chain[:1]} - ours
+    calls = {one.chain for one in state.tape if one.chain[:1] == chain[:1]} - ours
+    others = [call for call in calls if len(call) > 1 and call[1].code is chain[1].code]
     return blamed.moved_to(chain[1].place) if others else None
 
 
