@@ -97,7 +97,7 @@ def check_hessian(
             takes the parameters and a vector in their structure, and returns the product of the
             Hessian with it. Or the matrix itself.
         grad: as in `check`; it is checked first, and the Hessian is compared with its differences.
-            If left out, with second differences of the loss, which are less precise.
+            If left out or wrong, with second differences of the loss, which are less precise.
         args: further positional arguments of the functions, after the parameters (and the vector).
         kwargs: keyword arguments of the functions.
         bounds: as in `check`.
@@ -106,11 +106,12 @@ def check_hessian(
     Raises:
         UsageError: as `check`.
     """
-    more = more_of(args, kwargs)
-    second = hessian_report(loss, grad, params, hessian, more, bounds, Options.of(options))
+    more, chosen = more_of(args, kwargs), Options.of(options)
     if grad is None:
-        return second
+        return hessian_report(loss, None, params, hessian, more, bounds, chosen)
     first = check(loss, params, grad, args=args, kwargs=kwargs, bounds=bounds, **options)
+    slopes = grad if first.verdict != "fail" else None  # the Hessian of a wrong one may be right
+    second = hessian_report(loss, slopes, params, hessian, more, bounds, chosen)
     return merged({"gradient": first, "Hessian": second})
 
 

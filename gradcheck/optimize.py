@@ -77,10 +77,12 @@ def check_minimize(
     if grad is not None:
         reports["jac"] = check(loss, where.point, grad, args=args, **named)
     more, chosen = more_of(args, None), Options.of(thoroughness)
+    wrong = "jac" in reports and reports["jac"].verdict == "fail"
+    slopes = None if wrong else grad  # the Hessian of a wrong gradient may be right
     for name, given in (("hess", hess), ("hessp", hessp)):
         if _is_function(given):
             reports[name] = hessian_report(
-                loss, grad, where.point, given, more, where.bounds, chosen
+                loss, slopes, where.point, given, more, where.bounds, chosen
             )
     for name, constraint in _constraints(constraints):
         reports |= _of_constraint(name, constraint, where, named)

@@ -67,10 +67,19 @@ def test_a_product_that_is_wrong_is_found(grad):
     assert "symmetric" in report.findings[0].message
 
 
-def test_a_wrong_gradient_is_said_first():
-    report = check_hessian(rosen, AT, rosen_hess, grad=lambda x: 2 * rosen_der(x))
-    assert verdicts(report) == {"gradient params": "wrong", "Hessian params": "wrong"}
+@pytest.mark.parametrize(("factor", "verdict"), [(1, "ok"), (2, "wrong")])
+def test_a_hessian_beside_a_wrong_gradient_is_that_of_the_loss(factor, verdict):
+    def grad(x):
+        return 2 * rosen_der(x)
+
+    def hessian(x):
+        return factor * rosen_hess(x)
+
+    report = check_hessian(rosen, AT, hessian, grad=grad)
+    assert verdicts(report) == {"gradient params": "wrong", "Hessian params": verdict}
     assert report.findings[0].message.startswith("gradient: ")
+    report = check_minimize(rosen, AT, jac=grad, hess=hessian)
+    assert verdicts(report) == {"jac x": "wrong", "hess x": verdict}
 
 
 def test_a_hessian_of_blocks():

@@ -333,3 +333,45 @@ def test_a_number_of_the_rows_has_its_own_gradient(how):
 def test_weights_of_further_rows_are_those_that_the_first_had():
     few, more = (Weighted(np.ones(4)).of(np.eye(count)[0]) for count in (4, 9))
     assert few == more
+
+
+def untimed_in_writes(x):
+    e = np.exp(-x[1] * TIMES)
+    J = np.empty((9, 2))
+    J[:, 0] = e
+    J[:, 1] = -x[0] * e  # times TIMES
+    return J
+
+
+def untimed_in_columns(x):
+    e = np.exp(-x[1] * TIMES)
+    return np.column_stack([e, -x[0] * e])
+
+
+def untimed_in_rows(x):
+    e = np.exp(-x[1] * TIMES)
+    return np.array([e, -x[0] * e]).T
+
+
+@pytest.mark.parametrize("jacobian", [untimed_in_writes, untimed_in_columns, untimed_in_rows])
+def test_a_factor_that_a_column_lacks_is_named(jacobian):
+    report = gradcheck.check_jacobian(lambda x: x[0] * np.exp(-x[1] * TIMES), AT[:2], jacobian)
+    assert report.findings[0].code == "GC413"
+    assert report.findings[0].fix == "multiply `-x[0] * e` by `TIMES`"
+
+
+def unscaled(x):
+    e, c = np.exp(-x[1] * TIMES), np.cos(x[2] * TIMES)
+    J = np.empty((9, 3))
+    J[:, 0] = e  # * c
+    J[:, 1] = -x[0] * TIMES * e * c
+    J[:, 2] = -x[0] * TIMES * e * np.sin(x[2] * TIMES)
+    return J
+
+
+def test_a_name_that_is_written_into_a_column_has_its_fix():
+    def function(x):
+        return x[0] * np.exp(-x[1] * TIMES) * np.cos(x[2] * TIMES)
+
+    report = gradcheck.check_jacobian(function, AT, unscaled)
+    assert (report.findings[0].code, report.findings[0].fix) == ("GC413", "multiply `e` by `c`")

@@ -157,6 +157,10 @@ def _convention_notes(problem: Problem) -> Iterable[str]:
             f"backward does nothing with {name}, which is 1 by default: right where this loss "
             f"comes last, and not where it is weighted or added to others; multiply by {name}"
         )
+    if problem.layer is not None and np.isinf(problem.layer.rate):
+        yield "what backward makes of its gradients, in an update of the layer, was not judged"
+    if problem.layer is not None and problem.layer.draws is not None:
+        yield "forward draws random numbers: they were the same ones in every call of it"
     if not has_complex(problem):
         return
     convention = problem.parameters.convention

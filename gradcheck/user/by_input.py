@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
 from gradcheck.user.outputs import is_output, leaves
-from gradcheck.user.tensors import is_real_tensor
+from gradcheck.user.tensors import is_real_tensor, to_array
 
 TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
 """The usual names of those inputs of a loss layer that need no gradient."""
@@ -50,6 +50,23 @@ def by_input(returned: Any, names: Sequence[str], checked: Mapping[str, Any]) ->
     )
 
 
+def count_of(returned: Sequence[Any], checked: Mapping[str, Any]) -> int:
+    """How many of the items that a backward pass returned belong to inputs.
+
+    Those of an input that is a list may stand one by one: they have the shapes of its arrays.
+    """
+    arrays = [one for at in checked.values() for one in (at if _is_list(at) else [at])]
+    one_by_one = len(returned) == len(arrays) and all(
+        not _is_list(item) and np.shape(to_array(item)) == np.shape(to_array(one))
+        for item, one in zip(returned, arrays, strict=True)
+    )
+    return len(arrays) if one_by_one else len(checked)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
 def _of_mapping(
     returned: Mapping[str, Any], names: Sequence[str], checked: Mapping[str, Any]
 ) -> Mapping[str, Any]:
@@ -78,6 +95,22 @@ def differentiable(inputs: Mapping[str, Any], by_hand: bool) -> dict[str, Any]:
     }
     others = {name: at for name, at in found.items() if not isinstance(at, Mapping)}
     return others or found if by_hand else found
+
+
+def require_something_to_check(
+    backward: Callable[..., Any] | None, params: Mapping[str, Any]
+) -> None:
+    """Raises a UsageError where no input has a gradient."""
+    if not params and backward is None:
+        raise UsageError(
+            "without backward, forward must be a function of torch or jax, and its inputs their "
+            "tensors or arrays; for any other layer give the backward pass as well"
+        )
+    if not params:
+        raise UsageError(
+            "none of the inputs is a floating-point array, or a list or dict of these; arrays of "
+            "integers are taken as indices, and objects as settings"
+        )
 
 
 def _is_number(value: Any) -> bool:

@@ -16,11 +16,12 @@ from gradcheck.errors import UsageError
 from gradcheck.user.blocks import Leaf, Parameters, path_name
 from gradcheck.user.calls import LEAVING
 from gradcheck.user.forms import signature_of
-from gradcheck.user.names import derived_names, follow, has_role, look_beside
+from gradcheck.user.names import derived_names, follow, has_role, is_derived, look_beside
 from gradcheck.user.objects import Place, attributes, is_object
 from gradcheck.user.outputs import RATE, mapped
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_module, to_array
+from gradcheck.user.updaters import watching
 
 GRADIENTS = ("dinputs", "dinput", "dx", "dX", "d_inputs", "d_input", "grad_input", "input_gradient")
 
@@ -52,7 +53,10 @@ def zero_gradients(owner: Any, owned: Sequence[Leaf]) -> None:
 
 def _beside(owner: Any, owned: Sequence[Leaf]) -> dict[str, Any]:
     beside = {leaf.name: look_beside(owner, leaf.path[1:]) for leaf in owned}
-    return {name: kept for name, kept in beside.items() if kept is not None}
+    ways = [leaf.path[1:] for leaf in owned]
+    plain = [way for way in ways if not any(isinstance(a, str) and is_derived(a) for a in way)]
+    own = {id(follow(owner, way)) for way in plain}  # `g` beside `v` may be a parameter too
+    return {name: at for name, at in beside.items() if at is not None and id(at) not in own}
 
 
 def of_its_owner(
@@ -68,7 +72,7 @@ def of_its_owner(
     names = next((one for one in written if len(one) == size), [""] * size)
     for item, name in list(zip(returned, names, strict=True))[count:]:
         if isinstance(item, Mapping):
-            named |= item
+            named |= in_its_owner(item, {}, owned)
             continue
         fitting = [leaf for leaf in free if leaf.shape == np.shape(to_array(item))]
         called = [leaf for leaf in fitting if name in derived_names(leaf.name)]
@@ -77,6 +81,33 @@ def of_its_owner(
             named[chosen.name] = item
             free.remove(chosen)
     return named
+
+
+def in_its_owner(
+    gradients: Mapping[str, Any], inputs: Mapping[str, Any], owned: Sequence[Leaf]
+) -> dict[str, Any]:
+    """The gradients by the names of single arrays: `xs[0]` of a list, `params.W` for `W`."""
+    found: dict[str, Any] = {}
+    for name, value in gradients.items():
+        if isinstance(inputs.get(name), list | tuple) and isinstance(value, list | tuple):
+            found |= {f"{name}[{index}]": item for index, item in enumerate(value)}
+        elif name in inputs or any(name in derived_names(one) for one in inputs):
+            found[name] = value
+        else:  # `dx` is that of an input X, also where the object keeps that as its x
+            alike = [one for one in inputs if name.lower() in derived_names(one.lower())]
+            found[alike[0] if len(alike) == 1 else _in_owner(name, owned)] = value
+    return found
+
+
+def _in_owner(key: str, owned: Sequence[Leaf]) -> str:
+    """The name of the one array of an object that a gradient called `key` belongs to, or `key`."""
+    keys = [str(leaf.path[-1]) for leaf in owned]
+    fitting = [
+        leaf.name
+        for leaf, own in zip(owned, keys, strict=True)
+        if key == own or (key in derived_names(own) and key not in keys)
+    ]
+    return fitting[0] if len(fitting) == 1 else key
 
 
 def returned_names(function: Any) -> list[list[str]]:
@@ -99,7 +130,7 @@ def asked_of(
     """What a backward pass returned, and the gradients that it left beside its object's parameters.
 
     With a learning rate, those that its update implies come before them, and what it changed in
-    the object is put back.
+    the object is put back. An infinite one implies none: optimisers say what they are given.
     """
     places = [
         Place(follow(owner, leaf.path[1:-1]), leaf.path[-1], follow(owner, leaf.path[1:]))
@@ -107,8 +138,11 @@ def asked_of(
     ]
     before = [np.array(place.original) for place in places]
     attributes = dict(getattr(owner, "__dict__", {}))
-    returned = gradients_of(owner, ask())
+    handed: dict[str, Any] = {}
+    with watching(owner, owned if rate else (), handed):
+        returned = gradients_of(owner, ask())
     left = {name: copy.copy(kept) for name, kept in _beside(owner, owned).items()}
+    left |= handed if np.isinf(rate) else {}
     for leaf, place, value in zip(owned, places, before, strict=False):
         implied = (value - place.get()) / rate if np.shape(place.get()) == value.shape else 0.0
         if np.any(implied) or (has_role(leaf.name) and leaf.name not in left):
@@ -125,7 +159,8 @@ def asked_of(
 def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
     """The layer with the learning rate by which its backward pass updates the layer's object.
 
-    It is an argument of `backward`, that argument's default, or an attribute of the object.
+    It is an argument of `backward`, that argument's default, or an attribute of the object; or
+    infinite, where all gradients are kept beside the parameters or given to optimisers.
 
     Raises:
         UsageError: there is none, or the update is no rate times a gradient.
@@ -134,7 +169,8 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
         return replace(layer, rate=float(bool(layer.owned)))
     try:
         once, again = layer.loss(params), layer.loss(params)
-        layer.gradient(params)
+        with watching(layer.owner, layer.owned, {}):
+            layer.gradient(params)
         if once != again or layer.loss(params) == once:
             return layer
         rate = _rate_of(layer.backward, layer.owner)
@@ -143,12 +179,18 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
             updating, upstream=mapped(lambda one: None if one is None else 2 * one, layer.upstream)
         )
         single, double = (one.gradient(params) if rate else {} for one in (updating, twice))
+        told = replace(layer, rate=np.inf)
+        moving, given = (one.gradient(params) for one in (replace(layer, rate=1.0), told))
     except LEAVING:  # the check reports it
         return layer
     moved = [name for name, value in single.items() if np.any(value)]
     doubled = [name for name in moved if np.allclose(double[name], 2 * single[name])]
     if doubled and all(name in doubled for name in moved if has_role(name)):
         return updating
+    moved = [name for name, value in moving.items() if np.any(value)]
+    shown = [name for name in moved if np.any(given.get(name, 0.0)) and name not in layer.names]
+    if shown and all(name in shown for name in moved if has_role(name)):
+        return told
     raise UsageError(
         "backward changes the parameters of its object by what is no learning rate times their "
         "gradients; let it return the gradients, or keep them beside the parameters (self.dW)"
@@ -167,6 +209,15 @@ def owner_of(forward: Any, backward: Any) -> Any:
     """The user's object whose methods these functions are, or None."""
     owners = [getattr(function, "__self__", None) for function in (forward, backward)]
     return next((owner for owner in owners if is_object(owner) and not is_module(owner)), None)
+
+
+def has_parameters(owner: Any) -> bool:
+    """Whether an object has weights or biases, which are checked even where no input is."""
+    try:
+        leaves = () if owner is None else with_owner({}, owner).leaves
+    except UsageError:  # it holds no arrays at all
+        return False
+    return any(has_role(leaf.name) for leaf in leaves)
 
 
 def with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:

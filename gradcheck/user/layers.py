@@ -13,13 +13,21 @@ from gradcheck.arrays import own_arrays
 from gradcheck.errors import UsageError
 from gradcheck.user.automatic import automatic_product, product_of, require_order
 from gradcheck.user.blocks import Leaf, Parameters, describe
-from gradcheck.user.by_input import by_input, differentiable
+from gradcheck.user.by_input import (
+    by_input,
+    count_of,
+    differentiable,
+    require_something_to_check,
+)
 from gradcheck.user.calls import LEAVING, call, hand_over
 from gradcheck.user.conventions import CONVENTIONS, JAX, TORCH, Convention
+from gradcheck.user.draws import Draws
 from gradcheck.user.held import (
     asked_of,
     at_its_default,
     gradients_of,
+    has_parameters,
+    in_its_owner,
     kept_in,
     of_its_owner,
     owner_of,
@@ -67,6 +75,7 @@ class CheckedLayer:
         rate: the learning rate with which backward updates them; 0 if it does not.
         convention: the convention of the upstream gradient of complex outputs.
         possible: the conventions that are possible; one if the library fixes it.
+        draws: the states of the generators that forward draws from, or None if it does not.
     """
 
     forward: Callable[..., Any]
@@ -82,6 +91,7 @@ class CheckedLayer:
     rate: float = 0.0
     convention: Convention = TORCH
     possible: tuple[Convention, ...] = CONVENTIONS
+    draws: Draws | None = None
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """The sum of upstream times output."""
@@ -102,16 +112,16 @@ class CheckedLayer:
         zero_gradients(self.owner, self.owned)
         asked = partial(hand_over, self.backward, *given)
         returned, stored = asked_of(asked, self.owner, self.owned, self.rate)
-        if self.rate and returned is None:
-            return stored
-        return {**stored, **self._with_owned(returned)}
+        return {**stored, **({} if self.rate and returned is None else self._with_owned(returned))}
 
     def run(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
         """The output and the cache."""
         return self.reading.split(self.returned(params))
 
     def returned(self, params: Mapping[str, Any]) -> Any:
-        """Calls the forward pass."""
+        """Calls the forward pass, which draws what it drew in the first call."""
+        if self.draws is not None:
+            self.draws.restore()
         inputs = {name: params.get(name, self.fixed.get(name)) for name in self.names}
         if self.positional:
             returned = hand_over(self.forward, *inputs.values())
@@ -136,9 +146,13 @@ class CheckedLayer:
 
     def _with_owned(self, returned: Any) -> dict[str, Any]:
         """The gradients by name; those of the owner's parameters may follow those of the inputs."""
-        count = len(self.checked)
-        if not isinstance(returned, tuple | list) or len(returned) <= count:
-            return dict(self._by_name(returned))
+        if not self.checked:  # indices alone, which an embedding takes
+            returned = returned if isinstance(returned, tuple) else (returned,)
+            return of_its_owner(returned, 0, self.owned, self._written)
+        is_list = isinstance(returned, tuple | list)
+        count = count_of(returned, self.checked) if is_list else 1
+        if not is_list or len(returned) <= count:
+            return self._by_name(returned)
         following = of_its_owner(returned, count, self.owned, self._written)
         return {**self._by_name(returned[:count]), **following}
 
@@ -146,23 +160,9 @@ class CheckedLayer:
     def _written(self) -> list[list[str]]:
         return returned_names(self.backward)
 
-    def _by_name(self, returned: Any) -> Mapping[str, Any]:
-        return by_input(returned, self.names, self.checked)
-
-
-def _require_something_to_check(
-    backward: Callable[..., Any] | None, params: Mapping[str, Any]
-) -> None:
-    if not params and backward is None:
-        raise UsageError(
-            "without backward, forward must be a function of torch or jax, and its inputs their "
-            "tensors or arrays; for any other layer give the backward pass as well"
-        )
-    if not params:
-        raise UsageError(
-            "none of the inputs is a floating-point array, or a list or dict of these; arrays of "
-            "integers are taken as indices, and objects as settings"
-        )
+    def _by_name(self, returned: Any) -> dict[str, Any]:
+        found = dict(by_input(returned, self.names, self.checked))
+        return in_its_owner(found, self.checked, self.owned) if self.owned else found
 
 
 def make_layer(
@@ -185,10 +185,11 @@ def make_layer(
         forward, named = call(product_of, "your forward", forward, named, positional, rng)
         positional, upstream = False, None
     params = differentiable(named, backward is not None)
-    _require_something_to_check(backward, params)
+    owner = owner_of(forward, backward)
+    if not params and not has_parameters(owner):
+        require_something_to_check(backward, params)
     fixed = {name: value for name, value in named.items() if name not in params}
     still = own_arrays(**fixed)
-    owner = owner_of(forward, backward)
     parameters = flatten(params) if owner is None else with_owner(params, owner)
     layer = CheckedLayer(
         forward,
@@ -205,8 +206,9 @@ def make_layer(
     if backward is None:
         layer = replace(layer, possible=(TORCH if any(map(is_torch, params.values())) else JAX,))
     try:
-        start = parameters.pack(parameters.values)
+        start, draws = parameters.pack(parameters.values), Draws.of(forward)
         returned = call(layer.returned, "your forward", start)
+        layer = replace(layer, draws=draws if draws.went_on() else None)
         candidates = [
             _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
             for reading in readings(returned, backward, tuple(named))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from gradcheck.user.blocks import Path, path_name
+from gradcheck.user.blocks import Leaf, Path, path_name
 from gradcheck.user.nodes import SIBLINGS
 from gradcheck.user.objects import Position, attributes, is_object
 from gradcheck.user.tensors import is_module
@@ -46,6 +46,11 @@ def derived_names(name: str) -> list[str]:
     return [prefix + name for prefix in PREFIXES] + [name + suffix for suffix in SUFFIXES]
 
 
+def is_derived(name: str) -> bool:
+    """Whether a name may be that of a gradient: `dW`, `W_grad`, `gradients`."""
+    return _undressed(name) != name
+
+
 def look_up(gradients: Any, path: Path) -> tuple[Any, Path] | None:
     """The gradient of the block at `path` in a dict or object, and the keys that led to it.
 
@@ -58,6 +63,29 @@ def look_up(gradients: Any, path: Path) -> tuple[Any, Path] | None:
         if flat in gradients and isinstance(flat, str):
             return gradients[flat], (flat,)
     return _walk(gradients, path, ())
+
+
+def without_namesakes(
+    matches: Sequence[tuple[Any, Path] | None], leaves: Sequence[Leaf]
+) -> list[tuple[Any, Path] | None]:
+    """The matches but for those by a role (`W` for `weights`) of what another has by its name."""
+    pairs = list(zip(matches, leaves, strict=True))
+    own = [match[1] for match, leaf in pairs if match is not None and _is_named(match[1], leaf)]
+    return [
+        None if match is None or (match[1] in own and not _is_named(match[1], leaf)) else match
+        for match, leaf in pairs
+    ]
+
+
+def _is_named(found: Path, leaf: Leaf) -> bool:
+    """Whether the keys that led to a gradient have the name of a leaf, or one derived from it."""
+    if found == (leaf.name,):
+        return True
+    key, name = (
+        next((step for step in reversed(path) if isinstance(step, str)), "")
+        for path in (found, leaf.path)
+    )
+    return key == name or key in derived_names(name)
 
 
 def is_intermediate(key: Any, names: Sequence[str]) -> bool:

@@ -21,6 +21,7 @@ from gradcheck.user.names import (
     kept_gradients,
     look_beside,
     look_up,
+    without_namesakes,
 )
 from gradcheck.user.nodes import PARAMETERS
 from gradcheck.user.objects import Position, is_object
@@ -117,6 +118,7 @@ def _by_name(
     matches = [_look_up(returned, leaf) for leaf in parameters.leaves]
     if not any(matches):
         matches = _inside(returned, parameters)
+    matches = without_namesakes(matches, parameters.leaves)
     used = {match[1][0] for match in matches if match is not None}
     extra = [key for key in returned if key not in used]
     known = [leaf.name for leaf in parameters.leaves]

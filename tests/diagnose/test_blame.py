@@ -333,3 +333,148 @@ def test_a_slip_in_a_layer_is_blamed_once_where_it_was_made(
     report = gradcheck.check(module.loss, module.params(), module.grad)
     (found,) = report.errors
     assert (found.location.source.strip(), found.code, found.fix) == (line, code, fix)
+
+
+class Linear:
+    def __init__(self, inputs, outputs):
+        draw = np.random.default_rng(5)
+        self.w, self.b = draw.normal(size=(inputs, outputs)), draw.normal(size=outputs)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w + self.b
+
+    def backward(self, dy):
+        self.dw = self.x.T @ dy
+        self.db = dy.sum(axis=0)
+        return dy @ self.w.T
+
+
+class Residual:
+    """A block whose branch ends in a mask."""
+
+    def __init__(self):
+        self.first, self.second = Linear(3, 4), Linear(4, 3)
+        self.mask = (np.random.default_rng(6).random((5, 3)) < 0.6) / 0.6
+
+    def forward(self, x):
+        self.h = np.tanh(self.first.forward(x))
+        return x + self.second.forward(self.h) * self.mask
+
+    def unmasked(self, dy):
+        dh = self.second.backward(dy) * (1 - self.h**2)
+        return dy + self.first.backward(dh)
+
+    def alone(self, dy):
+        dh = self.second.backward(dy * self.mask) * (1 - self.h**2)
+        return self.first.backward(dh)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "expression"),
+    [
+        ("unmasked", "GC851", "self.second.backward(dy)"),
+        ("alone", "GC407", "self.first.backward(dh)"),
+    ],
+)
+def test_the_call_of_a_layer_that_is_right_in_another_call_is_blamed(name, code, expression):
+    block = Residual()
+    x = np.random.default_rng(7).normal(size=(5, 3))
+    report = gradcheck.check_layer(block.forward, getattr(block, name), x)
+    assert [(one.code, one.expression) for one in report.findings] == [(code, expression)]
+
+
+def grouped(x, gain):
+    rows = x.reshape(4, 6).T
+    mean, variance = rows.mean(axis=0), rows.var(axis=0) + 1e-5
+    deviation = np.sqrt(variance)
+    z = (rows - mean) / deviation
+    z = z.T.reshape(x.shape)
+    return gain * z, {"z": z, "deviation": deviation, "gain": gain}
+
+
+def grouped_back(dout, cache):
+    dgain = np.sum(dout * cache["z"], axis=0)
+    z = cache["z"].reshape(4, 6).T
+    dz = (dout * cache["gain"]).reshape(4, 6).T
+    total = np.sum(dz, axis=0)
+    dx = dz - total / 6 - np.sum(z, axis=0) * z / 6  # dz * z
+    dx /= cache["deviation"]
+    return dx.T.reshape(dout.shape), dgain
+
+
+def test_a_name_that_is_also_used_rightly_in_the_same_sum_is_not_blamed():
+    draw = np.random.default_rng(8)
+    inputs = (draw.normal(size=(2, 12)), draw.normal(size=12))
+    (found,) = gradcheck.check_layer(grouped, grouped_back, inputs).findings
+    assert (found.expression, found.fix) == ("np.sum(z, axis=0)", "multiply `z` by `dz`")
+
+
+def centred(x):
+    mean, variance = x.mean(axis=0), x.var(axis=0) + 1e-5
+    return (x - mean) / np.sqrt(variance), (x, mean, variance)
+
+
+def centred_back(dout, cache):
+    x, mean, variance = cache
+    dvariance = np.sum(dout * (mean - x) * -0.5 * variance**-1.5, axis=0)  # x - mean
+    dmean = -np.sum(dout / np.sqrt(variance), axis=0)
+    return dout / np.sqrt(variance) + dvariance * 2 * (x - mean) / len(x) + dmean / len(x)
+
+
+def test_what_is_the_negative_of_a_derivative_has_the_wrong_sign_where_it_is_made():
+    x = np.random.default_rng(9).normal(size=(6, 3))
+    (found,) = gradcheck.check_layer(centred, centred_back, x).findings
+    assert found.code == "GC106"
+    assert found.expression.startswith("dout * (mean - x)")
+
+
+class Regression:
+    def __init__(self):
+        draw = np.random.default_rng(10)
+        self.x, self.y = draw.normal(size=(9, 4)), draw.normal(size=(9, 3))
+        self.w, self.b = draw.normal(size=(4, 3)), draw.normal(size=3)
+
+    def loss(self):
+        return 0.5 * np.sum((self.x @ self.w + self.b - self.y) ** 2) / 9
+
+    def gradients(self):
+        rest = self.x @ self.w + self.b - self.y
+        return self.x.T @ rest / 9, rest.sum(axis=0)
+
+    def step(self):
+        dw, db = self.gradients()
+        self.w -= 0.1 * dw
+        self.b -= 0.1 * db
+
+
+def test_a_sum_for_a_mean_comes_before_the_learning_rate():
+    report = gradcheck.check_step(
+        Regression.step, Regression(), loss=Regression.loss, learning_rate=0.1
+    )
+    assert [found.expression for found in report.findings] == ["rest.sum(axis=0)"]
+
+
+def both(p):
+    """The loss and the gradients of a walk through time, by one function."""
+    states, loss, draw = [np.zeros((4, 1))], 0.0, np.random.default_rng(11)
+    inputs, aims = draw.normal(size=(2, 5, 4, 1))
+    for x, aim in zip(inputs, aims, strict=True):
+        states.append(np.tanh(x + np.dot(p["w"], states[-1])))
+        loss += 0.5 * np.sum((np.dot(p["v"], states[-1]) - aim) ** 2)
+    dw, dv = np.zeros((4, 4)), np.zeros((4, 4))
+    for t in reversed(range(5)):
+        dy = np.dot(p["v"], states[t + 1]) - aims[t]
+        dv += np.dot(dy, states[t + 1].T)
+        dh = np.dot(p["v"].T, dy)  # + what the next step sends back
+        raw = (1 - states[t + 1] ** 2) * dh
+        dw += np.dot(raw, states[t].T)
+    return loss, dw, dv
+
+
+def test_what_the_loss_runs_too_is_no_other_call_of_the_gradient():
+    draw = np.random.default_rng(12)
+    params = {"w": 0.5 * draw.normal(size=(4, 4)), "v": draw.normal(size=(4, 4))}
+    held = gradcheck.parameters(params, in_place=True)
+    report = gradcheck.check(lambda: both(params)[0], held, lambda: both(params)[1:])
+    assert report.findings[0].expression == "(1 - states[t + 1] ** 2) * dh"

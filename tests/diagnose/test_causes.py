@@ -662,3 +662,65 @@ def test_the_slope_of_a_sigmoid_after_its_entropy_is_taken_twice(delta):
     (finding,) = gradcheck.check(loss, params, grad).errors
     assert finding.code == "GC304"
     assert finding.expression.startswith("up * ")
+
+
+TWELVE, WANTED = np.random.default_rng(70).normal(size=(12, 3)), np.arange(12.0)
+
+
+def penalised(w):
+    grad = 2 * TWELVE.T @ (TWELVE @ w - WANTED) / 12
+    grad += 2 * 0.3 * w
+    return grad
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        lambda w: np.sum(0.3 * np.square(w)) / 2,
+        lambda w: 0.3 * np.sum(w**2) / 2,
+        lambda w: 0.3 / 2 * w @ w,
+    ],
+)
+def test_twice_the_penalty_is_no_other_formula_of_the_loss(penalty):
+    def loss(w):
+        return np.mean((TWELVE @ w - WANTED) ** 2) + penalty(w)
+
+    report = gradcheck.check(loss, np.array([0.3, -1.2, 0.7]), penalised)
+    assert [(one.code, one.fix) for one in report.findings] == [
+        ("GC604", "leave the factor 2 out of `2 * 0.3`")
+    ]
+
+
+def test_a_number_that_is_written_is_no_size_by_chance():
+    """3 for 2 is 6 over 4, the numbers of rows and columns, and the loss divides by 6."""
+    rows, aims = RNG.normal(size=(2, 6, 4))
+
+    def loss(w):
+        return np.mean(np.sum((rows * w - aims) ** 2, axis=1))
+
+    def grad(w):
+        return np.sum(3 * (rows * w - aims) * rows / 6, axis=0)
+
+    report = gradcheck.check(loss, RNG.normal(size=4), grad)
+    assert [one.code for one in report.findings] == ["GC105"]
+    assert report.findings[0].fix == "write 2 for 3"
+
+
+class Shrunk:
+    def __init__(self):
+        self.W, self.weight = RNG.normal(size=3), 0.1
+
+    def loss(self):
+        return np.sum((TWELVE @ self.W - WANTED) ** 2) / 12 + 0.5 * self.weight * np.sum(self.W**2)
+
+    def gradient(self):
+        return {"W": 2 * TWELVE.T @ (TWELVE @ self.W - WANTED) / 12}
+
+
+def test_a_penalty_is_one_whatever_its_weight_is_computed_from():
+    report = gradcheck.check(Shrunk.loss, Shrunk(), Shrunk.gradient)
+    (found,) = report.findings
+    assert found.code == "GC602"
+    assert found.expression == "2 * TWELVE.T @ (TWELVE @ self.W - WANTED) / 12"
+    assert "times dL/dW is wanted" not in found.message
+    assert not any("12 times" in one for one in found.evidence)

@@ -614,3 +614,33 @@ def test_a_name_that_is_also_used_rightly_in_each_pass_was_given_rightly():
     report = gradcheck.check(unlikely, params, uncoupled, args=(draw.normal(size=(8, 4)),))
     assert report.findings[0].fix == "write `np.exp(s)` for `s`"
     assert report.findings[0].expression == "first * b * s"
+
+
+def carried(p, xs):
+    c, total, kept = np.zeros((5, 2)), 0.0, []
+    for x in xs:
+        z = x @ p["W"]
+        s, t = np.tanh(z[:, :2]), np.tanh(z[:, 2:])
+        c = 0.5 * c + s
+        total += np.sum(t * np.sin(c))
+        kept.append((x, s, t, c))
+    return total, kept
+
+
+def uncarried(p, xs):
+    dW, dc = np.zeros_like(p["W"]), 0.0
+    for x, s, t, c in reversed(carried(p, xs)[1]):
+        dc = 0.5 * dc  # + t * np.cos(c)
+        ds = dc * (1 - s**2)
+        dt = np.sin(c) * (1 - t**2)
+        dW += x.T @ np.hstack((ds, dt))
+    return {"W": dW}
+
+
+def test_a_part_that_is_zero_is_named_and_not_what_it_is_joined_to():
+    draw = np.random.default_rng(0)
+    params = {"W": draw.normal(size=(3, 4))}
+    xs = draw.normal(size=(3, 5, 3))
+    report = gradcheck.check(lambda p, xs: carried(p, xs)[0], params, uncarried, args=(xs,))
+    assert report.findings[0].code == "GC407"
+    assert report.findings[0].expression == "dc * (1 - s**2)"

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import gradcheck
 from gradcheck.errors import UsageError
 from gradcheck.user.gradients import read_gradients
 from gradcheck.user.structures import flatten
@@ -136,3 +137,26 @@ def test_shape_and_finiteness(gradient, verdict):
 def test_a_bare_array_takes_whatever_is_returned():
     bare = flatten(np.zeros((2, 2)))
     np.testing.assert_array_equal(values([[1, 2], [3, 4]], bare)[0], [[1, 2], [3, 4]])
+
+
+class Weighted:
+    """Its samples have weights, which are no parameters."""
+
+    def __init__(self):
+        draw = np.random.default_rng(71)
+        self.x, self.y = draw.normal(size=(6, 3)), draw.normal(size=6)
+        self.W, self.b, self.weights = draw.normal(size=3), 0.3, draw.uniform(size=6)
+
+    def loss(self):
+        return np.sum(self.weights * (self.x @ self.W + self.b - self.y) ** 2)
+
+    def gradient(self, key):
+        rest = 2 * self.weights * (self.x @ self.W + self.b - self.y)
+        return {key: self.x.T @ rest, "b": rest.sum()}
+
+
+@pytest.mark.parametrize("key", ["W", "dW"])
+def test_a_gradient_by_its_own_name_is_not_that_of_a_namesake(key):
+    report = gradcheck.check(Weighted.loss, Weighted(), lambda one: one.gradient(key))
+    assert report.ok, str(report)
+    assert [block.name for block in report.blocks if block.verdict == "ok"] == ["W", "b"]

@@ -99,3 +99,137 @@ def test_the_gradient_of_one_pass_is_not_taken_for_that_of_all():
     report = gradcheck.check_layer(layer.forward, layer.backward, x)
     assert report.ok
     assert "not checked" in str(report)
+
+
+class Held:
+    """Keeps its parameters in a dict, and returns their gradients in one."""
+
+    def __init__(self):
+        draw = np.random.default_rng(40)
+        self.params = {"W": draw.normal(size=(3, 2)), "b": draw.normal(size=2)}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"] + self.params["b"]
+
+    def pair(self, dy):
+        return dy @ self.params["W"].T, {"W": self.x.T @ dy, "b": dy.sum(axis=0)}
+
+    def together(self, dy):
+        return {"dx": dy @ self.params["W"].T, "dW": self.x.T @ dy, "db": dy.sum(axis=0)}
+
+    def capital(self, X):
+        return self.forward(X)
+
+    def steps(self, xs):
+        self.xs = xs
+        return [x @ self.params["W"] + self.params["b"] for x in xs]
+
+    def steps_and_rest(self, dys):
+        return self.steps_back(dys), self.dW, self.db
+
+    def steps_back(self, dys):
+        self.dW = sum(x.T @ dy for x, dy in zip(self.xs, dys, strict=True))
+        self.db = sum(dy.sum(axis=0) for dy in dys)
+        return [dy @ self.params["W"].T for dy in dys]
+
+
+ROWS = np.random.default_rng(41).normal(size=(3, 5, 3))
+
+
+@pytest.mark.parametrize(
+    ("forward", "backward", "inputs"),
+    [
+        ("forward", "pair", ROWS[0]),
+        ("forward", "together", ROWS[0]),
+        ("capital", "together", ROWS[0]),
+        ("steps", "steps_back", ([*ROWS],)),
+        ("steps", "steps_and_rest", ([*ROWS],)),
+    ],
+)
+def test_gradients_of_a_layers_dict_and_of_an_input_that_is_a_list(forward, backward, inputs):
+    layer = Held()
+    report = gradcheck.check_layer(getattr(layer, forward), getattr(layer, backward), inputs)
+    assert report.ok, str(report)
+    assert {"params.W", "params.b"} < {block.name for block in report.blocks}
+
+
+class Embedding:
+    def __init__(self):
+        self.weight = np.random.default_rng(42).normal(size=(5, 3))
+
+    def forward(self, rows):
+        self.rows = rows
+        return self.weight[rows]
+
+    def beside(self, dy):
+        self.dweight = np.zeros_like(self.weight)
+        np.add.at(self.dweight, self.rows, dy)
+
+    def returned(self, dy):
+        self.beside(dy)
+        return self.__dict__.pop("dweight")
+
+    def lost(self, dy):
+        self.dweight = np.zeros_like(self.weight)
+        self.dweight[self.rows] += dy
+
+
+@pytest.mark.parametrize(
+    ("backward", "codes"), [("beside", []), ("returned", []), ("lost", ["GC855"])]
+)
+def test_a_layer_that_takes_indices_alone_has_weights_to_check(backward, codes):
+    layer = Embedding()
+    report = gradcheck.check_layer(layer.forward, getattr(layer, backward), np.array([0, 2, 2]))
+    assert [found.code for found in report.findings] == codes
+    assert [block.name for block in report.blocks] == ["weight"]
+
+
+class Normed:
+    """A length `g` for each column of `v`, which is not the gradient of `v`."""
+
+    def __init__(self):
+        draw = np.random.default_rng(43)
+        self.v, self.g = draw.normal(size=(3, 2)), draw.normal(size=2)
+
+    def forward(self, x):
+        self.x = x
+        return x @ (self.g * self.v / np.linalg.norm(self.v, axis=0))
+
+    def backward(self, dy):
+        lengths, dw = np.linalg.norm(self.v, axis=0), self.x.T @ dy
+        dg = (dw * self.v).sum(axis=0) / lengths
+        dv = self.g / lengths * (dw - dg / lengths * self.v)
+        return dy @ (self.g * self.v / lengths).T, dv, dg
+
+
+def test_a_parameter_is_no_gradient_of_the_one_beside_it():
+    layer = Normed()
+    report = gradcheck.check_layer(layer.forward, layer.backward, ROWS[0])
+    assert report.ok, str(report)
+    assert {block.name for block in report.blocks if block.verdict == "ok"} == {"x", "v", "g"}
+    assert not report.notes
+
+
+class Listed:
+    """Writes into the arrays of a list or a dict of gradients that it has from the beginning."""
+
+    def __init__(self, kind):
+        W = np.random.default_rng(44).normal(size=(3, 2))
+        self.params, self.grads = ([W], [0 * W]) if kind is list else ({"W": W}, {"W": 0 * W})
+        self.key = 0 if kind is list else "W"
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[self.key]
+
+    def backward(self, dy):
+        self.grads[self.key][...] = 2 * self.x.T @ dy
+        return dy @ self.params[self.key].T
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_arrays_that_are_kept_for_gradients_are_read(kind):
+    layer = Listed(kind)
+    report = gradcheck.check_layer(layer.forward, layer.backward, ROWS[0])
+    assert [found.code for found in report.findings] == ["GC103"]

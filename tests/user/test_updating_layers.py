@@ -214,3 +214,112 @@ def test_a_node_that_holds_a_whole_number_is_a_parameter(gain, verdict):
         "bias.data": verdict,
     }
     assert type(line.bias.data) is int
+
+
+class Optimiser:
+    """As much of Adam as remembers and divides; it moves what it is given, or returns it moved."""
+
+    def __init__(self):
+        self.rate, self.second, self.calls = 0.1, {}, 0
+
+    def moved(self, key, w, g):
+        self.calls += 1
+        self.second[key] = 0.9 * self.second.get(key, 0.0) + g**2
+        return w - self.rate * g / (np.sqrt(self.second[key]) + 1e-8)
+
+    def update(self, w, grad):
+        return self.moved(w.shape, w, grad)
+
+    def step(self, layer):
+        layer.W[...], layer.b[...] = (
+            self.moved(0, layer.W, layer.dW),
+            self.moved(1, layer.b, layer.db),
+        )
+
+
+class Optimised(Summing):
+    def __init__(self, gain=1.0):
+        super().__init__(gain)
+        self.optimiser = Optimiser()
+        self.each = {"W": Optimiser(), "b": Optimiser()}
+
+    def kept(self, up):
+        down = super().backward(up)
+        self.optimiser.step(self)
+        return down
+
+    def own(self, up):
+        down = up @ self.W.T
+        self.W = self.optimiser.update(self.W, self.gain * self.x.T @ up)
+        self.b = self.optimiser.update(self.b, grad=up.sum(axis=0))
+        return down
+
+    def several(self, up):
+        down = up @ self.W.T
+        self.W = self.each["W"].update(self.W, self.gain * self.x.T @ up)
+        self.b = self.each["b"].update(self.b, up.sum(axis=0))
+        return down
+
+    def late(self, up):
+        self.own(up)
+        return up @ self.W.T
+
+
+@pytest.mark.parametrize("way", ["kept", "own", "several"])
+@pytest.mark.parametrize(("gain", "verdict"), [(1.0, "pass"), (0.5, "fail")])
+def test_an_optimiser_in_the_backward_pass_shows_the_gradients(way, gain, verdict):
+    layer = Optimised(gain)
+    before = layer.W.copy()
+    report = gradcheck.check_layer(layer.forward, getattr(layer, way), (ROWS,))
+    assert report.verdict == verdict, str(report)
+    assert [one.name for one in report.blocks if one.verdict == "wrong"] == ["W"] * (gain != 1)
+    assert any("update of the layer, was not judged" in note for note in report.notes)
+    assert np.array_equal(layer.W, before)
+    assert type(layer.optimiser) is Optimiser
+    assert layer.optimiser.calls == layer.each["W"].calls == 0
+
+
+def test_weights_that_an_optimiser_has_moved_before_their_use_are_named():
+    layer = Optimised()
+    report = gradcheck.check_layer(layer.forward, layer.late, (ROWS,))
+    assert [found.code for found in report.findings] == ["GC404"]
+
+
+class Part:
+    """A layer inside of another, with an update of its own."""
+
+    def __init__(self, inputs, outputs):
+        self.W, self.eta = RNG.normal(size=(inputs, outputs)), 0.1
+
+    def up(self, x):
+        self.x = x
+        return x @ self.W
+
+    def down(self, up):
+        self.given = up
+        return up @ self.W.T
+
+    def update(self):
+        self.W -= self.eta * self.x.T @ self.given
+
+
+class Whole:
+    def __init__(self):
+        self.one, self.two, self.eta = Part(3, 4), Part(4, 2), 0.1
+
+    def forward(self, x):
+        self.h = np.tanh(self.one.up(x))
+        return self.two.up(self.h)
+
+    def backward(self, up):
+        down = self.one.down(self.two.down(up) * (1 - self.h**2))
+        self.one.update()
+        self.two.update()
+        return down
+
+
+def test_a_part_with_an_update_is_no_optimiser():
+    layer = Whole()
+    report = gradcheck.check_layer(layer.forward, layer.backward, (ROWS,))
+    assert report.ok, str(report)
+    assert {one.name for one in report.blocks if one.verdict == "ok"} == {"x", "one.W", "two.W"}

@@ -28,11 +28,13 @@ from gradcheck.trace.causes import (
     softmax_causes,
     start_causes,
     term_causes,
+    updated_causes,
     upstream_causes,
 )
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.redone import redone_cause
 from gradcheck.trace.causes.scale_causes import scale_cause, term_scale_cause
+from gradcheck.trace.causes.zero_parts import zero_part_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import OWN, ZERO, Mend, in_pass
@@ -60,6 +62,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     index_causes.loss_index_cause,
     index_causes.loss_movement_cause,
     path_causes.written_cause,
+    zero_part_cause,
     axis_causes.sample_cause,
     factor_causes.shares_cause,
     slope_causes.slope_cause,
@@ -106,7 +109,7 @@ FEWEST_PASSES, CLOSE = 3, 1e-9
 def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
     """Return the cause of the wrong value that a mend puts right, or None."""
     if mend.how == ZERO:
-        updated = operation_causes.update_cause(mend, search, state)
+        updated = updated_causes.left_cause(mend, search, state)
         return updated or term_causes.left_over_cause(mend, state)
     if mend.how == OWN:
         return scale_cause(mend, search, state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,9 @@ SCALES = ("multiply", "divide")
 
 DROP = "leave the"
 
+LARGEST_WRITTEN = 10
+"""The largest number that people write for another by mistake."""
+
 
 def is_about(ratio: float, number: float) -> bool:
     """True if a factor is a number, up to rounding."""
@@ -37,6 +40,28 @@ def written_factor(node: Node, ratio: float) -> str:
         if number not in (0, 1) and is_about(1 / ratio if divides else ratio, number):
             return f"{'division by' if divides else 'factor'} {number}"
     return ""
+
+
+def other_number(node: Node, ratio: float) -> Cause | None:
+    """Return the cause if another small whole number is a factor in the text of a product."""
+    for number, divides in _numbers_of(expression_of(node.source)):
+        wanted = number * ratio if divides else number / ratio
+        is_whole = number > 1 and float(number).is_integer() and is_about(wanted, round(wanted))
+        if is_whole and 1 < wanted < LARGEST_WRITTEN:
+            words = f"{number:g} stands where {round(wanted)} belongs"
+            return Cause(fault.SCALE, words, f"write {round(wanted)} for {number:g}")
+    return None
+
+
+def _numbers_of(text: ast.expr | None, divides: bool = False) -> Iterator[tuple[float, bool]]:
+    """Yield the numbers by which a product is multiplied or divided as a whole."""
+    if isinstance(text, ast.UnaryOp):
+        yield from _numbers_of(text.operand, divides)
+    elif isinstance(text, ast.BinOp) and isinstance(text.op, ast.Mult | ast.Div):
+        yield from _numbers_of(text.left, divides)
+        yield from _numbers_of(text.right, divides != isinstance(text.op, ast.Div))
+    elif isinstance(text, ast.Constant) and isinstance(text.value, int | float):
+        yield text.value, divides
 
 
 def other_way_round(node: Node, tape: Sequence[Node], ratio: float) -> tuple[str, str] | None:

@@ -11,24 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT, SLOPE, VALUE
+from gradcheck.trace.causes import updated_causes
 from gradcheck.trace.causes.compared import (
     Arrays,
     Compared,
-    Followed,
     is_activation,
-    less,
     product,
     same,
     transposed,
 )
 from gradcheck.trace.causes.factor_causes import power_cause
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import Mend
-from gradcheck.trace.record.graph import before_moves, carried, latest_first
 from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.wording.operand_text import operand_text
@@ -36,8 +31,6 @@ from gradcheck.trace.wording.words import Words
 
 MATRIX_PRODUCTS = ("matmul", "dot", "outer", "einsum", "tensordot", "inner")
 PRODUCTS = ("matmul", "dot", "multiply")
-MOST_ABOVE = 100
-"""How many operations are searched for a parameter that has been updated."""
 
 
 def same_code_cause(compared: Compared) -> Cause | None:
@@ -147,9 +140,9 @@ def forward_cause(compared: Compared) -> Cause | None:
     made = compared.computed_by_the_loss
     if made is None or made.is_leaf or made.operation in MOVES:
         return None  # another part of the data, or of a parameter
-    updated = _updated_before(compared)
+    updated = updated_causes.before(compared)
     if updated is not None:
-        return _updated(compared.words, updated)
+        return updated_causes.updated(compared.words, updated)
     where = f", line {made.place.line}," if made.place else ""
     words = f"the loss{where} computes it so, and the gradient otherwise"
     fix = f"compute {compared.words.name(made.index)} as the loss does"
@@ -189,8 +182,8 @@ def value_cause(compared: Compared) -> Cause | None:
                 name = words.name(end if given is outputs else begin)
                 right = words.name(begin if given is outputs else end)
                 return Cause(kind, f"{name} is used where {right} belongs", f"use {right}")
-    if _is_updated(compared, belongs):
-        return _updated(words, belongs)
+    if updated_causes.is_updated(compared, belongs):
+        return updated_causes.updated(words, belongs)
     if not compared.is_use:
         return None
     beyond = None if in_product else compared.adjoints(belongs)
@@ -243,58 +236,3 @@ def _belonging(compared: Compared, belongs: int) -> tuple[str, str]:
         return f"{name} belongs here", f"use {name}"
     other = f"{name} of another pass"  # what is written has another value by now
     return f"{other} belongs here", f"keep {other} until here, and use it"
-
-
-def update_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
-    """Return the cause if a parameter belongs here, without the update subtracted from it."""
-    consumer, operand = mend.unit.uses[0]
-    for other in set(state.tape[consumer].operands) - {operand}:
-        values = state.at(other)
-        for index in search.points[0].parameters.values():
-            if same(values, [point.loss_nodes[index].value for point in search.points]):
-                return _updated(search.words, index)
-    return None
-
-
-def _updated_before(compared: Compared) -> int | None:
-    """Return the parameter that a value is computed from after its gradient step; or None."""
-    state, points = compared.state, compared.points
-    above = latest_first(state.tape, [compared.operand], lambda node: node.operands)
-    for node in itertools.islice(above, MOST_ABOVE):
-        for leaf, name in compared.parameters.items():
-            if (
-                node.value.shape != compared.loss_nodes[leaf].value.shape
-                or name not in points[0].true
-            ):
-                continue
-            moved = less(compared.values(leaf), state.at(node.index))
-            if proportion(moved, [point.true[name] for point in points], 1e-6):
-                return leaf
-    return None
-
-
-def _updated(words: Words, parameter: int) -> Cause:
-    name = words.name(parameter)
-    fix = f"use {name} as it was before the update"
-    return Cause(fault.UPDATED_WEIGHTS, f"{name} has been updated already", fix)
-
-
-def _is_updated(compared: Compared, belongs: int) -> bool:
-    """True if the wrong value is a parameter, or a part of one, after a gradient step."""
-    leaf = before_moves(compared.loss_nodes, belongs)
-    name = compared.parameters.get(leaf)
-    is_moved = compared.state.tape[compared.operand].operation in MOVES
-    if name is None or name not in compared.points[0].true:
-        return False
-    if not (compared.is_use or is_moved):
-        return False
-    steps = [
-        carried(point.loss_nodes, values, {leaf: point.true[name]}, belongs)[belongs]
-        for point in compared.points
-        for values in [[node.value for node in point.loss_nodes]]
-    ]
-    moved = less(compared.expected, compared.actual)
-    parts = [steps, [step.T for step in steps]]
-    if moved[0].size == 1:
-        parts += [[step.flat[entry] for step in steps] for entry in range(steps[0].size)]
-    return any(proportion(moved, part, 1e-6) is not None for part in parts)

@@ -57,8 +57,16 @@ def _made_of_one(loss: FollowedLoss) -> set[int]:
     """Return the values made of one parameter, added numbers, and weights of its size only."""
     owner = {index: index for index in loss.parameters.values()}
     nodes = loss.loss_nodes
+    fixed: set[int] = set()  # numbers, and what is computed of them, as half a weight
     for node in nodes:
-        of = {owner.get(one) for one in node.operands if one in owner or not nodes[one].is_leaf}
+        is_number = node.value.size == 1 and node.index not in owner
+        if is_number and fixed.issuperset(node.operands):
+            fixed.add(node.index)
+        of = {
+            owner.get(one)
+            for one in node.operands
+            if one in owner or not (nodes[one].is_leaf or one in fixed)
+        }
         others = [nodes[one] for one in node.operands if one not in owner]
         if node.index in owner or len(of) != 1 or None in of:
             continue

@@ -21,6 +21,7 @@ from gradcheck.trace.causes.constant_factors import (
     is_about,
     is_half,
     kept_share,
+    other_number,
     other_way_round,
     written_factor,
 )
@@ -200,7 +201,9 @@ def _of_constant_factor(scaled: _Scaled) -> Cause | None:
 
 def _of_quotient(scaled: _Scaled) -> Cause | None:
     """Return the cause if the factor is one size over another that the loss divides by."""
-    for size in sorted(scaled.sizes):
+    above = latest_first(scaled.state.tape, [scaled.node.index])
+    is_mean = any("mean" in node.operation for node in above)
+    for size in sorted(scaled.sizes if is_mean else scaled.sizes & scaled.constants):
         for other in sorted(scaled.divisors - {1, size}):
             if any(is_about(scaled.ratio, one) for one in (size / other, other / size)):
                 return Cause(fault.OTHER_SIZE, f"{size} stands where {other} belongs")
@@ -216,11 +219,6 @@ def _of_length(scaled: _Scaled) -> Cause | None:
     off = "large" if scaled.ratio > 1 else "small"
     words = f"it is {size} times too {off}, and {size} is the length of an axis"
     return Cause(fault.OTHER_SIZE, words)
-
-
-def _of_constant_in_loss(scaled: _Scaled) -> Cause | None:
-    """Return the cause if a constant of the loss, as a temperature, is missing or used twice."""
-    return constant_in_loss(scaled.loss_nodes, scaled.ratio, scaled.constants, scaled.node, ())
 
 
 def _of_named_constant(scaled: _Scaled) -> Cause | None:
@@ -293,8 +291,9 @@ CAUSES = (
     _of_two,
     _of_constant_factor,
     _of_quotient,
-    _of_constant_in_loss,
+    lambda own: constant_in_loss(own.loss_nodes, own.ratio, own.constants, own.node, ()),
     _of_length,
+    lambda own: other_number(own.node, own.ratio),
     _of_other_constant,
 )
 """What may explain a factor, the most specific first."""

@@ -146,7 +146,7 @@ def _blame_operand(
     within = _level_in_helper(mend, view, source, made, words)
     names = naming(assignments)
     handed_on = assigned_to(node, operand, made.chain[0], names) if mend.unit.is_series else None
-    if handed_on is not None and within is None and not used_rightly(handed_on, operand, view):
+    if handed_on and within is None and not used_rightly(handed_on, operand, view, mend):
         return Blame(handed_on.place, tuple(places[:2]))  # to the next pass of the loop
     put = listed(mend, state, made, names)
     if put is not None:
@@ -162,7 +162,7 @@ def _blame_operand(
     calls = () if is_turned else made.chain[: up + 1]
     assigned = (assigned_to(node, operand, call, names) for call in calls)
     assignment = next(filter(None, assigned), None)
-    if assignment is not None and not used_rightly(assignment, operand, view):
+    if assignment is not None and not used_rightly(assignment, operand, view, mend):
         return Blame(assignment.place, (place, *also))
     made_at = None
     if added is None and not is_turned and not _is_as_in_the_loss(mend, view, source, made, words):
@@ -189,8 +189,9 @@ def blame_use(mend: Mend, view: View, assignments: Sequence[Assignment], words: 
         return Blame(through, (made.chain[0].place,))
     names = naming(assignments)
     named = [assigned_to(one, source.index, one.chain[0], names) for one in users if one.chain]
-    if named and named[0] is not None and all(one == named[0] for one in named):
-        return Blame(named[0].place, Blame.at(source.chain).also)
+    first = named[0] if named and all(one == named[0] for one in named) else None
+    if first is not None and not used_rightly(first, source.index, view, mend):
+        return Blame(first.place, Blame.at(source.chain).also)
     if len(mend.unit.uses) > 1 and source.chain:
         return Blame.at(source.chain)
     within = _level_in_helper(mend, view, source, made, words)

@@ -42,6 +42,9 @@ UNNAMED = frozenset(
 )
 """Kinds of faults, and causes, that do not say which derivative the gradient is."""
 
+OF_PENALTIES = frozenset({fault.PENALTY_MISSING, fault.PENALTY_SIGN, fault.PENALTY_WRONG})
+"""Causes that say it all: a penalty of another size is no other formula."""
+
 EXACTLY = "the gradient is, entry for entry, that of the same loss with"
 
 DOUBTS = {
@@ -91,7 +94,8 @@ def doubt_of(
         return None
     kinds = {one.kind if one.cause is None else one.cause.name for one in faults}
     is_explained = bool(kinds) and not kinds & UNNAMED and not left
-    for kind in tuple(DOUBTS)[: 2 if is_explained else 3]:
+    count = 1 if is_explained and kinds <= OF_PENALTIES else 2 if is_explained else 3
+    for kind in tuple(DOUBTS)[:count]:
         for members, words, change in _variants(search, kind):
             if search.deadline.has_passed:
                 return None

@@ -160,17 +160,26 @@ def assigned_to(
     return latest
 
 
-def used_rightly(assignment: Assignment, operand: int, view: View) -> bool:
+def _is_left(user: int, mend: Mend, state: State) -> bool:
+    """True if a mend changes other uses alone, and makes all right that an operation goes into."""
+    made = {one.name for one in state.outputs if state.above[one.node] >> user & 1}
+    is_other = mend.unit.uses and all(user != consumer for consumer, _ in mend.unit.uses)
+    return bool(is_other and made and made <= mend.outputs)
+
+
+def used_rightly(assignment: Assignment, operand: int, view: View, mend: Mend) -> bool:
     """True if a value is also used by a name that an assignment gave it where all is right.
 
-    So is what the loss computes as well, also on the way to a wrong output.
+    So is what the loss computes as well, also on the way to a wrong output; and a use that a mend
+    leaves as it is, where all that is made of it is right then.
     """
     state, word = view.state, re.compile(rf"\b{re.escape(assignment.target)}\b")
     wrong = set(view.order)
     right = [
         state.tape[one]
         for one in state.consumers[operand]
-        if (one not in wrong or view.is_right_forward(one)) and state.live >> one & 1
+        if (one not in wrong or view.is_right_forward(one) or _is_left(one, mend, state))
+        and state.live >> one & 1
     ]
     return any(
         one.chain[0].code is assignment.code and word.search(one.source)

@@ -10,7 +10,14 @@ import numpy as np
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, VALUE
 from gradcheck.trace.causes.asking import cause_of
 from gradcheck.trace.causes.compared import Followed
-from gradcheck.trace.fault import CLIPPED, PATH_MISSING, REPEATED_INDEX, Entry, Fault
+from gradcheck.trace.fault import (
+    CLIPPED,
+    PATH_MISSING,
+    PENALTY_MISSING,
+    REPEATED_INDEX,
+    Entry,
+    Fault,
+)
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
 from gradcheck.trace.faults.namings import naming
@@ -22,7 +29,11 @@ from gradcheck.trace.faults.unsummed import not_summed
 from gradcheck.trace.faults.written_once import written_once
 from gradcheck.trace.locating.given import given_wrongly
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
-from gradcheck.trace.locating.made_of import before_right_terms, factor_left_out
+from gradcheck.trace.locating.made_of import (
+    after_scaling,
+    before_right_terms,
+    factor_left_out,
+)
 from gradcheck.trace.locating.search import Outcome, first_mend
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
@@ -111,6 +122,8 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     cause = cause_of(mend, search, view.state)
     if cause is None or cause.name == PATH_MISSING:
         mend = before_right_terms(mend, trials)
+    if cause is not None and cause.name in (PATH_MISSING, PENALTY_MISSING):
+        mend = after_scaling(mend, trials)
     assignments = search.points[0].gradient.tape.assignments
     explained = view.explained.get(mend.unit.first, ())
     kinds = {one.kind for one in explained}
@@ -140,6 +153,8 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
         blamed = _handed_on(blamed, mend, view.state, _outside(search.words, assignments))
     if cause is not None and cause.is_beside_call:
         blamed = _after_call(blamed, mend, view, assignments)
+    if cause is not None and cause.name == PATH_MISSING:
+        blamed = _right_elsewhere(blamed, mend, view.state) or blamed
     if returned is not None:
         blamed = blamed.moved_to(returned)
     return _of_entry(search, view.state, mend, blamed)
@@ -179,6 +194,17 @@ def _after_call(blamed: Blame, mend: Mend, view: View, names: Sequence[Assignmen
     live = [state.tape[user] for user in users if state.live >> user & 1]
     used = [call for user in live for call in user.chain if call.code in outer]
     return blamed.moved_to(used[0].place) if used else outside_helper(blamed, mend, state)
+
+
+def _right_elsewhere(blamed: Blame, mend: Mend, state: State) -> Blame | None:
+    """Blame the call of a helper whose line makes what is right in another call of it."""
+    chain = state.tape[mend.unit.first].chain
+    if len(chain) < 2 or blamed.place != chain[0].place:
+        return None
+    ours = {state.tape[one].chain for one in mend.unit.replaced}
+    calls = {one.chain for one in state.tape if one.chain[:1] == chain[:1]} - ours
+    others = [call for call in calls if len(call) > 1 and call[1].code is chain[1].code]
+    return blamed.moved_to(chain[1].place) if others else None
 
 
 def _outside(words: Words, assignments: Sequence[Assignment]) -> list[Assignment]:

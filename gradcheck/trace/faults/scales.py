@@ -48,7 +48,7 @@ def place_of_scale(
         if tape[mend.unit.first].chain and tape[mend.unit.first].name not in (OUTPUT, *WRITES)
     ] or list(scale)
     right = _last_right(mends, state, quantities)
-    joined = _sign_where_joined(mends, right, state)
+    joined = _sign_where_joined(mends, right, state, quantities)
     if joined is not None:
         return joined
     if right is not None and right is mends[-1]:
@@ -59,6 +59,9 @@ def place_of_scale(
     with_constant = [mend for mend in mends if _constants(tape[mend.unit.first], state)]
     for mend in with_constant:
         if _is_of_constant(tape[mend.unit.first], mend.factor, state):
+            return ScaleFault(mend)
+    for mend in mends if with_constant else ():
+        if _is_sum_for_mean(tape[mend.unit.first], mend.factor, tape):
             return ScaleFault(mend)
     for operation in ("subtract", "negative") if abs(mends[0].factor + 1) < 1e-9 else ():
         signed = [mend for mend in mends if tape[mend.unit.first].operation == operation]
@@ -79,6 +82,14 @@ def place_of_scale(
         return ScaleFault(right, is_right=True)
     made = [mend for mend in mends if tape[mend.unit.first].operation not in MOVES] or mends
     return ScaleFault(mends[0] if is_of_several else made[-1])
+
+
+def _is_sum_for_mean(node: Node, factor: float, tape: Sequence[Node]) -> bool:
+    """True if an operation adds up as many entries as a value is too large by."""
+    if node.operation not in ("sum", "add.reduce") or not node.operands or not node.value.size:
+        return False
+    count = tape[node.operands[0]].value.size / node.value.size
+    return count > 1 and abs(factor * count - 1) < 1e-9
 
 
 def _is_joined(node: Node, tape: Sequence[Node]) -> bool:
@@ -152,14 +163,17 @@ def _is_of_constant(node: Node, factor: float, state: State) -> bool:
 
 
 def _sign_where_joined(
-    mends: Sequence[Mend], right: Mend | None, state: State
+    mends: Sequence[Mend], right: Mend | None, state: State, quantities: Sequence[Quantity]
 ) -> ScaleFault | None:
     """Return the sum that a value enters with a wrong sign, unless a difference comes first.
 
-    It is the one that a right value enters; without one, the last value that the sign mends.
+    It is the one that a right value enters; without one, the last value that the sign mends. What
+    is the negative of a derivative before has the wrong sign already.
     """
     first = mends[0]
     if abs(first.factor + 1) > 1e-9 or state.tape[first.unit.first].operation == "subtract":
+        return None
+    if right is None and any(_is_adjoint(one, -1.0, state, quantities) for one in mends[:-1]):
         return None
     for one in filter(None, (right, mends[-1])):
         users = state.consumers[one.unit.first]

@@ -49,8 +49,10 @@ class _Held:
         if later.spoils or not later.mend.outputs >= self.mend.outputs:
             return False
         reached = view.state.below(self.mend.unit.replaced)
-        if later.mend.outputs > self.mend.outputs and later.mend.unit.first not in reached:
-            return True  # it mends more, with this one left as it is
+        is_narrower = set(later.mend.unit.replaced) == set(self.mend.unit.replaced)
+        is_left = is_narrower or later.mend.unit.first not in reached
+        if later.mend.outputs > self.mend.outputs and is_left:
+            return True  # it mends more, with this one, or other uses of it, left as it is
         return self.spoils or is_better(later.mend, self.mend, view, self.right_for, self.is_part)
 
 

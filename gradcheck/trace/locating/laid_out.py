@@ -41,7 +41,7 @@ def in_what_is_laid_out(
         if each is None or not state.mended_by(each.replacements, wrong) >= mend.outputs:
             return mend
         return each
-    mend = _as_written_in_the_end(mend, state)
+    mend = _as_written_in_the_end(_of_what_is_written(mend, state), state)
     inner = _before_other_writes(mend, state, candidates.of_matrix)
     for _ in range(LAYERS):
         further = _inner(inner or mend, state, candidates.of_matrix)
@@ -97,6 +97,19 @@ def _in_each_pass(mend: Mend, state: State) -> Mend | None:
             Replacement(nodes=dict(zip(operands, several, strict=True))) for several in by_point
         ),
     )
+
+
+def _of_what_is_written(mend: Mend, state: State) -> Mend:
+    """Return the mend of the value that is made to be laid out, for one of its only use there."""
+    if mend.unit.kind != USE or len(mend.unit.uses) > 1:
+        return mend
+    ((index, operand),) = mend.unit.uses
+    node, made = state.tape[index], state.tape[operand]
+    if not (node.operation == "setitem" or node.operation in LAID_OUT) or made.place is None:
+        return mend
+    expected = [np.reshape(one, made.value.shape) for one in mend.expected]
+    by_value = _with(mend, index, operand, state, expected)
+    return by_value if by_value.unit.kind == NODE else mend
 
 
 def _as_written_in_the_end(mend: Mend, state: State) -> Mend:

@@ -25,7 +25,7 @@ from gradcheck.trace.adjoints.quantities import (
 )
 from gradcheck.trace.adjoints.reverse import Edge
 from gradcheck.trace.locating.candidates import Candidate, Table
-from gradcheck.trace.locating.constants import in_rows, is_odd
+from gradcheck.trace.locating.constants import complexity, in_rows, is_odd
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, QUANTITY, REST, USE, Mend, Unit
@@ -67,6 +67,27 @@ def _only_users(nodes: Sequence[int], state: State) -> tuple[int, ...]:
     ):
         return ()
     return tuple(each[0] for each in users)
+
+
+def after_scaling(mend: Mend, trials: Trials) -> Mend:
+    """Return the mend of a value once constants have scaled it to what is wanted, or the mend.
+
+    What is missing in it is to be added there, in the size that it has in the loss.
+    """
+    state = trials.state
+    while mend.unit.kind == NODE and mend.how == QUANTITY and complexity(mend.factor):
+        users = state.consumers[mend.unit.first]
+        user = state.tape[users[0]] if len(users) == 1 else None
+        if user is None or user.operation not in ("divide", "multiply") or not user.chain:
+            break
+        unit = Unit(NODE, user.index, nodes=(user.index,))
+        wanted = [value / mend.factor for value in mend.expected]
+        later = trials.attempt(unit, wanted, QUANTITY, mend.candidate)
+        nearer = later is not None and complexity(later.factor) < complexity(mend.factor)
+        if later is None or not nearer or not later.outputs >= mend.outputs:
+            break
+        mend = later
+    return mend
 
 
 def before_right_terms(mend: Mend, trials: Trials) -> Mend:

@@ -156,7 +156,7 @@ def _uses(view: View) -> Iterator[Unit]:
     """Yield the uses of a right value in one line of one run of a function, and within a call."""
     tape, inner = view.state.tape, view.inner_passes
     lines: dict[Any, list[Edge]] = {}
-    calls: dict[Any, list[Edge]] = {}
+    calls: dict[Any, tuple[list[Edge], list[Edge]]] = {}  # those of wrong results, and all
     unknown: set[Any] = set()
     for index in view.order:
         node = tape[index]
@@ -175,8 +175,11 @@ def _uses(view: View) -> Iterator[Unit]:
         ]
         known = view.is_known(index)
         for outer in range(1, min(OUTER + 1, len(node.chain))):
-            for operand in () if known else operands:
-                calls.setdefault((operand, node.chain[outer:], outer), []).append((index, operand))
+            for operand in operands:
+                wrong, uses = calls.setdefault((operand, node.chain[outer:], outer), ([], []))
+                uses.append((index, operand))
+                if not known:
+                    wrong.append((index, operand))
             if not known and node.is_float:
                 unknown.add(node.chain[outer:])
         for operand in operands:
@@ -196,12 +199,13 @@ def _uses(view: View) -> Iterator[Unit]:
             if frozenset(chosen) not in seen and not inner.issuperset(user for user, _ in chosen):
                 seen.add(frozenset(chosen))
                 yield Unit(USE, wrong[0][0] - 0.5, uses=tuple(chosen))
-    for (_, chain, outer), uses in calls.items():
-        if chain in unknown and frozenset(uses) not in seen and len(uses) < USES_AT_MOST:
-            if inner.issuperset(user for user, _ in uses):
+    for (_, chain, outer), (wrong, uses) in calls.items():
+        for chosen in (uses, wrong) if wrong and chain in unknown else ():
+            if frozenset(chosen) in seen or len(chosen) >= USES_AT_MOST:
                 continue
-            seen.add(frozenset(uses))
-            yield Unit(CALL, uses[0][0] - 0.5, uses=tuple(uses), outer=outer)
+            if not inner.issuperset(user for user, _ in chosen):
+                seen.add(frozenset(chosen))
+                yield Unit(CALL, wrong[0][0] - 0.5, uses=tuple(chosen), outer=outer)
 
 
 def _uses_over_loops(view: View) -> Iterator[Unit]:

@@ -14,7 +14,10 @@ from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.library_functions import TORCHS
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.places import Chain, Place, arguments_of
-from gradcheck.trace.record.sources import expression_of, parsed
+from gradcheck.trace.record.sources import expression_of, parsed, tree_of
+
+WRITTEN = 2
+"""The position of the value that is written, behind the array and the key."""
 
 MODULES = ("np", "numpy", "math", "special", "torch", "F", "jnp")
 
@@ -69,11 +72,20 @@ def _handed_over(chain: Chain, consumer: Node, operand: int, level: int) -> str:
     if not positions or not 0 <= level < len(chain):
         return ""
     source = chain[0].place.source
+    if consumer.operation == "setitem" and positions[0] == WRITTEN and level == 0:
+        return _written_to(chain[0].place)
     text = operand_text(source, positions[0])
     for inner, outer in pairwise(chain[: level + 1]):
         source = outer.place.source
         text = argument_of(inner.code, expression_of(source), text)
     return "" if text is None else ast.get_source_segment(source, text) or ast.unparse(text)
+
+
+def _written_to(place: Place) -> str:
+    """Return the name that a statement writes to a place, `J[:, 0] = e`; empty if it is none."""
+    statements = (one for one in ast.walk(tree_of(place.file)) if isinstance(one, ast.Assign))
+    at = next((one for one in statements if one.lineno == place.line), None)
+    return at.value.id if at is not None and isinstance(at.value, ast.Name) else ""
 
 
 def argument_of(code: CodeType, call: ast.expr | None, text: ast.expr | None) -> ast.expr | None:
