@@ -10,6 +10,7 @@ import numpy as np
 
 from gradcheck.script.gradients import descending, descents, implied_gradients
 from gradcheck.script.handover import Taken
+from gradcheck.script.named import GRADIENTS
 from gradcheck.script.rates import Rate, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
@@ -26,6 +27,7 @@ from gradcheck.script.state import (
 from gradcheck.script.step import Step
 from gradcheck.script.trial import BOTH_WAYS, Trial
 from gradcheck.script.words import may_be_parameter
+from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
 
 FAR = 1e6
@@ -61,12 +63,14 @@ def idle_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     after = run.replayed(step.loop, snapshot)
     if after is None:
         return []
-    known, arrays = set(step.all_paths), [one for own in run.idle.values() for one in own]
-    begun, there = leaves(snapshot.state), leaves(after)
+    known, begun, there = set(step.all_paths), leaves(snapshot.state), leaves(after)
+    added_to = {id(one): one for own in run.idle.values() for one in own}.values()
+    zeros = _zeros_beside(there, known)
 
     def is_idle(path: Path, value: Any) -> bool:
-        is_added_to = label(path) in run.idle or any(_is_as(one, value) for one in arrays)
-        return is_added_to or _has_twin(there, path, known)
+        is_added_to = label(path) in run.idle or any(_is_as(one, value) for one in added_to)
+        is_gradient = GRADIENTS.search(last_name(path))
+        return is_added_to or ((*path, np.shape(value)) in zeros and not is_gradient)
 
     still = [
         path
@@ -90,18 +94,17 @@ def _is_as(one: Any, value: Any) -> bool:
     return one is value or (np.size(value) > 1 and np.array_equal(one, value))
 
 
-def _has_twin(there: Mapping[Path, Any], path: Path, known: Set[Path]) -> bool:
-    """Whether a neighbour of parameters has zeros under its key where theirs are not all zeros.
+def _zeros_beside(there: Mapping[Path, Any], known: Set[Path]) -> set[Path]:
+    """Return the neighbours of parameters that are 0 where the gradients of these lie, with shapes.
 
-    Such zeros are a gradient, or a sum of its squares; the update may make all parameters anew.
+    These lie under the same keys; so do sums of their squares. The update may make them all anew.
     """
-    trained = {one[-1] for one in known if one[:-1] == path[:-1]}
-    others = {one[:-1] for one, value in there.items() if one[-1] in trained and np.any(value)}
-    twins = (there.get((*holder, path[-1])) for holder in others - {path[:-1]})
-    return bool(trained) and any(
-        twin is not None and np.shape(twin) == np.shape(there[path]) and not np.any(twin)
-        for twin in twins
-    )
+    own = grouped((one[:-1], one[-1]) for one in known)
+    keys = {key for of_one in own.values() for key in of_one}
+    moved = {one[:-1] for one, value in there.items() if one[-1] in keys and np.any(value)}
+    zeros = [one for one, value in there.items() if one[:-1] in moved and not np.any(value)]
+    shapes = grouped((one[-1], np.shape(there[one])) for one in zeros if one[:-1] not in own)
+    return {(*path, key, one) for path in own for key in shapes for one in {*shapes[key]}}
 
 
 def with_own_rates(run: Run, step: Step, snapshot: Snapshot, left: Sequence[Path]) -> Step:
