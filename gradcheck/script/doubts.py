@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.report.model import Report
 from gradcheck.script.gradients import implied_gradients
 from gradcheck.script.handover import Taken
+from gradcheck.script.in_turn import of_a_proximal_step, of_updates_in_turn
 from gradcheck.script.marks import Seen
 from gradcheck.script.point import Gradients, Point
 from gradcheck.script.state import MODULE, Path, label, leaves, numbers, plain
@@ -38,7 +39,7 @@ SOLVERS = {"solve", "lstsq", "cho_solve", "cg"}
 def of_no_slope(report: Report, taken: Taken) -> Report:
     """Return an inconclusive report instead, if a wrong gradient may well be none of the loss."""
     doubts = _of_another_loss, _of_samples, _of_another_meaning, _of_adversaries
-    for doubt in (*doubts, _of_a_quadratic_form):
+    for doubt in (*doubts, _of_a_quadratic_form, of_a_proximal_step, of_updates_in_turn):
         report = doubt(report, taken)
     return report
 
