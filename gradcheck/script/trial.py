@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.averages import averages
-from gradcheck.script.marks import LITERAL
+from gradcheck.script.marks import INCREMENT, LITERAL
 from gradcheck.script.rates import Rate, candidates, increments, uses
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
@@ -78,8 +78,15 @@ class Trial:
     def _spares_more(self, rate: Rate, other: Rate, paths: list[Path]) -> bool:
         """Whether a literal scales the steps only, and another one what they are computed of too.
 
-        The 0.5 of a squared error may scale gradients that begin at 0, and the loss.
+        The 0.5 of a squared error may scale gradients that begin at 0, and the loss; a literal may
+        stand in the penalty of the loss as well.
         """
+        sites = self.run.marked.sites
+        updates = {(one.file, one.line) for one in sites if one.kind == INCREMENT}
+        updates -= {(one.file, one.line) for one in sites if may_be_loss(one.name)}
+        more = {(sites[one].file, sites[one].line) for one in {*other.marks} - {*rate.marks}}
+        if {*rate.marks} < {*other.marks} and updates.isdisjoint(more):
+            return True
         states = [self.replayed(one, 0.0) for one in (rate, other)]
         ends = [path for path in leaves(self.after) if path not in paths]
         kept, of_other = (

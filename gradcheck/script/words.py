@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeGuard
 
-LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|\b(l(og_)?ml|mll)(_|\b)"
+LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|(\b|_)(l(og_)?ml|mll|ll)(_|\b)"
 
 CLIMBED = re.compile(rf"(?i)^(?!.*neg).*({LIKELIHOOD})")
 """Names of what is climbed: the loss is its negative."""

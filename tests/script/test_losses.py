@@ -589,7 +589,7 @@ for turn in range(50):
 """
 
 
-@pytest.mark.parametrize("name", ["lml", "log_likelihood", "log_posterior", "elbo"])
+@pytest.mark.parametrize("name", ["lml", "ll", "log_likelihood", "log_posterior", "elbo"])
 @pytest.mark.parametrize(("more", "verdict"), [("", "pass"), (" + w**2", "fail")])
 def test_a_likelihood_is_climbed_also_where_it_is_positive(outcome, name, more, verdict):
     found = outcome(DATA + DENSITY.replace("NAME", name).replace("MORE", more))

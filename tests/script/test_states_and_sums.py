@@ -165,3 +165,21 @@ for turn in range(9):
     found = outcome(HEAD + text)
     assert found.script.params == ("p",)
     assert found.report.verdict == "fail"
+
+
+PENALISED = """
+x, t = rng.normal(size=(12, 3)), rng.normal(size=12)
+k = rng.normal(size=3)
+for turn in range(9):
+    off = x @ k - t
+    loss = 0.5 * np.sum(off ** 2)
+    loss += 0.05 * np.sum(k ** 2)
+    k = k - 0.05 * (x.T @ off + 0.1 * k)
+"""
+
+
+def test_a_number_in_the_penalty_is_not_the_rate_of_the_same_value(outcome):
+    found = outcome(HEAD + PENALISED)
+    assert found.script.rate_words.startswith("the 0.05 in line 13;")
+    assert found.report.ok
+    assert "weight decay" not in str(found.report)
