@@ -20,6 +20,7 @@ from gradcheck.script.further import (
     with_own_rates,
 )
 from gradcheck.script.handover import Taken
+from gradcheck.script.inner_loops import set_anew
 from gradcheck.script.iteration import Iteration
 from gradcheck.script.left_alone import reaching
 from gradcheck.script.loops import NOT_BACK, find_step
@@ -31,7 +32,6 @@ from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import Path, label, last_name, movement
 from gradcheck.script.step import Step
 from gradcheck.script.straight import straight_line
-from gradcheck.script.summing import begun_anew
 from gradcheck.script.words import RefusedError, short
 
 NOWHERE = -1
@@ -97,7 +97,7 @@ class Taking:
             self.step = None
         elif not in_doubt and (paths := self._iteration().ignored(passes.first)):
             self.step, passes.why = None, IN_DOUBT + short(", ".join(map(label, paths)))
-        elif not in_doubt and (paths := begun_anew(self.run.marked, self.step)):
+        elif not in_doubt and (paths := set_anew(self.run.marked, self.step)):
             self.step, passes.why = None, SUMS + short(", ".join(map(label, paths)))
         return self.step is not None
 

@@ -1,8 +1,14 @@
 """Training steps that hold a loop over time or a batch: its states and sums are no weights."""
 
+import ast
+
 import pytest
 
 from gradcheck.script.entry import ScriptEntry
+from gradcheck.script.inner_loops import set_anew
+from gradcheck.script.instrument import mark
+from gradcheck.script.rates import Rate
+from gradcheck.script.step import Step
 
 HEAD = """
 import numpy as np
@@ -183,3 +189,26 @@ def test_a_number_in_the_penalty_is_not_the_rate_of_the_same_value(outcome):
     assert found.script.rate_words.startswith("the 0.05 in line 13;")
     assert found.report.ok
     assert "weight decay" not in str(found.report)
+
+
+FOLDS = """
+x, t = rng.normal(size=(12, 3)), rng.normal(size=12)
+for fold in range(2):
+    k, lr = np.zeros(3), 0.02
+    for turn in range(4):
+        for rows in (slice(0, 6), slice(6, 12)):
+            off = x[rows] @ k - t[rows]
+            loss = 0.5 * np.sum(off ** 2)
+            k -= lr * x[rows].T @ off
+        lr -= 0.001
+    print(fold, loss)
+"""
+
+
+@pytest.mark.parametrize(("line", "are"), [("lr -= 0.001", False), ("k -= 0.1 * lr * k", True)])
+def test_only_what_is_updated_beside_a_loop_makes_doubt_of_it(line, are):
+    beside = "    print" if are else "        lr"
+    text = (HEAD + FOLDS).replace(beside, beside.replace("print", f"{line}\n    print"))
+    marked = mark(ast.parse(text), [], None)
+    inner = next(one for one in range(3) if not marked.inside(one))
+    assert bool(set_anew(marked, Step(inner, Rate(0.02, "lr"), [("module", "k")]))) == are

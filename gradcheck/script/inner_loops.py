@@ -6,13 +6,14 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from gradcheck.mending.pieces import range_of
 from gradcheck.script.marks import INCREMENT, Marked, TrainingLoop
 from gradcheck.script.state import Path, label
 from gradcheck.script.step import Step
 from gradcheck.script.words import calls_in, is_update, name_of
 
 
-def begun_anew(marked: Marked, step: Step) -> list[Path]:
+def set_anew(marked: Marked, step: Step) -> list[Path]:
     """Return the parameters of a step if all are set anew for a loop that another loop goes around.
 
     The other one, which may call the function that holds the loop, has to update what the loop or
@@ -38,8 +39,13 @@ def begun_anew(marked: Marked, step: Step) -> list[Path]:
 
 def _updated(marked: Marked, outer: int, inner: int) -> Iterator[str]:
     """Yield what a loop updates, or hands over to a function that does, beside another one."""
-    for mark in marked.of_kind(outer, INCREMENT) - marked.of_kind(inner, INCREMENT):
-        yield marked.sites[mark].name.partition("[")[0]
+    node = marked.loops[outer].node
+    beside = _beside(marked.loops[inner], node.body)
+    own = (one for one in beside if one.lineno > node.lineno)  # without the mark of its passes
+    lines = {line for one in own for line in range_of(one)}
+    for mark in marked.of_kind(outer, INCREMENT):
+        if marked.sites[mark].line in lines:
+            yield marked.sites[mark].name.partition("[")[0]
     for call in _calls(marked.loops[outer], marked.updating):
         owner = [call.func.value] if isinstance(call.func, ast.Attribute) else []
         yield from (ast.unparse(one) for one in (*owner, *call.args))
