@@ -11,6 +11,7 @@ import numpy as np
 from gradcheck.report.model import Report
 from gradcheck.script.gradients import implied_gradients
 from gradcheck.script.handover import Taken
+from gradcheck.script.point import Gradients
 from gradcheck.script.state import Path, numbers, plain
 from gradcheck.script.verdicts import causes, undecided
 from gradcheck.script.words import calls_in, name_of
@@ -35,7 +36,10 @@ def of_updates_in_turn(report: Report, taken: Taken) -> Report:
     names = [block.name for block in report.blocks if block.failed]
     if report.verdict != "fail" or causes(report) != {UPDATED}:
         return report
-    if not all(_is_right_in_turn(taken, taken.paths[name]) for name in names):
+    after = taken.point.run.replay(taken.point.step.loop, taken.point.snapshot, taken.point.extra)
+    gradients = implied_gradients(taken.point, after)
+    ends = {path: numbers(after.get(path)) for path in taken.point.step.paths}
+    if not all(_is_right_in_turn(taken, taken.paths[name], gradients, ends) for name in names):
         return report
     why = (
         f"the step updates {listed(names)} by the gradient of {taken.found.loss.words} where the "
@@ -45,12 +49,11 @@ def of_updates_in_turn(report: Report, taken: Taken) -> Report:
     return undecided(report, taken.found, why)
 
 
-def _is_right_in_turn(taken: Taken, path: Path) -> bool:
+def _is_right_in_turn(
+    taken: Taken, path: Path, gradients: Gradients, ends: Mapping[Path, Array]
+) -> bool:
     """Whether the gradient of a parameter is right once others, or entries of it, have moved."""
-    point = taken.point
-    after = point.run.replay(point.step.loop, point.snapshot, point.extra)
-    gradient, start = implied_gradients(point, after)[path], point.start[path]
-    ends = {one: numbers(after.get(one)) for one in point.step.paths}
+    gradient, start = gradients[path], taken.point.start[path]
     if len(ends) > 1 and _fits(taken, {**ends, path: start}, path, gradient):
         return True
     return start.size > 1 and all(

@@ -16,7 +16,6 @@ from gradcheck.trace.record.nodes import Node
 
 JOINS = split_names("stack hstack vstack dstack column_stack concatenate concat block c_ r_")
 
-
 MOST_ABOVE = 100
 """How many operations are searched for the joining."""
 
@@ -30,9 +29,7 @@ def zero_part_cause(compared: Compared) -> Cause | None:
     if not np.any(close & (expected != 0)) or not np.all(close | (actual == 0)):
         return None
     tape = compared.state.tape
-    above = list(
-        islice(latest_first(tape, [compared.operand], lambda node: node.operands), MOST_ABOVE)
-    )
+    above = islice(latest_first(tape, [compared.operand], lambda node: node.operands), MOST_ABOVE)
     joined = next((node for node in above if _zeros_of(node, tape)), None)
     if joined is None:
         return None
