@@ -27,7 +27,7 @@ from gradcheck.user.gradients import (
     samples,
 )
 from gradcheck.user.problem import Problem
-from gradcheck.user.steps import ADAPTIVE
+from gradcheck.user.steps import ADAPTIVE, EACH
 
 REPEATABLE = 1e-6
 """A loss that is called twice may differ by this much, relatively."""
@@ -153,7 +153,7 @@ def _with_gradient_of_step(point: Point) -> Problem:
     What it remembers may hide what enters an update.
     """
     entered = with_what_enters(point)
-    if entered.step is None or entered.step.update == ADAPTIVE:
+    if entered.step is None or entered.step.update in (ADAPTIVE, EACH):
         return entered
     problem = with_memory(point)
     if problem.step is not None and problem.step.anew:

@@ -231,3 +231,56 @@ def test_squares_that_make_the_gradient_itself_are_not_taken_for_those_of_an_ada
         learning_rate=0.01,
     )
     assert report.verdict == "pass", str(report)
+
+
+def each_scaled(factor, gradients):
+    """A step that multiplies the gradient of each sample with a factor made of its norm."""
+
+    def step(p, lr):
+        gw, gb = gradients(p)
+        norms = np.sqrt((gw**2).sum(axis=1) + gb**2)
+        s = factor(norms)
+        w = p["w"] - lr * (gw * s[:, None]).sum(axis=0)
+        return {"w": w, "b": p["b"] - lr * (gb * s).sum()}
+
+    return step
+
+
+def one_by_one(factor, gradients):
+    def step(p, lr):
+        w, b = np.zeros(3), 0.0
+        for gw, gb in zip(*gradients(p), strict=True):
+            s = factor(np.sqrt(np.sum(gw**2) + gb**2))
+            w = w + s * gw
+            b = b + s * gb
+        return {"w": p["w"] - lr * w, "b": p["b"] - lr * b}
+
+    return step
+
+
+def of_samples(p):
+    d = np.tanh(ROWS @ p["w"] + p["b"] - TARGET) / 7
+    return ROWS * d[:, None], d
+
+
+def without_slope(p):
+    d = (ROWS @ p["w"] + p["b"] - TARGET) / 7
+    return ROWS * d[:, None], d
+
+
+@pytest.mark.parametrize("way", [each_scaled, one_by_one])
+@pytest.mark.parametrize(
+    "factor", [lambda norm: 1 / np.maximum(1.0, norm / 0.05), lambda norm: 1 / (norm + 1e-12)]
+)
+def test_a_sum_of_gradients_that_are_each_scaled_by_their_norm_is_judged_without_that(way, factor):
+    report = check(way(factor, of_samples))
+    assert report.verdict == "pass", str(report)
+    assert any("the gradient of each sample by its norm" in note for note in report.notes)
+    wrong = check(way(factor, without_slope))
+    assert wrong.verdict == "inconclusive", str(wrong)
+    assert any("nor is it one without the scaling" in note for note in wrong.notes)
+
+
+def test_a_number_of_samples_left_out_of_what_is_scaled_is_no_fault():
+    report = check(each_scaled(lambda norm: 7 / np.maximum(1.0, norm), of_samples))
+    assert report.verdict == "pass", str(report)

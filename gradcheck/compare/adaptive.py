@@ -7,25 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gradcheck.compare.block import CLEAR, Block
 from gradcheck.compare.followed import ask_trace
+from gradcheck.compare.moved_alike import moved_alike, moves_otherwise_beside
 from gradcheck.compare.point import NEAR, Point, slope_along
 from gradcheck.numeric.storage import epsilon_of
 from gradcheck.trace import Entering, fewest_updates, gradients_that_enter
 from gradcheck.user.blocks import Array
 from gradcheck.user.problem import Problem
-from gradcheck.user.steps import REMEMBERED, SCALED, SOLVED
+from gradcheck.user.steps import EACH, REMEMBERED, SCALED, SOLVED
 
-FEWEST = 4
-"""Fewer entries are of one size with some weight decay."""
-
-ALIKE = 1e-3
-"""The moves of an adaptive step differ by no more."""
-
-VARIED = 1e-2
 LINEAR = (SCALED, REMEMBERED)
-ASIDE = 0.1
-"""How far a point lies beside another, relative to the spread of each block."""
 HALF, TWICE = 0.5, 2.0
 EXACT = 1e-12
 ROUNDED, ROUNDINGS = 1e-9, 10
@@ -65,6 +56,10 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
     steady = steady and not _of_near_rates(moves)
     if not moves or (steady and all(move.is_right for move in moves)):
         return problem
+    if entered.update == EACH:
+        factors = _of_samples(point, entered.gradients)
+        if not factors:
+            return replace(problem, step=replace(step, update=EACH))
     if entered.update in LINEAR:
         hides = _hides(point, moves, entered, step.anew, steady)
     else:
@@ -183,6 +178,20 @@ def _hides(
     )
 
 
+def _of_samples(point: Point, gradients: Mapping[str, Array]) -> dict[str, float]:
+    """Return the factor with which the gradients of all blocks are right along one direction.
+
+    The size of a sum of gradients that are each scaled says nothing of a division by their number.
+    """
+    named = [(index, gradients[block.name]) for index, block in enumerate(point.blocks)]
+    slopes = [_slope(point, index, gradient) for index, gradient in named if np.any(gradient)]
+    if not slopes or min(slopes) <= 0 or np.ptp(slopes) >= NEAR * max(slopes):
+        return {}
+    middle = float(np.median(slopes))
+    number = max(round(middle), 1) / max(round(1 / middle), 1)
+    return dict.fromkeys(gradients, number) if abs(number / middle - 1) < NEAR else {}
+
+
 def _slope(point: Point, index: int, gradient: Array) -> float:
     """The slope of the loss along a gradient of a block, over what that implies."""
     is_zero = not np.any(gradient)
@@ -198,11 +207,11 @@ def undecided_if_no_gradient(point: Point) -> Point:
     step = point.problem.step
     if step is None or step.entering is not None:
         return point
-    moves = _moved_alike(point.blocks)
-    if moves is not None and _moves_otherwise_beside(point, moves):
+    moves = moved_alike(point.blocks)
+    if moves is not None and moves_otherwise_beside(point, moves):
         return point
     several = _several_updates(point) if moves is None and point.failed else 0
-    if moves is None and not several:
+    if moves is None and not several and not step.implies_no_gradient:
         return point
     # what it remembers of earlier calls is no defect of a gradient
     undecided = point.with_blocks(
@@ -219,78 +228,3 @@ def _several_updates(point: Point) -> int:
     """How many updates a step makes, if it is more than one."""
     count = ask_trace(point, lambda subject: fewest_updates(subject, point.values), lambda _: 0)
     return count if count > 1 else 0
-
-
-def _moves_otherwise_beside(point: Point, size: float) -> bool:
-    """Whether all entries move alike beside a point too, but not by the same as at it.
-
-    So do those of a gradient from which the inputs are left out.
-    """
-    beside = point.nudged(ASIDE, np.random.default_rng(0))
-    if beside is None:
-        return False
-    wrong = {block.name for block in point.blocks if block.verdict == "wrong"}
-    asked = (block for block in beside.ask_gradient().blocks if block.name in wrong)
-    implied = [block.gradient.value for block in asked if block.gradient.value is not None]
-    if len(implied) < len(wrong):
-        return False
-    there = _one_size(np.concatenate([np.abs(np.ravel(value)) for value in implied]))
-    return there is not None and abs(there - size) > VARIED * size
-
-
-def _moved_alike(blocks: tuple[Block, ...]) -> float | None:
-    """By how many learning rates every entry moves; None where they move by their derivatives."""
-    wrong = [block for block in blocks if block.verdict == "wrong"]
-    if not wrong or any(block.failed for block in blocks if block.verdict != "wrong"):
-        return None
-    parts = [part for part in map(_SignedMoves.of, wrong) if len(part.moves)]
-    if not parts:
-        return None
-    derivatives = np.concatenate([part.derivatives for part in parts])
-    if len(derivatives) < 2 or np.ptp(derivatives) < VARIED * derivatives.max():
-        return None
-    moves = np.concatenate([part.moves for part in parts])
-    size = _one_size(moves)
-    if size is not None or len(derivatives) < FEWEST:
-        return size
-    without = (np.concatenate([part.less_that_of(one) for part in parts]) for one in parts)
-    return next((size for size in map(_one_size, without) if size is not None), None)
-
-
-@dataclass(frozen=True)
-class _SignedMoves:
-    """The entries of a block whose sign is known, (n,) each.
-
-    Attributes:
-        moves: what the step implies, positive where it goes down.
-        derivatives: the sizes of the derivatives.
-        weights: the parameters, with the signs of the derivatives.
-    """
-
-    moves: Array
-    derivatives: Array
-    weights: Array
-
-    @classmethod
-    def of(cls, block: Block) -> _SignedMoves:
-        numeric = block.numeric.estimates.value
-        clear = np.abs(numeric) > CLEAR * block.numeric.estimates.bound
-        sign = np.sign(numeric)
-        weights = block.value.reshape(-1)[block.numeric.entries]
-        moved_by, signed = block.analytic * sign, weights * sign
-        return cls(moved_by[clear], np.abs(numeric[clear]), signed[clear])
-
-    def less_that_of(self, decayed: _SignedMoves) -> Array:
-        """The moves without the weight decay of a block, where that makes them more like its."""
-        about = decayed.weights - decayed.weights.mean()
-        square = float(about @ about)
-        decay = float(about @ decayed.moves) / square if square else 0.0
-        size = float(np.median(decayed.moves - decay * decayed.weights))
-        without = self.moves - decay * self.weights
-        return min(self.moves, without, key=lambda moves: float(np.max(np.abs(moves - size))))
-
-
-def _one_size(sizes: Array) -> float | None:
-    """What all sizes are."""
-    alike = np.all(sizes > 0) and np.ptp(sizes) <= ALIKE * sizes.max()
-    return float(np.median(sizes)) if alike else None

@@ -8,7 +8,7 @@ from gradcheck.compare.adaptive import EXACT
 from gradcheck.compare.point import Point
 from gradcheck.diagnose.engine import Diagnosis
 from gradcheck.diagnose.numbers import one_ratio
-from gradcheck.user.steps import ADAPTIVE, CUT, REMEMBERED, SOLVED, Step
+from gradcheck.user.steps import ADAPTIVE, CUT, EACH, REMEMBERED, SOLVED, Step
 from gradcheck.words import listed, shortened
 
 ITS_SIZE = "its size (Adam, RMSprop, Adagrad, Adadelta)"
@@ -17,6 +17,7 @@ MADE_OF_IT = {
     ADAPTIVE: f"is adaptive: it divides the gradient by {ITS_SIZE}",
     CUT: "clips the gradient, scales it by its norm, or takes off its mean",
     SOLVED: "solves a linear system with the gradient, as in Newton's method",
+    EACH: "scales the gradient of each sample by its norm, and adds the results up",
     REMEMBERED: "adds the gradient to what earlier calls left, or a share of it",
 }
 MAY_BE_THE_RATE = {"GC101", "GC102", "GC103", "GC104", "GC105", "GC999"}
@@ -70,6 +71,12 @@ def _learning_rate_notes(step: Step, point: Point, diagnosis: Diagnosis) -> Iter
             f"your step makes {step.several} updates, each with a gradient where the last one left "
             "the parameters (batches, or iterations): what it implies is no gradient of your loss; "
             "check a step that makes one"
+        )
+        return
+    if step.update == EACH:
+        yield (
+            f"your step {MADE_OF_IT[EACH]}: what it implies is no gradient of your loss, nor is it "
+            "one without the scaling either: check the gradient that is scaled with gradcheck.check"
         )
         return
     if step.moves is not None:

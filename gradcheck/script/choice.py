@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.inferred import BINARY, SQUARES
-from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED
+from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED, SHARE
 from gradcheck.script.point import Loss
 from gradcheck.script.words import ELSEWHERE, RefusedError
 from gradcheck.user.blocks import Array
@@ -31,7 +31,7 @@ loss fits."""
 SAME, EQUAL = 1e-3, 1e-6
 FORGOTTEN = 2.0
 """Of a gradient that is larger by more, a division by the number of samples may be forgotten."""
-ORDER = (PRINTED, APPENDED, RETURNED, ASSIGNED)
+ORDER = (SHARE, PRINTED, APPENDED, RETURNED, ASSIGNED)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
         best = max(watched, key=lambda loss: loss.agreeing)
         is_known = found is not None and (found.loss.strong or found.loss.agreeing >= best.agreeing)
         return found if is_known or not best.agreeing else Found(best)
-    written = _or_half([loss for loss in losses if not loss.family])
+    written = _or_multiple([loss for loss in losses if not loss.family])
     implied = max(inferred, key=_fit, default=None)
     if written is None:
         return None if implied is None else _with_squares(implied, inferred)
@@ -121,22 +121,37 @@ def _kin(written: Loss, inferred: Sequence[Loss]) -> list[Loss]:
     return same or kin
 
 
-def _or_half(explicit: Sequence[Loss]) -> Loss | None:
-    """Return the written loss, or a total that adds half of it (or twice) if that one is descended.
+def _or_multiple(explicit: Sequence[Loss]) -> Loss | None:
+    """Return the written loss, or a multiple of it that the script shows or adds up instead.
 
-    As they differ by that factor alone, the total hides nothing that the gradient forgets.
+    As they differ by a factor alone, the other hides nothing that the gradient forgets.
     """
     written = _written(explicit)
     if written is None or written.agrees:
         return written
-    totals = (loss for loss in explicit if loss.site.text == "+=")
-    for total in totals:
-        if not (total.strong or written.site.name in total.site.reads):
+    for other in explicit:
+        is_total = other.site.text == "+="
+        reads = written.site.name in other.site.reads
+        factor, off = as_multiple(other.slopes, written.slopes)
+        if off >= SAME or factor <= 0:
             continue
-        factor, off = as_multiple(total.slopes, written.slopes)
-        if total.agrees and off < SAME and min(abs(factor - 2), abs(factor - 0.5)) < SAME:
-            return total
-    return written
+        is_half = min(abs(factor - 2), abs(factor - 0.5)) < SAME
+        if is_total and (other.strong or reads) and other.agrees and is_half:
+            return other
+    shown = [one for one in explicit if one is not written and _shows(one, written)]
+    return max([written, *shown], key=_nearness) if shown else written
+
+
+def _shows(loss: Loss, written: Loss) -> bool:
+    """Whether a loss is a multiple of the written one, such as its mean, which the script shows."""
+    if loss.site.text == "+=" or not proportional(loss.slopes, written.slopes):
+        return False
+    return bool(re.search(rf"(?<![\w.]){re.escape(written.site.name)}(?!\w)", loss.site.text))
+
+
+def _nearness(loss: Loss) -> tuple[int, float]:
+    """Sort key: how many blocks agree with a loss, and how near the gradient is in size."""
+    return loss.agreeing, -abs(np.log(abs(loss.middle))) if loss.middle else -np.inf
 
 
 def _written(explicit: Sequence[Loss]) -> Loss | None:

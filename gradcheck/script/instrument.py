@@ -18,8 +18,8 @@ from gradcheck.script.marks import (
     DIFFERENCE,
     INCREMENT,
     LITERAL,
-    PRINTED,
     RETURNED,
+    SHARE,
     USE,
     Function,
     Marked,
@@ -38,6 +38,7 @@ from gradcheck.script.parts import (
     single,
     variables_in,
 )
+from gradcheck.script.printing import printed
 from gradcheck.script.searched import local_rates, searching
 from gradcheck.script.updating import may_train, updating
 from gradcheck.script.watched import watched_in
@@ -45,9 +46,9 @@ from gradcheck.script.words import (
     RATE,
     augmented,
     first_term,
+    is_share_of_loss,
     is_slope,
     is_update,
-    joins_text,
     last_term,
     may_be_loss,
     name_of,
@@ -254,7 +255,8 @@ class _Marker(ast.NodeTransformer):
                 node.args = [self._see(APPENDED, owner, node.args[0], node)]
                 return node
         if name == "print":
-            node.args = [self._printed(argument, text_in(node)) for argument in node.args]
+            is_loss = may_be_loss(text_in(node)) and "acc" not in text_in(node).lower()
+            node.args = [printed(one, is_loss, self._see, self.visit) for one in node.args]
             return node
         if self._in_loop and name in self._functions and HOOKS not in ast.unparse(node.func):
             node.args = [
@@ -268,33 +270,13 @@ class _Marker(ast.NodeTransformer):
             return called("dot", [node.func.value, *node.args], node)
         return node
 
-    def _printed(self, node: Any, text: str) -> Any:
-        """Mark the numbers of a printed expression where the text mentions a loss."""
-        is_loss = (may_be_loss(text) and "acc" not in text.lower()) or bool(called_losses(node))
-        if isinstance(node, ast.JoinedStr):
-            for part in node.values:
-                if isinstance(part, ast.FormattedValue):
-                    part.value = self._printed(part.value, text)
-        elif isinstance(node, ast.BinOp) and joins_text(node):
-            node.left = self._printed(node.left, text)
-            node.right = self._printed(node.right, text)
-        elif isinstance(node, ast.Tuple):
-            node.elts = [self._printed(one, text) for one in node.elts]
-        elif isinstance(node, ast.Call) and name_of(node.func) in ("format", "str", "round"):
-            node.args = [self._printed(one, text) for one in node.args]
-        elif isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.BinOp) and (
-            is_loss or may_be_loss(name_of(node.func if isinstance(node, ast.Call) else node))
-        ):
-            return self._see(PRINTED, ast.unparse(node), node, node)
-        elif not isinstance(node, ast.Constant):
-            return self.visit(node)
-        return node
-
     def visit_BinOp(self, node: ast.BinOp) -> Any:
-        """Mark a difference without literal operands, which may be an error `output - target`."""
+        """Mark a share of a loss, and a difference, which may be an error `output - target`."""
         text = ast.unparse(node)
         self.generic_visit(node)
         of_numbers = any(isinstance(side, ast.Constant) for side in (node.left, node.right))
+        if is_share_of_loss(node):
+            return called(SEE, [self._number(Site(SHARE, text, node.lineno, text)), node], node)
         if not isinstance(node.op, ast.Sub) or HOOKS in text or of_numbers:
             return node  # with a hook, the operand is a marked increment
         return marked_difference(self._number(Site(DIFFERENCE, text, node.lineno, text)), node)

@@ -10,7 +10,16 @@ import numpy as np
 
 from gradcheck.arrays import one_factor
 from gradcheck.script.inferred import families
-from gradcheck.script.marks import ASSIGNED, DIFFERENCE, INCREMENT, PRINTED, RETURNED, Seen, Site
+from gradcheck.script.marks import (
+    ASSIGNED,
+    DIFFERENCE,
+    INCREMENT,
+    PRINTED,
+    RETURNED,
+    SHARE,
+    Seen,
+    Site,
+)
 from gradcheck.script.point import Gradients, Loss, Point
 from gradcheck.script.state import Path, label, last_name, movement, plain
 from gradcheck.script.words import CLIMBED, ELSEWHERE, OBJECTIVE, STRONG
@@ -126,7 +135,7 @@ def _numbers(sites: Sequence[Site], base: Seen, trials: list[_Trial]) -> Iterato
         if site.kind == DIFFERENCE:
             yield from _inferred(number, site, base, trials)
             continue
-        strong = site.kind != PRINTED and bool(STRONG.search(site.name))
+        strong = site.kind not in (PRINTED, SHARE) and bool(STRONG.search(site.name))
         strong = strong or site.is_differentiated
         believed = strong and (site.kind != RETURNED or "abs" in site.text)
         if not believed and abs(records[-1]) in errors:

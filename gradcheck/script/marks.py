@@ -16,7 +16,7 @@ from gradcheck.mending.pieces import range_of
 from gradcheck.script.words import calls_in
 
 ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
-DIFFERENCE, LITERAL, INCREMENT, USE = "difference", "literal", "increment", "use"
+DIFFERENCE, LITERAL, INCREMENT, USE, SHARE = "difference", "literal", "increment", "use", "share"
 
 KEPT = {ASSIGNED: marks.SEE, RETURNED: marks.SEE, USE: marks.USED, DIFFERENCE: marks.DIFFERENCE}
 """The hooks of the marks that an edit of the script keeps."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gradcheck.report.script import TakenApart
 from gradcheck.script.choice import EXACT, Found
 from gradcheck.script.handover import Taken
-from gradcheck.script.marks import ASSIGNED, DIFFERENCE
+from gradcheck.script.marks import ASSIGNED, DIFFERENCE, SHARE
 from gradcheck.script.state import Path, label
 from gradcheck.script.step import Step
 from gradcheck.script.taking import Taking
@@ -106,7 +106,7 @@ def unused(paths: Sequence[Path]) -> str:
 def loss_words(found: Found) -> list[str]:
     """Return the lines that describe the loss and its alternatives."""
     loss, site = found.loss, found.loss.site
-    how = "" if site.kind in (DIFFERENCE, ASSIGNED) else f"{site.kind} at "
+    how = "" if site.kind in (DIFFERENCE, ASSIGNED, SHARE) else f"{site.kind} at "
     inferred = ""
     if site.kind == DIFFERENCE:
         inferred = " (inferred: your updates descend it)" if loss.agreeing else " (inferred)"

@@ -66,6 +66,12 @@ def may_be_loss(name: str) -> bool:
     return bool(LOSS.search(name)) and not NO_LOSS.search(name)
 
 
+def is_share_of_loss(node: ast.BinOp) -> bool:
+    """Whether an expression divides a variable that is named like a loss."""
+    is_variable = isinstance(node.left, ast.Name | ast.Attribute)
+    return isinstance(node.op, ast.Div) and is_variable and may_be_loss(name_of(node.left))
+
+
 def is_slope(target: ast.AST, function: str) -> bool:
     """Whether an assignment sets an entry of what a function named as a derivative returns."""
     return isinstance(target, ast.Subscript) and bool(DERIVATIVE.search(function))

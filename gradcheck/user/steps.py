@@ -21,10 +21,10 @@ LEARNING_RATE_NAMES = ("lr", "learning_rate", "eta", "alpha", "step_size")
 
 
 ADAPTIVE, CUT, SCALED, REMEMBERED = "adaptive", "cut", "scaled", "remembered"
-SOLVED = "solved"
+SOLVED, EACH = "solved", "each"
 """What an update does to the gradient that enters it: divide it by its size, clip it or scale it by
-its norm, multiply it by a number of each block's own, add it to what earlier calls left, or solve a
-linear system with it."""
+its norm, multiply it by a number of each block's own, add it to what earlier calls left, solve a
+linear system with it, or scale that of each sample by its own norm."""
 
 UPDATES = ADAPTIVE, CUT, SOLVED, REMEMBERED, SCALED
 
@@ -98,7 +98,8 @@ class Step:
     @property
     def implies_no_gradient(self) -> bool:
         """Whether what it implies is of no gradient's size: it is adaptive, or several updates."""
-        return self.moves is not None or self.several > 0
+        is_scaled = self.update == EACH and self.entering is None
+        return self.moves is not None or self.several > 0 or is_scaled
 
     @property
     def roundings(self) -> int:

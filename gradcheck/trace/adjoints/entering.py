@@ -102,7 +102,7 @@ def _divided_by_its_size(nodes: Sequence[Node], output: int) -> int | None:
     entries = _entry_by_entry(nodes, made.shape)
 
     def unsquared(node: Node) -> Iterable[int]:
-        return () if _sized(nodes, node) else entries(node)
+        return () if measured_by(nodes, node) else entries(node)
 
     update = list(_made_of(nodes, output, entries))
     for node in update:
@@ -207,7 +207,7 @@ def _scaled_by_its_norm(
 ) -> Iterator[int]:
     """Yield the values that an update scales by a number made of their norm."""
     for part in _numbers_made_of(nodes, update, lambda node: node.operands):
-        for sized in _sized(nodes, part):
+        for sized in measured_by(nodes, part):
             moved = _made_of(nodes, sized, _moved)
             yield from (it.index for it in moved if _is_multiple(made, it.value))
 
@@ -240,14 +240,14 @@ def _is_only_scaled(nodes: Sequence[Node], base: int, update: Sequence[Node]) ->
     """True if an update scales a value by norms and constants only, and not by an error."""
 
     def above(node: Node) -> Sequence[int]:
-        return () if node.index == base or _sized(nodes, node) else node.operands
+        return () if node.index == base or measured_by(nodes, node) else node.operands
 
     later = [node for node in update if node.index > base]
     made_of = _numbers_made_of(nodes, later, above)
-    return all(part.value.size == 1 or bool(_sized(nodes, part)) for part in made_of)
+    return all(part.value.size == 1 or bool(measured_by(nodes, part)) for part in made_of)
 
 
-def _sized(nodes: Sequence[Node], node: Node) -> list[int]:
+def measured_by(nodes: Sequence[Node], node: Node) -> list[int]:
     """Return the values whose norm or square an operation takes."""
     if node.operation in SIZES or node.operation == "norm":
         return list(node.operands)

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.trace.adjoints.entering import signs, takes_off_itself
+from gradcheck.trace.adjoints.of_samples import without_scaling
 from gradcheck.trace.adjoints.points import Subject, returned_nodes, trace_gradient
 from gradcheck.trace.adjoints.scaled import made_of, updates_in_a_row
 from gradcheck.trace.record.nodes import Node
+from gradcheck.user.steps import EACH
 
 Array = NDArray[Any]
 
@@ -47,6 +49,9 @@ def gradients_that_enter(subject: Subject, values: Sequence[Array]) -> Entering:
     """Return the gradients that enter an update at a point."""
     nodes, implied, is_whole = _followed(subject, values)
     blocks = dict(zip(subject.names, values, strict=True))
+    of_samples = without_scaling(nodes, implied)
+    if of_samples and is_whole:
+        return Entering(of_samples, EACH)
     entered, update = made_of(nodes, implied, blocks)
     if not update or not is_whole:
         return Entering()

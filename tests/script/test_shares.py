@@ -1,0 +1,63 @@
+"""A loss that is added up, and shown divided by the number of samples."""
+
+import pytest
+
+SUMMED = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(30, 3))
+y = X @ np.array([1.0, 2.0, -1.0]) + 0.1 * rng.normal(size=30)
+w, n, kept = np.zeros(3), len(X), []
+for turn in range(20):
+    slope, cost = np.zeros(3), 0.0
+    for i in range(n):
+        e = X[i] @ w - y[i]
+        cost += e**2 / 2
+        slope += e * X[i]
+    w -= 0.1 * slope / n
+    SHOWN
+"""
+WHOLE = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(30, 3)), rng.normal(size=30)
+w, n = np.zeros(3), len(X)
+for turn in range(20):
+    e = X @ w - y
+    cost = np.sum(e**2) / 2
+    w -= 0.1 * X.T @ e / n
+    SHOWN
+"""
+SHOWN = [
+    "print(turn, cost / n)",
+    'print(f"cost {cost / len(X):.3f}")',
+    "kept.append(cost / n)",
+    "average = cost / n; print(average)",
+]
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_the_mean_that_a_script_shows_of_a_sum_is_the_loss_if_it_is_descended(outcome, shown):
+    found = outcome(SUMMED.replace("SHOWN", shown))
+    assert found.report.verdict == "pass", str(found.report)
+    assert found.script.loss.startswith("cost / "), found.script.loss_words
+    flipped = outcome(SUMMED.replace("SHOWN", shown).replace("w -=", "w +=")).report
+    assert [one.code for one in flipped.errors] == ["GC106"]
+
+
+def test_the_mean_of_a_sum_that_is_written_at_once_is_the_loss_too(outcome):
+    assert outcome(WHOLE.replace("SHOWN", SHOWN[0])).report.verdict == "pass"
+
+
+@pytest.mark.parametrize("text", [SUMMED, WHOLE])
+def test_a_sum_that_is_shown_and_not_descended_is_told(outcome, text):
+    errors = outcome(text.replace("SHOWN", "print(turn, cost)")).report.errors
+    assert [one.code for one in errors] == ["GC102"]
+
+
+def test_a_sum_that_is_descended_is_the_loss_whatever_is_shown(outcome):
+    text = SUMMED.replace("SHOWN", SHOWN[0]).replace("0.1 * slope / n", "0.001 * slope")
+    report = outcome(text).report
+    assert report.verdict == "pass", str(report)
