@@ -17,7 +17,7 @@ import numpy as np
 from gradcheck.script.inferred import BINARY, SQUARES
 from gradcheck.script.marks import APPENDED, ASSIGNED, PRINTED, RETURNED, SHARE
 from gradcheck.script.point import Loss
-from gradcheck.script.words import ELSEWHERE, RefusedError
+from gradcheck.script.words import ELSEWHERE, RefusedError, mentions
 from gradcheck.user.blocks import Array
 
 EXACT = re.compile(r"(?i)^(self\.)?(total_?|full_?|avg_?|mean_?|train_?|reg_?)?(loss|cost|J)$")
@@ -146,7 +146,7 @@ def _shows(loss: Loss, written: Loss) -> bool:
     """Whether a loss is a multiple of the written one, such as its mean, which the script shows."""
     if loss.site.text == "+=" or not proportional(loss.slopes, written.slopes):
         return False
-    return bool(re.search(rf"(?<![\w.]){re.escape(written.site.name)}(?!\w)", loss.site.text))
+    return mentions(loss.site.text, written.site.name)
 
 
 def _nearness(loss: Loss) -> tuple[int, float]:

@@ -31,8 +31,8 @@ from gradcheck.script.saying import described, drawn, left_out, unused
 from gradcheck.script.steadiness import multiple, other_counts, unsteady
 from gradcheck.script.taking import Taking
 from gradcheck.script.verdicts import (
-    UNEXPLAINED_FACTOR,
     causes,
+    explains,
     fits,
     of_the_factor,
     of_the_update,
@@ -261,7 +261,7 @@ class _Work:
         it, or the code has no rate. Any error of a single number is a factor, and none of these.
         """
         loss, rate = taken.found.loss, taken.point.step.rate
-        explained = rate.words and not causes(report) <= UNEXPLAINED_FACTOR
+        explained = rate.words and explains(report, loss, taken.point.run.marked.sites)
         worst = [block.worst for block in report.blocks]
         ratios = [one.analytic / one.numeric for one in worst if one and one.numeric]
         common = loss.common or (loss.family and one_factor(ratios, MEASURED))

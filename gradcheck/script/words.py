@@ -66,6 +66,11 @@ def may_be_loss(name: str) -> bool:
     return bool(LOSS.search(name)) and not NO_LOSS.search(name)
 
 
+def mentions(text: str, variable: str) -> bool:
+    """Whether the text of an expression contains a variable."""
+    return bool(re.search(rf"(?<![\w.]){re.escape(variable)}(?!\w)", text))
+
+
 def is_share_of_loss(node: ast.BinOp) -> bool:
     """Whether an expression divides a variable that is named like a loss."""
     is_variable = isinstance(node.left, ast.Name | ast.Attribute)

@@ -61,3 +61,31 @@ def test_a_sum_that_is_descended_is_the_loss_whatever_is_shown(outcome):
     text = SUMMED.replace("SHOWN", SHOWN[0]).replace("0.1 * slope / n", "0.001 * slope")
     report = outcome(text).report
     assert report.verdict == "pass", str(report)
+
+
+BATCHES = """
+import numpy as np
+
+rng = np.random.default_rng(7)
+X, labels = rng.normal(size=(90, 6)), rng.integers(0, 3, 90)
+W = 0.1 * rng.normal(size=(6, 3))
+for epoch in range(3):
+    order, epoch_loss = rng.permutation(90), 0.0
+    for start in range(0, 90, 16):
+        x, y = X[order[start : start + 16]], labels[order[start : start + 16]]
+        p = np.exp(x @ W)
+        p /= p.sum(axis=1, keepdims=True)
+        epoch_loss += -np.log(p[range(len(y)), y]).sum()
+        p[range(len(y)), y] -= 1
+        W -= 0.2 * x.T @ p / len(y)
+    print(SHOWN)
+"""
+SELDOM = SUMMED.replace("SHOWN", "if turn % 9 == 5: print(SHOWN)").replace("cost", "epoch_loss")
+
+
+@pytest.mark.parametrize("text", [BATCHES, SELDOM])
+def test_a_mean_that_is_shown_elsewhere_leaves_the_size_of_a_sum_open(outcome, text):
+    report = outcome(text.replace("SHOWN", "epoch_loss / len(X)")).report
+    assert (report.verdict, report.up_to) == ("pass", "the rate"), str(report)
+    errors = outcome(text.replace("SHOWN", "epoch_loss")).report.errors
+    assert [one.code for one in errors] == ["GC102"]
