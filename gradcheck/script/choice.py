@@ -126,7 +126,7 @@ def _or_multiple(explicit: Sequence[Loss]) -> Loss | None:
 
     As they differ by a factor alone, the other hides nothing that the gradient forgets.
     """
-    written = _written(explicit)
+    written = _written([one for one in explicit if one.strong or one.site.kind != SHARE])
     if written is None or written.agrees:
         return written
     for other in explicit:
@@ -146,7 +146,7 @@ def _shows(loss: Loss, written: Loss) -> bool:
     """Whether a loss is a multiple of the written one, such as its mean, which the script shows."""
     if loss.site.text == "+=" or not proportional(loss.slopes, written.slopes):
         return False
-    return mentions(loss.site.text, written.site.name)
+    return mentions(loss.site.text, written.site.name.removesuffix("()"))
 
 
 def _nearness(loss: Loss) -> tuple[int, float]:

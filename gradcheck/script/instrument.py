@@ -46,10 +46,10 @@ from gradcheck.script.words import (
     RATE,
     augmented,
     first_term,
-    is_share_of_loss,
     is_slope,
     is_update,
     last_term,
+    losses_in_mean,
     may_be_loss,
     name_of,
     text_in,
@@ -248,7 +248,7 @@ class _Marker(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> Any:
         """Mark values that are appended or printed, and numbers passed to functions."""
-        name = name_of(node.func)
+        name, text = name_of(node.func), ast.unparse(node)
         if name == "append" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
             owner = name_of(node.func.value)
             if may_be_loss(owner) or owner in self._watched:
@@ -258,7 +258,7 @@ class _Marker(ast.NodeTransformer):
             is_loss = may_be_loss(text_in(node)) and "acc" not in text_in(node).lower()
             node.args = [printed(one, is_loss, self._see, self.visit) for one in node.args]
             return node
-        if self._in_loop and name in self._functions and HOOKS not in ast.unparse(node.func):
+        if self._in_loop and name in self._functions and HOOKS not in text:
             node.args = [
                 self._literal(one) if isinstance(one, ast.Constant) else one for one in node.args
             ]
@@ -268,15 +268,20 @@ class _Marker(ast.NodeTransformer):
         self.generic_visit(node)
         if name == "dot" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
             return called("dot", [node.func.value, *node.args], node)
-        return node
+        parts = losses_in_mean(node)
+        return self._mean(node, text, parts) if parts else node
+
+    def _mean(self, node: Any, text: str, parts: frozenset[str]) -> Any:
+        number = self._number(Site(SHARE, text, node.lineno, text, parts=parts))
+        return called(SEE, [number, node], node)
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         """Mark a share of a loss, and a difference, which may be an error `output - target`."""
         text = ast.unparse(node)
         self.generic_visit(node)
         of_numbers = any(isinstance(side, ast.Constant) for side in (node.left, node.right))
-        if is_share_of_loss(node):
-            return called(SEE, [self._number(Site(SHARE, text, node.lineno, text)), node], node)
+        if parts := losses_in_mean(node):
+            return self._mean(node, text, parts)
         if not isinstance(node.op, ast.Sub) or HOOKS in text or of_numbers:
             return node  # with a hook, the operand is a marked increment
         return marked_difference(self._number(Site(DIFFERENCE, text, node.lineno, text)), node)

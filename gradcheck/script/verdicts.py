@@ -72,7 +72,7 @@ def explains(report: Report, loss: Loss, sites: Sequence[Site]) -> bool:
     """Whether a rule names the common factor of all gradients, and it may not be the loss's own."""
     is_mean = loss.common is not None and loss.common < 1 and causes(report) <= OF_A_MEAN
     shares = (site.text for site in sites if site.kind == SHARE and is_mean)
-    is_shown = any(mentions(text, loss.site.name) for text in shares)
+    is_shown = any(mentions(text, loss.site.name.removesuffix("()")) for text in shares)
     return not causes(report) <= UNEXPLAINED_FACTOR and not is_shown
 
 

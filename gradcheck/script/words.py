@@ -36,6 +36,9 @@ NO_LOSS = re.compile(
 )
 """Names of other numbers, such as that of a derivative, `dL_dz` or `d_loss_W2`."""
 
+SUMS, MEANS = frozenset(("sum", "fsum")), frozenset(("mean", "fmean", "average"))
+"""Functions that join the entries of a list."""
+
 DERIVATIVE = re.compile(r"(?i)(^|_)(deriv\w*|prime|grad(ient)?s?|backward)$")
 """Names of functions that return a derivative, in an array that may itself be named as a loss."""
 
@@ -71,10 +74,29 @@ def mentions(text: str, variable: str) -> bool:
     return bool(re.search(rf"(?<![\w.]){re.escape(variable)}(?!\w)", text))
 
 
-def is_share_of_loss(node: ast.BinOp) -> bool:
-    """Whether an expression divides a variable that is named like a loss."""
-    is_variable = isinstance(node.left, ast.Name | ast.Attribute)
-    return isinstance(node.op, ast.Div) and is_variable and may_be_loss(name_of(node.left))
+def losses_in_mean(node: ast.expr) -> frozenset[str]:
+    """Return the variables or functions named like a loss of which an expression is a mean.
+
+    It divides a loss, or the sum of several in a list, or takes the mean of these.
+    """
+    if isinstance(node, ast.BinOp):
+        return _named_or_summed(node.left) if isinstance(node.op, ast.Div) else frozenset()
+    return _several(node, MEANS)
+
+
+def _named_or_summed(node: ast.expr) -> frozenset[str]:
+    is_call = isinstance(node, ast.Call)
+    name = name_of(node.func if isinstance(node, ast.Call) else node)
+    return frozenset({name + "()" * is_call}) if may_be_loss(name) else _several(node, SUMS)
+
+
+def _several(node: ast.expr, functions: frozenset[str]) -> frozenset[str]:
+    """Return the variable named like losses whose entries a call of some function joins."""
+    if not isinstance(node, ast.Call) or name_of(node.func) not in functions:
+        return frozenset()
+    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+    of = name_of(node.args[0]) if node.args else name_of(owner) if owner else ""
+    return frozenset({of}) if may_be_loss(of) else frozenset()
 
 
 def is_slope(target: ast.AST, function: str) -> bool:

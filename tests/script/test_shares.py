@@ -23,7 +23,7 @@ import numpy as np
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(30, 3)), rng.normal(size=30)
-w, n = np.zeros(3), len(X)
+w, n, kept = np.zeros(3), len(X), []
 for turn in range(20):
     e = X @ w - y
     cost = np.sum(e**2) / 2
@@ -60,6 +60,41 @@ def test_a_sum_that_is_shown_and_not_descended_is_told(outcome, text):
 def test_a_sum_that_is_descended_is_the_loss_whatever_is_shown(outcome):
     text = SUMMED.replace("SHOWN", SHOWN[0]).replace("0.1 * slope / n", "0.001 * slope")
     report = outcome(text).report
+    assert report.verdict == "pass", str(report)
+
+
+CALLED = """
+def cost(X, y, w):
+    return np.sum((X @ w - y) ** 2) / 2
+
+
+for turn in range(20):
+    w = w - 0.1 / n * X.T @ (X @ w - y)
+    print(turn, cost(X, y, w) / n)
+"""
+LISTED = """
+def loss_of(w, x, t):
+    return (w @ x - t) ** 2
+
+
+for turn in range(20):
+    losses = [loss_of(w, *pair) for pair in zip(X, y)]
+    slopes = [2 * (w @ x - t) * x for x, t in zip(X, y)]
+    kept.append(SHOWN)
+    w = w - 0.1 * sum(slopes) / len(slopes)
+"""
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        CALLED,
+        LISTED.replace("SHOWN", "sum(losses) / len(losses)"),
+        LISTED.replace("SHOWN", "np.mean(losses)"),
+    ],
+)
+def test_the_mean_of_what_a_function_returns_is_the_loss_too(outcome, loop):
+    report = outcome(WHOLE.partition("for turn")[0] + loop).report
     assert report.verdict == "pass", str(report)
 
 
