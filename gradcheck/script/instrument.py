@@ -268,19 +268,20 @@ class _Marker(ast.NodeTransformer):
         self.generic_visit(node)
         if name == "dot" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
             return called("dot", [node.func.value, *node.args], node)
-        parts = losses_in_mean(node)
+        parts = losses_in_mean(node, self._watched)
         return self._mean(node, text, parts) if parts else node
 
     def _mean(self, node: Any, text: str, parts: frozenset[str]) -> Any:
-        number = self._number(Site(SHARE, text, node.lineno, text, parts=parts))
-        return called(SEE, [number, node], node)
+        is_watched = not any(map(may_be_loss, parts))
+        site = Site(SHARE, text, node.lineno, text, parts=parts, is_watched=is_watched)
+        return called(SEE, [self._number(site), node], node)
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         """Mark a share of a loss, and a difference, which may be an error `output - target`."""
         text = ast.unparse(node)
         self.generic_visit(node)
         of_numbers = any(isinstance(side, ast.Constant) for side in (node.left, node.right))
-        if parts := losses_in_mean(node):
+        if parts := losses_in_mean(node, self._watched):
             return self._mean(node, text, parts)
         if not isinstance(node.op, ast.Sub) or HOOKS in text or of_numbers:
             return node  # with a hook, the operand is a marked increment

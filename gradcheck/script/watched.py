@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 
 from gradcheck.script.words import name_of, names_read
 
@@ -14,22 +15,29 @@ SHOWING = ("print", "append", "write", "format", "info", "debug", "set_descripti
 
 def watched_in(loop: ast.For | ast.While) -> set[str]:
     """Return the variables that a loop computes and only shows, and the lists that it keeps."""
-    assigned = (part for part in ast.walk(loop) if isinstance(part, ast.Assign))
+    parts = list(ast.walk(loop))
     computed = {
         target.id
-        for part in assigned
+        for part in parts
+        if isinstance(part, ast.Assign)
         if isinstance(part.value, ast.Call | ast.BinOp | ast.UnaryOp)
         for target in part.targets
         if isinstance(target, ast.Name)
     }
-    calls = (part for part in ast.walk(loop) if isinstance(part, ast.Call))
+    added = Counter(
+        part.target.id
+        for part in parts
+        if isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name)
+    )
+    calls = (part for part in parts if isinstance(part, ast.Call))
     kept = {
         part.func.value.id
         for part in calls
         if isinstance(part.func, ast.Attribute) and part.func.attr == "append"
         if isinstance(part.func.value, ast.Name)
     }
-    return (computed | kept) - set(names_read(loop, _only_shows))
+    read = Counter(names_read(loop, _only_shows)) - added
+    return (computed | kept | set(added)) - set(read)
 
 
 def _only_shows(node: ast.AST) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any, TypeGuard
 
 LIKELIHOOD = r"likelihood|log_?lik|log_?post|elbo|(\b|_)(l(og_)?ml|mll|ll)(_|\b)"
@@ -74,29 +74,26 @@ def mentions(text: str, variable: str) -> bool:
     return bool(re.search(rf"(?<![\w.]){re.escape(variable)}(?!\w)", text))
 
 
-def losses_in_mean(node: ast.expr) -> frozenset[str]:
-    """Return the variables or functions named like a loss of which an expression is a mean.
+def losses_in_mean(node: ast.expr, others: Set[str]) -> frozenset[str]:
+    """Return the variables or functions of which an expression is a mean, if they may be a loss.
 
-    It divides a loss, or the sum of several in a list, or takes the mean of these.
+    It divides a loss, or the sum of several in a list, or takes the mean of these. They are named
+    like a loss, or are among `others`.
     """
-    if isinstance(node, ast.BinOp):
-        return _named_or_summed(node.left) if isinstance(node.op, ast.Div) else frozenset()
-    return _several(node, MEANS)
 
+    def several(joined: ast.expr, functions: frozenset[str]) -> str:
+        if not isinstance(joined, ast.Call) or name_of(joined.func) not in functions:
+            return ""
+        owner = joined.func.value if isinstance(joined.func, ast.Attribute) else joined
+        return name_of(joined.args[0] if joined.args else owner)
 
-def _named_or_summed(node: ast.expr) -> frozenset[str]:
-    is_call = isinstance(node, ast.Call)
-    name = name_of(node.func if isinstance(node, ast.Call) else node)
-    return frozenset({name + "()" * is_call}) if may_be_loss(name) else _several(node, SUMS)
-
-
-def _several(node: ast.expr, functions: frozenset[str]) -> frozenset[str]:
-    """Return the variable named like losses whose entries a call of some function joins."""
-    if not isinstance(node, ast.Call) or name_of(node.func) not in functions:
-        return frozenset()
-    owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-    of = name_of(node.args[0]) if node.args else name_of(owner) if owner else ""
-    return frozenset({of}) if may_be_loss(of) else frozenset()
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        is_call = isinstance(node.left, ast.Call)
+        function = name_of(node.left.func) if isinstance(node.left, ast.Call) else ""
+        found = several(node.left, SUMS) or function + "()" * is_call or name_of(node.left)
+    else:
+        found = several(node, MEANS)
+    return frozenset({found}) if may_be_loss(found) or found in others else frozenset()
 
 
 def is_slope(target: ast.AST, function: str) -> bool:

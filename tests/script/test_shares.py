@@ -85,15 +85,28 @@ for turn in range(20):
 """
 
 
+UNNAMED = """
+for turn in range(20):
+    slope, total = np.zeros(3), 0.0
+    for x, t in zip(X, y):
+        gap = w @ x - t
+        total += np.log(np.cosh(gap))
+        slope += np.tanh(gap) * x
+    w = w - 0.1 * slope / n
+    print("at", turn, total / n)
+"""
+
+
 @pytest.mark.parametrize(
     "loop",
     [
         CALLED,
+        UNNAMED,
         LISTED.replace("SHOWN", "sum(losses) / len(losses)"),
         LISTED.replace("SHOWN", "np.mean(losses)"),
     ],
 )
-def test_the_mean_of_what_a_function_returns_is_the_loss_too(outcome, loop):
+def test_the_mean_of_what_is_returned_listed_or_added_up_is_the_loss_too(outcome, loop):
     report = outcome(WHOLE.partition("for turn")[0] + loop).report
     assert report.verdict == "pass", str(report)
 
