@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from gradcheck.arrays import one_factor
 from gradcheck.casefiles import what_of_checks
 from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
 from gradcheck.script.doubts import of_no_slope
+from gradcheck.script.factors import MEASURED, with_a_factor
 from gradcheck.script.handover import Taken
 from gradcheck.script.left_alone import left_at_rest, not_updated
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
@@ -32,9 +32,7 @@ from gradcheck.script.steadiness import multiple, other_counts, unsteady
 from gradcheck.script.taking import Taking
 from gradcheck.script.verdicts import (
     causes,
-    explains,
     fits,
-    of_the_factor,
     of_the_update,
     undecided,
 )
@@ -46,18 +44,14 @@ LONGEST = 2
 PRELUDE = 1 / 3
 """Time limit for a script to reach its training loop, relative to the same."""
 
-MEASURED = 1e-6
-"""Relative precision to which the factor between two learning rates is measured."""
-
 SINGLE = float(np.finfo(np.float32).eps) / 2
 """Relative rounding of a number to float32, as a small framework does it to a constant."""
 
-CONFIRMING_SECONDS, MOST_TRIED = 2.0, 3
+CONFIRMING_SECONDS = 2.0
 
 EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
 
-DESCENDED = "the updates descend {}, times {:.4g}"
 DOWNLOADED = ": let it read its data from a file, or make up a few rows"
 
 CLIPPED = "GC412"
@@ -220,7 +214,7 @@ class _Work:
         """Repeat on another iteration the check that gave the report `first`."""
         if not first.up_to:
             return self._checked(taken, {**overrides, "diagnose": bool(first.findings)})
-        case = replace(taken, rate=taken.rate * self._factor).case(of_step=True)
+        case = taken.rescaled(self._factor).case(of_step=True)
         return case.check(**{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)})
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
@@ -247,54 +241,14 @@ class _Work:
             itself = replace(taken, added=frozenset()).case()
             undiagnosed = itself.check(**{**overrides, "diagnose": False})
             report = of_the_update(report, undiagnosed, taken.line_of_update())
-        again = self._with_a_factor(taken, report, overrides)
+        found = with_a_factor(taken, report, overrides)
+        again = found.report
+        if found.note:
+            self.more_notes = [found.note]
+        if found.factor != 1.0:
+            self._as_it_is, self._factor = report, found.factor
         watched = not loss.strong and causes(again) == {"GC999"}
         in_doubt = not self.wishes.loss and (loss.family or watched)
         if again.verdict == "fail" and in_doubt and not fits(again, loss.has_constant):
             return undecided(again, taken.found)
         return of_no_slope(again, taken)
-
-    def _with_a_factor(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
-        """Attribute a common factor of all gradients to the learning rate or to the loss.
-
-        It belongs to the loss where no line computes that; else to the rate where no rule explains
-        it, or the code has no rate. Any error of a single number is a factor, and none of these.
-        """
-        loss, rate = taken.found.loss, taken.point.step.rate
-        explained = rate.words and explains(report, loss, taken.point.run.marked.sites)
-        worst = [block.worst for block in report.blocks]
-        ratios = [one.analytic / one.numeric for one in worst if one and one.numeric]
-        common = loss.common or (loss.family and one_factor(ratios, MEASURED))
-        is_one = rate.words and sum(block.size for block in report.blocks) == 1
-        if loss.agrees or (is_one and not loss.family) or (not common and loss.has_constant):
-            return report
-        if not common:
-            return self._with_that_of_a_block(taken, report, ratios[::-1], overrides)
-        precise = float(np.median(ratios)) if ratios else common
-        if loss.family:
-            case = taken.rescaled(precise).case()
-            note = DESCENDED.format(loss.words, common)
-        elif taken.of_step:
-            case = replace(taken, rate=taken.rate * precise).case(of_step=True)
-            note = f"the updates descend {loss.words} as with a rate {common:.4g} times as large"
-        else:
-            return report
-        tolerance = max(overrides.get("rtol") or 0.0, MEASURED)
-        again = case.check(**{**overrides, "rtol": tolerance})
-        if not again.ok:
-            return report
-        if explained and not loss.family:
-            return of_the_factor(report)
-        self.more_notes, self._as_it_is, self._factor = [note], report, precise
-        return again if loss.family else replace(again, up_to="the rate")
-
-    def _with_that_of_a_block(
-        self, taken: Taken, report: Report, ratios: list[float], overrides: dict[str, Any]
-    ) -> Report:
-        """Give a loss that no line computes the constant that makes more than one number right."""
-        for ratio in ratios[:MOST_TRIED]:
-            again = taken.rescaled(ratio).case().check(**overrides) if ratio > 0 else report
-            if sum(block.size for block in again.blocks if block.verdict == "ok") > 1:
-                self.more_notes = [DESCENDED.format(taken.found.loss.words, ratio)]
-                return again
-        return report

@@ -88,9 +88,10 @@ class Taken:
         return Location(str(run.script.path), own[0].line) if own else None
 
     def rescaled(self, factor: float) -> Taken:
-        """The same with an inferred loss times a factor."""
+        """The same with an inferred loss times a factor, or another one as with so high a rate."""
         loss = self.found.loss
-        assert loss.family is not None
+        if loss.family is None:
+            return replace(self, rate=self.rate * factor)
         family = replace(loss.family, scale=loss.family.scale * factor)
         return replace(self, found=replace(self.found, loss=replace(loss, family=family)))
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from gradcheck.finding import Finding
 from gradcheck.report.model import Report
 from gradcheck.script.choice import Found
-from gradcheck.script.marks import SHARE, Site
 from gradcheck.script.point import Loss
-from gradcheck.script.words import mentions
 from gradcheck.user.calls import Location, place
 from gradcheck.words import gradient_of, verb
 
@@ -19,9 +16,6 @@ UNEXPLAINED_FACTOR = {"GC105", "GC412", "GC604", "GC999"}
 
 GC604 is among them where the penalty's part is off by the same factor as the rest.
 """
-
-OF_A_MEAN = {"GC102", "GC104"}
-"""Findings of a factor that a script's loss may have where it shows a mean of it elsewhere."""
 
 OF_THE_LOSS = {"GC104", "GC405", "GC413", "GC414", "GC415", "GC416", "GC418", "GC601", "GC703"}
 """Findings that may merely show that the inferred loss is not the one that is descended."""
@@ -66,14 +60,6 @@ def not_descended(found: Found) -> str:
 
 def _meant(loss: Loss) -> str:
     return f"if the loss is {loss.words}, say --loss {loss.words.removesuffix('()')}"
-
-
-def explains(report: Report, loss: Loss, sites: Sequence[Site]) -> bool:
-    """Whether a rule names the common factor of all gradients, and it may not be the loss's own."""
-    is_mean = loss.common is not None and loss.common < 1 and causes(report) <= OF_A_MEAN
-    shares = (site.text for site in sites if site.kind == SHARE and is_mean)
-    is_shown = any(mentions(text, loss.site.name.removesuffix("()")) for text in shares)
-    return not causes(report) <= UNEXPLAINED_FACTOR and not is_shown
 
 
 def of_the_factor(report: Report) -> Report:

@@ -137,3 +137,30 @@ def test_a_mean_that_is_shown_elsewhere_leaves_the_size_of_a_sum_open(outcome, t
     assert (report.verdict, report.up_to) == ("pass", "the rate"), str(report)
     errors = outcome(text.replace("SHOWN", "epoch_loss")).report.errors
     assert [one.code for one in errors] == ["GC102"]
+
+
+WITH_A_BUG = """
+import numpy as np
+
+rng = np.random.default_rng(7)
+X, y = rng.normal(size=(90, 4)), rng.normal(size=(90, 1))
+W1, W2 = rng.normal(size=(4, 6)), rng.normal(size=(6, 1))
+for epoch in range(3):
+    epoch_loss = 0.0
+    for start in range(0, 90, 15):
+        x, t = X[start : start + 15], y[start : start + 15]
+        hidden = np.tanh(x @ W1)
+        gap = hidden @ W2 - t
+        epoch_loss += np.sum(gap**2)
+        back = 2 * gap / len(x)
+        dW1 = x.T @ (back @ W2.T * (1 - hidden))
+        W2 -= 0.1 * hidden.T @ back
+        W1 -= 0.1 * dW1
+    print(epoch_loss / len(X))
+"""
+
+
+def test_a_block_that_is_right_tells_the_size_of_a_sum_and_leaves_only_the_bug(outcome):
+    found = outcome(WITH_A_BUG)
+    assert [(one.code, one.blocks) for one in found.report.errors] == [("GC305", ("W1",))]
+    assert any("as with a rate 0.06667 times as large" in note for note in found.script.notes)

@@ -1,0 +1,97 @@
+"""Factors that all gradients of a script have in common: of its rate, or of a loss that it has not.
+
+A line that computes the loss tells its size. No line does where the loss is inferred, and where a
+script shows a mean of what it adds up, the sum's size is not meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradcheck.arrays import one_factor
+from gradcheck.report.model import Report
+from gradcheck.script.handover import Taken
+from gradcheck.script.marks import SHARE
+from gradcheck.script.verdicts import UNEXPLAINED_FACTOR, causes, of_the_factor
+from gradcheck.script.words import mentions
+
+MEASURED = 1e-6
+"""Relative precision to which the factor between two learning rates is measured."""
+
+MOST_TRIED = 3
+
+OF_A_MEAN = {"GC102", "GC104"}
+"""Findings of the factor that a sum has beside its mean."""
+
+DESCENDED = "the updates descend {}, times {:.4g}"
+FASTER = "the updates descend {} as with a rate {:.4g} times as large"
+
+
+@dataclass(frozen=True)
+class Factored:
+    """The report on gradients up to a factor, the factor, and what is to be said of it.
+
+    The factor is 1 where the report is not of all gradients being right with it.
+    """
+
+    report: Report
+    factor: float = 1.0
+    note: str = ""
+
+
+def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Factored:
+    """Attribute a common factor of all gradients to the learning rate or to the loss.
+
+    It belongs to the loss where no line computes that; else to the rate where no rule explains it,
+    or the code has no rate. Any error of a single number is a factor, and none of these.
+    """
+    loss, rate, is_mean = taken.found.loss, taken.point.step.rate, _is_of_mean(taken)
+    worst = [block.worst for block in report.blocks]
+    ratios = [one.analytic / one.numeric for one in worst if one and one.numeric]
+    common = loss.common or (loss.family and one_factor(ratios, MEASURED))
+    is_one = rate.words and sum(block.size for block in report.blocks) == 1
+    if loss.agrees or (is_one and not loss.family):
+        return Factored(report)
+    if not common:
+        is_open = is_mean or not loss.has_constant
+        return _with_that_of_a_block(taken, report, ratios[::-1] if is_open else [], overrides)
+    precise = float(np.median(ratios)) if ratios else common
+    if not loss.family and not taken.of_step:
+        return Factored(report)
+    case = taken.rescaled(precise).case(of_step=None if loss.family else True)
+    again = case.check(**{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)})
+    if not again.ok:
+        return Factored(report)
+    if loss.family:
+        return Factored(again, precise, DESCENDED.format(loss.words, common))
+    found = causes(report)
+    is_named = rate.words and not found <= UNEXPLAINED_FACTOR
+    if is_named and not (is_mean and common < 1 and found <= OF_A_MEAN):
+        return Factored(of_the_factor(report))
+    note = FASTER.format(loss.words, common)
+    return Factored(replace(again, up_to="the rate"), precise, note)
+
+
+def _is_of_mean(taken: Taken) -> bool:
+    """Whether a script shows a mean of its loss, which may be what its updates descend."""
+    loss = taken.found.loss
+    name, sites = loss.site.name.removesuffix("()"), taken.point.run.marked.sites
+    is_written = taken.of_step and not loss.family
+    return is_written and any(one.kind == SHARE and mentions(one.text, name) for one in sites)
+
+
+def _with_that_of_a_block(
+    taken: Taken, report: Report, ratios: Sequence[float], overrides: dict[str, Any]
+) -> Factored:
+    """Give a loss of unknown size the constant that makes more than one number right."""
+    is_inferred = bool(taken.found.loss.family)
+    words, of_step = (DESCENDED, None) if is_inferred else (FASTER, True)
+    for ratio in (one for one in ratios[:MOST_TRIED] if one > 0):
+        again = taken.rescaled(ratio).case(of_step=of_step).check(**overrides)
+        if sum(block.size for block in again.blocks if block.verdict == "ok") > 1:
+            return Factored(again, note=words.format(taken.found.loss.words, ratio))
+    return Factored(report)
