@@ -77,11 +77,14 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
 
 
 def _is_of_mean(taken: Taken) -> bool:
-    """Whether a script shows a mean of its loss, which may be what its updates descend."""
+    """Whether a script shows a mean of its loss, or of a total of it, which may be descended."""
     loss = taken.found.loss
     name, sites = loss.site.name.removesuffix("()"), taken.point.run.marked.sites
-    is_written = taken.of_step and not loss.family
-    return is_written and any(one.kind == SHARE and mentions(one.text, name) for one in sites)
+    if loss.family or not taken.of_step:
+        return False
+    names = {name, *(one.name for one in sites if one.text == "+=" and one.reads == {name})}
+    shares = [one.text for one in sites if one.kind == SHARE]
+    return any(mentions(text, one) for text in shares for one in names)
 
 
 def _with_that_of_a_block(

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradcheck.mending import marks
 from gradcheck.mending.pieces import range_of
-from gradcheck.script.words import calls_in
+from gradcheck.script.words import calls_in, names_in
 
 ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
 DIFFERENCE, LITERAL, INCREMENT, USE, SHARE = "difference", "literal", "increment", "use", "share"
@@ -121,6 +121,17 @@ class Marked:
         outer = (one for one in range(len(self.loops)) if number in self.inside(one))
         marks = frozenset[int]().union(*(self.of_kind(one, *kinds) for one in outer))
         return [self.sites[one] for one in sorted(marks - self.of_kind(number, *kinds))]
+
+    def set_by_loops(self, number: int) -> set[str]:
+        """Return what loops in and around one go over, and what those around set anew."""
+        own = self.loops[number].node
+        nodes = [loop.node for loop in self.loops if own in ast.walk(loop.node)]
+        loops = (part for node in nodes for part in ast.walk(node) if isinstance(part, ast.For))
+        names = {name for one in loops for name in names_in(one.target) | names_in(one.iter)}
+        for statement in (one for node in nodes if node is not own for one in node.body):
+            if isinstance(statement, ast.Assign):
+                names |= names_in(statement, ast.Store) - names_in(statement, ast.Load)
+        return names
 
     def is_wanted(self, name: str, line: int) -> bool:
         """Whether a name or line is the one that the user gave for the loss."""

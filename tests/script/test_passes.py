@@ -255,6 +255,30 @@ def test_a_parameter_whose_update_is_forgotten_is_told_by_its_gradient(outcome, 
     assert ("shift reaches the loss, and nothing updates it" in found.script.text()) == is_told
 
 
+GONE_OVER = """
+for (x, b), target in zip(list(zip(x, x**2)), t):
+    off = w * (x @ b) - target
+    loss = np.sum(off**2)
+    w = w - 0.01 * 2 * np.sum(off) * (x @ b)
+"""
+SET_ANEW = """
+for turn in range(4):
+    b = x[turn] ** 2
+    for times in range(3):
+        off = w * (x[turn] @ b) - t[turn]
+        loss = np.sum(off**2)
+        db = 2 * np.sum(off) * w * x[turn]
+        w = w - 0.01 * 2 * np.sum(off) * (x[turn] @ b)
+"""
+
+
+@pytest.mark.parametrize("loop", [GONE_OVER, SET_ANEW])
+def test_what_loops_go_over_or_set_anew_is_no_parameter_without_an_update(outcome, loop):
+    found = outcome(LEFT_AT_REST.partition("for turn")[0] + "w = 0.3\n" + loop)
+    assert found.report.ok, str(found.report)
+    assert "nothing updates" not in found.script.text()
+
+
 STATE = """
 import numpy as np
 

@@ -160,6 +160,14 @@ for epoch in range(3):
 """
 
 
+def test_the_mean_of_a_total_of_the_losses_of_batches_leaves_their_size_open_too(outcome):
+    text = WITH_A_BUG.replace("(1 - hidden)", "(1 - hidden**2)")
+    text = text.replace("epoch_loss += np.sum(gap**2)", "loss = np.sum(gap**2); epoch_loss += loss")
+    report = outcome(text).report
+    assert (report.verdict, report.up_to) == ("pass", "the rate"), str(report)
+    assert outcome(text.replace("epoch_loss / len(X)", "loss")).report.verdict == "fail"
+
+
 def test_a_block_that_is_right_tells_the_size_of_a_sum_and_leaves_only_the_bug(outcome):
     found = outcome(WITH_A_BUG)
     assert [(one.code, one.blocks) for one in found.report.errors] == [("GC305", ("W1",))]
