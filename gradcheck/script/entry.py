@@ -19,7 +19,7 @@ from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
 from gradcheck.script.doubts import of_no_slope
-from gradcheck.script.factors import MEASURED, with_a_factor
+from gradcheck.script.factors import MEASURED, is_of_mean, with_a_factor
 from gradcheck.script.handover import Taken
 from gradcheck.script.left_alone import left_at_rest, not_updated
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
@@ -196,7 +196,8 @@ class _Work:
         other = next((one for one in self._others if multiple(loss, one.found.loss)), None)
         if other is None:
             return report
-        if report.up_to and other_counts(loss.common, other.found.loss.common):
+        counts_differ = other_counts(loss.common, other.found.loss.common)
+        if report.up_to and counts_differ and not is_of_mean(taken):
             self.more_notes = ["the common factor of the gradients differs between iterations"]
             return self._as_it_is
         if report.ok and self._factor != 1.0 and (why := unsteady(taken, other, self._factor)):

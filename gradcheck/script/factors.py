@@ -49,7 +49,7 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     It belongs to the loss where no line computes that; else to the rate where no rule explains it,
     or the code has no rate. Any error of a single number is a factor, and none of these.
     """
-    loss, rate, is_mean = taken.found.loss, taken.point.step.rate, _is_of_mean(taken)
+    loss, rate, is_mean = taken.found.loss, taken.point.step.rate, is_of_mean(taken)
     worst = [block.worst for block in report.blocks]
     ratios = [one.analytic / one.numeric for one in worst if one and one.numeric]
     common = loss.common or (loss.family and one_factor(ratios, MEASURED))
@@ -76,7 +76,7 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     return Factored(replace(again, up_to="the rate"), precise, note)
 
 
-def _is_of_mean(taken: Taken) -> bool:
+def is_of_mean(taken: Taken) -> bool:
     """Whether a script shows a mean of its loss, or of a total of it, which may be descended."""
     loss = taken.found.loss
     name, sites = loss.site.name.removesuffix("()"), taken.point.run.marked.sites

@@ -64,8 +64,8 @@ def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
     halved = point.run.replayed(step.loop, point.snapshot, point.extra, step.rates, 0.5)
     whole = point.run.replayed(step.loop, point.snapshot, point.extra)
     changed = reaching(point, loss)
-    drawn = point.run.marked.set_by_loops(step.loop)
-    begun = [one for one in leaves(point.snapshot.state) if last_name(one) not in drawn]
+    others = point.run.marked.no_parameters(step.loop)
+    begun = [one for one in leaves(point.snapshot.state) if last_name(one) not in others]
     named = [path for path in begun if ROLE.match(last_name(path))]
     there = {} if whole is None else leaves(whole)
     more = (path for path in begun if path in there and has_gradient(there, path))

@@ -122,12 +122,13 @@ class Marked:
         marks = frozenset[int]().union(*(self.of_kind(one, *kinds) for one in outer))
         return [self.sites[one] for one in sorted(marks - self.of_kind(number, *kinds))]
 
-    def set_by_loops(self, number: int) -> set[str]:
-        """Return what loops in and around one go over, and what those around set anew."""
+    def no_parameters(self, number: int) -> set[str]:
+        """Return what loops go over, those around one set anew, and differences take off."""
         own = self.loops[number].node
         nodes = [loop.node for loop in self.loops if own in ast.walk(loop.node)]
         loops = (part for node in nodes for part in ast.walk(node) if isinstance(part, ast.For))
         names = {name for one in loops for name in names_in(one.target) | names_in(one.iter)}
+        names |= {site.text.rpartition(" - ")[2] for site in self.sites if site.kind == DIFFERENCE}
         for statement in (one for node in nodes if node is not own for one in node.body):
             if isinstance(statement, ast.Assign):
                 names |= names_in(statement, ast.Store) - names_in(statement, ast.Load)

@@ -270,9 +270,16 @@ for turn in range(4):
         db = 2 * np.sum(off) * w * x[turn]
         w = w - 0.01 * 2 * np.sum(off) * (x[turn] @ b)
 """
+TAKEN_OFF = """
+b, w = 0.3 * x[:, :2], rng.normal(size=(3, 2))
+for turn in range(9):
+    off = x @ w - b
+    w = w - 0.01 * 2 * x.T @ off
+    kept = np.sum(off**2)
+"""
 
 
-@pytest.mark.parametrize("loop", [GONE_OVER, SET_ANEW])
+@pytest.mark.parametrize("loop", [GONE_OVER, SET_ANEW, TAKEN_OFF])
 def test_what_loops_go_over_or_set_anew_is_no_parameter_without_an_update(outcome, loop):
     found = outcome(LEFT_AT_REST.partition("for turn")[0] + "w = 0.3\n" + loop)
     assert found.report.ok, str(found.report)

@@ -168,6 +168,36 @@ def test_the_mean_of_a_total_of_the_losses_of_batches_leaves_their_size_open_too
     assert outcome(text.replace("epoch_loss / len(X)", "loss")).report.verdict == "fail"
 
 
+SENTENCES = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+sentences = [rng.integers(0, 6, count) for count in (5, 7, 6, 4, 8, 5)]
+E, U = 0.3 * rng.normal(size=(6, 4)), 0.3 * rng.normal(size=(4, 6))
+for epoch in range(3):
+    nll = count = 0
+    for words in sentences:
+        now, then = words[:-1], words[1:]
+        p = np.exp(E[now] @ U)
+        p /= p.sum(axis=1, keepdims=True)
+        nll -= np.log(p[range(len(then)), then]).sum()
+        count += len(then)
+        p[range(len(then)), then] -= 1
+        dE = np.zeros_like(E)
+        np.add.at(dE, now, p @ U.T)
+        dU = E[now].T @ p
+        E -= 0.3 * dE / len(now)
+        U -= 0.3 * dU / len(now)
+    print(np.exp(nll / count))
+"""
+
+
+def test_a_sum_may_be_divided_by_another_number_in_every_iteration(outcome):
+    report = outcome(SENTENCES).report
+    assert (report.verdict, report.up_to) == ("pass", "the rate"), str(report)
+    assert outcome(SENTENCES.replace("nll / count", "nll")).report.verdict == "fail"
+
+
 def test_a_block_that_is_right_tells_the_size_of_a_sum_and_leaves_only_the_bug(outcome):
     found = outcome(WITH_A_BUG)
     assert [(one.code, one.blocks) for one in found.report.errors] == [("GC305", ("W1",))]
