@@ -22,7 +22,7 @@ from gradcheck.script.words import mentions
 MEASURED = 1e-6
 """Relative precision to which the factor between two learning rates is measured."""
 
-MOST_TRIED = 3
+MOST_TRIED, DIGITS = 3, 3
 
 OF_A_MEAN = {"GC102", "GC104"}
 """Findings of the factor that a sum has beside its mean."""
@@ -57,8 +57,8 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     if loss.agrees or (is_one and not loss.family):
         return Factored(report)
     if not common:
-        is_open = is_mean or not loss.has_constant
-        return _with_that_of_a_block(taken, report, ratios[::-1] if is_open else [], overrides)
+        is_open = (is_mean and not loss.agreeing) or not loss.has_constant
+        return _with_that_of_a_block(taken, report, ratios if is_open else [], overrides)
     precise = float(np.median(ratios)) if ratios else common
     if not loss.family and not taken.of_step:
         return Factored(report)
@@ -80,7 +80,7 @@ def is_of_mean(taken: Taken) -> bool:
     """Whether a script shows a mean of its loss, or of a total of it, which may be descended."""
     loss = taken.found.loss
     name, sites = loss.site.name.removesuffix("()"), taken.point.run.marked.sites
-    if loss.family or not taken.of_step:
+    if loss.family or loss.site.kind == SHARE or not taken.of_step:
         return False
     names = {name, *(one.name for one in sites if one.text == "+=" and one.reads == {name})}
     shares = [one.text for one in sites if one.kind == SHARE]
@@ -90,10 +90,17 @@ def is_of_mean(taken: Taken) -> bool:
 def _with_that_of_a_block(
     taken: Taken, report: Report, ratios: Sequence[float], overrides: dict[str, Any]
 ) -> Factored:
-    """Give a loss of unknown size the constant that makes more than one number right."""
+    """Give a loss of unknown size the constant that makes more than one number right.
+
+    That of most blocks, of which the last ones are nearest to the loss, is tried first.
+    """
+    alike: dict[float, list[float]] = {}
+    for ratio in (one for one in ratios[::-1] if one > 0):
+        alike.setdefault(round(float(np.log(ratio)), DIGITS), []).append(ratio)
     is_inferred = bool(taken.found.loss.family)
     words, of_step = (DESCENDED, None) if is_inferred else (FASTER, True)
-    for ratio in (one for one in ratios[:MOST_TRIED] if one > 0):
+    overrides = {**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)}
+    for ratio, *_ in sorted(alike.values(), key=len, reverse=True)[:MOST_TRIED]:
         again = taken.rescaled(ratio).case(of_step=of_step).check(**overrides)
         if sum(block.size for block in again.blocks if block.verdict == "ok") > 1:
             return Factored(again, note=words.format(taken.found.loss.words, ratio))

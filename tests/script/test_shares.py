@@ -202,3 +202,10 @@ def test_a_block_that_is_right_tells_the_size_of_a_sum_and_leaves_only_the_bug(o
     found = outcome(WITH_A_BUG)
     assert [(one.code, one.blocks) for one in found.report.errors] == [("GC305", ("W1",))]
     assert any("as with a rate 0.06667 times as large" in note for note in found.script.notes)
+
+
+def test_one_block_beside_the_mean_that_is_descended_tells_no_other_size(outcome):
+    text = WHOLE.replace("SHOWN", "b -= 0.1 * e.mean() / n; print(cost / n)")
+    text = text.replace("X @ w - y", "X @ w + b - y").replace("kept =", "b =").replace("[]", "0.5")
+    errors = outcome(text).report.errors
+    assert [(one.code, one.blocks) for one in errors] == [("GC502", ("b",))], errors
