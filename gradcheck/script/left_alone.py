@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 
 from gradcheck.script.averages import approaches
+from gradcheck.script.choice import proportional
 from gradcheck.script.named import has_gradient
 from gradcheck.script.point import Loss, Point
 from gradcheck.script.state import (
@@ -85,14 +86,16 @@ def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
 
 
 def _follows_parameter(point: Point, path: Path, after: State) -> bool:
-    """Whether a number is a copy of a parameter, or goes a part of the way to it."""
+    """Whether a number is a copy of a parameter, goes a part of the way to it, or is its move."""
     now, before = after.number(path), point.snapshot.state.number(path)
     for one in point.step.paths:
-        for value in (after.number(one), point.start[one]):
-            if value is None or now is None or before is None or value.shape != now.shape:
-                continue
-            if approaches(now - before, value - before):
-                return True
+        there, start = after.number(one), point.start[one]
+        if there is None or now is None or before is None or there.shape != now.shape:
+            continue
+        if proportional(there - start, now) and np.any(now):
+            return True
+        if any(approaches(now - before, value - before) for value in (there, start)):
+            return True
     return False
 
 
