@@ -9,12 +9,13 @@ import copy
 import gc
 from collections.abc import Iterable
 from functools import lru_cache
+from types import CellType, FunctionType
 from typing import Any
 
 import numpy as np
 
-from gradcheck.trace.record.ownership import ATOMS
-from gradcheck.user.objects import slots_of
+from gradcheck.trace.record.ownership import ATOMS, is_users_function, is_users_object
+from gradcheck.user.objects import cells_of, slots_of
 
 CONTAINERS = (list, tuple, set, dict)
 
@@ -23,6 +24,9 @@ VIEWS: dict[Any, Any] = {type(one({})): one for one in (dict.keys, dict.values, 
 
 KEPT = frozenset((int, float, complex, str, bytes, bool, type(None)))
 """The commonest of the immutable types."""
+
+IN_CELLS = (np.ndarray, float, list, dict)
+"""What a closure may keep to train."""
 
 SPECIAL = ("__reduce_ex__", "__reduce__", "__getstate__", "__new__", "__getattribute__")
 """Methods of `object` that tell how it is copied; a class may have its own."""
@@ -33,6 +37,18 @@ OWN = ("__deepcopy__", "__copy__", "__setstate__", "__getnewargs__", "__getnewar
 def are_atoms(items: Iterable[Any]) -> bool:
     """Whether all items are immutable values; the types are compared, as there may be many."""
     return all(issubclass(kind, ATOMS) for kind in set(map(type, items)))
+
+
+def keeps_state(function: Any) -> bool:
+    """Whether a value is a function of the user's that keeps arrays or numbers in its closure.
+
+    A factory makes it so, whose variables it reads, or changes by `nonlocal`.
+    """
+    if not isinstance(function, FunctionType) or not function.__closure__:
+        return False
+    held = [value for _, _, value in cells_of(function)]
+    keeps = any(isinstance(one, IN_CELLS) or is_users_object(type(one)) for one in held)
+    return keeps and is_users_function(function)
 
 
 def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
@@ -63,6 +79,8 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         return memo.setdefault(key, value if is_same else tuple(new))
     if kind is np.nditer:  # it holds its place, and a loop by hand moves it
         return memo.setdefault(key, value.copy())
+    if kind is FunctionType and keeps_state(value):
+        return _copied_closure(value, memo)
     if kind in VIEWS:
         (seen,) = gc.get_referents(value)
         return memo.setdefault(key, VIEWS[kind](deep_copy(seen, memo)))
@@ -78,6 +96,22 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
             held = getattr(value, name)
             copied = held if type(held) in KEPT else deep_copy(held, memo)
             object.__setattr__(made, name, copied)
+    return made
+
+
+def _copied_closure(function: FunctionType, memo: dict[int, Any]) -> FunctionType:
+    """Return a copy of a function with its own variables, shared by the functions of a factory."""
+    own = {name: (cell, value) for name, cell, value in cells_of(function)}
+    unfilled = [(cell, value) for cell, value in own.values() if id(cell) not in memo]
+    cells = [memo.setdefault(id(one), CellType()) for one in function.__closure__ or ()]
+    code, names = function.__code__, function.__globals__
+    made = FunctionType(code, names, function.__name__, function.__defaults__, tuple(cells))
+    made.__kwdefaults__, made.__qualname__ = function.__kwdefaults__, function.__qualname__
+    made.__module__, made.__doc__ = function.__module__, function.__doc__
+    vars(made).update(vars(function))
+    memo[id(function)] = made
+    for cell, value in unfilled:
+        memo[id(cell)].cell_contents = deep_copy(value, memo)
     return made
 
 

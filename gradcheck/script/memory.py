@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradcheck.script.copies import CONTAINERS, are_atoms
+from gradcheck.script.copies import CONTAINERS, are_atoms, keeps_state
 from gradcheck.trace.record.array import traced_leaf
 from gradcheck.trace.record.ownership import ATOMS, is_users_object
 from gradcheck.trace.record.recording import open_tape, plain
@@ -80,8 +80,13 @@ def _seen_as(view: NDArray[Any], memory: Any, begin: int) -> Any:
 
 
 def is_shared(value: Any) -> bool:
-    """Whether a value is a module, a function, a class, or an object of some library."""
-    return isinstance(value, SHARED) or not _is_copied(type(value))
+    """Whether a value is a module, a function, a class, or an object of some library.
+
+    A function that keeps arrays in its closure is an object with attributes.
+    """
+    if isinstance(value, SHARED):
+        return not keeps_state(value)
+    return not _is_copied(type(value))
 
 
 def _is_copied(kind: type) -> bool:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from types import FrameType
+from types import CellType, FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradcheck.script.copies import keeps_state
 from gradcheck.script.memory import is_shared
 from gradcheck.user.blocks import Array
-from gradcheck.user.objects import attributes
+from gradcheck.user.objects import attributes, cells_of
 
 DEPTH, MOST_ITEMS = 9, 200
 FLOATS, NUMBERS = "fc", "fciub"  # kinds of arrays: images and tables of words are of whole numbers
@@ -19,6 +20,12 @@ FLOATS, NUMBERS = "fc", "fciub"  # kinds of arrays: images and tables of words a
 
 class Attribute(NamedTuple):
     """A step of a path into an attribute; other steps are keys and indices."""
+
+    name: str
+
+
+class Cell(NamedTuple):
+    """A step of a path into a variable of a function's closure."""
 
     name: str
 
@@ -52,7 +59,10 @@ class State:
         """
         value: Any = self.part(path[0])
         for step in path[1:]:
-            value = getattr(value, step.name) if isinstance(step, Attribute) else value[step]
+            if isinstance(step, Cell):
+                value = _cell(value, step).cell_contents
+            else:
+                value = getattr(value, step.name) if isinstance(step, Attribute) else value[step]
         return value
 
     def number(self, path: Path) -> Array | None:
@@ -77,6 +87,8 @@ class State:
             self.put(path[:-1], (*holder[:last], value, *holder[last + 1 :]))
         elif isinstance(last, Attribute):
             setattr(holder, last.name, value)
+        elif isinstance(last, Cell):
+            _cell(holder, last).cell_contents = value
         else:
             holder[last] = value
 
@@ -139,6 +151,10 @@ def _below(path: Path, value: Any, seen: set[int], kinds: str) -> Iterator[tuple
         yield path, value
     elif len(path) < DEPTH and not (type(value) is list and set(map(type, value)) <= {int, str}):
         for step, item in steps_into(value):
+            cell = id(_cell(value, step)) if isinstance(step, Cell) else None
+            if cell in seen:  # another function of the factory has it too
+                continue
+            seen.update([] if cell is None else [cell])
             yield from _below((*path, step), item, seen, kinds)
 
 
@@ -150,6 +166,8 @@ def steps_into(value: Any) -> list[tuple[Any, Any]]:
         return list(enumerate(value))[:MOST_ITEMS]
     if isinstance(value, dict):
         return list(value.items())[:MOST_ITEMS]
+    if keeps_state(value):
+        return [(Cell(name), item) for name, _, item in cells_of(value)]
     if not is_shared(value):
         return [(Attribute(name), item) for name, item in attributes(value).items()]
     return []
@@ -160,13 +178,22 @@ def label(path: Path) -> str:
     begins = 3 if path[0] == IMPORTED else 2
     text = ".".join(map(str, path[1:begins]))
     for step in path[begins:]:
-        text += f".{step.name}" if isinstance(step, Attribute) else f"[{step!r}]"
+        if isinstance(step, Cell) and text == path[1]:  # the function itself has a name
+            text = step.name
+        else:
+            text += f".{step.name}" if isinstance(step, Attribute | Cell) else f"[{step!r}]"
     return text
 
 
 def bare(step: Any) -> Any:
-    """Return the name of an attribute, or the key or index itself."""
-    return step.name if isinstance(step, Attribute) else step
+    """Return the name of an attribute or a variable, or the key or index itself."""
+    return step.name if isinstance(step, Attribute | Cell) else step
+
+
+def _cell(function: Any, step: Cell) -> CellType:
+    """Return the cell of a variable of a function's closure."""
+    cell: CellType = function.__closure__[function.__code__.co_freevars.index(step.name)]
+    return cell
 
 
 def last_name(path: Path) -> str:

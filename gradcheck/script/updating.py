@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gradcheck.script.marks import Function
 from gradcheck.script.words import calls_in, is_update, names_in
 
 
 def updating(trees: Sequence[ast.Module]) -> set[str]:
-    """Return the names of the functions that may update a variable, or call one that does."""
-    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, Function)]
+    """Return the names of the functions that may update a variable, or call one that does.
+
+    Those that a factory returned have the names of variables, perhaps of what a loop goes over.
+    """
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    functions = [node for node in nodes if isinstance(node, Function)]
     found = {one.name for one in functions if _updates(one)}
-    calls = [(one.name, calls_in(one)) for one in functions]
-    while more := {name for name, called in calls if called & found} - found:
+    made_of = [({one.name}, calls_in(one)) for one in functions]
+    made_of += list(_bound(nodes)) if any(map(_is_factory, functions)) else []
+    while more := {name for names, used in made_of if used & found for name in names} - found:
         found |= more
     return found
+
+
+def _is_factory(function: Function) -> bool:
+    """Whether a function returns functions that keep variables of it."""
+    return any(isinstance(part, ast.Nonlocal) for part in ast.walk(function)) or any(
+        isinstance(part, Function) and _updates(part) for part in function.body
+    )
+
+
+def _bound(nodes: Sequence[ast.AST]) -> Iterator[tuple[set[str], set[str]]]:
+    """Yield the variables that a script sets, with the names in what they are set to."""
+    for node in nodes:
+        match node:
+            case ast.Assign(targets, value):
+                yield (
+                    {name for one in targets for name in names_in(one, ast.Store)},
+                    names_in(value),
+                )
+            case ast.For(target, iterated):
+                yield names_in(target), names_in(iterated)
 
 
 def may_train(loop: ast.For | ast.While, names: set[str]) -> bool:

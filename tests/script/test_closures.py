@@ -1,0 +1,115 @@
+"""Parameters that functions keep in their closures are found, replayed and judged."""
+
+import pytest
+
+LAYERS = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+
+
+def dense(inputs, outputs):
+    W, b = 0.4 * rng.normal(size=(inputs, outputs)), np.zeros(outputs)
+    kept = dW = db = None
+
+    def forward(x):
+        nonlocal kept
+        kept = x
+        return x @ W + b
+
+    def backward(g):
+        nonlocal dW, db
+        dW, db = kept.T @ g, g.sum(axis=0)
+        return g @ W.T
+
+    def update(rate):
+        nonlocal W, b
+        W = W - rate * dW
+        b = b - rate * db
+
+    return forward, backward, update
+
+
+def tanh():
+    y = None
+
+    def forward(x):
+        nonlocal y
+        y = np.tanh(x)
+        return y
+
+    return forward, lambda g: g * (1 - y**2), lambda rate: None
+
+
+layers = [dense(3, 6), tanh(), dense(6, 1)]
+X = rng.normal(size=(40, 3))
+T = np.sin(X.sum(axis=1, keepdims=True))
+for epoch in range(20):
+    h = X
+    for forward, _, _ in layers:
+        h = forward(h)
+    loss = np.mean((h - T) ** 2)
+    g = 2 * (h - T) / h.size
+    for _, backward, _ in reversed(layers):
+        g = backward(g)
+    for *_, step in layers:
+        step(0.1)
+"""
+TRAINER = """
+import numpy as np
+
+
+def trainer(lr):
+    rng = np.random.default_rng(1)
+    held = {"W": 0.5 * rng.normal(size=(3, 2)), "b": np.zeros(2)}
+    scale = 1.0
+
+    def fit(x, y):
+        nonlocal scale
+        out = scale * (x @ held["W"] + held["b"])
+        loss = 0.5 * np.sum((out - y) ** 2) / len(x)
+        d = (out - y) / len(x)
+        dscale = np.sum(d * (x @ held["W"] + held["b"]))
+        d = d * scale
+        held["W"] -= lr * x.T @ d
+        held["b"] -= lr * d.sum(axis=0)
+        scale = scale - lr * dscale
+        return loss
+
+    return fit
+
+
+def main():
+    rng = np.random.default_rng(0)
+    X, Y = rng.normal(size=(50, 3)), rng.normal(size=(50, 2))
+    learn = trainer(0.05)
+    for epoch in range(30):
+        loss = learn(X, Y)
+
+
+main()
+"""
+
+
+def test_layers_that_are_closures_are_judged_and_their_bug_is_told(outcome):
+    found = outcome(LAYERS)
+    assert found.report.verdict == "pass", str(found.report)
+    assert found.script.params == (
+        "layers[0][0].W",
+        "layers[0][0].b",
+        "layers[2][0].W",
+        "layers[2][0].b",
+    )
+    error = outcome(LAYERS.replace("1 - y**2", "1 - y")).report.errors[0]
+    assert error.code == "GC305"
+    assert "lambda g: g * (1 - y)" in error.location.source
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "code"),
+    [("", "", None), ("d.sum(", "d.mean(", "GC102"), ("dscale = ", "dscale = -", "GC106")],
+)
+def test_what_a_function_of_a_factory_trains_is_judged(outcome, right, wrong, code):
+    found = outcome(TRAINER.replace(right, wrong) if right else TRAINER)
+    assert set(found.script.params) == {"held['W']", "held['b']", "scale"}
+    assert [one.code for one in found.report.errors] == ([code] if code else [])
