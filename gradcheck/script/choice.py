@@ -25,6 +25,8 @@ DERIVATIVE = re.compile(r"(?i)^(self\.)?d_?(loss|cost|error|[JLE])$")
 GENERATOR = re.compile(r"(?i)^(self\.)?g(en(erator)?)?_?(loss|cost|error)$")
 """Beside the loss of a generator, `d_loss` is that of a discriminator; else a derivative."""
 DISCRIMINATOR = re.compile(r"(?i)^(self\.)?(d(is(c(riminator)?)?)?|critic)_?(loss|cost|error)$")
+ROOT = re.compile(r"(?i)rmse|(^|_)rms(_|$)|root_mean")
+"""Names of a root of the squared error, which is shown while that error is descended."""
 ENERGY = re.compile(r"^(self\.)?E$")
 """A usual name of the loss, and of an error that is only watched: it is believed where no inferred
 loss fits."""
@@ -97,7 +99,8 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
     if kin:
         nearest = max(kin, key=_fit)
         if nearest.agreeing > written.agreeing:
-            return Found(nearest, written, "your updates do not descend it, but a multiple")
+            what = "its square" if ROOT.search(written.words) else "a multiple"
+            return Found(nearest, written, f"your updates do not descend it, but {what}")
         return Found(written)
     if written.agreeing and written.agreeing >= implied.agreeing:
         return Found(written)

@@ -16,7 +16,7 @@ OBJECTIVE = re.compile(r"(?i)objective|surrogate|utility")
 """Names of what may be climbed, of either sign, where the update adds: an expected reward."""
 
 STRONG = re.compile(
-    r"(?i)(loss|cost|objective|nll|mse|entropy)|^(?-i:[JL])$|^((total|potential|elastic)_)?energy$"
+    r"(?i)(loss|cost|objective|nll|(?<!r)mse|entropy)|^(?-i:[JL])$|^((total|potential|elastic)_)?energy$"
     rf"|{LIKELIHOOD}"
 )
 """Names that suffice to believe that a number is the loss."""
