@@ -51,7 +51,7 @@ def _of_the_loss(point: Point, loss: Loss, paths: Sequence[Path]) -> list[Path]:
     """
     reached: list[Path] = []
     with suppress(Exception):
-        base = point.value(loss, {}) if paths else None
+        base = point.value(loss, {}) if paths else 0.0
         for path in paths:
             array = numbers(point.snapshot.state.get(path))
             moved = array + 1e-3 * (np.abs(array) + 0.1)

@@ -137,7 +137,7 @@ class Trial:
         return (Rate(value, words, marks=tuple(marks)), paths) if paths else None
 
     def without_sums(self, rate: Rate, paths: list[Path]) -> list[Path]:
-        """Return the paths without those of mere sums, which the code's own rate would not scale."""
+        """Return the paths without those of mere sums, which no rate of the code scales."""
         return paths if rate.words else [one for one in paths if not self._only_adds_up(one)]
 
     def _only_adds_up(self, path: Path) -> bool:
