@@ -58,7 +58,8 @@ class State:
     def number(self, path: Path) -> Array | None:
         """Return the value at a path as `numbers` does; None if it is not numeric."""
         try:
-            return numbers(self.get(path))
+            value = self.get(path)
+            return None if value is None else numbers(value)
         except (LookupError, AttributeError, TypeError, ValueError):
             return None
 
