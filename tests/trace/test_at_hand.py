@@ -371,6 +371,23 @@ def test_the_derivative_of_a_cross_entropy_by_the_scores_is_told_beside_another_
     assert "let the loss be the cross-entropy" in finding.fix
 
 
+def test_the_rounding_that_a_sum_leaves_of_a_softmax_is_no_jacobian_of_it():
+    x, aim = DAYS[0], np.eye(4)[1]
+
+    def parts(p):
+        raised = np.exp(x @ p["M"] + p["b"])
+        return raised / raised.sum()
+
+    def grad(p):
+        delta = parts(p) - aim
+        return {"M": np.outer(x, delta), "b": np.zeros(4) + delta.sum(axis=0, keepdims=True)}
+
+    params = {"M": np.random.default_rng(7).normal(size=(len(x), 4)), "b": np.zeros(4)}
+    [finding] = gradcheck.check(lambda p: -np.log(parts(p)[1]), params, grad).errors
+    assert finding.code != "GC310"
+    assert finding.fix == "write `delta` for it"
+
+
 def ahead(p):
     low = np.tanh(DAYS @ p["M"])
     return low, np.tanh(low @ p["N"])

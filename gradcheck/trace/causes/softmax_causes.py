@@ -56,7 +56,7 @@ def softmax_cause(compared: Compared) -> Cause | None:
             )
             return Cause(fault.OTHER_LOSS, words, f"{fix}, or {agree}")
         sums = [np.sum(value, axis=axis) for value in compared.actual]
-        size = float(np.max(np.abs(compared.actual[0])))
+        size = max(float(np.max(np.abs(of[0]))) for of in (compared.actual, compared.expected))
         if compared.actual[0].shape == p[0].shape and np.max(np.abs(sums[0])) > 1e-6 * size:
             adds_up = "the derivative by the scores of a softmax adds up to 0"
             words = f"{_along(axis)} {adds_up}, and this does not"
