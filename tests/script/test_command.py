@@ -421,6 +421,10 @@ for turn in range(50):
     outcome = ScriptEntry(tmp_path / "script.py").outcome({})
     assert outcome.report.ok, str(outcome.report)
     assert "weight decay 0.001 on W and V" in str(outcome.report)
+    text = (tmp_path / "script.py").read_text()
+    (tmp_path / "script.py").write_text(text.replace("h.T.dot(off)", "np.arctanh(h).T.dot(off)"))
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert [one.code for one in outcome.report.errors] == ["GC406"]
 
 
 @pytest.mark.parametrize("penalty", ["0.02 * w", "0.1 * w / 20"])
