@@ -129,6 +129,8 @@ def _below(path: Path, value: Any, seen: set[int], kinds: str) -> Iterator[tuple
         return
     if isinstance(value, str | bytes | int) or value is None or id(value) in seen:
         return
+    if len(path) >= DEPTH and not isinstance(value, np.ndarray | list):
+        return  # a shorter path may lead there, too
     seen.add(id(value))
     if isinstance(value, np.ndarray):
         if value.dtype.kind in kinds and value.size:

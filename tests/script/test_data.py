@@ -165,6 +165,15 @@ def test_the_parameters_of_another_sample_are_no_gradients(outcome, total):
     assert outcome(wrong).report.verdict == "fail"
 
 
+def test_what_lies_too_deep_is_found_by_a_shorter_path():
+    holder = {"data": np.ones(3)}
+    deep = holder
+    for _ in range(20):
+        reached = State({"deep": deep, "short": holder}, None)
+        assert any(one is holder["data"] for one in leaves(reached).values())
+        deep = [deep]
+
+
 FROM_A_CLOSURE = """
 import numpy as np
 x = np.random.default_rng(0).normal(size=(30, 3))
