@@ -11,7 +11,7 @@ import numpy as np
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import VALUE
-from gradcheck.trace.causes.compared import Compared, Followed, same
+from gradcheck.trace.causes.compared import Compared, Followed, less, same
 from gradcheck.trace.causes.constant_factors import (
     CLOSE,
     SCALES,
@@ -100,6 +100,26 @@ def term_scale_cause(compared: Compared, search: Followed) -> Cause | None:
         words += f": {cause.words}" if cause.words else ""
         fix = cause.fix or f"multiply `{term.source}` by {factor:.6g}"
         return Cause(cause.name, words, fix, term.index)
+    return _rest_scale_cause(compared)
+
+
+def _rest_scale_cause(compared: Compared) -> Cause | None:
+    """Return the cause if all terms of a wrong sum but one are the right ones times a constant."""
+    actual, expected, state = compared.actual, compared.expected, compared.state
+    for term, rest in remainders(state, state.tape[compared.operand], expected):
+        own = state.at(term.index)
+        if not same(less(rest, own), less(expected, actual)):
+            own = [-value for value in own]  # it is subtracted
+        factor = proportion(less(expected, own), less(actual, own))
+        if not factor or abs(factor - 1) < CLOSE or term.place is None:
+            continue
+        words = f"beside the term `{term.source}` it is {1 / factor:.6g} times what it should be"
+        for size in sorted(sizes_of(compared.loss_nodes) - {1}):
+            for whole in divisors_of(compared.loss_nodes):
+                if is_about(size / factor, whole):
+                    fix = f"divide the other terms by {whole}, not by {size}"
+                    return Cause(fault.OTHER_SIZE, f"{words}: {size} stands for {whole}", fix)
+        return Cause(fault.SCALE, words, f"multiply the other terms by {factor:.6g}")
     return None
 
 
