@@ -1550,3 +1550,26 @@ def test_a_number_that_is_added_up_is_no_loss_beside_its_sum(outcome):
     assert found.report.ok, str(found.report)
     found = outcome(HANDED_OVER.replace("to_b + off", "to_b + off * x[0]"))
     assert [one.name for one in found.report.blocks if one.failed] == ["b"]
+
+
+SMOOTHED = """
+def optimize(w, rate):
+    off = x @ w - t
+    g = 2 * x.T @ off / 24
+    w -= rate * g
+    return np.mean(off**2), g
+
+loss = 7.0
+for turn in range(40):
+    cur_loss, _ = optimize(w, 0.02)
+    loss = loss * 0.999 + cur_loss * 0.001
+"""
+
+
+def test_what_is_smoothed_is_the_loss_and_not_its_average(outcome):
+    found = outcome(DATA + SMOOTHED)
+    assert found.script.loss == "cur_loss"
+    assert found.report.ok
+    assert not found.report.up_to
+    found = outcome(DATA + SMOOTHED.replace("2 * x.T @ off", "2 * x.T @ x @ w"))
+    assert [one.code for one in found.report.errors] != ["GC105"]
