@@ -313,6 +313,15 @@ def test_cancellation_is_no_false_alarm(rate):
     )
 
 
+@pytest.mark.parametrize("off", [2e-5, 5e-5, 1e-4])
+def test_an_error_that_the_rounding_of_smaller_steps_hides_does_not_vanish_with_them(off):
+    def step(p, lr):
+        return returns_new(p, lr * (1 + off * np.sqrt(np.mean(p["W1"] ** 2))))
+
+    report = gradcheck.check_step(step, network(), loss=loss, learning_rate=5e-9)
+    assert "GC404" not in [finding.code for finding in report.findings]
+
+
 @pytest.mark.parametrize("rate", [0.5, 0.01])
 def test_weights_that_are_updated_too_early_are_named(rate):
     report = gradcheck.check_step(uses_updated_weights, network(), loss=loss, learning_rate=rate)

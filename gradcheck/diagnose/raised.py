@@ -162,6 +162,8 @@ NO_CAST = "Cannot cast ufunc"
 NO_NUMBER = "0-dimensional arrays can be converted"
 """What numpy 2.4 says if an array of one number stands where a number has to."""
 
+WANTED = "a number is wanted, and this is an array"
+
 UNUSABLE = (NameError, AttributeError, TypeError, LookupError)
 """The exceptions that Python raises if a name has no value, or one of an unsuitable kind."""
 
@@ -187,26 +189,25 @@ def unusable_finding(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
     if shown:
         which = "the one of these that the line cannot use" if shown[1:] else f"`{shown[0]}`"
         fix = f"write what is meant for {which}"
-    values = {name: raised.scope[name] for name in names}
-    ones = [
-        name
-        for name, value in values.items()
-        if isinstance(value, np.ndarray) and value.ndim and value.size == 1
-    ]
+    arrays = {name: value for name in names if isinstance(value := raised.scope[name], np.ndarray)}
+    ones = [name for name, value in arrays.items() if value.ndim and value.size == 1]
     if NO_NUMBER in str(raised.error) and ones:
-        fix = f"write `{ones[0]}.item()`: a number is wanted, and this is an array"
+        fix = f"write `{ones[0]}.item()`: {WANTED}"
     at, fix = _returning_nothing(raised) or (None, _of_another_kind(raised) or fix)
     found = _finding(rule, evidence, message, lines, fix, None)
     yield found if at is None else replace(found, location=at, also=raised.frames[-1:])
 
 
 def _of_another_kind(raised: Raised) -> str:
-    """Return the fix for an array that floats are added to in place, or that stands for a shape."""
+    """Return the fix for an array that stands for a number or a shape, or is to take floats."""
+    is_array = NO_NUMBER in str(raised.error)
     for node in ast.walk(parsed(raised.frames[-1].source)):
         match node:
             case ast.AugAssign(target) if NO_CAST in str(raised.error):
                 name = ast.unparse(target)
                 return f"let {name} begin with floats, as by .astype(float): it holds whole numbers"
+            case ast.Call(ast.Name("float" | "int"), [ast.BinOp() | ast.Call() as of]) if is_array:
+                return f"write `{bracketed(ast.unparse(of))}.item()`: {WANTED}"
             case ast.Call(ast.Attribute(_, "zeros" | "ones" | "empty") as made, [ast.Name(given)]):
                 value = raised.scope.get(given)
                 if isinstance(value, np.ndarray) and value.dtype.kind == "f":

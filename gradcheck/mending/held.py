@@ -19,13 +19,14 @@ from gradcheck.user.blocks import Parameters
 from gradcheck.user.bounds import Bounds
 from gradcheck.user.calls import is_users_file
 from gradcheck.user.contracted import Moves, Weighted
+from gradcheck.user.draws import Draws
 from gradcheck.user.objects import Place, Position, cells_of, defaults_of, is_object, steps_from
 from gradcheck.user.tensors import RandomStates
 
 DEPTH = 7
 MOST_ITEMS, MOST_NUMBERS = 500, 64
 
-NO_DATA = (Parameters, Bounds, Weighted, Moves, RandomStates)
+NO_DATA = (Parameters, Bounds, Weighted, Moves, Draws, RandomStates)
 """Holders of gradcheck's own functions around the user's, and of what is no data of theirs."""
 
 VARIABLES = (("module",), ("local",), ("imported",))

@@ -18,8 +18,8 @@ from gradcheck.mending.pieces import LINES, ONCE, STEP
 from gradcheck.script.marks import Function, TrainingLoop
 from gradcheck.script.words import calls_in, has_rate, is_update
 from gradcheck.trace.record.ownership import restorer
+from gradcheck.user.draws import Draws
 from gradcheck.user.objects import cells_of
-from gradcheck.user.tensors import RandomStates
 
 RETURNED = "__gradcheck_returned__"
 SUMMED = "it updates in some passes only, by what several passes have summed up: make them one"
@@ -235,10 +235,10 @@ def silence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_at(
-    scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], states: RandomStates
+    scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], states: Draws
 ) -> Iterator[None]:
     """Set variables and random generators, and restore them when the context ends."""
-    undo = [*(restorer(names) for names, _ in scopes), RandomStates().restore]
+    undo = [*(restorer(names) for names, _ in scopes), states.now().restore]
     for names, values in scopes:
         names.update(values)
     states.restore()

@@ -31,6 +31,8 @@ ENERGY = re.compile(r"^(self\.)?E$")
 """A usual name of the loss, and of an error that is only watched: it is believed where no inferred
 loss fits."""
 SAME, EQUAL = 1e-3, 1e-6
+SMOOTHED = 0.5
+"""The largest part that a new loss has in a moving average of it."""
 FORGOTTEN = 2.0
 """Of a gradient that is larger by more, a division by the number of samples may be forgotten."""
 ORDER = (SHARE, PRINTED, APPENDED, RETURNED, ASSIGNED)
@@ -175,7 +177,8 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         ),
         default=None,
     )
-    if best is None or best.site.text != "+=":
+    is_total = best is not None and best.site.text == "+="
+    if best is None or not (is_total or best.site.name in best.site.reads):
         whole = (one for one in likely if one.strong and one.site.text == "+=")
         return next((one for one in whole if best and 1 < best.count == one.count), best)
     parts = (
@@ -183,8 +186,9 @@ def _written(explicit: Sequence[Loss]) -> Loss | None:
         for loss in likely
         if loss.strong and loss.site.kind == ASSIGNED and loss.words != best.words
         if loss.order < best.order and proportional(loss.slopes, best.slopes)
+        if is_total or as_multiple(best.slopes, loss.slopes)[0] <= SMOOTHED
         if EXACT.match(loss.words) or not best.anew
-    )  # `best` is the running total of one of these: of what is set last before it, where it stands
+    )  # `best` is a running total or average of what is set last before it, where it stands
 
     def nearness(loss: Loss) -> tuple[bool, int]:
         site, total = loss.site, best.site

@@ -44,7 +44,7 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
     paths = trial.frozen(step.rates, list(trial.trained))
     for by in BOTH_WAYS:
         paths = trial.frozen(step.rates, paths, trial.nudged(paths, by))
-    return paths
+    return trial.without_sums(step.rate, paths)
 
 
 def gets_lost(values: Sequence[Array | None]) -> bool:

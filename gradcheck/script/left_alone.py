@@ -26,6 +26,9 @@ from gradcheck.script.words import ROLE, may_be_loss
 MOST_LEFT = 40
 """Largest number of changed arrays for which a learning rate of their own is looked for."""
 
+ROUNDING = 1e-13
+"""Relative difference of two losses that may be their rounding alone."""
+
 
 def reaching(point: Point, loss: Loss) -> list[Path]:
     """Return what an iteration changes, is no parameter of the step, and reaches the loss."""
@@ -43,15 +46,19 @@ def reaching(point: Point, loss: Loss) -> list[Path]:
 
 
 def _of_the_loss(point: Point, loss: Loss, paths: Sequence[Path]) -> list[Path]:
-    """Return those of the paths on whose numbers the loss depends."""
+    """Return those of the paths on whose numbers the loss depends, beyond its rounding.
+
+    A bias before a batch normalisation is no more than that.
+    """
     reached: list[Path] = []
     with suppress(Exception):
-        base = point.value(loss, {}) if paths else None
+        base = point.value(loss, {}) if paths else 0.0
         for path in paths:
             array = numbers(point.snapshot.state.get(path))
             moved = array + 1e-3 * (np.abs(array) + 0.1)
             with suppress(Exception):
-                reached += [path] if point.value(loss, {path: moved}) != base else []
+                there = point.value(loss, {path: moved})
+                reached += [] if np.isclose(there, base, ROUNDING, 0.0) else [path]
     return reached
 
 

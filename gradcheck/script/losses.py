@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -171,7 +171,8 @@ def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
     """Prefer a total loss to its parts: only the name of the total is then believed.
 
     Parts are variables of the function that returns the total, functions of which it adds up what
-    they return, and functions that are called once for every element of it.
+    they return, functions that are called once for every element of it, and any numbers of which
+    it is the running sum.
     """
     believed: dict[int, bool] = {}
     returned = {loss.site.name for loss in losses if loss.site.kind == RETURNED}
@@ -189,9 +190,17 @@ def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
                 is_term = is_term and not _is_elsewhere(whole)
                 is_part = bool(whole.parts) and part.kind == RETURNED
                 is_part = is_part and (is_term or (named and often))
+                is_part = is_part or _is_running_sum(base.records, loss, other)
             if is_part and base.last(loss.number) != base.last(other.number):
                 believed[loss.number], believed[other.number] = True, False
     return [replace(one, strong=believed.get(one.number, one.strong)) for one in losses]
+
+
+def _is_running_sum(records: Mapping[int, list[Any]], whole: Loss, part: Loss) -> bool:
+    sums, parts = records[whole.number], records[part.number]
+    if not (whole.strong and whole.site.text == "+=" and 1 < len(sums) == len(parts)):
+        return False
+    return bool(np.allclose(np.diff(sums), parts[1:], 1e-9, 1e-12))
 
 
 def _slopes(trials: list[_Trial], of: Any) -> Array | None:

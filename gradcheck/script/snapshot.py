@@ -18,7 +18,7 @@ from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.proxies import proxy_of
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
-from gradcheck.user.tensors import RandomStates
+from gradcheck.user.draws import Draws
 
 WORTH_SHARING = 2000
 """Size from which an array is no longer copied, once an iteration has left it unchanged."""
@@ -35,7 +35,7 @@ class Snapshot:
     Attributes:
         state: the variables that are copied for every replay.
         shared: the function's variables that are not copied.
-        random_states: those of the global random generators.
+        random_states: those of the global random generators, and of those in closures.
         left_out: the names of the module's variables, and of the function's, that are in neither.
         constant: read-only views of arrays that no iteration changes, by id; these are not copied.
         written: the ids of arrays that turned out to be changed after all.
@@ -43,7 +43,7 @@ class Snapshot:
 
     state: State
     shared: dict[str, Any]
-    random_states: RandomStates
+    random_states: Draws
     left_out: tuple[Set[str], Set[str]] = frozenset(), frozenset()
     constant: dict[int, Any] = field(default_factory=dict)
     written: set[int] = field(default_factory=set)
@@ -153,7 +153,9 @@ def take_snapshot(
         {name: _copied(own, memo) for name, own in kept.imported.items()},
     )
     shared = {n: v for n, v in (state.local or {}).items() if n not in (copied.local or {})}
-    return Snapshot(copied, shared, RandomStates(), left)
+    names = (state.module, state.local or {}, *state.imported.values())
+    closures = (one for own in names for one in own.values() if getattr(one, "__closure__", None))
+    return Snapshot(copied, shared, Draws.of(*filter(callable, closures)), left)
 
 
 def _set_of(names: Set[str], before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,8 @@ class State:
     def number(self, path: Path) -> Array | None:
         """Return the value at a path as `numbers` does; None if it is not numeric."""
         try:
-            return numbers(self.get(path))
+            value = self.get(path)
+            return None if value is None else numbers(value)
         except (LookupError, AttributeError, TypeError, ValueError):
             return None
 
@@ -140,6 +141,8 @@ def _below(path: Path, value: Any, seen: set[int], kinds: str) -> Iterator[tuple
         return
     if isinstance(value, str | bytes | int) or value is None or id(value) in seen:
         return
+    if len(path) >= DEPTH and not isinstance(value, np.ndarray | list):
+        return  # a shorter path may lead there, too
     seen.add(id(value))
     if isinstance(value, np.ndarray):
         if value.dtype.kind in kinds and value.size:

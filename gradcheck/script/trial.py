@@ -48,7 +48,9 @@ class Trial:
         possible = self.possible_rates()
         self.replayed(None, 1.0)
         best = self._best([*possible, *uses(self.run.rates(), self.run.marked.sites)], given)
-        return best or self._increments(1.0 if given is None else given)
+        best = best or self._increments(1.0 if given is None else given)
+        paths = self.without_sums(*best) if best else []
+        return (best[0], paths) if best and paths else None
 
     def possible_rates(self) -> list[Rate]:
         """Return the numbers that may be the rate, the likeliest first."""
@@ -133,6 +135,25 @@ class Trial:
                 paths += more
         words = "" if value == 1.0 else f"{value:g}, as you say"
         return (Rate(value, words, marks=tuple(marks)), paths) if paths else None
+
+    def without_sums(self, rate: Rate, paths: list[Path]) -> list[Path]:
+        """Return the paths without those of mere sums, which no rate of the code scales."""
+        return paths if rate.words else [one for one in paths if not self._only_adds_up(one)]
+
+    def _only_adds_up(self, path: Path) -> bool:
+        """Whether nothing in an iteration depends on a single number, as on a sum of accuracies."""
+        value = self.changed[path]
+        if value.size > 1 or ROLE.match(last_name(path)):
+            return False
+        for by in (FAR, -FAR):
+            (far,) = self.nudged([path], by).values()
+            after = self.replayed(None, 1.0, {path: plain(far)})
+            if after is None or self.steps_otherwise(after.number(path), path, far):
+                return False
+            rest = (one for one in self.changed if one != path)
+            if not all(alike(after.number(one), self.after.number(one)) for one in rest):
+                return False
+        return True
 
     def replayed(
         self, rate: Rate | None, scale: float, values: dict[Path, Any] | None = None

@@ -37,14 +37,18 @@ class Draws:
     of_all: RandomStates = field(default_factory=RandomStates)
 
     @classmethod
-    def of(cls, function: Callable[..., Any]) -> Draws:
+    def of(cls, *functions: Callable[..., Any]) -> Draws:
         """The present states."""
-        return cls(tuple((each, _state(each)) for each in _reached(function)))
+        found = {id(each): each for one in functions for each in _reached(one)}
+        return cls(tuple((each, _state(each)) for each in found.values()))
+
+    def now(self) -> Draws:
+        """The present states of the same generators."""
+        return Draws(tuple((each, _state(each)) for each, _ in self.own))
 
     def went_on(self) -> bool:
         """Whether a number was drawn since."""
-        now = Draws(tuple((each, _state(each)) for each, _ in self.own))
-        return _written(self) != _written(now)
+        return _written(self) != _written(self.now())
 
     def restore(self) -> None:
         """Let the same numbers be drawn again."""

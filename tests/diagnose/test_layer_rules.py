@@ -149,6 +149,51 @@ def test_a_bug_of_a_layer_is_named(name):
     assert report.findings[0].error_after_fix < 1e-6
 
 
+def slid(images, size):
+    windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
+    return np.moveaxis(windows, 3, -1)
+
+
+def test_a_kernel_whose_first_axes_slide_has_to_be_turned_round_in_these():
+    images, kernels = RNG.normal(size=(2, 5, 5, 2)), RNG.normal(size=(2, 2, 2, 3))
+
+    def forward(x, k):
+        return np.tensordot(slid(x, 2), k, axes=([3, 4, 5], [0, 1, 2])), (x, k)
+
+    def backward(upstream, cache):
+        x, k = cache
+        padded = np.pad(upstream, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        of_kernels = np.tensordot(slid(x, 2), upstream, axes=([0, 1, 2], [0, 1, 2]))
+        return np.tensordot(slid(padded, 2), k, axes=([3, 4, 5], [0, 1, 3])), of_kernels
+
+    [finding] = gradcheck.check_layer(forward, backward, (images, kernels)).findings
+    assert (finding.code, finding.fix) == ("GC856", "turn it round: `[::-1, ::-1, :, :]`")
+
+
+@pytest.mark.parametrize(
+    ("divided", "code", "fix"),
+    [
+        (lambda up: up.shape[0], "GC104", "divide the other terms by 36, not by 3"),
+        (lambda up: 72 * 36, "GC105", "multiply the other terms by 72"),
+    ],
+)
+def test_terms_of_a_norm_that_are_divided_by_another_number_are_told_together(divided, code, fix):
+    over = {"axis": (0, 2, 3), "keepdims": True}
+
+    def forward(x):
+        norm = 1 / np.sqrt(x.var(**over) + 1e-5)
+        return (x - x.mean(**over)) * norm, (x - x.mean(**over), norm)
+
+    def backward(up, cache):
+        off, norm = cache
+        count = divided(up)
+        to_mean, to_var = -np.sum(up * norm, **over), -0.5 * np.sum(up * off * norm**3, **over)
+        return up * norm + to_mean * (1.0 / count) + to_var * ((2.0 / count) * off)
+
+    [finding] = gradcheck.check_layer(forward, backward, (RNG.normal(size=(3, 2, 3, 4)),)).findings
+    assert (finding.code, finding.fix) == (code, fix)
+
+
 def excite(x, down, up):
     means = x.mean(axis=1)
     gates = 1 / (1 + np.exp(-np.tanh(means @ down) @ up))

@@ -163,6 +163,11 @@ def test_a_multiple_of_a_derivative_is_known_by_its_shape(right, wrong, fix, tmp
     ("wrong", "code", "told"),
     [
         ("X.T @ d_z; s = d_z[:1, :1]; '%f' % s", "GC210", "write `s.item()`"),
+        (
+            "X.T @ d_z; float(0.5 * np.dot(d_z[:, :1].T, d_z[:, :1]))",
+            "GC210",
+            "d_z[:, :1])).item()`",
+        ),
         ("X.T @ d_z; g['V'][0, 0] = X.T[:1] @ d_z[:, 0]", "GC202", "d_z[:, 0].item()`"),
     ],
 )

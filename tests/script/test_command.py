@@ -400,6 +400,33 @@ for turn in range(9):
     assert "weight decay 0.02 on w" in str(outcome.report)
 
 
+def test_a_single_input_makes_no_penalty_of_the_weights_that_it_scales(tmp_path):
+    (tmp_path / "script.py").write_text("""
+import numpy as np
+rng = np.random.default_rng(0)
+x = np.linspace(0, 5, 21).reshape(-1, 1)
+W, V, b, c = rng.normal(size=(1, 8)), rng.normal(size=(8, 1)), np.zeros((1, 8)), np.zeros((1, 1))
+for turn in range(50):
+    for one in x:
+        h = np.tanh(one.dot(W) + b)
+        off = h.dot(V) + c - np.sin(one)
+        below = off.dot(V.T) * (1 - h**2)
+        dV = h.T.dot(off) + 0.001 * V
+        dW = one.T.dot(below) + 0.001 * W
+        V = V - 0.01 * dV
+        W = W - 0.01 * dW
+        b = b - 0.01 * below
+        c = c - 0.01 * off
+""")
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert outcome.report.ok, str(outcome.report)
+    assert "weight decay 0.001 on W and V" in str(outcome.report)
+    text = (tmp_path / "script.py").read_text()
+    (tmp_path / "script.py").write_text(text.replace("h.T.dot(off)", "np.arctanh(h).T.dot(off)"))
+    outcome = ScriptEntry(tmp_path / "script.py").outcome({})
+    assert [one.code for one in outcome.report.errors] == ["GC406"]
+
+
 @pytest.mark.parametrize("penalty", ["0.02 * w", "0.1 * w / 20"])
 def test_weight_decay_is_told_where_the_first_step_left_the_weights_along_the_gradient(
     tmp_path, penalty

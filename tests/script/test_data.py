@@ -163,3 +163,85 @@ def test_the_parameters_of_another_sample_are_no_gradients(outcome, total):
     assert {"data[0][0]", "data[2][1]"} <= {block.name for block in report.blocks}
     wrong = OF_VIEWS.replace("total", total).replace("inner * main", "inner * other")
     assert outcome(wrong).report.verdict == "fail"
+
+
+def test_what_lies_too_deep_is_found_by_a_shorter_path():
+    holder = {"data": np.ones(3)}
+    deep = holder
+    for _ in range(20):
+        reached = State({"deep": deep, "short": holder}, None)
+        assert any(one is holder["data"] for one in leaves(reached).values())
+        deep = [deep]
+
+
+FROM_A_CLOSURE = """
+import numpy as np
+x = np.random.default_rng(0).normal(size=(30, 3))
+t = np.tanh(x @ np.ones(3))
+
+def batches(rng):
+    def draw():
+        rows = rng.integers(0, 30, 8)
+        return x[rows], t[rows]
+    return draw
+
+def fit(draw):
+    w = np.zeros(3)
+    for turn in range(9):
+        rows, wanted = draw()
+        off = rows @ w - wanted
+        loss = np.mean(off ** 2)
+        w -= 0.1 * 2 * rows.T @ off / 8
+    return w
+
+fit(batches(np.random.default_rng(1)))
+"""
+
+
+def test_a_generator_in_a_closure_draws_the_same_in_every_replay(outcome):
+    found = outcome(FROM_A_CLOSURE)
+    assert found.report.ok, str(found.report)
+    found = outcome(FROM_A_CLOSURE.replace("0.1 * 2 *", "0.1 *"))
+    assert [one.code for one in found.report.errors] == ["GC103"]
+
+
+LAZY = """
+import numpy as np
+rng = np.random.default_rng(0)
+x = rng.normal(size=(12, 4))
+labels = np.eye(3)[rng.integers(0, 3, 12)]
+
+class Dense:
+    def __init__(self, units):
+        self.units, self.w, self.b = units, {"val": None}, {"val": None}
+
+    def forward(self, rows):
+        if self.w["val"] is None:
+            self.w["val"] = np.random.randn(rows.shape[1], self.units)
+            self.b["val"] = np.zeros(self.units)
+        self.rows = rows
+        return rows @ self.w["val"] + self.b["val"]
+
+    def backward(self, delta):
+        self.dw, self.db = self.rows.T @ delta, delta.sum(axis=0)
+        return delta @ self.w["val"].T
+
+below, above, rate = Dense(5), Dense(3), 0.1
+known = {"val": rng.normal(size=4)}
+for turn in range(20):
+    h = np.tanh(below.forward(x * known["val"]))
+    p = np.exp(above.forward(h))
+    p /= p.sum(axis=1, keepdims=True)
+    off = (p - labels) / 12
+    to_x = below.backward(above.backward(off) * (1 - h**2))
+    for layer in (below, above):
+        layer.w["val"] -= rate * layer.dw
+        layer.b["val"] -= rate * layer.db
+    known["val"] -= rate * (to_x * x).sum(axis=0)
+"""
+
+
+def test_weights_that_the_first_pass_makes_are_checked_in_a_later_one(outcome):
+    found = outcome(LAZY)
+    assert len(found.script.params) == 5
+    assert found.report.ok, str(found.report)

@@ -1506,3 +1506,70 @@ for turn in range(10000):
 
 def test_a_loss_that_a_long_array_keeps_is_followed_through_the_loop(outcome):
     assert outcome(LONG_HISTORY).report.errors[0].code == "GC305"
+
+
+HANDED_OVER = """
+import math, random
+random.seed(1)
+data = [([0.2, -1.0], [0.0]), ([0.7, 0.4], [1.0]), ([-0.5, 0.9], [1.0])]
+
+def entropy(wanted, given):
+    loss = 0
+    for y, p in zip(wanted, given):
+        loss += -(y * math.log(p) + (1 - y) * math.log(1 - p))
+    return loss / len(wanted)
+
+class Unit:
+    def __init__(self, loss_of):
+        self.w, self.b, self.loss_of = [random.random() for _ in range(2)], 0.1, loss_of
+
+    def output(self, x):
+        return [1 / (1 + math.exp(-self.b - sum(w * one for w, one in zip(self.w, x))))]
+
+    def step(self, batch, rate):
+        batch_loss, to_w, to_b = 0, [0.0, 0.0], 0.0
+        for x, y in batch:
+            given = self.output(x)
+            off = given[0] - y[0]
+            to_w, to_b = [s + off * one for s, one in zip(to_w, x)], to_b + off
+            batch_loss += self.loss_of(y, given)
+        self.b += -to_b * rate
+        for i, slope in enumerate(to_w):
+            self.w[i] += -slope * rate
+        return batch_loss
+
+unit = Unit(entropy)
+for epoch in range(50):
+    print(unit.step(data, 0.5))
+"""
+
+
+def test_a_number_that_is_added_up_is_no_loss_beside_its_sum(outcome):
+    found = outcome(HANDED_OVER)
+    assert found.script.loss == "batch_loss"
+    assert found.report.ok, str(found.report)
+    found = outcome(HANDED_OVER.replace("to_b + off", "to_b + off * x[0]"))
+    assert [one.name for one in found.report.blocks if one.failed] == ["b"]
+
+
+SMOOTHED = """
+def optimize(w, rate):
+    off = x @ w - t
+    g = 2 * x.T @ off / 24
+    w -= rate * g
+    return np.mean(off**2), g
+
+loss = 7.0
+for turn in range(40):
+    cur_loss, _ = optimize(w, 0.02)
+    loss = loss * 0.999 + cur_loss * 0.001
+"""
+
+
+def test_what_is_smoothed_is_the_loss_and_not_its_average(outcome):
+    found = outcome(DATA + SMOOTHED)
+    assert found.script.loss == "cur_loss"
+    assert found.report.ok
+    assert not found.report.up_to
+    found = outcome(DATA + SMOOTHED.replace("2 * x.T @ off", "2 * x.T @ x @ w"))
+    assert [one.code for one in found.report.errors] != ["GC105"]

@@ -212,3 +212,46 @@ def test_only_what_is_updated_beside_a_loop_makes_doubt_of_it(line, are):
     marked = mark(ast.parse(text), [], None)
     inner = next(one for one in range(3) if not marked.inside(one))
     assert bool(set_anew(marked, Step(inner, Rate(0.02, "lr"), [("module", "k")]))) == are
+
+
+VELOCITIES = """
+x = rng.normal(size=(30, 4))
+labels = rng.integers(0, 3, 30)
+w, b, v, c = rng.normal(size=(4, 5)), np.zeros(5), rng.normal(size=(5, 3)), np.zeros(3)
+of_w, of_b, of_v, of_c = w, b, v, c
+momentum, decay, rate = -0.5, 0.2, 0.1
+for turn in range(9):
+    right, total = 0, 0
+    for start in range(0, 30, 10):
+        rows, own = x[start : start + 10], np.eye(3)[labels[start : start + 10]]
+        {norm}
+        h = np.tanh(z)
+        p = np.exp(h @ v + c)
+        p /= p.sum(axis=1, keepdims=True)
+        loss = -np.sum(own * np.log(p))
+        total += loss
+        right += np.mean(np.argmax(p, axis=1) == np.argmax(own, axis=1))
+        off = p - own
+        below = off @ v.T * (1 - h**2)
+        {back}
+        of_w = momentum * of_w - (1 + momentum) * rate * rows.T @ below - rate * abs(decay * of_w)
+        w += of_w
+        of_v = momentum * of_v - (1 + momentum) * rate * h.T @ off - rate * abs(decay * of_v)
+        v += of_v
+        of_b = momentum * of_b - (1 + momentum) * rate * below.sum(axis=0)
+        b += of_b
+        of_c = momentum * of_c - (1 + momentum) * rate * off.sum(axis=0)
+        c += of_c
+"""
+PLAIN = "z = rows @ w + b", "pass"
+NORMED = (
+    "u = rows @ w + b; s = u.std(axis=0); z = (u - u.mean(axis=0)) / s",
+    "below = (below - below.mean(axis=0) - z * (below * z).mean(axis=0)) / s",
+)
+
+
+@pytest.mark.parametrize(("norm", "back"), [PLAIN, NORMED])
+def test_a_sum_of_accuracies_and_a_bias_that_a_norm_takes_out_are_no_weights(outcome, norm, back):
+    found = outcome(HEAD + VELOCITIES.format(norm=norm, back=back))
+    assert "right" not in found.script.params
+    assert found.report.ok, str(found.report)

@@ -330,6 +330,64 @@ def test_a_softmax_of_all_samples_together_is_told_where_that_of_each_is_taken(a
     assert "add up to 1 along axis 1" in finding.fix
 
 
+def test_a_softmax_of_all_samples_is_told_where_the_backward_pass_has_its_transpose():
+    def parts(p):
+        raised = np.exp(p["M"] @ DAYS.T)
+        return (raised / raised.sum()).T
+
+    aim = np.eye(4)[np.arange(len(DAYS)) % 4]
+    [finding] = gradcheck.check(
+        lambda p: -np.sum(aim * np.log(parts(p))) / len(DAYS),
+        {"M": np.random.default_rng(7).normal(size=(4, DAYS.shape[1]))},
+        lambda p: {"M": ((parts(p) - aim) / len(DAYS)).T @ DAYS},
+    ).findings
+    assert finding.code == "GC311"
+    assert "goes over all entries, and this along axis 1" in finding.message
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda p, aim: np.sum((p - aim) ** 2),
+        lambda p, aim: -10 * np.sum(aim * np.log(p) + (1 - aim) * np.log(1 - p)),
+    ],
+)
+@pytest.mark.parametrize("by_label", [True, False])
+def test_the_derivative_of_a_cross_entropy_by_the_scores_is_told_beside_another_loss(
+    loss, by_label
+):
+    labels = np.arange(len(DAYS)) % 4
+
+    def grad(p):
+        delta = shares(p) - (0 if by_label else np.eye(4)[labels])
+        if by_label:
+            delta[np.arange(len(DAYS)), labels] -= 1
+        return {"M": DAYS.T @ delta / len(DAYS)}
+
+    params = {"M": np.random.default_rng(7).normal(size=(DAYS.shape[1], 4))}
+    [finding] = gradcheck.check(lambda p: loss(shares(p), np.eye(4)[labels]), params, grad).findings
+    assert finding.code == "GC601"
+    assert "it is the derivative of the cross-entropy" in finding.message
+    assert "let the loss be the cross-entropy" in finding.fix
+
+
+def test_the_rounding_that_a_sum_leaves_of_a_softmax_is_no_jacobian_of_it():
+    x, aim = DAYS[0], np.eye(4)[1]
+
+    def parts(p):
+        raised = np.exp(x @ p["M"] + p["b"])
+        return raised / raised.sum()
+
+    def grad(p):
+        delta = parts(p) - aim
+        return {"M": np.outer(x, delta), "b": np.zeros(4) + delta.sum(axis=0, keepdims=True)}
+
+    params = {"M": np.random.default_rng(7).normal(size=(len(x), 4)), "b": np.zeros(4)}
+    [finding] = gradcheck.check(lambda p: -np.log(parts(p)[1]), params, grad).errors
+    assert finding.code != "GC310"
+    assert finding.fix == "write `delta` for it"
+
+
 def ahead(p):
     low = np.tanh(DAYS @ p["M"])
     return low, np.tanh(low @ p["N"])

@@ -21,7 +21,7 @@ SHARES = (1.0, 0.5, 0.25, 0.125)
 """The shares of the learning rate from whose steps that at a rate of 0 is told."""
 
 CLEAR = 10.0
-"""A slope that fits is closer by at least this factor than one that does not."""
+"""What fits is closer by at least this factor than what does not."""
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[Finding]:
@@ -93,6 +93,9 @@ def _in_the_limit(rule: Rule, evidence: Evidence, step: Step) -> Iterator[Findin
                 del errors[index]
             else:
                 errors[index] = max(errors[index], error)
+    for index, error in [*errors.items()]:
+        if CLEAR * error > (evidence.blocks[index].max_rel_error or 0.0):
+            del errors[index]  # only its rounding grows with smaller steps
     if errors:
         names = tuple(evidence.names[index] for index in errors)
         rates = listed([f"{share * step.learning_rate:g}" for share in SHARES[:2]])

@@ -33,7 +33,8 @@ from gradcheck.trace.causes import (
 )
 from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.redone import redone_cause
-from gradcheck.trace.causes.scale_causes import scale_cause, term_scale_cause
+from gradcheck.trace.causes.scale_causes import scale_cause
+from gradcheck.trace.causes.term_scales import term_scale_cause
 from gradcheck.trace.causes.zero_parts import zero_part_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State

@@ -222,10 +222,10 @@ def turned_cause(compared: Compared) -> Cause | None:
     every = range(len(shape))
     for axes in (*combinations(every, 1), *combinations(every, 2)):
         if same([np.flip(value, axes) for value in actual], expected):
+            along = ", ".join("::-1" if axis in axes else ":" for axis in every)
             if any(same(actual, one.values) for one in compared.known.quantities):
                 words = "it has to be turned round on the way back"
-                return Cause(fault.REVERSED, words, "turn it round: [::-1] along each of its axes")
-            along = ", ".join("::-1" if axis in axes else ":" for axis in every)
+                return Cause(fault.REVERSED, words, f"turn it round: `[{along}]`")
             turning = [node for node in made_of(compared) if _turns_round(node)]
             is_turned = bool(turning)
             fix = "leave `[::-1]` out" if is_turned else f"turn it round: `[{along}]`"

@@ -20,8 +20,9 @@ from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Node, operands_of
 
 SQUARES = split_names("square norm absolute fabs")
-SCALINGS = split_names("multiply divide true_divide negative")
 PRODUCTS = split_names("multiply dot vdot inner matmul einsum tensordot")
+SCALINGS = PRODUCTS | split_names("divide true_divide negative")
+"""What scales the one array among its operands, as `x @ w` of a single input does too."""
 
 Derivative = tuple[int, list[NDArray[np.float64]]]
 """A parameter, or a part of one, with the derivative of its penalty by point."""

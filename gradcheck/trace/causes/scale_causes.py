@@ -8,10 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import VALUE
-from gradcheck.trace.causes.compared import Compared, Followed, same
+from gradcheck.trace.causes.compared import Followed, same
 from gradcheck.trace.causes.constant_factors import (
     CLOSE,
     SCALES,
@@ -26,12 +25,12 @@ from gradcheck.trace.causes.constant_factors import (
     written_factor,
 )
 from gradcheck.trace.causes.penalties import is_square, makes_penalty
-from gradcheck.trace.causes.term_causes import inverse_cause, remainders
+from gradcheck.trace.causes.term_causes import inverse_cause
 from gradcheck.trace.causes.ways import PRODUCTS
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.constants import is_odd, sizes_of
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.locating.units import NODE, OWN, Mend, Unit
+from gradcheck.trace.locating.units import OWN, Mend
 from gradcheck.trace.record.graph import constant_of, latest_first
 from gradcheck.trace.record.nodes import Node
 
@@ -81,26 +80,6 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause:
     scaled = _Scaled(mend, search, state)
     causes = filter(None, (cause_of(scaled) for cause_of in CAUSES))
     return next(causes, None) or Cause(fault.SCALE, _excess(scaled.ratio))
-
-
-def term_scale_cause(compared: Compared, search: Followed) -> Cause | None:
-    """Return the cause if one term of a wrong sum is the right one times a constant."""
-    state = compared.state
-    if compared.is_use:
-        return None
-    for term, rest in remainders(state, state.tape[compared.operand], compared.expected):
-        actual = state.at(term.index)
-        factor = proportion(rest, actual)
-        if not factor or abs(factor - 1) < CLOSE or term.place is None:
-            continue
-        unit = Unit(NODE, term.index, nodes=(term.index,))
-        alone = Mend(unit, OWN, factor, frozenset(), None, actual, rest, ())
-        cause = scale_cause(alone, search, state)
-        words = f"the term `{term.source}` is {1 / factor:.6g} times what it should be"
-        words += f": {cause.words}" if cause.words else ""
-        fix = cause.fix or f"multiply `{term.source}` by {factor:.6g}"
-        return Cause(cause.name, words, fix, term.index)
-    return None
 
 
 def _of_sign(scaled: _Scaled) -> Cause | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradcheck.arrays import proportion
 from gradcheck.trace import fault
+from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.compared import Arrays, Compared, quotient, same
 from gradcheck.trace.causes.factor_causes import FORMS
 from gradcheck.trace.fault import Cause
@@ -42,12 +44,19 @@ def softmax_cause(compared: Compared) -> Cause | None:
                 return Cause(fault.SOFTMAX_AXIS, goes, f"{as_wanted} (keepdims=True)")
             if any(same(compared.actual, _pulled_back(arriving, p, other)) for p in turned):
                 return Cause(fault.SOFTMAX_AXIS, goes, fix)
-        if _is_of_other_targets(compared, p, axis):
+        wanted, taken = (_targets(p, of) for of in (compared.expected, compared.actual))
+        if wanted is not None and taken is not None and _are_one_hot(wanted, axis):
             words = f"{name} less 1 at the label of each sample is wanted, and less 0 elsewhere"
             fix = "subtract 1 at one entry of each sample: `[np.arange(len(labels)), labels] -= 1`"
             return Cause(fault.OTHER_INDEX, words, fix)
+        if wanted is None and taken is not None and np.allclose(taken.sum(axis), 1):
+            words = "it is the derivative of the cross-entropy, and the loss is another one"
+            agree = (
+                f"let the loss be the cross-entropy, -sum(target * log({name})): they must agree"
+            )
+            return Cause(fault.OTHER_LOSS, words, f"{fix}, or {agree}")
         sums = [np.sum(value, axis=axis) for value in compared.actual]
-        size = float(np.max(np.abs(compared.actual[0])))
+        size = max(float(np.max(np.abs(of[0]))) for of in (compared.actual, compared.expected))
         if compared.actual[0].shape == p[0].shape and np.max(np.abs(sums[0])) > 1e-6 * size:
             adds_up = "the derivative by the scores of a softmax adds up to 0"
             words = f"{_along(axis)} {adds_up}, and this does not"
@@ -64,7 +73,7 @@ def _softmax_fix(
 ) -> str:
     texts = compared.text_of(p) or "p", compared.text_of(arriving) or "g"
     shares, upstream = map(bracketed, texts)
-    meant = [f"p is {name}"] if shares == "p" else []
+    meant = [f"p is {name}"] if shares == "p" != name else []
     meant += [f"g is dL/d{name}"] if upstream == "g" else []
     where = f", where {' and '.join(meant)}" if meant else ""
     options = "" if axis is None else f", axis={axis}, keepdims=True"
@@ -85,9 +94,11 @@ def _softmaxes(compared: Compared) -> Iterator[tuple[int, int | None, Arrays]]:
     Also yield the axis, None for all, and the derivative that arrives at the shares.
     """
     shape = compared.expected[0].shape
-    if not shape or not compared.derived_by:
+    wanted = compared.candidate  # where the backward pass has the transpose, only this is known
+    begins = compared.derived_by or ([wanted.node] if wanted and wanted.kind == ADJOINT else [])
+    if not shape or not begins:
         return
-    for made in compared.loss_nodes[min(compared.derived_by) + 1 :]:
+    for made in compared.loss_nodes[min(begins) + 1 :]:
         if not made.is_float or made.value.shape != shape or np.any(made.value < 0):
             continue
         axes = [axis for axis, size in enumerate(shape) if size > 1]
@@ -99,20 +110,21 @@ def _softmaxes(compared: Compared) -> Iterator[tuple[int, int | None, Arrays]]:
                         yield made.index, axis, arriving
 
 
-def _is_of_other_targets(compared: Compared, p: Arrays, axis: int | None) -> bool:
-    """True if the output less one-hot labels is wanted, and it is less something else constant."""
-    if p[0].shape != compared.actual[0].shape or len(p) < 2:
-        return False
-    wanted, moved = (
-        [value - values[0] for value in values[1:]] for values in (compared.expected, p)
-    )
-    scale = proportion(wanted, moved)
+def _targets(p: Arrays, of: Arrays) -> NDArray[np.float64] | None:
+    """Return what values are less than the outputs, times a number, if that is the same anywhere.
+
+    So the derivative of the cross-entropy is less by the targets.
+    """
+    if p[0].shape != of[0].shape or len(p) < 2:
+        return None
+    moved, shares = ([value - values[0] for value in values[1:]] for values in (of, p))
+    scale = proportion(moved, shares)
     if not scale:
-        return False
-    labels, taken = (
-        [share - value / scale for share, value in zip(p, values, strict=True)]
-        for values in (compared.expected, compared.actual)
-    )
-    is_constant = all(same([one[0]] * len(one), one) for one in (labels, taken))
-    one_hot = np.isclose(labels[0], 0, atol=1e-6) | np.isclose(labels[0], 1, atol=1e-6)
-    return is_constant and bool(np.all(one_hot)) and np.allclose(labels[0].sum(axis), 1)
+        return None
+    less = [share - value / scale for share, value in zip(p, of, strict=True)]
+    return less[0] if same([less[0]] * len(less), less) else None
+
+
+def _are_one_hot(targets: NDArray[np.float64], axis: int | None) -> bool:
+    one_hot = np.isclose(targets, 0, atol=1e-6) | np.isclose(targets, 1, atol=1e-6)
+    return bool(np.all(one_hot)) and np.allclose(targets.sum(axis), 1)

@@ -28,7 +28,8 @@ from gradcheck.trace.record.nodes import Node, Reference
 from gradcheck.trace.record.places import Place
 
 TURNED = 7
-"""The maximum length of the last two axes of arrays that are tried reversed, as kernels are."""
+"""The maximum length of two axes, the last or the first, of arrays that are tried reversed, as
+kernels are."""
 
 INNER = 6
 """The maximum number of passes of an inner loop in which a series is looked for."""
@@ -235,5 +236,7 @@ def layouts(values: Sequence[NDArray[Any]], shape: Shape) -> Iterator[list[NDArr
             yield [value.reshape(shape) for value in values]
     if first.shape == shape and first.ndim >= 2 and 1 < max(shape[-2:]) <= TURNED:
         yield [value[..., ::-1, ::-1] for value in values]
+    if first.shape == shape and first.ndim == 4 and 1 < max(shape[:2]) <= TURNED:
+        yield [value[::-1, ::-1] for value in values]
     if first.shape == shape and first.ndim == 1 and 1 < first.size <= TURNED:
         yield [value[::-1] for value in values]
