@@ -196,10 +196,15 @@ class Seen:
     Attributes:
         records: at every mark, the numbers, or the operands of the differences, in order.
         wanted: the mark and the count of the value with which the iteration ends; None to go on.
+            Others are not looked at then.
     """
 
     records: dict[int, list[Any]] = field(default_factory=dict)
     wanted: tuple[int, int] | None = None
+
+    def looks_at(self, number: int) -> bool:
+        """Whether what a mark sees is to be noted."""
+        return self.wanted is None or self.wanted[0] == number
 
     def last(self, number: int) -> Any:
         """Return the last number that a mark has seen; nan if there is none."""

@@ -145,7 +145,7 @@ class Run:
 
     def see(self, number: int, value: Any) -> Any:
         """Hook around a number that may be the loss."""
-        if self._seen is not None:
+        if self._seen is not None and self._seen.looks_at(number):
             first = carried(value[0] if isinstance(value, tuple) and value else value)
             if isinstance(first, float | np.ndarray | np.floating) and np.size(first) == 1:
                 self._note(number, first if self._seen.wanted else float(np.ravel(first)[0]))
@@ -154,7 +154,9 @@ class Run:
     def difference(self, number: int, result: Any, left: Any, right: Any) -> Any:
         """Hook around a difference that may be an error `output - target`."""
         seen = self._seen
-        if seen is None or not isinstance(result, float | np.ndarray | np.floating):
+        if seen is None or not seen.looks_at(number):
+            return result
+        if not isinstance(result, float | np.ndarray | np.floating):
             return result
         if np.size(result) == max(np.size(left), np.size(right)) <= LARGEST:
             pair = (left, right)
