@@ -7,7 +7,7 @@ import contextlib
 import copy
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from types import CellType, FunctionType
 from typing import Any
 
@@ -198,14 +198,18 @@ def _own_names(function: Function) -> set[str]:
 
 
 @contextlib.contextmanager
-def closures(loop: TrainingLoop, local: Mapping[str, Any]) -> Iterator[None]:
+def closures(
+    loop: TrainingLoop, local: Mapping[str, Any]
+) -> Iterator[Callable[[dict[str, Any] | None], dict[str, Any] | None]]:
     """Let functions defined around the loop see the variables in `local`, within this context.
 
-    A function made elsewhere has variables of its own, which may have the same names.
+    A function made elsewhere has variables of its own, which may have the same names. What is
+    yielded adds to the variables after a pass those that such functions have set (`nonlocal`).
     """
     around = loop.function
     own = _own_names(around) if around else set()
     undo: list[tuple[CellType, Any]] = []
+    cells: dict[str, CellType] = {}
     for function in (one for one in local.values() if isinstance(one, FunctionType)):
         is_inner = around and function.__code__.co_qualname.split(".")[-3:-2] == [around.name]
         for name, cell, value in cells_of(function):
@@ -213,8 +217,15 @@ def closures(loop: TrainingLoop, local: Mapping[str, Any]) -> Iterator[None]:
             if shown and name in local and not isinstance(local[name], FunctionType):
                 undo.append((cell, value))
                 cell.cell_contents = local[name]
+                cells[name] = cell
+
+    def with_cells(after: dict[str, Any] | None) -> dict[str, Any] | None:
+        now = {name: cell.cell_contents for name, cell in cells.items()}
+        changed = {name: value for name, value in now.items() if value is not local[name]}
+        return {**after, **changed} if after is not None else None
+
     try:
-        yield
+        yield with_cells
     finally:
         for cell, value in reversed(undo):
             cell.cell_contents = value

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import gc
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import CellType, FunctionType
 from typing import Any
 
@@ -81,6 +81,10 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
         return memo.setdefault(key, value.copy())
     if kind is FunctionType and keeps_state(value):
         return _copied_closure(value, memo)
+    if kind is partial:
+        keywords = {name: deep_copy(one, memo) for name, one in value.keywords.items()}
+        given = [deep_copy(one, memo) for one in value.args]
+        return memo.setdefault(key, partial(deep_copy(value.func, memo), *given, **keywords))
     if kind in VIEWS:
         (seen,) = gc.get_referents(value)
         return memo.setdefault(key, VIEWS[kind](deep_copy(seen, memo)))

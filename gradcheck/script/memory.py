@@ -17,7 +17,16 @@ from gradcheck.user.objects import attributes
 
 SHARED = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 
-COPIED = ("builtins", "numpy", "collections", "__main__", "random", "types", "argparse")
+COPIED = (
+    "builtins",
+    "numpy",
+    "collections",
+    "functools",
+    "__main__",
+    "random",
+    "types",
+    "argparse",
+)
 """Packages whose objects are copied; all replays share the objects of any other package."""
 
 HELD = (list, dict, float, np.ndarray)

@@ -263,10 +263,11 @@ class Run:
                         scaled.enter_context(one.scaled(begun, 0.0, self._scales))
                     if rate is not None:
                         scaled.enter_context(rate.scaled(begun, scale, self._scales))
-                    scaled.enter_context(closures(self.marked.loops[number], local or {}))
+                    seen_by = closures(self.marked.loops[number], local or {})
+                    with_cells = scaled.enter_context(seen_by)
                     self._seen, self._replaying, self._notes_idle = seen, True, is_plain
                     self._used, self.idle, self.reached = {}, {}, set()
-                    local = self._pass(body, local)
+                    local = with_cells(self._pass(body, local))
                 after = snapshot.touched(before, self._state(local))
         except ValueError as error:
             if not snapshot.is_shared_no_more(error):

@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from gradcheck.script.copies import deep_copy
+from gradcheck.script.copies import deep_copy, keeps_state
 from gradcheck.script.memory import is_shared, keep_memory_shared, own_what_classes_hold, views
 from gradcheck.script.state import NUMBERS, Path, State, label, leaves, numbers
 from gradcheck.trace.record.array import traced_leaf
@@ -19,6 +20,7 @@ from gradcheck.trace.record.proxies import proxy_of
 from gradcheck.trace.record.recording import open_tape
 from gradcheck.user.blocks import Array
 from gradcheck.user.draws import Draws
+from gradcheck.user.objects import cells_of
 
 WORTH_SHARING = 2000
 """Size from which an array is no longer copied, once an iteration has left it unchanged."""
@@ -142,7 +144,7 @@ def take_snapshot(
     `left_out` are variables where the loop stands, `unread` those around a function that holds it.
     """
     left = (left_out, set[str]()) if state.local is None else (unread, left_out)
-    local = None if state.local is None else _without(state.local, left[1])
+    local = None if state.local is None else _without_inner(_without(state.local, left[1]))
     kept = State(_without(state.module, left[0]), local, state.imported)
     own_what_classes_hold([kept.module, kept.local or {}, kept.imported])
     memo: dict[int, Any] = {}
@@ -165,6 +167,18 @@ def _set_of(names: Set[str], before: dict[str, Any], after: dict[str, Any]) -> d
 
 def _without(names: Mapping[str, Any], left_out: Set[str]) -> dict[str, Any]:
     return {name: value for name, value in names.items() if name not in left_out}
+
+
+def _without_inner(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the functions that keep nothing but these variables, which replays show them."""
+
+    def is_inner(value: Any) -> bool:
+        return keeps_state(value) and all(
+            names.get(name) is held or isinstance(held, FunctionType)
+            for name, _, held in cells_of(value)
+        )
+
+    return {name: value for name, value in names.items() if not is_inner(value)}
 
 
 def _copied(names: Mapping[str, Any], memo: dict[int, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from types import CellType, FrameType
+from functools import partial
+from types import CellType, FrameType, MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,10 @@ from gradcheck.user.objects import attributes, cells_of
 
 DEPTH, MOST_ITEMS = 9, 200
 FLOATS, NUMBERS = "fc", "fciub"  # kinds of arrays: images and tables of words are of whole numbers
+
+
+BOUND = {MethodType: ("__self__",), partial: ("keywords", "args", "func")}
+"""The attributes of what is called without naming what it changes."""
 
 
 class Attribute(NamedTuple):
@@ -169,6 +174,8 @@ def steps_into(value: Any) -> list[tuple[Any, Any]]:
         return list(enumerate(value))[:MOST_ITEMS]
     if isinstance(value, dict):
         return list(value.items())[:MOST_ITEMS]
+    if type(value) in BOUND:
+        return [(Attribute(name), getattr(value, name)) for name in BOUND[type(value)]]
     if keeps_state(value):
         return [(Cell(name), item) for name, _, item in cells_of(value)]
     if not is_shared(value):
@@ -180,7 +187,7 @@ def label(path: Path) -> str:
     """Return a path as the script would write it."""
     begins = 3 if path[0] == IMPORTED else 2
     text = ".".join(map(str, path[1:begins]))
-    for step in path[begins:]:
+    for step in (one for one in path[begins:] if bare(one) != "__self__"):
         if isinstance(step, Cell) and text == path[1]:  # the function itself has a name
             text = step.name
         else:

@@ -12,36 +12,27 @@ from gradcheck.script.words import calls_in, is_update, names_in
 def updating(trees: Sequence[ast.Module]) -> set[str]:
     """Return the names of the functions that may update a variable, or call one that does.
 
-    Those that a factory returned have the names of variables, perhaps of what a loop goes over.
+    Those that a factory returned, and bound methods, have the names of variables, perhaps of what
+    a loop goes over.
     """
     nodes = [node for tree in trees for node in ast.walk(tree)]
     functions = [node for node in nodes if isinstance(node, Function)]
     found = {one.name for one in functions if _updates(one)}
     made_of = [({one.name}, calls_in(one)) for one in functions]
-    made_of += list(_bound(nodes)) if any(map(_is_factory, functions)) else []
+    made_of += _bound(nodes)
     while more := {name for names, used in made_of if used & found for name in names} - found:
         found |= more
     return found
 
 
-def _is_factory(function: Function) -> bool:
-    """Whether a function returns functions that keep variables of it."""
-    return any(isinstance(part, ast.Nonlocal) for part in ast.walk(function)) or any(
-        isinstance(part, Function) and _updates(part) for part in function.body
-    )
-
-
 def _bound(nodes: Sequence[ast.AST]) -> Iterator[tuple[set[str], set[str]]]:
     """Yield the variables that a script sets, with the names in what they are set to."""
     for node in nodes:
-        match node:
-            case ast.Assign(targets, value):
-                yield (
-                    {name for one in targets for name in names_in(one, ast.Store)},
-                    names_in(value),
-                )
-            case ast.For(target, iterated):
-                yield names_in(target), names_in(iterated)
+        if isinstance(node, ast.Assign | ast.For):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            value = node.value if isinstance(node, ast.Assign) else node.iter
+            attributes = {one.attr for one in ast.walk(value) if isinstance(one, ast.Attribute)}
+            yield set[str]().union(*map(names_in, targets)), names_in(value) | attributes
 
 
 def may_train(loop: ast.For | ast.While, names: set[str]) -> bool:

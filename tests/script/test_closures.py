@@ -113,3 +113,74 @@ def test_what_a_function_of_a_factory_trains_is_judged(outcome, right, wrong, co
     found = outcome(TRAINER.replace(right, wrong) if right else TRAINER)
     assert set(found.script.params) == {"held['W']", "held['b']", "scale"}
     assert [one.code for one in found.report.errors] == ([code] if code else [])
+
+
+DATA = """
+import numpy as np
+from functools import partial
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(30, 3))
+y = X @ [1.0, 2.0, 3.0]
+"""
+PARTIAL = """
+def step(held, lr):
+    gap = X @ held["w"] + held["b"] - y
+    held["w"] -= lr * 2 * X.T @ gap / len(y)
+    held["b"] -= lr * 2 * gap.mean()
+    return np.mean(gap**2)
+
+
+held = {"w": np.zeros(3), "b": np.zeros(1)}
+train = partial(step, held, lr=0.1)
+for turn in range(30):
+    loss = train()
+"""
+METHODS = """
+class Net:
+    def __init__(self):
+        self.w, self.b = np.zeros(3), np.zeros(1)
+
+    def loss(self):
+        self.gap = X @ self.w + self.b - y
+        return np.mean(self.gap**2)
+
+    def update(self, lr):
+        self.w = self.w - lr * 2 * X.T @ self.gap / len(y)
+        self.b = self.b - lr * 2 * self.gap.mean()
+
+
+net = Net()
+forward, learn = net.loss, net.update
+for turn in range(30):
+    loss = forward()
+    learn(0.1)
+"""
+INNER = """
+def experiment():
+    w, b = np.zeros(3), 0.0
+
+    def predict():
+        return X @ w + b
+
+    def update(lr):
+        nonlocal w, b
+        gap = predict() - y
+        w = w - lr * 2 * X.T @ gap / len(y)
+        b = b - lr * 2 * gap.mean()
+
+    for turn in range(30):
+        loss = np.mean((predict() - y) ** 2)
+        update(0.1)
+
+
+experiment()
+"""
+
+
+@pytest.mark.parametrize("text", [PARTIAL, METHODS, INNER])
+def test_what_is_called_by_another_name_is_followed(outcome, text):
+    assert outcome(DATA + text).report.verdict == "pass"
+    error = outcome(DATA + text.replace("gap.mean()", "gap.sum()")).report.errors[0]
+    assert error.code == "GC502"
+    assert "gap.sum()" in error.location.source
