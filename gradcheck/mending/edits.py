@@ -19,6 +19,7 @@ from gradcheck.mending import (
     of_insertions,
     of_operands,
     of_statements,
+    of_terms,
 )
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.moments import Wanted
@@ -64,7 +65,7 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
     EditKind.COPY: of_insertions.copies,
     EditKind.CONJUGATE: formed(EditKind.CONJUGATE),
-    EditKind.TERM: of_factors.missing_terms,
+    EditKind.TERM: of_terms.missing_terms,
 }
 """For each kind, the function that makes all edits of that kind."""
 

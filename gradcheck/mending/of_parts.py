@@ -37,6 +37,15 @@ FORMS: Mapping[EditKind, Sequence[Form]] = {
     ],
     EditKind.PART: SLICED,
     EditKind.CONJUGATE: [("{}.conj()", None, 3.0)],
+    EditKind.SUM: [
+        (f"{{0}} - {{0}}.mean({axis})", axes, 14.0)
+        for axes, axis in (
+            (1, ""),
+            *((2, f"axis={one}, keepdims=True") for one in (0, 1)),
+            *((3, f"axis={one}, keepdims=True") for one in (1, 2)),
+            *((4, f"axis={one}, keepdims=True") for one in ("(0, 2, 3)", "(2, 3)", "(1, 2, 3)")),
+        )
+    ],
 }
 """The forms that names, attributes and items may take."""
 
@@ -76,7 +85,8 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
                     if axes in (None, len(value.shape)):
                         now = form.format(context.source(node))
                         is_owner = isinstance(context.parents.get(node), ast.Attribute)
-                        yield context.replaced(node, f"({now})" if is_owner else now, weight)
+                        put = context.fitted if kind is EditKind.SUM else context.replaced
+                        yield put(node, f"({now})" if is_owner else now, weight)
         for node in context.wholes() if kind in WHOLE_FORMS else ():
             value, text = context.value(node), context.source(node)
             text = f"({text})" if not isinstance(node, ast.Name | ast.Attribute) else text

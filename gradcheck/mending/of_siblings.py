@@ -9,6 +9,7 @@ from functools import partial
 from itertools import combinations, combinations_with_replacement, product, takewhile
 
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.roundabout import terms_of
 from gradcheck.mending.scope import unread_in
 
 KEY = re.compile(r"""(?<=\[["'])(\w+)(?=["']\])""")
@@ -153,7 +154,11 @@ def _of_unread(context: Context) -> Iterator[Edit]:
 
 
 def _for_the_next_pass(context: Context) -> Iterator[Edit]:
-    """Yield `next = a * b` or `next = a @ b.T`, where a loop reads zeros and never changes them."""
+    """Yield what a loop has not made of a name for its next pass.
+
+    That is `next = a * b` or `next = a @ b.T`, where it reads zeros and never changes them, and
+    `next = next * a`, where it only adds to them.
+    """
     for loop in context.all_of(ast.For):
         for name in sorted(_zeros_read_in(context, loop)):
             shape, arrays = context.values[name].shape, context.values.items()
@@ -167,6 +172,23 @@ def _for_the_next_pass(context: Context) -> Iterator[Edit]:
             ]
             for text in made:
                 yield put_in(context, "after", loop.body[-1], f"{name} = {text}", 2.5)
+        for name in sorted(_added_to_in(loop) & context.values.keys()):
+            known = context.values[name]
+            some = [one for one, value in context.values.items() if value == known and one != name]
+            for one in some[:MOST_HANDED] if known.kind == "array" else ():
+                yield put_in(context, "after", loop.body[-1], f"{name} = {name} * {one}", 6.0)
+
+
+def _added_to_in(loop: ast.For) -> set[str]:
+    """Return the names that every pass of a loop adds something to."""
+    added = set()
+    for statement in loop.body:
+        match statement:
+            case ast.AugAssign(ast.Name(name), ast.Add()):
+                added.add(name)
+            case ast.Assign([ast.Name(name)], ast.BinOp(_, ast.Add()) as total):
+                added |= {name} & {ast.unparse(one) for one in terms_of(total)}
+    return added
 
 
 def matrix_products(
