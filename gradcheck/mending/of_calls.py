@@ -123,7 +123,7 @@ def wrapped(context: Context) -> Iterator[Edit]:
         yield context.replaced(loop.iter, f"reversed({context.source(loop.iter)})", 8.0)
     calls = [ast.unparse(one.func) for one in ast.walk(context.tree) if isinstance(one, ast.Call)]
     known = {name for name in calls if name.startswith(("np.", "numpy.", "math."))}
-    known |= {f"{context.library}.sign"} if context.library else set()
+    known |= {f"{context.library}.sign"} if context.library and b"abs" in context.text else set()
     for atom in context.atoms():
         value = context.value(atom)
         if value is not None and value.kind != "int":

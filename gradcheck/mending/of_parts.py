@@ -72,6 +72,8 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
     def make(context: Context) -> Iterator[Edit]:
         if kind is EditKind.REMOVED_FACTOR:
             yield from several_left_out(context)
+        if kind is EditKind.SUM:
+            yield from _summed_from(context)
         for node in context.all_of(ast.expr):
             for part, part_kind, weight in _inside(node):
                 if part_kind is kind:
@@ -95,6 +97,18 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
                     yield context.replaced(node, form.format(text), weight)
 
     return make
+
+
+def _summed_from(context: Context) -> Iterator[Edit]:
+    """Yield the sum of an array for one item of it, or of all items from it, or up to it."""
+    for node in context.all_of(ast.Subscript):
+        known = context.value(node)
+        if known is None or known.kind != "float" or not isinstance(node.ctx, ast.Load):
+            continue
+        base, at = context.source(node.value), context.source(node.slice)
+        if context.is_array(node.value) and not isinstance(node.slice, ast.Tuple):
+            for more, part in enumerate(("", f"[{at}:]", f"[: {at} + 1]")):
+                yield context.replaced(node, f"{base}{part}.sum()", 9.0 + more / 2)
 
 
 def _may_become(kind: EditKind, value: Value, parent: ast.AST | None) -> bool:

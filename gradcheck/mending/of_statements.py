@@ -27,6 +27,8 @@ def assigned_or_added(context: Context) -> Iterator[Edit]:
                 if operator != present:
                     yield with_assignment(context, node, node.target, operator)
             yield from _in_part(context, node)
+            if isinstance(node.target, ast.Subscript) and not isinstance(node.value, ast.Constant):
+                yield context.replaced(node.value, "1", 6.5)  # of a label
 
 
 def _items_added(context: Context, target: ast.expr, value: ast.expr) -> Iterator[Edit]:

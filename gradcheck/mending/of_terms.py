@@ -18,6 +18,12 @@ def missing_terms(context: Context) -> Iterator[Edit]:
 
     What is made and never read is likeliest, also divided by a size.
     """
+    for whole in context.all_of(ast.ListComp):
+        every = [one for one in ast.walk(whole) if isinstance(one, ast.Name)]
+        read = {one.id for one in every if isinstance(one.ctx, ast.Load)}
+        text = grouped(context.source(whole.elt), whole.elt, "+")
+        for name in dict.fromkeys(one.id for one in every if one.id not in read):
+            yield context.replaced(whole.elt, f"{name} + {text}", 3.0)
     forms = list(_weights_of_penalties(context))
     unread = unread_in(context.definition)
     sizes = [text for text, _ in sizes_in(context)][:MOST_SIZES]

@@ -55,20 +55,26 @@ def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     # what is made and not read any longer was to be mended, and not gone round
-    distance += sum((_idle(mended.texts[one]) - _idle(before[one])).total() for one in before)
+    idle = [(_idle(mended.texts[one]), _idle(before[one])) for one in before]
+    distance += sum((now - old).total() for now, old in idle)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
     is_right_with_others = any("other sizes" in one for one in mended.varied)
     if any(one.code == OF_TWO for one in findings) and not is_right_with_others:
         # a name that happens to be 2 is not meant
         counts = _put_in_and_left_out(NUMBER, mended.texts, before)
         odd += not any(new or gone for new, gone in counts)
-    for new, gone in _put_in_and_left_out(NUMBER, mended.texts, before):
-        whole = {one for one in new if one.isdigit()} - OF_FACTORS
-        odd += bool(whole and not gone)  # `* 4` may be the size of the moment
+    odd += puts_in_sizes(mended.texts, before)
     changed = changed_words(mended.texts, before)
     surplus = OWN * any(edit.weight > SAID for edit in mended.edits)
+    surplus -= OWN * any(old - now for now, old in idle)  # what was made was to be read
     length = sum(map(len, mended.texts.values()))
     return len(mended.edits), distance, odd, changed + mended.weight / WORDS + surplus, length
+
+
+def puts_in_sizes(after: Texts, before: Texts) -> bool:
+    """True if whole numbers are put in that may be the sizes of the moment: `* 4`."""
+    counts = _put_in_and_left_out(NUMBER, after, before)
+    return any(not gone and any(map(str.isdigit, new.keys() - OF_FACTORS)) for new, gone in counts)
 
 
 def changed_words(after: Texts, before: Texts) -> int:
@@ -144,8 +150,8 @@ def _idle(text: bytes) -> Counter[tuple[str, str]]:
     They are never read, or given another value before they are.
     """
     every = [*ast.walk(ast.parse(text))]
-    functions = (one for one in every if isinstance(one, ast.FunctionDef))
-    never = [(one.name, name) for one in functions for name in unread_in(one)]
+    functions = (one for one in every if isinstance(one, ast.FunctionDef | ast.Module))
+    never = [(getattr(one, "name", ""), name) for one in functions for name in unread_in(one)]
     blocks = [one for node in every if isinstance(one := getattr(node, "body", None), list)]
     return Counter([*never, *(("", name) for block in blocks for name in _overwritten(block))])
 
@@ -230,6 +236,13 @@ def _odd_operation(node: ast.AST) -> str:
             ast.unparse(target) == ast.unparse(term) for term in terms_of(value)
         ):  # people write `a = b` for `a += b - a`
             return "a sum less itself"
+        case ast.AugAssign(target, ast.Add() | ast.Sub(), value) if any(
+            isinstance(one, ast.BinOp)
+            and isinstance(one.op, ast.Div)
+            and ast.unparse(one.right) == ast.unparse(target)
+            for one in ast.walk(value)
+        ):
+            return "a sum with what is divided by it"
         case ast.Subscript(slice=index) if any(
             isinstance(one, ast.BinOp)
             and isinstance(one.op, ast.Sub)

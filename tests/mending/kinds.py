@@ -1574,6 +1574,95 @@ def grad(w):
         "np.where(z > 0, 1, 0.3)",
         "(z > 0)",
     ),
+    "all items from one": (
+        """
+X, START = DRAWN.normal(size=(5, 4)), DRAWN.normal(size=4) / 3
+
+def loss(w):
+    return np.sum(np.sin(X * np.cumsum(np.exp(w))))
+
+def grad(w):
+    d, g = np.sum(X * np.cos(X * np.cumsum(np.exp(w))), axis=0), np.zeros_like(w)
+    for j in range(len(w)):
+        g[j] = np.exp(w[j]) * d[j:].sum()
+    return g
+""",
+        "d[j:].sum()",
+        "d[j]",
+    ),
+    "one item of two": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    parts = [np.zeros(2), np.zeros(2)]
+    for x, y in zip(X, Y):
+        d = np.sinh(x @ w - y)
+        parts = [part + d * new for part, new in zip(parts, np.split(x, 2))]
+    return np.concatenate([part for part in parts])
+""",
+        "[part + d * new for",
+        "[d * new for",
+    ),
+    "a bias of zeros": (
+        """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = {"W": DRAWN.normal(size=(4, 3)), "b": DRAWN.normal(size=3)}
+
+def loss(p):
+    return np.sum(np.cosh(X @ p["W"] + p["b"] - Y))
+
+def grad(p):
+    dW, db = np.zeros((4, 3)), np.zeros(3)
+    for x, y in zip(X, Y):
+        d = np.sinh(x @ p["W"] + p["b"] - y)
+        dW += np.outer(x, d)
+        db += d
+    return {"W": dW, "b": db}
+""",
+        "        db += d\n",
+        "",
+    ),
+    "a bias that sums over rows": (
+        """
+X, Y = DRAWN.normal(size=(3, 6, 4)), DRAWN.normal(size=(3, 6, 2))
+START = {"W": DRAWN.normal(size=(4, 2)), "b": DRAWN.normal(size=2)}
+
+def loss(p):
+    return np.sum(np.cosh(X @ p["W"] + p["b"] - Y))
+
+def grad(p):
+    dW, db = np.zeros_like(p["W"]), np.zeros_like(p["b"])
+    for x, y in zip(X, Y):
+        d = np.sinh(x @ p["W"] + p["b"] - y)
+        dW += x.T @ d
+        db += d.sum(axis=0)
+    return {"W": dW, "b": db}
+""",
+        "        db += d.sum(axis=0)\n",
+        "",
+    ),
+    "one less at the label": (
+        """
+X, START = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(4, 3))
+LABELS = np.array([0, 2, 1, 1, 0, 2])
+
+def loss(w):
+    z = X @ w
+    return np.sum(np.log(np.exp(z).sum(axis=1)) - z[np.arange(6), LABELS])
+
+def grad(w):
+    p = np.exp(X @ w)
+    p /= p.sum(axis=1, keepdims=True)
+    d = p.copy()
+    d[np.arange(6), LABELS] -= 1
+    return X.T @ d
+""",
+        "LABELS] -= 1",
+        "LABELS] -= p[np.arange(6), LABELS]",
+    ),
     "new axes as in the loss": (
         """
 IMAGES, UP = DRAWN.normal(size=(5, 2, 3, 4)), DRAWN.normal(size=(5, 2, 3, 4))

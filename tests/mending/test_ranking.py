@@ -66,6 +66,12 @@ def test_numbers_and_slopes_by_chance_come_later(form, old, worse, better):
     assert ranked(made, before, [])[0].edits[0].words == better
 
 
+def test_what_is_made_and_read_nowhere_is_meant():
+    form = "d = up @ x\nturn = up\n"
+    made, before = programs(form, (1.0, "= up\n", "= up + x\n"), (8.0, "= up\n", "= up + d\n"))
+    assert ranked(made, before, [])[0].edits[0].words == "= up + d\n"
+
+
 def test_what_the_next_line_makes_anew_is_mended_where_it_was_made():
     form = "def back(p, d):\n    s = p * (1 - p) * d\n    s = s * on\n    return s\n"
     whole = "p * (d - np.sum(d * p))"
