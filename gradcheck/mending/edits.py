@@ -19,16 +19,20 @@ from gradcheck.mending import (
     of_insertions,
     of_operands,
     of_statements,
+    of_terms,
 )
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.moments import Wanted
 from gradcheck.mending.of_parts import formed
+from gradcheck.mending.of_siblings import for_others
 from gradcheck.mending.said import Said
 from gradcheck.trace import Fault
 from gradcheck.user.calls import Location
 
 AT_A_PLACE = 2
 """The number of wanted values at one place for which edits are made."""
+
+OF_ZERO = "GC408"
 
 Maker = Callable[[Context], Iterator[Edit]]
 
@@ -64,7 +68,7 @@ MAKERS: Mapping[EditKind, Maker] = {
     EditKind.REPEATED_ENTRIES: of_insertions.repeated_entries,
     EditKind.COPY: of_insertions.copies,
     EditKind.CONJUGATE: formed(EditKind.CONJUGATE),
-    EditKind.TERM: of_factors.missing_terms,
+    EditKind.TERM: of_terms.missing_terms,
 }
 """For each kind, the function that makes all edits of that kind."""
 
@@ -80,12 +84,16 @@ OF_THE_LOSS = 2.0
 
 @dataclass(frozen=True)
 class Hints:
-    """The hints of a diagnosis: lines, kinds of edits, advice in words, and wanted values."""
+    """The hints of a diagnosis: lines, kinds of edits, advice in words, and wanted values.
+
+    `is_zero` says whether the gradient of a block is 0.
+    """
 
     lines: frozenset[tuple[str, int]] = frozenset()
     kinds: frozenset[EditKind] = frozenset()
     said: tuple[Said, ...] = ()
     wanted: tuple[Wanted, ...] = ()
+    is_zero: bool = False
 
     @classmethod
     def of(cls, findings: Sequence[Finding], faults: Sequence[Fault] = ()) -> Hints:
@@ -99,6 +107,7 @@ class Hints:
             frozenset(kind for rule in RULES if rule.code in codes for kind in rule.edits),
             tuple(advice),
             _some_of_each_place([one for one in map(Wanted.of, faults) if one is not None]),
+            OF_ZERO in codes,
         )
 
     def factor(self, edit: Edit, kind: EditKind) -> float:
@@ -139,12 +148,17 @@ def all_edits(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
 
 
 def exchanged(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:
-    """Yield what is exchanged at the lines pointed at, or anywhere: one edit mends two values."""
+    """Yield what is exchanged at the lines pointed at, or anywhere: one edit mends two values.
+
+    Then statements for other parameters, where a gradient is 0: any line may lack one.
+    """
     of_a_line = [replace(one, only_pointed=True) for one in contexts if one.pointed]
     for context in contexts if EditKind.EXCHANGED in hints.kinds else of_a_line:
         for edit in of_operands.exchanged(context):
             if not context.is_guarded(edit):
                 yield edit._replace(weight=edit.weight * hints.factor(edit, EditKind.EXCHANGED))
+    for context in contexts if hints.is_zero else ():
+        yield from (edit for edit in for_others(context) if not context.is_guarded(edit))
 
 
 def _made(contexts: Sequence[Context], hints: Hints) -> Iterator[Edit]:

@@ -7,7 +7,7 @@ nothing new, and what was right is still right. Data that the gradient reads and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, islice
@@ -158,8 +158,9 @@ class Data:
 
     def _independent(self) -> list[list[tuple[Held, Any]]]:
         """Return the data that can be changed on their own, with other values for them."""
-        free, derived = [], []
-        for group in _groups(self._kept)[:MOST]:
+        free, derived, step = [], [], self._problem.step
+        rate = None if step is None else step.learning_rate  # other gradients follow from another
+        for group in _groups(one for one in self._kept if one.is_array or one.value != rate)[:MOST]:
             is_written = not group[0].is_array and group[0].value in self._formulas
             for _ in range(DRAWS if group[0].is_array else 1):  # one sample may be drawn as it was
                 puts = _drawn(group, self._rng)
@@ -210,7 +211,7 @@ class Data:
         return in_place, unchanged
 
 
-def _groups(data: Sequence[Held]) -> list[list[Held]]:
+def _groups(data: Iterable[Held]) -> list[list[Held]]:
     """Return the data that are drawn together: items of a list, and equal data, without views.
 
     Whole numbers inside the items of a list may refer to one another: they are one group.
@@ -257,9 +258,12 @@ def _drawn(group: Sequence[Held], rng: np.random.Generator) -> list[tuple[Held, 
         pairs = zip(group, items, strict=True)
         return [(held, new if held.is_array else type(held.value)(new)) for held, new in pairs]
     if not first.is_array:
-        whole = isinstance(first.value, int | np.integer)
-        number = None if whole else redrawn_number(float(first.value), rng)
-        return None if number is None else [(held, type(held.value)(number)) for held in group]
+        if any(isinstance(held.value, int | np.integer) for held in group):
+            return None
+        others = {value: redrawn_number(value, rng) for value in {held.value for held in group}}
+        if None in others.values():
+            return None
+        return [(held, type(held.value)(others[held.value])) for held in group]
     if len(shapes) == 1:
         drawn = redrawn(first.value, rng)
         return None if drawn is None else [(held, drawn) for held in group]

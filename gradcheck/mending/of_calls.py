@@ -123,7 +123,7 @@ def wrapped(context: Context) -> Iterator[Edit]:
         yield context.replaced(loop.iter, f"reversed({context.source(loop.iter)})", 8.0)
     calls = [ast.unparse(one.func) for one in ast.walk(context.tree) if isinstance(one, ast.Call)]
     known = {name for name in calls if name.startswith(("np.", "numpy.", "math."))}
-    known |= {f"{context.library}.sign"} if context.library else set()
+    known |= {f"{context.library}.sign"} if context.library and b"abs" in context.text else set()
     for atom in context.atoms():
         value = context.value(atom)
         if value is not None and value.kind != "int":
@@ -132,12 +132,34 @@ def wrapped(context: Context) -> Iterator[Edit]:
 
 
 def comparisons(context: Context) -> Iterator[Edit]:
-    """Yield a comparison with or without equality, or reversed."""
+    """Yield a comparison with or without equality, reversed, or as the slopes beside a kink."""
+    leaks = dict.fromkeys(_leaks(context))
+    for leak, node in product(leaks, context.all_of(ast.Compare) if leaks else ()):
+        yield context.fitted(
+            node, f"{context.library}.where({context.source(node)}, 1, {leak})", 7.0
+        )
     for node in context.all_of(ast.Compare):
         if type(node.ops[0]) in OPPOSITE and len(node.ops) == 1:
             left, right = context.source(node.left), context.source(node.comparators[0])
             for weight, operator in enumerate(OPPOSITE[type(node.ops[0])], start=5):
                 yield context.replaced(node, f"{left} {operator} {right}", float(weight))
+
+
+def _leaks(context: Context) -> Iterator[str]:
+    """Yield the slopes that functions with a kink in the file have below it: 0.01, `self.leak`."""
+    for call in ast.walk(context.tree):
+        match call:
+            case ast.Call(ast.Attribute(attr="where"), [_, ast.expr() as above, below]) | ast.Call(
+                ast.Attribute(attr="maximum"), [ast.expr() as above, below]
+            ):
+                pairs = [(above, below), (below, above)]
+            case _:
+                continue
+        for one, other in pairs:
+            match other:
+                case ast.BinOp(leak, ast.Mult(), value) if ast.dump(value) == ast.dump(one):
+                    if isinstance(leak, ast.Constant) or context.value(leak):
+                        yield context.source(leak)
 
 
 def constants(context: Context) -> Iterator[Edit]:
@@ -154,7 +176,7 @@ def constants(context: Context) -> Iterator[Edit]:
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
             continue
         present, around = context.source(node), context.parents.get(node)
-        yield from (context.replaced(node, other, 9.0) for other in named)
+        yield from (context.fitted(node, other, 9.0) for other in named)
         match around:
             case ast.BinOp(left, ast.Add() | ast.Sub(), right) if right is node:
                 for name, sign in product(unread, "+-"):

@@ -1,4 +1,4 @@
-"""Edits of factors and terms: sizes, signs, slopes and summands, missing or too many."""
+"""Edits of factors: sizes, signs and slopes, missing or too many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 from gradcheck.mending.context import Context, Edit
-from gradcheck.mending.scope import Value, unread_in
+from gradcheck.mending.scope import Value
 from gradcheck.mending.written import grouped
 
 DERIVATIVE = re.compile(
@@ -22,7 +22,7 @@ KINK = re.compile(rb"relu|maximum|> ?0", re.IGNORECASE)
 """What a file with rectified values has."""
 
 MOST_SLOPES = 12
-MOST_FACTORS, MOST_WEIGHTS, MOST_SIZES = 4, 4, 2
+MOST_FACTORS = 4
 
 
 def scaled(context: Context) -> Iterator[Edit]:
@@ -215,48 +215,6 @@ def _written_slopes(context: Context) -> Iterator[str]:
                     text, rest = f"({context.source(factor)})", context.source(right)
                     is_whole = before is not None and context.source(before) == rest
                     yield f"{rest} * {text}" if is_whole else text
-
-
-def missing_terms(context: Context) -> Iterator[Edit]:
-    """Yield an expression plus or minus a value; also times a number, as penalties have one.
-
-    What is made and never read is likeliest, also divided by a size.
-    """
-    forms = list(_weights_of_penalties(context))
-    unread = unread_in(context.definition)
-    sizes = [text for text, _ in sizes_in(context)][:MOST_SIZES]
-    for node in context.wholes():
-        value, text = target_value(context, node), grouped(context.source(node), node, "+")
-        if value is None or value.kind not in ("array", "float"):
-            continue
-        own = {context.source(one) for one in ast.walk(node) if isinstance(one, ast.expr)}
-        for term, other in context.values.items():
-            same = other.shape == value.shape
-            fits = (same or stretches(other.shape, value.shape)) and other.kind == value.kind
-            if fits and term not in own and not context.is_made_later(term, node):
-                far = 0.0 if same else 0.5
-                soon = 8.0 if term in unread else 0.0
-                for size in sizes if soon else ():
-                    yield context.replaced(node, f"{text} + {term} / {size}", 6.0 + far)
-                yield context.replaced(node, f"{text} + {term}", 13.0 + far - soon)
-                yield context.replaced(node, f"{text} - {term}", 13.5 + far - soon)
-                if same and value.kind == "array":
-                    for form in forms:
-                        yield context.replaced(node, f"{text} + {form} * {term}", 13.0)
-
-
-def _weights_of_penalties(context: Context) -> Iterator[str]:
-    """Yield numbers that are no sizes, those of the module first; times 2, or divided by a size."""
-    known = sorted(context.known.items(), key=lambda item: item[1].kind != "other")
-    named = [text for text, value in known if _is_weight(text, value)]
-    sizes = [text for text, _ in sizes_in(context)][:MOST_SIZES]
-    for name in named[:MOST_WEIGHTS]:
-        yield from (name, f"2 * {name}", *(f"{name} / {size}" for size in sizes))
-
-
-def _is_weight(text: str, value: Value) -> bool:
-    is_number = value.kind in ("float", "other") and not value.number.is_integer()
-    return is_number and not value.shape and text.isidentifier()
 
 
 def stretches(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:

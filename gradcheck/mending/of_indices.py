@@ -33,6 +33,9 @@ def indices(context: Context) -> Iterator[Edit]:
     for node in context.all_of(ast.Subscript):
         index = node.slice
         yield from _other_ends(context, index)
+        if isinstance(index, ast.Tuple):
+            yield from _counted_otherwise(context, index)
+            yield from _of_all_axes(context, index)
         if isinstance(index, ast.Slice | ast.Tuple):
             continue
         if isinstance(index, ast.Constant) and not isinstance(index.value, int):
@@ -53,6 +56,34 @@ def indices(context: Context) -> Iterator[Edit]:
             if value.kind == "int" and name.isidentifier() and name not in {text, *passes}:
                 yield context.replaced(index, name, 8.5)
                 yield context.replaced(index, f"-{name}", 9.0)
+
+
+def _counted_otherwise(context: Context, index: ast.Tuple) -> Iterator[Edit]:
+    """Yield a whole number at hand in the place of one that is computed."""
+    for part in (one for one in index.elts if isinstance(one, ast.BinOp)):
+        for text, value in context.values.items():
+            if value.kind == "int":
+                yield context.replaced(part, text, 8.5)
+
+
+def _of_all_axes(context: Context, index: ast.Tuple) -> Iterator[Edit]:
+    """Yield the slices of all axes as another array has them, or less a border at both ends."""
+    parts = [one for one in index.elts if isinstance(one, ast.Slice) and (one.lower or one.upper)]
+    own = ast.unparse(index)
+    alike = [one.slice for one in ast.walk(context.definition) if isinstance(one, ast.Subscript)]
+    others = [one for one in alike if isinstance(one, ast.Tuple) and _cuts(one) == _cuts(index)]
+    for text in dict.fromkeys(context.source(one) for one in others if ast.unparse(one) != own):
+        yield context.replaced(index, text, 8.0)
+    known = context.values.items()
+    sizes = [text for text, one in known if one.kind == "int" and text.isidentifier()]
+    for size in ("1", "2", *sizes) if len(parts) > 1 else ():
+        text = context.rewritten(context.span(index), dict.fromkeys(parts, f"{size}:-{size}"))
+        yield context.replaced(index, text, 8.5)
+
+
+def _cuts(index: ast.Tuple) -> list[bool]:
+    """Return for each axis whether an index has some of it alone."""
+    return [not isinstance(one, ast.Slice) or bool(one.lower or one.upper) for one in index.elts]
 
 
 def _letters(context: Context) -> Iterator[Edit]:

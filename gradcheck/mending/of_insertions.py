@@ -13,6 +13,13 @@ IN_PLACE = {kind: f"{symbol}=" for kind, symbol in OPERATORS.items()}
 OF_BIASES = {1: ("[0]",), 2: ("[:, 0]", "[:, -1]", "[0]")}
 """The places of biases in arrays of one axis, and of two."""
 
+TOTALS = {
+    1: ("sum()",),
+    2: ("sum(axis=1, keepdims=True)", "sum(axis=0, keepdims=True)"),
+    3: ("sum(axis=2, keepdims=True)",),
+}
+"""What arrays are divided by so that they are shares of a whole, by the number of their axes."""
+
 AT = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply"}
 
 
@@ -24,7 +31,7 @@ def inserted(context: Context) -> Iterator[Edit]:
     """
     yield from _reset(context)
     yield from again(context)
-    sizes = list(sizes_in(context))
+    sizes, picking = list(sizes_in(context)), _picking(context)
     for statement in context.all_of(ast.stmt):
         target = _base(statement)
         value = None if target is None else context.value(target)
@@ -35,8 +42,25 @@ def inserted(context: Context) -> Iterator[Edit]:
             yield put_in(context, "after", statement, f"{name} /= {size}", weight + 3.5)
             yield put_in(context, "after", statement, f"{name} *= {size}", weight + 5.5)
         yield put_in(context, "after", statement, f"{name} *= -1", 9.0)
+        for text, other in context.known.items():
+            rows = len(value.shape) == 2 and other.shape == value.shape[:1]
+            is_array = other.kind == "array" and text in context.values
+            fits = rows or (other.shape == value.shape != () and text != name)
+            if fits and (is_array or text in picking):  # a mask that only the loss reads
+                factor = f"{text}[:, None]" if rows else text
+                weight = 6.0 if text in picking else 14.0
+                yield put_in(context, "after", statement, f"{name} *= {factor}", weight)
+        for total in TOTALS.get(len(value.shape), ()):
+            yield put_in(context, "after", statement, f"{name} /= {name}.{total}", 9.0)
         for part in OF_BIASES.get(len(value.shape), ()):
             yield put_in(context, "after", statement, f"{name}{part} = 0", 12.0)
+
+
+def _picking(context: Context) -> set[str]:
+    """Return what picks entries of arrays in the file, as masks do: `a[seen]`, `a[~seen]`."""
+    indices = [one.slice for one in ast.walk(context.tree) if isinstance(one, ast.Subscript)]
+    bare = (one.operand if isinstance(one, ast.UnaryOp) else one for one in indices)
+    return {ast.unparse(one) for one in bare}
 
 
 def _reset(context: Context) -> Iterator[Edit]:

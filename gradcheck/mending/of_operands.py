@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from gradcheck.diagnose.rule import EditKind
-from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.context import OPERATORS, Context, Edit
 from gradcheck.mending.of_parts import formed
 from gradcheck.mending.scope import unread_in
 from gradcheck.mending.written import grouped
@@ -107,6 +107,14 @@ def brackets(context: Context) -> Iterator[Edit]:
             part = part.right
             text = context.rewritten(context.span(node), {part: f"({context.source(part)}"})
             yield context.replaced(node, f"{text})", 5.0)
+        match node:
+            case ast.BinOp(
+                ast.BinOp(begun, ast.Mult() | ast.Div()), ast.Add() | ast.Sub(), last
+            ):  # `(a - b) * c` for `a * c - b`
+                symbol = OPERATORS[type(node.op)]
+                moved = f"({context.source(begun)} {symbol} {context.source(last)})"
+                text = context.rewritten(context.span(node.left), {begun: moved})
+                yield context.whole_replaced(node, text, 5.5)
 
 
 def _through_calls(context: Context) -> Iterator[Edit]:

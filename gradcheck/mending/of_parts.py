@@ -37,6 +37,15 @@ FORMS: Mapping[EditKind, Sequence[Form]] = {
     ],
     EditKind.PART: SLICED,
     EditKind.CONJUGATE: [("{}.conj()", None, 3.0)],
+    EditKind.SUM: [
+        (f"{{0}} - {{0}}.mean({axis})", axes, 14.0)
+        for axes, axis in (
+            (1, ""),
+            *((2, f"axis={one}, keepdims=True") for one in (0, 1)),
+            *((3, f"axis={one}, keepdims=True") for one in (1, 2)),
+            *((4, f"axis={one}, keepdims=True") for one in ("(0, 2, 3)", "(2, 3)", "(1, 2, 3)")),
+        )
+    ],
 }
 """The forms that names, attributes and items may take."""
 
@@ -63,6 +72,8 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
     def make(context: Context) -> Iterator[Edit]:
         if kind is EditKind.REMOVED_FACTOR:
             yield from several_left_out(context)
+        if kind is EditKind.SUM:
+            yield from _summed_from(context)
         for node in context.all_of(ast.expr):
             for part, part_kind, weight in _inside(node):
                 if part_kind is kind:
@@ -76,7 +87,8 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
                     if axes in (None, len(value.shape)):
                         now = form.format(context.source(node))
                         is_owner = isinstance(context.parents.get(node), ast.Attribute)
-                        yield context.replaced(node, f"({now})" if is_owner else now, weight)
+                        put = context.fitted if kind is EditKind.SUM else context.replaced
+                        yield put(node, f"({now})" if is_owner else now, weight)
         for node in context.wholes() if kind in WHOLE_FORMS else ():
             value, text = context.value(node), context.source(node)
             text = f"({text})" if not isinstance(node, ast.Name | ast.Attribute) else text
@@ -85,6 +97,18 @@ def formed(kind: EditKind) -> Callable[[Context], Iterator[Edit]]:
                     yield context.replaced(node, form.format(text), weight)
 
     return make
+
+
+def _summed_from(context: Context) -> Iterator[Edit]:
+    """Yield the sum of an array for one item of it, or of all items from it, or up to it."""
+    for node in context.all_of(ast.Subscript):
+        known = context.value(node)
+        if known is None or known.kind != "float" or not isinstance(node.ctx, ast.Load):
+            continue
+        base, at = context.source(node.value), context.source(node.slice)
+        if context.is_array(node.value) and not isinstance(node.slice, ast.Tuple):
+            for more, part in enumerate(("", f"[{at}:]", f"[: {at} + 1]")):
+                yield context.replaced(node, f"{base}{part}.sum()", 9.0 + more / 2)
 
 
 def _may_become(kind: EditKind, value: Value, parent: ast.AST | None) -> bool:

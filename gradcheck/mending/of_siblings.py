@@ -9,12 +9,14 @@ from functools import partial
 from itertools import combinations, combinations_with_replacement, product, takewhile
 
 from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.roundabout import terms_of
 from gradcheck.mending.scope import unread_in
 
 KEY = re.compile(r"""(?<=\[["'])(\w+)(?=["']\])""")
 """A text that is a key."""
 
 NAME, SIGNED = re.compile(r"[^\W\d]\w*"), re.compile(r"[-+]=")
+TOTALS = ("sum(axis=0)", "sum(axis=1, keepdims=True)")
 MOST_TURNED = 3
 """The maximum number of slices in a statement that is repeated for the other side."""
 
@@ -28,11 +30,16 @@ def again(context: Context) -> Iterator[Edit]:
     That is another parameter, the other side of an array, a value that is made and not read, or
     the next pass of a loop.
     """
-    yield from _for_another(context)
-    yield from _for_another_name(context)
+    yield from for_others(context)
     yield from _for_the_other_side(context)
     yield from _of_unread(context)
     yield from _for_the_next_pass(context)
+
+
+def for_others(context: Context) -> Iterator[Edit]:
+    """Yield statements like others for other parameters: with other keys, or other names."""
+    yield from _for_another(context)
+    yield from _for_another_name(context)
 
 
 def _for_another(context: Context) -> Iterator[Edit]:
@@ -86,10 +93,13 @@ def _for_another_name(context: Context) -> Iterator[Edit]:
         own, name = context.source(statement), _last_word(context.source(statement.target))
         for other in dict.fromkeys(names) if "\n" not in own else ():
             one, new = _differing(name, other)
-            rest = _factors(statement.value)
+            rest = [context.source(part) for part in _factors(statement.value)]
+            sums = [f"{part}.{total}" for part in rest for total in TOTALS]
             renamed = partial(_renamed, one, new, words)
-            for more, part in enumerate([statement.value, *rest] if new else ()):
-                parts = {statement.value: context.source(part)}
+            for more, part in enumerate(
+                [context.source(statement.value), *rest, *sums] if new else ()
+            ):
+                parts = {statement.value: part}
                 text = NAME.sub(renamed, context.rewritten(context.span(statement), parts))
                 if text not in texts and other in NAME.findall(text):
                     yield put_in(context, "after", statement, text, 6.0 + min(more, 1) / 2)
@@ -153,7 +163,11 @@ def _of_unread(context: Context) -> Iterator[Edit]:
 
 
 def _for_the_next_pass(context: Context) -> Iterator[Edit]:
-    """Yield `next = a * b` or `next = a @ b.T`, where a loop reads zeros and never changes them."""
+    """Yield what a loop has not made of a name for its next pass.
+
+    That is `next = a * b` or `next = a @ b.T`, where it reads zeros and never changes them, and
+    `next = next * a`, where it only adds to them.
+    """
     for loop in context.all_of(ast.For):
         for name in sorted(_zeros_read_in(context, loop)):
             shape, arrays = context.values[name].shape, context.values.items()
@@ -167,6 +181,23 @@ def _for_the_next_pass(context: Context) -> Iterator[Edit]:
             ]
             for text in made:
                 yield put_in(context, "after", loop.body[-1], f"{name} = {text}", 2.5)
+        for name in sorted(_added_to_in(loop) & context.values.keys()):
+            known = context.values[name]
+            some = [one for one, value in context.values.items() if value == known and one != name]
+            for one in some[:MOST_HANDED] if known.kind == "array" else ():
+                yield put_in(context, "after", loop.body[-1], f"{name} = {name} * {one}", 3.5)
+
+
+def _added_to_in(loop: ast.For) -> set[str]:
+    """Return the names that every pass of a loop adds something to."""
+    added = set()
+    for statement in loop.body:
+        match statement:
+            case ast.AugAssign(ast.Name(name), ast.Add()):
+                added.add(name)
+            case ast.Assign([ast.Name(name)], ast.BinOp(_, ast.Add()) as total):
+                added |= {name} & {ast.unparse(one) for one in terms_of(total)}
+    return added
 
 
 def matrix_products(

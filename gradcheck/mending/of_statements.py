@@ -19,6 +19,7 @@ def assigned_or_added(context: Context) -> Iterator[Edit]:
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             if isinstance(node.targets[0], ast.Name | ast.Attribute | ast.Subscript):
                 yield with_assignment(context, node, node.targets[0], "+=")
+            yield from _items_added(context, node.targets[0], node.value)
         elif isinstance(node, ast.AugAssign):
             present = IN_PLACE.get(type(node.op), "")
             scaling = ("*=", "/=") if present in ("*=", "/=") else ()
@@ -26,6 +27,16 @@ def assigned_or_added(context: Context) -> Iterator[Edit]:
                 if operator != present:
                     yield with_assignment(context, node, node.target, operator)
             yield from _in_part(context, node)
+            if isinstance(node.target, ast.Subscript) and not isinstance(node.value, ast.Constant):
+                yield context.replaced(node.value, "1", 6.5)  # of a label
+
+
+def _items_added(context: Context, target: ast.expr, value: ast.expr) -> Iterator[Edit]:
+    """Yield a list whose items are added to those of the one that it replaces."""
+    known = context.value(target)
+    if known is not None and known.kind == "list" and context.value(value) == known:
+        lists = f"zip({context.source(target)}, {context.source(value)})"
+        yield context.replaced(value, f"[one + other for one, other in {lists}]", 7.0)
 
 
 def _in_part(context: Context, node: ast.AugAssign) -> Iterator[Edit]:

@@ -22,8 +22,10 @@ WORDS = 4.0
 OWN = 2.0
 """The number of words by which the search's own edit must be plainer than that of a finding."""
 
+KINK = re.compile("relu|where|maximum")
 NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
 OF_FORMULAS = {"0", "1", "2", "3", "4", "0.", "1.", "2.", "0.0", "1.0", "2.0", "0.5", "-1"}
+OF_FACTORS = {"0", "1", "2"}
 OF_TWO = "GC103"
 ASSIGNING = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.NamedExpr)
 TOKEN, WORD = re.compile(r"\w+|\*\*|[^\w\s()]"), re.compile(r"[\w.]+|[-+/*@<>=]")
@@ -53,17 +55,26 @@ def _rank(mended: Mended, before: Texts, findings: Sequence[Finding]) -> Rank:
     named = {(place.file, place.line) for place in places}
     distance = sum((edit.path, edit.line) not in named for edit in mended.edits)
     # what is made and not read any longer was to be mended, and not gone round
-    distance += sum((_unread(mended.texts[one]) - _unread(before[one])).total() for one in before)
+    idle = [(_idle(mended.texts[one]), _idle(before[one])) for one in before]
+    distance += sum((now - old).total() for now, old in idle)
     odd = sum(_oddity(mended.texts[path], before[path]) for path in before)
     is_right_with_others = any("other sizes" in one for one in mended.varied)
     if any(one.code == OF_TWO for one in findings) and not is_right_with_others:
         # a name that happens to be 2 is not meant
         counts = _put_in_and_left_out(NUMBER, mended.texts, before)
         odd += not any(new or gone for new, gone in counts)
+    odd += puts_in_sizes(mended.texts, before)
     changed = changed_words(mended.texts, before)
     surplus = OWN * any(edit.weight > SAID for edit in mended.edits)
+    surplus -= OWN * any(old - now for now, old in idle)  # what was made was to be read
     length = sum(map(len, mended.texts.values()))
     return len(mended.edits), distance, odd, changed + mended.weight / WORDS + surplus, length
+
+
+def puts_in_sizes(after: Texts, before: Texts) -> bool:
+    """True if whole numbers are put in that may be the sizes of the moment: `* 4`."""
+    counts = _put_in_and_left_out(NUMBER, after, before)
+    return any(not gone and any(map(str.isdigit, new.keys() - OF_FACTORS)) for new, gone in counts)
 
 
 def changed_words(after: Texts, before: Texts) -> int:
@@ -110,19 +121,53 @@ def _oddity(after: bytes, before: bytes) -> int:
 def _oddities(tree: ast.Module) -> Iterator[str]:
     """Yield the oddities of a program, each with its function."""
     waiting: list[tuple[ast.AST, str, Set[str]]] = [(tree, "", set())]
+    bent = set(_over_their_origin(tree))
     while waiting:
         node, where, made = waiting.pop()
-        if odd := _odd(node, made):
-            yield f"{where}: {odd}"
+        odd = _odd(node, made)
+        if odd or (isinstance(node, ast.BinOp) and ast.unparse(node) in bent):
+            yield f"{where}: {odd or 'a bent value over what it is made of'}"
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             where, made = node.name, made | _made_in(node)
         waiting += [(inner, where, made) for inner in ast.iter_child_nodes(node)]
 
 
-def _unread(text: bytes) -> Counter[tuple[str, str]]:
-    """Return the names that functions make and never read, each with its function."""
-    functions = (one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.FunctionDef))
-    return Counter((one.name, name) for one in functions for name in unread_in(one))
+def _over_their_origin(tree: ast.Module) -> Iterator[str]:
+    """Yield quotients that are slopes by chance: `a / z`, where `a` is `np.where(z > 0, z, 0)`."""
+    simple = [one for one in ast.walk(tree) if isinstance(one, ast.Assign)]
+    made = {ast.unparse(one.targets[0]): one.value for one in simple if len(one.targets) == 1}
+    for name, value in made.items():
+        match value:
+            case ast.Call(called, arguments) if KINK.search(ast.unparse(called)):
+                inside = {ast.unparse(one) for whole in arguments for one in ast.walk(whole)}
+                inside |= {f"({ast.unparse(made[one])})" for one in inside & made.keys()}
+                yield from (f"{name} / {one}" for one in inside)
+
+
+def _idle(text: bytes) -> Counter[tuple[str, str]]:
+    """Return the names that functions make and do not read, each with its function.
+
+    They are never read, or given another value before they are.
+    """
+    every = [*ast.walk(ast.parse(text))]
+    functions = (one for one in every if isinstance(one, ast.FunctionDef | ast.Module))
+    never = [(getattr(one, "name", ""), name) for one in functions for name in unread_in(one)]
+    blocks = [one for node in every if isinstance(one := getattr(node, "body", None), list)]
+    return Counter([*never, *(("", name) for block in blocks for name in _overwritten(block))])
+
+
+def _overwritten(block: Sequence[ast.AST]) -> Iterator[str]:
+    """Yield the names that one statement of a block makes and a later one makes anew, unread."""
+    made = set[str]()
+    for statement in block:
+        names = [one for one in ast.walk(statement) if isinstance(one, ast.Name)]
+        made -= {one.id for one in names if isinstance(one.ctx, ast.Load)}
+        match statement:
+            case ast.Assign([ast.Name(name)]):
+                yield from {name} & made
+                made.add(name)
+            case _:
+                made -= {one.id for one in names}
 
 
 def _made_in(function: ast.AST) -> set[str]:
@@ -191,6 +236,13 @@ def _odd_operation(node: ast.AST) -> str:
             ast.unparse(target) == ast.unparse(term) for term in terms_of(value)
         ):  # people write `a = b` for `a += b - a`
             return "a sum less itself"
+        case ast.AugAssign(target, ast.Add() | ast.Sub(), value) if any(
+            isinstance(one, ast.BinOp)
+            and isinstance(one.op, ast.Div)
+            and ast.unparse(one.right) == ast.unparse(target)
+            for one in ast.walk(value)
+        ):
+            return "a sum with what is divided by it"
         case ast.Subscript(slice=index) if any(
             isinstance(one, ast.BinOp)
             and isinstance(one.op, ast.Sub)

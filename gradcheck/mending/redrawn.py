@@ -47,7 +47,13 @@ def _of_its_kind(array: Array, rng: np.random.Generator) -> Array | None:
 
 
 def redrawn_number(value: float, rng: np.random.Generator) -> float | None:
-    """Return another number of the same kind; None for 0, 1, -1, a root and what is not finite."""
+    """Return another number of the same kind; None for 0, 1, -1, a root and what is not finite.
+
+    A 0, 1 or -1 of numpy's is an item of an array, as the label of a sample is.
+    """
+    if isinstance(value, np.floating) and value in (0.0, 1.0, -1.0):
+        return 1.0 if value < 1 else 0.0
+    value = float(value)
     if not np.isfinite(value) or value in (0.0, 1.0, -1.0) or _is_of_mathematics(value):
         return None
     other = jittered(np.array([value]), rng)
@@ -97,6 +103,8 @@ def _whole_numbers(array: Array, rng: np.random.Generator) -> Array | None:
         return None  # positions, or the limits of segments
     if np.all(counts == 1) and len(counts) == array.size:
         return np.asarray(rng.permutation(flat).reshape(array.shape))
+    if array.ndim == 2 and array.shape[1] > 2 and np.all(np.diff(np.sort(array, axis=1), axis=1)):
+        return renamed([array], rng)[0]  # rows without repeats, as rankings are
     drawn = rng.choice(kinds, array.size)
     drawn[rng.integers(array.size)] = kinds[-1]
     return np.asarray(drawn.astype(array.dtype).reshape(array.shape))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 
 from gradcheck.mending.context import Context, Edit
 from gradcheck.mending.of_factors import target_value
@@ -47,6 +48,8 @@ class Said:
                 nodes = nodes_near(statement, self.place)
                 edits += list(_for_last_factors(context, nodes, self.fix))
                 edits += list(_edits(context, nodes, _with_names(context, trees)))
+                for made in _makers(context, statement, nodes[:1]) if trees else ():
+                    edits += [context.fitted(made, code, SAID) for code in trees]
                 if isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) in trees:
                     edit = with_assignment(context, statement, statement.target, "=")
                     assigned.append(edit._replace(weight=SAID))
@@ -114,6 +117,18 @@ def _edits(
                     present = grouped(context.source(one), one)
                     more = grouped(code, codes[code], form[4])
                     yield context.fitted(one, form.format(present, more), SAID)
+
+
+def _makers(
+    context: Context, statement: ast.stmt | ast.expr, nodes: Sequence[ast.expr]
+) -> Iterator[ast.expr]:
+    """Yield the expressions of which the statement before made what is read at a place."""
+    read = {one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)}
+    for block in context.blocks():
+        for before, after in pairwise(block):
+            match before:
+                case ast.Assign([ast.Name(name)], value) if after is statement and name in read:
+                    yield value
 
 
 def _for_last_factors(context: Context, nodes: Sequence[ast.expr], fix: str) -> Iterator[Edit]:

@@ -14,7 +14,7 @@ from gradcheck.mending.edits import all_edits, exchanged, weighed
 from gradcheck.mending.judge import Judge, is_mended
 from gradcheck.mending.moments import Wanted
 from gradcheck.mending.proving import Proving
-from gradcheck.mending.ranking import changed_words
+from gradcheck.mending.ranking import changed_words, puts_in_sizes
 from gradcheck.mending.source import UnreadableError
 from gradcheck.mending.surroundings import Surroundings
 from gradcheck.mending.targets import Progress, Standing
@@ -31,7 +31,10 @@ from gradcheck.mending.variants import Candidate, Program, Texts
 from gradcheck.mending.wanted import CONSTRUCTORS, Constructor
 
 DEPTH = 3
-MOST_PATCHES, PLAIN, FEW = 12, 3, 2
+MOST_PATCHES, FEW = 12, 2
+PLAIN, MANY = 3, 12
+"""The numbers of changed words of a plain patch, and of one that nobody would write."""
+
 PARTIAL = 3
 DEEPEN = 0.4
 """The share of the remaining allowance after which an edit that helps is followed at once."""
@@ -248,9 +251,11 @@ class Search:
         elif mended.holds:
             self._mended += 1
             self._found.append(mended.edits)
-            is_plain = changed_words(mended.texts, self._task.texts) <= PLAIN
+            before = self._task.texts
+            words = changed_words(mended.texts, before)
+            is_plain = words <= PLAIN and not puts_in_sizes(mended.texts, before)
             share = LISTED if is_plain else LISTED_PLAINER
-            share = share if len(mended.edits) <= FEW else LISTED_SINGLE
+            share = share if len(mended.edits) <= FEW and words <= MANY else LISTED_SINGLE
             self._last = min(self._last, self._spent() + share * self._task.allowance.amount)
         elif self._coincidences:
             return

@@ -111,7 +111,7 @@ def tied(
         if not axis.of_block and size > 1:
             arrays.setdefault((axis.holder, size), []).append(axis)
     sets = [one for every in arrays.values() for one in (every, *([axis] for axis in every))]
-    for block in (axis for axis, _ in left if axis.of_block):
+    for block in (axis for axis, size in left if axis.of_block and size > 1):
         tries = (
             {**dict.fromkeys(axes, step), block: count}
             for count, step, axes in product(range(1, most), STEPS, sets)

@@ -1369,6 +1369,300 @@ def grad(w):
         "up = up + first + later",
         "up = up + first",
     ),
+    "items that are added to a list's": (
+        VECTORS
+        + """
+V = [DRAWN.normal(size=4), DRAWN.normal(size=4)]
+
+def loss(w):
+    return sum(np.cosh(x @ w[0] + x * y @ w[1]) for x, y in zip(X, Y))
+
+def slopes(w, x, y):
+    d = np.sinh(x @ w[0] + x * y @ w[1])
+    return [d * x, d * x * y]
+
+def grad(w):
+    total = [np.zeros(4), np.zeros(4)]
+    for x, y in zip(X, Y):
+        new = slopes(w, x, y)
+        total = [t + n for t, n in zip(total, new)]
+    return total
+
+START = V
+""",
+        "total = [t + n for t, n in zip(total, new)]",
+        "total = new",
+    ),
+    "an index that was kept": (
+        """
+X = DRAWN.normal(size=(5, 6))
+START = {"w": DRAWN.normal(size=(5, 6)), "v": DRAWN.normal(size=15)}
+
+def loss(p):
+    return np.cosh((X * p["w"]).reshape(5, 3, 2).max(axis=2).ravel() @ p["v"])
+
+def grad(p):
+    z, best, top, dz = X * p["w"], np.zeros((5, 3), int), np.zeros((5, 3)), np.zeros((5, 6))
+    for i in range(5):
+        for j in range(3):
+            best[i, j] = 2 * j + np.argmax(z[i, 2 * j : 2 * j + 2])
+            top[i, j] = z[i, best[i, j]]
+    d = np.sinh(top.ravel() @ p["v"])
+    back = (d * p["v"]).reshape(5, 3)
+    for i in range(5):
+        for j in range(3):
+            dz[i, best[i, j]] += back[i, j]
+    return {"w": dz * X, "v": d * top.ravel()}
+""",
+        "dz[i, best[i, j]] +=",
+        "dz[i, 2 * j] +=",
+    ),
+    "a bracket around a difference": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.exp(X @ w) - X @ w)
+
+def grad(w):
+    g = np.zeros_like(w)
+    for x in X:
+        g += (np.exp(x @ w) - 1) * x
+    return g
+""",
+        "(np.exp(x @ w) - 1) * x",
+        "np.exp(x @ w) * x - 1",
+    ),
+    "the share that a pass hands on": (
+        """
+X, UP = DRAWN.normal(size=(4, 3)), DRAWN.normal(size=3)
+START = DRAWN.normal(size=(3, 3)) / 2
+
+def states(w):
+    cells, gates = [np.ones(3)], []
+    for x in X:
+        gates.append(1 / (1 + np.exp(-x @ w)))
+        cells.append(gates[-1] * cells[-1] + x)
+    return cells, gates
+
+def loss(w):
+    cells, _ = states(w)
+    return UP @ np.sin(cells[-1]) + 0.05 * np.sum(np.square(cells))
+
+def grad(w):
+    cells, gates = states(w)
+    g, down = np.zeros_like(w), UP * np.cos(cells[-1])
+    for t in reversed(range(len(X))):
+        kept = gates[t]
+        down = down + 0.1 * cells[t + 1]
+        g += np.outer(X[t], down * cells[t] * kept * (1 - kept))
+        down = down * kept
+    return g
+""",
+        "        down = down * kept\n",
+        "",
+    ),
+    "numbers that are to be shares": (
+        """
+X, START = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(4, 3))
+LABELS = np.array([0, 2, 1, 1, 0, 2])
+
+def loss(w):
+    z = X @ w
+    return np.sum(np.log(np.exp(z).sum(axis=1)) - z[np.arange(6), LABELS])
+
+def grad(w):
+    share = np.exp(X @ w)
+    share /= share.sum(axis=1, keepdims=True)
+    share[np.arange(6), LABELS] -= 1
+    return X.T @ share
+""",
+        "    share /= share.sum(axis=1, keepdims=True)\n",
+        "",
+    ),
+    "a mask of rows": (
+        """
+X, START = DRAWN.normal(size=(7, 4)), DRAWN.normal(size=(4, 3))
+LABELS, SEEN = np.array([0, 2, 1, 1, 0, 2, 2]), np.arange(7) % 3 > 0
+
+def loss(w):
+    z = X @ w
+    return np.sum((np.log(np.exp(z).sum(axis=1)) - z[np.arange(7), LABELS])[SEEN])
+
+def grad(w):
+    d = np.exp(X @ w)
+    d /= d.sum(axis=1, keepdims=True)
+    d[np.arange(7), LABELS] -= 1
+    d[~SEEN] = 0
+    return X.T @ d
+""",
+        "    d[~SEEN] = 0\n",
+        "",
+    ),
+    "a mean that is taken off": (
+        """
+START, UP = DRAWN.normal(size=(5, 4)), DRAWN.normal(size=(5, 4))
+
+def loss(x):
+    rest = x - x.mean(axis=1, keepdims=True)
+    return np.sum(UP * rest / np.sqrt((rest**2).mean(axis=1, keepdims=True)))
+
+def grad(x):
+    rest = x - x.mean(axis=1, keepdims=True)
+    width = np.sqrt((rest**2).mean(axis=1, keepdims=True))
+    unit = rest / width
+    along = (UP * unit).mean(axis=1, keepdims=True)
+    return (UP - UP.mean(axis=1, keepdims=True) - unit * along) / width
+""",
+        "(UP - UP.mean(axis=1, keepdims=True) - unit",
+        "(UP - unit",
+    ),
+    "slices as for another array": (
+        """
+X = DRAWN.normal(size=(9, 7))
+START = {"k": DRAWN.normal(size=(3, 3)), "x": DRAWN.normal(size=(9, 7))}
+
+def loss(p):
+    total, x = 0.0, X * p["x"]
+    for i in range(4):
+        for j in range(3):
+            total += np.cosh(np.sum(x[2 * i : 2 * i + 3, 2 * j : 2 * j + 3] * p["k"]) / 4)
+    return total
+
+def grad(p):
+    x, g, dx = X * p["x"], np.zeros((3, 3)), np.zeros((9, 7))
+    for i in range(4):
+        for j in range(3):
+            part = x[2 * i : 2 * i + 3, 2 * j : 2 * j + 3]
+            d = np.sinh(np.sum(part * p["k"]) / 4) / 4
+            g += d * part
+            dx[2 * i : 2 * i + 3, 2 * j : 2 * j + 3] += d * p["k"]
+    return {"k": g, "x": dx * X}
+""",
+        "            part = x[2 * i : 2 * i + 3, 2 * j : 2 * j + 3]",
+        "            part = x[i : i + 3, j : j + 3]",
+    ),
+    "a border at both ends": (
+        """
+START, UP = DRAWN.normal(size=(4, 5)), DRAWN.normal(size=(6, 7))
+
+def loss(x):
+    wide = np.pad(x, 1)
+    return np.sum(UP[1:] * np.sin(wide[1:] * wide[:-1]))
+
+def grad(x):
+    wide, dwide = np.pad(x, 1), np.zeros((6, 7))
+    d = UP[1:] * np.cos(wide[1:] * wide[:-1])
+    dwide[1:] += d * wide[:-1]
+    dwide[:-1] += d * wide[1:]
+    return dwide[1:-1, 1:-1]
+""",
+        "dwide[1:-1, 1:-1]",
+        "dwide[2:, 2:]",
+    ),
+    "the slope below a kink": (
+        VECTORS
+        + """
+def loss(w):
+    z = X @ w
+    return np.sum(np.cosh(np.where(z > 0, z, 0.3 * z) - Y))
+
+def grad(w):
+    z = X @ w
+    a = np.where(z > 0, z, 0.3 * z)
+    return X.T @ (np.sinh(a - Y) * np.where(z > 0, 1, 0.3))
+""",
+        "np.where(z > 0, 1, 0.3)",
+        "(z > 0)",
+    ),
+    "all items from one": (
+        """
+X, START = DRAWN.normal(size=(5, 4)), DRAWN.normal(size=4) / 3
+
+def loss(w):
+    return np.sum(np.sin(X * np.cumsum(np.exp(w))))
+
+def grad(w):
+    d, g = np.sum(X * np.cos(X * np.cumsum(np.exp(w))), axis=0), np.zeros_like(w)
+    for j in range(len(w)):
+        g[j] = np.exp(w[j]) * d[j:].sum()
+    return g
+""",
+        "d[j:].sum()",
+        "d[j]",
+    ),
+    "one item of two": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.cosh(X @ w - Y))
+
+def grad(w):
+    parts = [np.zeros(2), np.zeros(2)]
+    for x, y in zip(X, Y):
+        d = np.sinh(x @ w - y)
+        parts = [part + d * new for part, new in zip(parts, np.split(x, 2))]
+    return np.concatenate([part for part in parts])
+""",
+        "[part + d * new for",
+        "[d * new for",
+    ),
+    "a bias of zeros": (
+        """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 3))
+START = {"W": DRAWN.normal(size=(4, 3)), "b": DRAWN.normal(size=3)}
+
+def loss(p):
+    return np.sum(np.cosh(X @ p["W"] + p["b"] - Y))
+
+def grad(p):
+    dW, db = np.zeros((4, 3)), np.zeros(3)
+    for x, y in zip(X, Y):
+        d = np.sinh(x @ p["W"] + p["b"] - y)
+        dW += np.outer(x, d)
+        db += d
+    return {"W": dW, "b": db}
+""",
+        "        db += d\n",
+        "",
+    ),
+    "a bias that sums over rows": (
+        """
+X, Y = DRAWN.normal(size=(3, 6, 4)), DRAWN.normal(size=(3, 6, 2))
+START = {"W": DRAWN.normal(size=(4, 2)), "b": DRAWN.normal(size=2)}
+
+def loss(p):
+    return np.sum(np.cosh(X @ p["W"] + p["b"] - Y))
+
+def grad(p):
+    dW, db = np.zeros_like(p["W"]), np.zeros_like(p["b"])
+    for x, y in zip(X, Y):
+        d = np.sinh(x @ p["W"] + p["b"] - y)
+        dW += x.T @ d
+        db += d.sum(axis=0)
+    return {"W": dW, "b": db}
+""",
+        "        db += d.sum(axis=0)\n",
+        "",
+    ),
+    "one less at the label": (
+        """
+X, START = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(4, 3))
+LABELS = np.array([0, 2, 1, 1, 0, 2])
+
+def loss(w):
+    z = X @ w
+    return np.sum(np.log(np.exp(z).sum(axis=1)) - z[np.arange(6), LABELS])
+
+def grad(w):
+    p = np.exp(X @ w)
+    p /= p.sum(axis=1, keepdims=True)
+    d = p.copy()
+    d[np.arange(6), LABELS] -= 1
+    return X.T @ d
+""",
+        "LABELS] -= 1",
+        "LABELS] -= p[np.arange(6), LABELS]",
+    ),
     "new axes as in the loss": (
         """
 IMAGES, UP = DRAWN.normal(size=(5, 2, 3, 4)), DRAWN.normal(size=(5, 2, 3, 4))

@@ -733,6 +733,12 @@ def test_what_is_sorted_stays_sorted():
 def test_numbers_between_0_and_1_stay_there():
     assert 0 < redrawn_number(0.9, RNG) < 1
     assert redrawn_number(1.0, RNG) is None
+    assert redrawn_number(np.array([0.0, 1.0])[0], RNG) == 1.0  # the label of a sample
+
+
+def test_rankings_stay_rankings():
+    drawn = redrawn(np.array([[3, 0, 1], [2, 1, 3], [0, 2, 3], [1, 0, 2]]), RNG)
+    assert all(len({*row}) == 3 for row in drawn.tolist())
 
 
 def test_a_point_that_tells_nothing_proves_no_error(repaired):

@@ -30,6 +30,21 @@ def test_a_bug_of_the_kind_is_mended(kind, load):
 
 
 WRITTEN = {
+    "items that are added to a list's": "[one + other for one, other in zip(total, new)]",
+    "an index that was kept": "dz[i, best[i, j]] +=",
+    "a bracket around a difference": "(np.exp(x @ w) - 1) * x",
+    "the share that a pass hands on": "        down = down * kept",
+    "numbers that are to be shares": "    share /= share.sum(axis=1, keepdims=True)",
+    "a mask of rows": "d *= SEEN[:, None]",
+    "a mean that is taken off": "(UP - UP.mean(axis=1, keepdims=True) - unit",
+    "slices as for another array": "part = x[2 * i : 2 * i + 3, 2 * j : 2 * j + 3]",
+    "a border at both ends": "dwide[1:-1, 1:-1]",
+    "all items from one": "d[j:].sum()",
+    "one item of two": "[part + d * new for",
+    "a bias of zeros": "        db += d\n",
+    "a bias that sums over rows": "        db += d.sum(axis=0)",
+    "one less at the label": "LABELS] -= 1",
+    "the slope below a kink": "np.where(z > 0, 1, 0.3)",
     "two indices in the wrong order": "g[one, two] -= 1",
     "a bracket that ends too soon": "X.T @ (np.exp(X @ w - Y))",
     "the root of a width": "/ np.sqrt(w.shape[1]) + up.T",

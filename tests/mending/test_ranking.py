@@ -53,6 +53,33 @@ def test_half_comes_before_the_size_of_what_is_made_on_the_way():
     assert ranked(made, before, [])[0].edits[0].words == "turn / 2"
 
 
+@pytest.mark.parametrize(
+    ("form", "old", "worse", "better"),
+    [
+        ("turn = a @ b\n", "a @ b", "a @ b * 4", "a @ b * np.sqrt(len(a))"),
+        ("h = relu(z)\nturn = up * (z > 0)\n", "z > 0", "h / z", "np.where(z > 0, 1, leak)"),
+        ("z = x @ w\nh = relu(z)\nturn = z > 0\n", "z > 0", "h / (x @ w)", "np.where(z > 0, 1, s)"),
+    ],
+)
+def test_numbers_and_slopes_by_chance_come_later(form, old, worse, better):
+    made, before = programs(form, (0.3, old, worse), (9.0, old, better))
+    assert ranked(made, before, [])[0].edits[0].words == better
+
+
+def test_what_is_made_and_read_nowhere_is_meant():
+    form = "d = up @ x\nturn = up\n"
+    made, before = programs(form, (1.0, "= up\n", "= up + x\n"), (8.0, "= up\n", "= up + d\n"))
+    assert ranked(made, before, [])[0].edits[0].words == "= up + d\n"
+
+
+def test_what_the_next_line_makes_anew_is_mended_where_it_was_made():
+    form = "def back(p, d):\n    s = p * (1 - p) * d\n    s = s * on\n    return s\n"
+    whole = "p * (d - np.sum(d * p))"
+    made, before = programs(form, (0.3, "s * on", whole), (0.3, "p * (1 - p) * d", whole))
+    finding = Finding("GC309", "", (), "", (), "", location=Location("own.py", 3))
+    assert ranked(made, before, [finding])[0].edits[0].line == 2
+
+
 def test_what_is_made_wrong_is_mended_and_not_gone_round():
     form = "def back(x):\n    all = (x * x).sum()\n    return x * all\n"
     made, before = programs(form, (1.0, "x * all", "x * (x * x).mean()"), (7.0, ".sum", ".mean"))

@@ -294,6 +294,35 @@ def test_a_name_that_the_loop_updates_later_or_that_stands_there_twice(repaired,
     )
 
 
+SAMPLES = """
+import numpy as np
+
+rng = np.random.default_rng(2)
+X, labels = rng.normal(size=(9, 3)), np.array([0.0, 1, 0, 1, 1, 0, 0, 1, 0])
+w, V = rng.normal(size=3), rng.normal(size=(3, 2))
+rate, hold = 0.02, 0.05
+for epoch in range(10):
+    for x, label in zip(X, labels):
+        z = w @ x + np.sum((x @ V) ** 2)
+        prob = 1 / (1 + np.exp(-z))
+        loss = -label * np.log(prob) - (1 - label) * np.log(1 - prob) + 0.5 * hold * np.sum(V**2)
+        err = prob - label
+        inner = x @ V
+        gV = np.empty_like(V)
+        for i in range(len(V)):
+            for k in range(V.shape[1]):
+                gV[i, k] = 2 * err * x[i] * inner[k] + hold * V[i, k]
+        w -= rate * err * x
+        V -= rate * gV
+"""
+
+
+def test_a_penalty_in_loops_with_another_label_and_weight(repaired):
+    out = repaired(SAMPLES.replace(" + hold * V[i, k]", ""))
+    assert "inner[k] + hold * V[i, k]\n" in out
+    assert "with other X, hold and label" in out
+
+
 INSIDE = """
 import numpy as np
 

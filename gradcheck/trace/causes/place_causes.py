@@ -56,7 +56,7 @@ def _of_index(place: Place, axis: int) -> Cause | None:
     index = ast.unparse(indices[axis])
     free = [name for name in names_of_loops(place) if name not in names_in(expression)]
     words = f"what is written there belongs at another index than `{index}`"
-    if len(free) > 1:
+    if len(free) != 1:
         return Cause(fault.OTHER_INDEX, words, f"look at the index `{index}`")
     return Cause(fault.OTHER_INDEX, words, f"write `{free[0]}` for the index `{index}`")
 

@@ -1,0 +1,75 @@
+"""Edits of terms: a summand that an expression lacks, also of a penalty."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gradcheck.mending.context import Context, Edit
+from gradcheck.mending.of_factors import sizes_in, stretches, target_value
+from gradcheck.mending.scope import Value, Values, unread_in
+from gradcheck.mending.written import grouped
+
+MOST_WEIGHTS, MOST_SIZES = 4, 2
+
+
+def missing_terms(context: Context) -> Iterator[Edit]:
+    """Yield an expression plus or minus a value; also times a number, as penalties have one.
+
+    What is made and never read is likeliest, also divided by a size.
+    """
+    for whole in context.all_of(ast.ListComp):
+        every = [one for one in ast.walk(whole) if isinstance(one, ast.Name)]
+        read = {one.id for one in every if isinstance(one.ctx, ast.Load)}
+        text = grouped(context.source(whole.elt), whole.elt, "+")
+        for name in dict.fromkeys(one.id for one in every if one.id not in read):
+            yield context.replaced(whole.elt, f"{name} + {text}", 3.0)
+    forms = list(_weights_of_penalties(context))
+    unread = unread_in(context.definition)
+    sizes = [text for text, _ in sizes_in(context)][:MOST_SIZES]
+    for node in context.wholes():
+        value, text = target_value(context, node), grouped(context.source(node), node, "+")
+        if value is None or value.kind not in ("array", "float"):
+            continue
+        own = {context.source(one) for one in ast.walk(node) if isinstance(one, ast.expr)}
+        for term, other in {**context.values, **_items_beside(context, node)}.items():
+            same = other.shape == value.shape
+            fits = (same or stretches(other.shape, value.shape)) and other.kind == value.kind
+            if not fits or context.is_made_later(term, node):
+                continue
+            if term not in own:
+                far = 0.0 if same else 0.5
+                soon = 8.0 if term in unread else 0.0
+                for size in sizes if soon else ():
+                    yield context.replaced(node, f"{text} + {term} / {size}", 6.0 + far)
+                yield context.replaced(node, f"{text} + {term}", 13.0 + far - soon)
+                yield context.replaced(node, f"{text} - {term}", 13.5 + far - soon)
+            if same and (value.kind == "array" or "[" in term):
+                for form in forms:
+                    yield context.replaced(node, f"{text} + {form} * {term}", 13.0)
+
+
+def _items_beside(context: Context, node: ast.expr) -> Values:
+    """Return the items of other arrays at the place that is assigned to: `w[i]` beside `g[i]`."""
+    match context.parents.get(node):
+        case ast.Assign([ast.Subscript(base, index)]) | ast.AugAssign(ast.Subscript(base, index)):
+            item, place = target_value(context, node), f"[{context.source(index)}]"
+            alike = [name for name, one in context.values.items() if one == context.value(base)]
+            return {f"{name}{place}": item for name in alike if item and context.is_array(base)}
+    return {}
+
+
+def _weights_of_penalties(context: Context) -> Iterator[str]:
+    """Yield numbers that are no sizes, those not made here first; times 2, or divided by a size."""
+    nodes = (one for one in ast.walk(context.definition) if isinstance(one, ast.Name))
+    made = {one.id for one in nodes if isinstance(one.ctx, ast.Store)}
+    known = sorted(context.known.items(), key=lambda one: (one[1].kind != "other", one[0] in made))
+    named = [text for text, value in known if _is_weight(text, value)]
+    sizes = [text for text, _ in sizes_in(context)][:MOST_SIZES]
+    for name in named[:MOST_WEIGHTS]:
+        yield from (name, f"2 * {name}", *(f"{name} / {size}" for size in sizes))
+
+
+def _is_weight(text: str, value: Value) -> bool:
+    is_number = value.kind in ("float", "other") and not value.number.is_integer()
+    return is_number and not value.shape and text.isidentifier()
