@@ -6,7 +6,7 @@ script shows a mean of what it adds up, the sum's size is not meant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,8 +57,7 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     if loss.agrees or (is_one and not loss.family):
         return Factored(report)
     if not common:
-        is_open = (is_mean and not loss.agreeing) or not loss.has_constant
-        return _with_that_of_a_block(taken, report, ratios if is_open else [], overrides)
+        return _with_that_of_blocks(taken, report, overrides)
     precise = float(np.median(ratios)) if ratios else common
     if not loss.family and not taken.of_step:
         return Factored(report)
@@ -87,21 +86,37 @@ def is_of_mean(taken: Taken) -> bool:
     return any(mentions(text, one) for text in shares for one in names)
 
 
-def _with_that_of_a_block(
-    taken: Taken, report: Report, ratios: Sequence[float], overrides: dict[str, Any]
-) -> Factored:
+def _with_that_of_blocks(taken: Taken, report: Report, overrides: dict[str, Any]) -> Factored:
     """Give a loss of unknown size the constant that makes more than one number right.
 
-    That of most blocks, of which the last ones are nearest to the loss, is tried first.
+    Beside a loss of known size, several blocks that are off by one factor, which no rule explains,
+    show that the rate is another, unless any block is right as it is.
     """
-    alike: dict[float, list[float]] = {}
-    for ratio in (one for one in ratios[::-1] if one > 0):
-        alike.setdefault(round(float(np.log(ratio)), DIGITS), []).append(ratio)
-    is_inferred = bool(taken.found.loss.family)
-    words, of_step = (DESCENDED, None) if is_inferred else (FASTER, True)
+    loss = taken.found.loss
+    is_unknown = not loss.has_constant or (is_of_mean(taken) and not loss.agreeing)
+    is_doubtful = taken.of_step and not loss.agreeing
+    words, of_step = (DESCENDED, None) if loss.family else (FASTER, True)
     overrides = {**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)}
-    for ratio, *_ in sorted(alike.values(), key=len, reverse=True)[:MOST_TRIED]:
+    for ratio, blocks in _common_ratios(report)[:MOST_TRIED]:
+        codes = {one.code for one in report.errors if blocks & {*one.blocks}}
+        if not is_unknown and not (is_doubtful and len(blocks) > 1 and codes <= UNEXPLAINED_FACTOR):
+            continue
         again = taken.rescaled(ratio).case(of_step=of_step).check(**overrides)
         if sum(block.size for block in again.blocks if block.verdict == "ok") > 1:
-            return Factored(again, note=words.format(taken.found.loss.words, ratio))
+            return Factored(again, note=words.format(loss.words, ratio))
     return Factored(report)
+
+
+def _common_ratios(report: Report) -> list[tuple[float, set[str]]]:
+    """Return the factors by which gradients are off, with their blocks, that of most blocks first.
+
+    Of as many blocks the last ones are first, which are nearest to the loss.
+    """
+    found: dict[float, list[tuple[float, str]]] = {}
+    for block in reversed(report.blocks):
+        worst = block.worst
+        if worst and worst.numeric and worst.analytic / worst.numeric > 0:
+            ratio = worst.analytic / worst.numeric
+            found.setdefault(round(math.log(ratio), DIGITS), []).append((ratio, block.name))
+    largest = sorted(found.values(), key=len, reverse=True)
+    return [(alike[0][0], {name for _, name in alike}) for alike in largest]

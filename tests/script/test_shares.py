@@ -209,3 +209,18 @@ def test_one_block_beside_the_mean_that_is_descended_tells_no_other_size(outcome
     text = text.replace("X @ w - y", "X @ w + b - y").replace("kept =", "b =").replace("[]", "0.5")
     errors = outcome(text).report.errors
     assert [(one.code, one.blocks) for one in errors] == [("GC502", ("b",))], errors
+
+
+def test_several_blocks_off_by_one_factor_beside_a_bug_are_right_up_to_the_rate(outcome):
+    text = WITH_A_BUG.replace("np.sum(gap**2)", "3.7 * np.mean(gap**2)")
+    text = text.replace("epoch_loss / len(X)", "epoch_loss").replace(
+        "epoch_loss +=", "epoch_loss ="
+    )
+    biased = text.replace("hidden @ W2 - t", "hidden @ W2 + c - t").replace(
+        "W1, W2 =", "c = 0.1\nW1, W2 ="
+    )
+    biased = biased.replace("W1 -= 0.1 * dW1", "W1 -= 0.1 * dW1\n        c -= 0.1 * back.sum()")
+    errors = outcome(biased).report.errors
+    assert [(one.code, one.blocks) for one in errors] == [("GC305", ("W1",))]
+    alone = outcome(text).report.errors
+    assert {block for one in alone for block in one.blocks} == {"W1", "W2"}
