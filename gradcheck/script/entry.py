@@ -19,7 +19,7 @@ from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
 from gradcheck.script.doubts import of_no_slope
-from gradcheck.script.factors import MEASURED, is_of_mean, with_a_factor
+from gradcheck.script.factors import MEASURED, is_of_mean, rescaled, with_a_factor
 from gradcheck.script.handover import Taken
 from gradcheck.script.left_alone import left_at_rest, not_updated
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
@@ -215,7 +215,7 @@ class _Work:
         """Repeat on another iteration the check that gave the report `first`."""
         if not first.up_to:
             return self._checked(taken, {**overrides, "diagnose": bool(first.findings)})
-        case = taken.rescaled(self._factor).case(of_step=True)
+        case = rescaled(taken, self._factor)
         return case.check(**{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)})
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:

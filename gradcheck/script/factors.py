@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import one_factor
+from gradcheck.casefiles.cases import Case
 from gradcheck.report.model import Report
 from gradcheck.script.handover import Taken
 from gradcheck.script.marks import SHARE
@@ -59,10 +60,11 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     if not common:
         return _with_that_of_blocks(taken, report, overrides)
     precise = float(np.median(ratios)) if ratios else common
-    if not loss.family and not taken.of_step:
+    if not loss.family and not taken.of_step and not is_mean:
         return Factored(report)
-    case = taken.rescaled(precise).case(of_step=None if loss.family else True)
-    again = case.check(**{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)})
+    again = rescaled(taken, precise).check(
+        **{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)}
+    )
     if not again.ok:
         return Factored(report)
     if loss.family:
@@ -71,15 +73,31 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     is_named = rate.words and not found <= UNEXPLAINED_FACTOR
     if is_named and not (is_mean and common < 1 and found <= OF_A_MEAN):
         return Factored(of_the_factor(report))
-    note = FASTER.format(loss.words, common)
-    return Factored(replace(again, up_to="the rate"), precise, note)
+    return Factored(_open(again, taken), precise, _words(taken).format(loss.words, common))
+
+
+def rescaled(taken: Taken, factor: float) -> Case:
+    """Return the case with another factor: of the loss, or of the rate if the loss is known."""
+    if is_of_mean(taken):
+        return replace(taken, share=factor).case()
+    return taken.rescaled(factor).case(of_step=None if taken.found.loss.family else True)
+
+
+def _open(report: Report, taken: Taken) -> Report:
+    """Return a report with what a pass leaves open, where a line computes the loss."""
+    open_to = "the size of the loss" if is_of_mean(taken) else "the rate"
+    return report if taken.found.loss.family or not report.ok else replace(report, up_to=open_to)
+
+
+def _words(taken: Taken) -> str:
+    return DESCENDED if taken.found.loss.family or is_of_mean(taken) else FASTER
 
 
 def is_of_mean(taken: Taken) -> bool:
     """Whether a script shows a mean of its loss, or of a total of it, which may be descended."""
     loss = taken.found.loss
     name, sites = loss.site.name.removesuffix("()"), taken.point.run.marked.sites
-    if loss.family or loss.site.kind == SHARE or not taken.of_step:
+    if loss.family or loss.site.kind == SHARE:
         return False
     names = {name, *(one.name for one in sites if one.text == "+=" and one.reads == {name})}
     shares = [one.text for one in sites if one.kind == SHARE]
@@ -95,15 +113,14 @@ def _with_that_of_blocks(taken: Taken, report: Report, overrides: dict[str, Any]
     loss = taken.found.loss
     is_unknown = not loss.has_constant or (is_of_mean(taken) and not loss.agreeing)
     is_doubtful = taken.of_step and not loss.agreeing
-    words, of_step = (DESCENDED, None) if loss.family else (FASTER, True)
     overrides = {**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)}
     for ratio, blocks in _common_ratios(report)[:MOST_TRIED]:
         codes = {one.code for one in report.errors if blocks & {*one.blocks}}
         if not is_unknown and not (is_doubtful and len(blocks) > 1 and codes <= UNEXPLAINED_FACTOR):
             continue
-        again = taken.rescaled(ratio).case(of_step=of_step).check(**overrides)
+        again = rescaled(taken, ratio).check(**overrides)
         if sum(block.size for block in again.blocks if block.verdict == "ok") > 1:
-            return Factored(again, note=words.format(loss.words, ratio))
+            return Factored(_open(again, taken), note=_words(taken).format(loss.words, ratio))
     return Factored(report)
 
 

@@ -50,6 +50,7 @@ class Taken:
         folded: the factor of the gradient in the first step of a momentum.
         added: the parameters whose gradients the step adds: these are negatives.
         unheld: what the same step moves beside the parameters that the user named.
+        share: the part of a written loss that is descended, where a mean of it is.
         reports: whether its replays do what the script does in every tenth pass, say.
     """
 
@@ -63,6 +64,7 @@ class Taken:
     folded: float = 1.0
     added: frozenset[Path] = frozenset()
     unheld: Sequence[Path] = ()
+    share: float = 1.0
     reports: bool = False
 
     @property
@@ -132,7 +134,8 @@ class Taken:
 
         def loss(params: Any) -> Any:
             _ = body, reached  # makes them visible to the trace, which follows closures
-            return point.value(chosen, {path: params[name] for name, path in paths.items()})
+            value = point.value(chosen, {path: params[name] for name, path in paths.items()})
+            return value if self.share == 1.0 or value is None else self.share * value
 
         replayed = partial(run.replay, descent.loop, snapshot, rate=descent.rates)
         is_written = chosen.site.kind == ASSIGNED and not chosen.family
