@@ -184,3 +184,46 @@ def test_what_is_called_by_another_name_is_followed(outcome, text):
     error = outcome(DATA + text.replace("gap.mean()", "gap.sum()")).report.errors[0]
     assert error.code == "GC502"
     assert "gap.sum()" in error.location.source
+
+
+RECURSIVE = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+
+
+def network(depth):
+    weights, kept = [0.5 * rng.normal(size=(3, 3)) for _ in range(depth)], []
+
+    def forward(x, k=0):
+        if k == 0:
+            kept.clear()
+        kept.append(x)
+        return x if k == depth else forward(np.tanh(x @ weights[k]), k + 1)
+
+    def backward(g, k=depth - 1):
+        if k >= 0:
+            g = g * (1 - kept[k + 1] ** 2)
+            following = g @ weights[k].T
+            weights[k] = weights[k] - 0.1 * kept[k].T @ g
+            backward(following, k - 1)
+
+    return forward, backward
+
+
+forward, backward = network(3)
+X, T = rng.normal(size=(20, 3)), 0.5 * rng.normal(size=(20, 3))
+for epoch in range(20):
+    out = forward(X)
+    loss = np.sum((out - T) ** 2) / len(X)
+    backward(2 * (out - T) / len(X))
+"""
+
+
+def test_functions_that_call_themselves_are_copied_too_and_their_calls_told_apart(outcome):
+    assert outcome(RECURSIVE).report.verdict == "pass"
+    error = outcome(RECURSIVE.replace("kept[k + 1] ** 2", "kept[k] ** 2")).report.errors[0]
+    assert error.code == "GC308"
+    assert error.message.endswith(
+        "it is the slope of tanh at `x @ weights[k]` in another pass or call"
+    )

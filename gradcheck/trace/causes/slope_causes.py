@@ -175,8 +175,9 @@ def _of_another(compared: Compared, slope: Slope) -> Cause | None:
             and quantity.node != slope.end
             and same(slope.used, quantity.values)
         ):
-            other = compared.words.quantity(*quantity.key)
-            return Cause(fault.SLOPE_OF_ANOTHER, f"it is {other}, not {name_of(compared, slope)}")
+            other, own = compared.words.quantity(*quantity.key), name_of(compared, slope)
+            which = f"{other}, not {own}" if other != own else f"{other} in another pass or call"
+            return Cause(fault.SLOPE_OF_ANOTHER, f"it is {which}")
     return None
 
 
