@@ -134,15 +134,11 @@ def _or_multiple(explicit: Sequence[Loss]) -> Loss | None:
     written = _written([one for one in explicit if one.strong or one.site.kind != SHARE])
     if written is None or written.agrees:
         return written
-    for other in explicit:
-        is_total = other.site.text == "+="
-        reads = written.site.name in other.site.reads
-        factor, off = as_multiple(other.slopes, written.slopes)
-        if off >= SAME or factor <= 0:
-            continue
-        is_half = min(abs(factor - 2), abs(factor - 0.5)) < SAME
-        if is_total and (other.strong or reads) and other.agrees and is_half:
-            return other
+    for total in (one for one in explicit if one.site.text == "+=" and one.agrees):
+        if total.strong or written.site.name in total.site.reads:
+            factor, off = as_multiple(total.slopes, written.slopes)
+            if off < SAME and min(abs(factor - 2), abs(factor - 0.5)) < SAME:
+                return total
     shown = [one for one in explicit if one is not written and _shows(one, written)]
     return max([written, *shown], key=_nearness) if shown else written
 

@@ -19,7 +19,7 @@ from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
 from gradcheck.script.doubts import of_no_slope
-from gradcheck.script.factors import MEASURED, is_of_mean, rescaled, with_a_factor
+from gradcheck.script.factors import MEASURED, allowing, with_a_factor
 from gradcheck.script.handover import Taken
 from gradcheck.script.left_alone import left_at_rest, not_updated
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
@@ -197,7 +197,7 @@ class _Work:
         if other is None:
             return report
         counts_differ = other_counts(loss.common, other.found.loss.common)
-        if report.up_to and counts_differ and not is_of_mean(taken):
+        if report.up_to and counts_differ and not taken.is_of_mean:
             self.more_notes = ["the common factor of the gradients differs between iterations"]
             return self._as_it_is
         if report.ok and self._factor != 1.0 and (why := unsteady(taken, other, self._factor)):
@@ -215,8 +215,7 @@ class _Work:
         """Repeat on another iteration the check that gave the report `first`."""
         if not first.up_to:
             return self._checked(taken, {**overrides, "diagnose": bool(first.findings)})
-        case = rescaled(taken, self._factor)
-        return case.check(**{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)})
+        return taken.rescaled(self._factor).check(**allowing(overrides, MEASURED))
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
         loss, rate = taken.found.loss, taken.point.step.rate
@@ -228,7 +227,7 @@ class _Work:
         if report.verdict != "fail" and CLIPPED not in causes(report):
             return report
         if any(one.failed and (one.max_rel_error or 1.0) <= SINGLE for one in report.blocks):
-            overrides = {**overrides, "rtol": max(overrides.get("rtol") or 0.0, SINGLE)}
+            overrides = allowing(overrides, SINGLE)
             report = taken.case().check(**data, **overrides)
             self.more_notes = ["errors below the precision of float32 are not counted"]
             if report.verdict != "fail":

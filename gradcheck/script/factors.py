@@ -13,12 +13,9 @@ from typing import Any
 import numpy as np
 
 from gradcheck.arrays import one_factor
-from gradcheck.casefiles.cases import Case
 from gradcheck.report.model import Report
 from gradcheck.script.handover import Taken
-from gradcheck.script.marks import SHARE
 from gradcheck.script.verdicts import UNEXPLAINED_FACTOR, causes, of_the_factor
-from gradcheck.script.words import mentions
 
 MEASURED = 1e-6
 """Relative precision to which the factor between two learning rates is measured."""
@@ -50,7 +47,7 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     It belongs to the loss where no line computes that; else to the rate where no rule explains it,
     or the code has no rate. Any error of a single number is a factor, and none of these.
     """
-    loss, rate, is_mean = taken.found.loss, taken.point.step.rate, is_of_mean(taken)
+    loss, rate, is_mean = taken.found.loss, taken.point.step.rate, taken.is_of_mean
     worst = [block.worst for block in report.blocks]
     ratios = [one.analytic / one.numeric for one in worst if one and one.numeric]
     common = loss.common or (loss.family and one_factor(ratios, MEASURED))
@@ -62,9 +59,7 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     precise = float(np.median(ratios)) if ratios else common
     if not loss.family and not taken.of_step and not is_mean:
         return Factored(report)
-    again = rescaled(taken, precise).check(
-        **{**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)}
-    )
+    again = taken.rescaled(precise).check(**allowing(overrides, MEASURED))
     if not again.ok:
         return Factored(report)
     if loss.family:
@@ -76,32 +71,19 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     return Factored(_open(again, taken), precise, _words(taken).format(loss.words, common))
 
 
-def rescaled(taken: Taken, factor: float) -> Case:
-    """Return the case with another factor: of the loss, or of the rate if the loss is known."""
-    if is_of_mean(taken):
-        return replace(taken, share=factor).case()
-    return taken.rescaled(factor).case(of_step=None if taken.found.loss.family else True)
+def allowing(overrides: dict[str, Any], rtol: float) -> dict[str, Any]:
+    """Return the options of a check with at least a relative error that is accepted."""
+    return {**overrides, "rtol": max(overrides.get("rtol") or 0.0, rtol)}
 
 
 def _open(report: Report, taken: Taken) -> Report:
     """Return a report with what a pass leaves open, where a line computes the loss."""
-    open_to = "the size of the loss" if is_of_mean(taken) else "the rate"
+    open_to = "the size of the loss" if taken.is_of_mean else "the rate"
     return report if taken.found.loss.family or not report.ok else replace(report, up_to=open_to)
 
 
 def _words(taken: Taken) -> str:
-    return DESCENDED if taken.found.loss.family or is_of_mean(taken) else FASTER
-
-
-def is_of_mean(taken: Taken) -> bool:
-    """Whether a script shows a mean of its loss, or of a total of it, which may be descended."""
-    loss = taken.found.loss
-    name, sites = loss.site.name.removesuffix("()"), taken.point.run.marked.sites
-    if loss.family or loss.site.kind == SHARE:
-        return False
-    names = {name, *(one.name for one in sites if one.text == "+=" and one.reads == {name})}
-    shares = [one.text for one in sites if one.kind == SHARE]
-    return any(mentions(text, one) for text in shares for one in names)
+    return DESCENDED if taken.found.loss.family or taken.is_of_mean else FASTER
 
 
 def _with_that_of_blocks(taken: Taken, report: Report, overrides: dict[str, Any]) -> Factored:
@@ -111,14 +93,13 @@ def _with_that_of_blocks(taken: Taken, report: Report, overrides: dict[str, Any]
     show that the rate is another, unless any block is right as it is.
     """
     loss = taken.found.loss
-    is_unknown = not loss.has_constant or (is_of_mean(taken) and not loss.agreeing)
+    is_unknown = not loss.has_constant or (taken.is_of_mean and not loss.agreeing)
     is_doubtful = taken.of_step and not loss.agreeing
-    overrides = {**overrides, "rtol": max(overrides.get("rtol") or 0.0, MEASURED)}
     for ratio, blocks in _common_ratios(report)[:MOST_TRIED]:
         codes = {one.code for one in report.errors if blocks & {*one.blocks}}
         if not is_unknown and not (is_doubtful and len(blocks) > 1 and codes <= UNEXPLAINED_FACTOR):
             continue
-        again = rescaled(taken, ratio).check(**overrides)
+        again = taken.rescaled(ratio).check(**allowing(overrides, MEASURED))
         if sum(block.size for block in again.blocks if block.verdict == "ok") > 1:
             return Factored(_open(again, taken), note=_words(taken).format(loss.words, ratio))
     return Factored(report)

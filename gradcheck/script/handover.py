@@ -15,10 +15,11 @@ from gradcheck.arrays import without_units
 from gradcheck.casefiles import Case, StepCase
 from gradcheck.script.choice import Found
 from gradcheck.script.gradients import negated
-from gradcheck.script.marks import ASSIGNED, INCREMENT
+from gradcheck.script.marks import ASSIGNED, INCREMENT, SHARE
 from gradcheck.script.named import named_gradients
 from gradcheck.script.point import Point
 from gradcheck.script.state import LOCAL, MODULE, Path, State, bare, label, leaves
+from gradcheck.script.words import mentions
 from gradcheck.user.blocks import path_name
 from gradcheck.user.calls import Location
 
@@ -89,13 +90,27 @@ class Taken:
         own = [one for one in sites if one.kind == INCREMENT and one.name in names and not one.file]
         return Location(str(run.script.path), own[0].line) if own else None
 
-    def rescaled(self, factor: float) -> Taken:
-        """The same with an inferred loss times a factor, or another one as with so high a rate."""
+    @property
+    def is_of_mean(self) -> bool:
+        """Whether a script shows a mean of its loss, or of a total of it, which may be meant."""
+        loss, sites = self.found.loss, self.point.run.marked.sites
+        if loss.family or loss.site.kind == SHARE:
+            return False
+        name = loss.site.name.removesuffix("()")
+        names = {name, *(one.name for one in sites if one.text == "+=" and one.reads == {name})}
+        shares = [one.text for one in sites if one.kind == SHARE]
+        return any(mentions(text, one) for text in shares for one in names)
+
+    def rescaled(self, factor: float) -> Case:
+        """Make the case with another factor: of the loss, or of the rate if its size is known."""
         loss = self.found.loss
-        if loss.family is None:
-            return replace(self, rate=self.rate * factor)
-        family = replace(loss.family, scale=loss.family.scale * factor)
-        return replace(self, found=replace(self.found, loss=replace(loss, family=family)))
+        if loss.family is not None:
+            family = replace(loss.family, scale=loss.family.scale * factor)
+            inferred = replace(self.found, loss=replace(loss, family=family))
+            return replace(self, found=inferred).case()
+        if self.is_of_mean:
+            return replace(self, share=factor).case()
+        return replace(self, rate=self.rate * factor).case(of_step=True)
 
     def data(self) -> dict[str, Any]:
         """Guess the inputs and targets: a matrix, and an array that shares a length with it.

@@ -248,17 +248,19 @@ class _Marker(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> Any:
         """Mark values that are appended or printed, and numbers passed to functions."""
-        name, text = name_of(node.func), ast.unparse(node)
+        name, parts = name_of(node.func), losses_in_mean(node, self._watched)
+        text = ast.unparse(node) if parts else ""
         if name == "append" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
             owner = name_of(node.func.value)
             if may_be_loss(owner) or owner in self._watched:
                 node.args = [self._see(APPENDED, owner, node.args[0], node)]
                 return node
         if name == "print":
-            is_loss = may_be_loss(text_in(node)) and "acc" not in text_in(node).lower()
+            said = text_in(node)
+            is_loss = may_be_loss(said) and "acc" not in said.lower()
             node.args = [printed(one, is_loss, self._see, self.visit) for one in node.args]
             return node
-        if self._in_loop and name in self._functions and HOOKS not in text:
+        if self._in_loop and name in self._functions and HOOKS not in ast.unparse(node.func):
             node.args = [
                 self._literal(one) if isinstance(one, ast.Constant) else one for one in node.args
             ]
@@ -268,7 +270,6 @@ class _Marker(ast.NodeTransformer):
         self.generic_visit(node)
         if name == "dot" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
             return called("dot", [node.func.value, *node.args], node)
-        parts = losses_in_mean(node, self._watched)
         return self._mean(node, text, parts) if parts else node
 
     def _mean(self, node: Any, text: str, parts: frozenset[str]) -> Any:

@@ -88,9 +88,8 @@ def losses_in_mean(node: ast.expr, others: Set[str]) -> frozenset[str]:
         return name_of(joined.args[0] if joined.args else owner)
 
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        is_call = isinstance(node.left, ast.Call)
-        function = name_of(node.left.func) if isinstance(node.left, ast.Call) else ""
-        found = several(node.left, SUMS) or function + "()" * is_call or name_of(node.left)
+        called = f"{name_of(node.left.func)}()" if isinstance(node.left, ast.Call) else ""
+        found = several(node.left, SUMS) or called or name_of(node.left)
     else:
         found = several(node, MEANS)
     return frozenset({found}) if may_be_loss(found) or found in others else frozenset()

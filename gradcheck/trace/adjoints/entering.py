@@ -73,9 +73,9 @@ def signs(nodes: Sequence[Node], output: int, entered: int) -> list[int]:
     entries = _entry_by_entry(nodes, nodes[output].value.shape)
     made = [
         part.index
-        for node in _made_of(nodes, output, entries)
+        for node in ingredients(nodes, output, entries)
         if node.operation == SIGN
-        for part in _made_of(nodes, node.operands[0], entries)
+        for part in ingredients(nodes, node.operands[0], entries)
         if part.index >= entered
     ]
     return sorted(set(made))
@@ -88,7 +88,7 @@ def takes_off_itself(nodes: Sequence[Node], output: int, parameter: Array) -> bo
         node.operation == "multiply"
         and nodes[before_moves(nodes, factor)].is_leaf
         and np.array_equal(nodes[factor].value, parameter)
-        for node in _made_of(nodes, output, entries)
+        for node in ingredients(nodes, output, entries)
         for factor in node.operands
     )
 
@@ -104,7 +104,7 @@ def _divided_by_its_size(nodes: Sequence[Node], output: int) -> int | None:
     def unsquared(node: Node) -> Iterable[int]:
         return () if measured_by(nodes, node) else entries(node)
 
-    update = list(_made_of(nodes, output, entries))
+    update = list(ingredients(nodes, output, entries))
     for node in update:
         sized = list(_divided_by(nodes, node, unsquared))
         if sized:
@@ -113,7 +113,7 @@ def _divided_by_its_size(nodes: Sequence[Node], output: int) -> int | None:
         index
         for node in update
         if node.operation == SIGN
-        for index in _entered(nodes, _made_of(nodes, node.operands[0], entries))
+        for index in _entered(nodes, ingredients(nodes, node.operands[0], entries))
     ]
     return min(signed, default=None)
 
@@ -121,7 +121,7 @@ def _divided_by_its_size(nodes: Sequence[Node], output: int) -> int | None:
 def _limited(nodes: Sequence[Node], output: int, by_norm: bool) -> int | None:
     """Return the gradient that an update clips; None if there is none."""
     made = nodes[output].value
-    update = list(_made_of(nodes, output, _entry_by_entry(nodes, made.shape)))
+    update = list(ingredients(nodes, output, _entry_by_entry(nodes, made.shape)))
     cut = {base for node in update for base in _cut(nodes, node, made)}
     cut.update(_scaled_by_its_norm(nodes, update, made) if by_norm else ())
     followed = cut & {node.index for node in update}
@@ -131,7 +131,7 @@ def _limited(nodes: Sequence[Node], output: int, by_norm: bool) -> int | None:
 def _solved(nodes: Sequence[Node], output: int) -> int | None:
     """Return the right side of the linear system that an update solves; None if there is none."""
     made = nodes[output].value
-    for node in _made_of(nodes, output, _entry_by_entry(nodes, made.shape)):
+    for node in ingredients(nodes, output, _entry_by_entry(nodes, made.shape)):
         given = operands_of(node.arguments)
         inverts = given and nodes[before_moves(nodes, given[0])].operation in INVERSES
         if node.operation == "solve" or (node.operation in PRODUCTS and inverts):
@@ -155,7 +155,10 @@ def _entry_by_entry(nodes: Sequence[Node], shape: tuple[int, ...]) -> Above:
     return entries
 
 
-def _made_of(nodes: Sequence[Node], start: int, above: Above) -> Iterator[Node]:
+def ingredients(
+    nodes: Sequence[Node], start: int, above: Above = lambda node: node.operands
+) -> Iterator[Node]:
+    """Yield a value and what it is made of, the last first, as far as is followed."""
     return islice(latest_first(nodes, [start], above), DEEPEST)
 
 
@@ -170,10 +173,10 @@ def _divided_by(nodes: Sequence[Node], node: Node, above: Above) -> Iterator[int
     """Yield the values by whose size an operation divides; the division may be under the root."""
     divisor = _divisor(node)
     if divisor is not None and nodes[divisor].value.shape == node.value.shape:
-        for part in _made_of(nodes, divisor, above):
+        for part in ingredients(nodes, divisor, above):
             yield from _sized_in(nodes, part, above)
     elif _is_root(node):
-        divisors = map(_divisor, _made_of(nodes, node.operands[0], above))
+        divisors = map(_divisor, ingredients(nodes, node.operands[0], above))
         for under in (one for one in divisors if one is not None):
             yield from _squares_in(nodes, under, above)
 
@@ -187,7 +190,7 @@ def _sized_in(nodes: Sequence[Node], node: Node, above: Above) -> Iterator[int]:
 
 
 def _squares_in(nodes: Sequence[Node], start: int, above: Above) -> Iterator[int]:
-    squares = (_square(nodes, one) for one in _made_of(nodes, start, above))
+    squares = (_square(nodes, one) for one in ingredients(nodes, start, above))
     return (base for base in squares if base is not None)
 
 
@@ -208,7 +211,7 @@ def _scaled_by_its_norm(
     """Yield the values that an update scales by a number made of their norm."""
     for part in _numbers_made_of(nodes, update, lambda node: node.operands):
         for sized in measured_by(nodes, part):
-            moved = _made_of(nodes, sized, _moved)
+            moved = ingredients(nodes, sized, moved_from)
             yield from (it.index for it in moved if _is_multiple(made, it.value))
 
 
@@ -255,7 +258,8 @@ def measured_by(nodes: Sequence[Node], node: Node) -> list[int]:
     return [] if square is None else [square]
 
 
-def _moved(node: Node) -> Iterable[int]:
+def moved_from(node: Node) -> Iterable[int]:
+    """Return the operands of an operation that merely moves data."""
     return node.operands if node.operation in MOVES else ()
 
 

@@ -7,18 +7,14 @@ loss, and without the scaling it is.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from numpy.typing import NDArray
 
-from gradcheck.trace.adjoints.entering import measured_by
+from gradcheck.trace.adjoints.entering import ingredients, measured_by, moved_from
 from gradcheck.trace.record.graph import before_moves, carried, constant_of, latest_first
 from gradcheck.trace.record.names import ADDITIVE, MOVES
 from gradcheck.trace.record.nodes import Node, operands_of
-
-DEEPEST = 100
-"""The maximum number of operations of which the factor of a gradient is made."""
 
 
 def without_scaling(nodes: Sequence[Node], implied: Mapping[str, int]) -> dict[str, NDArray[Any]]:
@@ -88,18 +84,8 @@ def _scaled_by_its_norm(nodes: Sequence[Node], node: Node) -> tuple[int, int] | 
         source = before_moves(nodes, gradient)
         if nodes[factor].value.size >= nodes[gradient].value.size or nodes[source].is_leaf:
             continue
-        made_of = islice(latest_first(nodes, [factor]), DEEPEST)
-        if any(
-            source in _moved(nodes, one) for part in made_of for one in measured_by(nodes, part)
-        ):
-            return gradient, factor
+        for part in ingredients(nodes, factor):
+            for one in measured_by(nodes, part):
+                if any(it.index == source for it in ingredients(nodes, one, moved_from)):
+                    return gradient, factor
     return None
-
-
-def _moved(nodes: Sequence[Node], index: int) -> set[int]:
-    """Return a value and all that it was put together from."""
-
-    def above(node: Node) -> Iterable[int]:
-        return node.operands if node.operation in MOVES else ()
-
-    return {node.index for node in islice(latest_first(nodes, [index], above), DEEPEST)}

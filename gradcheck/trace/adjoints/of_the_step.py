@@ -49,8 +49,8 @@ def gradients_that_enter(subject: Subject, values: Sequence[Array]) -> Entering:
     """Return the gradients that enter an update at a point."""
     nodes, implied, is_whole = _followed(subject, values)
     blocks = dict(zip(subject.names, values, strict=True))
-    of_samples = without_scaling(nodes, implied)
-    if of_samples and is_whole:
+    of_samples = without_scaling(nodes, implied) if is_whole else {}
+    if of_samples:
         return Entering(of_samples, EACH)
     entered, update = made_of(nodes, implied, blocks)
     if not update or not is_whole:
