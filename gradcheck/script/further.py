@@ -25,7 +25,7 @@ from gradcheck.script.state import (
     plain,
 )
 from gradcheck.script.step import Step
-from gradcheck.script.trial import BOTH_WAYS, Trial
+from gradcheck.script.trial import Trial
 from gradcheck.script.words import may_be_parameter
 from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
@@ -42,8 +42,8 @@ def further_paths(run: Run, step: Step, snapshot: Snapshot) -> list[Path]:
         return []
     trial = Trial(run, step.loop, snapshot, after, snapshot.changed(after))
     paths = trial.frozen(step.rates, list(trial.trained))
-    for by in BOTH_WAYS:
-        paths = trial.frozen(step.rates, paths, trial.nudged(paths, by))
+    for moved in trial.nudged_both_ways(paths):
+        paths = trial.frozen(step.rates, paths, moved)
     return trial.without_sums(step.rate, paths)
 
 

@@ -40,6 +40,7 @@ from gradcheck.script.parts import (
 )
 from gradcheck.script.printing import printed
 from gradcheck.script.searched import local_rates, searching
+from gradcheck.script.unrolled import unroll
 from gradcheck.script.updating import may_train, updating
 from gradcheck.script.watched import watched_in
 from gradcheck.script.words import (
@@ -65,6 +66,7 @@ def mark(tree: ast.Module, others: Sequence[ast.Module], wanted: str | None) -> 
 
 def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = "") -> None:
     """Mark the tree of one module in place; of imported modules, only loops inside functions."""
+    unroll(tree, marked.updating)
     marker = _Marker(tree, marked, module, file)
     before, is_plain = len(marked.loops), reads_by_name(tree)
     tree.body = marker.block(tree.body)

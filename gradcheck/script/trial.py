@@ -19,8 +19,6 @@ from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
 
 MOST_ALONE, NUDGE, FAR = 40, 1e-3, 10.0
-BOTH_WAYS = NUDGE, -NUDGE
-"""A step that is taken only if it lowers the loss writes what it keeps after one of the two."""
 
 
 @dataclass
@@ -202,8 +200,7 @@ class Trial:
 
     def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
         """Return the paths whose numbers stay put at a rate of 0, even if nudged beforehand."""
-        for by in BOTH_WAYS:
-            moved = self.nudged(paths, by)
+        for moved in self.nudged_both_ways(paths):
             staying = self.frozen(rate, paths, moved)
             if len(staying) < len(paths) <= MOST_ALONE:  # one nudge may move others: velocities do
                 alone = [path for path in paths if self.frozen(rate, [path], moved)]
@@ -240,6 +237,13 @@ class Trial:
         """Return the same with the numbers at some paths nudged."""
         values = {path: plain(value) for path, value in self.nudged(paths).items()}
         return self.replayed(None, 1.0, values)
+
+    def nudged_both_ways(self, paths: list[Path]) -> list[dict[Path, Array]]:
+        """Return the numbers at these paths moved a little, and moved the other way.
+
+        What is kept only if it lowers a loss, as the best one so far, is written after one of them.
+        """
+        return [self.nudged(paths, by) for by in (NUDGE, -NUDGE)]
 
     def nudged(self, paths: list[Path], by: float = NUDGE) -> dict[Path, Array]:
         """Return the numbers at these paths, with every entry moved a little, or by its size."""

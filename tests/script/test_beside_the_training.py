@@ -118,3 +118,42 @@ def test_the_gradient_that_enters_a_newton_step_is_judged(
     failed = outcome(text.replace(right, wrong))
     assert failed.report.verdict == "fail"
     assert code in [one.code for one in failed.report.errors], str(failed.report)
+
+
+STOPPED_EARLY = """
+held_x, held_t = rng.normal(size=(9, 3)), rng.normal(size=(9, 2))
+net = {name: 0.4 * rng.normal(size=shape) for name, shape in SHAPES}
+cache = {}
+rate, lowest, kept, waited = 0.1, FIRST, None, 0
+
+def run(x, t):
+    cache["h"] = np.tanh(x @ net["W1"] + net["b1"])
+    cache["gap"] = cache["h"] @ net["W2"] + net["b2"] - t
+    return np.mean(cache["gap"] ** 2)
+
+for turn in range(40):
+    loss = run(x, t)
+    back = 2 * cache["gap"] / t.size
+    slopes = {"W2": cache["h"].T @ back, "b2": back.sum(axis=0)}
+    back = back @ net["W2"].T * (1 - cache["h"] ** 2)
+    slopes |= {"W1": x.T @ back, "b1": back.sum(axis=0)}
+    for name in net:
+        net[name] -= rate * slopes[name]
+    held = run(held_x, held_t)
+    if held < lowest:
+        lowest, kept, waited = held, {name: array.copy() for name, array in net.items()}, 0
+    else:
+        waited += 1
+        if waited > 5:
+            break
+"""
+
+
+@pytest.mark.parametrize("first", ["np.inf", "10.0"])
+@pytest.mark.parametrize("width", [2, 6, 12])
+def test_the_best_parameters_so_far_are_no_parameters(outcome, width, first):
+    shapes = [("W1", (3, width)), ("b1", (width,)), ("W2", (width, 2)), ("b2", (2,))]
+    text = STOPPED_EARLY.replace("SHAPES", str(shapes)).replace("FIRST", first)
+    found = outcome(TABLE + text)
+    assert found.script.params == tuple(f"net['{name}']" for name, _ in shapes)
+    assert found.report.ok, str(found.report)
