@@ -18,7 +18,7 @@ LEFT, RIGHT = f"{OWN}left_", f"{OWN}right_"
 """What the names of the operands of differences begin with; the number of the mark follows, as an
 operand may hold another difference, and two underscores, with which a class leaves them alone."""
 
-SEE, USED, DIFFERENCE = "see", "used", "difference"
+SEE, USED, DIFFERENCE, SCALED = "see", "used", "difference", "scaled"
 
 
 class Mark(NamedTuple):
@@ -47,6 +47,11 @@ def marked_difference(number: ast.Constant, node: ast.BinOp) -> Any:
     )
     operands: list[ast.expr] = [ast.Name(name, ast.Load()) for name in names]
     return called(DIFFERENCE, [number, node, *operands], node)
+
+
+def guarded(number: ast.Constant, node: ast.stmt) -> Any:
+    """Return a statement under a mark, which leaves it out at a scale of 0."""
+    return placed(ast.If(called(SCALED, [number, ast.Constant(True)], node), [node], []), node)
 
 
 def one_taken(node: ast.stmt) -> ast.BinOp | None:
@@ -113,6 +118,9 @@ class Marker(ast.NodeTransformer):
         if difference and number:
             before = [placed(ast.Expr(marked_difference(number, difference)), node)]
         after = [placed(ast.Expr(one), node) for one in seen]
+        projection = self._numbers.get((SCALED, ast.unparse(node)))
+        if projection is not None:
+            return guarded(projection, node)
         return [*before, self.generic_visit(node), *after]
 
     visit_AugAssign = visit_Assign  # noqa: N815

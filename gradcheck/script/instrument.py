@@ -39,6 +39,7 @@ from gradcheck.script.parts import (
     variables_in,
 )
 from gradcheck.script.printing import printed
+from gradcheck.script.projections import mark_projections
 from gradcheck.script.searched import local_rates, searching
 from gradcheck.script.unrolled import unroll
 from gradcheck.script.updating import may_train, updating
@@ -67,6 +68,7 @@ def mark(tree: ast.Module, others: Sequence[ast.Module], wanted: str | None) -> 
 def mark_more(tree: ast.Module, marked: Marked, module: str = "", file: str = "") -> None:
     """Mark the tree of one module in place; of imported modules, only loops inside functions."""
     unroll(tree, marked.updating)
+    mark_projections(tree, marked, file)
     marker = _Marker(tree, marked, module, file)
     before, is_plain = len(marked.loops), reads_by_name(tree)
     tree.body = marker.block(tree.body)
@@ -130,8 +132,10 @@ class _Marker(ast.NodeTransformer):
         if isinstance(node, ast.While):
             node.test = self.visit(node.test)
         outside, self._watched = (self._in_loop, self._may_skip), self._watched | watched_in(node)
-        skips = (isinstance(one, ast.If | ast.Continue | ast.Break) for one in ast.walk(node))
-        self._in_loop, self._may_skip = True, any(skips)
+        skips = (isinstance(one, ast.Continue | ast.Break) for one in ast.walk(node))
+        tests = (ast.unparse(one.test) for one in ast.walk(node) if isinstance(one, ast.If))
+        self._in_loop = True
+        self._may_skip = any(skips) or any(HOOKS not in test for test in tests)
         body = self.block(node.body)
         self._in_loop, self._may_skip = outside
         node.body, node.orelse = body, self.block(node.orelse)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from gradcheck.script.bodies import SUMMED, sums_up
+from gradcheck.script.marks import PROJECTION
 from gradcheck.script.passes import IDLE, UNREACHED
+from gradcheck.script.rates import Rate
 from gradcheck.script.running import Run
 from gradcheck.script.state import Path, alike, label, last_name, leaves, movement, plain, ruined
 from gradcheck.script.step import Step
@@ -27,8 +29,21 @@ CARRIED = "its update is made from {0} of the pass before; compute {0} at the be
 def find_step(run: Run, number: int, given: float | None) -> Step | None:
     """Return the training step of a loop; if there is none, note the reason and return None.
 
-    `given` is the learning rate, if the user names it.
+    Projections are held, if more parameters are found so. `given` is the learning rate, if the user
+    names it.
     """
+    step, why = _find_step(run, number, given), run.passes[number].why
+    marks = [mark for mark in run.reached if run.marked.sites[mark].kind == PROJECTION]
+    if marks and not run.held:
+        run.held = [Rate(1.0, "", marks=tuple(marks))]
+        before = _find_step(run, number, given)
+        if before and (step is None or {*before.paths} > {*step.paths}):
+            return before
+        run.passes[number].why, run.held = why, []
+    return step
+
+
+def _find_step(run: Run, number: int, given: float | None) -> Step | None:
     passes = run.passes[number]
     snapshot = passes.first
     assert snapshot is not None

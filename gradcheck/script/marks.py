@@ -17,8 +17,10 @@ from gradcheck.script.words import calls_in, names_in
 
 ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "printed"
 DIFFERENCE, LITERAL, INCREMENT, USE, SHARE = "difference", "literal", "increment", "use", "share"
+PROJECTION = "projection"
 
 KEPT = {ASSIGNED: marks.SEE, RETURNED: marks.SEE, USE: marks.USED, DIFFERENCE: marks.DIFFERENCE}
+KEPT[PROJECTION] = marks.SCALED
 """The hooks of the marks that an edit of the script keeps."""
 
 Loop = ast.For | ast.While

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gradcheck.report.script import TakenApart
 from gradcheck.script.choice import EXACT, Found
 from gradcheck.script.handover import Taken
-from gradcheck.script.marks import ASSIGNED, DIFFERENCE, SHARE
+from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PROJECTION, SHARE
 from gradcheck.script.state import Path, label
 from gradcheck.script.step import Step
 from gradcheck.script.taking import Taking
@@ -49,8 +49,15 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         rate.value if taken.of_step else None,
         rate_words,
         bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
-        (*notes, *taking.notes),
+        (*notes, *taking.notes, *_without_projections(taking)),
     )
+
+
+def _without_projections(taking: Taking) -> list[str]:
+    """Say which projections of parameters no replay carries out."""
+    sites = [taking.run.marked.sites[mark] for one in taking.run.held for mark in one.marks]
+    texts = [f"{one.text} ({one.place})" for one in sites if one.kind == PROJECTION]
+    return [f"the update is judged without {' and '.join(texts)}"] if texts else []
 
 
 def _watched(taking: Taking, taken: Taken) -> list[str]:

@@ -158,7 +158,8 @@ class Taking:
             wanted = self._wanted_paths()
             with contextlib.suppress(RefusedError):  # raised again below
                 found = self._iteration().taken(snapshots[-1])
-                self.run.held, self.unheld = holding(found, wanted)
+                held, self.unheld = holding(found, wanted)
+                self.run.held += held
             self.step.paths = wanted
         most = max(map(len, more))
         likely = [one for one, paths in zip(snapshots, more, strict=True) if len(paths) == most]
