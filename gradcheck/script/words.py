@@ -26,7 +26,8 @@ ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validat\w+|test|testing|dev|eval|he
 
 LOSS = re.compile(
     r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?(log|list)?|\w*loss\w*|\w*cost\w*|\w*mse"
-    r"|objective|nll|log_?list|cross_?entropy|\w+error|((total|potential|elastic)_)?energy)(_|\b|$)"
+    r"|objective|nll|log_?list|cross_?entropy|\w+error|((total|potential|elastic)_)?energy"
+    r"|custo|p[eé]rd(id)?a|kosten|verlust)(_|\b|$)"
     rf"|{LIKELIHOOD}"
 )
 NO_LOSS = re.compile(
@@ -179,7 +180,7 @@ def _moves(value: ast.AST, targets: Sequence[ast.expr]) -> bool:
         if added is not None:
             reads_target = any(same(target, one) for target in targets for one in ast.walk(part))
             is_new = any(_renews(target, part) for target in targets) and _is_product(added)
-            is_new = is_new or (not targets and _is_scaled(added))
+            is_new = is_new or (all(_may_renew(one, part) for one in targets) and _is_scaled(added))
             if reads_target or _is_rated(part, added) or is_new:
                 return not _is_whole(added)
     return False
@@ -193,8 +194,17 @@ def _is_rated(moved: ast.AST, added: ast.expr) -> bool:
 
 def _renews(target: ast.AST, moved: Any) -> bool:
     """Whether a target is named after what is moved: `new_w = w - pace * g`."""
-    before = moved.left if isinstance(moved, ast.BinOp) else moved.args[0]
-    return name_of(before) in name_of(target).split("_")
+    return name_of(_before(moved)) in name_of(target).split("_")
+
+
+def _may_renew(target: ast.AST, moved: Any) -> bool:
+    """Whether a target has another name that begins or ends with what is moved: `w2`, `neww`."""
+    before, after = name_of(_before(moved)), name_of(target)
+    return after != before != "" and (after.startswith(before) or after.endswith(before))
+
+
+def _before(moved: Any) -> Any:
+    return moved.left if isinstance(moved, ast.BinOp) else moved.args[0]
 
 
 def last_term(node: ast.AST) -> ast.expr | None:
@@ -216,7 +226,9 @@ def first_term(node: Any) -> Any:
 
 def _is_scaled(node: ast.AST) -> bool:
     """Whether a helper's change is a small number times something: `return w - 0.1 * g`."""
-    return _is_product(node) and any(
+    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Mult | ast.MatMult):
+        return False
+    return _is_scaled(node.left) or any(
         isinstance(side, ast.Constant) and isinstance(side.value, float) and 0 < side.value < 1
         for side in (node.left, node.right)
     )
