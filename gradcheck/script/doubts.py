@@ -37,7 +37,12 @@ SOLVERS = {"solve", "lstsq", "cho_solve", "cg"}
 
 
 def of_no_slope(report: Report, taken: Taken) -> Report:
-    """Return an inconclusive report instead, if a wrong gradient may well be none of the loss."""
+    """Return an inconclusive report instead, if a wrong gradient may well be none of the loss.
+
+    An iteration that raises is wrong whatever the loss.
+    """
+    if taken.point.tolerant:
+        return report
     doubts = _of_another_loss, _of_samples, _of_another_meaning, _of_adversaries
     for doubt in (*doubts, _of_a_quadratic_form, of_a_proximal_step, of_updates_in_turn):
         report = doubt(report, taken)

@@ -42,10 +42,10 @@ def reaching(point: Point, loss: Loss) -> list[Path]:
         if not state.places([path]) & known
         if label(path) != loss.words and not may_be_loss(last_name(path))
     ]
-    return _of_the_loss(point, loss, left[:MOST_LEFT])
+    return of_the_loss(point, loss, left[:MOST_LEFT])
 
 
-def _of_the_loss(point: Point, loss: Loss, paths: Sequence[Path]) -> list[Path]:
+def of_the_loss(point: Point, loss: Loss, paths: Sequence[Path]) -> list[Path]:
     """Return those of the paths on whose numbers the loss depends, beyond its rounding.
 
     A bias before a batch normalisation is no more than that.
@@ -83,7 +83,7 @@ def not_updated(point: Point, loss: Loss) -> tuple[list[Path], list[Path]]:
         for path in dict.fromkeys([*named, *more])
         if not point.snapshot.state.places([path]) & known
     ]
-    idle = _of_the_loss(point, loss, idle)
+    idle = of_the_loss(point, loss, idle)
     if halved is None or whole is None:
         return idle, [path for path in changed if path in named]
     moved = (path for path in changed if path not in point.extra)

@@ -15,6 +15,7 @@ from gradcheck.mending.marks import one_taken
 from gradcheck.mending.pieces import lines_of
 from gradcheck.script.choice import choose
 from gradcheck.script.handover import Taken, names_of
+from gradcheck.script.left_alone import of_the_loss
 from gradcheck.script.lines import (
     Making,
     before_the_update,
@@ -114,6 +115,7 @@ def _taken(
     found = choose(losses, taking.wishes.loss)
     if found is None or not np.isfinite(found.loss.worth):
         return None
+    step.paths = of_the_loss(point, found.loss, paths) or paths
     taking.run, taking.step = run, step
     rates = (one for one in of_script(snapshot, run.all_names, ()) if RATE.match(one.words))
     rate = next(rates, step.rate).value
@@ -225,9 +227,15 @@ def _words(tree: ast.Module) -> Iterator[str]:
 
 
 def _updated(taking: Taking, number: int, snapshot: Snapshot) -> list[Path]:
-    """Return the variables that the loop updates; failing that, those named like parameters."""
-    targets = taking.run.marked.updated(number)
-    numbers = leaves(snapshot.state)
+    """Return the variables that the loop updates; failing that, those named like parameters.
+
+    Failing these too, what the functions it calls update is found by its last name.
+    """
+    marked, numbers = taking.run.marked, leaves(snapshot.state)
+    targets = marked.updated(number)
     moving = (path for path in numbers if label(path) in targets)
     updated = [path for path in moving if not STRONG.search(last_name(path))]
-    return updated or [path for path in numbers if ROLE.match(last_name(path))]
+    updated = updated or [path for path in numbers if ROLE.match(last_name(path))]
+    sites = (marked.sites[one] for one in marked.increments_of(number))
+    names = {one.name.partition("[")[0].rpartition(".")[2] for one in sites if not updated}
+    return updated or [path for path in numbers if last_name(path) in names]

@@ -15,9 +15,10 @@ CLIMBED = re.compile(rf"(?i)^(?!.*neg).*({LIKELIHOOD})")
 OBJECTIVE = re.compile(r"(?i)objective|surrogate|utility")
 """Names of what may be climbed, of either sign, where the update adds: an expected reward."""
 
+IN_OTHER_WORDS = "(custo|p[eé]rd(id)?a|kosten|verlust)"
 STRONG = re.compile(
     r"(?i)(loss|cost|objective|nll|(?<!r)mse|entropy)|^(?-i:[JL])$|^((total|potential|elastic)_)?energy$"
-    rf"|{LIKELIHOOD}"
+    rf"|(_|\b){IN_OTHER_WORDS}(_|\b)|{LIKELIHOOD}"
 )
 """Names that suffice to believe that a number is the loss."""
 
@@ -27,7 +28,7 @@ ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validat\w+|test|testing|dev|eval|he
 LOSS = re.compile(
     r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?(log|list)?|\w*loss\w*|\w*cost\w*|\w*mse"
     r"|objective|nll|log_?list|cross_?entropy|\w+error|((total|potential|elastic)_)?energy"
-    r"|custo|p[eé]rd(id)?a|kosten|verlust)(_|\b|$)"
+    rf"|erreurs?|errore|fehler|hata|{IN_OTHER_WORDS})(_|\b|$)"
     rf"|{LIKELIHOOD}"
 )
 NO_LOSS = re.compile(

@@ -455,3 +455,24 @@ for k in range(60):
 """)
     assert (found.report.verdict == "pass") == ok, str(found.report)
     assert len(found.script.params) == 2
+
+
+PUT_BACK = """
+w, v = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
+for turn in range(30):
+    h = np.tanh(x @ w)
+    gap = 2 * (h @ v - t) / len(x)
+    NEW = w - .05 * x.T @ ((gap @ v.T) * (1 - h**2))
+    v = v - .05 * h.T @ gap
+    w = NEW
+    print(np.sum((h @ v - t) ** 2) / len(x))
+"""
+
+
+@pytest.mark.parametrize("new", ["w2", "wn", "neww"])
+def test_a_new_value_may_be_put_back_at_the_end(outcome, new):
+    text = TABLE + PUT_BACK.replace("NEW", new)
+    found = outcome(text)
+    assert found.script.params == ("w", "v")
+    assert found.report.ok, str(found.report)
+    assert outcome(text.replace("1 - h**2", "1 - h")).report.verdict == "fail"

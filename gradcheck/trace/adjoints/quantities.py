@@ -37,6 +37,9 @@ PATHS = 40
 STATE_USES = 12
 """The contributions of all uses but one are quantities of values with fewer uses."""
 
+PRODUCT_NAMES = frozenset(("multiply", "matmul", "dot", "outer", "divide", "negative"))
+"""The operations that make nothing of nothing, however large their other operand is."""
+
 NO_OTHER = -1
 
 
@@ -153,10 +156,18 @@ def is_own(node: Node) -> bool:
 
 
 def used_values(point: Point) -> set[int]:
-    """Return the leaves and all values that the loss depends on, not others beside them."""
+    """Return the leaves and all values that the loss depends on, not others beside them.
+
+    Nor what a learning rate of 0 multiplies: where the loss follows the update, the gradient.
+    """
     used = {node.index for node in point.loss_nodes if node.is_leaf} | {point.loss_index}
+    nothing = set[int]()
+    for node in point.loss_nodes:
+        if node.operation in PRODUCT_NAMES:
+            zero = any(isinstance(one, float) and one == 0 for one in node.arguments)
+            nothing |= {node.index} if zero or nothing.intersection(node.operands) else set()
     for node in reversed(point.loss_nodes):
-        if node.index in used:
+        if node.index in used and node.index not in nothing:
             used.update(node.operands)
     return used
 
