@@ -16,7 +16,8 @@ import numpy as np
 from gradcheck.mending.marks import SEE
 from gradcheck.mending.pieces import LINES, ONCE, STEP
 from gradcheck.script.marks import Function, TrainingLoop
-from gradcheck.script.words import calls_in, has_rate, is_update
+from gradcheck.script.updates import has_rate, is_update
+from gradcheck.script.words import calls_in
 from gradcheck.trace.record.ownership import restorer
 from gradcheck.user.draws import Draws
 from gradcheck.user.objects import cells_of

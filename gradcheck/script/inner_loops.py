@@ -10,7 +10,8 @@ from gradcheck.mending.pieces import range_of
 from gradcheck.script.marks import INCREMENT, Marked, TrainingLoop
 from gradcheck.script.state import Path, label
 from gradcheck.script.step import Step
-from gradcheck.script.words import calls_in, is_update, name_of
+from gradcheck.script.updates import is_update
+from gradcheck.script.words import calls_in, name_of
 
 
 def set_anew(marked: Marked, step: Step) -> list[Path]:

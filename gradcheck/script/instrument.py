@@ -42,20 +42,10 @@ from gradcheck.script.printing import printed
 from gradcheck.script.projections import mark_projections
 from gradcheck.script.searched import local_rates, searching
 from gradcheck.script.unrolled import unroll
+from gradcheck.script.updates import augmented, first_term, is_update, last_term
 from gradcheck.script.updating import may_train, updating
 from gradcheck.script.watched import watched_in
-from gradcheck.script.words import (
-    RATE,
-    augmented,
-    first_term,
-    is_slope,
-    is_update,
-    last_term,
-    losses_in_mean,
-    may_be_loss,
-    name_of,
-    text_in,
-)
+from gradcheck.script.words import RATE, is_slope, losses_in_mean, may_be_loss, name_of, text_in
 
 
 def mark(tree: ast.Module, others: Sequence[ast.Module], wanted: str | None) -> Marked:

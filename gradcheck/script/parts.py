@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from gradcheck.script.marks import Function, TrainingLoop
-from gradcheck.script.words import RATE, STRONG, is_update, may_be_loss, name_of, names_in
+from gradcheck.script.updates import is_update
+from gradcheck.script.words import RATE, STRONG, may_be_loss, name_of, names_in
 
 BY_NAME = {"globals", "locals", "vars", "dir", "eval", "exec"}
 """Functions that may read any variable."""

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from gradcheck.mending.marks import guarded, placed
 from gradcheck.script.marks import PROJECTION, Function, Marked, Site
-from gradcheck.script.words import has_rate, is_update, mentions, name_of
+from gradcheck.script.updates import has_rate, is_update
+from gradcheck.script.words import mentions, name_of
 
 NORMS = re.compile(r"(?i)norm|sqrt|length|\b(sum|max)\b")
 MEANS = re.compile(r"(?i)mean|average|cent(er|re)")

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence, Set
 
 from gradcheck.script.marks import Function
-from gradcheck.script.words import calls_in, is_update, name_of
+from gradcheck.script.updates import is_update
+from gradcheck.script.words import calls_in, name_of
 
 
 def searching(tree: ast.Module) -> set[str]:

@@ -11,16 +11,8 @@ from typing import Any, TypeGuard
 from gradcheck.mending.pieces import lines_of
 from gradcheck.script.named import GRADIENTS
 from gradcheck.script.state import Path, bare
-from gradcheck.script.words import (
-    calls_in,
-    has_rate,
-    is_update,
-    last_term,
-    may_be_loss,
-    name_of,
-    names_in,
-    names_read,
-)
+from gradcheck.script.updates import has_rate, is_update, last_term
+from gradcheck.script.words import calls_in, may_be_loss, name_of, names_in, names_read
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 DEFINITIONS = (*SCOPES, ast.Import, ast.ImportFrom)

@@ -9,7 +9,8 @@ from pathlib import Path
 from gradcheck.casefiles import CaseFile, find_files, made_checks, mentions_cases
 from gradcheck.options import Wishes
 from gradcheck.script.entry import ScriptEntry
-from gradcheck.script.words import ROLE, has_rate, is_update, name_of
+from gradcheck.script.updates import has_rate, is_update
+from gradcheck.script.words import ROLE, name_of
 from gradcheck.trace.record.sources import parsed
 from gradcheck.words import listed, verb
 

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from gradcheck.script.marks import Function
-from gradcheck.script.words import calls_in, is_update, names_in
+from gradcheck.script.updates import is_update
+from gradcheck.script.words import calls_in, names_in
 
 
 def updating(trees: Sequence[ast.Module]) -> set[str]:
