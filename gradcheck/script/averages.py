@@ -22,7 +22,8 @@ def averages(begun: Mapping[Path, Array], after: State) -> frozenset[Path]:
 
     These should be no special ones: from 0, what goes up a gradient goes towards it.
     """
-    others = {path: numbers(value) for path, value in leaves(after).items()}
+    shapes, there = {one.shape for one in begun.values()}, leaves(after).items()
+    others = {path: numbers(value) for path, value in there if np.shape(value) in shapes}
     return frozenset(
         path
         for path, start in begun.items()

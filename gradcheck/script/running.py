@@ -28,7 +28,7 @@ from gradcheck.script.marks import Seen
 from gradcheck.script.passes import MOST_PASSES, Passes, all_moved
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
-from gradcheck.script.snapshot import Snapshot, take_snapshot
+from gradcheck.script.snapshot import Copies, Snapshot, take_snapshot
 from gradcheck.script.state import NUMBERS, Path, State, added_to, is_number, leaves, numbers
 from gradcheck.user.number import carried
 
@@ -74,16 +74,14 @@ class Run:
         self.snapshots: list[Snapshot] = []
         self.reports = False
         self.held: list[Rate] = []
-        self._test = test
-        self._patience = MOST_PASSES
-        self._tested = 0.0
+        self._test, self._patience, self._tested = test, MOST_PASSES, 0.0
         self._seen: Seen | None = None
         self._replaying = self._notes_idle = False
-        self._scales: dict[int, float] = {}
-        self._used: dict[int, set[float]] = {}
+        self._scales, self._used = dict[int, float](), dict[int, set[float]]()
         self.idle: dict[str, list[Any]] = {}
         self.reached: set[int] = set()
         self._bodies: dict[Any, types.FunctionType] = {}
+        self._copies = Copies()
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
         self.names = vars(self._module)
@@ -123,7 +121,9 @@ class Run:
         scope = local if loop.function else None
         if self.found is not None:
             if number == self.found:
-                self.snapshots.append(take_snapshot(self._state(scope), loop.left_out, loop.unread))
+                self.snapshots.append(
+                    take_snapshot(self._state(scope), loop.left_out, loop.unread, self._copies)
+                )
                 if len(self.snapshots) >= SNAPSHOTS:
                     first, last = self.snapshots[0].state, self.snapshots[-1].state
                     if not self._patience or all_moved(first, last, self.marked.updated(number)):
@@ -134,7 +134,7 @@ class Run:
         passes.hits += 1
         if not passes.is_open:
             return
-        now = take_snapshot(self._state(scope), loop.left_out, loop.unread)
+        now = take_snapshot(self._state(scope), loop.left_out, loop.unread, self._copies)
         if passes.ended(self._tested, now):
             before, began = passes.first, time.perf_counter()
             self.found = self._test(number)

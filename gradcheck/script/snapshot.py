@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import FunctionType
@@ -28,6 +28,26 @@ WORTH_SHARING = 2000
 OWN_ARRAYS = "{0} is of {1}, a subclass of np.ndarray with attributes, which copies of it lose"
 READ_ONLY = "read-only"
 """Part of numpy's message about an array that may not be written to."""
+
+
+class Copies:
+    """Copies of large arrays in the last snapshot: the next one needs none of what has stayed."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, Any]] = {}
+
+    def still(self, arrays: Iterable[Any]) -> dict[int, Any]:
+        """Return the copies of those arrays that are as they were, by id."""
+        known = ((array, self._known.get(id(array), (None, None))) for array in arrays)
+        return {
+            id(array): copied
+            for array, (original, copied) in known
+            if array is original and _is_same(array, copied)
+        }
+
+    def keep(self, arrays: Iterable[Any], memo: Mapping[int, Any]) -> None:
+        """Keep the copies of these arrays alone."""
+        self._known = {id(one): (one, memo[id(one)]) for one in arrays if id(one) in memo}
 
 
 @dataclass(frozen=True)
@@ -97,10 +117,13 @@ class Snapshot:
         """Return the numbers that an iteration changes, as they are before it."""
         changed = {}
         repeated = {id(view) for _, view in self._views}
+        there = leaves(after)
         for path, value in leaves(self.state).items():
+            if id(value) in repeated or _is_same(value, there.get(path)):
+                continue
             before, now = numbers(value), after.number(path)
             is_list = isinstance(value, list)
-            if id(value) in repeated or now is None or (is_list and now.shape != before.shape):
+            if now is None or (is_list and now.shape != before.shape):
                 continue
             if not np.array_equal(now, before, equal_nan=True):
                 changed[path] = before
@@ -137,27 +160,40 @@ class Snapshot:
 
 
 def take_snapshot(
-    state: State, left_out: Set[str] = frozenset(), unread: Set[str] = frozenset()
+    state: State,
+    left_out: Set[str] = frozenset(),
+    unread: Set[str] = frozenset(),
+    copies: Copies | None = None,
 ) -> Snapshot:
     """Return a copy of all variables but modules, functions, classes and those to be left out.
 
     `left_out` are variables where the loop stands, `unread` those around a function that holds it.
+    `copies` are those of the last snapshot, if there was one, and become those of this one.
     """
     left = (left_out, set[str]()) if state.local is None else (unread, left_out)
     local = None if state.local is None else _without_inner(_without(state.local, left[1]))
     kept = State(_without(state.module, left[0]), local, state.imported)
     own_what_classes_hold([kept.module, kept.local or {}, kept.imported])
-    memo: dict[int, Any] = {}
+    large = [one for one in leaves(kept, NUMBERS).values() if np.size(one) > WORTH_SHARING]
+    memo: dict[int, Any] = {} if copies is None else copies.still(large)
     keep_memory_shared(views(leaves(kept).values()), memo)
     copied = State(
         _copied(kept.module, memo),
         None if kept.local is None else _copied(kept.local, memo),
         {name: _copied(own, memo) for name, own in kept.imported.items()},
     )
+    if copies is not None:
+        copies.keep(large, memo)
     shared = {n: v for n, v in (state.local or {}).items() if n not in (copied.local or {})}
     names = (state.module, state.local or {}, *state.imported.values())
     closures = (one for own in names for one in own.values() if getattr(one, "__closure__", None))
     return Snapshot(copied, shared, Draws.of(*filter(callable, closures)), left)
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are arrays of one kind with the same numbers."""
+    are_arrays = isinstance(one, np.ndarray) and type(one) is type(other)
+    return are_arrays and one.dtype == other.dtype and np.array_equal(one, other)
 
 
 def _set_of(names: Set[str], before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

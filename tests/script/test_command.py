@@ -193,7 +193,7 @@ for turn in range(20):
         (SOLVED, "(at - p[1]) * p[1],", "(at - p[1]), np"),
         (TOO_EARLY, "h.T @ off\n", "\n\n    # the layer below\n    back = off @ v.T\n    v -="),
         (PENALISED, "/ len(x)\n", "/ len(x) + 2 * shrink * w\n"),
-        (MARGINS, "return by_w, by_b", "by_w, -by_b"),
+        (MARGINS, "by_b += y[i]", "by_b -= y[i]"),
     ],
     ids=[
         "loop",
