@@ -244,6 +244,39 @@ def test_an_object_that_keeps_a_generator_shares_its_model_with_the_module(outco
     assert [one.code for one in wrong.report.errors] == ["GC103"]
 
 
+ANNOTATED = """
+from dataclasses import dataclass
+import numpy as np
+
+rng = np.random.default_rng(0)
+rows, wanted = rng.normal(size=(20, 3)), rng.normal(size=20)
+
+@dataclass
+class Model:
+    w: np.ndarray
+    dw: np.ndarray | None = None
+
+    def back(self, off: np.ndarray) -> None:
+        self.dw: np.ndarray = 2 * rows.T @ off / len(rows)
+
+model: Model = Model(rng.normal(size=3))
+rate: float = 0.1
+for turn in range(30):
+    off: np.ndarray = rows @ model.w - wanted
+    loss: float = np.mean(off**2)
+    model.back(off)
+    model.w = model.w - rate * model.dw
+"""
+
+
+@pytest.mark.parametrize("factor", ["2 *", "-2 *"])
+def test_annotated_variables_are_variables_as_any_others(outcome, factor):
+    found = outcome(ANNOTATED.replace("2 *", factor))
+    assert found.report is not None, found.reason
+    assert found.script.loss == "loss"
+    assert [one.code for one in found.report.errors] == ["GC106"] * (factor != "2 *")
+
+
 LAZY = """
 import numpy as np
 rng = np.random.default_rng(0)
