@@ -30,7 +30,10 @@ def left_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
     made: set[int] = set()
     found: int | None = None
     uses = set(mend.unit.uses)
-    for node in state.tape[min(consumer for consumer, _ in uses) :]:
+    first, operand = min(uses)
+    # what a sum had in it before is a leaf, and left over by an earlier pass
+    last = first + 1 if state.tape[operand].is_leaf else None
+    for node in state.tape[first:last]:
         from_it = {one for one in node.operands if one in made or (node.index, one) in uses}
         if not from_it:
             continue
