@@ -94,13 +94,21 @@ def deep_copy(value: Any, memo: dict[int, Any]) -> Any:
     made = memo[key] = object.__new__(kind)
     if hasattr(value, "__dict__"):
         attributes = vars(made)
-        attributes.update((name, deep_copy(one, memo)) for name, one in vars(value).items())
+        attributes.update((name, _attribute(one, memo)) for name, one in vars(value).items())
     for name in slots:
         if hasattr(value, name):
             held = getattr(value, name)
             copied = held if type(held) in KEPT else deep_copy(held, memo)
             object.__setattr__(made, name, copied)
     return made
+
+
+def _attribute(value: Any, memo: dict[int, Any]) -> Any:
+    """Return a copy, or the value itself if it cannot be copied: its object has others to copy."""
+    try:
+        return deep_copy(value, memo)
+    except TypeError:  # a generator or a lock, for example
+        return value
 
 
 def _copied_closure(function: FunctionType, memo: dict[int, Any]) -> FunctionType:

@@ -13,6 +13,7 @@ from typing import Any
 
 from gradcheck.script.instrument import mark_more
 from gradcheck.script.marks import Marked
+from gradcheck.script.reading import syntax_of
 from gradcheck.script.words import name_of
 from gradcheck.trace.record.ownership import is_users_object
 from gradcheck.trace.record.sources import parsed
@@ -74,7 +75,7 @@ class _Loader(SourceFileLoader):
         self._imported = imported
 
     def get_code(self, fullname: str) -> CodeType:
-        tree = ast.parse(self.get_data(self.path), self.path)
+        tree = syntax_of(self.get_data(self.path), self.path)
         mark_more(tree, self._imported.marked, fullname, Path(self.path).name)
         return compile(tree, self.path, "exec", dont_inherit=True)
 

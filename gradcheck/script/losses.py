@@ -171,8 +171,8 @@ def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
     """Prefer a total loss to its parts: only the name of the total is then believed.
 
     Parts are variables of the function that returns the total, functions of which it adds up what
-    they return, functions that are called once for every element of it, and any numbers of which
-    it is the running sum.
+    they return, functions that are called once for every element of it, the variables of these, and
+    any numbers of which it is the running sum.
     """
     believed: dict[int, bool] = {}
     returned = {loss.site.name for loss in losses if loss.site.kind == RETURNED}
@@ -193,7 +193,14 @@ def _with_wholes(losses: list[Loss], base: Seen) -> list[Loss]:
                 is_part = is_part or _is_running_sum(base.records, loss, other)
             if is_part and base.last(loss.number) != base.last(other.number):
                 believed[loss.number], believed[other.number] = True, False
+                inside = (one for one in written if _is_within(one.site, part))
+                believed.update(dict.fromkeys((one.number for one in inside), False))
     return [replace(one, strong=believed.get(one.number, one.strong)) for one in losses]
+
+
+def _is_within(site: Site, returned: Site) -> bool:
+    own = returned.kind == RETURNED and site.kind == ASSIGNED
+    return own and (site.file, site.function) == (returned.file, returned.function)
 
 
 def _is_running_sum(records: Mapping[int, list[Any]], whole: Loss, part: Loss) -> bool:

@@ -28,6 +28,7 @@ from gradcheck.script.named import BARE, GRADIENTS, named_gradients
 from gradcheck.script.point import Point
 from gradcheck.script.rates import Rate
 from gradcheck.script.rates import candidates as of_script
+from gradcheck.script.reading import syntax_of
 from gradcheck.script.refusals import it_raised, places
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import Snapshot
@@ -77,14 +78,14 @@ def raised_at(taking: Taking, error: Exception) -> Taken:
 
 def _before_it_raised(run: Run, error: Exception) -> Run | None:
     """Run the statements above the one at the top of a script that raised."""
-    script, tree = run.script, ast.parse(run.script.text)
+    script, tree = run.script, syntax_of(run.script.text)
     line = _line_of(error, script.path)
     at = next((one for one in lines_of(tree) if _holds(one, line)), None)
     if at is None:
         return None
     above = "\n".join(script.text.split("\n")[: at.lineno - 1])
     with contextlib.suppress(Exception, SystemExit, RefusedError):  # it may be random
-        shorter = replace(script, text=above, tree=ast.parse(above))
+        shorter = replace(script, text=above, tree=syntax_of(above))
         before = Run(shorter, lambda _: None, run.marked.wanted)
         before.execute()
         return before
@@ -128,15 +129,15 @@ def _straight_lines(run: Run, error: Exception) -> Iterator[tuple[Run, int, list
     It may stand in the function that the script ends with. With the paths of its parameters.
     """
     text = run.script.text
-    if own := _up_to_the_error(run, ast.parse(text), error):
+    if own := _up_to_the_error(run, syntax_of(text), error):
         yield own
-    if tree := opened(ast.parse(text)):
+    if tree := opened(syntax_of(text)):
         inner = again(run, tree)
         with contextlib.suppress(SystemExit, RefusedError):
             try:
                 inner.execute()
             except Exception as error_in_it:
-                tree = opened(ast.parse(text))  # the other one is marked
+                tree = opened(syntax_of(text))  # the other one is marked
                 if tree and (own := _up_to_the_error(inner, tree, error_in_it)):
                     yield own
 

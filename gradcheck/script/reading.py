@@ -48,7 +48,7 @@ def read_script(path: Path) -> Script:
     else:
         text = without_magics(text)
     try:
-        return Script(path, text, ast.parse(text))
+        return Script(path, text, syntax_of(text))
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         if PRINT_STATEMENT.search(text):
@@ -58,6 +58,24 @@ def read_script(path: Path) -> Script:
             ) from None
         why = getattr(error, "msg", error)
         raise RefusedError(f"{path.name}:{line} does not parse: {why}") from None
+
+
+def syntax_of(text: str | bytes, file: str = "<unknown>") -> ast.Module:
+    """Parse code, whose `loss: float = 0` is an assignment as any other but as a class's field."""
+    tree: ast.Module = _Unannotated().visit(ast.parse(text, file))
+    return tree
+
+
+class _Unannotated(ast.NodeTransformer):
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        node.body = [
+            one if isinstance(one, ast.AnnAssign) else self.visit(one) for one in node.body
+        ]
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        plain = ast.Assign([node.target], node.value) if node.value else ast.Pass()
+        return ast.copy_location(plain, node)
 
 
 def framework(text: str) -> str | None:

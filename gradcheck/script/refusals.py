@@ -80,7 +80,7 @@ def it_raised(run: Run, error: Exception, in_loop: bool) -> str:
         )
     missing = isinstance(error, ModuleNotFoundError)
     has_own = run.marked.loops or run.marked.updating  # the latter also in modules not yet imported
-    by_framework = "" if missing and has_own else _made_by_a_framework(run)
+    by_framework = "" if has_own else _made_by_a_framework(run)
     if by_framework:
         return by_framework
     where = "in its loop" if in_loop else "before any training loop"

@@ -24,6 +24,7 @@ from gradcheck.script.marks import DIFFERENCE, Seen, TrainingLoop
 from gradcheck.script.named import GRADIENTS, PASSED_ON, named_gradients
 from gradcheck.script.passes import IDLE, Passes
 from gradcheck.script.rates import Rate
+from gradcheck.script.reading import syntax_of
 from gradcheck.script.running import Run
 from gradcheck.script.snapshot import take_snapshot
 from gradcheck.script.state import (
@@ -69,15 +70,15 @@ def straight_line(run: Run, given: float | None) -> tuple[Run, Step] | None:
         return None
     text, inner = run.script.text, None
     with contextlib.suppress(Exception, SystemExit, RefusedError):
-        if tree := opened(ast.parse(text)):
+        if tree := opened(syntax_of(text)):
             inner = again(run, tree)
             inner.execute()
         is_whole = all(one.hits < 2 or one.why in OF_NO_STEP for one in run.passes)
         ways = (_of_an_update, _of_gradients) if is_whole else (_of_gradients,)
         found = []
         for way in ways:
-            own = way(run, ast.parse(text), given)
-            if own is None and inner and (tree := opened(ast.parse(text))):
+            own = way(run, syntax_of(text), given)
+            if own is None and inner and (tree := opened(syntax_of(text))):
                 own = way(inner, tree, given)
             found += [own] if own else []
         if len(found) > 1 and not {*found[1][1].paths} <= {*found[0][1].paths}:

@@ -63,6 +63,8 @@ class Trial:
             if given is not None and not np.isclose(rate.value, given):
                 continue
             paths = self.frozen(rate, list(self.trained))
+            if rate.marks and not all(np.any(self.changed[path]) for path in paths):
+                paths = self.staying(rate, paths)  # a gradient of 0 before the pass is none
             if self._is_parameter(rate, paths):
                 continue
             halved = self.halved(rate, paths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,18 @@ def as_number(returned: Any) -> float:
 
 def carried(value: Any) -> Any:
     """The number in an object of the user's own autodiff engine; any other value as it is."""
-    own = attributes(value) if is_object(value) else {}
-    return next((own[name] for name in HELD if isinstance(own.get(name), NUMBER)), value)
+    if not is_object(value):
+        return value
+    own = attributes(value)
+    numbers = (own[name] if name in own else _computed(value, name) for name in HELD)
+    return next((one for one in numbers if isinstance(one, NUMBER)), value)
+
+
+def _computed(value: Any, name: str) -> Any:
+    """What a property of an object returns: the number of a graph that computes when asked."""
+    with contextlib.suppress(Exception):
+        return getattr(value, name, None)
+    return None
 
 
 def as_pair(returned: Any) -> tuple[Any, Any]:

@@ -205,6 +205,78 @@ def test_a_generator_in_a_closure_draws_the_same_in_every_replay(outcome):
     assert [one.code for one in found.report.errors] == ["GC103"]
 
 
+FROM_AN_OBJECT = """
+import numpy as np
+rng = np.random.default_rng(0)
+
+class Model:
+    def __init__(self):
+        self.w, self.grads = rng.normal(size=(3, 1)), None
+
+    def backward(self, rows, up):
+        self.grads = rows.T @ up
+
+    def update(self, rate):
+        self.w, self.grads = self.w - rate * self.grads, None
+
+class Learner:
+    def __init__(self, model, batches):
+        self.model, self.batches = model, batches
+
+    def train(self, rate):
+        for rows, wanted in self.batches:
+            off = rows @ self.model.w - wanted
+            loss = np.mean(off**2)
+            self.model.backward(rows, 2 * off / off.size)
+            model.update(rate)
+
+model = Model()
+batches = ((rng.normal(size=(20, 3)), rng.normal(size=(20, 1))) for turn in range(30))
+Learner(model, batches).train(0.1)
+"""
+
+
+def test_an_object_that_keeps_a_generator_shares_its_model_with_the_module(outcome):
+    found = outcome(FROM_AN_OBJECT)
+    assert found.report is not None, found.reason
+    assert found.report.ok, str(found.report)
+    wrong = outcome(FROM_AN_OBJECT.replace("2 * off /", "off /"))
+    assert [one.code for one in wrong.report.errors] == ["GC103"]
+
+
+ANNOTATED = """
+from dataclasses import dataclass
+import numpy as np
+
+rng = np.random.default_rng(0)
+rows, wanted = rng.normal(size=(20, 3)), rng.normal(size=20)
+
+@dataclass
+class Model:
+    w: np.ndarray
+    dw: np.ndarray | None = None
+
+    def back(self, off: np.ndarray) -> None:
+        self.dw: np.ndarray = 2 * rows.T @ off / len(rows)
+
+model: Model = Model(rng.normal(size=3))
+rate: float = 0.1
+for turn in range(30):
+    off: np.ndarray = rows @ model.w - wanted
+    loss: float = np.mean(off**2)
+    model.back(off)
+    model.w = model.w - rate * model.dw
+"""
+
+
+@pytest.mark.parametrize("factor", ["2 *", "-2 *"])
+def test_annotated_variables_are_variables_as_any_others(outcome, factor):
+    found = outcome(ANNOTATED.replace("2 *", factor))
+    assert found.report is not None, found.reason
+    assert found.script.loss == "loss"
+    assert [one.code for one in found.report.errors] == ["GC106"] * (factor != "2 *")
+
+
 LAZY = """
 import numpy as np
 rng = np.random.default_rng(0)

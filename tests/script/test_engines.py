@@ -488,3 +488,52 @@ def test_what_an_earlier_pass_left_is_not_lost_and_a_run_within_another_is_not_e
     wrong = FUNCTIONS.replace("a.T @ up", "a.T @ np.sort(up, axis=0)")
     findings = outcome(wrong).report.findings
     assert {"GC701", "GC407"}.isdisjoint(one.code for one in findings), findings
+
+
+COMPUTED_WHEN_ASKED = """
+import numpy as np
+rng = np.random.default_rng(4)
+rows, labels = rng.normal(size=(20, 3)), (rng.normal(size=20) > 0) * 1.0
+
+class Leaf:
+    def __init__(self, val):
+        self.val, self.grad = val, 0.0
+
+class Score:
+    def __init__(self, of):
+        self.of, self.grad = of, 0.0
+
+    @property
+    def val(self):
+        return rows @ self.of.val
+
+    def back(self):
+        self.of.grad += rows.T @ self.grad
+
+class Entropy(Score):
+    @property
+    def val(self):
+        p = 1 / (1 + np.exp(-self.of.val))
+        return -np.mean(labels * np.log(p) + (1 - labels) * np.log(1 - p))
+
+    def back(self):
+        p = 1 / (1 + np.exp(-self.of.val))
+        self.of.grad += self.grad * (p - labels) / len(rows)
+
+w = Leaf(rng.normal(size=3))
+for turn in range(40):
+    score = Score(w)
+    loss = Entropy(score)
+    w.grad, loss.grad = 0.0, 1.0
+    loss.back()
+    score.back()
+    w.val = w.val - 0.5 * w.grad
+    print(f"now {loss.val:.4f}")
+"""
+
+
+def test_a_loss_may_be_an_object_whose_number_is_computed_when_asked(outcome):
+    right = outcome(COMPUTED_WHEN_ASKED)
+    assert (right.report.verdict, right.script.loss) == ("pass", "loss"), str(right.report)
+    wrong = outcome(COMPUTED_WHEN_ASKED.replace("(p - labels)", "(labels - p)"))
+    assert [one.code for one in wrong.report.errors] == ["GC106"], str(wrong.report)

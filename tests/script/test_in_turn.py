@@ -68,3 +68,45 @@ def test_what_a_proximal_step_implies_is_no_gradient(outcome, step, verdict):
     report = outcome(HEAD + text).report
     assert report.verdict == verdict, str(report)
     assert ("as a proximal step does" in (report.could_not_check or "")) == (verdict != "fail")
+
+
+LAYERS_OF_ADAM = """
+class Dense:
+    def __init__(self, rows, columns):
+        self.w, self.m, self.s, self.count = rng.normal(size=(rows, columns)), 0.0, 0.0, 0
+
+    def ahead(self, x):
+        self.x = x
+        return x @ self.w
+
+    def back(self, up):
+        WAY
+        self.dw = self.x.T @ up
+        self.count += 1
+        self.m = 0.9 * self.m + 0.1 * self.dw
+        self.s = 0.99 * self.s + 0.01 * self.dw**2
+        ahead = self.m / (1 - 0.9**self.count)
+        size = np.sqrt(self.s / (1 - 0.99**self.count)) + 1e-8
+        self.w = self.w - 0.05 * ahead / size
+        return BACK
+
+below, above = Dense(4, 3), Dense(3, 1)
+for turn in range(30):
+    h = np.tanh(below.ahead(x))
+    off = above.ahead(h) - t[:, None]
+    loss = np.mean(off**2)
+    below.back(above.back(2 * off / off.size) * (1 - h**2))
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "back", "codes"),
+    [
+        ("", "up @ self.w.T", ["GC404"]),
+        ("to_x = up @ self.w.T", "to_x", []),
+        ("to_x = up @ self.w.T; up = up + 0.1 * self.x[:, :1]", "to_x", ["GC414"]),
+    ],
+)
+def test_weights_that_adam_has_updated_are_told_as_that(outcome, way, back, codes):
+    found = outcome(HEAD + LAYERS_OF_ADAM.replace("WAY", way).replace("BACK", back))
+    assert [one.code for one in found.report.errors] == codes, str(found.report)

@@ -476,3 +476,47 @@ def test_a_new_value_may_be_put_back_at_the_end(outcome, new):
     assert found.script.params == ("w", "v")
     assert found.report.ok, str(found.report)
     assert outcome(text.replace("1 - h**2", "1 - h")).report.verdict == "fail"
+
+
+FROM_A_SCHEDULE = """
+import numpy as np
+rng = np.random.default_rng(5)
+x, t = rng.normal(size=(24, 3)), rng.normal(size=24) > 0
+eps = 1e-12
+
+class Pace:
+    def __init__(self):
+        self.now = 0.4
+
+    def __call__(self):
+        self.now = 0.99 * self.now
+        return self.now
+
+class Weights:
+    def __init__(self):
+        self.val, self.grad = rng.normal(size=3), np.zeros(3)
+
+class Likely:
+    def __init__(self, val):
+        self.val, self.grad = val, np.zeros(len(val))
+
+    def back(self, v):
+        j = 1.0 / (self.val + eps)
+        self.grad += v * j
+
+w, pace = Weights(), Pace()
+for turn in range(30):
+    p = 1 / (1 + np.exp(-x @ w.val))
+    q = Likely(np.where(t, p, 1 - p))
+    loss = -np.mean(np.log(q.val + eps))
+    q.back(-1 / len(x))
+    w.grad = x.T @ (np.where(t, q.grad, -q.grad) * p * (1 - p))
+    alpha = pace()
+    w.val -= w.grad * alpha
+"""
+
+
+def test_a_number_that_scales_a_gradient_of_0_is_not_preferred_to_the_rate(outcome):
+    found = outcome(FROM_A_SCHEDULE)
+    assert found.script.rate_words.startswith("alpha"), found.script.rate_words
+    assert found.report.verdict == "pass", str(found.report)

@@ -256,3 +256,40 @@ def test_a_sum_of_accuracies_and_a_bias_that_a_norm_takes_out_are_no_weights(out
     found = outcome(begun + VELOCITIES.format(norm=norm, back=back))
     assert "right" not in found.script.params
     assert found.report.ok, str(found.report)
+
+
+MASKED_IN_PLACE = """
+import numpy as np
+rng = np.random.default_rng(3)
+x, t = rng.normal(size=(3, 8, 4)), rng.normal(size=(8, 2))
+u, w, v = rng.normal(size=(4, 5)), rng.normal(size=(5, 5)), rng.normal(size=(5, 2))
+for turn in range(30):
+    mask = np.random.binomial(1, 0.5, size=(8, 5)) / 0.5
+    hs = {-1: np.zeros((8, 5))}
+    for k in range(3):
+        hs[k] = np.tanh(x[k] @ u + hs[k - 1] @ w)
+        hs[k] *= mask
+    off = hs[2] @ v - t
+    loss = np.mean(off**2)
+    up = 2 * off / off.size
+    dv, du, dw = hs[2].T @ up, np.zeros_like(u), np.zeros_like(w)
+    dh = up @ v.T
+    for k in reversed(range(3)):
+        dz = dh * mask * (1 - hs[k] * hs[k])
+        du += x[k].T @ dz
+        dw += hs[k - 1].T @ dz
+        dh = dz @ w.T
+    u -= 0.1 * du
+    w -= 0.1 * dw
+    v -= 0.1 * dv
+"""
+
+
+def test_a_state_before_its_mask_is_told_by_its_line_and_not_as_a_slope(outcome):
+    [first] = outcome(MASKED_IN_PLACE).report.errors
+    assert first.code == "GC415", first.message
+    assert "hs[k] of line 10 belongs here" in first.message
+    assert MASKED_IN_PLACE.splitlines()[first.location.line - 1].strip().startswith("dz =")
+    right = MASKED_IN_PLACE.replace("hs[k] *= mask", "kept[k], hs[k] = hs[k], hs[k] * mask")
+    right = right.replace("hs = {-1", "kept, hs = {}, {-1")
+    assert outcome(right.replace("1 - hs[k] * hs[k]", "1 - kept[k] ** 2")).report.ok

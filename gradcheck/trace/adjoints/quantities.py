@@ -231,7 +231,12 @@ def _slopes(points: Sequence[Point]) -> Iterator[Quantity]:
     first = points[0]
     nodes = first.loss_nodes
     # the gradient that a step computes before the loss has a zero adjoint
-    reached = {index: g for index, g in first.derivatives.of_nodes.items() if np.any(g)}
+    trained = set(first.parameters.values())
+    reached = {
+        index: g
+        for index, g in first.derivatives.of_nodes.items()
+        if np.any(g) and (index in trained or not nodes[index].is_leaf)
+    }
     above = masks_of(nodes)
     # comparisons have no derivative
     users = [[user for user in all_users if nodes[user].is_float] for all_users in users_of(nodes)]

@@ -234,5 +234,13 @@ def _belonging(compared: Compared, belongs: int) -> tuple[str, str]:
     at_hand = any(same(compared.state.at(one), wanted) for one in tape[compared.operand].operands)
     if at_hand or not any(place and re.search(written, place.source) for place in places):
         return f"{name} belongs here", f"use {name}"
-    other = f"{name} of another pass"  # what is written has another value by now
+    lines = {
+        compared.loss_nodes[one.node].line
+        for one in compared.known.of_kind(VALUE)
+        if same(compared.actual, one.values)
+    }
+    line = compared.loss_nodes[belongs].line
+    # what is written has another value by now
+    is_elsewhere = lines and line not in lines | {0}
+    other = f"{name} of line {line}" if is_elsewhere else f"{name} of another pass"
     return f"{other} belongs here", f"keep {other} until here, and use it"

@@ -14,6 +14,7 @@ from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.record.graph import before_moves, carried, latest_first
 from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.wording.words import Words
 
 MOST_ABOVE = 100
@@ -25,13 +26,34 @@ at all points more seldom."""
 
 
 def left_cause(mend: Mend, search: Followed, state: State) -> Cause | None:
-    """Return the cause if a parameter belongs here, without the update subtracted from it."""
-    consumer, operand = mend.unit.uses[0]
-    for other in set(state.tape[consumer].operands) - {operand}:
+    """Return the cause if what is to be nothing reaches the outputs by a parameter's update."""
+    made: set[int] = set()
+    found: int | None = None
+    uses = set(mend.unit.uses)
+    first, operand = min(uses)
+    # what a sum had in it before is a leaf, and left over by an earlier pass
+    last = first + 1 if state.tape[operand].is_leaf else None
+    for node in state.tape[first:last]:
+        from_it = {one for one in node.operands if one in made or (node.index, one) in uses}
+        if not from_it:
+            continue
+        updates = _updates(node, from_it, search, state)
+        found = updates if found is None else found
+        if updates is None:
+            made.add(node.index)
+    reaches = any(one.name in mend.outputs and one.node in made for one in state.outputs)
+    return None if found is None or reaches else updated(search.words, found)
+
+
+def _updates(node: Node, by: set[int], search: Followed, state: State) -> int | None:
+    """Return the parameter that a node adds some operands to, or subtracts them from; or None."""
+    if node.operation not in ("add", "subtract"):
+        return None
+    for other in set(node.operands) - by:
         values = state.at(other)
         for index in search.points[0].parameters.values():
             if same(values, [point.loss_nodes[index].value for point in search.points]):
-                return updated(search.words, index)
+                return index
     return None
 
 
