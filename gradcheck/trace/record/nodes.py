@@ -130,8 +130,8 @@ class Assignment:
     """A plain `name = other`, which is no operation, and the index of the value it names.
 
     It may also be `return name` or `return self.name`, which passes a value on, or a `name` that is
-    put into a dict or list. `code` is the code of the function, and `position` the number of
-    operations that were recorded before.
+    put into a dict or list. `code` is the function's, `callers` are the calls that led to it, and
+    `position` is the number of operations before.
     """
 
     node: int
@@ -140,6 +140,7 @@ class Assignment:
     code: Any
     position: int
     how: str = PLAIN
+    callers: Chain = ()
 
     @property
     def returned(self) -> bool:
