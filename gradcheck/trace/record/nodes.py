@@ -129,9 +129,8 @@ class Leak:
 class Assignment:
     """A plain `name = other`, which is no operation, and the index of the value it names.
 
-    It may also be `return name` or `return self.name`, which passes a value on, or a `name` that is
-    put into a dict or list. `code` is the function's, `callers` are the calls that led to it, and
-    `position` is the number of operations before.
+    It may also be `return name` or `return self.name`, or a `name` that is put into a dict or list.
+    `code` is the function's, `callers` led to it, and `position` operations were recorded before.
     """
 
     node: int
