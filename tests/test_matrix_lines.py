@@ -407,3 +407,23 @@ def test_a_constraints_hessian_has_its_line():
     (found,) = report.findings
     assert found.location is not None, found.message
     assert found.expression == "v[1] * x[2] * np.sin(x[0])", found.message
+
+
+def turned_about(q):
+    w, x, y, z = q
+    return np.array([2 * (x * y - w * z), 2 * (w * y + x * z)])
+
+
+def exchanged(q):
+    w, x, y, z = q
+    rows = [
+        [-2 * z, 2 * x, 2 * y, -2 * w],  # 2 * y, 2 * x
+        [2 * y, 2 * z, 2 * w, 2 * x],
+    ]
+    return np.array(rows)
+
+
+def test_names_that_are_exchanged_in_one_row_are_told_there():
+    at = np.array([0.8, 0.3, -0.4, 0.33])
+    (found,) = gradcheck.check_jacobian(turned_about, at, exchanged).findings
+    assert (found.code, found.expression, found.fix) == ("GC415", "2 * x", "write `y` for `x`")

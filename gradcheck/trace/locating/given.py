@@ -35,6 +35,7 @@ def given_wrongly(mend: Mend, trials: Trials, losses: Sequence[Sequence[Node]]) 
     one, state = mend.candidate, trials.state
     if mend.passes > 1 or one is None or one.kind != VALUE:
         return mend
+    mend = _in_its_use(mend, trials)
     begin = mend.unit.replaced[0], one.node
     given = _differing_from_outside(begin, state, losses)
     if len(given) != 1 or given == {begin}:
@@ -45,6 +46,21 @@ def given_wrongly(mend: Mend, trials: Trials, losses: Sequence[Sequence[Node]]) 
     values = [in_a_row([nodes[wanted].value]) for nodes in losses]
     outer = trials.attempt(unit, values, QUANTITY, Candidate(VALUE, wanted, NO_OTHER, 0))
     return mend if outer is None or not outer.outputs >= mend.outputs else outer
+
+
+def _in_its_use(mend: Mend, trials: Trials) -> Mend:
+    """Return the mend of the one use of a right value that decides, as in a row of a matrix."""
+    state, index = trials.state, mend.unit.first
+    explained = trials.view.explained.get(index, ())
+    is_right = any(one.kind == VALUE for one in explained)
+    if not (trials.candidates.of_matrix and is_right and mend.unit.kind == NODE):
+        return mend
+    for user in state.live_consumers[index]:
+        unit = Unit(USE, user - 0.5, uses=((user, index),))
+        used = trials.attempt(unit, mend.expected, QUANTITY, mend.candidate)
+        if used is not None and used.outputs >= mend.outputs:
+            return used
+    return mend
 
 
 def given_too_little(mend: Mend, trials: Trials) -> Mend:
