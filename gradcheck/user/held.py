@@ -180,9 +180,12 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
         return replace(layer, rate=float(bool(layer.owned)))
     try:
         once, again = layer.loss(params), layer.loss(params)
+        before = dict(getattr(layer.owner, "__dict__", {}))
         with watching(layer.owner, layer.owned, {}):
             layer.gradient(params)
-        if once != again or layer.loss(params) == once:
+        later = layer.loss(params)
+        getattr(layer.owner, "__dict__", {}).update(before)
+        if once != again or later == once:
             return layer
         rate = _rate_of(layer.backward, layer.owner)
         updating = replace(layer, rate=rate)
@@ -200,6 +203,8 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
         return updating
     moved = [name for name, value in moving.items() if np.any(value)]
     shown = [name for name in moved if np.any(given.get(name, 0.0)) and name not in layer.names]
+    if not moved:  # but what is no array yet, as a scale that begins as 1
+        return told
     if shown and all(name in shown for name in moved if has_role(name)):
         return told
     raise UsageError(
