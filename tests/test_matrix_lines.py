@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.optimize import NonlinearConstraint
 from scipy.sparse.linalg import LinearOperator
 from sweeps import sample
 
@@ -375,3 +376,54 @@ def test_a_name_that_is_written_into_a_column_has_its_fix():
 
     report = gradcheck.check_jacobian(function, AT, unscaled)
     assert (report.findings[0].code, report.findings[0].fix) == ("GC413", "multiply `e` by `c`")
+
+
+def sheared(x):
+    return [x[0] ** 2 + x[1] ** 2, x[2] * np.sin(x[0])]
+
+
+def sheared_rows(x):
+    return [[2 * x[0], 2 * x[1], 0], [x[2] * np.cos(x[0]), 0, np.sin(x[0])]]
+
+
+def sheared_off(x):
+    return [[2 * x[0], 2 * x[1], 0], [x[2] * np.cos(x[0]), 0, np.cos(x[0])]]  # np.sin
+
+
+def sheared_curved(x, v):
+    H = np.diag([2 * v[0] + v[1] * x[2] * np.sin(x[0]), 2 * v[0], 0])  # wrong: minus
+    H[0, 2] = H[2, 0] = v[1] * np.cos(x[0])
+    return H
+
+
+def test_rows_in_a_list_are_no_blocks():
+    (found,) = gradcheck.check_jacobian(sheared, AT, sheared_off).findings
+    assert found.expression == "np.cos(x[0])", found.message
+
+
+def test_a_constraints_hessian_has_its_line():
+    curved = NonlinearConstraint(sheared, -1, 1, jac=sheared_rows, hess=sheared_curved)
+    report = gradcheck.check_minimize(np.sum, AT, jac=np.ones_like, constraints=curved)
+    (found,) = report.findings
+    assert found.location is not None, found.message
+    assert found.expression == "v[1] * x[2] * np.sin(x[0])", found.message
+
+
+def turned_about(q):
+    w, x, y, z = q
+    return np.array([2 * (x * y - w * z), 2 * (w * y + x * z)])
+
+
+def exchanged(q):
+    w, x, y, z = q
+    rows = [
+        [-2 * z, 2 * x, 2 * y, -2 * w],  # 2 * y, 2 * x
+        [2 * y, 2 * z, 2 * w, 2 * x],
+    ]
+    return np.array(rows)
+
+
+def test_names_that_are_exchanged_in_one_row_are_told_there():
+    at = np.array([0.8, 0.3, -0.4, 0.33])
+    (found,) = gradcheck.check_jacobian(turned_about, at, exchanged).findings
+    assert (found.code, found.expression, found.fix) == ("GC415", "2 * x", "write `y` for `x`")

@@ -189,16 +189,15 @@ class Parameters:
         """A nearby point, as the user's functions will see it; `size` is that of `spread_of`."""
         return self.rounded([moved_about(value, spread_of(value, size), rng) for value in values])
 
-    def narrowed(self, kept: Sequence[int]) -> Parameters:
-        """Only the blocks in `kept`; the user's functions see the original arrays of the others."""
+    def narrowed(self, kept: Sequence[int], wide: Sequence[int] = ()) -> Parameters:
+        """Only the blocks in `kept`; the functions see the original arrays of others not `wide`."""
         count, whole = len(self.values), self.pack
         renumbered = {old: new for new, old in enumerate(kept)}
 
         def pack(arrays: Sequence[Any]) -> Any:
-            every: list[Any] = [None] * count
-            for block, array in zip(kept, arrays, strict=True):
-                every[block] = array
-            return whole(every)
+            given = {block: self.working[block] for block in wide}
+            given |= zip(kept, arrays, strict=True)
+            return whole([given.get(block) for block in range(count)])
 
         by_block = ("names", "values", "dtypes", "storage", "working")
         chosen: dict[str, Any] = {

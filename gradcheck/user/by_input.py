@@ -10,7 +10,9 @@ import numpy as np
 
 from gradcheck.errors import UsageError
 from gradcheck.user.blocks import describe
+from gradcheck.user.forms import takes
 from gradcheck.user.outputs import is_output, leaves
+from gradcheck.user.own_backward import argument_names
 from gradcheck.user.tensors import is_real_tensor, to_array
 
 TARGETS = {"t", "y", "target", "targets", "label", "labels", "y_true"}
@@ -80,6 +82,20 @@ def _of_mapping(
         return {only: returned}
     fixed = {alias for name in names if name not in checked for alias in (name, f"d{name}")}
     return {name: value for name, value in returned.items() if name not in fixed}
+
+
+def named_inputs(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
+    """The inputs by the names of the arguments; a list is the one argument of a function of one."""
+    if not callable(forward):
+        raise UsageError(
+            f"forward is {describe(forward)}, which cannot be called; give its methods, as in "
+            "check_layer(layer.forward, layer.backward, inputs)"
+        )
+    if isinstance(inputs, Mapping):
+        return dict(inputs)
+    is_one = isinstance(inputs, list) and takes(forward, 1) and not takes(forward, len(inputs))
+    values = list(inputs) if isinstance(inputs, tuple | list) and not is_one else [inputs]
+    return dict(zip(argument_names(forward, len(values)), values, strict=True))
 
 
 def differentiable(inputs: Mapping[str, Any], by_hand: bool) -> dict[str, Any]:

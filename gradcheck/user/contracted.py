@@ -125,8 +125,11 @@ def contracted(
         elif hasattr(returned, "tocsc"):
             parts = [how.of(returned.toarray())]
         else:
-            arrays = [np.asarray(to_array(part)) for part in by_block(returned, parameters.names)]
             widths = [math.prod(shape) for shape in parameters.shapes]
+            is_list = parameters.vector is not None and isinstance(returned, list)
+            is_rows = is_list and np.shape(returned[0]) == (sum(widths),)
+            given = [returned] if is_rows else by_block(returned, parameters.names)
+            arrays = [np.asarray(to_array(part)) for part in given]
             if len(arrays) < len(widths):
                 widths = [sum(widths)]
             pairs = zip(arrays, widths, strict=True)

@@ -39,7 +39,7 @@ class Draws:
     @classmethod
     def of(cls, *functions: Callable[..., Any]) -> Draws:
         """The present states."""
-        found = {id(each): each for one in functions for each in _reached(one)}
+        found = {id(each): each for one in functions for each in reached(one, GENERATORS)}
         return cls(tuple((each, _state(each)) for each in found.values()))
 
     def now(self) -> Draws:
@@ -74,15 +74,15 @@ def _written(draws: Draws) -> bytes:
     return pickle.dumps([states, of_all.of_numpy, of_all.of_python, of_all.of_torch])
 
 
-def _reached(function: Any) -> list[Any]:
-    """The generators in a function's object, its closure and the variables of its module."""
+def reached(function: Any, kinds: Any) -> list[Any]:
+    """What is of these kinds in a function's object, its closure and its module's generators."""
     found: dict[int, Any] = {}
     at: list[Any] = [function]
     seen: set[int] = set()
     for _ in range(FARTHEST):
         at = [one for holder in at for one in _held(holder) if id(one) not in seen]
         seen |= {id(one) for one in at}
-        found |= {id(one): one for one in at if isinstance(one, GENERATORS)}
+        found |= {id(one): one for one in at if isinstance(one, kinds)}
     return list(found.values())
 
 

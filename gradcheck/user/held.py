@@ -6,7 +6,7 @@ import ast
 import copy
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from gradcheck.user.blocks import Leaf, Parameters, path_name
 from gradcheck.user.calls import LEAVING
 from gradcheck.user.forms import signature_of
 from gradcheck.user.names import derived_names, follow, has_role, is_derived, look_beside
-from gradcheck.user.objects import Place, attributes, is_object
+from gradcheck.user.objects import Place, Walk, attributes, is_object
 from gradcheck.user.outputs import RATE, mapped
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_module, to_array
@@ -60,15 +60,20 @@ def _beside(owner: Any, owned: Sequence[Leaf]) -> dict[str, Any]:
 
 
 def of_its_owner(
-    returned: Sequence[Any], count: int, owned: Sequence[Leaf], written: Sequence[Sequence[str]]
+    returned: Sequence[Any],
+    count: int,
+    owned: Sequence[Leaf],
+    written: Sequence[Sequence[str]],
+    kept: Container[str],
 ) -> dict[str, Any]:
     """The gradients after the first `count`, by the names of the arrays in the layer's object.
 
     They are told by the names that the source returns them under (`return dx, dgamma`), as in
-    `written`, and weights and biases by their shapes as well.
+    `written`, and weights and biases by their shapes as well; those of no fitting shape are those
+    of as many weights and biases, if none of these is `kept` beside its array.
     """
     named: dict[str, Any] = {}
-    free, size = list(owned), len(returned)
+    free, size, unfit = list(owned), len(returned), []
     names = next((one for one in written if len(one) == size), [""] * size)
     for item, name in list(zip(returned, names, strict=True))[count:]:
         if isinstance(item, Mapping):
@@ -80,7 +85,13 @@ def of_its_owner(
         if chosen is not None:
             named[chosen.name] = item
             free.remove(chosen)
-    return named
+        elif isinstance(item, np.ndarray):
+            unfit.append(item)
+    without = [one.name for one in free if has_role(one.name) and one.name not in kept]
+    return {
+        **named,
+        **(dict(zip(without, unfit, strict=True)) if len(without) == len(unfit) else {}),
+    }
 
 
 def in_its_owner(
@@ -169,9 +180,12 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
         return replace(layer, rate=float(bool(layer.owned)))
     try:
         once, again = layer.loss(params), layer.loss(params)
+        before = dict(getattr(layer.owner, "__dict__", {}))
         with watching(layer.owner, layer.owned, {}):
             layer.gradient(params)
-        if once != again or layer.loss(params) == once:
+        later = layer.loss(params)
+        getattr(layer.owner, "__dict__", {}).update(before)
+        if once != again or later == once:
             return layer
         rate = _rate_of(layer.backward, layer.owner)
         updating = replace(layer, rate=rate)
@@ -189,6 +203,8 @@ def with_rate(layer: Any, params: Mapping[str, Any]) -> Any:
         return updating
     moved = [name for name, value in moving.items() if np.any(value)]
     shown = [name for name in moved if np.any(given.get(name, 0.0)) and name not in layer.names]
+    if not moved:  # but what is no array yet, as a scale that begins as 1
+        return told
     if shown and all(name in shown for name in moved if has_role(name)):
         return told
     raise UsageError(
@@ -211,13 +227,40 @@ def owner_of(forward: Any, backward: Any) -> Any:
     return next((owner for owner in owners if is_object(owner) and not is_module(owner)), None)
 
 
+def builds_itself(layer: Any, params: Mapping[str, Any]) -> bool:
+    """Whether the first call of the forward pass made parameters in the object.
+
+    They stay where they are in a further call, as what is kept of the inputs does not; and they
+    are weights or biases by their names, or backward moves them or leaves gradients beside them.
+    """
+    owner, known = layer.owner, {leaf.path[1:] for leaf in layer.owned}
+    made = [(path, slot.original) for path, slot in Walk(False).slots(owner) if path not in known]
+    arrays = [(path, one) for path, one in made if isinstance(one, np.ndarray)]
+    try:
+        layer.run({name: mapped(copy.copy, value) for name, value in params.items()})
+        staying = [(path, one, one.copy()) for path, one in arrays if follow(owner, path) is one]
+        if staying and not layer.reading.rate:
+            layer.gradient(params)
+    except LEAVING:  # the check reports it
+        return False
+    grown = False
+    for path, array, before in staying:
+        moved = follow(owner, path) is not array or not np.array_equal(array, before)
+        grown |= moved or has_role(path_name(path)) or look_beside(owner, path) is not None
+        array[...] = before
+        Place(follow(owner, path[:-1]), path[-1], array).hold(array)
+    return grown
+
+
 def has_parameters(owner: Any) -> bool:
-    """Whether an object has weights or biases, which are checked even where no input is."""
+    """Whether an object has weights, biases or kept gradients, checked even where no input is."""
     try:
         leaves = () if owner is None else with_owner({}, owner).leaves
     except UsageError:  # it holds no arrays at all
         return False
-    return any(has_role(leaf.name) for leaf in leaves)
+    return any(
+        has_role(leaf.name) or look_beside(owner, leaf.path[1:]) is not None for leaf in leaves
+    )
 
 
 def with_owner(params: Mapping[str, Any], owner: Any) -> Parameters:

@@ -17,6 +17,7 @@ from gradcheck.user.by_input import (
     by_input,
     count_of,
     differentiable,
+    named_inputs,
     require_something_to_check,
 )
 from gradcheck.user.calls import LEAVING, call, hand_over
@@ -25,6 +26,7 @@ from gradcheck.user.draws import Draws
 from gradcheck.user.held import (
     asked_of,
     at_its_default,
+    builds_itself,
     gradients_of,
     has_parameters,
     in_its_owner,
@@ -36,6 +38,7 @@ from gradcheck.user.held import (
     with_rate,
     zero_gradients,
 )
+from gradcheck.user.kept_lists import KeptLists
 from gradcheck.user.outputs import (
     OUTPUTS,
     THE_OUTPUT,
@@ -48,7 +51,7 @@ from gradcheck.user.outputs import (
     random_like,
     readings,
 )
-from gradcheck.user.own_backward import argument_names, taken_apart
+from gradcheck.user.own_backward import taken_apart
 from gradcheck.user.structures import flatten
 from gradcheck.user.tensors import is_torch, to_array
 
@@ -76,6 +79,7 @@ class CheckedLayer:
         convention: the convention of the upstream gradient of complex outputs.
         possible: the conventions that are possible; one if the library fixes it.
         draws: the states of the generators that forward draws from, or None if it does not.
+        lists: those that forward appends to, which hold in every call what they held before.
     """
 
     forward: Callable[..., Any]
@@ -92,6 +96,7 @@ class CheckedLayer:
     convention: Convention = TORCH
     possible: tuple[Convention, ...] = CONVENTIONS
     draws: Draws | None = None
+    lists: KeptLists = field(default_factory=KeptLists)
 
     def loss(self, params: Mapping[str, Any]) -> float:
         """The sum of upstream times output."""
@@ -112,7 +117,10 @@ class CheckedLayer:
         zero_gradients(self.owner, self.owned)
         asked = partial(hand_over, self.backward, *given)
         returned, stored = asked_of(asked, self.owner, self.owned, self.rate)
-        return {**stored, **({} if self.rate and returned is None else self._with_owned(returned))}
+        return {
+            **stored,
+            **({} if self.rate and returned is None else self._with_owned(returned, stored)),
+        }
 
     def run(self, params: Mapping[str, Any]) -> tuple[Any, Any]:
         """The output and the cache."""
@@ -122,11 +130,10 @@ class CheckedLayer:
         """Calls the forward pass, which draws what it drew in the first call."""
         if self.draws is not None:
             self.draws.restore()
+        self.lists.cut()
         inputs = {name: params.get(name, self.fixed.get(name)) for name in self.names}
-        if self.positional:
-            returned = hand_over(self.forward, *inputs.values())
-        else:
-            returned = hand_over(self.forward, **inputs)
+        values, named = (inputs.values(), {}) if self.positional else ((), inputs)
+        returned = hand_over(self.forward, *values, **named)
         return kept_in(self.owner, returned, OUTPUTS)
 
     def _given(self, upstream: Any, output: Any, cache: Any, params: Mapping[str, Any]) -> Any:
@@ -144,16 +151,16 @@ class CheckedLayer:
         )
         return replace(self, upstream=zero)
 
-    def _with_owned(self, returned: Any) -> dict[str, Any]:
+    def _with_owned(self, returned: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
         """The gradients by name; those of the owner's parameters may follow those of the inputs."""
         if not self.checked:  # indices alone, which an embedding takes
             returned = returned if isinstance(returned, tuple) else (returned,)
-            return of_its_owner(returned, 0, self.owned, self._written)
+            return of_its_owner(returned, 0, self.owned, self._written, kept)
         is_list = isinstance(returned, tuple | list)
         count = count_of(returned, self.checked) if is_list else 1
         if not is_list or len(returned) <= count:
             return self._by_name(returned)
-        following = of_its_owner(returned, count, self.owned, self._written)
+        following = of_its_owner(returned, count, self.owned, self._written, kept)
         return {**self._by_name(returned[:count]), **following}
 
     @cached_property
@@ -174,12 +181,7 @@ def make_layer(
     order: int = 1,
 ) -> tuple[CheckedLayer, Parameters]:
     """The layer as a scalar problem, and its parameters: the inputs and the owner's arrays."""
-    if not callable(forward):
-        raise UsageError(
-            f"forward is {describe(forward)}, which cannot be called; give its methods, as in "
-            "check_layer(layer.forward, layer.backward, inputs)"
-        )
-    positional, named = not isinstance(inputs, Mapping), _named(forward, inputs)
+    positional, named = not isinstance(inputs, Mapping), named_inputs(forward, inputs)
     require_order(order, backward)
     if order == 2:
         forward, named = call(product_of, "your forward", forward, named, positional, rng)
@@ -207,30 +209,27 @@ def make_layer(
         layer = replace(layer, possible=(TORCH if any(map(is_torch, params.values())) else JAX,))
     try:
         start, draws = parameters.pack(parameters.values), Draws.of(forward)
+        lists = KeptLists.of(owner)
         returned = call(layer.returned, "your forward", start)
         layer = replace(layer, draws=draws if draws.went_on() else None)
+        layer = replace(layer, lists=lists.growing(owner, partial(layer.returned, start)))
         candidates = [
             _with_upstream(replace(layer, reading=reading), returned, upstream, rng)
             for reading in readings(returned, backward, tuple(named))
         ]
         if backward is None and order == 1:
             return taken_apart(candidates[0], start), parameters
-        inputs = {name: start[name] for name in params}
-        chosen = _chosen(candidates, inputs, rng) if candidates[1:] else candidates[0]
+        given = {name: start[name] for name in params}
+        chosen = _chosen(candidates, given, rng) if candidates[1:] else candidates[0]
+        if owner is not None and builds_itself(chosen, given):
+            layer.lists.cut()
+            return make_layer(forward, backward, inputs, upstream, rng, order)
         chosen = with_rate(chosen, start)
         return chosen if upstream is not None else at_its_default(chosen, start), parameters
     finally:
         parameters.restore()
         for array, before in still.values():
             array[...] = before
-
-
-def _named(forward: Callable[..., Any], inputs: Any) -> dict[str, Any]:
-    """The inputs by the names of the arguments."""
-    if isinstance(inputs, Mapping):
-        return dict(inputs)
-    values = list(inputs) if isinstance(inputs, tuple | list) else [inputs]
-    return dict(zip(argument_names(forward, len(values)), values, strict=True))
 
 
 def _with_upstream(

@@ -12,7 +12,7 @@ from gradcheck.user.blocks import Parameters
 from gradcheck.user.by_input import TARGETS
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import Gradient, Gradients, gradients_at
-from gradcheck.user.names import has_role
+from gradcheck.user.names import has_role, kept_gradients
 from gradcheck.user.problem import Problem
 from gradcheck.user.returned import SeveralHoldersError, names_of
 
@@ -59,7 +59,18 @@ def with_gradients_only(problem: Problem) -> tuple[Problem, Gradients | None]:
             "them in a dict by name, or store them beside the parameters under names like dW1"
         )
     first = Gradients(tuple(gradients[block] for block in chosen))
-    return replace(problem, parameters=parameters.narrowed(chosen)), first
+    return replace(problem, parameters=parameters.narrowed(chosen, _added_to(parameters))), first
+
+
+def _added_to(parameters: Parameters) -> list[int]:
+    """The gradients beside the parameters in a type that would round what is added to them."""
+    beside = kept_gradients([leaf.path for leaf in parameters.leaves if leaf.in_object])
+    held = {leaf.block for leaf in parameters.leaves if leaf.path in beside and not leaf.part}
+    return [
+        block
+        for block, dtype in enumerate(parameters.dtypes)
+        if block in held and dtype in (np.float16, np.float32)
+    ]
 
 
 def _asked(problem: Problem) -> tuple[Problem, tuple[Gradient, ...]]:

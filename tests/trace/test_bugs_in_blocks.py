@@ -319,10 +319,20 @@ def grad(p):
 """
 
 
+HANDED_BACK = (
+    CALLED.replace("    dh = back @ B.T", "    skip = back\n    dh = back @ B.T")
+    .replace("return dh @ A.T, x.T", "return skip, dh @ A.T, x.T")
+    .replace("    through, grads", "    skip, through, grads")
+    .replace("dx = dlast + through", "dx = skip + through")
+    .replace("    _, grads", "    _, _, grads")
+)
+
+
 @pytest.mark.parametrize(
     ("program", "right", "wrong"),
     [
         (RESIDUAL, "return back + inner", "return inner"),
+        (HANDED_BACK, "dx = skip + through", "dx = through"),
         (CALLED, "dx = dlast + through", "dx = through"),
         (CALLED, "branch_back(dx, X", "branch_back(through, X"),
         (CALLED, "branch_back(dx, X", "branch_back(dlast, X"),

@@ -644,3 +644,22 @@ def test_a_part_that_is_zero_is_named_and_not_what_it_is_joined_to():
     report = gradcheck.check(lambda p, xs: carried(p, xs)[0], params, uncarried, args=(xs,))
     assert report.findings[0].code == "GC407"
     assert report.findings[0].expression == "dc * (1 - s**2)"
+
+
+def chained(w, rows):
+    return sum(np.sum(np.exp(w * row)) - w[0, 1] for row in rows)
+
+
+def anew(w, rows):
+    for row in rows:
+        dw = row * np.exp(w * row)  # +=
+        dw[0, 1] -= 1
+    return dw
+
+
+def test_what_each_pass_makes_anew_and_writes_to_is_to_be_added_where_it_is_made():
+    draw = np.random.default_rng(3)
+    args = (draw.normal(size=(4, 2, 3)),)
+    (found,) = gradcheck.check(chained, draw.normal(size=(2, 3)), anew, args=args).findings
+    assert found.code == "GC701"
+    assert found.expression == "row * np.exp(w * row)"

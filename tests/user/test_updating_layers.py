@@ -323,3 +323,28 @@ def test_a_part_with_an_update_is_no_optimiser():
     report = gradcheck.check_layer(layer.forward, layer.backward, (ROWS,))
     assert report.ok, str(report)
     assert {one.name for one in report.blocks if one.verdict == "ok"} == {"x", "one.W", "two.W"}
+
+
+class BeginsAsOne:
+    """Has a scale that is a whole number until its first update makes an array of it."""
+
+    def __init__(self, slip):
+        self.gain, self.slip = 1, slip
+
+    def forward(self, x):
+        self.x = x
+        return self.gain * np.tanh(x)
+
+    def backward(self, dy, lr=0.1):
+        dx = self.slip * dy * self.gain * (1 - np.tanh(self.x) ** 2)
+        self.gain -= lr * (dy * np.tanh(self.x)).sum(axis=0)
+        return dx
+
+
+@pytest.mark.parametrize(("slip", "codes"), [(1.0, []), (2.0, ["GC103"])])
+def test_a_scale_that_is_no_array_yet_is_put_back(slip, codes):
+    layer = BeginsAsOne(slip)
+    x = np.random.default_rng(9).normal(size=(5, 3))
+    report = gradcheck.check_layer(layer.forward, layer.backward, x)
+    assert [found.code for found in report.findings] == codes, str(report)
+    assert layer.gain == 1

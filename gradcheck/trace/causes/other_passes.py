@@ -74,6 +74,9 @@ def _first_use(use: Use, tape: Sequence[Node]) -> Use:
 
 
 def _series(value: int, tape: Sequence[Node]) -> list[int]:
+    """Return what the same place makes in all passes; `x, y = z` gives several names at once."""
+    if isinstance(expression_of(tape[value].source), ast.Tuple):
+        return [value]
     return [one.index for one in tape if one.in_loop == tape[value].in_loop]
 
 

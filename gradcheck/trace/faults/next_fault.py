@@ -27,7 +27,7 @@ from gradcheck.trace.faults.scales import beside_right_ones, beyond_right_ones, 
 from gradcheck.trace.faults.special import special_fault
 from gradcheck.trace.faults.unsummed import not_summed
 from gradcheck.trace.faults.written_once import written_once
-from gradcheck.trace.locating.given import given_wrongly
+from gradcheck.trace.locating.given import given_too_little, given_wrongly
 from gradcheck.trace.locating.laid_out import CLOSE, in_what_is_laid_out, off_entries
 from gradcheck.trace.locating.made_of import (
     after_scaling,
@@ -119,6 +119,7 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     """Return the fault that a quantity mends, or that of a factor left out of its operands."""
     view = trials.view
     mend = given_wrongly(mend, trials, [point.loss_nodes for point in search.points])
+    inside, mend = mend, given_too_little(mend, trials)
     cause = cause_of(mend, search, view.state)
     if cause is None or cause.name == PATH_MISSING:
         mend = before_right_terms(mend, trials)
@@ -134,7 +135,8 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     )
     returned = where_returned(search, view, mend)
     is_cut_off = cause is not None and cause.name == CLIPPED
-    if mend.how != OWN and not is_cut_off and (not explained or returned is not None):
+    is_inside = mend is inside and mend.how != OWN and not is_cut_off
+    if is_inside and not (explained and returned is None):
         inner = factor_left_out(trials, mend)
         if inner is not None:
             place = blame_use(inner, view, assignments, search.words)
@@ -147,9 +149,8 @@ def _of_replacement(search: Followed, trials: Trials, mend: Mend) -> tuple[Fault
     blamed = blame(mend, view, assignments, search.words, is_right)
     if view.is_right_forward(mend.unit.first):
         kinds = {VALUE}
-    is_made_wrongly = cause is not None and cause.name == REPEATED_INDEX
-    may_be_right = not is_made_wrongly and (not is_right or kinds == {VALUE})
-    if may_be_right and _is_of_another_kind(mend, kinds):
+    is_repeated = cause is not None and cause.name == REPEATED_INDEX
+    if not is_repeated and (not is_right or kinds == {VALUE}) and _is_of_another_kind(mend, kinds):
         blamed = _handed_on(blamed, mend, view.state, _outside(search.words, assignments))
     if cause is not None and cause.is_beside_call:
         blamed = _after_call(blamed, mend, view, assignments)

@@ -85,14 +85,23 @@ def _of_operations(view: View) -> Iterator[Special]:
                 for values in state.values
             )
             last = series[0][-1]
-            blame = Blame(state.tape[last].place)
+            blame = Blame(_begun(state, last).place)
             yield Special(fault.LAST_PASS, blame, last, replacements, fix=ADD)
 
 
+def _begun(state: State, last: int) -> Node:
+    """Return the operation that makes anew in each pass what the pass then writes to."""
+    node = state.tape[last]
+    while node.name == "setitem":
+        node = state.tape[node.operands[0]]
+    is_anew = len(repetitions(state.tape, node.index)) == len(repetitions(state.tape, last))
+    return node if is_anew and node.place is not None else state.tape[last]
+
+
 def _of_assignments(state: State, assignments: Sequence[Assignment]) -> Iterator[Special]:
-    named = grouped((assignment.place, assignment.node) for assignment in assignments)
+    named = grouped(((one.place, one.callers), one.node) for one in assignments)
     counts = Counter((node.chain, node.name) for node in state.tape)
-    for place, nodes in named.items():
+    for (place, _), nodes in named.items():
         for inner in INNER:
             passes = [nodes[first::inner] for first in range(min(inner, len(nodes)))]
             uses = {

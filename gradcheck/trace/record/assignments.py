@@ -114,7 +114,8 @@ class _Watch:
         if is_followed and (how != HANDED or is_noted(self.tape, value)):
             place = Place(code.co_filename, line, line, *columns, code.co_name)
             node, position = node_of(self.tape, value), len(self.tape.nodes)
-            self.tape.names.append(Assignment(node, place, target, code, position, how))
+            callers = self.tape.calls.callers_of(frame)
+            self.tape.names.append(Assignment(node, place, target, code, position, how, callers))
 
 
 NAMED = re.compile(r"\w+(\.\w+)*")

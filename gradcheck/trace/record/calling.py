@@ -27,7 +27,7 @@ SEEN_THROUGH = split_names(
     """
     user.layers user.outputs user.forms user.steps user.structures user.packing user.tensors
     user.gradients user.returned user.contracted user.problem user.number user.names user.blocks
-    script.handover
+    script.handover optimize
     """
 )
 """The modules of gradcheck that pass arrays on to the user's code, and are traced as well."""

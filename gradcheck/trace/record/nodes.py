@@ -129,9 +129,8 @@ class Leak:
 class Assignment:
     """A plain `name = other`, which is no operation, and the index of the value it names.
 
-    It may also be `return name` or `return self.name`, which passes a value on, or a `name` that is
-    put into a dict or list. `code` is the code of the function, and `position` the number of
-    operations that were recorded before.
+    It may also be `return name` or `return self.name`, or a `name` that is put into a dict or list.
+    `code` is the function's, `callers` led to it, and `position` operations were recorded before.
     """
 
     node: int
@@ -140,6 +139,7 @@ class Assignment:
     code: Any
     position: int
     how: str = PLAIN
+    callers: Chain = ()
 
     @property
     def returned(self) -> bool:

@@ -172,13 +172,14 @@ class Calls:
         while frame is not None and frame.f_code is not _END:
             call = _call_at(frame)
             if call is not None:
-                return (call, *self._callers_of(frame)), id(frame), tuple(reversed(within))
+                return (call, *self.callers_of(frame)), id(frame), tuple(reversed(within))
             if _is_library(frame.f_code.co_filename):
                 within.append(frame.f_lasti)
             frame = frame.f_back
         return (), 0, tuple(reversed(within))
 
-    def _callers_of(self, frame: FrameType) -> Chain:
+    def callers_of(self, frame: FrameType) -> Chain:
+        """Return the user's calls that lead to the function of a frame."""
         last, callers = self._run
         if frame is last:
             return callers
