@@ -46,6 +46,15 @@ def test_the_cause_is_named_where_the_loss_follows_the_update(outcome, update, w
     assert "output(w) + y" in found.message
 
 
+@pytest.mark.parametrize("update", ["w - 0.1 * slope(w)", "w - lr * slope(w)"])
+def test_a_penalty_that_is_too_large_is_no_weight_decay(outcome, update):
+    text = FUNCTIONS.replace("UPDATE", f"w = {update}").replace("WORD", "cost")
+    text = text.replace("np.log(1 - p))", "np.log(1 - p)) + 0.05 * np.sum(w**2)")
+    assert outcome(text.replace("/ len(y)\n", "/ len(y) + 0.1 * w\n")).report.ok
+    (found,) = outcome(text.replace("/ len(y)\n", "/ len(y) + 0.3 * w\n")).report.errors
+    assert found.code == "GC604"
+
+
 RAISING = """
 import numpy as np
 

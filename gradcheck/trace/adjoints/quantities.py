@@ -19,7 +19,7 @@ from gradcheck.trace.adjoints.chains import CHAIN, Locals, chained, ends_of_chai
 from gradcheck.trace.adjoints.directional import bend_of
 from gradcheck.trace.adjoints.points import Point
 from gradcheck.trace.adjoints.tangents import tangents_of
-from gradcheck.trace.record.graph import grouped, masks_of, users_of
+from gradcheck.trace.record.graph import grouped, masks_of, times_nothing, users_of
 from gradcheck.trace.record.nodes import Node
 
 ADJOINT = "adjoint"
@@ -36,9 +36,6 @@ PATHS = 40
 
 STATE_USES = 12
 """The contributions of all uses but one are quantities of values with fewer uses."""
-
-PRODUCT_NAMES = frozenset(("multiply", "matmul", "dot", "outer", "divide", "negative"))
-"""The operations that make nothing of nothing, however large their other operand is."""
 
 NO_OTHER = -1
 
@@ -161,11 +158,7 @@ def used_values(point: Point) -> set[int]:
     Nor what a learning rate of 0 multiplies: where the loss follows the update, the gradient.
     """
     used = {node.index for node in point.loss_nodes if node.is_leaf} | {point.loss_index}
-    nothing = set[int]()
-    for node in point.loss_nodes:
-        if node.operation in PRODUCT_NAMES:
-            zero = any(isinstance(one, float) and one == 0 for one in node.arguments)
-            nothing |= {node.index} if zero or nothing.intersection(node.operands) else set()
+    nothing = times_nothing(point.loss_nodes)
     for node in reversed(point.loss_nodes):
         if node.index in used and node.index not in nothing:
             used.update(node.operands)

@@ -15,7 +15,7 @@ from gradcheck.trace.causes.compared import Arrays, Compared, less, same
 from gradcheck.trace.causes.constant_factors import SCALES
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
-from gradcheck.trace.record.graph import before_moves
+from gradcheck.trace.record.graph import before_moves, times_nothing
 from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Node, operands_of
 
@@ -127,8 +127,9 @@ def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str
         return frozenset()
     alone = {index: name for name, index in loss.parameters.items()}
     moving, penalised = {*alone}, set()
+    nothing = times_nothing(loss.loss_nodes)  # a loss that follows the update has it taken off
     for node in loss.loss_nodes:
-        operands = operands_of(node.arguments)
+        operands = [one for one in operands_of(node.arguments) if one not in nothing]
         if not moving.isdisjoint(operands):
             moving.add(node.index)
         own = [one for one in operands if one in moving or loss.loss_nodes[one].value.size > 1]
@@ -136,7 +137,7 @@ def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str
         if node.is_leaf or len(of) != 1 or None in of:
             continue
         owner, is_scaled = of.pop() or "", len(own) == 1 and node.operation in SCALINGS
-        if node.operation in MOVES or is_scaled:
+        if node.operation in MOVES or is_scaled or not nothing.isdisjoint(node.operands):
             alone[node.index] = owner
         elif is_square(node) and np.any(loss.derivatives.of_nodes.get(node.index, 0)):
             penalised.add(owner)

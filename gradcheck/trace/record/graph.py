@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradcheck.arrays import mapped
-from gradcheck.trace.record.names import MOVES
+from gradcheck.trace.record.names import MOVES, split_names
 from gradcheck.trace.record.nodes import Altered, Node, Reference
+
+PRODUCTS = split_names("multiply matmul dot outer divide negative")
+"""The operations that make nothing of nothing, however large their other operand is."""
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -174,3 +177,13 @@ def constant_of(argument: Any, nodes: Sequence[Node]) -> float | None:
         node = nodes[argument.index]
         return float(node.value.reshape(())) if node.is_leaf and node.value.size == 1 else None
     return float(argument) if isinstance(argument, int | float | np.number) else None
+
+
+def times_nothing(nodes: Sequence[Node]) -> set[int]:
+    """Return the indices of products with the number 0, as the step of a learning rate of 0."""
+    found = set[int]()
+    for node in nodes:
+        if node.operation in PRODUCTS:
+            is_nothing = any(isinstance(one, float) and one == 0 for one in node.arguments)
+            found |= {node.index} if is_nothing or found.intersection(node.operands) else set()
+    return found
