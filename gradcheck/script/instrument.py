@@ -225,8 +225,10 @@ class _Marker(ast.NodeTransformer):
     def visit_Return(self, node: ast.Return) -> ast.Return:
         """Mark the return value of a function named like a loss."""
         if node.value is not None:
-            if is_update(node):
-                node.value = self._operands.visit(node.value)
+            if isinstance(node.value, ast.Tuple):
+                node.value.elts = [self._returned(one) for one in node.value.elts]
+            else:
+                node.value = self._returned(node.value)
             name = self._function.name if self._function else ""
             items = node.value.elts if isinstance(node.value, ast.Tuple) else []
             first = items[0] if items else node.value
@@ -241,6 +243,11 @@ class _Marker(ast.NodeTransformer):
             else:
                 node.value = self.visit(node.value)
         return node
+
+    def _returned(self, value: ast.expr) -> Any:
+        """Return what a function returns; of an update, `w - rate * g`, with its marks."""
+        is_moved = is_update(ast.Return(value))
+        return self._updated(value, first_term(value), value) if is_moved else value
 
     def visit_Call(self, node: ast.Call) -> Any:
         """Mark values that are appended or printed, and numbers passed to functions."""

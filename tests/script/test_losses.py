@@ -1594,3 +1594,32 @@ def test_what_is_smoothed_is_the_loss_and_not_its_average(outcome):
     assert not found.report.up_to
     found = outcome(DATA + SMOOTHED.replace("2 * x.T @ off", "2 * x.T @ x @ w"))
     assert [one.code for one in found.report.errors] != ["GC105"]
+
+
+RETURNED = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+x, t = rng.normal(size=(20, 3)), rng.normal(size=(20, 2))
+w, b = rng.normal(size=(3, 2)), np.zeros(2)
+
+
+def stepped(w, b, rate):
+    gap = 2 * (x @ w + b - t) / t.size
+    dw, db = x.T @ gap, SUM
+    return w - rate * dw, b - rate * db
+
+
+for turn in range(20):
+    w, b = stepped(w, b, 0.3)
+    print("loss", np.mean((x @ w + b - t) ** 2))
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "codes"), [("gap.sum(axis=0)", []), ("np.zeros(2)", ["GC408"]), ("0 * b", ["GC408"])]
+)
+def test_a_parameter_that_a_function_returns_as_it_was_is_still_one(outcome, own, codes):
+    found = outcome(RETURNED.replace("SUM", own))
+    assert found.script.params == ("w", "b")
+    assert [one.code for one in found.report.errors] == codes
