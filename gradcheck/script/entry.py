@@ -18,6 +18,7 @@ from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
+from gradcheck.script.borrowed import borrow_losses
 from gradcheck.script.doubts import of_no_slope
 from gradcheck.script.factors import MEASURED, allowing, with_a_factor
 from gradcheck.script.handover import Taken
@@ -74,7 +75,12 @@ class ScriptEntry:
         """Return the outcome of the check; `overrides` replace the arguments of the case."""
         seconds = LONGEST * self.wishes.seconds
         seconds += sum(_most_seconds(overrides.get(one)) for one in ("budget", "repair"))
+        began = time.perf_counter()
         answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
+        is_quick = time.perf_counter() - began < self.wishes.seconds
+        if is_quick and not self.wishes.loss and not _is_decided(answer):
+            again: Outcome | str = in_process(partial(self._checked, overrides, True), seconds)
+            answer = again if _is_decided(again) else answer
         if isinstance(answer, Outcome):
             return answer
         reason = f"{self.path.name} holds no case, and could not be taken apart: {answer}"
@@ -89,8 +95,9 @@ class ScriptEntry:
         )
         return description
 
-    def _checked(self, overrides: Mapping[str, Any]) -> Outcome:
-        work = _Work(self.path, self.wishes)
+    def _checked(self, overrides: Mapping[str, Any], borrowing: bool = False) -> Outcome:
+        """Check the script, with the loss of all data for a batch if `borrowing`."""
+        work = _Work(self.path, self.wishes, borrowing)
         taken, described = work.described()
         report = work.checked(taken, {**overrides, "workers": 1})
         described = replace(described, notes=(*described.notes, *work.more_notes))
@@ -103,12 +110,18 @@ def _most_seconds(budget: float | Edits | None) -> float:
     return EDIT_SECONDS * budget.most if isinstance(budget, Edits) else float(budget or 0)
 
 
+def _is_decided(answer: Outcome | str) -> bool:
+    report = answer.report if isinstance(answer, Outcome) else None
+    return report is not None and report.verdict != "inconclusive"
+
+
 class _Work:
     """The work that is done in the script's own process."""
 
-    def __init__(self, path: Path, wishes: Wishes) -> None:
+    def __init__(self, path: Path, wishes: Wishes, borrowing: bool = False) -> None:
         self.path = path
         self.wishes = wishes
+        self.borrowing = borrowing
         self.more_notes: list[str] = []
         self._others: Iterator[Taken] = iter(())
         self._as_it_is: Report
@@ -122,6 +135,9 @@ class _Work:
             RefusedError: the script cannot be taken apart; the message says why.
         """
         script = read_script(self.path)
+        borrowed = borrow_losses(script.tree) if self.borrowing else ()
+        if self.borrowing and not borrowed:
+            raise RefusedError("no loss of all data is to be borrowed")
         home = Path.cwd()
         playground = Playground(self.path)
         taking = Taking(script, self.wishes)
@@ -133,7 +149,7 @@ class _Work:
             return minimised.call, minimised.call.described(self.path.name, seconds)
         finally:
             os.chdir(home)
-        notes = list(playground.notes)
+        notes = [*playground.notes, *borrowed]
         if taking.step is None and error is not None:
             taken = raised_at(taking, error)
         elif taking.step is None:
@@ -248,7 +264,8 @@ class _Work:
         if found.factor != 1.0:
             self._as_it_is, self._factor = report, found.factor
         watched = not loss.strong and causes(again) == {"GC999"}
-        in_doubt = not self.wishes.loss and (loss.family or watched)
-        if again.verdict == "fail" and in_doubt and not fits(again, loss.has_constant):
+        in_doubt = not self.wishes.loss and (loss.family or watched or self.borrowing)
+        is_constant_known = loss.has_constant and not self.borrowing
+        if again.verdict == "fail" and in_doubt and not fits(again, is_constant_known):
             return undecided(again, taken.found)
         return of_no_slope(again, taken)

@@ -1,0 +1,89 @@
+"""The loss that a script shows of all its data is that of a batch, where nothing else is decided."""
+
+import ast
+
+import pytest
+
+from gradcheck.script.borrowed import borrow_losses
+
+BATCHES = """
+import numpy as np
+
+rng = np.random.default_rng(3)
+
+
+class Net:
+    def __init__(self):
+        self.w, self.b = rng.normal(size=(4, 3)), np.zeros(3)
+
+    def output(self, x):
+        z = np.exp(x @ self.w + self.b)
+        return z / z.sum(axis=1, keepdims=True)
+
+    def loss(self, x, y):
+        return -np.mean(np.sum(y * np.log(self.output(x)), axis=1))
+
+    def learn(self, x, y):
+        off = WRONG / len(x)
+        self.w -= 0.1 * x.T @ off
+        self.b -= 0.1 * off.sum(axis=0)
+
+
+def batches(x, y, size):
+    for begin in range(0, len(x), size):
+        yield x[begin : begin + size], y[begin : begin + size]
+
+
+X = rng.normal(size=(40, 4))
+Y = np.eye(3)[rng.integers(0, 3, 40)]
+net = Net()
+for epoch in range(20):
+    LOOP
+    print(epoch, SHOWN)
+"""
+SLICES = "for k in range(0, 40, 8):\n        net.learn(X[k : k + 8], Y[k : k + 8])"
+LOOPS = [
+    SLICES,
+    "for k in range(5):\n        rows = rng.permutation(40)[:8]\n        x, y = X[rows], Y[rows]\n"
+    "        net.learn(x, y)",
+    "for x, y in batches(X, Y, 8):\n        net.learn(x, y)",
+]
+OTHER = "np.mean(np.abs(y - self.output(x)) ** 1.5)"
+SIGN = "(y - self.output(x))"
+
+
+def script(loop, wrong, shown="net.loss(X, Y)"):
+    text = BATCHES.replace("LOOP", loop).replace("SHOWN", shown)
+    return text.replace("WRONG", wrong)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_wrong_sign_in_a_batch_is_told_by_the_loss_of_all_data(outcome, loop):
+    found = outcome(script(loop, SIGN))
+    assert [one.code for one in found.report.errors] == ["GC106"]
+    assert any("no line computes" in note for note in found.script.notes)
+    assert outcome(script(loop, "(self.output(x) - y)")).report.ok
+
+
+def test_what_the_updates_may_not_descend_decides_nothing(outcome):
+    text = script(SLICES, SIGN).replace(
+        "-np.mean(np.sum(y * np.log(self.output(x)), axis=1))", OTHER
+    )
+    assert outcome(text).report.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("loop", "borrowed"),
+    [
+        ("for k in range(9):\n    step(X[k])", ["X[k]"]),
+        ("for x, t in zip(X, T):\n    step(x)", ["x", "t"]),
+        ("for k in range(9):\n    step(X)", None),
+        ("for k in range(9):\n    step(X[0])", None),
+        ("for k in range(9):\n    print(cost(X, T))\n    step(X[k])", None),
+    ],
+)
+def test_only_the_loss_of_what_a_loop_takes_parts_of_is_borrowed(loop, borrowed):
+    tree = ast.parse(loop if "cost" in loop else f"{loop}\nprint(cost(X, T))")
+    said = borrow_losses(tree)
+    assert bool(said) == (borrowed is not None)
+    assert all(part in said[0] for part in borrowed or ())
