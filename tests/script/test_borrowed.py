@@ -1,4 +1,4 @@
-"""The loss that a script shows of all its data is that of a batch, where nothing else is decided."""
+"""The loss that a script shows of all data is that of a batch, where nothing else is decided."""
 
 import ast
 
