@@ -78,13 +78,26 @@ def _rows(loop: Loop) -> dict[str, ast.expr]:
 
 
 def _items(loop: Loop) -> dict[str, ast.expr]:
-    """Return what a loop goes over: `x` by `X` of `for x, y in zip(X, Y)` or `batches(X, Y)`."""
-    match loop:
-        case ast.For(ast.Tuple(targets), ast.Call(_, arguments)):
-            names = (one for one in targets if isinstance(one, ast.Name))
-            loads = [ast.Name(one.id, ast.Load()) for one in names]
-            return {ast.unparse(one): x for one, x in zip(arguments, loads, strict=False)}
+    """Return what a loop goes over: `x` by `X` of `for x, y in zip(X, Y)` or `batches(X, Y)`.
+
+    By `rows` of `for x, y in rows` it is `[(x, y)]`.
+    """
+    target, over = (loop.target, loop.iter) if isinstance(loop, ast.For) else (None, None)
+    match target, over:
+        case ast.Tuple([_, item]), ast.Call(ast.Name("enumerate"), [whole, *_]):
+            target, over = item, whole
+    match target, over:
+        case ast.Tuple(targets), ast.Call(_, arguments):
+            pairs = zip(arguments, targets, strict=False)
+            return {ast.unparse(one): _read(item) for one, item in pairs}
+        case ast.expr(), ast.Name() | ast.Attribute():
+            return {ast.unparse(over): ast.List([_read(target)], ast.Load())}
     return {}
+
+
+def _read(target: ast.expr) -> ast.expr:
+    """Return a target of a loop as an expression that reads it."""
+    return ast.parse(ast.unparse(target), mode="eval").body
 
 
 def _after_batch(loop: Loop, call: ast.Call) -> int:

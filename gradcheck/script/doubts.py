@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.report.model import Report
+from gradcheck.script.borrowed import OF_BATCH
 from gradcheck.script.gradients import implied_gradients
 from gradcheck.script.handover import Taken
 from gradcheck.script.in_turn import of_a_proximal_step, of_updates_in_turn
@@ -57,7 +58,8 @@ def _of_another_loss(report: Report, taken: Taken) -> Report:
     """
     unread = next((one for one in report.errors if one.code == UNREAD), None)
     loss = taken.found.loss
-    if report.verdict != "fail" or not loss.family or not unread:
+    is_said = not loss.family and loss.site.name != OF_BATCH
+    if report.verdict != "fail" or is_said or not unread:
         return report
     names = [name for name in unread.blocks if _is_followed(taken, taken.paths[name])]
     rest = tuple(one for one in report.errors if one is not unread or len(names) < len(one.blocks))

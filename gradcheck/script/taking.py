@@ -96,6 +96,7 @@ class Taking:
             passes.updated = {*self.step.all_paths}
             self.step = None
         elif not in_doubt and (paths := self._iteration().ignored(passes.first)):
+            passes.updated = {*self.step.all_paths}
             self.step, passes.why = None, IN_DOUBT + short(", ".join(map(label, paths)))
         elif not in_doubt and (paths := set_anew(self.run.marked, self.step)):
             self.step, passes.why = None, SUMS + short(", ".join(map(label, paths)))

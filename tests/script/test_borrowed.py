@@ -87,3 +87,63 @@ def test_only_the_loss_of_what_a_loop_takes_parts_of_is_borrowed(loop, borrowed)
     said = borrow_losses(tree)
     assert bool(said) == (borrowed is not None)
     assert all(part in said[0] for part in borrowed or ())
+
+
+MARGIN = """
+import numpy as np
+
+rng = np.random.default_rng(1)
+X = rng.normal(size=(30, 3))
+t = np.where(X @ [1.0, -1.0, 0.5] > 0, 1, -1)
+w, b = np.zeros(3), 0.0
+
+
+def cost(X, t):
+    return 0.005 * w @ w + np.maximum(0, 1 - t * (X @ w + b)).mean()
+
+
+for epoch in range(9):
+    for i, x in enumerate(X):
+        if t[i] * (x @ w + b) >= 1:
+            w -= 0.1 * 0.01 * w
+        else:
+            w -= 0.1 * (0.01 * w - x * t[i])
+            b += 0.1 * t[i]
+    print(cost(X, t))
+"""
+
+
+def test_the_steps_of_an_epoch_are_no_single_step(outcome):
+    found = outcome(MARGIN)
+    assert found.report.ok
+    assert found.script.loss == "loss_of_the_batch"
+    assert outcome(MARGIN.replace("- x * t[i]", "+ x * t[i]")).report.verdict == "fail"
+
+
+CRITIC = """
+import numpy as np
+
+rng = np.random.default_rng(5)
+X = rng.normal(size=(60, 4))
+r, a = X @ [1.0, 2, -1, 0], rng.integers(0, 2, 60)
+actor, critic = 0.1 * rng.normal(size=(4, 2)), np.zeros(4)
+
+
+def value_loss(X, r):
+    return np.mean((X @ critic - r) ** 2)
+
+
+for epoch in range(10):
+    for k in range(0, 60, 12):
+        x, ahead = X[k : k + 12], r[k : k + 12] - X[k : k + 12] @ critic
+        p = np.exp(x @ actor)
+        p /= p.sum(axis=1, keepdims=True)
+        p[np.arange(12), a[k : k + 12]] -= 1
+        actor -= 0.1 * x.T @ (p * ahead[:, None]) / 12
+        critic += 0.1 * 2 * x.T @ ahead / 12
+    print(value_loss(X, r))
+"""
+
+
+def test_a_parameter_that_a_borrowed_loss_lacks_leaves_the_verdict_open(outcome):
+    assert outcome(CRITIC).report.verdict == "inconclusive"
