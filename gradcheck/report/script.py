@@ -23,6 +23,8 @@ class TakenApart:
         learning_rate: the rate; None where the script's own gradients are checked.
         rate_words: a description of the rate.
         rate_given: whether the script has a rate; if not, it is 1.
+        notes: further sentences.
+        is_inferred: whether no line computes the loss.
     """
 
     file: str
@@ -37,6 +39,7 @@ class TakenApart:
     rate_words: str
     rate_given: bool = True
     notes: tuple[str, ...] = ()
+    is_inferred: bool = False
 
     def lines(self) -> tuple[str, ...]:
         """Return the descriptions, one line each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -9,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from gradcheck.casefiles import what_of_checks
+from gradcheck.errors import UsageError
 from gradcheck.options import Edits, Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
@@ -78,7 +80,7 @@ class ScriptEntry:
         began = time.perf_counter()
         answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
         is_quick = time.perf_counter() - began < self.wishes.seconds
-        if is_quick and not self.wishes.loss and not _is_decided(answer):
+        if is_quick and _is_open(answer) and self._can_borrow():
             again: Outcome | str = in_process(partial(self._checked, overrides, True), seconds)
             answer = again if _is_decided(again) else answer
         if isinstance(answer, Outcome):
@@ -87,6 +89,12 @@ class ScriptEntry:
         if advice := what_of_checks(self.path):
             reason = f"{self.path.name}: {advice}"
         return Outcome(self.name, None, "pass", "pass", (reason,), reason)
+
+    def _can_borrow(self) -> bool:
+        """Whether the loss of all data may be that of a batch, and the user names no other."""
+        with contextlib.suppress(RefusedError, UsageError):
+            return not self.wishes.loss and bool(borrow_losses(read_script(self.path).tree))
+        return False
 
     def description(self) -> TakenApart | str:
         """Describe the script without a check, or say why it cannot be taken apart."""
@@ -110,9 +118,16 @@ def _most_seconds(budget: float | Edits | None) -> float:
     return EDIT_SECONDS * budget.most if isinstance(budget, Edits) else float(budget or 0)
 
 
-def _is_decided(answer: Outcome | str) -> bool:
+def _is_decided(answer: Outcome | str) -> TypeGuard[Outcome]:
     report = answer.report if isinstance(answer, Outcome) else None
     return report is not None and report.verdict != "inconclusive"
+
+
+def _is_open(answer: Outcome | str) -> bool:
+    """Whether nothing is decided, or a gradient is called wrong by a loss that is inferred."""
+    if not _is_decided(answer) or answer.report is None:
+        return True
+    return answer.report.verdict == "fail" and bool(answer.script and answer.script.is_inferred)
 
 
 class _Work:
@@ -136,8 +151,6 @@ class _Work:
         """
         script = read_script(self.path)
         borrowed = borrow_losses(script.tree) if self.borrowing else ()
-        if self.borrowing and not borrowed:
-            raise RefusedError("no loss of all data is to be borrowed")
         home = Path.cwd()
         playground = Playground(self.path)
         taking = Taking(script, self.wishes)

@@ -50,6 +50,7 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         rate_words,
         bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
         (*notes, *taking.notes, *_without_projections(taking)),
+        loss.site.kind == DIFFERENCE,
     )
 
 

@@ -48,6 +48,7 @@ LOOPS = [
     "        net.learn(x, y)",
     "for x, y in batches(X, Y, 8):\n        net.learn(x, y)",
 ]
+PENALTY = "+ 0.05 * np.sum(self.w**2)"
 OTHER = "np.mean(np.abs(y - self.output(x)) ** 1.5)"
 SIGN = "(y - self.output(x))"
 
@@ -63,6 +64,14 @@ def test_a_wrong_sign_in_a_batch_is_told_by_the_loss_of_all_data(outcome, loop):
     assert [one.code for one in found.report.errors] == ["GC106"]
     assert any("no line computes" in note for note in found.script.notes)
     assert outcome(script(loop, "(self.output(x) - y)")).report.ok
+
+
+def test_a_penalty_that_only_the_loss_of_all_data_has_is_told_by_it(outcome):
+    text = script(SLICES, "(self.output(x) - y)").replace("axis=1))\n", f"axis=1)) {PENALTY}\n")
+    assert outcome(text.replace("x.T @ off", "(x.T @ off + 0.1 * self.w)")).report.ok
+    found = outcome(text.replace("x.T @ off", "(x.T @ off * self.w + 0.1 * self.w)"))
+    assert found.report.verdict == "fail"
+    assert found.script.loss == "loss_of_the_batch"
 
 
 def test_what_the_updates_may_not_descend_decides_nothing(outcome):
