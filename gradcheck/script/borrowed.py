@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from gradcheck.script.marks import Function, Loop
 from gradcheck.script.updates import is_update
+from gradcheck.script.updating import updating
 from gradcheck.script.words import ELSEWHERE, may_be_loss, name_of
 
 OF_BATCH = "loss_of_the_batch"
@@ -21,9 +22,10 @@ def borrow_losses(tree: ast.Module) -> list[str]:
     """
     scopes = [tree, *(one for one in ast.walk(tree) if isinstance(one, Function))]
     said: list[str] = []
+    training = updating([tree])
     for scope in scopes:
         own = [*_within(scope)]
-        calls = [call for one in own for call in _losses_of(one)]
+        calls = [call for one in own for call in _losses_of(one, training)]
         for loop in (one for one in own if isinstance(one, Loop)):
             inside = {id(part) for part in ast.walk(loop)}
             asked = (_of_part(call, loop) for call in calls if id(call) not in inside)
@@ -47,13 +49,14 @@ def _calls(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
 
 
-def _losses_of(node: ast.AST) -> Iterator[ast.Call]:
-    """Yield the calls of a function named like a loss, or whose value is."""
+def _losses_of(node: ast.AST, training: Set[str]) -> Iterator[ast.Call]:
+    """Yield the calls of functions named like a loss, or whose value is and that do not train."""
     match node:
         case ast.Call(function, [_, *_]) if may_be_loss(name_of(function)):
             yield node
         case ast.Assign([ast.Name(name)], ast.Call(_, [_, *_]) as call):
-            if may_be_loss(name) and not ELSEWHERE.search(name):
+            is_loss = may_be_loss(name) and not ELSEWHERE.search(name)
+            if is_loss and name_of(call.func) not in training:
                 yield call
 
 

@@ -81,9 +81,13 @@ def test_what_the_updates_may_not_descend_decides_nothing(outcome):
     assert outcome(text).report.verdict == "inconclusive"
 
 
+FIT = "def fit(X):\n    for x in X:\n        w[0] -= 0.1 * x\n\n\n"
+
+
 @pytest.mark.parametrize(
     ("loop", "borrowed"),
     [
+        (f"{FIT}for k in range(9):\n    step(X[k])\ncost = fit(X)", None),
         ("for k in range(9):\n    step(X[k])", ["X[k]"]),
         ("for x, t in zip(X, T):\n    step(x)", ["x", "t"]),
         ("for k in range(9):\n    step(X)", None),
@@ -92,7 +96,7 @@ def test_what_the_updates_may_not_descend_decides_nothing(outcome):
     ],
 )
 def test_only_the_loss_of_what_a_loop_takes_parts_of_is_borrowed(loop, borrowed):
-    tree = ast.parse(loop if "cost" in loop else f"{loop}\nprint(cost(X, T))")
+    tree = ast.parse(loop if "cost" in loop or "fit" in loop else f"{loop}\nprint(cost(X, T))")
     said = borrow_losses(tree)
     assert bool(said) == (borrowed is not None)
     assert all(part in said[0] for part in borrowed or ())
