@@ -106,23 +106,30 @@ MARGIN = """
 import numpy as np
 
 rng = np.random.default_rng(1)
-X = rng.normal(size=(30, 3))
+X = rng.normal(size=(60, 3))
 t = np.where(X @ [1.0, -1.0, 0.5] > 0, 1, -1)
-w, b = np.zeros(3), 0.0
 
 
-def cost(X, t):
-    return 0.005 * w @ w + np.maximum(0, 1 - t * (X @ w + b)).mean()
+class Machine:
+    def __init__(self):
+        self.w, self.b, self.decay, self.rate = np.zeros(3), 0.0, 0.01, 0.05
+
+    def cost(self, X, t):
+        short = np.maximum(0, 1 - t * (X @ self.w + self.b))
+        return self.decay / 2 * self.w @ self.w + short.mean()
+
+    def fit(self, X, t):
+        for _ in range(10):
+            for i, x in enumerate(X):
+                if t[i] * (x @ self.w + self.b) >= 1:
+                    self.w -= self.rate * self.decay * self.w
+                else:
+                    self.w -= self.rate * (self.decay * self.w - x * t[i])
+                    self.b -= self.rate * -t[i]
+            print("cost", self.cost(X, t))
 
 
-for epoch in range(9):
-    for i, x in enumerate(X):
-        if t[i] * (x @ w + b) >= 1:
-            w -= 0.1 * 0.01 * w
-        else:
-            w -= 0.1 * (0.01 * w - x * t[i])
-            b += 0.1 * t[i]
-    print(cost(X, t))
+Machine().fit(X, t)
 """
 
 
