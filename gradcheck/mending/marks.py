@@ -103,7 +103,10 @@ class Marker(ast.NodeTransformer):
         return node if number is None else marked_difference(number, node)
 
     def visit_Assign(self, node: Any) -> Any:
-        """Add the marks of the names that an assignment gives a value."""
+        """Add the marks of the names that an assignment gives a value, or that of a projection."""
+        projection = self._numbers.get((SCALED, ast.unparse(node)))
+        if projection is not None:
+            return guarded(projection, node)
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         parts = [part for target in targets for part in ast.walk(target)]
         names = dict.fromkeys(part.id for part in parts if isinstance(part, ast.Name))
@@ -118,9 +121,6 @@ class Marker(ast.NodeTransformer):
         if difference and number:
             before = [placed(ast.Expr(marked_difference(number, difference)), node)]
         after = [placed(ast.Expr(one), node) for one in seen]
-        projection = self._numbers.get((SCALED, ast.unparse(node)))
-        if projection is not None:
-            return guarded(projection, node)
         return [*before, self.generic_visit(node), *after]
 
     visit_AugAssign = visit_Assign  # noqa: N815

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Set
 
 from gradcheck.script.marks import Function, Loop
 from gradcheck.script.updates import is_update
 from gradcheck.script.updating import updating
-from gradcheck.script.words import ELSEWHERE, may_be_loss, name_of
+from gradcheck.script.words import ELSEWHERE, as_read, may_be_loss, name_of
 
 OF_BATCH = "loss_of_the_batch"
 
@@ -66,7 +66,7 @@ def _of_part(call: ast.Call, loop: Loop) -> ast.Call | None:
     arguments = [parts.get(ast.unparse(one), one) for one in call.args]
     if arguments == call.args:
         return None
-    return ast.Call(call.func, copy.deepcopy(arguments), copy.deepcopy(call.keywords))
+    return copy.deepcopy(ast.Call(call.func, arguments, call.keywords))
 
 
 def _rows(loop: Loop) -> dict[str, ast.expr]:
@@ -92,15 +92,10 @@ def _items(loop: Loop) -> dict[str, ast.expr]:
     match target, over:
         case ast.Tuple(targets), ast.Call(_, arguments):
             pairs = zip(arguments, targets, strict=False)
-            return {ast.unparse(one): _read(item) for one, item in pairs}
+            return {ast.unparse(one): as_read(item) for one, item in pairs}
         case ast.expr(), ast.Name() | ast.Attribute():
-            return {ast.unparse(over): ast.List([_read(target)], ast.Load())}
+            return {ast.unparse(over): ast.List([as_read(target)], ast.Load())}
     return {}
-
-
-def _read(target: ast.expr) -> ast.expr:
-    """Return a target of a loop as an expression that reads it."""
-    return ast.parse(ast.unparse(target), mode="eval").body
 
 
 def _after_batch(loop: Loop, call: ast.Call) -> int:
@@ -115,9 +110,9 @@ def _after_batch(loop: Loop, call: ast.Call) -> int:
 
 def _tried(call: ast.Call, like: ast.stmt) -> ast.stmt:
     """Return a statement that computes the loss of the batch, if that can be computed."""
-    kept: Sequence[ast.stmt] = [ast.Assign([ast.Name(OF_BATCH, ast.Store())], call)]
+    kept = ast.Assign([ast.Name(OF_BATCH, ast.Store())], call)
     handler = ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [ast.Pass()])
-    tried = ast.Try([*kept], [handler], [], [])
+    tried = ast.Try([kept], [handler], [], [])
     for one in ast.walk(tried):
         ast.copy_location(one, like)
     return ast.fix_missing_locations(tried)

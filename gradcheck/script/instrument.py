@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gradcheck.mending.marks import HOOKS, SEE, USED, called, marked_difference, one_taken, placed
+from gradcheck.mending.marks import (
+    HOOKS,
+    SCALED,
+    SEE,
+    USED,
+    called,
+    marked_difference,
+    one_taken,
+    placed,
+)
 from gradcheck.script.marks import (
     APPENDED,
     ASSIGNED,
@@ -34,6 +43,7 @@ from gradcheck.script.parts import (
     differentiated,
     is_total,
     local_losses,
+    may_skip,
     reads_by_name,
     single,
     variables_in,
@@ -122,10 +132,7 @@ class _Marker(ast.NodeTransformer):
         if isinstance(node, ast.While):
             node.test = self.visit(node.test)
         outside, self._watched = (self._in_loop, self._may_skip), self._watched | watched_in(node)
-        skips = (isinstance(one, ast.Continue | ast.Break) for one in ast.walk(node))
-        tests = (ast.unparse(one.test) for one in ast.walk(node) if isinstance(one, ast.If))
-        self._in_loop = True
-        self._may_skip = any(skips) or any(HOOKS not in test for test in tests)
+        self._in_loop, self._may_skip = True, may_skip(node)
         body = self.block(node.body)
         self._in_loop, self._may_skip = outside
         node.body, node.orelse = body, self.block(node.orelse)
@@ -193,7 +200,7 @@ class _Marker(ast.NodeTransformer):
         last = value if isinstance(node, ast.AugAssign) else last_term(value)
         if last is None:
             return value
-        marked = called("scaled", [self._number(what), last], last)
+        marked = called(SCALED, [self._number(what), last], last)
         if last is value:
             return marked
         if isinstance(value, ast.Call):
@@ -220,7 +227,7 @@ class _Marker(ast.NodeTransformer):
         if not isinstance(node.value, kind) or node.value <= 0:
             return node
         site = Site(LITERAL, f"{node.value:g}", node.lineno, "", float(node.value))
-        return called("scaled", [self._number(site), ast.Constant(node.value)], node)
+        return called(SCALED, [self._number(site), ast.Constant(node.value)], node)
 
     def visit_Return(self, node: ast.Return) -> ast.Return:
         """Mark the return value of a function named like a loss."""

@@ -32,9 +32,10 @@ def find_step(run: Run, number: int, given: float | None) -> Step | None:
     Projections are held, if more parameters are found so. `given` is the learning rate, if the user
     names it.
     """
+    run.held = []
     step, why = _find_step(run, number, given), run.passes[number].why
     marks = [mark for mark in run.reached if run.marked.sites[mark].kind == PROJECTION]
-    if marks and not run.held:
+    if marks:
         run.held = [Rate(1.0, "", marks=tuple(marks))]
         before = _find_step(run, number, given)
         if before and (step is None or {*before.paths} > {*step.paths}):

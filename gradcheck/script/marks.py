@@ -19,8 +19,13 @@ ASSIGNED, RETURNED, APPENDED, PRINTED = "assigned", "returned", "appended", "pri
 DIFFERENCE, LITERAL, INCREMENT, USE, SHARE = "difference", "literal", "increment", "use", "share"
 PROJECTION = "projection"
 
-KEPT = {ASSIGNED: marks.SEE, RETURNED: marks.SEE, USE: marks.USED, DIFFERENCE: marks.DIFFERENCE}
-KEPT[PROJECTION] = marks.SCALED
+KEPT = {
+    ASSIGNED: marks.SEE,
+    RETURNED: marks.SEE,
+    USE: marks.USED,
+    DIFFERENCE: marks.DIFFERENCE,
+    PROJECTION: marks.SCALED,
+}
 """The hooks of the marks that an edit of the script keeps."""
 
 Loop = ast.For | ast.While

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Callable, Sequence, Set
 from typing import Any
 
+from gradcheck.mending.marks import HOOKS
 from gradcheck.script.marks import Function, TrainingLoop
 from gradcheck.script.updates import is_update
 from gradcheck.script.words import RATE, STRONG, may_be_loss, name_of, names_in
@@ -45,6 +46,14 @@ def adds_loss(node: ast.AST) -> bool:
             names = (part for part in ast.walk(value) if isinstance(part, ast.Name | ast.Attribute))
             return any(_is_loss(name_of(name)) for name in names)
     return False
+
+
+def may_skip(loop: ast.AST) -> bool:
+    """Whether a loop leaves out some of what it does in some of its passes, marks apart."""
+    parts = [*ast.walk(loop)]
+    tests = (ast.unparse(one.test) for one in parts if isinstance(one, ast.If))
+    leaves = any(isinstance(one, ast.Continue | ast.Break) for one in parts)
+    return leaves or any(HOOKS not in test for test in tests)
 
 
 def local_losses(function: Function, value: ast.expr) -> frozenset[str]:

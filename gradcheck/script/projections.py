@@ -14,7 +14,7 @@ from dataclasses import replace
 from gradcheck.mending.marks import guarded, placed
 from gradcheck.script.marks import PROJECTION, Function, Marked, Site
 from gradcheck.script.updates import has_rate, is_update
-from gradcheck.script.words import mentions, name_of
+from gradcheck.script.words import as_read, mentions, name_of
 
 NORMS = re.compile(r"(?i)norm|sqrt|length|\b(sum|max)\b")
 MEANS = re.compile(r"(?i)mean|average|cent(er|re)")
@@ -63,8 +63,7 @@ def _in_two(statement: ast.stmt) -> Iterator[ast.stmt]:
             update = placed(ast.Assign([target], moved), statement)
             if PROJECTS.search(name_of(function)) and is_update(update):
                 yield update
-                now = ast.parse(ast.unparse(target), mode="eval").body
-                whole = ast.Call(function, [now, *others], keywords)
+                whole = ast.Call(function, [as_read(target), *others], keywords)
                 statement = placed(ast.Assign([target], whole), statement)
     yield statement
 

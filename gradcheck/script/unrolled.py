@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
+from gradcheck.mending.marks import placed
 from gradcheck.script.words import calls_in, names_in
 
 Comprehension = ast.ListComp | ast.GeneratorExp
@@ -39,7 +40,7 @@ def _written_out(statement: ast.stmt, updating: Set[str], taken: Set[str]) -> li
     loop = _loop(comprehension, collected, taken)
     empty = ast.Assign([ast.Name(collected.id, ast.Store())], ast.List([], ast.Load()))
     _Instead({id(comprehension): collected}).visit(statement)
-    return [_at(comprehension, empty), loop, statement]
+    return [placed(empty, comprehension), loop, statement]
 
 
 def _training(node: ast.AST, updating: Set[str]) -> Iterator[Comprehension]:
@@ -60,11 +61,11 @@ def _loop(comprehension: Comprehension, collected: ast.Name, taken: Set[str]) ->
         if isinstance(part, ast.Name) and part.id in own and part not in outside:
             part.id = _free(part.id, taken)
     append = ast.Call(ast.Attribute(collected, "append", ast.Load()), [comprehension.elt], [])
-    body: ast.stmt = _at(comprehension.elt, ast.Expr(append))
+    body: ast.stmt = placed(ast.Expr(append), comprehension.elt)
     for one in reversed(generators):
         for test in reversed(one.ifs):
-            body = _at(test, ast.If(test, [body], []))
-        body = _at(one.target, ast.For(one.target, one.iter, [body], []))
+            body = placed(ast.If(test, [body], []), test)
+        body = placed(ast.For(one.target, one.iter, [body], []), one.target)
     return body
 
 
@@ -73,11 +74,6 @@ def _free(name: str, taken: Set[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def _at(place: ast.expr, node: Any) -> Any:
-    """Return a node with a position, and all in it that has none."""
-    return ast.fix_missing_locations(ast.copy_location(node, place))
 
 
 class _Instead(ast.NodeTransformer):

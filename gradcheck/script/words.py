@@ -142,6 +142,11 @@ def names_read(node: ast.AST, is_passed_over: Callable[[ast.AST], bool]) -> Iter
         yield from names_read(child, is_passed_over)
 
 
+def as_read(target: ast.expr) -> ast.expr:
+    """Return what an assignment or a loop sets, as an expression that reads it."""
+    return ast.parse(ast.unparse(target), mode="eval").body
+
+
 def calls_in(node: ast.AST) -> set[str]:
     """Return the last names of the functions that are called within a node."""
     return {name_of(part.func) for part in ast.walk(node) if isinstance(part, ast.Call)}
