@@ -88,7 +88,21 @@ def _fitting(candidate: Candidate, losses: Losses) -> Iterator[NetworkView]:
 def _fit(
     bare: NetworkView, ends: tuple[Array, Array], squares: Array, misfit: Misfit, losses: Losses
 ) -> NetworkView | None:
-    """The network with the loss, its factor and the penalty that reproduce the user's losses."""
+    """The network with the loss, its factor and the penalty that reproduce the user's losses.
+
+    A usual factor is preferred: an unusual one may stand for the small number in a log.
+    """
+    views: list[NetworkView] = []
+    for view in _fits(bare, ends, squares, misfit, losses):
+        if view.scale in _usual(view):
+            return view
+        views.append(view)
+    return views[0] if views else None
+
+
+def _fits(
+    bare: NetworkView, ends: tuple[Array, Array], squares: Array, misfit: Misfit, losses: Losses
+) -> Iterator[NetworkView]:
     last, near = bare.activations[-1], False
     for group in LOSS_GROUPS:
         rows = [row for row in group if row.suits(last) and (near or not row.eps)]
@@ -100,8 +114,7 @@ def _fit(
             columns = np.column_stack([sums[index], squares])
             view = _with_factors(replace(bare, loss_function=rows[index]), columns, losses)
             if view is not None:
-                return view
-    return None
+                yield view
 
 
 def _with_factors(bare: NetworkView, columns: Array, losses: Losses) -> NetworkView | None:
@@ -129,5 +142,9 @@ def _square(values: Array) -> float:
 
 def _rounded(scale: float, view: NetworkView) -> float:
     """The usual factor that equals the fitted one up to rounding, else the fitted one."""
-    usual = [reduction.scale(*view.targets.shape) for reduction in REDUCTIONS.values()]
-    return next((value for value in usual if np.isclose(scale, value, rtol=1e-9)), scale)
+    near = (value for value in _usual(view) if np.isclose(scale, value, rtol=1e-9, atol=0.0))
+    return next(near, scale)
+
+
+def _usual(view: NetworkView) -> list[float]:
+    return [reduction.scale(*view.targets.shape) for reduction in REDUCTIONS.values()]

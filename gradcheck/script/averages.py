@@ -15,6 +15,8 @@ from gradcheck.script.state import Path, State, leaves, numbers
 from gradcheck.user.blocks import Array
 
 EXACT = 1e-9
+FEW = 64
+"""Number of entries that are looked at first: most pairs of arrays are unrelated."""
 
 
 def averages(begun: Mapping[Path, Array], after: State) -> frozenset[Path]:
@@ -30,12 +32,16 @@ def averages(begun: Mapping[Path, Array], after: State) -> frozenset[Path]:
         if start.size > 1 and others.get(path, start).shape == start.shape
         for one, other in (*others.items(), *begun.items())
         if one != path and other.shape == start.shape
-        if as_multiple(other, start)[1] > EXACT  # else it shrinks, by a decay and no more
         if approaches(others.get(path, start) - start, other - start, 1 - EXACT)
+        if as_multiple(other, start)[1] > EXACT  # else it shrinks, by a decay and no more
     )
 
 
 def approaches(gone: Array, way: Array, most: float = 1 + EXACT) -> bool:
-    """Whether a movement goes a part of the way, or all of it."""
-    part, _ = as_multiple(gone, way)
-    return 0 < part < most and bool(np.allclose(gone, part * way, EXACT, EXACT))
+    """Whether a movement goes a part of the way, or all of it: a few entries of it, then all."""
+    few = np.flatnonzero(way)[:FEW]
+    return all(
+        0 < part < most and np.allclose(one, part * other, EXACT, EXACT)
+        for one, other in ((gone.flat[few], way.flat[few]), (gone, way))
+        for part, _ in [as_multiple(one, other)]
+    )

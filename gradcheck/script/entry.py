@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -139,6 +139,7 @@ class _Work:
         self.borrowing = borrowing
         self.more_notes: list[str] = []
         self._others: Iterator[Taken] = iter(())
+        self._with_all_rows: Callable[[Taken], Taken | None] = lambda _: None
         self._as_it_is: Report
         self._factor = 1.0
         self._unchecked = ""
@@ -169,6 +170,7 @@ class _Work:
             raise RefusedError(no_loop(taking.run))
         else:
             taken, self._others = taking.taken()
+            self._with_all_rows = taking.with_all_rows
         if taking.step is not None and self.wishes.params is None:
             more, self._unchecked = left_out(*not_updated(taken.point, taken.found.loss))
             notes += [*more, *drawn(taken.point.step)]
@@ -247,6 +249,16 @@ class _Work:
         return taken.rescaled(self._factor).check(**allowing(overrides, MEASURED))
 
     def _checked(self, taken: Taken, overrides: dict[str, Any]) -> Report:
+        """Return the report on an iteration; on all rows, if with fewer only it is not right."""
+        report = self._of_its_rows(taken, overrides)
+        is_off = report.verdict == "fail" or report.up_to
+        whole = self._with_all_rows(taken) if is_off else None
+        if whole is None or not whole.found.loss.agrees:
+            return report
+        self.more_notes = ["with all rows they agree along a line, so these are checked"]
+        return self._of_its_rows(whole, overrides)
+
+    def _of_its_rows(self, taken: Taken, overrides: dict[str, Any]) -> Report:
         loss, rate = taken.found.loss, taken.point.step.rate
         by_one_factor = taken.of_step and rate.words and loss.common and not loss.family
         data = taken.data() if by_one_factor and not loss.agrees else {}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Set
+from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass
 
+from gradcheck.script.rows import FewerRows, fewer_rows
 from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import Path, State, alike, label, leaves
 
@@ -35,6 +36,7 @@ class Passes:
         took: the seconds of the pass from `first`.
         updated: the parameters that the pass updates, of a loop that would train if it had a loss.
         begun_anew: whether it is tested as if it had just begun, as the loop around it trains.
+        rows: the rows of the data with which a slow pass is replayed; None for all.
     """
 
     hits: int = 0
@@ -46,6 +48,7 @@ class Passes:
     began: float = 0.0
     updated: Set[Path] = frozenset()
     begun_anew: bool = False
+    rows: FewerRows | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -89,11 +92,25 @@ class Passes:
         if self.last is None and not self.tests and LONG < took < TOO_LONG:
             self.last, self.took = now, took
             return False
-        if self.last is not None and took * QUICKER < self.took:
-            self.first = self.last
+        if self.last is None:
+            self.took = took
+        elif took * QUICKER < self.took:
+            self.first, self.took = self.last, took
         self.last = None
         self.tests += 1
         return True
+
+    def take_fewer_rows(
+        self, now: Snapshot, updated: Set[str], replayed: Callable[[Snapshot], State | None]
+    ) -> None:
+        """Have a slow pass tested with fewer rows; `replayed` is the state after a snapshot."""
+        if self.first is not None and self.rows is None:
+            self.rows = fewer_rows(self.first, now.state, self.took, updated, replayed)
+            self.first = self.of_its_rows(self.first)
+
+    def of_its_rows(self, snapshot: Snapshot) -> Snapshot:
+        """Return a snapshot with the rows that are replayed."""
+        return snapshot if self.rows is None else self.rows.of(snapshot)
 
     def begin(self, tested: float, now: Snapshot) -> None:
         """Note the beginning of a pass."""

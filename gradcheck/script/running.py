@@ -8,6 +8,7 @@ import time
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -78,8 +79,7 @@ class Run:
         self._seen: Seen | None = None
         self._replaying = self._notes_idle = False
         self._scales, self._used = dict[int, float](), dict[int, set[float]]()
-        self.idle: dict[str, list[Any]] = {}
-        self.reached: set[int] = set()
+        self.idle, self.reached = dict[str, list[Any]](), set[int]()
         self._bodies: dict[Any, types.FunctionType] = {}
         self._copies = Copies()
         self._code = compile(script.tree, str(script.path), "exec")
@@ -116,32 +116,33 @@ class Run:
         if self._replaying:
             return
         self.passes += [Passes() for _ in self.marked.loops[len(self.passes) :]]
-        passes = self.passes[number]
-        loop = self.marked.loops[number]
-        scope = local if loop.function else None
+        passes, loop = self.passes[number], self.marked.loops[number]
+        passes.hits += self.found is None
+        if not (passes.is_open if self.found is None else self.found == number):
+            return
+        state = self._state(local if loop.function else None)
+        now = take_snapshot(state, loop.left_out, loop.unread, self._copies)
         if self.found is not None:
-            if number == self.found:
-                self.snapshots.append(
-                    take_snapshot(self._state(scope), loop.left_out, loop.unread, self._copies)
-                )
-                if len(self.snapshots) >= SNAPSHOTS:
-                    first, last = self.snapshots[0].state, self.snapshots[-1].state
-                    if not self._patience or all_moved(first, last, self.marked.updated(number)):
-                        raise CapturedError
-                    self._patience -= 1
-                    self.snapshots.pop()
+            self._keep(number, passes.of_its_rows(now))
             return
-        passes.hits += 1
-        if not passes.is_open:
-            return
-        now = take_snapshot(self._state(scope), loop.left_out, loop.unread, self._copies)
         if passes.ended(self._tested, now):
-            before, began = passes.first, time.perf_counter()
+            began = time.perf_counter()
+            passes.take_fewer_rows(now, self.marked.updated(number), partial(self.replayed, number))
             self.found = self._test(number)
             self._tested += time.perf_counter() - began
-            if self.found == number and before is not None:
-                self.snapshots = [before, now]
+            if self.found == number and passes.first is not None:
+                self.snapshots = [passes.first, passes.of_its_rows(now)]
         passes.begin(self._tested, now)
+
+    def _keep(self, number: int, now: Snapshot) -> None:
+        """Keep a snapshot of the training loop, and end the script at the last one needed."""
+        self.snapshots.append(now)
+        if len(self.snapshots) >= SNAPSHOTS:
+            first, last = self.snapshots[0].state, now.state
+            if not self._patience or all_moved(first, last, self.marked.updated(number)):
+                raise CapturedError
+            self._patience -= 1
+            self.snapshots.pop()
 
     def see(self, number: int, value: Any) -> Any:
         """Hook around a number that may be the loss."""
@@ -154,9 +155,8 @@ class Run:
     def difference(self, number: int, result: Any, left: Any, right: Any) -> Any:
         """Hook around a difference that may be an error `output - target`."""
         seen = self._seen
-        if seen is None or not seen.looks_at(number):
-            return result
-        if not isinstance(result, float | np.ndarray | np.floating):
+        is_real = isinstance(result, float | np.ndarray | np.floating)
+        if seen is None or not is_real or not seen.looks_at(number):
             return result
         if np.size(result) == max(np.size(left), np.size(right)) <= LARGEST:
             pair = (left, right)
@@ -254,7 +254,7 @@ class Run:
         arrays = leaves(state, NUMBERS) if is_plain and not self.held else {}
         imported = self._imported.names.items()
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
-        scopes.append((self.names, state.module))
+        scopes += [(self.names, state.module)]
         try:
             with as_at(scopes, snapshot.random_states), silence():
                 begun = replace(state, module=self.names, local=local)

@@ -49,9 +49,16 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         rate.value if taken.of_step else None,
         rate_words,
         bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
-        (*notes, *taking.notes, *_without_projections(taking)),
+        (*notes, *taking.notes, *_with_fewer_rows(taking, step), *_without_projections(taking)),
         loss.site.kind == DIFFERENCE,
     )
+
+
+def _with_fewer_rows(taking: Taking, step: Step) -> list[str]:
+    """Say with how many rows of its data a slow pass is replayed."""
+    passes = taking.run.passes
+    rows = passes[step.loop].rows if step.loop < len(passes) else None
+    return [] if rows is None else [rows.words]
 
 
 def _without_projections(taking: Taking) -> list[str]:

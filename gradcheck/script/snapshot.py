@@ -61,6 +61,7 @@ class Snapshot:
         left_out: the names of the module's variables, and of the function's, that are in neither.
         constant: read-only views of arrays that no iteration changes, by id; these are not copied.
         written: the ids of arrays that turned out to be changed after all.
+        whole: the snapshot with all rows of the data, where this one has fewer.
     """
 
     state: State
@@ -69,6 +70,7 @@ class Snapshot:
     left_out: tuple[Set[str], Set[str]] = frozenset(), frozenset()
     constant: dict[int, Any] = field(default_factory=dict)
     written: set[int] = field(default_factory=set)
+    whole: Snapshot | None = None
 
     @cached_property
     def _views(self) -> list[tuple[Array, Array]]:

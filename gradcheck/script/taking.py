@@ -225,6 +225,11 @@ class Taking:
             raise RefusedError(no_loss_below(loop, self.step.paths))
         return likely[0], iter(likely[1:])
 
+    def with_all_rows(self, taken: Taken) -> Taken | None:
+        """Return an iteration of fewer rows with all of them; None if it has them, or no loss."""
+        whole = taken.point.snapshot.whole
+        return None if whole is None else self._iteration().taken(whole)
+
     def _wanted(self, paths: Sequence[Path]) -> list[Path]:
         names = self.wishes.params or ()
         return [path for path in paths if label(path) in names or last_name(path) in names]

@@ -49,6 +49,30 @@ def test_the_engine_is_used_and_tied():
     assert report.to_dict()["coverage"]["engine"] == "literal"
 
 
+def test_a_small_number_in_a_log_is_not_taken_for_a_part_of_the_factor():
+    inputs, labels = RNG.normal(size=(128, 20)), RNG.integers(10, size=128)
+    rows = np.arange(128)
+
+    def outputs(p):
+        scores = np.exp(inputs @ p["W"] + p["b"])
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def loss(p):
+        return -np.mean(np.log(outputs(p)[rows, labels] + 1e-9))
+
+    def gradient(p):
+        a = outputs(p)
+        share = a[rows, labels] / (a[rows, labels] + 1e-9)
+        delta = (a - np.eye(10)[labels]) * share[:, None] / 128
+        return {"W": inputs.T @ delta, "b": delta.sum(axis=0)}
+
+    weights = {"W": 1e-4 * RNG.normal(size=(20, 10)), "b": 1e-4 * RNG.normal(size=10)}
+    report = gradcheck.check(loss, weights, gradient)
+    assert report.ok
+    assert report.coverage.engine
+    assert "log(a + 1e-09)" in str(report)
+
+
 def test_beyond_the_budget_lines_are_shared():
     report = check(lambda p: cross_entropy(forward(p)), budget=1e-9)
     assert report.ok
