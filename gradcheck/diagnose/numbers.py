@@ -21,8 +21,11 @@ from gradcheck.words import gradient_of
 T = TypeVar("T")
 
 
-CHANCE = 1e-3
-"""Largest error of a single number, after division by a factor that fits it at one point."""
+CHANCE, ALIKE = 1e-3, 0.05
+"""Largest error after division by a factor that fits at one point: of a single number, of others.
+
+What rounding has left of a sum that cancels out is no multiple of the right gradient.
+"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def match_scales(evidence: Evidence, block: int) -> Iterator[ScaleMatch]:
         error = largest_error(
             _error_after_dividing(point, block, factor.value) for point in evidence.points
         )
-        if error is not None and (error < CHANCE or evidence.blocks[block].entries > 1):
+        if error is not None and error < (ALIKE if evidence.blocks[block].entries > 1 else CHANCE):
             yield ScaleMatch(block, rule, factor, error)
 
 

@@ -129,6 +129,29 @@ def test_a_constant_factor_is_named(layout, with_network, factor):
     ]
 
 
+def test_what_rounding_leaves_of_a_sum_is_no_multiple_of_the_gradient():
+    rng = np.random.default_rng(0)
+    inputs, wanted = rng.normal(size=(40, 3)), np.eye(4)[rng.integers(4, size=40)]
+    params = {"W": rng.normal(size=(3, 4)), "b": rng.normal(size=4)}
+
+    def outputs(p):
+        scores = np.exp(inputs @ p["W"] + p["b"])
+        return scores / scores.sum(axis=1, keepdims=True)
+
+    def step(p, lr):
+        return {
+            "W": p["W"] - lr * inputs.T @ (outputs(p) - wanted) / 40,
+            "b": p["b"] - lr * np.full(4, 1e-17),
+        }
+
+    def loss(p):
+        return -np.sum(wanted * np.log(outputs(p))) / 40
+
+    report = gradcheck.check_step(step, params, loss=loss, learning_rate=0.1)
+    assert [one.blocks for one in report.findings] == [("b",)]
+    assert report.findings[0].code != "GC105"
+
+
 def test_all_blocks_off_by_the_same_factor_make_one_finding():
     report = check(
         problem("rows"), lambda net, *data: {k: -v for k, v in net.backward(*data).items()}
