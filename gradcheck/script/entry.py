@@ -253,9 +253,12 @@ class _Work:
         report = self._of_its_rows(taken, overrides)
         is_off = report.verdict == "fail" or report.up_to
         whole = self._with_all_rows(taken) if is_off else None
-        if whole is None or not whole.found.loss.agrees:
+        if whole is None:
             return report
-        self.more_notes = ["with all rows they agree along a line, so these are checked"]
+        own, loss = taken.found.loss, whole.found.loss
+        if not loss.agrees and loss.words == own.words:
+            return report
+        self.more_notes = ["with all rows it is not so, and these are checked"]
         return self._of_its_rows(whole, overrides)
 
     def _of_its_rows(self, taken: Taken, overrides: dict[str, Any]) -> Report:

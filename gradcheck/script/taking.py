@@ -228,7 +228,10 @@ class Taking:
     def with_all_rows(self, taken: Taken) -> Taken | None:
         """Return an iteration of fewer rows with all of them; None if it has them, or no loss."""
         whole = taken.point.snapshot.whole
-        return None if whole is None else self._iteration().taken(whole)
+        if whole is None:
+            return None
+        self.run.snapshots = [one.whole or one for one in self.run.snapshots]
+        return self._iteration().taken(whole)
 
     def _wanted(self, paths: Sequence[Path]) -> list[Path]:
         names = self.wishes.params or ()
