@@ -143,6 +143,24 @@ def grad(p):
     return {"A": abs(X).T @ back, "c": np.sum(back, axis=0), "V": h.T @ up}
 """
 
+LABELS = """
+T = np.eye(3)[[0, 2, 1, 1, 0, 2]]
+
+def params():
+    return {"A": rng.normal(size=(4, 3)), "b": rng.normal(size=3)}
+
+def shares(p):
+    e = np.exp(X @ p["A"] + p["b"])
+    return e / e.sum(axis=1, keepdims=True)
+
+def loss(p):
+    return -np.mean(np.sum(T * np.log(shares(p)), axis=1))
+
+def grad(p):
+    delta = (shares(p) - T) / len(X)
+    return {"A": X.T @ delta, "b": delta.sum(axis=0)}
+"""
+
 CLASSES = """
 PICKED = np.eye(3)[rng.integers(0, 3, 6)]
 
@@ -574,6 +592,7 @@ CASES = {
         "GC501",
         "sum dL/d",
     ),
+    "targets that are added": (LABELS, "- T)", "+ T)", "GC106", "subtract the targets"),
     "the diagonal of a softmax": (
         CLASSES,
         "s * (up - np.sum(up * s, axis=1, keepdims=True))",

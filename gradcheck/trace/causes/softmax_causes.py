@@ -46,6 +46,9 @@ def softmax_cause(compared: Compared) -> Cause | None:
                 return Cause(fault.SOFTMAX_AXIS, goes, fix)
         wanted, taken = (_targets(p, of) for of in (compared.expected, compared.actual))
         if wanted is not None and taken is not None and _are_one_hot(wanted, axis):
+            if np.allclose(taken, -wanted, atol=1e-6):
+                words = f"{name} less the targets is wanted, and they are added"
+                return Cause(fault.SIGN, words, "subtract the targets")
             words = f"{name} less 1 at the label of each sample is wanted, and less 0 elsewhere"
             fix = "subtract 1 at one entry of each sample: `[np.arange(len(labels)), labels] -= 1`"
             return Cause(fault.OTHER_INDEX, words, fix)
