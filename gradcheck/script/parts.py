@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Container, Sequence, Set
 from typing import Any
 
-from gradcheck.mending.marks import HOOKS
+from gradcheck.mending.marks import HOOKS, called
 from gradcheck.script.marks import Function, TrainingLoop
 from gradcheck.script.updates import is_update
 from gradcheck.script.words import RATE, STRONG, may_be_loss, name_of, names_in
@@ -244,6 +244,17 @@ class Operands(ast.NodeTransformer):
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
         return node
+
+
+def as_hook(node: ast.Call, own: Container[str]) -> Any:
+    """Return `left.dot(right)` and `next(items)` as calls of a hook, and any other call as it is.
+
+    `own` are the names of the script's functions.
+    """
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "dot" and len(node.args) == 1:
+        return called("dot", [node.func.value, *node.args], node)
+    is_next = isinstance(node.func, ast.Name) and node.func.id == "next" not in own
+    return called("drawn", node.args, node) if is_next and not node.keywords else node
 
 
 def differentiated(tree: ast.Module) -> set[str]:

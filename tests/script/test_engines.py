@@ -537,3 +537,20 @@ def test_a_loss_may_be_an_object_whose_number_is_computed_when_asked(outcome):
     assert (right.report.verdict, right.script.loss) == ("pass", "loss"), str(right.report)
     wrong = outcome(COMPUTED_WHEN_ASKED.replace("(p - labels)", "(labels - p)"))
     assert [one.code for one in wrong.report.errors] == ["GC106"], str(wrong.report)
+
+
+def test_a_row_of_an_array_less_a_list_of_values_is_an_array_of_operations(outcome):
+    text = ENGINE.replace("class Value:", "import numpy as np\n\n\nclass Value:")
+    text = text.replace("wanted = [[", "wanted = [[").replace(
+        "0.5, -0.3, 0.2]", "[0.5], [-0.3], [0.2]]"
+    )
+    text = text.replace("off = y + -t", "off = (np.array(t) - [y])[0]")
+    text = text.replace(
+        "    def tanh(self):",
+        """    def __rsub__(self, other):
+        return self * -1 + other
+
+    def tanh(self):""",
+    )
+    report = outcome(text).report
+    assert report.verdict == "pass", str(report)
