@@ -337,6 +337,21 @@ def test_a_penalty_that_is_taken_twice_is_no_decay_wherever_its_factor_stands(sq
     assert asked(lambda p: fitted({"w": 2 * p["w"] / 2})).verdict == "pass"
 
 
+def test_a_penalty_that_is_taken_too_small_is_no_decay_though_another_block_decays_as_much():
+    def fitted(p):
+        return np.mean(np.cosh(X @ p["w"] + p["b"] - Y[:, 0])) + DECAY / 2 * p["w"] @ p["w"]
+
+    def step(p, lr):
+        off = np.sinh(X @ p["w"] + p["b"] - Y[:, 0]) / len(X)
+        shrunk = {name: lr * 0.1 * DECAY * value for name, value in p.items()}
+        new = {"w": p["w"] - lr * (X.T @ off), "b": p["b"] - lr * off.sum()}
+        return {name: value - shrunk[name] for name, value in new.items()}
+
+    start = {"w": np.array([1.0, 0.4, -0.7]), "b": np.array(0.3)}
+    report = gradcheck.check_step(step, start, loss=fitted, learning_rate=RATE)
+    assert [(one.code, one.blocks) for one in report.errors] == [("GC604", ("w",))], str(report)
+
+
 @pytest.mark.parametrize("wrong", NAMES)
 def test_only_the_wrong_gradient_beside_weight_decay_fails(wrong):
     report = check(decay_step(WEIGHTS, {wrong: 2.0}), diagnose=False)

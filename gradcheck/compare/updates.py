@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -150,11 +150,7 @@ def _is_decay(
     A few entries do not tell a factor from decay, nor does a gradient along its weights, such as
     after the first step away from zeros; at other points they do.
     """
-    names = {point.blocks[index].name for index in indices}
-    penalised: frozenset[str] = ask_trace(
-        point, lambda subject: penalised_blocks(subject, point.values), lambda _: frozenset()
-    )
-    if names & penalised:
+    if {point.blocks[index].name for index in indices} & _told(point, penalised_blocks):
         return False
     offs = [_Off.of(index, point.blocks[index]) for index in indices]
     entries = sum(point.blocks[index].size for index in indices)
@@ -169,20 +165,24 @@ def _is_decay(
     return told >= ELSEWHERE
 
 
+def _told(point: Point, ask: Callable[..., frozenset[str]]) -> frozenset[str]:
+    """The blocks of which the trace says something; none where it cannot follow."""
+    nothing = frozenset[str]()
+    return ask_trace(point, lambda subject: ask(subject, point.values), lambda _: nothing)
+
+
 def _and_wrong_ones(point: Point, indices: Sequence[int]) -> tuple[int, ...]:
-    """The blocks that decay explains, and those that decay as well and have another error too."""
+    """The blocks that decay explains, and those that decay as well and have another error too.
+
+    What shrinks a block that the loss penalises is a part of its gradient.
+    """
     wrong = [
         index
         for index, block in enumerate(point.blocks)
         if index not in indices and _Off.of(index, block) is not None
     ]
-    too: frozenset[str] = (
-        ask_trace(
-            point, lambda subject: decayed_blocks(subject, point.values), lambda _: frozenset()
-        )
-        if wrong
-        else frozenset()
-    )
+    too = _told(point, decayed_blocks) if wrong else frozenset()
+    too -= _told(point, penalised_blocks) if too else too
     return (*indices, *(index for index in wrong if point.blocks[index].name in too))
 
 

@@ -22,6 +22,9 @@ from gradcheck.numeric.gradient import NumericGradient
 from gradcheck.trace import without_guards
 from gradcheck.user.blocks import Array
 
+LITTLE = 1e-6
+"""How far a gradient of guarded numbers may be from that of bare ones, in largest entries."""
+
 
 def excuse(point: Point, rng: np.random.Generator) -> Point:
     """Accept the blocks that are right for the loss without its guards, if any is off by little.
@@ -73,9 +76,14 @@ def allowing_both(point: Point, most: float = SLIGHT) -> Point:
 
 
 def _widened(block: Block, shift: Array, most: float) -> Block:
-    estimates, numeric = block.numeric.estimates, block.numeric
-    if not np.max(np.abs(shift), initial=0.0) < most * (numeric.largest or 1.0):
+    if not np.max(np.abs(shift), initial=0.0) < most * (block.numeric.largest or 1.0):
         return block
+    return _beside(block, shift)
+
+
+def _beside(block: Block, shift: Array) -> Block:
+    """Return the block with bounds that contain the shifted ones as well."""
+    estimates, numeric = block.numeric.estimates, block.numeric
     lower = np.minimum(estimates.lower, estimates.lower + shift)
     upper = np.maximum(estimates.upper, estimates.upper + shift)
     both = replace(estimates, lower=lower, upper=upper)
@@ -128,8 +136,14 @@ def _measured_again(
 
 
 def _excused(block: Block, less: Block, shift: Array, overall: float) -> Block:
-    """Accept a block if it is right less the shift, which is added to its resolution."""
-    judged = judge_block(less, None, overall)
+    """Accept a block if it is right less the shift, which is added to its resolution.
+
+    The gradient may be computed of guarded numbers, and differ from both by as much, if little.
+    """
+    most = float(np.max(np.abs(shift), initial=0.0))
+    beside = min(most, LITTLE * (less.numeric.largest or 0.0))
+    little = np.full(less.numeric.entries.shape, beside)
+    judged = judge_block(_beside(_beside(less, little), -little), None, overall)
     if judged.verdict != "ok":
         return block
     numeric = less.numeric

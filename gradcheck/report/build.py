@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -41,7 +41,10 @@ def build_report(
     return Report(
         verdict=_verdict(point, preflight, accepted),
         blocks=(*point.blocks, *(Block(leaf.name, leaf.shape) for leaf in left_out)),
-        findings=tuple(_tidied_finding(finding, names) for finding in diagnosis.findings),
+        findings=tuple(
+            _tidied_finding(finding, names)
+            for finding in _accepted_last(diagnosis.findings, options.allow)
+        ),
         network=None if view is None else str(view),
         coverage=_coverage(point, coverage, diagnosis),
         evaluations=preflight.evaluations + point.evaluations + diagnosis.evaluations,
@@ -121,9 +124,19 @@ def accepted_blocks(findings: Iterable[Finding], allow: tuple[str, ...]) -> set[
     allowed: set[str] = set()
     refused: set[str] = set()
     for finding in findings:
-        target = allowed if finding.code in allow or finding.rule in allow else refused
-        target.update(finding.blocks)
+        (allowed if _is_accepted(finding, allow) else refused).update(finding.blocks)
     return allowed - refused
+
+
+def _is_accepted(finding: Finding, allow: tuple[str, ...]) -> bool:
+    return finding.code in allow or finding.rule in allow
+
+
+def _accepted_last(findings: Sequence[Finding], allow: tuple[str, ...]) -> list[Finding]:
+    """The findings, of the errors first those that the user does not accept."""
+    errors = [finding for finding in findings if finding.severity == "error"]
+    ordered = iter(sorted(errors, key=lambda finding: _is_accepted(finding, allow)))
+    return [next(ordered) if finding.severity == "error" else finding for finding in findings]
 
 
 def _verdict(point: Point, preflight: Preflight, accepted: set[str]) -> Verdict:

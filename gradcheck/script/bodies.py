@@ -15,11 +15,11 @@ import numpy as np
 
 from gradcheck.mending.marks import SEE
 from gradcheck.mending.pieces import LINES, ONCE, STEP
+from gradcheck.script.drawn import States
 from gradcheck.script.marks import Function, TrainingLoop
 from gradcheck.script.updates import has_rate, is_update
 from gradcheck.script.words import calls_in
 from gradcheck.trace.record.ownership import restorer
-from gradcheck.user.draws import Draws
 from gradcheck.user.objects import cells_of
 
 RETURNED = "__gradcheck_returned__"
@@ -247,7 +247,7 @@ def silence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_at(
-    scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], states: Draws
+    scopes: Sequence[tuple[dict[str, Any], Mapping[str, Any]]], states: States
 ) -> Iterator[None]:
     """Set variables and random generators, and restore them when the context ends."""
     undo = [*(restorer(names) for names, _ in scopes), states.now().restore]

@@ -38,6 +38,7 @@ from gradcheck.script.marks import (
 from gradcheck.script.parts import (
     Operands,
     adds_loss,
+    as_hook,
     called_losses,
     complete,
     differentiated,
@@ -278,9 +279,7 @@ class _Marker(ast.NodeTransformer):
             if isinstance(keyword.value, ast.Constant) and RATE.match(keyword.arg or ""):
                 keyword.value = self._literal(keyword.value, int | float)
         self.generic_visit(node)
-        if name == "dot" and isinstance(node.func, ast.Attribute) and len(node.args) == 1:
-            return called("dot", [node.func.value, *node.args], node)
-        return self._mean(node, text, parts) if parts else node
+        return self._mean(node, text, parts) if parts else as_hook(node, self._functions)
 
     def _mean(self, node: Any, text: str, parts: frozenset[str]) -> Any:
         is_watched = not any(map(may_be_loss, parts))

@@ -82,7 +82,8 @@ def keep_memory_shared(
 def _seen_as(view: NDArray[Any], memory: Any, begin: int) -> Any:
     """Return the memory of one array, from a byte on, with the shape and the strides of `view`."""
     bare = plain(memory)
-    flat = np.ndarray(bare.nbytes, np.uint8, bare.T if bare.flags.f_contiguous else bare)
+    in_a_row = bare.transpose(np.argsort(bare.strides)[::-1])  # axes may be in any order
+    flat = np.ndarray(bare.nbytes, np.uint8, in_a_row)
     inside = np.ndarray(view.shape, view.dtype, flat, begin, view.strides)
     tape = open_tape(memory)
     return inside if tape is None else traced_leaf(tape, inside, "a view", memory.storage)

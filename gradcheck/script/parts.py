@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Container, Iterator, Sequence, Set
 from typing import Any
 
-from gradcheck.mending.marks import HOOKS
+from gradcheck.mending.marks import HOOKS, called
 from gradcheck.script.marks import Function, TrainingLoop
 from gradcheck.script.updates import is_update
 from gradcheck.script.words import RATE, STRONG, may_be_loss, name_of, names_in
@@ -246,14 +246,37 @@ class Operands(ast.NodeTransformer):
         return node
 
 
+def as_hook(node: ast.Call, own: Container[str]) -> Any:
+    """Return `left.dot(right)` and `next(items)` as calls of a hook, and any other call as it is.
+
+    `own` are the names of the script's functions.
+    """
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "dot" and len(node.args) == 1:
+        return called("dot", [node.func.value, *node.args], node)
+    is_next = isinstance(node.func, ast.Name) and node.func.id == "next" not in own
+    return called("drawn", node.args, node) if is_next and not node.keywords else node
+
+
 def differentiated(tree: ast.Module) -> set[str]:
-    """Return the names whose `backward()` is called outside of classes: losses of engines."""
-    outside = (one for one in tree.body if not isinstance(one, ast.ClassDef))
-    every = (one for statement in outside for one in ast.walk(statement))
-    statements = (one.value for one in every if isinstance(one, ast.Expr))
+    """Return the names whose `backward()` is called: losses of engines.
+
+    In a class it may be that of a part of its own, but for a value that the method has computed.
+    """
+    outside = [one for one in tree.body if not isinstance(one, ast.ClassDef)]
+    found = {ast.unparse(one) for statement in outside for one in _going_back(statement)}
+    classes = (one for one in tree.body if isinstance(one, ast.ClassDef))
+    for method in (one for kind in classes for one in kind.body if isinstance(one, Function)):
+        statements = (one for one in ast.walk(method) if isinstance(one, ast.Assign))
+        computed = (one for one in statements if isinstance(one.value, ast.BinOp | ast.Call))
+        own = {ast.unparse(target) for one in computed for target in one.targets}
+        found |= own & {one.id for one in _going_back(method) if isinstance(one, ast.Name)}
+    return found
+
+
+def _going_back(statement: ast.stmt) -> Iterator[ast.expr]:
+    """Yield what `backward()` is called of in a statement."""
+    statements = (one.value for one in ast.walk(statement) if isinstance(one, ast.Expr))
     calls = (one.func for one in statements if isinstance(one, ast.Call) and not one.args)
-    return {
-        ast.unparse(one.value)
-        for one in calls
-        if isinstance(one, ast.Attribute) and one.attr in ("backward", "backprop")
-    }
+    for one in calls:
+        if isinstance(one, ast.Attribute) and one.attr in ("backward", "backprop"):
+            yield one.value

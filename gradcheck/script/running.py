@@ -23,6 +23,7 @@ from gradcheck.script.bodies import (
     fill_class,
     silence,
 )
+from gradcheck.script.drawn import drawn
 from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
 from gradcheck.script.marks import Seen
@@ -72,9 +73,8 @@ class Run:
         self.marked = mark(script.tree, trees_beside(script.tree, script.path.parent), wanted)
         self.passes: list[Passes] = []
         self.found: int | None = None
-        self.snapshots: list[Snapshot] = []
+        self.snapshots, self.held = list[Snapshot](), list[Rate]()
         self.reports = False
-        self.held: list[Rate] = []
         self._test, self._patience, self._tested = test, MOST_PASSES, 0.0
         self._seen: Seen | None = None
         self._replaying = self._notes_idle = False
@@ -84,9 +84,8 @@ class Run:
         self._copies = Copies()
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
-        self.names = vars(self._module)
-        hooks = {HOOKS: self, RETURNED: ReturnedError}
-        self.names.update(__file__=str(script.path), **hooks)
+        self.names, hooks = vars(self._module), {HOOKS: self, RETURNED: ReturnedError}
+        self.names |= {"__file__": str(script.path), **hooks}
         self._imported = Imported(self.marked, hooks)
 
     def execute(self) -> None:
@@ -154,16 +153,17 @@ class Run:
 
     def difference(self, number: int, result: Any, left: Any, right: Any) -> Any:
         """Hook around a difference that may be an error `output - target`."""
-        seen = self._seen
-        is_real = isinstance(result, float | np.ndarray | np.floating)
-        if seen is None or not is_real or not seen.looks_at(number):
+        seen, kinds = self._seen, (float, np.ndarray, np.floating)
+        if seen is None or not seen.looks_at(number) or not isinstance(result, kinds):
+            return result
+        if np.asarray(result).dtype == object:  # the operations of an engine
             return result
         if np.size(result) == max(np.size(left), np.size(right)) <= LARGEST:
-            pair = (left, right)
-            if seen.wanted is None:
-                pair = (numbers(left), numbers(right))
+            pair = (left, right) if seen.wanted else (numbers(left), numbers(right))
             self._note(number, pair)
         return result
+
+    drawn = staticmethod(drawn)
 
     def dot(self, left: Any, right: Any) -> Any:
         """Replace `left.dot(right)` by `np.dot`, which also records a traced right operand."""
@@ -256,7 +256,7 @@ class Run:
         scopes = [(names, state.imported.get(name, {})) for name, names in imported]
         scopes += [(self.names, state.module)]
         try:
-            with as_at(scopes, snapshot.random_states), silence():
+            with as_at(scopes, snapshot.states), silence():
                 begun = replace(state, module=self.names, local=local)
                 with contextlib.ExitStack() as scaled:
                     for one in self.held:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.copies import deep_copy, keeps_state
+from gradcheck.script.drawn import States
 from gradcheck.script.memory import is_shared, keep_memory_shared, own_what_classes_hold, views
 from gradcheck.script.state import NUMBERS, Path, State, label, leaves, numbers
 from gradcheck.trace.record.array import traced_leaf
@@ -52,12 +53,12 @@ class Copies:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A copy of a script's variables and random states, from which an iteration is replayed.
+    """A copy of a script's variables and generators' states, from which an iteration is replayed.
 
     Attributes:
         state: the variables that are copied for every replay.
         shared: the function's variables that are not copied.
-        random_states: those of the global random generators, and of those in closures.
+        states: those of the random generators, global and in closures, and of other generators.
         left_out: the names of the module's variables, and of the function's, that are in neither.
         constant: read-only views of arrays that no iteration changes, by id; these are not copied.
         written: the ids of arrays that turned out to be changed after all.
@@ -66,7 +67,7 @@ class Snapshot:
 
     state: State
     shared: dict[str, Any]
-    random_states: Draws
+    states: States
     left_out: tuple[Set[str], Set[str]] = frozenset(), frozenset()
     constant: dict[int, Any] = field(default_factory=dict)
     written: set[int] = field(default_factory=set)
@@ -189,7 +190,7 @@ def take_snapshot(
     shared = {n: v for n, v in (state.local or {}).items() if n not in (copied.local or {})}
     names = (state.module, state.local or {}, *state.imported.values())
     closures = (one for own in names for one in own.values() if getattr(one, "__closure__", None))
-    return Snapshot(copied, shared, Draws.of(*filter(callable, closures)), left)
+    return Snapshot(copied, shared, States(Draws.of(*filter(callable, closures))), left)
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -48,7 +48,7 @@ class Trial:
         best = self._best([*possible, *uses(self.run.rates(), self.run.marked.sites)], given)
         best = best or self._increments(1.0 if given is None else given)
         paths = self.without_sums(*best) if best else []
-        return (best[0], paths) if best and paths else None
+        return (self._alone(best[0], paths), paths) if best and paths else None
 
     def possible_rates(self) -> list[Rate]:
         """Return the numbers that may be the rate, the likeliest first."""
@@ -76,6 +76,15 @@ class Trial:
                 if rate.path is not None and halved >= 2 and worth[0]:
                     break
         return best
+
+    def _alone(self, rate: Rate, paths: list[Path]) -> Rate:
+        """Return the one place of several of a name and value that scales all steps, if it does.
+
+        A trainer may keep the rate that it has given to its optimiser, and change its own.
+        """
+        places = [replace(one, others=()) for one in (rate, *rate.others)]
+        whole = [one for one in places if len(places) > 1 and self.frozen(one, paths) == paths]
+        return whole[0] if len(whole) == 1 else rate
 
     def _spares_more(self, rate: Rate, other: Rate, paths: list[Path]) -> bool:
         """Whether a literal scales the steps only, and another one what they are computed of too.

@@ -9,7 +9,7 @@ import numpy as np
 PARAMETERS = ("params", "parameters")
 """The usual names of a container of parameters."""
 
-HELD = ("data", "value", "val", "v")
+HELD = ("data", "value", "val", "v", "item", "array")
 """The usual names of the number in an object of a small engine."""
 
 SIBLINGS = {

@@ -49,6 +49,15 @@ def test_what_is_one_list_stays_one_list():
     assert history == [0.5, 0.25]
 
 
+def test_copies_share_memory_whatever_the_order_of_their_axes():
+    images = np.arange(24.0).reshape(2, 3, 4).transpose(1, 0, 2)
+    names = {"images": images, "channels_last": images.transpose(1, 2, 0)}
+    copied = take_snapshot(State(names, None)).copied({}).module
+    copied["images"][2, 1, 0] = -1
+    assert copied["channels_last"][1, 0, 2] == -1
+    assert np.array_equal(copied["channels_last"].transpose(2, 0, 1), copied["images"])
+
+
 def test_a_view_into_a_dict_looks_into_its_copy():
     weights = {"w": np.ones(2)}
     copied = deep_copy({"values": weights.values(), "keys": weights.keys(), "w": weights}, {})

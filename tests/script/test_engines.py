@@ -537,3 +537,72 @@ def test_a_loss_may_be_an_object_whose_number_is_computed_when_asked(outcome):
     assert (right.report.verdict, right.script.loss) == ("pass", "loss"), str(right.report)
     wrong = outcome(COMPUTED_WHEN_ASKED.replace("(p - labels)", "(labels - p)"))
     assert [one.code for one in wrong.report.errors] == ["GC106"], str(wrong.report)
+
+
+def test_a_row_of_an_array_less_a_list_of_values_is_an_array_of_operations(outcome):
+    text = ENGINE.replace("class Value:", "import numpy as np\n\n\nclass Value:")
+    text = text.replace("wanted = [[", "wanted = [[").replace(
+        "0.5, -0.3, 0.2]", "[0.5], [-0.3], [0.2]]"
+    )
+    text = text.replace("off = y + -t", "off = (np.array(t) - [y])[0]")
+    text = text.replace(
+        "    def tanh(self):",
+        """    def __rsub__(self, other):
+        return self * -1 + other
+
+    def tanh(self):""",
+    )
+    report = outcome(text).report
+    assert report.verdict == "pass", str(report)
+
+
+TRAINED_BY_AN_OBJECT = """
+import numpy as np
+
+class Tensor:
+    def __init__(self, item, made_of=()):
+        self.item, self.grad, self.made_of, self.back = item, 0.0, made_of, lambda: None
+
+    def __matmul__(self, other):
+        out = Tensor(self.item @ other.item, (self, other))
+        def back():
+            self.grad = self.grad + np.outer(out.grad, other.item)
+            other.grad = other.grad + self.item.T @ out.grad
+        out.back = back
+        return out
+
+    def log_cosh(self):
+        out = Tensor(np.sum(np.log(np.cosh(self.item))), (self,))
+        def back():
+            self.grad = self.grad + np.tanh(self.item) * out.grad
+        out.back = back
+        return out
+
+    def backward(self):
+        self.grad, waiting = 1.0, [self]
+        while waiting:
+            one = waiting.pop()
+            one.back()
+            waiting.extend(one.made_of)
+
+class Trainer:
+    def __init__(self):
+        rng = np.random.default_rng(2)
+        self.rows, self.w = Tensor(rng.normal(size=(9, 3))), Tensor(rng.normal(size=3))
+
+    def train(self, turns):
+        for turn in range(turns):
+            self.w.grad = 0.0
+            distance = (self.rows @ self.w).log_cosh()
+            distance.backward()
+            self.w.item = self.w.item - 0.02 * self.w.grad
+
+Trainer().train(20)
+"""
+
+
+def test_a_method_differentiates_its_loss_whatever_the_names(outcome):
+    right = outcome(TRAINED_BY_AN_OBJECT)
+    assert (right.report.verdict, right.script.loss) == ("pass", "distance"), str(right.report)
+    wrong = outcome(TRAINED_BY_AN_OBJECT.replace("+ np.tanh(", "- np.tanh("))
+    assert [one.code for one in wrong.report.errors] == ["GC106"], str(wrong.report)

@@ -105,20 +105,28 @@ for turn in range(4):
     assert causes(found) == ["GC106"]
 
 
-def test_a_clip_in_a_script_is_accepted_and_said(outcome):
-    found = outcome(f"""{TABLE}
+CLIPPED = f"""{TABLE}
 k, c = np.ones((3, 2)), np.full((1, 1), 9.0)
 for turn in range(9):
     off = x @ k + c - t
     cost = np.sum(off ** 2)
-    dk, dc = 2 * x.T @ off, 2 * np.sum(off).reshape(1, 1)
+    dc, dk = 2 * np.sum(off).reshape(1, 1), 2 * x.T @ off
     dc = np.clip(dc, -1, 1)
-    k -= 0.001 * dk
     c -= 0.001 * dc
-""")
+    k -= 0.001 * dk
+"""
+
+
+def test_a_clip_in_a_script_is_accepted_and_said(outcome):
+    found = outcome(CLIPPED)
     assert causes(found) == ["GC412"]
     assert "np.clip(dc, -1, 1)` cuts off" in str(found.report)
     assert found.report.ok
+
+
+def test_a_bug_is_told_before_a_clip_that_is_accepted(outcome):
+    found = outcome(CLIPPED.replace("2 * x.T @ off", "2 * x.T @ (x @ k + c)"))
+    assert (found.report.verdict, causes(found)[-1]) == ("fail", "GC412"), str(found.report)
 
 
 PROJECTED = """

@@ -520,3 +520,57 @@ def test_a_number_that_scales_a_gradient_of_0_is_not_preferred_to_the_rate(outco
     found = outcome(FROM_A_SCHEDULE)
     assert found.script.rate_words.startswith("alpha"), found.script.rate_words
     assert found.report.verdict == "pass", str(found.report)
+
+
+TRAINER = """
+class Optimiser:
+    def __init__(self, model, lr):
+        self.model, self.lr = model, lr
+
+    def step(self):
+        delta = self.lr * self.model.g
+        self.model.k = self.model.k - delta
+
+class Trainer:
+    def __init__(self, model, lr):
+        self.model, self.lr = model, lr
+        self.optimiser = Optimiser(model, lr=self.lr)
+
+    def train(self):
+        for turn in range(9):
+            loss = 0.5 * np.sum((self.model.ahead(x) - t) ** 2)
+            self.model.back(t)
+            self.optimiser.step()
+            self.lr *= 0.95
+
+Trainer(Map(), 0.01).train()
+"""
+
+
+def test_of_the_rates_of_one_value_the_one_that_is_used_is_taken(outcome):
+    found = outcome(TABLE + CLASS + TRAINER)
+    assert found.report.verdict == "pass", str(found.report)
+    assert found.script.learning_rate == pytest.approx(0.01)
+
+
+TWICE = """
+k, b = rng.normal(size=(3, 2)), np.zeros(2)
+costs = []
+def step():
+    global k, b
+    e = np.tanh(x @ k + b) - t
+    d = e * (1 - (e + t) ** 2)
+    k = k - (0.9 * 0.001 * (x.T @ d) + 0.001 * (x.T @ d))
+    b = b - 0.01 * d.sum(axis=0)
+    return e
+for turn in range(9):
+    step()
+    if turn % 1 == 0:
+        costs.append(0.5 * np.sum(step() ** 2))
+"""
+
+
+def test_two_updates_in_a_pass_are_no_gradient_though_each_block_has_its_rate(outcome):
+    report = outcome(TABLE + TWICE).report
+    assert report.verdict == "inconclusive", str(report)
+    assert any("makes 2 updates" in note for note in report.notes), str(report)

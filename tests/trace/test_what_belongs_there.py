@@ -301,6 +301,16 @@ def unnormalised(moves):
     return g
 
 
+def negatives(weights):
+    return -np.sum(np.log(1 - 1 / (1 + np.exp(-(X @ weights)))))
+
+
+def as_positives(weights):
+    likely = 1 / (1 + np.exp(-(X @ weights)))
+    off = likely - 1.0  # here
+    return X.T @ off
+
+
 BOTH = {"W": W, "v": RNG.normal(size=3)}
 GATES = {"gate": RNG.normal(size=(3, 3)), "W": RNG.normal(size=(3, 3))}
 PAIRS = {"U": RNG.normal(size=(4, 2)), "V": RNG.normal(size=(3, 2))}
@@ -322,6 +332,7 @@ CASES = {
     "a slice": (padded, {"ends": np.array([-1.0, 0.3, 1.2])}, padded_grad, "GC416"),
     "a stride": (strided, RNG.normal(size=(2, 2)), strided_grad, "GC416"),
     "no partition": (partition, SCORES[1:] ** 2, unnormalised, "GC999"),
+    "a one too many": (negatives, W, as_positives, "GC414"),
     "a power of a scale": (spread, SCALED, spread_grad, "GC606"),
 }
 

@@ -12,6 +12,7 @@ from gradcheck.arrays import is_within
 from gradcheck.trace.adjoints.points import Array, FollowedLoss, Point, Subject, followed_loss
 from gradcheck.trace.adjoints.reverse import Adjoints, adjoints
 from gradcheck.trace.record.graph import carried, constant_of, grouped
+from gradcheck.trace.record.names import MOVES
 from gradcheck.trace.record.nodes import Node, Reference
 
 LOGS = ("log", "log2", "log10")
@@ -109,14 +110,20 @@ def _left_out(node: Node, other: int) -> Node:
 
 
 def _guards(loss: FollowedLoss) -> Iterator[tuple[int, int]]:
-    """Yield each guarded p in log(p) or log(1 - p), with the index of its unguarded term."""
+    """Yield each guarded p in log(p) or log(1 - p), with the index of its unguarded term.
+
+    It may be an entry of p, or a part of which p is put together, such as a column.
+    """
     nodes, parameters = loss.loss_nodes, set(loss.parameters.values())
-    for node in nodes:
-        if node.operation not in LOGS or len(node.operands) != 1:
+    of_logs = {node.operands for node in nodes if node.operation in LOGS}
+    reached = {one[0] for one in of_logs if len(one) == 1}
+    for made in reversed(nodes):
+        if made.index not in reached:
             continue
-        made = nodes[node.operands[0]]
         if made.operation == "subtract" and constant_of(made.arguments[0], nodes) == 1:
-            made = nodes[made.operands[-1]]
+            reached.add(made.operands[-1])
+        elif made.operation in MOVES:
+            reached.update(made.operands)
         if made.operation not in GUARDED:
             continue
         terms = [*made.arguments, *made.keywords.values()]

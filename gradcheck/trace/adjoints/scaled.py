@@ -129,6 +129,9 @@ def updates_in_a_row(nodes: Sequence[Node], output: int) -> int:
         base, taken = (_unmoved(nodes, one) for one in node.operands)
         while (factor := _factor(nodes, nodes[taken])) is not None:
             taken = _unmoved(nodes, factor[0])
+        if node.place is None and nodes[taken].operation == "subtract":  # at another rate than one
+            last = _unmoved(nodes, nodes[taken].operands[0])
+            continue
         count += taken != base and bool(made_of[taken] >> base & 1)
         last = base
     return count

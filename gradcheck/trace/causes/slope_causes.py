@@ -19,6 +19,7 @@ from gradcheck.trace.causes.compared import (
     same,
 )
 from gradcheck.trace.causes.factor_causes import missing_cause, power_cause
+from gradcheck.trace.causes.term_causes import term_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import made_from
 
@@ -115,6 +116,9 @@ def _twice(compared: Compared, slope: Slope) -> Cause | None:
     squares = [value * value for value in slope.right]
     if not same(slope.used, squares):
         return None
+    surplus = term_cause(compared)  # sigmoid(z) - 1 is sigmoid(z) times a slope of exp(-z), too
+    if surplus is not None and surplus.name == fault.EXTRA_TERM:
+        return surplus
     return Cause(fault.SLOPE_TWICE, f"{name_of(compared, slope)} is taken twice", "take it once")
 
 

@@ -1,0 +1,87 @@
+"""What generators of a script yield, so that each replay of an iteration gets the same items.
+
+A generator can neither be copied nor be set back: `X, y = next(batches)` would take another batch
+in every replay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import GeneratorType
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
+
+from gradcheck.script.copies import deep_copy
+from gradcheck.user.draws import Draws
+from gradcheck.user.tensors import RandomStates
+
+MOST_KEPT = 100
+"""How many items of a generator are kept: no replay begins earlier."""
+
+Source: TypeAlias = "GeneratorType[Any, Any, Any]"
+
+
+@dataclass
+class _Stream:
+    """The last items of a generator, by their numbers, with the random states after each of them.
+
+    Attributes:
+        at: the number of the item that is taken next.
+        count: how many items the generator has yielded.
+    """
+
+    items: dict[int, tuple[Any, RandomStates]] = field(default_factory=dict)
+    at: int = 0
+    count: int = 0
+
+
+_streams: WeakKeyDictionary[Source, _Stream] = WeakKeyDictionary()
+
+
+def drawn(source: Any, *otherwise: Any) -> Any:
+    """Hook in the place of `next`."""
+    if not isinstance(source, GeneratorType):
+        return next(source, *otherwise)
+    stream = _streams.setdefault(source, _Stream())
+    if stream.at == stream.count:
+        item = next(source, *otherwise)
+        stream.items[stream.count] = _copied(item), RandomStates()
+        stream.items.pop(stream.count - MOST_KEPT, None)
+        stream.count += 1
+    elif stream.at in stream.items:
+        item, states = stream.items[stream.at]
+        item = _copied(item)  # an iteration may change it in place
+        states.restore()
+    else:
+        return next(source, *otherwise)
+    stream.at += 1
+    return item
+
+
+def _copied(item: Any) -> Any:
+    """Return a copy, or what cannot be copied itself."""
+    with contextlib.suppress(Exception):
+        return deep_copy(item, {})
+    return item
+
+
+@dataclass(frozen=True)
+class States:
+    """The states of random generators, and which item each generator of the script yields next."""
+
+    draws: Draws
+    at: Mapping[Source, int] = field(
+        default_factory=lambda: {source: stream.at for source, stream in _streams.items()}
+    )
+
+    def now(self) -> States:
+        """The present states."""
+        return States(self.draws.now())
+
+    def restore(self) -> None:
+        """Let the same numbers and items be drawn again."""
+        self.draws.restore()
+        for source, stream in _streams.items():
+            stream.at = self.at.get(source, 0)
