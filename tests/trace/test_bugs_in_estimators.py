@@ -1,0 +1,41 @@
+"""Bugs in the derivatives of estimators that other causes, of networks, seem to fit."""
+
+import numpy as np
+
+import gradcheck
+
+DRAW = np.random.default_rng(70)
+ROWS, HAPPENED = DRAW.normal(size=(12, 3)), np.arange(12) % 3 > 0
+
+
+def partial_likelihood(beta):
+    """The negative log partial likelihood of Cox, of rows in the order of falling times."""
+    risk = np.exp(ROWS @ beta)
+    return -np.sum(HAPPENED * (ROWS @ beta - np.log(np.cumsum(risk))))
+
+
+def of_all_rows(beta):
+    risk = np.exp(ROWS @ beta)
+    means = np.cumsum(risk[:, None] * ROWS, axis=0) / np.cumsum(risk)[:, None]
+    return -np.sum(ROWS - means, axis=0)  # HAPPENED[:, None] * (ROWS - means)
+
+
+def test_a_sum_over_rows_for_weights_is_no_sum_for_a_bias():
+    start = np.array([0.3, -0.2, 0.1])
+    found = gradcheck.check_minimize(partial_likelihood, start, jac=of_all_rows).findings[0]
+    assert (found.code, found.expression) == ("GC999", "np.sum(ROWS - means, axis=0)"), found
+
+
+def distances(p):
+    return np.linalg.norm(ROWS[:, :2] - p[:2], axis=1) - p[2]
+
+
+def undivided(p):
+    d = ROWS[:, :2] - p[:2]
+    return np.column_stack([-d, -np.ones(12)])  # -d / np.linalg.norm(d, axis=1)[:, None]
+
+
+def test_the_norm_of_a_residual_is_no_penalty():
+    report = gradcheck.check_least_squares(distances, [0.3, 0.2, 1.0], undivided)
+    found = report.findings[0]
+    assert (found.code, found.expression) == ("GC999", "ROWS[:, :2] - p[:2]"), found
