@@ -88,10 +88,10 @@ class Gated:
     def forward(self, x):
         inner, z = x @ self.B, np.tanh(x @ self.A)
         gate = 1 / (1 + np.exp(-inner))
-        return z * gate, {"x": x, "z": z, "gate": gate, "inner": inner}
+        return z * gate, {"z": z, "gate": gate, "inner": inner}
 
     def backward(self, back, kept):
-        x, z, gate, inner = kept["x"], kept["z"], kept["gate"], kept["inner"]
+        z, gate, inner = kept["z"], kept["gate"], kept["inner"]
         if self.slope_of == "gate":
             dinner = sigmoid_back(back * z, gate)
         else:

@@ -143,7 +143,7 @@ def other_index_cause(compared: Compared) -> Cause | None:
                 wrong, indices[axis] = indices[axis], text
                 words = f"`{node.source}` is read at {wrong}, and {text} belongs there"
                 fix = f"write `{_text(subscript, indices)}`"
-                if not _is_one(node, compared):
+                if text != ":" and not _is_one(node, compared):
                     words, fix = f"{words} in that pass", f"let it read {text} in that pass"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
@@ -220,6 +220,7 @@ def _with_other_numbers(
         length = _length_along(key, axis, array)
         if type(index) is int and _is_number(written[axis]):
             yield from ((subscript, axis, at, str(at)) for at in range(min(length, MOST_PARTS)))
+            yield subscript, axis, slice(None), ":"
         elif isinstance(index, slice) and index.step is None:
             first, end, _ = index.indices(length)
             for start in range(min(length - (end - first) + 1, MOST_PARTS)):
