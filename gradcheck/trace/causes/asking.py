@@ -35,6 +35,7 @@ from gradcheck.trace.causes.compared import Compared, Followed, same
 from gradcheck.trace.causes.redone import redone_cause
 from gradcheck.trace.causes.scale_causes import scale_cause
 from gradcheck.trace.causes.term_scales import term_scale_cause
+from gradcheck.trace.causes.turned_round import turned_round_cause
 from gradcheck.trace.causes.zero_parts import zero_part_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
@@ -48,6 +49,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     factor_causes.clip_cause,
     factor_causes.comparison_cause,
     axis_causes.turned_cause,
+    turned_round_cause,
     axis_causes.reshaped_cause,
     index_causes.index_cause,
     index_causes.order_cause,
