@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -30,6 +30,8 @@ from gradcheck.trace.wording.loops import indices_in
 
 JOINED = ("concatenate", "hstack", "vstack")
 
+Key = tuple[Any, ...]
+
 MOST_PARTS = 16
 """The number of alternatives that are tried for a number written as an index."""
 
@@ -45,7 +47,7 @@ def index_cause(compared: Compared) -> Cause | None:
         for pair in combinations(range(len(key)), 2):
             order = list(range(len(key)))
             order[pair[0]], order[pair[1]] = reversed(pair)
-            if _agrees_in(order, node, compared):
+            if agrees_at(compared, node, partial(_in_order, order)):
                 source = node.place.source
                 right = _reordered(source, order)
                 fix = f"write `{right}`" if right else "exchange them"
@@ -101,21 +103,25 @@ def _begins(part: Arrays, whole: Arrays, start: int, axis: int) -> bool:
     return same(part, [one[place] for one in whole])
 
 
-def _agrees_in(order: Sequence[int], node: Node, compared: Compared) -> bool:
-    """True if the value is right with the indices of a read, or of all writes, in an order."""
-    if node.name == "getitem":
-        return agrees(compared, node, partial(_read_in, order))
+def _in_order(order: Sequence[int], node: Node) -> Key:
+    return tuple(node.arguments[1][i] for i in order)
+
+
+def agrees_at(compared: Compared, node: Node, key: Callable[[Node], Key]) -> bool:
+    """True if the value is right with another key of a read or write in all passes of a loop."""
     tape = compared.state.tape
     passes = repetitions(tape, node.index)
 
     def reordered(nodes: Sequence[Node]) -> dict[int, Node]:
+        if node.name == "getitem":
+            return {index: _read(nodes[index], key(nodes[index])) for index in passes}
         changed = {}
         for index in passes:
             write, added = nodes[index], _added_before(nodes[index], nodes)
             if added is not None:  # what is written back is there already
                 changed[index] = replace(write, function=lambda before, *_: before)
             at = index if added is None else added
-            changed[at] = _written_in(order, write.arguments[1], nodes[at])
+            changed[at] = _written_at(key(write), write.arguments[1], nodes[at])
         return changed
 
     return agrees_with(compared, reordered)
@@ -142,7 +148,7 @@ def other_index_cause(compared: Compared) -> Cause | None:
                 indices = [ast.unparse(index) for index in indices_in(subscript)]
                 wrong, indices[axis] = indices[axis], text
                 words = f"`{node.source}` is read at {wrong}, and {text} belongs there"
-                fix = f"write `{_text(subscript, indices)}`"
+                fix = f"write `{subscript_text(subscript, indices)}`"
                 if text != ":" and not _is_one(node, compared):
                     words, fix = f"{words} in that pass", f"let it read {text} in that pass"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
@@ -255,17 +261,16 @@ def _read_at(axis: int, other: int | slice, node: Node) -> Node:
     return replace(node, arguments=(array, (*key[:axis], other, *key[axis + 1 :])))
 
 
-def _read_in(order: Sequence[int], node: Node) -> Node:
-    array, key = node.arguments
-    return replace(node, arguments=(array, tuple(key[i] for i in order)))
+def _read(node: Node, key: Key) -> Node:
+    return replace(node, arguments=(node.arguments[0], key))
 
 
-def _written_in(order: Sequence[int], key: tuple[Any, ...], node: Node) -> Node:
-    """Return a write that adds what is new to the entries that the key in that order has."""
+def _written_at(other: Key, key: Key, node: Node) -> Node:
+    """Return a write that adds what is new to the entries that another key has."""
 
     def written(before: Array, *rest: Any) -> Array:
         changed = np.array(before, dtype=float)
-        changed[tuple(key[i] for i in order)] += rest[-1] - before[key]
+        changed[other] += rest[-1] - before[key]
         return changed
 
     return replace(node, function=written)
@@ -277,9 +282,9 @@ def _reordered(source: str, order: Sequence[int]) -> str:
     indices = [ast.unparse(index) for index in indices_in(expression)]
     if not isinstance(expression, ast.Subscript) or len(indices) != len(order):
         return ""
-    return _text(expression, [indices[i] for i in order])
+    return subscript_text(expression, [indices[i] for i in order])
 
 
-def _text(subscript: ast.Subscript, indices: Sequence[str]) -> str:
+def subscript_text(subscript: ast.Subscript, indices: Sequence[str]) -> str:
     """Return the text of a subscript with other indices."""
     return f"{ast.unparse(subscript.value)}[{', '.join(indices)}]"
