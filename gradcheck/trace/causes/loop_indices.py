@@ -71,7 +71,8 @@ def _others(own: str, numbers: Mapping[int, Numbers]) -> Iterator[tuple[str, dic
     names = sorted(text for text in shared if text.isidentifier())
     for first, second in combinations_with_replacement(names, 2):
         sums = {at: one[first] + one[second] for at, one in numbers.items()}
-        yield from _if_other(own, f"{first} + {second}", sums, numbers)
+        text = f"2 * {first}" if first == second else f"{first} + {second}"
+        yield from _if_other(own, text, sums, numbers)
 
 
 def _if_other(
