@@ -32,6 +32,7 @@ from gradcheck.trace.causes import (
     upstream_causes,
 )
 from gradcheck.trace.causes.compared import Compared, Followed, same
+from gradcheck.trace.causes.join_causes import order_cause
 from gradcheck.trace.causes.loop_indices import loop_index_cause
 from gradcheck.trace.causes.redone import redone_cause
 from gradcheck.trace.causes.scale_causes import scale_cause
@@ -53,7 +54,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     turned_round_cause,
     axis_causes.reshaped_cause,
     index_causes.index_cause,
-    index_causes.order_cause,
+    order_cause,
     factor_causes.left_out_cause,
     other_passes.other_pass_cause,
     operation_causes.value_cause,
