@@ -79,3 +79,49 @@ def test_right_parts_of_one_size_that_are_joined_in_another_order():
     [found] = gradcheck.check(mixed, theta, exchanged).findings
     fix = "write `np.concatenate([d_logits, d_means, d_logs])`"
     assert (found.code, found.fix) == ("GC411", fix)
+
+
+class Sights:
+    """The distances of a place from points, and from lines of sight through these."""
+
+    def __init__(self):
+        self.points, self.angles = ROWS[:3], DRAW.uniform(0, 3, 3)
+
+    def distances(self, at):
+        x, y, late = at
+        found = []
+        for point, angle in zip(self.points, self.angles, strict=True):
+            found.append(np.sqrt((x - point[0]) ** 2 + (y - point[1]) ** 2) - 3 * late)
+            found.append((x - point[0]) * np.sin(angle) - (y - point[1]) * np.cos(angle))
+        return np.array(found)
+
+    def of_distance(self, at, number):
+        x, y, _ = at
+        point = self.points[number]
+        d = np.sqrt((x - point[0]) ** 2 + (y - point[1]) ** 2)
+        slopes = np.zeros(3)
+        slopes[0] = (x - point[0]) / d
+        slopes[1] = (y - point[1]) / d
+        slopes[2] = -3
+        return slopes
+
+    def of_sight(self, number):
+        slopes = np.zeros(3)
+        slopes[0] = np.sin(self.angles[number])
+        slopes[1] = np.cos(self.angles[number])  # -np.cos
+        slopes[2] = 0
+        return slopes
+
+    def slopes(self, at):
+        found = []
+        for number in range(3):
+            found.append(self.of_distance(at, number))
+            found.append(self.of_sight(number))
+        return np.array(found)
+
+
+def test_what_no_parameter_goes_into_has_a_line():
+    sights, at = Sights(), [0.5, 0.2, 0.1]
+    found = gradcheck.check_least_squares(sights.distances, at, sights.slopes).findings[0]
+    line = Sights.of_sight.__code__.co_firstlineno + 3
+    assert (found.code, found.location.line) == ("GC106", line)
