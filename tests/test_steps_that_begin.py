@@ -85,7 +85,7 @@ def test_a_right_gradient_passes(kind, setting, calls):
 
 
 @pytest.mark.parametrize("calls", [0, 3])
-@pytest.mark.parametrize("kind", ["look_ahead", "corrected", "cooling"])
+@pytest.mark.parametrize("kind", ["look_ahead", "mean", "corrected", "cooling"])
 def test_a_wrong_gradient_has_its_factor(kind, calls):
     report = report_of(kind, SETTINGS[0], calls, wrong=1.3)
     assert [(one.code, one.blocks) for one in report.errors] == [("GC105", ("V",))]

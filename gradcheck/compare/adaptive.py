@@ -159,15 +159,18 @@ def _hides(
     """Whether a linear update makes a gradient wrong that enters it right.
 
     If all are off by one factor, the learning rate may have been given wrong, unless it is a share
-    that enters a velocity. A block that is off by a size of the batch is divided by it once too
-    often, or not at all.
+    that enters a velocity. A block that moves by a size of the batch times as much as usual, or as
+    others where each adds to a velocity, is divided by it once too often, or not at all.
     """
     slopes = [move.slope for move in moves]
     alike = np.ptp(slopes) < NEAR * max(slopes)
     is_share = entering.update == REMEMBERED and not (anew and 0 < min(slopes) <= 1)
     if steady and alike and not is_share:
         return False
-    factors = [factor for slope in slopes if slope for factor in (slope, 1 / slope)]
+    rates = [move.rate for move in moves if move.square and move.rate]
+    usual = rates if entering.update == REMEMBERED else [1.0]
+    factors = [one / other for other in usual for one in rates]
+    factors += [1 / factor for factor in factors]
     batch = [abs(factor / size - 1) for factor in factors for size in entering.batch_sizes]
     if steady and min(batch, default=np.inf) < NEAR and not alike:
         return False

@@ -215,12 +215,13 @@ def _of_fault(fault: Fault) -> Finding | None:
 
 
 def _merged(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Merge the errors of each place, preferably into one of a certain cause."""
+    """Merge the errors of each place, preferably into one of a certain cause; an alias is last."""
     groups: dict[object, list[Finding]] = {}
     for number, finding in enumerate(findings):
         key = finding.location if finding.severity == "error" else None
         groups.setdefault(key or number, []).append(finding)
-    return tuple(_joined(same) if len(same) > 1 else same[0] for same in groups.values())
+    merged = (_joined(same) if len(same) > 1 else same[0] for same in groups.values())
+    return tuple(sorted(merged, key=lambda finding: finding.code == "GC804"))
 
 
 def _joined(findings: Sequence[Finding]) -> Finding:

@@ -13,7 +13,7 @@ import numpy as np
 from gradcheck.diagnose.evidence import Evidence, error_if_right
 from gradcheck.diagnose.rule import Rule
 from gradcheck.finding import Finding
-from gradcheck.trace.record.sources import parsed, tree_of
+from gradcheck.trace.record.sources import may_end, parsed, tree_of
 from gradcheck.trace.wording.misfits import Misfit, bracketed, products_of
 from gradcheck.user.blocks import describe
 from gradcheck.user.calls import Location, Raised
@@ -25,7 +25,6 @@ QUOTED = re.compile(r"'(\w+)'")
 
 TELLING = ("dL/d", "the slope", "the part")
 """Beginnings of descriptions of an operand that say more than its code."""
-
 
 OPERATIONS = {
     **dict.fromkeys(("matmul", "dot", "inner", "outer"), (False, "multiplies")),
@@ -218,7 +217,7 @@ def _of_another_kind(raised: Raised) -> str:
 def _returning_nothing(raised: Raised) -> tuple[Location | None, str] | None:
     """Return a line that computes the result of a function and drops it, and what to write.
 
-    Without such a line, a function without `return` that is called where None is not wanted.
+    Without such a line, a function that may end without `return`, called where None is not wanted.
     """
     file, error = raised.frames[-1].file, str(raised.error)
     functions = [one for one in ast.walk(tree_of(file)) if isinstance(one, ast.FunctionDef)]
@@ -228,7 +227,8 @@ def _returning_nothing(raised: Raised) -> tuple[Location | None, str] | None:
         if isinstance(last, ast.Expr) and isinstance(last.value, values):
             at = Location(file, last.lineno, last.col_offset, last.end_lineno, last.end_col_offset)
             return at, f"return {ast.unparse(last)}"
-    called = [one.name for one in silent if one.name in _names_on(raised.frames[-1].source)]
+    ending = [one.name for one in functions if "NoneType" in error and may_end(one.body)]
+    called = [one for one in ending if re.search(rf"\b{one}\(", raised.frames[-1].source)]
     return (None, f"let {called[0]} end with `return`: it gives None") if called else None
 
 

@@ -146,6 +146,8 @@ def _verdict(point: Point, preflight: Preflight, accepted: set[str]) -> Verdict:
         return "fail"
     if point.interrupted or any(block.verdict == "inconclusive" for block in counted):
         return "inconclusive"
+    if point.raised is not None and not accepted:
+        return "inconclusive"  # what it had finished is right
     if point.blocks and all(block.verdict == "not checked" for block in point.blocks):
         return "inconclusive"
     if any(block.screened is not None and block.screened.suspects for block in counted):

@@ -73,6 +73,8 @@ def _of_the_undecided(report: Report) -> str:
         return unused.message
     if not any(block.entries for block in report.blocks):
         return "there are no entries, so nothing was tested"
+    if any(note.startswith("your gradient raised") for note in report.notes):
+        return "what your gradient had finished is right, but it raised before it returned that"
     if all(block.verdict in ("ok", "not checked") for block in report.blocks):
         return "along random directions, the loss does not change as the gradient says"
     unclear = [block.name for block in report.blocks if block.verdict == "inconclusive"]

@@ -12,7 +12,7 @@ from gradcheck.script.state import PARTS, Attribute, Path, State, alike, bare, l
 from gradcheck.trace.record.graph import grouped
 from gradcheck.user.blocks import Array
 from gradcheck.user.names import derived_names
-from gradcheck.user.nodes import SIBLINGS
+from gradcheck.user.nodes import siblings_of
 
 BARE = ("gradient", "grad", "grads", "gradients", "dw", "dW")
 """Names for the gradient of the only parameter."""
@@ -181,5 +181,5 @@ def _names(step: Any, is_only: bool, is_own: bool) -> list[Any]:
     if not isinstance(name, str):
         return [] if is_own else [name]
     names = [*derived_names(name), f"D{name}", f"d{name.upper()}", f"gradient_{name}"]
-    names += SIBLINGS.get(name, ())
+    names += siblings_of(name)
     return [*names, *(BARE if is_only else ()), *([] if is_own else [name])]

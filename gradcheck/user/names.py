@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from gradcheck.user.blocks import Leaf, Path, path_name
-from gradcheck.user.nodes import SIBLINGS
+from gradcheck.user.nodes import siblings_of
 from gradcheck.user.objects import Position, attributes, is_object
 from gradcheck.user.tensors import is_module
 
@@ -211,7 +211,7 @@ def kept_gradients(paths: Sequence[Path]) -> set[Path]:
         for (before, after), names in beside.items()
         for name in names
         for sibling in _keys_for(name, dict.fromkeys(other for other in names if other != name))
-        if sibling in SIBLINGS.get(name, ()) or _undressed(sibling) != sibling
+        if sibling in siblings_of(name) or _undressed(sibling) != sibling
     }
 
 
@@ -224,7 +224,7 @@ def _keys_for(name: Any, mapping: Mapping[Any, Any]) -> list[Any]:
     derived = [other for other in derived_names(name) if other in mapping]
     if derived:
         return derived
-    beside = [other for other in SIBLINGS.get(name, ()) if other in mapping]
+    beside = [other for other in siblings_of(name) if other in mapping]
     role = _role(name)
     if beside and not (role and any(_role(str(key)) not in (None, role) for key in mapping)):
         return beside[:1]

@@ -20,6 +20,12 @@ SIBLINGS = {
 """The usual names of gradients beside a container, or beside a number of a small engine."""
 
 
+def siblings_of(name: Any) -> tuple[str, ...]:
+    """The usual names of gradients beside a name; `trainable_params` is one of `params`."""
+    of_parameters = isinstance(name, str) and name.lower().endswith(PARAMETERS)
+    return SIBLINGS[PARAMETERS[0]] if of_parameters else SIBLINGS.get(name, ())
+
+
 def is_perturbed(holder: Any, step: Any, value: Any) -> bool:
     """Whether a number in an object can be perturbed: a float, or the `Value(0)` of an engine.
 
@@ -27,7 +33,7 @@ def is_perturbed(holder: Any, step: Any, value: Any) -> bool:
     """
     if type(value) is not int or not isinstance(step, str):
         return isinstance(value, float | np.floating) and not isinstance(holder, tuple)
-    beside = (getattr(holder, name, None) for name in SIBLINGS.get(step, ()))
+    beside = (getattr(holder, name, None) for name in siblings_of(step))
     return any(isinstance(one, int | float) for one in beside)
 
 

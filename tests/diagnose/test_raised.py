@@ -130,6 +130,19 @@ def total(d):
 """
 
 
+AT_TIMES = """    def shape(d):
+        raise NotImplementedError
+
+    def halves(d, shape):
+        if shape is None:
+            return d, 1
+        elif shape == 1:
+            return d, 2
+
+    g, size = halves({}, shape)
+"""
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "fix"),
     [
@@ -143,6 +156,17 @@ def test_what_gives_none_or_takes_no_float_is_told(right, wrong, fix, tmp_path):
     first = report.findings[0]
     assert (first.code, first.location.line) == ("GC210", line)
     assert first.fix.startswith(fix)
+
+
+def test_a_function_that_gives_none_at_times_is_told(tmp_path):
+    first = report_of("    g = {}\n", AT_TIMES, tmp_path)[0].findings[0]
+    assert first.fix == "let halves end with `return`: it gives None", first
+
+
+def test_a_gradient_that_is_right_and_raises_does_not_pass(tmp_path):
+    report, _ = report_of("    return g\n", "    1 + None\n    return g\n", tmp_path)
+    assert report.verdict == "inconclusive", report
+    assert "raised before it returned" in str(report)
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,45 @@ def test_what_a_helper_leaves_out_itself_is_missing_there():
         args=(XS[0],),
     )
     assert report.findings[0].expression == "back * r", str(report)
+
+
+class Gated:
+    """Sends back the product of `x @ A` and a gate through helpers that know nothing else."""
+
+    def __init__(self, slope_of="gate", given="z"):
+        self.A, self.B, self.slope_of, self.given = WEIGHTS["A"], WEIGHTS["B"], slope_of, given
+
+    def forward(self, x):
+        inner, z = x @ self.B, np.tanh(x @ self.A)
+        gate = 1 / (1 + np.exp(-inner))
+        return z * gate, {"z": z, "gate": gate, "inner": inner}
+
+    def backward(self, back, kept):
+        z, gate, inner = kept["z"], kept["gate"], kept["inner"]
+        if self.slope_of == "gate":
+            dinner = sigmoid_back(back * z, gate)
+        else:
+            dinner = sigmoid_back(back * z, inner)  # gate
+        dz = back * gate * tanh_slope(z) if self.given == "z" else back * gate * tanh_slope(back)
+        return dz @ self.A.T + dinner @ self.B.T
+
+
+def sigmoid_back(d_out, out):
+    return d_out * out * (1 - out)
+
+
+def tanh_slope(out):
+    return 1 - out**2
+
+
+@pytest.mark.parametrize(
+    ("net", "code", "called"),
+    [
+        (Gated(slope_of="inner"), "GC302", "sigmoid_back(back * z, inner)"),
+        (Gated(given="back"), "GC307", "tanh_slope(back)"),
+    ],
+)
+def test_a_right_helper_that_is_given_another_value_is_wrong_where_it_is_called(net, code, called):
+    assert gradcheck.check_layer(Gated().forward, Gated().backward, XS[0]).ok
+    found = gradcheck.check_layer(net.forward, net.backward, XS[0]).findings[0]
+    assert (found.code, found.expression) == (code, called), found

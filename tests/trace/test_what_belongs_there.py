@@ -260,6 +260,17 @@ def strided_grad(kernel):
     return g
 
 
+def channels(b):
+    return np.sum(np.sinh(SCORES[:, :, None] * X[0] + b[:, None]))
+
+
+def of_one_sample(b):
+    d, g = np.cosh(SCORES[:, :, None] * X[0] + b[:, None]), np.zeros(3)
+    for c in range(3):
+        g[c] = np.sum(d[0, c])  # here
+    return g
+
+
 def spread(p):
     scale = np.exp(p["log"])
     return np.sum(0.5 * ((TARGETS - p["at"]) / scale) ** 2) + 5 * p["log"]
@@ -331,6 +342,7 @@ CASES = {
     "exchanged in a write": (chained, {"A": RNG.normal(size=(3, 3))}, chained_grad, "GC201"),
     "a slice": (padded, {"ends": np.array([-1.0, 0.3, 1.2])}, padded_grad, "GC416"),
     "a stride": (strided, RNG.normal(size=(2, 2)), strided_grad, "GC416"),
+    "an index for all": (channels, np.array([0.2, -0.5, 0.1]), of_one_sample, "GC416"),
     "no partition": (partition, SCORES[1:] ** 2, unnormalised, "GC999"),
     "a one too many": (negatives, W, as_positives, "GC414"),
     "a power of a scale": (spread, SCALED, spread_grad, "GC606"),
@@ -378,3 +390,38 @@ def test_an_activation_in_the_caller_of_a_layer_is_not_named_after_the_caller():
     report = gradcheck.check(lambda one: 0.5 * np.sum((one.forward(x) - y) ** 2), stack, grad)
     assert report.findings[0].code == "GC303", report
     assert "the slope of self.h at" in report.findings[0].message
+
+
+class Part:
+    """Computes one operation, and keeps its result under the name that all parts have."""
+
+    def __init__(self, value, slope):
+        self.value, self.slope = value, slope
+
+    def forward(self, x):
+        self.output = self.value(x)
+        return self.output
+
+    def back(self, x, upstream):
+        return upstream * self.slope(x)
+
+
+class Parts:
+    def __init__(self):
+        self.parts = [Part(np.tanh, lambda x: 1 - np.tanh(x) ** 2), Part(np.exp, np.exp)]
+
+    def forward(self, x):
+        for part in self.parts:
+            x = part.forward(x)
+        return x
+
+    def back(self, x, upstream):
+        first, last = self.parts
+        return first.back(x, last.back(last.output, upstream))  # first.output
+
+
+def test_values_that_have_one_name_are_told_apart():
+    parts = Parts()
+    found = gradcheck.check_layer(parts.forward, parts.back, X).findings[0]
+    told = "self.output that exp makes is used where self.output that tanh makes belongs"
+    assert told in found.message, found

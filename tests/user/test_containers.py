@@ -54,6 +54,8 @@ def wrong_blocks(report):
         ("params", both, None),
         ("params", Model.energy, keeping("grads")),
         ("parameters", Model.energy, keeping("gradients")),
+        ("trainable_parameters", Model.energy, keeping("gradients")),
+        ("_params", Model.energy, keeping("grads")),
     ],
 )
 def test_a_dict_of_an_object(holder, loss, grad, factor):

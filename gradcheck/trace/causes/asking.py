@@ -32,9 +32,12 @@ from gradcheck.trace.causes import (
     upstream_causes,
 )
 from gradcheck.trace.causes.compared import Compared, Followed, same
+from gradcheck.trace.causes.join_causes import order_cause
+from gradcheck.trace.causes.loop_indices import loop_index_cause
 from gradcheck.trace.causes.redone import redone_cause
 from gradcheck.trace.causes.scale_causes import scale_cause
 from gradcheck.trace.causes.term_scales import term_scale_cause
+from gradcheck.trace.causes.turned_round import turned_round_cause
 from gradcheck.trace.causes.zero_parts import zero_part_cause
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.locating.state import State
@@ -48,9 +51,10 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     factor_causes.clip_cause,
     factor_causes.comparison_cause,
     axis_causes.turned_cause,
+    turned_round_cause,
     axis_causes.reshaped_cause,
     index_causes.index_cause,
-    index_causes.order_cause,
+    order_cause,
     factor_causes.left_out_cause,
     other_passes.other_pass_cause,
     operation_causes.value_cause,
@@ -104,7 +108,7 @@ AT_ONCE: tuple[Callable[[Compared], Cause | None], ...] = (
 )
 """Causes that need all that a loop makes to be told."""
 
-FEWEST_PASSES, CLOSE = 3, 1e-9
+FEWEST_PASSES, MOST_PASSES, CLOSE = 3, 60, 1e-9
 
 
 def cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
@@ -150,7 +154,10 @@ def redone_cause_of(mend: Mend, search: Followed, state: State) -> Cause | None:
         cause = redone_cause(passes) if passes else None
         sums = map(upstream_causes.other_sum_cause, passes)
         terms = (term_scale_cause(one, search) for one in passes)
-        return cause or next(filter(None, chain(sums, terms)), None)
+        numbers = range(0, mend.passes, 1 + mend.passes // MOST_PASSES)
+        every = [_member(number, mend, search, state) for number in numbers]
+        index = loop_index_cause(every) if passes and cause is None else None
+        return cause or index or next(filter(None, chain(sums, terms)), None)
 
 
 def _pass_alone(mend: Mend) -> int | None:

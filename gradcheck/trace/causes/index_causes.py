@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -14,7 +14,6 @@ import numpy as np
 from gradcheck.trace import fault
 from gradcheck.trace.causes.compared import (
     Array,
-    Arrays,
     Compared,
     agrees,
     agrees_with,
@@ -28,7 +27,7 @@ from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.sources import expression_of
 from gradcheck.trace.wording.loops import indices_in
 
-JOINED = ("concatenate", "hstack", "vstack")
+Key = tuple[Any, ...]
 
 MOST_PARTS = 16
 """The number of alternatives that are tried for a number written as an index."""
@@ -45,7 +44,7 @@ def index_cause(compared: Compared) -> Cause | None:
         for pair in combinations(range(len(key)), 2):
             order = list(range(len(key)))
             order[pair[0]], order[pair[1]] = reversed(pair)
-            if _agrees_in(order, node, compared):
+            if agrees_at(compared, node, partial(_in_order, order)):
                 source = node.place.source
                 right = _reordered(source, order)
                 fix = f"write `{right}`" if right else "exchange them"
@@ -54,68 +53,25 @@ def index_cause(compared: Compared) -> Cause | None:
     return None
 
 
-def order_cause(compared: Compared) -> Cause | None:
-    """Return the cause if an array joins the right parts in another order."""
-    node, expected = compared.state.tape[compared.operand], compared.expected
-    if compared.is_use or node.operation not in JOINED:
-        return None
-    parts = [compared.state.at(one) for one in node.operands]
-    axis = _joined_along([part[0].shape for part in parts], expected[0].shape)
-    order: list[int] = []
-    start = 0
-    while axis is not None and len(order) < len(parts):
-        rest = (one for one in range(len(parts)) if one not in order)
-        fitting = next((one for one in rest if _begins(parts[one], expected, start, axis)), None)
-        if fitting is None:
-            return None
-        order.append(fitting)
-        start += parts[fitting][0].shape[axis]
-    if order == sorted(order):
-        return None
-    numbers = ", ".join(str(one + 1) for one in order)
-    written = expression_of(node.source)
-    call = written if isinstance(written, ast.Call) and written.args else None
-    listed = None if call is None else call.args[0]
-    fix = f"join them in the order {numbers}, counted from 1 as they stand now"
-    if call and isinstance(listed, ast.List | ast.Tuple) and len(listed.elts) == len(order):
-        listed.elts = [listed.elts[one] for one in order]
-        fix = f"write `{ast.unparse(call)}`"
-    return Cause(fault.PARTS_EXCHANGED, "its parts are right, and joined in another order", fix)
+def _in_order(order: Sequence[int], node: Node) -> Key:
+    return tuple(node.arguments[1][i] for i in order)
 
 
-def _joined_along(parts: Sequence[tuple[int, ...]], whole: tuple[int, ...]) -> int | None:
-    """Return the axis along which arrays of these shapes make the whole; None if there is none."""
-    if any(len(part) != len(whole) for part in parts):
-        return None
-    for axis, length in enumerate(whole):
-        others = whole[:axis] + whole[axis + 1 :]
-        is_along = all(part[:axis] + part[axis + 1 :] == others for part in parts)
-        if is_along and sum(part[axis] for part in parts) == length:
-            return axis
-    return None
-
-
-def _begins(part: Arrays, whole: Arrays, start: int, axis: int) -> bool:
-    """True if a part is what an array has from an index along an axis on."""
-    place = (slice(None),) * axis + (slice(start, start + part[0].shape[axis]),)
-    return same(part, [one[place] for one in whole])
-
-
-def _agrees_in(order: Sequence[int], node: Node, compared: Compared) -> bool:
-    """True if the value is right with the indices of a read, or of all writes, in an order."""
-    if node.name == "getitem":
-        return agrees(compared, node, partial(_read_in, order))
+def agrees_at(compared: Compared, node: Node, key: Callable[[Node], Key]) -> bool:
+    """True if the value is right with another key of a read or write in all passes of a loop."""
     tape = compared.state.tape
     passes = repetitions(tape, node.index)
 
     def reordered(nodes: Sequence[Node]) -> dict[int, Node]:
+        if node.name == "getitem":
+            return {index: _read(nodes[index], key(nodes[index])) for index in passes}
         changed = {}
         for index in passes:
             write, added = nodes[index], _added_before(nodes[index], nodes)
             if added is not None:  # what is written back is there already
                 changed[index] = replace(write, function=lambda before, *_: before)
             at = index if added is None else added
-            changed[at] = _written_in(order, write.arguments[1], nodes[at])
+            changed[at] = _written_at(key(write), write.arguments[1], nodes[at])
         return changed
 
     return agrees_with(compared, reordered)
@@ -142,8 +98,8 @@ def other_index_cause(compared: Compared) -> Cause | None:
                 indices = [ast.unparse(index) for index in indices_in(subscript)]
                 wrong, indices[axis] = indices[axis], text
                 words = f"`{node.source}` is read at {wrong}, and {text} belongs there"
-                fix = f"write `{_text(subscript, indices)}`"
-                if not _is_one(node, compared):
+                fix = f"write `{subscript_text(subscript, indices)}`"
+                if text != ":" and not _is_one(node, compared):
                     words, fix = f"{words} in that pass", f"let it read {text} in that pass"
                 return Cause(fault.OTHER_INDEX, words, fix, node.index)
     return None
@@ -220,6 +176,7 @@ def _with_other_numbers(
         length = _length_along(key, axis, array)
         if type(index) is int and _is_number(written[axis]):
             yield from ((subscript, axis, at, str(at)) for at in range(min(length, MOST_PARTS)))
+            yield subscript, axis, slice(None), ":"
         elif isinstance(index, slice) and index.step is None:
             first, end, _ = index.indices(length)
             for start in range(min(length - (end - first) + 1, MOST_PARTS)):
@@ -254,17 +211,16 @@ def _read_at(axis: int, other: int | slice, node: Node) -> Node:
     return replace(node, arguments=(array, (*key[:axis], other, *key[axis + 1 :])))
 
 
-def _read_in(order: Sequence[int], node: Node) -> Node:
-    array, key = node.arguments
-    return replace(node, arguments=(array, tuple(key[i] for i in order)))
+def _read(node: Node, key: Key) -> Node:
+    return replace(node, arguments=(node.arguments[0], key))
 
 
-def _written_in(order: Sequence[int], key: tuple[Any, ...], node: Node) -> Node:
-    """Return a write that adds what is new to the entries that the key in that order has."""
+def _written_at(other: Key, key: Key, node: Node) -> Node:
+    """Return a write that adds what is new to the entries that another key has."""
 
     def written(before: Array, *rest: Any) -> Array:
         changed = np.array(before, dtype=float)
-        changed[tuple(key[i] for i in order)] += rest[-1] - before[key]
+        changed[other] += rest[-1] - before[key]
         return changed
 
     return replace(node, function=written)
@@ -276,9 +232,9 @@ def _reordered(source: str, order: Sequence[int]) -> str:
     indices = [ast.unparse(index) for index in indices_in(expression)]
     if not isinstance(expression, ast.Subscript) or len(indices) != len(order):
         return ""
-    return _text(expression, [indices[i] for i in order])
+    return subscript_text(expression, [indices[i] for i in order])
 
 
-def _text(subscript: ast.Subscript, indices: Sequence[str]) -> str:
+def subscript_text(subscript: ast.Subscript, indices: Sequence[str]) -> str:
     """Return the text of a subscript with other indices."""
     return f"{ast.unparse(subscript.value)}[{', '.join(indices)}]"

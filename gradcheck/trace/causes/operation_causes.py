@@ -179,8 +179,8 @@ def value_cause(compared: Compared) -> Cause | None:
         ):
             is_wanted = same(wanted, compared.expected) or same(quantity.values, sigmoid_slopes)
             if same(given, compared.actual) and is_wanted:
-                name = words.name(end if given is outputs else begin)
-                right = words.name(begin if given is outputs else end)
+                ends = (end, begin) if given is outputs else (begin, end)
+                name, right = words.names_apart(*ends)
                 return Cause(kind, f"{name} is used where {right} belongs", f"use {right}")
     if updated_causes.is_updated(compared, belongs):
         return updated_causes.updated(words, belongs)

@@ -146,10 +146,11 @@ def penalised_blocks(subject: Subject, values: Sequence[Array]) -> frozenset[str
 
 def penalty_cause(compared: Compared) -> Cause | None:
     """Return the cause if a value is off by a multiple of the parameter, as by a penalty."""
-    wanted = compared.candidate
-    for user in compared.loss_nodes if wanted is not None else ():
+    wanted = -1 if compared.candidate is None else compared.candidate.node
+    is_of_parameter = before_moves(compared.loss_nodes, wanted) in compared.parameters
+    for user in compared.loss_nodes if is_of_parameter else ():
         node = user.operands[0] if len(set(user.operands)) == 1 else -1
-        if wanted is None or before_moves(compared.loss_nodes, node) != wanted.node:
+        if before_moves(compared.loss_nodes, node) != wanted:
             continue
         cause = _other_penalty(compared, node, user)
         if cause is not None:

@@ -122,7 +122,8 @@ def other_sum_cause(compared: Compared) -> Cause | None:
         return None
     for index in compared.derived_by:
         for made in compared.loss_nodes[index + 1 :]:
-            if index in made.operands and made.value.size > compared.loss_nodes[index].value.size:
+            is_added = made.operation in ("add", "subtract") and index in made.operands
+            if is_added and made.value.size > compared.loss_nodes[index].value.size:
                 name = compared.words.quantity(ADJOINT, made.index)
                 words = f"{name} is to be summed, and something else is"
                 return Cause(fault.BIAS_OF_ANOTHER, words, f"sum {name}")

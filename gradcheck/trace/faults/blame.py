@@ -162,7 +162,9 @@ def _blame_operand(
     calls = () if is_turned else made.chain[: up + 1]
     assigned = (assigned_to(node, operand, call, names) for call in calls)
     assignment = next(filter(None, assigned), None)
-    if assignment is not None and not used_rightly(assignment, operand, view, mend):
+    known = [one.node for one in view.explained.get(operand, ()) if one.kind == VALUE]
+    is_its_name = assignment is not None and assignment.target in map(words.name, known)
+    if assignment and not is_its_name and not used_rightly(assignment, operand, view, mend):
         return Blame(assignment.place, (place, *also))
     made_at = None
     if added is None and not is_turned and not _is_as_in_the_loss(mend, view, source, made, words):

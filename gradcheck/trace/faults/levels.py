@@ -27,6 +27,9 @@ def levels_up(mend: Mend, view: View, made: Node, words: Words) -> int:
         _is_given(made, node, operand) and not _is_chosen_here(mend, view, made, operand, words)
     ):
         up = _levels_up(source.chain, made.chain) if is_computed else _levels_of_leaf(made, view)
+        is_foreign = not is_call and mend.candidate is not None and mend.candidate.kind == VALUE
+        if not up and is_foreign and (is_computed or operand in view.carrying):
+            up = _levels_handed(text, made.chain)
         up = level_of_attribute(text, made.chain, up)
     if is_call and (up or not is_computed or node.name == OUTPUT):
         # what the call itself makes and uses, nobody gave it
@@ -138,6 +141,16 @@ def _levels_up(made: Chain, used: Chain) -> int:
         if one.instruction != other.instruction:
             break
     return max(0, len(used) - depth) if depth else 0
+
+
+def _levels_handed(expression: ast.expr | None, chain: Chain) -> int:
+    """Return how many calls pass on an argument, up to the one that chose it."""
+    for level in range(1, len(chain)):
+        call = expression_of(chain[level].place.source)
+        expression = argument_of(chain[level - 1].code, call, expression)
+        if expression is None:
+            return level - 1
+    return len(chain) - 1
 
 
 def _levels_of_leaf(node: Node, view: View) -> int:

@@ -20,6 +20,7 @@ from gradcheck.trace.fault import (
 )
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
+from gradcheck.trace.faults.joined import joined_wrongly
 from gradcheck.trace.faults.namings import naming
 from gradcheck.trace.faults.passes import lost_passes
 from gradcheck.trace.faults.returned import not_returned, wrong_shape
@@ -58,6 +59,7 @@ def next_fault(
         return (None if special is None else of_special(search, state, special)), False
     special = (
         special_fault(view, wrong)
+        or joined_wrongly(view, wrong, search.points)
         or not_returned(view, wrong, search.points, assignments)
         or lost_passes(view, wrong, names)
         or not_summed(view, wrong, search.known)
@@ -270,10 +272,8 @@ def _taken_off(mend: Mend, state: State) -> Mend | None:
 
 def _freer(strict: Outcome, free: Outcome) -> Outcome:
     """Return the outcome of the free pass if it is better, else that of the strict pass."""
-    if strict.mend is None:
-        return free
-    if free.mend is None:
-        return strict
+    if strict.mend is None or free.mend is None:
+        return free if strict.mend is None else strict
     earlier = free.mend.unit.first < strict.mend.unit.first
     at_least = free.mend.outputs >= strict.mend.outputs
     return free if earlier and at_least else strict

@@ -21,7 +21,7 @@ from gradcheck.trace.locating.units import Mend
 from gradcheck.trace.locating.view import View
 from gradcheck.trace.record.graph import adding, carried, grouped, repetitions
 from gradcheck.trace.record.names import WRITES
-from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node
+from gradcheck.trace.record.nodes import OUTPUT, Assignment, Node, Reference
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.loops import left_at_once
 from gradcheck.trace.wording.operand_text import added_to
@@ -92,8 +92,8 @@ def _of_operations(view: View) -> Iterator[Special]:
 def _begun(state: State, last: int) -> Node:
     """Return the operation that makes anew in each pass what the pass then writes to."""
     node = state.tape[last]
-    while node.name == "setitem":
-        node = state.tape[node.operands[0]]
+    while node.name == "setitem" and isinstance(array := node.arguments[0], Reference):
+        node = state.tape[array.index]
     is_anew = len(repetitions(state.tape, node.index)) == len(repetitions(state.tape, last))
     return node if is_anew and node.place is not None else state.tape[last]
 

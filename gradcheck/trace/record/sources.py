@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from types import CodeType
 
@@ -75,3 +75,11 @@ def numbers_in(text: str) -> Iterator[tuple[ast.BinOp, float, bool]]:
                 if isinstance(side, ast.Constant) and isinstance(side.value, int | float):
                     divides = isinstance(node.op, ast.Div) and side is node.right
                     yield node, side.value, divides
+
+
+def may_end(body: Sequence[ast.stmt]) -> bool:
+    """Whether the statements of a function may come to their end, so that it gives None."""
+    last = body[-1]
+    if isinstance(last, ast.If):
+        return not last.orelse or may_end(last.body) or may_end(last.orelse)
+    return isinstance(last, ast.Expr | ast.Assign | ast.AugAssign | ast.For | ast.Pass)

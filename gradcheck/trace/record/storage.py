@@ -6,7 +6,7 @@ import operator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,7 +163,14 @@ def _offsets(array: NDArray[Any]) -> NDArray[np.intp]:
     return offsets
 
 
-class Traced(np.ndarray[Any, Any]):
+class _OfFloats(type):
+    """Makes `np.zeros(shape, dtype=type(x[0]))` an array of floats, as it is untraced."""
+
+    if not TYPE_CHECKING:  # for whom `view(Traced)` would be a plain array then
+        dtype = property(lambda cls: np.dtype(np.float64))
+
+
+class Traced(np.ndarray[Any, Any], metaclass=_OfFloats):
     """An array or number that belongs to a tape.
 
     Attributes:

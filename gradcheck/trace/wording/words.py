@@ -76,6 +76,18 @@ class Words:
         )
         return frozenset(call for node in made_of for call in node.chain)
 
+    def names_apart(self, *indices: int) -> list[str]:
+        """Return the names of values, and what tells them apart if they share their names."""
+        nodes, names = [self.nodes[one] for one in indices], [*map(self.name, indices)]
+        lines = [
+            f"{name} of line {one.place.line if one.place else 0}"
+            for name, one in zip(names, nodes, strict=True)
+        ]
+        made = [
+            f"{name} that {one.operation} makes" for name, one in zip(names, nodes, strict=True)
+        ]
+        return next((told for told in (names, lines) if len(set(told)) == len(told)), made)
+
     def name(self, index: int) -> str:
         """Return the user's name of a value, or a description if it has none."""
         if index == self.loss:

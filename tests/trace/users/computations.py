@@ -28,6 +28,14 @@ def buffer_in_loop(p):
     return out
 
 
+def buffer_of_the_type_of_an_entry(p):
+    out = np.zeros((3, 4), dtype=type(p["x"][0][0]))
+    for i in range(3):
+        for j in range(4):
+            out[i][j] = p["x"][i][j] * p["y"][j]
+    return out
+
+
 def rows_in_loop(p):
     out = np.empty_like(p["x"])
     for i, row in enumerate(p["x"]):
@@ -287,6 +295,7 @@ LONGER = {
     function.__name__: function
     for function in (
         buffer_in_loop,
+        buffer_of_the_type_of_an_entry,
         rows_in_loop,
         flat_theta,
         writes_through_views,
