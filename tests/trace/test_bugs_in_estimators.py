@@ -41,46 +41,6 @@ def test_the_norm_of_a_residual_is_no_penalty():
     assert (found.code, found.expression) == ("GC999", "ROWS[:, :2] - p[:2]"), found
 
 
-def split(theta):
-    return theta[:3], theta[3:6], theta[6:]
-
-
-def mixed(theta):
-    """The negative log likelihood of a mixture of normals, one part of one size after another."""
-    logits, means, logs = split(theta)
-    z = (ROWS.ravel()[:, None] - means) / np.exp(logs)
-    joint = logits - 0.5 * z**2 - logs
-    return np.log(np.exp(logits).sum()) * 36 - np.log(np.exp(joint).sum(axis=1)).sum()
-
-
-def by_parts(theta):
-    logits, means, logs = split(theta)
-    z = (ROWS.ravel()[:, None] - means) / np.exp(logs)
-    joint = np.exp(logits - 0.5 * z**2 - logs)
-    shares = joint / joint.sum(axis=1, keepdims=True)
-    d_logits = 36 * np.exp(logits) / np.exp(logits).sum() - shares.sum(axis=0)
-    d_means = -(shares * z / np.exp(logs)).sum(axis=0)
-    return d_logits, d_means, -(shares * (z**2 - 1)).sum(axis=0)
-
-
-def in_order(theta):
-    d_logits, d_means, d_logs = by_parts(theta)
-    return np.concatenate([d_logits, d_means, d_logs])
-
-
-def exchanged(theta):
-    d_logits, d_means, d_logs = by_parts(theta)
-    return np.concatenate([d_logits, d_logs, d_means])
-
-
-def test_right_parts_of_one_size_that_are_joined_in_another_order():
-    theta = 0.5 * DRAW.normal(size=9)
-    assert gradcheck.check(mixed, theta, in_order).ok
-    [found] = gradcheck.check(mixed, theta, exchanged).findings
-    fix = "write `np.concatenate([d_logits, d_means, d_logs])`"
-    assert (found.code, found.fix) == ("GC411", fix)
-
-
 class Sights:
     """The distances of a place from points, and from lines of sight through these."""
 

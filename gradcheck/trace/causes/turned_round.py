@@ -66,6 +66,6 @@ def _along(axes: Sequence[int], dimensions: int) -> str:
 
 def _turns_round(node: Node) -> bool:
     """Whether an operation turns the entries round."""
-    key = node.arguments[1:2]
-    steps = [one.step for part in key for one in np.atleast_1d(part) if isinstance(one, slice)]
+    keys = [part if isinstance(part, tuple) else (part,) for part in node.arguments[1:2]]
+    steps = [one.step for key in keys for one in key if isinstance(one, slice)]
     return node.operation in ("flip", "fliplr", "flipud", "rot90") or -1 in steps

@@ -20,7 +20,6 @@ from gradcheck.trace.fault import (
 )
 from gradcheck.trace.faults.blame import Blame, blame, blame_use, outside_helper
 from gradcheck.trace.faults.describe import of_mend, of_special, where_returned
-from gradcheck.trace.faults.joined import joined_wrongly
 from gradcheck.trace.faults.namings import naming
 from gradcheck.trace.faults.passes import lost_passes
 from gradcheck.trace.faults.returned import not_returned, wrong_shape
@@ -59,7 +58,6 @@ def next_fault(
         return (None if special is None else of_special(search, state, special)), False
     special = (
         special_fault(view, wrong)
-        or joined_wrongly(view, wrong, search.points)
         or not_returned(view, wrong, search.points, assignments)
         or lost_passes(view, wrong, names)
         or not_summed(view, wrong, search.known)
