@@ -21,6 +21,10 @@ class UsageError(ValueError):
     """
 
 
+class OutOfTimeError(BaseException):
+    """Ends a search that has no more time; what it has found until then counts."""
+
+
 class GradientMismatch(AssertionError):  # noqa: N818  # a public name of the contract
     """A gradient did not pass; the message is the cause in one line, then the whole report.
 

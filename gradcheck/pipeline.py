@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from gradcheck.compare.stages import Plan, compare
 from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
 from gradcheck.diagnose.excuses import excuse
 from gradcheck.diagnose.targets import hold_targets
+from gradcheck.errors import OutOfTimeError
 from gradcheck.finding import Finding
 from gradcheck.mending.model import Repair
 from gradcheck.mending.surroundings import state_kept
@@ -146,7 +148,8 @@ def _stages(
     if diagnosis.findings and (diagnosis.unfollowed or has_complex(problem)):
         from gradcheck.mending.located import with_line
 
-        diagnosis = with_line(point, diagnosis, repaired, begin("edits", 0))
+        with contextlib.suppress(OutOfTimeError):
+            diagnosis = with_line(point, diagnosis, repaired, begin("edits", 0))
     report = build_report(point, preflight, coverage, diagnosis, options, heard)
     return report if repaired is None else replace(report, repair=repaired)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from gradcheck.compare.point import Point
+from gradcheck.errors import OutOfTimeError
 from gradcheck.trace import FORGIVEN, Subject, subject_of_problem
 
 Said = TypeVar("Said")
@@ -37,5 +38,7 @@ def ask_trace(
         return ask(subject_of_problem(point.problem))
     except FORGIVEN as error:
         return otherwise(f"following it raised {type(error).__name__}")
+    except OutOfTimeError:
+        return otherwise("following it takes too long")
     finally:
         point.problem.parameters.restore()

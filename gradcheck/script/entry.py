@@ -16,7 +16,7 @@ import numpy as np
 
 from gradcheck.casefiles import what_of_checks
 from gradcheck.errors import UsageError
-from gradcheck.options import Edits, Wishes
+from gradcheck.options import Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.outcome import Outcome
 from gradcheck.report.script import TakenApart
@@ -33,6 +33,7 @@ from gradcheck.script.refusals import loops_tried, no_loop, places
 from gradcheck.script.saying import described, drawn, left_out, unused
 from gradcheck.script.steadiness import multiple, other_counts, unsteady
 from gradcheck.script.taking import Taking
+from gradcheck.script.time_limit import ending_searches, time_limit
 from gradcheck.script.verdicts import (
     causes,
     fits,
@@ -41,9 +42,6 @@ from gradcheck.script.verdicts import (
 )
 from gradcheck.script.words import RefusedError
 
-LONGEST = 2
-"""Time limit for taking a script apart and checking it, relative to what the user gives it."""
-
 PRELUDE = 1 / 3
 """Time limit for a script to reach its training loop, relative to the same."""
 
@@ -51,9 +49,6 @@ SINGLE = float(np.finfo(np.float32).eps) / 2
 """Relative rounding of a number to float32, as a small framework does it to a constant."""
 
 CONFIRMING_SECONDS = 2.0
-
-EDIT_SECONDS = 2.0
-"""How long one edit may compute, as a search for a repair has it."""
 
 DOWNLOADED = ": let it read its data from a file, or make up a few rows"
 
@@ -75,8 +70,7 @@ class ScriptEntry:
 
     def outcome(self, overrides: Mapping[str, Any]) -> Outcome:
         """Return the outcome of the check; `overrides` replace the arguments of the case."""
-        seconds = LONGEST * self.wishes.seconds
-        seconds += sum(_most_seconds(overrides.get(one)) for one in ("budget", "repair"))
+        seconds = time_limit(self.wishes, overrides)
         began = time.perf_counter()
         answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
         is_quick = time.perf_counter() - began < self.wishes.seconds
@@ -99,23 +93,20 @@ class ScriptEntry:
     def description(self) -> TakenApart | str:
         """Describe the script without a check, or say why it cannot be taken apart."""
         description: TakenApart | str = in_process(
-            lambda: _Work(self.path, self.wishes).described()[1], LONGEST * self.wishes.seconds
+            lambda: _Work(self.path, self.wishes).described()[1], time_limit(self.wishes, {})
         )
         return description
 
     def _checked(self, overrides: Mapping[str, Any], borrowing: bool = False) -> Outcome:
         """Check the script, with the loss of all data for a batch if `borrowing`."""
+        began = time.perf_counter()
         work = _Work(self.path, self.wishes, borrowing)
         taken, described = work.described()
-        report = work.checked(taken, {**overrides, "workers": 1})
+        with ending_searches(began, self.wishes.seconds):
+            report = work.checked(taken, {**overrides, "workers": 1})
         described = replace(described, notes=(*described.notes, *work.more_notes))
         failures = () if report.ok else (f"expected pass, came out as {report.verdict}",)
         return Outcome(self.name, report, "pass", "pass", failures, script=described)
-
-
-def _most_seconds(budget: float | Edits | None) -> float:
-    """Return how long a budget of a check or a repair may take."""
-    return EDIT_SECONDS * budget.most if isinstance(budget, Edits) else float(budget or 0)
 
 
 def _is_decided(answer: Outcome | str) -> TypeGuard[Outcome]:

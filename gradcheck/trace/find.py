@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gradcheck.errors import OutOfTimeError
 from gradcheck.trace.adjoints.agreement import adjoints_agree
 from gradcheck.trace.adjoints.conventions import as_they_write
 from gradcheck.trace.adjoints.points import (
@@ -161,7 +162,10 @@ def _one_after_the_other(
         wrong = state.wrong()
         if not wrong | state.misshapen() or (faults and wrong and state.are_nothing(wrong)):
             break
-        following, late = next_fault(search, state, wrong)
+        try:
+            following, late = next_fault(search, state, wrong)
+        except OutOfTimeError:
+            return faults, state, True
         if following is None:
             return faults, state, late
         fault, mended = following
