@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.errors import OutOfTimeError
 from gradcheck.trace.record.assignments import assignments_noted
 from gradcheck.trace.record.names import split_names
 from gradcheck.trace.record.nodes import Leak, Node, Tape
@@ -139,10 +140,10 @@ def followed(tape: Tape, functions: Sequence[Any], argument: Any) -> Iterator[An
 
 
 def _certainly(act: Callable[[], None]) -> None:
-    """Carry out a repeatable action even if the user interrupts it."""
+    """Carry out a repeatable action even if the user interrupts it, or the time is over."""
     try:
         act()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OutOfTimeError):
         act()
         raise
 
