@@ -247,7 +247,8 @@ class _Work:
         if whole is None:
             return report
         own, loss = taken.found.loss, whole.found.loss
-        if not loss.agrees and loss.words == own.words:
+        is_same = own.site == loss.site and bool(own.family) == bool(loss.family)
+        if is_same and not loss.agrees:
             return report
         self.more_notes = ["with all rows it is not so, and these are checked"]
         return self._of_its_rows(whole, overrides)
