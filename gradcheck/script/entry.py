@@ -250,8 +250,10 @@ class _Work:
         is_same = own.site == loss.site and bool(own.family) == bool(loss.family)
         if is_same and not loss.agrees:
             return report
-        self.more_notes = ["with all rows it is not so, and these are checked"]
-        return self._of_its_rows(whole, overrides)
+        self.more_notes, self._factor = [], 1.0
+        report = self._of_its_rows(whole, overrides)
+        self.more_notes.insert(0, "with all rows it is not so, and these are checked")
+        return report
 
     def _of_its_rows(self, taken: Taken, overrides: dict[str, Any]) -> Report:
         loss, rate = taken.found.loss, taken.point.step.rate
