@@ -37,27 +37,39 @@ class _Stream:
     count: int = 0
 
 
-_streams: WeakKeyDictionary[Source, _Stream] = WeakKeyDictionary()
+class Streams:
+    """The generators of one run of a script, and what they have yielded."""
 
+    def __init__(self) -> None:
+        self._streams: WeakKeyDictionary[Source, _Stream] = WeakKeyDictionary()
 
-def drawn(source: Any, *otherwise: Any) -> Any:
-    """Hook in the place of `next`."""
-    if not isinstance(source, GeneratorType):
-        return next(source, *otherwise)
-    stream = _streams.setdefault(source, _Stream())
-    if stream.at == stream.count:
-        item = next(source, *otherwise)
-        stream.items[stream.count] = _copied(item), RandomStates()
-        stream.items.pop(stream.count - MOST_KEPT, None)
-        stream.count += 1
-    elif stream.at in stream.items:
-        item, states = stream.items[stream.at]
-        item = _copied(item)  # an iteration may change it in place
-        states.restore()
-    else:
-        return next(source, *otherwise)
-    stream.at += 1
-    return item
+    def drawn(self, source: Any, *otherwise: Any) -> Any:
+        """Hook in the place of `next`."""
+        if not isinstance(source, GeneratorType):
+            return next(source, *otherwise)
+        stream = self._streams.setdefault(source, _Stream())
+        if stream.at == stream.count:
+            item = next(source, *otherwise)
+            stream.items[stream.count] = _copied(item), RandomStates()
+            stream.items.pop(stream.count - MOST_KEPT, None)
+            stream.count += 1
+        elif stream.at in stream.items:
+            item, states = stream.items[stream.at]
+            item = _copied(item)  # an iteration may change it in place
+            states.restore()
+        else:
+            return next(source, *otherwise)
+        stream.at += 1
+        return item
+
+    def places(self) -> dict[Source, int]:
+        """Return which item each generator yields next."""
+        return {source: stream.at for source, stream in self._streams.items()}
+
+    def set_back(self, places: Mapping[Source, int]) -> None:
+        """Let each generator yield an item next; what has begun since then yields its first."""
+        for source, stream in self._streams.items():
+            stream.at = places.get(source, 0)
 
 
 def _copied(item: Any) -> Any:
@@ -72,16 +84,19 @@ class States:
     """The states of random generators, and which item each generator of the script yields next."""
 
     draws: Draws
-    at: Mapping[Source, int] = field(
-        default_factory=lambda: {source: stream.at for source, stream in _streams.items()}
-    )
+    streams: Streams
+    places: Mapping[Source, int]
+
+    @classmethod
+    def of(cls, draws: Draws, streams: Streams) -> States:
+        """Return the present states."""
+        return cls(draws, streams, streams.places())
 
     def now(self) -> States:
-        """The present states."""
-        return States(self.draws.now())
+        """Return the present states of the same generators."""
+        return self.of(self.draws.now(), self.streams)
 
     def restore(self) -> None:
         """Let the same numbers and items be drawn again."""
         self.draws.restore()
-        for source, stream in _streams.items():
-            stream.at = self.at.get(source, 0)
+        self.streams.set_back(self.places)

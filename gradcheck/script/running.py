@@ -23,7 +23,7 @@ from gradcheck.script.bodies import (
     fill_class,
     silence,
 )
-from gradcheck.script.drawn import drawn
+from gradcheck.script.drawn import Streams
 from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
 from gradcheck.script.marks import Seen
@@ -63,6 +63,7 @@ class Run:
         found: the number of the training loop; None until it is found.
         snapshots: the snapshots of the training loop's first iterations.
         held: rates and increments that are 0 in every replay.
+        streams: the generators of the script.
         reports: whether a replay does what the script does in every tenth pass, say.
     """
 
@@ -81,7 +82,8 @@ class Run:
         self._scales, self._used = dict[int, float](), dict[int, set[float]]()
         self.idle, self.reached = dict[str, list[Any]](), set[int]()
         self._bodies: dict[Any, types.FunctionType] = {}
-        self._copies = Copies()
+        self._copies, self.streams = Copies(), Streams()
+        self.drawn = self.streams.drawn
         self._code = compile(script.tree, str(script.path), "exec")
         self._module = types.ModuleType("__main__")
         self.names, hooks = vars(self._module), {HOOKS: self, RETURNED: ReturnedError}
@@ -120,7 +122,7 @@ class Run:
         if not (passes.is_open if self.found is None else self.found == number):
             return
         state = self._state(local if loop.function else None)
-        now = take_snapshot(state, loop.left_out, loop.unread, self._copies)
+        now = take_snapshot(state, loop.left_out, loop.unread, self._copies, self.streams)
         if self.found is not None:
             self._keep(number, passes.of_its_rows(now))
             return
@@ -162,8 +164,6 @@ class Run:
             pair = (left, right) if seen.wanted else (numbers(left), numbers(right))
             self._note(number, pair)
         return result
-
-    drawn = staticmethod(drawn)
 
     def dot(self, left: Any, right: Any) -> Any:
         """Replace `left.dot(right)` by `np.dot`, which also records a traced right operand."""

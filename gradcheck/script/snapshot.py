@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.script.copies import deep_copy, keeps_state
-from gradcheck.script.drawn import States
+from gradcheck.script.drawn import States, Streams
 from gradcheck.script.memory import is_shared, keep_memory_shared, own_what_classes_hold, views
 from gradcheck.script.state import NUMBERS, Path, State, label, leaves, numbers
 from gradcheck.trace.record.array import traced_leaf
@@ -167,11 +167,13 @@ def take_snapshot(
     left_out: Set[str] = frozenset(),
     unread: Set[str] = frozenset(),
     copies: Copies | None = None,
+    streams: Streams | None = None,
 ) -> Snapshot:
     """Return a copy of all variables but modules, functions, classes and those to be left out.
 
     `left_out` are variables where the loop stands, `unread` those around a function that holds it.
-    `copies` are those of the last snapshot, if there was one, and become those of this one.
+    `copies` are those of the last snapshot, if there was one, and become those of this one;
+    `streams` are the generators of the run.
     """
     left = (left_out, set[str]()) if state.local is None else (unread, left_out)
     local = None if state.local is None else _without_inner(_without(state.local, left[1]))
@@ -190,7 +192,8 @@ def take_snapshot(
     shared = {n: v for n, v in (state.local or {}).items() if n not in (copied.local or {})}
     names = (state.module, state.local or {}, *state.imported.values())
     closures = (one for own in names for one in own.values() if getattr(one, "__closure__", None))
-    return Snapshot(copied, shared, States(Draws.of(*filter(callable, closures))), left)
+    states = States.of(Draws.of(*filter(callable, closures)), streams or Streams())
+    return Snapshot(copied, shared, states, left)
 
 
 def _is_same(one: Any, other: Any) -> bool:

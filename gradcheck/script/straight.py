@@ -153,7 +153,7 @@ def up_to(run: Run, lines: Lines) -> tuple[Run, int]:
     run.found = len(run.marked.loops)
     run.marked.loops.append(TrainingLoop(node, never.body, None, None, is_straight=True))
     run.passes += [Passes() for _ in run.marked.loops[len(run.passes) :]]
-    run.snapshots = [take_snapshot(State(run.names, None))]
+    run.snapshots = [take_snapshot(State(run.names, None), streams=run.streams)]
     return run, run.found
 
 
