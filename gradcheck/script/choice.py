@@ -70,6 +70,11 @@ def _fit(loss: Loss) -> tuple[Any, ...]:
     return 0, False, loss.alike, 0, usual, off == 0
 
 
+def _agreement(loss: Loss) -> tuple[int, int]:
+    """Sort key: what is shown is believed where no inferred loss agrees with more blocks."""
+    return loss.agreeing, loss.alike
+
+
 def _fits_better(loss: Loss, others: Sequence[Loss]) -> bool:
     return all(_fit(loss)[:2] > _fit(other)[:2] for other in others)
 
@@ -86,8 +91,10 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
     watched = [loss for loss in losses if loss.site.is_watched]
     if watched:
         found = choose([loss for loss in losses if not loss.site.is_watched], None)
-        best = max(watched, key=lambda loss: loss.agreeing)
-        is_known = found is not None and (found.loss.strong or found.loss.agreeing >= best.agreeing)
+        best = max(watched, key=_agreement)
+        is_known = found is not None and (
+            found.loss.strong or _agreement(found.loss) > _agreement(best)
+        )
         return found if is_known or not best.agreeing else Found(best)
     written = _or_multiple([loss for loss in losses if not loss.family])
     implied = max(inferred, key=_fit, default=None)

@@ -37,8 +37,10 @@ def kind_of(mend: Mend, search: Followed, state: State, expression: str) -> tupl
     actual = in_pass(mend.actual, number, first.shape)
     explained = known.explaining(actual)
     equal = [other for other in explained if same(actual, other.values)]
-    multiples = (other for other in explained if multiple_of(actual, other.values, LOOSE))
-    is_now = named(equal or list(multiples), words) or expression
+    multiples = [other for other in explained if multiple_of(actual, other.values, LOOSE)]
+    is_now = named(equal or multiples, words) or expression
+    if multiples and not equal and same([-value for value in actual], multiples[0].values):
+        is_now = f"-1 times {is_now}"
     if mend.how == ZERO:
         return fault.EXTRA_TERM, is_now, "nothing"
     if mend.how == OWN:

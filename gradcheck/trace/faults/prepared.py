@@ -18,6 +18,7 @@ from gradcheck.trace.locating.cuts import before_clips
 from gradcheck.trace.locating.explain import known_quantities
 from gradcheck.trace.locating.outputs import outputs_of
 from gradcheck.trace.locating.trial import Deadline
+from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.wording.words import Words
 
 
@@ -42,7 +43,7 @@ def prepared(
         tuple(points),
         known_quantities(quantities, tolerance),
         Candidates(
-            quantities,
+            [one for one in quantities if not _is_of_negative(one, first.loss_nodes)],
             series_of(points, quantities),
             meant_by(points),
             frozenset(
@@ -60,6 +61,15 @@ def prepared(
         tolerance,
         deadline,
     )
+
+
+def _is_of_negative(quantity: Quantity, nodes: Sequence[Node]) -> bool:
+    """True for the adjoint of `-x`: nobody thinks of it, but of that of `x`, with a sign."""
+    if quantity.kind != ADJOINT or nodes[quantity.node].operation != "negative":
+        return False
+    negated = nodes[quantity.node].operands
+    users = sum(1 for node in nodes if not {*negated}.isdisjoint(node.operands))
+    return bool(negated) and users == 1
 
 
 def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Quantity]:

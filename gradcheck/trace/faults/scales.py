@@ -42,11 +42,7 @@ def place_of_scale(
     where that is made, before it is laid out otherwise.
     """
     tape = state.tape
-    mends = [
-        mend
-        for mend in scale
-        if tape[mend.unit.first].chain and tape[mend.unit.first].name not in (OUTPUT, *WRITES)
-    ] or list(scale)
+    mends = [one for one in scale if _may_be_told(one, state, quantities)] or list(scale)
     right = _last_right(mends, state, quantities)
     joined = _sign_where_joined(mends, right, state, quantities)
     if joined is not None:
@@ -82,6 +78,20 @@ def place_of_scale(
         return ScaleFault(right, is_right=True)
     made = [mend for mend in mends if tape[mend.unit.first].operation not in MOVES] or mends
     return ScaleFault(mends[0] if is_of_several else made[-1])
+
+
+def _may_be_told(mend: Mend, state: State, quantities: Sequence[Quantity]) -> bool:
+    """True if a mended value is made by a line, and not only written to where results are kept.
+
+    An adjoint that several blocks are made of is made where its last entries are written.
+    """
+    node = state.tape[mend.unit.first]
+    if not node.chain or node.name == OUTPUT:
+        return False
+    blocks = {output.block for output in state.outputs if output.name in mend.outputs}
+    return node.name not in WRITES or (
+        len(blocks) > 1 and _is_adjoint(mend, 1 / mend.factor, state, quantities)
+    )
 
 
 def _is_sum_for_mean(node: Node, factor: float, tape: Sequence[Node]) -> bool:

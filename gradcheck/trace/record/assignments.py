@@ -107,7 +107,7 @@ class _Watch:
     ) -> None:
         code = frame.f_code
         name, *steps = target.split(".")
-        value = frame.f_locals.get(name)
+        value = frame.f_locals.get(name, frame.f_globals.get(name))
         for step in steps:  # of the object itself: a property would be run
             value = attributes(value).get(step)
         is_followed = isinstance(value, Traced) and self.tape.open

@@ -276,6 +276,9 @@ def assigned_name(place: Place) -> str:
 def _assignments(text: str) -> dict[int, list[tuple[int, int, str]]]:
     targets: dict[int, list[tuple[int, int, str]]] = {}
     for statement in ast.walk(parsed(text)):
+        if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+            columns = (statement.col_offset, statement.end_col_offset or 0)
+            targets.setdefault(statement.lineno, []).append((*columns, statement.target.id))
         if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
             continue
         pairs = [(statement.targets[0], statement.value)]
