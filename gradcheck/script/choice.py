@@ -70,9 +70,13 @@ def _fit(loss: Loss) -> tuple[Any, ...]:
     return 0, False, loss.alike, 0, usual, off == 0
 
 
-def _agreement(loss: Loss) -> tuple[int, int]:
-    """Sort key: what is shown is believed where no inferred loss agrees with more blocks."""
-    return loss.agreeing, loss.alike
+def _agreement(loss: Loss) -> tuple[int, bool]:
+    """Sort key: what is watched is believed where it agrees with more blocks than the other loss.
+
+    A total of which some blocks forget a term agrees with as many as an error without that term.
+    """
+    is_total = loss.site.is_watched and loss.site.text == "+=" and loss.agreeing < loss.blocks
+    return loss.agreeing, is_total
 
 
 def _fits_better(loss: Loss, others: Sequence[Loss]) -> bool:
@@ -93,7 +97,7 @@ def choose(losses: Sequence[Loss], wanted: str | None) -> Found | None:
         found = choose([loss for loss in losses if not loss.site.is_watched], None)
         best = max(watched, key=_agreement)
         is_known = found is not None and (
-            found.loss.strong or _agreement(found.loss) > _agreement(best)
+            found.loss.strong or _agreement(found.loss) >= _agreement(best)
         )
         return found if is_known or not best.agreeing else Found(best)
     written = _or_multiple([loss for loss in losses if not loss.family])

@@ -280,7 +280,7 @@ class _Work:
             undiagnosed = itself.check(**{**overrides, "diagnose": False})
             report = of_the_update(report, undiagnosed, taken.line_of_update())
         found = with_a_factor(taken, report, overrides)
-        again = found.report
+        again = of_no_slope(found.report, taken)
         if found.note:
             self.more_notes = [found.note]
         if found.factor != 1.0:
@@ -290,4 +290,4 @@ class _Work:
         is_constant_known = loss.has_constant and not self.borrowing
         if again.verdict == "fail" and in_doubt and not fits(again, is_constant_known):
             return undecided(again, taken.found)
-        return of_no_slope(again, taken)
+        return again

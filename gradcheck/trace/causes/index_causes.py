@@ -71,7 +71,8 @@ def agrees_at(compared: Compared, node: Node, key: Callable[[Node], Key]) -> boo
             if added is not None:  # what is written back is there already
                 changed[index] = replace(write, function=lambda before, *_: before)
             at = index if added is None else added
-            changed[at] = _written_at(key(write), write.arguments[1], nodes[at])
+            is_sum = added is not None or _reads_back(write, nodes)
+            changed[at] = _written_at(key(write), write.arguments[1], nodes[at], is_sum)
         return changed
 
     return agrees_with(compared, reordered)
@@ -83,6 +84,12 @@ def _added_before(write: Node, nodes: Sequence[Node]) -> int | None:
     added = nodes[before.operands[0]] if before.name == "view" else before
     is_same = added.name == "scatter" and added.operands[-1] == write.operands[-1]
     return added.index if is_same and added.value.shape == write.value.shape else None
+
+
+def _reads_back(write: Node, nodes: Sequence[Node]) -> bool:
+    """True if what is written is made of what was there, as in `a[key] = a[key] + b`."""
+    made = (nodes[one] for one in nodes[write.operands[-1]].operands)
+    return any(write.operands[0] in (one.index, *one.operands) for one in made)
 
 
 def other_index_cause(compared: Compared) -> Cause | None:
@@ -215,12 +222,12 @@ def _read(node: Node, key: Key) -> Node:
     return replace(node, arguments=(node.arguments[0], key))
 
 
-def _written_at(other: Key, key: Key, node: Node) -> Node:
-    """Return a write that adds what is new to the entries that another key has."""
+def _written_at(other: Key, key: Key, node: Node, is_sum: bool) -> Node:
+    """Return a write to another key, of the values or, of a sum with those there, what is new."""
 
     def written(before: Array, *rest: Any) -> Array:
         changed = np.array(before, dtype=float)
-        changed[other] += rest[-1] - before[key]
+        changed[other] = rest[-1] - before[key] + changed[other] if is_sum else rest[-1]
         return changed
 
     return replace(node, function=written)

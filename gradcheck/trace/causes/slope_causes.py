@@ -217,15 +217,25 @@ def _other_factor(compared: Compared, slope: Slope) -> Cause | None:
     for other in set(end.operands) - {slope.begin}:
         if not same(slope.right, compared.values(other)):
             continue
-        for quantity in compared.known.of_kind(VALUE):
-            if same(slope.used, quantity.values):
-                used, right = compared.words.name(quantity.node), compared.words.name(other)
-                if used == right:
-                    words = f"it is multiplied by the {used} of another pass of the loop"
-                    return Cause(fault.OTHER_INDEX, words, f"take the {right} of the same pass")
-                words = f"it is multiplied by {used}, and {right} belongs there"
-                return Cause(fault.OTHER_OPERAND, words, f"multiply by {right}")
+        for node in _values_used(compared, slope):
+            used, right = compared.words.name(node), compared.words.name(other)
+            if used == right:
+                words = f"it is multiplied by the {used} of another pass of the loop"
+                return Cause(fault.OTHER_INDEX, words, f"take the {right} of the same pass")
+            words = f"it is multiplied by {used}, and {right} belongs there"
+            return Cause(fault.OTHER_OPERAND, words, f"multiply by {right}")
     return None
+
+
+def _values_used(compared: Compared, slope: Slope) -> Iterator[int]:
+    """Yield the values of the loss that stand for a slope, also as factors of its products."""
+    for quantity in compared.known.of_kind(VALUE):
+        if same(slope.used, quantity.values):
+            yield quantity.node
+    for quantity in compared.known.of_kind(SLOPE):
+        made = compared.loss_nodes[quantity.node]
+        if made.operation == "multiply" and same(slope.used, quantity.values):
+            yield from {*made.operands} - {quantity.other}
 
 
 def _elsewhere(compared: Compared, slope: Slope) -> Cause | None:

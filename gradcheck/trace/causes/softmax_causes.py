@@ -30,7 +30,8 @@ def softmax_cause(compared: Compared) -> Cause | None:
             return Cause(fault.SOFTMAX_DIAGONAL, f"{words} alone", fix)
         scores = [compared.values(node) for node in compared.derived_by]
         used = quotient(compared.actual, arriving)
-        for of, form in FORMS.items():
+        known = min(int(np.isfinite(value).sum()) for value in used)
+        for of, form in FORMS.items() if known > 1 else ():
             if any(same(used, map(form, values)) for values in scores):
                 belongs = f"the derivative of the softmax that makes {name} belongs"
                 return Cause(fault.SLOPE_WRONG, f"the slope of {of} stands where {belongs}", fix)

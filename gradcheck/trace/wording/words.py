@@ -126,12 +126,15 @@ class Words:
             return f"the part of {whole} that comes through {self.name(other)}"
         if kind == SLOPE:
             name = self.nodes[node].operation
+            factors = {*self.nodes[node].operands} - {other}
+            if name == "multiply" and len(factors) == 1 and other in self.nodes[node].operands:
+                return self.name(factors.pop())
             by = self.name(node)
             if name in ("tanh", "exp", "sin", "cos", "sqrt", "log"):
                 by = name
             elif self._made_by_helper(node, other):
                 *owner, function = self.nodes[node].chain[0].code.co_qualname.split(".")
-                if function not in UNTELLING:
+                if function not in UNTELLING and not function.startswith("<"):
                     by = function
                 elif owner and owner[-1] != "<locals>" and self.nodes[other].chain:
                     by = owner[-1]
