@@ -70,13 +70,14 @@ def _fit(loss: Loss) -> tuple[Any, ...]:
     return 0, False, loss.alike, 0, usual, off == 0
 
 
-def _agreement(loss: Loss) -> tuple[int, bool]:
+def _agreement(loss: Loss) -> tuple[int, bool, int]:
     """Sort key: what is watched is believed where it agrees with more blocks than the other loss.
 
-    A total of which some blocks forget a term agrees with as many as an error without that term.
+    A total of which some blocks forget a term agrees with as many as an error without that term,
+    and so does what it is before that term is added.
     """
     is_total = loss.site.is_watched and loss.site.text == "+=" and loss.agreeing < loss.blocks
-    return loss.agreeing, is_total
+    return loss.agreeing, is_total, is_total * loss.order
 
 
 def _fits_better(loss: Loss, others: Sequence[Loss]) -> bool:

@@ -38,6 +38,28 @@ def set_anew(marked: Marked, step: Step) -> list[Path]:
     return []
 
 
+def goes_over_entries(loop: ast.stmt) -> bool:
+    """Whether every update in a loop is of the entries that the number of its pass has.
+
+    So `for k in range(n): w[k] -= rate * dw[k]` makes one step, as far as it computes no loss.
+    """
+    if not (isinstance(loop, ast.For) and isinstance(loop.target, ast.Name)):
+        return False
+    is_counting = isinstance(loop.iter, ast.Call) and name_of(loop.iter.func) in ("range", "arange")
+    updates = [node for node in ast.walk(loop) if is_update(node)]
+    targets = [getattr(one, "targets", [getattr(one, "target", None)])[0] for one in updates]
+    return is_counting and bool(targets) and all(loop.target.id in _indices(one) for one in targets)
+
+
+def _indices(target: ast.AST | None) -> Iterator[str]:
+    """Yield the names that are indices of a target, as they are."""
+    while isinstance(target, ast.Subscript):
+        index = target.slice
+        parts = index.elts if isinstance(index, ast.Tuple) else [index]
+        yield from (part.id for part in parts if isinstance(part, ast.Name))
+        target = target.value
+
+
 def _updated(marked: Marked, outer: int, inner: int) -> Iterator[str]:
     """Yield what a loop updates, or hands over to a function that does, beside another one."""
     node = marked.loops[outer].node

@@ -20,11 +20,12 @@ from gradcheck.script.further import (
     with_own_rates,
 )
 from gradcheck.script.handover import Taken
-from gradcheck.script.inner_loops import set_anew
+from gradcheck.script.inner_loops import goes_over_entries, set_anew
 from gradcheck.script.iteration import Iteration
 from gradcheck.script.left_alone import reaching
 from gradcheck.script.loops import NOT_BACK, find_step
 from gradcheck.script.minimised import MinimisedError
+from gradcheck.script.passes import Passes
 from gradcheck.script.reading import Script
 from gradcheck.script.refusals import no_loss, no_loss_below
 from gradcheck.script.running import Run
@@ -86,10 +87,9 @@ class Taking:
             return False
         if self.wishes.params is None:
             self.step = self.step.drawn(passes.first.state)
-        inside = [self.run.passes[inner] for inner in self.run.marked.inside(number)]
         if self.wishes.loss is not None and not self.run.marked.may_come_to(number):
             self.step, passes.why = None, f"it does not compute {self.wishes.loss}"
-        elif any(one.why == SUMMED or one.are_steps(passes, self.step.all_paths) for one in inside):
+        elif any(self._makes_steps(inner, passes) for inner in self.run.marked.inside(number)):
             self.step, passes.why = None, "each pass makes several steps"
         elif not self._iteration().has_loss(passes.first):
             passes.why = no_loss(self.step.paths, self.run.marked.watched(number))
@@ -101,6 +101,14 @@ class Taking:
         elif not in_doubt and (paths := set_anew(self.run.marked, self.step)):
             self.step, passes.why = None, SUMS + short(", ".join(map(label, paths)))
         return self.step is not None
+
+    def _makes_steps(self, inner: int, outer: Passes) -> bool:
+        """Whether a loop inside of another makes several steps in a pass of that."""
+        assert self.step is not None
+        passes = self.run.passes[inner]
+        is_of_one = goes_over_entries(self.run.marked.loops[inner].node)
+        are_steps = not is_of_one and passes.are_steps(outer, self.step.all_paths)
+        return passes.why == SUMMED or are_steps
 
     def execute(self) -> None:
         """Run the script, which may raise; then test loops of a single pass, or straight code."""

@@ -1,0 +1,103 @@
+"""Names and lines of bugs in scripts that keep everything at the top of a file."""
+
+import pytest
+
+XOR = """
+import numpy as np
+rng = np.random.default_rng(4)
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+inputs = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+wanted = np.array([[0], [1], [1], [0]])
+W1, b1, W2, b2 = rng.random((2, 3)), rng.random((1, 3)), rng.random((3, 1)), rng.random((1, 1))
+
+for epoch in range(50):
+    z1 = inputs @ W1
+    z1 += b1
+    h = sigmoid(z1)
+    z2 = h @ W2
+    z2 += b2
+    output = sigmoid(z2)
+    error = wanted - output
+    loss = 0.5 * np.sum(error ** 2)
+    delta2 = error * output * (1 - output)
+    sent = delta2 @ W2.T
+    delta1 = sent * h * (1 - h)
+    W2 += 0.5 * h.T @ delta2
+    b2 += 0.5 * np.sum(delta2, axis=0, keepdims=True)
+    W1 += 0.5 * inputs.T @ delta1
+    b1 += 0.5 * np.sum(delta1, axis=0, keepdims=True)
+print(loss)
+"""
+
+ONE_TOO_FEW = """
+ratings = [(0, 1, 4), (1, 0, 2), (1, 2, 5), (2, 1, 1), (0, 2, 3), (2, 0, 4)]
+users = [[0.3, -0.4], [0.2, 0.5], [-0.6, 0.1]]
+items = [[0.5, 0.2], [-0.3, 0.4], [0.1, 0.7]]
+for turn in range(20):
+    total = 0.0
+    for u, i, rating in ratings:
+        off = rating - sum(users[u][k] * items[i][k] for k in range(2))
+        total += 0.5 * off ** 2
+        total += 0.025 * sum(users[u][k] ** 2 + items[i][k] ** 2 for k in range(2))
+        for k in range(2):
+            of_user, of_item = users[u][k], items[i][k]
+            users[u][k] += 0.02 * (off * of_item - 0.05 * of_user)
+            items[i][k] += 0.02 * (off * of_user - 0.05 * of_item)
+    print(turn, total)
+"""
+
+NORMALISED = """
+import numpy as np
+rng = np.random.default_rng(6)
+x, labels = rng.normal(size=(30, 4)), rng.integers(0, 3, 30)
+w, gamma, v = rng.normal(size=(4, 5)), np.ones(5), rng.normal(size=(5, 3))
+speeds = [np.zeros_like(one) for one in (w, gamma, v)]
+for turn in range(20):
+    z = x @ w
+    std = np.sqrt(z.var(axis=0) + 1e-5)
+    z_hat = (z - z.mean(axis=0)) / std
+    scores = gamma * z_hat @ v
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(30), labels]).mean()
+    delta = p.copy()
+    delta[np.arange(30), labels] -= 1
+    delta /= 30
+    back = delta @ v.T
+    d_hat = back * gamma
+    dz = (d_hat - d_hat.mean(axis=0) - z_hat * (d_hat * z_hat).mean(axis=0)) / std
+    slopes = [x.T @ dz, (back * z_hat).sum(axis=0), (gamma * z_hat).T @ delta]
+    for number, (one, slope) in enumerate(zip((w, gamma, v), slopes)):
+        speeds[number] = 0.9 * speeds[number] - 0.1 * slope
+        one += speeds[number]
+    print(loss)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "right", "wrong", "code", "line", "words"),
+    [
+        (XOR, "error * output * (1 - output)", "error", "GC303", "delta2 = error", "sigmoid at z2"),
+        (XOR, "sent * h * (1 - h)", "sent", "GC303", "delta1 = sent", "slope of sigmoid at z1"),
+        (
+            ONE_TOO_FEW,
+            "(off * of_item - 0.05",
+            "(off * of_user - 0.05",
+            "GC415",
+            "users[u][k] +=",
+            "of_user",
+        ),
+        (ONE_TOO_FEW, " - 0.05 * of_item", "", "GC602", "items[i][k] +=", "0.05"),
+        (NORMALISED, "    delta /= 30\n", "", "GC101", "labels] -= 1", "30 times"),
+    ],
+)
+def test_a_bug_is_named_where_it_is(outcome, program, right, wrong, code, line, words):
+    assert outcome(program).report.ok
+    text = program.replace(right, wrong)
+    report = outcome(text).report
+    first = report.errors[0]
+    assert first.code == code, str(report)
+    assert line in text.splitlines()[first.location.line - 1], str(report)
+    assert words in str(report), str(report)
