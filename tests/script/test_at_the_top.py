@@ -89,7 +89,7 @@ for turn in range(20):
             "users[u][k] +=",
             "of_user",
         ),
-        (ONE_TOO_FEW, " - 0.05 * of_item", "", "GC602", "items[i][k] +=", "0.05"),
+        (ONE_TOO_FEW, " - 0.05 * of_item", "", "GC602", "items[i][k] +=", "by items[2] is missing"),
         (NORMALISED, "    delta /= 30\n", "", "GC101", "labels] -= 1", "30 times"),
     ],
 )
