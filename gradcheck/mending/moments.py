@@ -127,10 +127,14 @@ def moments_at(
 
 
 def _names(frame: FrameType) -> dict[str, Any]:
-    """Return the names of a function; for the body of a script's loop, those of its module."""
+    """Return the names of a function; for the body of a script's loop, those of its module.
+
+    The keys that its loops go through (`for k, v in model.items()`) are of one pass, as values are.
+    """
     if frame.f_code.co_name != STEP or frame.f_locals:
         return frame.f_locals
-    return {name: value for name, value in frame.f_globals.items() if value_of(value) is not None}
+    known = frame.f_globals.items()
+    return {name: one for name, one in known if isinstance(one, str) or value_of(one) is not None}
 
 
 Told = tuple[Moment, Array]

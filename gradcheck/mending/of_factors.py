@@ -18,7 +18,7 @@ FLAG = re.compile(r"\b(deriv\w*|prime|grad\w*|backward)\s*=\s*(?:True|False)")
 BASE = re.compile(r"(?:(?<![\w.])|log)(\d+)(?=\(| ?\*\* ?[A-Za-z(-])")
 """The base of a power or of a logarithm."""
 
-KINK = re.compile(rb"relu|maximum|> ?0", re.IGNORECASE)
+KINK = re.compile(rb"relu|maximum|[<>]=? ?0", re.IGNORECASE)
 """What a file with rectified values has."""
 
 MOST_SLOPES = 12

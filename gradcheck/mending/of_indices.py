@@ -52,10 +52,20 @@ def indices(context: Context) -> Iterator[Edit]:
             continue
         if not WHOLE.fullmatch(text):
             yield context.replaced(index, f"-{grouped(text, index)}", 11.0)
+        yield from _items_of_others(context, node, text)
         for name, value in context.values.items():
             if value.kind == "int" and name.isidentifier() and name not in {text, *passes}:
                 yield context.replaced(index, name, 8.5)
                 yield context.replaced(index, f"-{name}", 9.0)
+
+
+def _items_of_others(context: Context, node: ast.Subscript, index: str) -> Iterator[Edit]:
+    """Yield an item of another list, one before or after: `z[l - 1]` for `a[l]`."""
+    own = context.value(node.value)
+    for name, value in context.known.items() if own and own.kind == "list" else ():
+        if value.kind == "list" and name != context.source(node.value):
+            for one in _near(index):
+                yield context.replaced(node, f"{name}[{one}]", 9.0)
 
 
 def _counted_otherwise(context: Context, index: ast.Tuple) -> Iterator[Edit]:
@@ -70,7 +80,7 @@ def _of_all_axes(context: Context, index: ast.Tuple) -> Iterator[Edit]:
     """Yield the slices of all axes as another array has them, or less a border at both ends."""
     parts = [one for one in index.elts if isinstance(one, ast.Slice) and (one.lower or one.upper)]
     own = ast.unparse(index)
-    alike = [one.slice for one in ast.walk(context.definition) if isinstance(one, ast.Subscript)]
+    alike = [one.slice for one in ast.walk(context.tree) if isinstance(one, ast.Subscript)]
     others = [one for one in alike if isinstance(one, ast.Tuple) and _cuts(one) == _cuts(index)]
     for text in dict.fromkeys(context.source(one) for one in others if ast.unparse(one) != own):
         yield context.replaced(index, text, 8.0)

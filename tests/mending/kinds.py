@@ -1663,6 +1663,90 @@ def grad(w):
         "LABELS] -= 1",
         "LABELS] -= p[np.arange(6), LABELS]",
     ),
+    "a term that a neighbour has": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(np.sinh(X @ w) * Y + np.cosh(X @ w) * np.cos(X @ w))
+
+def grad(w):
+    z, g = X @ w, np.zeros(4)
+    for i in range(6):
+        slope = np.cosh(z[i]) * Y[i] + np.sinh(z[i]) * np.cos(z[i]) - np.cosh(z[i]) * np.sin(z[i])
+        g[:2] += slope * X[i, :2]
+        other = np.cosh(z[i]) * Y[i] + np.sinh(z[i]) * np.cos(z[i]) - np.cosh(z[i]) * np.sin(z[i])
+        g[2:] += other * X[i, 2:]
+    return g
+""",
+        "        other = np.cosh(z[i]) * Y[i] + np.sinh(z[i]) * np.cos(z[i]) - np.cosh",
+        "        other = np.sinh(z[i]) * np.cos(z[i]) - np.cosh",
+    ),
+    "an item of another list, one before": (
+        """
+X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 4))
+START = DRAWN.normal(size=(2, 4, 4)) / 2
+
+def run(ws):
+    zs, outs = [], [X]
+    for w in ws:
+        zs.append(outs[-1] @ w)
+        outs.append(np.logaddexp(0, zs[-1]))
+    return zs, outs
+
+def loss(ws):
+    return np.sum(run(ws)[0][-1] * Y)
+
+def grad(ws):
+    zs, outs = run(ws)
+    d, g = Y, np.zeros_like(ws)
+    for l in (1, 0):
+        g[l] = outs[l].T @ d
+        if l > 0:
+            d = d @ ws[l].T / (1 + np.exp(-zs[l - 1]))
+    return g
+""",
+        "np.exp(-zs[l - 1])",
+        "np.exp(-outs[l])",
+    ),
+    "a state that the last pass handed on": (
+        """
+X, UP = DRAWN.normal(size=(4, 3)), DRAWN.normal(size=(4, 3))
+START = DRAWN.normal(size=(3, 3)) / 2
+
+def run(w):
+    h = [np.zeros(3)]
+    for x in X:
+        h.append(np.tanh(x + h[-1] @ w))
+    return h
+
+def loss(w):
+    return np.sum(np.array(run(w)[1:]) * UP)
+
+def grad(w):
+    h, g, down = run(w), np.zeros((3, 3)), np.zeros(3)
+    for t in reversed(range(4)):
+        d = (UP[t] + down) * (1 - h[t + 1] ** 2)
+        g += np.outer(h[t], d)
+        down = w @ d
+    return g
+""",
+        "(UP[t] + down)",
+        "UP[t]",
+    ),
+    "the part below a kink": (
+        VECTORS
+        + """
+def loss(w):
+    return np.sum(Y * np.maximum(-(X @ w), 0) ** 2)
+
+def grad(w):
+    z = X @ w
+    d = 2 * Y * z * (z <= 0)
+    return X.T @ d
+""",
+        "z * (z <= 0)",
+        "z",
+    ),
     "new axes as in the loss": (
         """
 IMAGES, UP = DRAWN.normal(size=(5, 2, 3, 4)), DRAWN.normal(size=(5, 2, 3, 4))
