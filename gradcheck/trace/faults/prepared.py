@@ -30,7 +30,8 @@ def prepared(
     points = before_clips(as_differentiated(followed, tolerance), wrong, tolerance)
     first = points[0]
     alone = entries_read_alone(first)
-    quantities = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]
+    every = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]
+    quantities = [one for one in every if not _is_of_negative(one, first.loss_nodes)]
     words = Words(
         first.loss_nodes,
         first.loss_index,
@@ -43,7 +44,7 @@ def prepared(
         tuple(points),
         known_quantities(quantities, tolerance),
         Candidates(
-            [one for one in quantities if not _is_of_negative(one, first.loss_nodes)],
+            quantities,
             series_of(points, quantities),
             meant_by(points),
             frozenset(
