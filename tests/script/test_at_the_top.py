@@ -75,6 +75,50 @@ for turn in range(20):
     print(loss)
 """
 
+SAMPLED = """
+import numpy as np
+rng = np.random.default_rng(8)
+words, others = rng.normal(size=(9, 4)), rng.normal(size=(9, 4))
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+def pair(word, context, drawn, rate):
+    v = words[word]
+    shown = sigmoid(v @ others[context])
+    loss = -np.log(shown)
+    of_word, of_context, of_drawn = (shown - 1) * others[context], (shown - 1) * v, []
+    for one in drawn:
+        s = sigmoid(v @ others[one])
+        loss += -np.log(1 - s)
+        of_word = of_word + s * others[one]
+        of_drawn.append(s * v)
+    others[context] -= rate * of_context
+    for one, slope in zip(drawn, of_drawn):
+        others[one] -= rate * slope
+    words[word] -= rate * of_word
+    return loss
+
+for turn in range(4):
+    total = 0
+    for word in range(8):
+        total += pair(word, word + 1, rng.integers(0, 9, 3), 0.05)
+    print(turn, total)
+"""
+
+DECAYED = """
+import numpy as np
+rng = np.random.default_rng(9)
+x, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
+w = np.full(3, 0.02)
+for turn in range(60):
+    p = 1 / (1 + np.exp(-x @ w))
+    loss = -np.mean(y * np.log(p + 1e-9) + (1 - y) * np.log(1 - p + 1e-9)) + 0.01 * np.sum(w ** 2)
+    dw = x.T @ (p - y) / 40 + 0.02 * w
+    w -= 0.3 * dw
+print(loss)
+"""
+
 
 @pytest.mark.parametrize(
     ("program", "right", "wrong", "code", "line", "words"),
@@ -90,6 +134,8 @@ for turn in range(20):
             "of_user",
         ),
         (ONE_TOO_FEW, " - 0.05 * of_item", "", "GC602", "items[i][k] +=", "by items[2] is missing"),
+        (SAMPLED, "append(s * v)", "append(-s * v)", "GC106", "append(-s * v)", "`-s`"),
+        (DECAYED, "+ 0.02 * w\n", "- 0.02 * w\n", "GC603", "- 0.02 * w", "sign of the penalty"),
         (NORMALISED, "    delta /= 30\n", "", "GC101", "labels] -= 1", "30 times"),
     ],
 )

@@ -34,6 +34,9 @@ from gradcheck.trace.locating.units import OWN, Mend
 from gradcheck.trace.record.graph import constant_of, latest_first
 from gradcheck.trace.record.nodes import Node
 
+NEAR = 1e-4
+"""How near to -1 the factor of a penalty is a sign: it is small, and takes up what else is off."""
+
 
 @dataclass(frozen=True)
 class _Scaled:
@@ -251,7 +254,7 @@ def _of_penalty(scaled: _Scaled) -> Cause | None:
         for node in parameters.values()
     ):
         return None
-    if abs(mend.factor + 1) < CLOSE:
+    if abs(mend.factor + 1) < NEAR:
         return Cause(fault.PENALTY_SIGN, "the sign of the penalty's derivative is wrong")
     words = f"the penalty's derivative is {1 / mend.factor:.6g} times what it should be"
     return Cause(fault.PENALTY_WRONG, words)
