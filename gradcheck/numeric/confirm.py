@@ -82,6 +82,8 @@ def confirm(
         wrong[open_] = same_slope[open_] & smooth
         bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
+    found = np.flatnonzero(wrong)
+    wrong[found] &= _stays(levels, asked, rows[found], value[found], at[found])
     rounded = wrong & on_plateau(levels, rows, at) if levels.exact else wrong
     far = np.flatnonzero(rounded)[:FEW]
     if len(far) > levels.examined and not levels.coarse:  # a few rows may agree by chance
@@ -93,6 +95,18 @@ def confirm(
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, rows[zero], value[zero])]] = False
     return wrong, supported
+
+
+def _stays(levels: Levels, asked: Asked, rows: Indices, value: Array, at: Indices) -> Mask:
+    """Where the smallest step that the observed noise allows gives the value too, (n,).
+
+    A step that only a smaller noise allows may lie within the rounding of an intermediate result,
+    where a slope of about 0 is had by chance.
+    """
+    distance = np.abs(asked.claimed[rows] - value)
+    level = np.fmin(levels.at_least(rows, SHOWS * asked.rough[rows] / distance), at)
+    slope = levels.ask(rows, level).central()
+    return np.asarray(np.abs(slope - value) <= distance / 4)
 
 
 def _has_coarse_term(
