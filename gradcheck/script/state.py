@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradcheck.script.copies import keeps_state
+from gradcheck.script.copies import are_atoms, keeps_state
 from gradcheck.script.memory import is_shared
 from gradcheck.user.blocks import Array
 from gradcheck.user.objects import attributes, cells_of
@@ -33,6 +33,12 @@ class Cell(NamedTuple):
     """A step of a path into a variable of a function's closure."""
 
     name: str
+
+
+class Value(NamedTuple):
+    """A step to the value of a dict whose key is an object: its copy is another key."""
+
+    place: int
 
 
 Path = tuple[Any, ...]
@@ -66,6 +72,8 @@ class State:
         for step in path[1:]:
             if isinstance(step, Cell):
                 value = _cell(value, step).cell_contents
+            elif isinstance(step, Value):
+                value = list(value.values())[step.place]
             else:
                 value = getattr(value, step.name) if isinstance(step, Attribute) else value[step]
         return value
@@ -95,6 +103,8 @@ class State:
             setattr(holder, last.name, value)
         elif isinstance(last, Cell):
             _cell(holder, last).cell_contents = value
+        elif isinstance(last, Value):
+            holder[list(holder)[last.place]] = value
         else:
             holder[last] = value
 
@@ -173,7 +183,10 @@ def steps_into(value: Any) -> list[tuple[Any, Any]]:
     if isinstance(value, list | tuple):
         return list(enumerate(value))[:MOST_ITEMS]
     if isinstance(value, dict):
-        return list(value.items())[:MOST_ITEMS]
+        return [
+            (key if are_atoms(key if type(key) is tuple else (key,)) else Value(place), item)
+            for place, (key, item) in enumerate(value.items())
+        ][:MOST_ITEMS]
     if type(value) in BOUND:
         return [(Attribute(name), getattr(value, name)) for name in BOUND[type(value)]]
     if keeps_state(value):
@@ -190,6 +203,8 @@ def label(path: Path) -> str:
     for step in (one for one in path[begins:] if bare(one) != "__self__"):
         if isinstance(step, Cell) and text == path[1]:  # the function itself has a name
             text = step.name
+        elif isinstance(step, Value):
+            text = f"list({text}.values())[{step.place}]"
         else:
             text += f".{step.name}" if isinstance(step, Attribute | Cell) else f"[{step!r}]"
     return text

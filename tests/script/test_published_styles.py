@@ -1371,3 +1371,40 @@ for turn in range(9):
 def test_an_update_may_walk_through_tuples_in_a_list(outcome, sums, ok):
     report = outcome(NESTED.replace("back.sum(", sums)).report
     assert report.ok == ok, str(report)
+
+
+BY_OBJECT = """
+import numpy as np
+
+rng = np.random.default_rng(0)
+
+
+class Variable:
+    def __init__(self, value):
+        self.value = value
+
+
+class Momentum:
+    def __init__(self, variables):
+        self.velocity = {one: {"v": np.zeros_like(one.value)} for one in variables}
+
+    def apply(self, grads):
+        for one, grad in grads.items():
+            self.velocity[one]["v"] = 0.9 * self.velocity[one]["v"] - 0.1 * grad
+            one.value += self.velocity[one]["v"]
+
+
+W, b = Variable(rng.normal(size=(3, 1))), Variable(np.zeros(1))
+optimizer = Momentum([W, b])
+X, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 1))
+for epoch in range(50):
+    error = X @ W.value + b.value - y
+    loss = np.mean(error**2)
+    optimizer.apply({W: 2 * X.T @ error / len(X), b: 2 * error.mean(axis=0)})
+"""
+
+
+@pytest.mark.parametrize(("divided", "ok"), [("error / len(X)", True), ("error", False)])
+def test_an_optimiser_may_keep_its_state_by_object(outcome, divided, ok):
+    report = outcome(BY_OBJECT.replace("error / len(X)", divided)).report
+    assert report.ok == ok, str(report)
