@@ -193,8 +193,16 @@ def _sign_where_joined(
 
 
 def _last_right(mends: Sequence[Mend], state: State, quantities: Sequence[Quantity]) -> Mend | None:
-    """Return the last mend of a value that is an adjoint of the loss as it stands, or None."""
-    right = (mend for mend in reversed(mends) if _is_adjoint(mend, 1.0, state, quantities))
+    """Return the last mend of a value that is an adjoint of the loss as it stands, or None.
+
+    It may be the negative of one, as that of `-x` is, where the sign is not what is wrong.
+    """
+    signs = (1.0,) if abs(mends[0].factor + 1) < 1e-9 else (1.0, -1.0)
+    right = (
+        mend
+        for mend in reversed(mends)
+        if any(_is_adjoint(mend, sign, state, quantities) for sign in signs)
+    )
     return next(right, None)
 
 
