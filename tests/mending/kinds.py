@@ -1664,88 +1664,70 @@ def grad(w):
         "LABELS] -= p[np.arange(6), LABELS]",
     ),
     "a term that a neighbour has": (
-        VECTORS
-        + """
-def loss(w):
-    return np.sum(np.sinh(X @ w) * Y + np.cosh(X @ w) * np.cos(X @ w))
+        """
+SERIES = np.cumsum(DRAWN.normal(size=20)) * 0.3 + 1.0
+START = np.array([0.5, 0.3, 0.2])
 
-def grad(w):
-    z, g = X @ w, np.zeros(4)
-    for i in range(6):
-        slope = np.cosh(z[i]) * Y[i] + np.sinh(z[i]) * np.cos(z[i]) - np.cosh(z[i]) * np.sin(z[i])
-        g[:2] += slope * X[i, :2]
-        other = np.cosh(z[i]) * Y[i] + np.sinh(z[i]) * np.cos(z[i]) - np.cosh(z[i]) * np.sin(z[i])
-        g[2:] += other * X[i, 2:]
-    return g
+def rest(theta):
+    phi, ma, mu = theta
+    e = np.zeros(20)
+    for t in range(1, 20):
+        e[t] = SERIES[t] - mu - phi * (SERIES[t - 1] - mu) - ma * e[t - 1]
+    return e
+
+def loss(theta):
+    return 0.5 * np.sum(rest(theta) ** 2)
+
+def grad(theta):
+    phi, ma, mu = theta
+    e, de = rest(theta), np.zeros((20, 3))
+    for t in range(1, 20):
+        de[t, 0] = -(SERIES[t - 1] - mu) - ma * de[t - 1, 0]
+        de[t, 1] = -e[t - 1] - ma * de[t - 1, 1]
+        de[t, 2] = phi - 1 - ma * de[t - 1, 2]
+    return de.T @ e
 """,
-        "        other = np.cosh(z[i]) * Y[i] + np.sinh(z[i]) * np.cos(z[i]) - np.cosh",
-        "        other = np.sinh(z[i]) * np.cos(z[i]) - np.cosh",
+        "-(SERIES[t - 1] - mu) - ma * de[t - 1, 0]",
+        "-(SERIES[t - 1] - mu)",
     ),
     "an item of another list, one before": (
         """
 X, Y = DRAWN.normal(size=(6, 4)), DRAWN.normal(size=(6, 4))
-START = DRAWN.normal(size=(2, 4, 4)) / 2
+SIZES = (4, 7, 5, 4)
+START = DRAWN.normal(size=4 * 7 + 7 * 5 + 5 * 4) / 2
 
-def run(ws):
-    zs, outs = [], [X]
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+def unroll(theta):
+    ws, at = [], 0
+    for rows, columns in zip(SIZES, SIZES[1:]):
+        ws.append(theta[at : at + rows * columns].reshape(rows, columns))
+        at += rows * columns
+    return ws
+
+def loss(theta):
+    a = X
+    for w in unroll(theta):
+        z = a @ w
+        a = np.logaddexp(0, z)
+    return np.sum(sigmoid(z) * Y)
+
+def grad(theta):
+    ws, zs, acts = unroll(theta), [], [X]
     for w in ws:
-        zs.append(outs[-1] @ w)
-        outs.append(np.logaddexp(0, zs[-1]))
-    return zs, outs
-
-def loss(ws):
-    return np.sum(run(ws)[0][-1] * Y)
-
-def grad(ws):
-    zs, outs = run(ws)
-    d, g = Y, np.zeros_like(ws)
-    for l in (1, 0):
-        g[l] = outs[l].T @ d
-        if l > 0:
-            d = d @ ws[l].T / (1 + np.exp(-zs[l - 1]))
-    return g
+        zs.append(acts[-1] @ w)
+        acts.append(np.logaddexp(0, zs[-1]))
+    p = sigmoid(zs[-1])
+    d, pieces = Y * p * (1 - p), []
+    for layer in reversed(range(3)):
+        pieces = [(acts[layer].T @ d).ravel()] + pieces
+        if layer > 0:
+            d = (d @ ws[layer].T) * sigmoid(zs[layer - 1])
+    return np.concatenate(pieces)
 """,
-        "np.exp(-zs[l - 1])",
-        "np.exp(-outs[l])",
-    ),
-    "a state that the last pass handed on": (
-        """
-X, UP = DRAWN.normal(size=(4, 3)), DRAWN.normal(size=(4, 3))
-START = DRAWN.normal(size=(3, 3)) / 2
-
-def run(w):
-    h = [np.zeros(3)]
-    for x in X:
-        h.append(np.tanh(x + h[-1] @ w))
-    return h
-
-def loss(w):
-    return np.sum(np.array(run(w)[1:]) * UP)
-
-def grad(w):
-    h, g, down = run(w), np.zeros((3, 3)), np.zeros(3)
-    for t in reversed(range(4)):
-        d = (UP[t] + down) * (1 - h[t + 1] ** 2)
-        g += np.outer(h[t], d)
-        down = w @ d
-    return g
-""",
-        "(UP[t] + down)",
-        "UP[t]",
-    ),
-    "the part below a kink": (
-        VECTORS
-        + """
-def loss(w):
-    return np.sum(Y * np.maximum(-(X @ w), 0) ** 2)
-
-def grad(w):
-    z = X @ w
-    d = 2 * Y * z * (z <= 0)
-    return X.T @ d
-""",
-        "z * (z <= 0)",
-        "z",
+        "sigmoid(zs[layer - 1])",
+        "sigmoid(acts[layer])",
     ),
     "new axes as in the loss": (
         """

@@ -41,7 +41,6 @@ WRITTEN = {
     "a border at both ends": "dwide[1:-1, 1:-1]",
     "all items from one": "d[j:].sum()",
     "one item of two": "[part + d * new for",
-    "a state that the last pass handed on": "(UP[t] + down)",
     "a bias of zeros": "        db += d\n",
     "a bias that sums over rows": "        db += d.sum(axis=0)",
     "one less at the label": "LABELS] -= 1",

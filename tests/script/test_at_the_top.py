@@ -53,25 +53,48 @@ NORMALISED = """
 import numpy as np
 rng = np.random.default_rng(6)
 x, labels = rng.normal(size=(30, 4)), rng.integers(0, 3, 30)
-w, gamma, v = rng.normal(size=(4, 5)), np.ones(5), rng.normal(size=(5, 3))
-speeds = [np.zeros_like(one) for one in (w, gamma, v)]
+
+class Dense:
+    def __init__(self, inputs, outputs):
+        self.values = [rng.normal(size=(inputs, outputs)), np.zeros(outputs)]
+        self.slopes = [np.zeros_like(one) for one in self.values]
+    def forward(self, x):
+        self.x = x
+        return x @ self.values[0] + self.values[1]
+    def backward(self, up):
+        self.slopes[0][...] = self.x.T @ up
+        self.slopes[1][...] = up.sum(axis=0)
+        return up @ self.values[0].T
+
+class Normalised:
+    def __init__(self, size):
+        self.values, self.slopes = [np.ones(size)], [np.zeros(size)]
+    def forward(self, x):
+        self.std = np.sqrt(x.var(axis=0) + 1e-5)
+        self.x_hat = (x - x.mean(axis=0)) / self.std
+        return self.values[0] * self.x_hat
+    def backward(self, up):
+        self.slopes[0][...] = np.sum(up * self.x_hat, axis=0)
+        up = up * self.values[0]
+        return (up - up.mean(axis=0) - self.x_hat * (up * self.x_hat).mean(axis=0)) / self.std
+
+layers, speeds, rate = [Dense(4, 6), Normalised(6), Dense(6, 3)], {}, 0.05
 for turn in range(20):
-    z = x @ w
-    std = np.sqrt(z.var(axis=0) + 1e-5)
-    z_hat = (z - z.mean(axis=0)) / std
-    scores = gamma * z_hat @ v
-    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    a = x
+    for layer in layers:
+        a = layer.forward(a)
+    p = np.exp(a) / np.exp(a).sum(axis=1, keepdims=True)
     loss = -np.log(p[np.arange(30), labels]).mean()
-    delta = p.copy()
-    delta[np.arange(30), labels] -= 1
-    delta /= 30
-    back = delta @ v.T
-    d_hat = back * gamma
-    dz = (d_hat - d_hat.mean(axis=0) - z_hat * (d_hat * z_hat).mean(axis=0)) / std
-    slopes = [x.T @ dz, (back * z_hat).sum(axis=0), (gamma * z_hat).T @ delta]
-    for number, (one, slope) in enumerate(zip((w, gamma, v), slopes)):
-        speeds[number] = 0.9 * speeds[number] - 0.1 * slope
-        one += speeds[number]
+    up = p.copy()
+    up[np.arange(30), labels] -= 1
+    up = up / 30
+    for layer in reversed(layers):
+        up = layer.backward(up)
+    pairs = [pair for layer in layers for pair in zip(layer.values, layer.slopes)]
+    for number, (value, slope) in enumerate(pairs):
+        speed = 0.9 * speeds.get(number, np.zeros_like(value)) - rate * slope
+        speeds[number] = speed
+        value += speed
     print(loss)
 """
 
@@ -113,7 +136,7 @@ x, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
 w = np.full(3, 0.02)
 for turn in range(60):
     p = 1 / (1 + np.exp(-x @ w))
-    loss = -np.mean(y * np.log(p + 1e-9) + (1 - y) * np.log(1 - p + 1e-9)) + 0.01 * np.sum(w ** 2)
+    loss = -np.mean(y * np.log(p + 1e-8) + (1 - y) * np.log(1 - p + 1e-8)) + 0.01 * np.sum(w ** 2)
     dw = x.T @ (p - y) / 40 + 0.02 * w
     w -= 0.3 * dw
 print(loss)
@@ -136,7 +159,7 @@ print(loss)
         (ONE_TOO_FEW, " - 0.05 * of_item", "", "GC602", "items[i][k] +=", "by items[2] is missing"),
         (SAMPLED, "append(s * v)", "append(-s * v)", "GC106", "append(-s * v)", "`-s`"),
         (DECAYED, "+ 0.02 * w\n", "- 0.02 * w\n", "GC603", "- 0.02 * w", "sign of the penalty"),
-        (NORMALISED, "    delta /= 30\n", "", "GC101", "labels] -= 1", "30 times"),
+        (NORMALISED, "    up = up / 30\n", "", "GC101", "labels] -= 1", "30 times"),
     ],
 )
 def test_a_bug_is_named_where_it_is(outcome, program, right, wrong, code, line, words):
