@@ -82,10 +82,8 @@ def confirm(
         wrong[open_] = same_slope[open_] & smooth
         bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
-    found = np.flatnonzero(wrong)
-    wrong[found] &= _stays(levels, asked, rows[found], value[found], at[found])
-    rounded = wrong & on_plateau(levels, rows, at) if levels.exact else wrong
-    far = np.flatnonzero(rounded)[:FEW]
+    wrong = _that_stay(wrong, levels, asked, rows, value, at)
+    far = np.flatnonzero(wrong & on_plateau(levels, rows, at) if levels.exact else wrong)[:FEW]
     if len(far) > levels.examined and not levels.coarse:  # a few rows may agree by chance
         levels.examined = len(far)
         levels.coarse = _has_coarse_term(
@@ -97,16 +95,21 @@ def confirm(
     return wrong, supported
 
 
-def _stays(levels: Levels, asked: Asked, rows: Indices, value: Array, at: Indices) -> Mask:
-    """Where the smallest step that the observed noise allows gives the value too, (n,).
+def _that_stay(
+    wrong: Mask, levels: Levels, asked: Asked, rows: Indices, value: Array, at: Indices
+) -> Mask:
+    """Where rows are wrong and the smallest step that the observed noise allows gives the value.
 
     A step that only a smaller noise allows may lie within the rounding of an intermediate result,
     where a slope of about 0 is had by chance.
     """
-    distance = np.abs(asked.claimed[rows] - value)
-    level = np.fmin(levels.at_least(rows, SHOWS * asked.rough[rows] / distance), at)
-    slope = levels.ask(rows, level).central()
-    return np.asarray(np.abs(slope - value) <= distance / 4)
+    found, stays = np.flatnonzero(wrong), wrong.copy()
+    here, wanted = rows[found], value[found]
+    distance = np.abs(asked.claimed[here] - wanted)
+    level = np.fmin(levels.at_least(here, SHOWS * asked.rough[here] / distance), at[found])
+    slope = levels.ask(here, level).central()
+    stays[found] = np.abs(slope - wanted) <= distance / 4
+    return stays
 
 
 def _has_coarse_term(

@@ -10,7 +10,7 @@ SLOPE, KINK, ROUNDING, FLAT = 5.3e-3, 1.9e-5, 5e-9, 1e-11
 
 
 def rounded_loss(away):
-    """A loss with the slope `SLOPE` and a kink beside it, which is almost flat within the rounding."""
+    """A loss with a slope and a kink beside it, which is almost flat within the rounding."""
     noise = ROUNDING * np.sin(1e9 * away) * (np.abs(away) > FLAT)
     straight = SLOPE * away - 2 * SLOPE * np.maximum(away - KINK, 0)
     return 2.3 + np.where(np.abs(away) > FLAT, straight, 0.1 * SLOPE * away) + noise
