@@ -26,6 +26,9 @@ SINGLE_PRECISION = 32 * float(np.finfo(np.float32).eps)
 """A plateau narrower than this share of a parameter may come from rounding it to float32."""
 
 STEEPER = 4.0
+ALMOST_FLAT = 5.0
+"""A slope smaller than the claim by more is hardly one."""
+
 FEW = 6
 TRIED = 3
 
@@ -98,12 +101,13 @@ def confirm(
 def _that_stay(
     wrong: Mask, levels: Levels, asked: Asked, rows: Indices, value: Array, at: Indices
 ) -> Mask:
-    """Where rows are wrong and the smallest step that the observed noise allows gives the value.
+    """Where rows are wrong, and almost flat only if the smallest step of the noise seen is so too.
 
     A step that only a smaller noise allows may lie within the rounding of an intermediate result,
     where a slope of about 0 is had by chance.
     """
-    found, stays = np.flatnonzero(wrong), wrong.copy()
+    is_flat = np.abs(value) < np.abs(asked.claimed[rows]) / ALMOST_FLAT
+    found, stays = np.flatnonzero(wrong & is_flat), wrong.copy()
     here, wanted = rows[found], value[found]
     distance = np.abs(asked.claimed[here] - wanted)
     level = np.fmin(levels.at_least(here, SHOWS * asked.rough[here] / distance), at[found])
