@@ -18,7 +18,7 @@ from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.graph import repetitions
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.record.sources import expression_of
-from gradcheck.trace.wording.loops import indices_in
+from gradcheck.trace.wording.loops import indices_in, names_in
 
 ITEMS = ("getitem", "setitem")
 
@@ -79,8 +79,10 @@ def _renamed_cause(
     """
     done = "read" if node.name == "getitem" else "written"
     for names, indices in _renamed(indices_in(subscript), numbers):
+        if passes[0].deadline.has_passed:
+            return None
         keys = {at: tuple(_number(one, known) for one in indices) for at, known in numbers.items()}
-        if passes[0].deadline.has_passed or any(None in key for key in keys.values()):
+        if any(None in key for key in keys.values()):
             continue
         if all(agrees_at(one, node, partial(_key_in, keys)) for one in passes):
             right = subscript_text(subscript, [*map(ast.unparse, indices)])
@@ -93,8 +95,8 @@ def _renamed(
     indices: Sequence[ast.expr], numbers: Mapping[int, Numbers]
 ) -> Iterator[tuple[str, list[ast.expr]]]:
     """Yield indices with two of their names exchanged, or one in a sum or product replaced."""
-    shared = set.intersection(*(set(one) for one in numbers.values())) if numbers else set()
-    own = [_names_of(one) for one in indices]
+    shared = _shared(numbers)
+    own = [names_in(one) for one in indices]
     for first, second in combinations(sorted(set().union(*own) & shared), 2):
         names = f"{first} and {second} are exchanged"
         yield names, [_with_names(one, {first: second, second: first}) for one in indices]
@@ -108,10 +110,6 @@ def _renamed(
 
 def _key_in(keys: Mapping[int, tuple[int | None, ...]], node: Node) -> tuple[Any, ...]:
     return keys.get(node.index, _key_of(node))
-
-
-def _names_of(index: ast.expr) -> set[str]:
-    return {node.id for node in ast.walk(index) if isinstance(node, ast.Name)}
 
 
 def _with_names(index: ast.expr, others: Mapping[str, str]) -> ast.expr:
@@ -154,7 +152,7 @@ def _agrees(compared: Compared, node: Node, axis: int, values: Mapping[int, int]
 
 def _others(own: str, numbers: Mapping[int, Numbers]) -> Iterator[tuple[str, dict[int, int]]]:
     """Yield other texts for an index, and what they are by pass: names, then sums of two."""
-    shared = set.intersection(*(set(one) for one in numbers.values())) if numbers else set()
+    shared = _shared(numbers)
     for text in sorted(shared):
         yield from _if_other(own, text, {at: one[text] for at, one in numbers.items()}, numbers)
     names = sorted(text for text in shared if text.isidentifier())
@@ -162,6 +160,11 @@ def _others(own: str, numbers: Mapping[int, Numbers]) -> Iterator[tuple[str, dic
         sums = {at: one[first] + one[second] for at, one in numbers.items()}
         text = f"2 * {first}" if first == second else f"{first} + {second}"
         yield from _if_other(own, text, sums, numbers)
+
+
+def _shared(numbers: Mapping[int, Numbers]) -> set[str]:
+    """Return the texts whose numbers every pass tells."""
+    return set.intersection(*(set(one) for one in numbers.values())) if numbers else set()
 
 
 def _if_other(

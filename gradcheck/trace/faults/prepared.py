@@ -18,6 +18,7 @@ from gradcheck.trace.locating.cuts import before_clips
 from gradcheck.trace.locating.explain import known_quantities
 from gradcheck.trace.locating.outputs import outputs_of
 from gradcheck.trace.locating.trial import Deadline
+from gradcheck.trace.record.graph import users_of
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.wording.words import Words
 
@@ -31,7 +32,8 @@ def prepared(
     first = points[0]
     alone = entries_read_alone(first)
     every = [*quantities_of(points), *_parts_of_gradients(points, tolerance)]
-    quantities = [one for one in every if not _is_of_negative(one, first.loss_nodes)]
+    negatives = _negatives(first.loss_nodes)
+    quantities = [one for one in every if one.kind != ADJOINT or one.node not in negatives]
     words = Words(
         first.loss_nodes,
         first.loss_index,
@@ -64,13 +66,16 @@ def prepared(
     )
 
 
-def _is_of_negative(quantity: Quantity, nodes: Sequence[Node]) -> bool:
-    """True for the adjoint of `-x`: nobody thinks of it, but of that of `x`, with a sign."""
-    if quantity.kind != ADJOINT or nodes[quantity.node].operation != "negative":
-        return False
-    negated = nodes[quantity.node].operands
-    users = sum(1 for node in nodes if not {*negated}.isdisjoint(node.operands))
-    return bool(negated) and users == 1
+def _negatives(nodes: Sequence[Node]) -> set[int]:
+    """Return each `-x` alone to use its `x`: one thinks of the adjoint of `x`, with a sign."""
+    users = users_of(nodes)
+    return {
+        node.index
+        for node in nodes
+        if node.operation == "negative"
+        and node.operands
+        and all(users[operand] == [node.index] for operand in node.operands)
+    }
 
 
 def _parts_of_gradients(points: Sequence[Point], tolerance: float) -> Iterator[Quantity]:
