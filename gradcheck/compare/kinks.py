@@ -99,13 +99,13 @@ def beside_kinks(point: Point, rng: np.random.Generator, most: float) -> Point:
 
     If one entry lies at a kink, so do units of the network, which may affect any entry. In a block
     with many undecided entries, a few are asked first, and the others only if one of these is right
-    beside the kink. An entry that is wrong at one point is not excused. After twice `most`
+    beside the kink. An entry that is wrong at one point is not excused. After `most`
     evaluations the rest is left undecided.
     """
     if not any(block.numeric.estimates.kink.any() for block in point.blocks):
         return point
     doubts = [_Doubt.of(block) for block in point.blocks]
-    last = point.evaluations + 2 * most
+    last = point.evaluations + most
     for size in NUDGES:
         if point.evaluations > last:
             break

@@ -30,7 +30,7 @@ SPECIAL = 4
 SHOWN = 10.0
 SHORTEST = 1e-9
 
-FEW_WRONG, EVALUATIONS_IF_WRONG = 256, 6
+FEW_WRONG, EVALUATIONS_IF_WRONG = 64, 6
 """Of a block, so many wrong entries are always measured; each takes about so many evaluations."""
 
 FLAT_SAMPLE = 16

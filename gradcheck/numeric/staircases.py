@@ -24,8 +24,8 @@ JUMPS = 0.5
 
 HALVINGS = 16
 A_JUMP = 1 / 64
-"""After `HALVINGS` bisections a jump keeps more than this share of the change over the interval; a
-bend keeps less than a thousandth of that."""
+"""In `HALVINGS` bisections a jump keeps more than this share of the change over the interval; a
+bend keeps less after six or seven."""
 
 SHARE = 1 / 8
 WIDEST = 0.1
@@ -101,4 +101,6 @@ def jumps_beside(levels: Levels, row: int, slope: float, missing: float, noise: 
         first = np.abs(half - at_low) >= np.abs(at_high - half)
         low, at_low = np.where(first, low, middle), np.where(first, at_low, half)
         high, at_high = np.where(first, middle, high), np.where(first, half, at_high)
-    return bool(np.all(np.abs(at_high - at_low) > np.fmax(A_JUMP * whole, 4 * noise)))
+        if not np.all(np.abs(at_high - at_low) > np.fmax(A_JUMP * whole, 4 * noise)):
+            return False
+    return True

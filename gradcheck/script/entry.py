@@ -27,6 +27,7 @@ from gradcheck.script.handover import Taken
 from gradcheck.script.left_alone import left_at_rest, not_updated
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground, in_process
+from gradcheck.script.precision import NEEDS_ITS_TYPES
 from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import read_script
 from gradcheck.script.refusals import loops_tried, no_loop, places
@@ -48,7 +49,8 @@ PRELUDE = 1 / 3
 SINGLE = float(np.finfo(np.float32).eps) / 2
 """Relative rounding of a number to float32, as a small framework does it to a constant."""
 
-CONFIRMING_SECONDS = 2.0
+SECONDS, CONFIRMING_SECONDS = 3.0, 1.0
+"""The budgets of the check of an iteration, and of that of a second one."""
 
 DOWNLOADED = ": let it read its data from a file, or make up a few rows"
 
@@ -72,7 +74,7 @@ class ScriptEntry:
         """Return the outcome of the check; `overrides` replace the arguments of the case."""
         seconds = time_limit(self.wishes, overrides)
         began = time.perf_counter()
-        answer: Outcome | str = in_process(partial(self._checked, overrides), seconds)
+        answer: Outcome | str = in_process(partial(self._checked, overrides, False), seconds)
         is_quick = time.perf_counter() - began < self.wishes.seconds
         if is_quick and _is_open(answer) and self._can_borrow():
             again: Outcome | str = in_process(partial(self._checked, overrides, True), seconds)
@@ -92,18 +94,17 @@ class ScriptEntry:
 
     def description(self) -> TakenApart | str:
         """Describe the script without a check, or say why it cannot be taken apart."""
-        description: TakenApart | str = in_process(
-            lambda: _Work(self.path, self.wishes).described()[1], time_limit(self.wishes, {})
-        )
-        return description
+        work, seconds = partial(_Work, self.path, self.wishes, False), time_limit(self.wishes, {})
+        said: TakenApart | str = in_process(lambda as_is: work(as_is).described()[1], seconds)
+        return said
 
-    def _checked(self, overrides: Mapping[str, Any], borrowing: bool = False) -> Outcome:
+    def _checked(self, overrides: Mapping[str, Any], borrowing: bool, as_is: bool) -> Outcome:
         """Check the script, with the loss of all data for a batch if `borrowing`."""
         began = time.perf_counter()
-        work = _Work(self.path, self.wishes, borrowing)
+        work = _Work(self.path, self.wishes, borrowing, as_is)
         taken, described = work.described()
         with ending_searches(began, self.wishes.seconds):
-            report = work.checked(taken, {**overrides, "workers": 1})
+            report = work.checked(taken, {"budget": SECONDS, **overrides, "workers": 1})
         described = replace(described, notes=(*described.notes, *work.more_notes))
         failures = () if report.ok else (f"expected pass, came out as {report.verdict}",)
         return Outcome(self.name, report, "pass", "pass", failures, script=described)
@@ -124,10 +125,11 @@ def _is_open(answer: Outcome | str) -> bool:
 class _Work:
     """The work that is done in the script's own process."""
 
-    def __init__(self, path: Path, wishes: Wishes, borrowing: bool = False) -> None:
+    def __init__(self, path: Path, wishes: Wishes, borrowing: bool, as_is: bool) -> None:
         self.path = path
         self.wishes = wishes
         self.borrowing = borrowing
+        self._as_is = as_is
         self.more_notes: list[str] = []
         self._others: Iterator[Taken] = iter(())
         self._with_all_rows: Callable[[Taken], Taken | None] = lambda _: None
@@ -141,7 +143,7 @@ class _Work:
         Raises:
             RefusedError: the script cannot be taken apart; the message says why.
         """
-        script = read_script(self.path)
+        script = replace(read_script(self.path), as_is=self._as_is)
         borrowed = borrow_losses(script.tree) if self.borrowing else ()
         home = Path.cwd()
         playground = Playground(self.path)
@@ -155,6 +157,8 @@ class _Work:
         finally:
             os.chdir(home)
         notes = [*playground.notes, *borrowed]
+        if taking.step is None and taking.run.marked.is_widened:
+            raise RefusedError(NEEDS_ITS_TYPES)
         if taking.step is None and error is not None:
             taken = raised_at(taking, error)
         elif taking.step is None:

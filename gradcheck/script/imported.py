@@ -13,6 +13,7 @@ from typing import Any
 
 from gradcheck.script.instrument import mark_more
 from gradcheck.script.marks import Marked
+from gradcheck.script.precision import in_double
 from gradcheck.script.reading import syntax_of
 from gradcheck.script.words import name_of
 from gradcheck.trace.record.ownership import is_users_object
@@ -77,6 +78,7 @@ class _Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         tree = syntax_of(self.get_data(self.path), self.path)
         mark_more(tree, self._imported.marked, fullname, Path(self.path).name)
+        in_double(tree, self._imported.marked)
         return compile(tree, self.path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:

@@ -99,12 +99,17 @@ class TrainingLoop:
 
 @dataclass
 class Marked:
-    """All marks of a script by number, the functions that may update, and the loss to look for."""
+    """All marks of a script by number, the functions that may update, and the loss to look for.
+
+    Narrow types of numpy are replaced by float64 unless all is run `as_is`.
+    """
 
     sites: list[Site] = field(default_factory=list)
     loops: list[TrainingLoop] = field(default_factory=list)
     updating: set[str] = field(default_factory=set)
     wanted: str | None = None
+    as_is: bool = False
+    is_widened: bool = False
 
     def may_come_to(self, number: int) -> bool:
         """Whether a loop computes the loss that the user named, or calls code that may do so."""

@@ -17,6 +17,7 @@ import time
 import traceback
 import types
 from collections.abc import Callable
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from itertools import repeat
@@ -32,6 +33,7 @@ from gradcheck.sandbox.confinement import confine
 from gradcheck.sandbox.forked import forked
 from gradcheck.sandbox.harmless import Refusals
 from gradcheck.script.imported import Further
+from gradcheck.script.precision import NEEDS_ITS_TYPES
 from gradcheck.script.words import RefusedError, short
 
 DRAWING = ("matplotlib", "mpl_toolkits", "pylab", "seaborn", "plotly", "IPython", "ipdb")
@@ -207,11 +209,17 @@ def _seeded() -> None:
     np.random.default_rng = lambda seed=None: generator(0 if seed is None else seed)
 
 
-def in_process(work: Callable[[], Any], seconds: float) -> Any:
+def in_process(work: Callable[[bool], Any], seconds: float) -> Any:
     """Return the result of `work` in a process of its own, or a sentence saying why there is none.
 
-    The process is ended after `seconds`.
+    The process is ended after `seconds`. A script that does not train in float64 is told to `work`
+    in another one, as it is.
     """
+    answer = _in_one(partial(work, False), seconds)
+    return _in_one(partial(work, True), seconds) if answer == NEEDS_ITS_TYPES else answer
+
+
+def _in_one(work: Callable[[], Any], seconds: float) -> Any:
     if not hasattr(os, "fork"):
         return (
             "a script is taken apart in a forked process, which this system lacks; mark a function "

@@ -21,11 +21,15 @@ DIFFERENTIATES = re.compile(r"\.backward\(|GradientTape|\.fit\(|grad\(")
 
 @dataclass(frozen=True)
 class Script:
-    """A script: its path, its source text (of a notebook, all code cells), and its syntax tree."""
+    """A script: its path, its source text (of a notebook, all code cells), and its syntax tree.
+
+    Where it says float32 it is run in float64, unless it is run `as_is`.
+    """
 
     path: Path
     text: str
     tree: ast.Module
+    as_is: bool = False
 
 
 def read_script(path: Path) -> Script:

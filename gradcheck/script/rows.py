@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +16,8 @@ from gradcheck.script.memory import is_shared
 from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import PARTS, Path, State, label, leaves, steps_into
 
-SLOW_PASS = 0.02
-"""Seconds of a pass from which its replays take fewer rows: a check may replay hundreds."""
+SLOW_PASS = 0.004
+"""Seconds of a pass from which its replays take fewer rows: a check may replay thousands."""
 
 KEPT = (256, 64, 16)
 """Numbers of rows to keep: the largest that makes no slow pass, else the last."""
@@ -77,23 +78,21 @@ def fewer_rows(
     The pass begins with `before`, ends with `now` and takes `seconds`; it updates the variables
     of the names `updated`. With fewer rows it must change the same arrays.
     """
-    if seconds < SLOW_PASS:
-        return None
-    changed = before.changed(now)
+    found = None
+    changed = before.changed(now) if seconds >= SLOW_PASS else {}
     lengths = _lengths(before.state, changed, updated)
-    if not lengths:
-        return None
-    quick = SLOW_PASS / seconds * lengths.most_common(1)[0][0]
-    kept = next((number for number in KEPT if number < quick), KEPT[-1])
-    long = [one for one in lengths if one >= FEWER * kept]
-    if not long:
-        return None
-    rows = FewerRows({one: _rows(before.state, one, kept) for one in long})
-    cut = rows.of(before)
-    after = replayed(cut)
-    if after is None or not {*changed} <= {*cut.changed(after)}:
-        return None
-    return rows
+    for kept in KEPT:
+        long = [one for one in lengths if one >= FEWER * kept]
+        if not long or seconds < SLOW_PASS:
+            continue
+        rows = FewerRows({one: _rows(before.state, one, kept) for one in long})
+        cut = rows.of(before)
+        began = time.perf_counter()
+        after = replayed(cut)
+        if after is None or not {*changed} <= {*cut.changed(after)}:
+            break
+        found, seconds = rows, time.perf_counter() - began
+    return found
 
 
 def _lengths(state: State, changed: Collection[Path], updated: Collection[str]) -> Counter[int]:

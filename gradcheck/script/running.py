@@ -28,6 +28,7 @@ from gradcheck.script.imported import Imported, defined, trees_beside
 from gradcheck.script.instrument import mark
 from gradcheck.script.marks import Seen
 from gradcheck.script.passes import MOST_PASSES, Passes, all_moved
+from gradcheck.script.precision import in_double
 from gradcheck.script.rates import Rate
 from gradcheck.script.reading import Script
 from gradcheck.script.snapshot import Copies, Snapshot, take_snapshot
@@ -72,16 +73,16 @@ class Run:
     ) -> None:
         self.script = script
         self.marked = mark(script.tree, trees_beside(script.tree, script.path.parent), wanted)
-        self.passes: list[Passes] = []
+        self.marked.as_is = script.as_is
+        in_double(script.tree, self.marked)
         self.found: int | None = None
         self.snapshots, self.held = list[Snapshot](), list[Rate]()
-        self.reports = False
         self._test, self._patience, self._tested = test, MOST_PASSES, 0.0
         self._seen: Seen | None = None
-        self._replaying = self._notes_idle = False
+        self.reports = self._replaying = self._notes_idle = False
         self._scales, self._used = dict[int, float](), dict[int, set[float]]()
         self.idle, self.reached = dict[str, list[Any]](), set[int]()
-        self._bodies: dict[Any, types.FunctionType] = {}
+        self.passes, self._bodies = list[Passes](), dict[Any, types.FunctionType]()
         self._copies, self.streams = Copies(), Streams()
         self.drawn = self.streams.drawn
         self._code = compile(script.tree, str(script.path), "exec")
@@ -281,10 +282,9 @@ class Run:
 
     def replayed(self, *arguments: Any) -> State | None:
         """Replay as above; return None where the script raises."""
-        try:
+        with contextlib.suppress(Exception):
             return self.replay(*arguments)
-        except Exception:
-            return None
+        return None
 
     def _pass(self, body: types.FunctionType, local: Any) -> Any:
         """Carry out one pass; return the variables of the function that holds the loop, if any."""

@@ -9,6 +9,7 @@ from gradcheck.report.script import TakenApart
 from gradcheck.script.choice import EXACT, Found
 from gradcheck.script.handover import Taken
 from gradcheck.script.marks import ASSIGNED, DIFFERENCE, PROJECTION, SHARE
+from gradcheck.script.precision import IN_DOUBLE
 from gradcheck.script.state import Path, label
 from gradcheck.script.step import Step
 from gradcheck.script.taking import Taking
@@ -49,16 +50,17 @@ def described(taking: Taking, taken: Taken, notes: Sequence[str]) -> TakenApart:
         rate.value if taken.of_step else None,
         rate_words,
         bool(rate.words) and taking.step is not None and rate.value == taking.step.rate.value,
-        (*notes, *taking.notes, *_with_fewer_rows(taking, step), *_without_projections(taking)),
+        (*notes, *taking.notes, *_as_it_was_run(taking, step), *_without_projections(taking)),
         loss.site.kind == DIFFERENCE,
     )
 
 
-def _with_fewer_rows(taking: Taking, step: Step) -> list[str]:
-    """Say with how many rows of its data a slow pass is replayed."""
+def _as_it_was_run(taking: Taking, step: Step) -> list[str]:
+    """Say in which precision, and with how many rows of its data a slow pass is replayed."""
     passes = taking.run.passes
     rows = passes[step.loop].rows if step.loop < len(passes) else None
-    return [] if rows is None else [rows.words]
+    said = [IN_DOUBLE] if taking.run.marked.is_widened else []
+    return said if rows is None else [*said, rows.words]
 
 
 def _without_projections(taking: Taking) -> list[str]:

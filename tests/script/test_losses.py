@@ -230,9 +230,9 @@ for turn in range(30):
 
 
 SINGLE = """
-kinds = np.eye(4, dtype=np.float32)[rng.integers(4, size=24)]
-x = x.astype(np.float32)
-k = rng.normal(size=(3, 4)).astype(np.float32)
+kinds = np.eye(4, dtype="f")[rng.integers(4, size=24)]
+x = x.astype("f")
+k = rng.normal(size=(3, 4)).astype("f")
 to_k = np.zeros_like(k)
 for turn in range(30):
     grown = np.exp(x @ k)

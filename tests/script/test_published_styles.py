@@ -483,7 +483,7 @@ def test_the_derivative_of_a_cross_entropy_beside_a_squared_error_is_said(outcom
 def test_a_constant_that_was_rounded_to_float32_is_no_bug(outcome):
     text = """
 k = rng.normal(size=(3, 2))
-share = float(np.float32(1 / 15))
+share = float(np.array(1 / 15, dtype="f"))
 for turn in range(9):
     off = x @ k - t
     loss = np.sum(off ** 2) / 30
