@@ -13,7 +13,14 @@ from gradcheck.compare.elsewhere import Known, wrong_elsewhere
 from gradcheck.compare.endings import within_jumps
 from gradcheck.compare.point import Point
 from gradcheck.compare.stages import Plan, compare
-from gradcheck.diagnose.engine import INTERRUPTED, Diagnosis, diagnose, require_rules, why_not
+from gradcheck.diagnose.engine import (
+    INTERRUPTED,
+    OUT_OF_TIME,
+    Diagnosis,
+    diagnose,
+    require_rules,
+    why_not,
+)
 from gradcheck.diagnose.excuses import excuse
 from gradcheck.diagnose.targets import hold_targets
 from gradcheck.errors import OutOfTimeError
@@ -26,7 +33,7 @@ from gradcheck.progress import Begin, progress_bar
 from gradcheck.recognition.identify import identify
 from gradcheck.report.build import build_report, unchecked_report
 from gradcheck.report.model import Report
-from gradcheck.sampling import all_entries, choose_entries
+from gradcheck.sampling import Coverage, Selection, all_entries, choose_entries
 from gradcheck.user.calls import Heard, UserCodeError, quietly
 from gradcheck.user.complexes import has_complex, with_convention
 from gradcheck.user.evaluation import Effort
@@ -129,11 +136,7 @@ def _stages(
         if report is not None and report.verdict == "fail":
             return report
     preflight = replace(preflight, **known)
-    coverage = selection.coverage
-    if point.tie is not None:
-        coverage = all_entries(problem.parameters)
-    elif not point.interrupted:
-        coverage = coverage.measured(sum(block.numeric.count for block in point.blocks))
+    coverage = _coverage(point, selection)
     try:
         preflight = still_repeatable(with_ignored(preflight, point), point)
         if not preflight.usable:
@@ -144,6 +147,8 @@ def _stages(
             diagnosis = diagnose(point, preflight, identity, heard, rng)
     except KeyboardInterrupt:
         diagnosis = INTERRUPTED
+    except OutOfTimeError:
+        diagnosis = OUT_OF_TIME
     repaired = _repaired(point, diagnosis, options, begin)
     if diagnosis.findings and (diagnosis.unfollowed or has_complex(problem)):
         from gradcheck.mending.located import with_line
@@ -152,6 +157,14 @@ def _stages(
             diagnosis = with_line(point, diagnosis, repaired, begin("edits", 0))
     report = build_report(point, preflight, coverage, diagnosis, options, heard)
     return report if repaired is None else replace(report, repair=repaired)
+
+
+def _coverage(point: Point, selection: Selection) -> Coverage:
+    """The entries that were compared: of a recognised network all, else those measured."""
+    if point.tie is not None:
+        return all_entries(point.problem.parameters)
+    count = sum(block.numeric.count for block in point.blocks)
+    return selection.coverage if point.interrupted else selection.coverage.measured(count)
 
 
 def _with_inner(report: Report, problem: Problem, options: Options) -> Report:

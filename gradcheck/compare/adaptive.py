@@ -19,6 +19,7 @@ from gradcheck.user.steps import EACH, REMEMBERED, SCALED, SOLVED
 LINEAR = (SCALED, REMEMBERED)
 HALF, TWICE = 0.5, 2.0
 EXACT = 1e-12
+PLAIN = 1e-6
 ROUNDED, ROUNDINGS = 1e-9, 10
 """Rates that differ by less are one: by the first, and so many roundings of the parameters."""
 
@@ -35,7 +36,7 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
             others need not be wrong at the call that is looked at.
     """
     problem, step, parameters = point.problem, point.problem.step, point.problem.parameters
-    if step is None:
+    if step is None or (steady and _is_plain(point)):
         return problem
     is_bare = [leaf.path for leaf in parameters.leaves] == [()]
 
@@ -70,6 +71,15 @@ def with_what_enters(point: Point, steady: bool = True) -> Problem:
     rates = {move.block: move.rate * step.learning_rate for move in moves}
     return replace(
         problem, step=replace(step, entering=entering, update=entered.update, rates=rates)
+    )
+
+
+def _is_plain(point: Point) -> bool:
+    """Whether the loss falls along every update as that implies, so that none hides a gradient."""
+    gradients = [block.gradient.value for block in point.ask_gradient().blocks]
+    return all(
+        one is not None and abs(_slope(point, index, one) - 1) < PLAIN
+        for index, one in enumerate(gradients)
     )
 
 

@@ -25,6 +25,9 @@ from gradcheck.user.problem import Problem
 from gradcheck.user.steps import Step
 
 TIE_STEP = 1e-4
+SECONDS, SPARED = 3.0, 500
+"""If so many evaluations for every block take longer, evaluations are spared."""
+
 NEAR = 1e-3
 """A slope of the loss along a gradient that is as near to what that says tells that it is right."""
 
@@ -86,6 +89,11 @@ class Point:
     def failed(self) -> bool:
         """Whether the gradient of any block is known to be wrong."""
         return any(block.failed for block in self.blocks)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether evaluations of the loss are so slow that they are spared."""
+        return SPARED * self.noise.seconds * len(self.blocks) > SECONDS
 
     @property
     def unstable(self) -> tuple[str, ...]:
@@ -163,16 +171,16 @@ class Point:
     ) -> NumericGradient:
         """Finite differences of the user's own loss, for some entries of every block."""
         count = sum(map(len, entries))
-        expected, each = EVALUATIONS_PER_ENTRY * count, effort.evaluations / max(count, 1)
+        seconds, expected = self.noise.seconds, EVALUATIONS_PER_ENTRY * count
+        each = effort.evaluations / max(count, 1)
         refused: Refused = {}
-        seconds = self.noise.seconds
         numeric = numeric_gradient(
             entry_losses(self.problem, self.values, effort, seconds, expected, refused),
             self.problem.parameters.stored(self.values),
             self.center,
             self.noise,
             entries,
-            [replace(block.claim, each=each) for block in self.blocks],
+            [replace(block.claim, each=each, spared=self.is_slow) for block in self.blocks],
             rng,
         )
         edges = {}

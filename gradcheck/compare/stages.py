@@ -14,7 +14,7 @@ from gradcheck.compare.point import Point
 from gradcheck.compare.precision import with_precision, with_stability
 from gradcheck.compare.structure import measure_by_structure, measured_again
 from gradcheck.compare.updates import less_update
-from gradcheck.compare.verdict import judge_block
+from gradcheck.compare.verdict import judge_block, judge_entries
 from gradcheck.numeric.estimate import Indices
 from gradcheck.numeric.gradient import BlockGradient
 from gradcheck.numeric.groups import rows_up_to
@@ -38,6 +38,7 @@ class Plan:
         identity: the recognised network, if it may be used to measure all entries.
         again: the network that the loss was tied to at another point, or None.
         effort: the time, the processes and the progress bar.
+        is_second: whether a point near this one was compared before.
     """
 
     entries: Sequence[Indices]
@@ -46,6 +47,7 @@ class Plan:
     identity: Identity | None = None
     again: Identity | None = None
     effort: Effort = ALONE
+    is_second: bool = False
 
 
 def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
@@ -58,9 +60,8 @@ def compare(point: Point, plan: Plan, rng: np.random.Generator) -> Point:
         # entries that differed by the decay alone were only measured well enough to show that
         point = _measured(lessened, plan, rng)
     point, scale = _on_the_scale_of_both_parts(point), point.scale
-    return undecided_if_no_gradient(
-        point.with_blocks(judge_block(block, plan.rtol, scale) for block in point.blocks)
-    )
+    point = point.with_blocks(judge_block(block, plan.rtol, scale) for block in point.blocks)
+    return point if plan.is_second else undecided_if_no_gradient(point)
 
 
 def _on_the_scale_of_both_parts(point: Point) -> Point:
@@ -109,6 +110,9 @@ def screen_the_rest(point: Point, rng: np.random.Generator) -> Point:
 
     def screened(index: int, block: Block) -> Screened | None:
         if block.gradient.verdict != "ok" or block.numeric.count == block.size:
+            return None
+        wrong = judge_entries(block.analytic, block.numeric, block.precision, None, 0.0).wrong
+        if 2 * np.count_nonzero(wrong) > block.numeric.count:  # nothing would be found out
             return None
         left = np.ones(block.size, dtype=bool)
         left[block.numeric.entries] = False

@@ -62,6 +62,8 @@ INTERRUPTED = Diagnosis(
     notes=("the diagnosis was interrupted: no cause was looked for",), interrupted=True
 )
 
+OUT_OF_TIME = Diagnosis(notes=("the time was over before a cause was found; --timeout gives more",))
+
 
 def diagnose(
     point: Point, preflight: Preflight, identity: Identity, heard: Heard, rng: np.random.Generator

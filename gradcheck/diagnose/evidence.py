@@ -24,7 +24,7 @@ from gradcheck.user.blocks import Array
 from gradcheck.user.calls import Heard, UserCodeError
 from gradcheck.user.problem import Problem
 
-SECOND_POINT_ENTRIES = 24
+SECOND_POINT_ENTRIES, SLOW_ENTRIES = 24, 4
 NUDGES = (0.1, 0.01, 0.001)
 
 
@@ -79,12 +79,13 @@ def second_point(point: Point, identity: Identity, rng: np.random.Generator) -> 
     if point.problem.tangents is not None and point.problem.tangents.alone:
         return None
     again = None if point.tie is None else identity
-    few = [_some(block, rng) for block in point.blocks]
+    most = SLOW_ENTRIES if point.is_slow else SECOND_POINT_ENTRIES
+    few = [_some(block, most, rng) for block in point.blocks]
     for size in NUDGES:
         nearby = point.beside(size, rng)
         if nearby is not None:
             with suppress(UserCodeError):
-                compared = compare(nearby, Plan(few, again=again), rng)
+                compared = compare(nearby, Plan(few, again=again, is_second=True), rng)
                 return None if compared.interrupted else compared
     return None
 
@@ -124,13 +125,13 @@ def largest_error(errors: Iterable[float | None]) -> float | None:
     return largest
 
 
-def _some(block: Block, rng: np.random.Generator) -> Indices:
-    """Return entries of a failed block, but for the suspects that screening found."""
+def _some(block: Block, most: int, rng: np.random.Generator) -> Indices:
+    """Return at most so many entries of a failed block, none that only screening found."""
     if not block.failed:
         return block.numeric.entries[:0]
     chosen = block.numeric.entries
     if block.screened is not None:
         chosen = np.setdiff1d(chosen, block.screened.suspects)
-    if len(chosen) <= SECOND_POINT_ENTRIES:
+    if len(chosen) <= most:
         return chosen
-    return np.sort(rng.choice(chosen, SECOND_POINT_ENTRIES, replace=False))
+    return np.sort(rng.choice(chosen, most, replace=False))

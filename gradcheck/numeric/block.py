@@ -30,7 +30,7 @@ SPECIAL = 4
 SHOWN = 10.0
 SHORTEST = 1e-9
 
-FEW_WRONG, EVALUATIONS_IF_WRONG = 64, 6
+FEW_WRONG, EVALUATIONS_IF_WRONG = 16, 6
 """Of a block, so many wrong entries are always measured; each takes about so many evaluations."""
 
 FLAT_SAMPLE = 16
@@ -256,7 +256,9 @@ def _at_special(
 def _levels(along: Along, entries: Indices, first: FirstStep, rows: Indices, exact: bool) -> Levels:
     sizes, pair = first.lengths[rows], first.pair[rows]
     plateaus = _plateaus(first, exact)[rows]
-    return Levels(along.measure, along.center, entries[rows], sizes, plateaus, pair, exact)
+    levels = Levels(along.measure, along.center, entries[rows], sizes, plateaus, pair, exact)
+    levels.few = 1 if along.claim.spared else levels.few
+    return levels
 
 
 def _plateaus(first: FirstStep, exact: bool) -> Array:

@@ -29,7 +29,6 @@ STEEPER = 4.0
 ALMOST_FLAT = 5.0
 """A slope smaller than the claim by more is hardly one."""
 
-FEW = 6
 TRIED = 3
 
 ALONE = 4.0
@@ -86,12 +85,9 @@ def confirm(
         bent[open_] = same_slope[open_] & ~smooth
         supported[open_] = _supports(levels, asked, here, level, off)
     wrong = _that_stay(wrong, levels, asked, rows, value, at)
-    far = np.flatnonzero(wrong & on_plateau(levels, rows, at) if levels.exact else wrong)[:FEW]
-    if len(far) > levels.examined and not levels.coarse:  # a few rows may agree by chance
-        levels.examined = len(far)
-        levels.coarse = _has_coarse_term(
-            levels, asked, rows[far], value[far], distance[far], most[far]
-        )
+    doubtful = wrong & on_plateau(levels, rows, at) if levels.exact else wrong
+    far = np.flatnonzero(doubtful)[: levels.few]
+    _look_for_coarse_term(levels, asked, rows[far], value[far], distance[far], most[far])
     wrong &= not levels.coarse
     zero = np.flatnonzero(wrong & (asked.claimed[rows] == 0))
     wrong[zero[_between_steps(levels, rows[zero], value[zero])]] = False
@@ -116,11 +112,17 @@ def _that_stay(
     return stays
 
 
-def _has_coarse_term(
+def _look_for_coarse_term(
     levels: Levels, asked: Asked, rows: Indices, slope: Array, distance: Array, noise: Array
-) -> bool:
-    """Whether the loss may have a term rounded to float16, whose slope small steps miss."""
-    return _seen_from_afar(levels, asked, rows, distance) or any(
+) -> None:
+    """Note whether the loss may have a term rounded to float16, whose slope small steps miss.
+
+    A few rows may agree by chance, so that more are asked when there are more.
+    """
+    if levels.coarse or len(rows) <= levels.examined:
+        return
+    levels.examined = len(rows)
+    levels.coarse = _seen_from_afar(levels, asked, rows, distance) or any(
         jumps_beside(levels, rows[index], slope[index], distance[index], noise[index])
         for index in np.argsort(-distance)[:TRIED]
     )

@@ -117,7 +117,8 @@ def _steps_of(
     noise, usual = along.noise.rough, 0.0
     claimed = along.claim.gradient[entries]
     for group in groups:
-        rows = along.pilots(group, claimed, PILOTS // 2 if steps else PILOTS, along.rng)
+        count = PILOTS // 2 if steps or along.claim.spared else PILOTS
+        rows = along.pilots(group, claimed, count, along.rng)
         length = length_of(sizes[group])
         begin = usual or float(np.cbrt(along.relative)) * min(length, LARGEST_LENGTH)
         step = choose_step(

@@ -136,11 +136,13 @@ class Claim:
         gradient: the analytic gradient, flat; nan where there is none.
         precision: its rounding error in the user's code.
         each: how many evaluations of the loss an entry may take on average.
+        spared: whether these are slow, so that few tell the step and how coarse the loss is.
     """
 
     gradient: Array
     precision: float
     each: float = np.inf
+    spared: bool = False
 
     @cached_property
     def largest(self) -> int | None:

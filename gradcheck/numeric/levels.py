@@ -77,6 +77,9 @@ class Best:
     noise: Array
 
 
+FEW = 6
+
+
 class Levels:
     """The losses at the steps of the ladder, one row per entry, evaluated on demand.
 
@@ -87,6 +90,7 @@ class Levels:
         ends_in_kink: whether a plateau is known to be no step of a staircase, (n,).
         coarse: whether a term of the loss is rounded so coarsely that small steps say nothing.
         examined: how many rows have been asked whether there is such a term.
+        few: how many rows are asked at most; one if evaluations are spared.
     """
 
     def __init__(
@@ -100,7 +104,7 @@ class Levels:
         exact: bool = False,
     ) -> None:
         self.center, self.sizes, self.exact, self.coarse = center, sizes, exact, False
-        self.examined = 0
+        self.examined, self.few = 0, FEW
         self.plateaus = plateaus
         self.ends_in_kink = np.zeros(len(entries), dtype=bool)
         self._measure, self._entries = measure, entries

@@ -20,6 +20,9 @@ from gradcheck.script.verdicts import UNEXPLAINED_FACTOR, causes, of_the_factor
 MEASURED = 1e-6
 """Relative precision to which the factor between two learning rates is measured."""
 
+QUICK = {"budget": 0.5, "diagnose": False}
+"""Options of a check that only tells whether a whole one is worth its time."""
+
 MOST_TRIED, DIGITS = 3, 3
 
 OF_A_MEAN = {"GC102", "GC104"}
@@ -59,8 +62,8 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     precise = float(np.median(ratios)) if ratios else common
     if not loss.family and not taken.of_step and not is_mean:
         return Factored(report)
-    again = taken.rescaled(precise).check(**allowing(overrides, MEASURED))
-    if not again.ok:
+    scaled, allowed = taken.rescaled(precise), allowing(overrides, MEASURED)
+    if not scaled.check(**{**allowed, **QUICK}).ok or not (again := scaled.check(**allowed)).ok:
         return Factored(report)
     if loss.family:
         return Factored(again, precise, DESCENDED.format(loss.words, common))
@@ -99,10 +102,17 @@ def _with_that_of_blocks(taken: Taken, report: Report, overrides: dict[str, Any]
         codes = {one.code for one in report.errors if blocks & {*one.blocks}}
         if not is_unknown and not (is_doubtful and len(blocks) > 1 and codes <= UNEXPLAINED_FACTOR):
             continue
-        again = taken.rescaled(ratio).check(**allowing(overrides, MEASURED))
-        if sum(block.size for block in again.blocks if block.verdict == "ok") > 1:
-            return Factored(_open(again, taken), note=_words(taken).format(loss.words, ratio))
+        scaled, allowed = taken.rescaled(ratio), allowing(overrides, MEASURED)
+        if _more_than_one(scaled.check(**{**allowed, **QUICK})):
+            again = scaled.check(**allowed)
+            if _more_than_one(again):
+                return Factored(_open(again, taken), note=_words(taken).format(loss.words, ratio))
     return Factored(report)
+
+
+def _more_than_one(report: Report) -> bool:
+    """Whether more than one number has the right gradient."""
+    return sum(block.size for block in report.blocks if block.verdict == "ok") > 1
 
 
 def _common_ratios(report: Report) -> list[tuple[float, set[str]]]:

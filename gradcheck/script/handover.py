@@ -73,6 +73,10 @@ class Taken:
         """Whether any parameter is complex."""
         return any(map(np.iscomplexobj, self.point.start.values()))
 
+    def at_start(self) -> float:
+        """Return the loss with the parameters as they are."""
+        return float(self.point.value(self.found.loss, {}))
+
     def case(self, of_step: bool | None = None) -> Case:
         """Make a case of the step, or of the gradients that the script keeps."""
         of_step = self.of_step and not self.both if of_step is None else of_step

@@ -1,7 +1,8 @@
 """How long a script is taken apart and checked, and when a search for the line of a bug ends.
 
 The search looks at its clock between its trials, and one of them may take minutes on the tape of a
-convolution in loops. The verdict, which is known by then, is not to be lost.
+convolution in loops. The verdict, which is known by then, is not to be lost: neither by the search,
+nor by further checks, as those of another iteration.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
+from gradcheck.diagnose.engine import diagnose
 from gradcheck.errors import OutOfTimeError
 from gradcheck.mending.located import with_line
 from gradcheck.options import Edits, Wishes
+from gradcheck.report.model import Report
 from gradcheck.trace.find import find_faults
 
 LONGEST = 2
@@ -25,8 +28,22 @@ LONGEST = 2
 EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
 
-SEARCHES = {find_faults.__code__: 0.5, with_line.__code__: 0.75}
-"""Part of the time that the user gives it after which a search for the line of a bug ends."""
+
+def while_time(further: Callable[[], Report], known: Report) -> Report:
+    """Return the report of further checks; what is known if the time for them is over."""
+    try:
+        return further()
+    except OutOfTimeError:
+        return known
+
+
+ENDS = {
+    find_faults.__code__: 0.6,
+    with_line.__code__: 0.75,
+    diagnose.__code__: 0.8,
+    while_time.__code__: 0.8,
+}
+"""Part of the time that the user gives it after which searches for lines and more checks end."""
 
 EVERY = 2.0
 """Seconds from one reminder to the next: a check may begin another search."""
@@ -47,7 +64,7 @@ def ending_searches(began: float, seconds: float) -> Iterator[None]:
     def remind(_: int, frame: FrameType | None) -> None:
         part = (time.perf_counter() - began) / seconds
         while frame is not None:
-            if part > SEARCHES.get(frame.f_code, math.inf):
+            if part > ENDS.get(frame.f_code, math.inf):
                 raise OutOfTimeError
             frame = frame.f_back
 

@@ -40,7 +40,9 @@ def test_float32_is_computed_in_float64(outcome):
 
 
 def test_an_error_below_the_precision_of_float32_is_seen(outcome):
-    found = outcome(NET.replace("off * (2 / 60)\n    dw", "off * (2.00001 / 60)\n    dw"), data=DATA)
+    found = outcome(
+        NET.replace("off * (2 / 60)\n    dw", "off * (2.00001 / 60)\n    dw"), data=DATA
+    )
     assert {block.name: block.verdict for block in found.report.blocks} == {"v": "wrong", "w": "ok"}
 
 

@@ -104,6 +104,25 @@ def test_a_list_of_samples_is_taken_in_part_with_its_length(outcome, slope, verd
     assert of_rows(found)
 
 
+ONE_BY_ONE = """
+import numpy as np
+rng = np.random.default_rng(2)
+X, y = rng.normal(size=(300, 3)), rng.normal(size=300)
+w, b = rng.normal(size=3), 0.1
+for i in range(300):
+    error = X[i] @ w + b - y[i]
+    loss = 0.5 * error ** 2
+    w, b = w - 0.1 * error * X[i] ** 2, b - 0.1 * error
+"""
+
+
+def test_a_pass_over_one_row_is_not_checked_again_with_all_rows(outcome):
+    found = outcome(ONE_BY_ONE)
+    assert [block.name for block in found.report.blocks if block.failed] == ["w"]
+    assert of_rows(found)
+    assert not any("with all rows" in one for one in found.script.notes)
+
+
 def test_indices_of_rows_need_all_of_them(outcome):
     found = outcome(IN_ORDER)
     assert found.report.verdict == "pass"

@@ -7,6 +7,7 @@ import pytest
 
 import gradcheck
 from gradcheck.compare import followed
+from gradcheck.diagnose import evidence
 from gradcheck.errors import OutOfTimeError
 from gradcheck.options import Edits, Wishes
 from gradcheck.script import time_limit
@@ -29,7 +30,7 @@ def wrong():
 
 
 def test_a_search_is_ended_and_nothing_else(monkeypatch):
-    monkeypatch.setattr(time_limit, "SEARCHES", {busy.__code__: 0.0})
+    monkeypatch.setattr(time_limit, "ENDS", {busy.__code__: 0.0})
     monkeypatch.setattr(time_limit, "EVERY", 0.01)
     with time_limit.ending_searches(time.perf_counter(), 1e3):
         until = time.perf_counter() + 0.05
@@ -47,6 +48,20 @@ def test_a_verdict_outlives_its_search(monkeypatch, module, name):
     report = wrong()
     assert report.verdict == "fail"
     assert report.findings[0].code == "GC999"
+
+
+def test_a_verdict_outlives_its_diagnosis(monkeypatch):
+    monkeypatch.setattr(evidence, "compare", ended)
+    report = wrong()
+    assert report.verdict == "fail"
+    assert not report.errors
+    assert "the time was over before a cause was found" in str(report)
+
+
+def test_the_known_report_is_told_when_the_time_for_more_is_over():
+    known = wrong()
+    assert time_limit.while_time(ended, known) is known
+    assert time_limit.while_time(lambda: None, known) is None
 
 
 def test_the_budgets_of_a_check_and_a_repair_are_added():
