@@ -64,20 +64,25 @@ def _fit(loss: Loss) -> tuple[Any, ...]:
     off = round(abs(np.log(loss.middle)), 2) if loss.middle > 0 else np.inf
     if loss.agreeing or loss.common is not None:
         is_mean = 0 < loss.agreeing < loss.blocks and loss.middle > FORGOTTEN
-        nearness = -round(np.log10(max(loss.off, EQUAL)))
-        return loss.agreeing, loss.common is not None, loss.alike, nearness, is_mean, -off
+        return loss.agreeing, loss.common is not None, loss.alike, _decades(loss.off), is_mean, -off
     usual = loss.family is not None and loss.family.term != BINARY
     return 0, False, loss.alike, 0, usual, off == 0
 
 
-def _agreement(loss: Loss) -> tuple[int, bool, int]:
+def _decades(off: float) -> int:
+    return -round(float(np.log10(max(off, EQUAL))))
+
+
+def _agreement(loss: Loss) -> tuple[int, bool, int, int]:
     """Sort key: what is watched is believed where it agrees with more blocks than the other loss.
 
-    A total of which some blocks forget a term agrees with as many as an error without that term,
-    and so does what it is before that term is added.
+    With as many it is believed where an inferred loss only comes near. A total of which some blocks
+    forget a term agrees with as many as an error without that term, and so does what it is before
+    that term is added.
     """
     is_total = loss.site.is_watched and loss.site.text == "+=" and loss.agreeing < loss.blocks
-    return loss.agreeing, is_total, is_total * loss.order
+    nearness = _decades(loss.off if loss.family else 0.0)
+    return loss.agreeing, is_total, loss.order if is_total else 0, nearness
 
 
 def _fits_better(loss: Loss, others: Sequence[Loss]) -> bool:

@@ -64,7 +64,7 @@ def named_gradients(
         own_strength = (derived, is_set, bool(GRADIENTS.search(last_name(("", *holder[1:])))))
         if len({*places.values()}) == len(paths) and own_strength > strength:
             best, strength = places, own_strength
-    beside = best or _beside(after, paths, before, any_shape)
+    beside = best or _beside(after, paths, before, others, any_shape)
     return beside or _in_several(after, paths, before, others)
 
 
@@ -137,14 +137,14 @@ def _in_holder(
 
 
 def _beside(
-    after: State, paths: Sequence[Path], before: State, any_shape: bool
+    after: State, paths: Sequence[Path], before: State, others: Set[Path], any_shape: bool
 ) -> dict[Path, Path]:
     """Return gradients that lie beside each parameter: `layer.dW` beside `layer.W`."""
     places: dict[Path, Path] = {}
     for path in paths:
         for name in _names(path[-1], False, True):
             there = (*path[:-1], Attribute(name) if isinstance(path[-1], Attribute) else name)
-            value = after.number(there)
+            value = None if there in others else after.number(there)
             if value is None:
                 continue
             may_be_wrong = any_shape and value.ndim and name in _derived(path[-1])

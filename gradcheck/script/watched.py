@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 
+from gradcheck.script.parts import single
 from gradcheck.script.words import name_of, names_read
 
 SHOWN = (ast.JoinedStr, ast.Compare)
@@ -21,7 +22,7 @@ def watched_in(loop: ast.For | ast.While) -> set[str]:
         for part in parts
         if isinstance(part, ast.Assign)
         if isinstance(part.value, ast.Call | ast.BinOp | ast.UnaryOp)
-        for target in part.targets
+        for target in single(part.targets)  # also of `value, gradient = f(x)`
         if isinstance(target, ast.Name)
     }
     added = Counter(

@@ -405,9 +405,11 @@ for turn in range(30):
 """
 
 
+@pytest.mark.parametrize("kept", ["of_", "g"], ids=["of another name", "named as a gradient"])
 @pytest.mark.parametrize(("size", "codes"), [("", set()), (" * 15", {"GC105"})])
-def test_what_divides_a_step_before_anything_is_added_to_it_is_1(outcome, size, codes):
-    report = outcome(DIVIDED_FIRST.replace("SIZE", size)).report
+def test_what_divides_a_step_before_anything_is_added_to_it_is_1(outcome, size, codes, kept):
+    text = DIVIDED_FIRST.replace("SIZE", size).replace("of_", kept)
+    report = outcome(text if kept == "of_" else text.replace("dk", "p").replace("dc", "q")).report
     assert {one.code for one in report.errors} == codes, str(report)
 
 

@@ -65,10 +65,47 @@ for turn in range(50):
 """
 
 
+PAIR = """
+def score(p):
+    m = t * (x @ p)
+    return np.mean(np.log1p(np.exp(-m))), -x.T @ (t / (1 + np.exp(m))) / 9
+
+p = 0.3 * rng.normal(size=3)
+for turn in range(40):
+    height, slope = score(p)
+    p = p - 0.01 * slope
+    if turn % 10 == 0:
+        print(turn, height)
+"""
+
+NEIGHBOURS = """
+spots = rng.normal(size=(30, 4)) * 0.5 + 2 * (np.arange(30)[:, None] // 10)
+apart = ((spots[:, None] - spots) ** 2).sum(axis=2)
+P = np.exp(-apart / 2) * (1 - np.eye(30))
+P = np.maximum(P / P.sum(), 1e-12)
+place = 0.1 * rng.normal(size=(30, 2))
+for turn in range(50):
+    near = 1 / (1 + ((place[:, None] - place) ** 2).sum(axis=2)) * (1 - np.eye(30))
+    Q = np.maximum(near / near.sum(), 1e-12)
+    kl = np.sum(P * np.log(P / Q))
+    pull = (P - Q) * near
+    slope = 4 * (pull.sum(axis=1)[:, None] * place - pull @ place)
+    place = place - 0.5 * slope
+    print(turn, kl)
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "loss"),
-    [(DECAY, "chi2"), (QUADRATIC, "f"), (KEPT, "values"), (MOMENTUM, "q")],
-    ids=["residuals", "a quadratic form", "kept", "momentum"],
+    [
+        (DECAY, "chi2"),
+        (QUADRATIC, "f"),
+        (KEPT, "values"),
+        (MOMENTUM, "q"),
+        (PAIR, "height"),
+        (NEIGHBOURS, "kl"),
+    ],
+    ids=["residuals", "a quadratic form", "kept", "momentum", "of a pair", "an inferred one near"],
 )
 def test_what_a_loop_only_shows_is_its_loss_where_the_steps_descend_it(outcome, text, loss):
     found = outcome(START + text)
