@@ -58,7 +58,7 @@ class Trial:
 
     def _best(self, rates: list[Rate], given: float | None) -> tuple[Rate, list[Path]] | None:
         best: tuple[Rate, list[Path]] | None = None
-        worth = (False, 0, 0)
+        worth, sure = (False, 0, 0), False
         for rate in rates:
             if given is not None and not np.isclose(rate.value, given):
                 continue
@@ -70,9 +70,13 @@ class Trial:
             halved = self.halved(rate, paths)
             named = sum(bool(ROLE.match(last_name(path))) for path in paths)
             own_worth = (self.depends(paths), len(paths), named) if halved else worth
-            is_equal = best is not None and halved and rate.marks and paths == best[1]
-            if own_worth > worth or (best and is_equal and self._spares_more(rate, best[0], paths)):
-                best, worth = (rate, paths), own_worth
+            is_better, exact = own_worth > worth, halved >= 1
+            if best and halved and rate.marks and paths == best[1]:
+                # the bounds of a clip scale what they cut off alone
+                spares = exact == sure and self._spares_more(rate, best[0], paths)
+                is_better |= exact > sure or spares
+            if is_better:
+                best, worth, sure = (rate, paths), own_worth, exact
                 if rate.path is not None and halved >= 2 and worth[0]:
                     break
         return best
@@ -190,8 +194,8 @@ class Trial:
             and alike(after.number(path), before[path])
         ]
 
-    def halved(self, rate: Rate, paths: list[Path]) -> int:
-        """Count the numbers that move half as far at half the rate."""
+    def halved(self, rate: Rate, paths: list[Path]) -> float:
+        """Count the numbers that move half as far at half the rate; 0.5 if some do about so."""
         half = self.replayed(rate, 0.5) if paths else None
         if half is None:
             return 0
@@ -207,7 +211,7 @@ class Trial:
             exact += int(off <= 1e-6 * size + rounding)
             if np.any(whole):
                 rough |= bool(0.3 < np.linalg.norm(part) / np.linalg.norm(whole) < 0.7)
-        return exact or int(rough)
+        return exact or 0.5 * rough
 
     def staying(self, rate: Rate, paths: list[Path]) -> list[Path]:
         """Return the paths whose numbers stay put at a rate of 0, even if nudged beforehand."""

@@ -16,9 +16,10 @@ OBJECTIVE = re.compile(r"(?i)objective|surrogate|utility")
 """Names of what may be climbed, of either sign, where the update adds: an expected reward."""
 
 IN_OTHER_WORDS = "(custo|p[eé]rd(id)?a|kosten|verlust)"
+BY_NAME = "huber|hinge|brier|pinball"
 STRONG = re.compile(
-    r"(?i)(loss|cost|objective|nll|(?<!r)mse|entropy)|^(?-i:[JL])$|^((total|potential|elastic)_)?energy$"
-    rf"|(_|\b){IN_OTHER_WORDS}(_|\b)|{LIKELIHOOD}"
+    rf"(?i)(loss|cost|objective|nll|{BY_NAME}|(?<!r)mse|entropy)|^(?-i:[JL])$"
+    rf"|^((total|potential|elastic)_)?energy$|(_|\b){IN_OTHER_WORDS}(_|\b)|{LIKELIHOOD}"
 )
 """Names that suffice to believe that a number is the loss."""
 
@@ -27,7 +28,7 @@ ELSEWHERE = re.compile(r"(?i)(^|_)(val|valid|validat\w+|test|testing|dev|eval|he
 
 LOSS = re.compile(
     r"(?i)(^|_|\b)(losses|costs|rmse|sse|j|l|e|err|errs|errors?(log|list)?|\w*loss\w*|\w*cost\w*|\w*mse"
-    r"|objective|nll|log_?list|cross_?entropy|\w+error|((total|potential|elastic)_)?energy"
+    rf"|objective|nll|{BY_NAME}|log_?list|cross_?entropy|\w+error|((total|potential|elastic)_)?energy"
     rf"|erreurs?|errore|fehler|hata|{IN_OTHER_WORDS})(_|\b|$)"
     rf"|{LIKELIHOOD}"
 )

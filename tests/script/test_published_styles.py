@@ -124,6 +124,21 @@ def test_a_clip_in_a_script_is_accepted_and_said(outcome):
     assert found.report.ok
 
 
+def test_a_slope_cut_at_the_wrong_error_of_a_huber_is_no_clip_that_is_accepted(outcome):
+    text = """
+k = rng.normal(size=(3, 2))
+for turn in range(9):
+    off = x @ k - t
+    huber = np.where(np.abs(off) < 0.5, 0.5 * off ** 2, 0.5 * (np.abs(off) - 0.25)).mean()
+    k -= 0.1 * x.T @ (np.clip(off, -EDGE, EDGE) / off.size)
+    print(turn, huber)
+"""
+    assert outcome(TABLE + text.replace("EDGE", "0.5")).report.ok
+    found = outcome(TABLE + text.replace("EDGE", "1"))
+    assert found.report.verdict == "fail", str(found.report)
+    assert found.script.loss == "huber"
+
+
 def test_a_bug_is_told_before_a_clip_that_is_accepted(outcome):
     found = outcome(CLIPPED.replace("2 * x.T @ off", "2 * x.T @ (x @ k + c)"))
     assert (found.report.verdict, causes(found)[-1]) == ("fail", "GC412"), str(found.report)
