@@ -20,6 +20,8 @@ LINEAR = (SCALED, REMEMBERED)
 HALF, TWICE = 0.5, 2.0
 EXACT = 1e-12
 PLAIN = 1e-6
+"""A slope along an update that is as near to what that implies is so at no near rate either."""
+
 ROUNDED, ROUNDINGS = 1e-9, 10
 """Rates that differ by less are one: by the first, and so many roundings of the parameters."""
 

@@ -20,7 +20,7 @@ from gradcheck.script.playground import in_process
 from gradcheck.script.reading import read_script
 from gradcheck.script.time_limit import ending_searches, time_limit
 from gradcheck.script.words import RefusedError
-from gradcheck.script.work import SECONDS, Work
+from gradcheck.script.work import Work
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ScriptEntry:
         work = Work(self.path, self.wishes, borrowing, as_is)
         taken, described = work.described()
         with ending_searches(began, self.wishes.seconds):
-            report = work.checked(taken, {"budget": SECONDS, **overrides, "workers": 1})
+            report = work.checked(taken, {**overrides, "workers": 1})
         described = replace(described, notes=(*described.notes, *work.more_notes))
         failures = () if report.ok else (f"expected pass, came out as {report.verdict}",)
         return Outcome(self.name, report, "pass", "pass", failures, script=described)

@@ -7,12 +7,14 @@ script shows a mean of what it adds up, the sum's size is not meant.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from gradcheck.arrays import one_factor
+from gradcheck.casefiles import Case
 from gradcheck.report.model import Report
 from gradcheck.script.handover import Taken
 from gradcheck.script.verdicts import UNEXPLAINED_FACTOR, causes, of_the_factor
@@ -62,8 +64,8 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     precise = float(np.median(ratios)) if ratios else common
     if not loss.family and not taken.of_step and not is_mean:
         return Factored(report)
-    scaled, allowed = taken.rescaled(precise), allowing(overrides, MEASURED)
-    if not scaled.check(**{**allowed, **QUICK}).ok or not (again := scaled.check(**allowed)).ok:
+    again = _checked_if(lambda one: one.ok, taken.rescaled(precise), overrides)
+    if again is None:
         return Factored(report)
     if loss.family:
         return Factored(again, precise, DESCENDED.format(loss.words, common))
@@ -72,6 +74,17 @@ def with_a_factor(taken: Taken, report: Report, overrides: dict[str, Any]) -> Fa
     if is_named and not (is_mean and common < 1 and found <= OF_A_MEAN):
         return Factored(of_the_factor(report))
     return Factored(_open(again, taken), precise, _words(taken).format(loss.words, common))
+
+
+def _checked_if(
+    holds: Callable[[Report], bool], case: Case, overrides: dict[str, Any]
+) -> Report | None:
+    """Return the report on a case for which something holds, also of a quick check; else None."""
+    allowed = allowing(overrides, MEASURED)
+    if not holds(case.check(**{**allowed, **QUICK})):
+        return None
+    report = case.check(**allowed)
+    return report if holds(report) else None
 
 
 def allowing(overrides: dict[str, Any], rtol: float) -> dict[str, Any]:
@@ -102,11 +115,9 @@ def _with_that_of_blocks(taken: Taken, report: Report, overrides: dict[str, Any]
         codes = {one.code for one in report.errors if blocks & {*one.blocks}}
         if not is_unknown and not (is_doubtful and len(blocks) > 1 and codes <= UNEXPLAINED_FACTOR):
             continue
-        scaled, allowed = taken.rescaled(ratio), allowing(overrides, MEASURED)
-        if _more_than_one(scaled.check(**{**allowed, **QUICK})):
-            again = scaled.check(**allowed)
-            if _more_than_one(again):
-                return Factored(_open(again, taken), note=_words(taken).format(loss.words, ratio))
+        again = _checked_if(_more_than_one, taken.rescaled(ratio), overrides)
+        if again is not None:
+            return Factored(_open(again, taken), note=_words(taken).format(loss.words, ratio))
     return Factored(report)
 
 

@@ -73,9 +73,9 @@ class Taken:
         """Whether any parameter is complex."""
         return any(map(np.iscomplexobj, self.point.start.values()))
 
-    def at_start(self) -> float:
-        """Return the loss with the parameters as they are."""
-        return float(self.point.value(self.found.loss, {}))
+    def at_start(self) -> Any:
+        """Return the loss with the parameters as they are; None where it is not computed."""
+        return self.point.value(self.found.loss, {})
 
     def case(self, of_step: bool | None = None) -> Case:
         """Make a case of the step, or of the gradients that the script keeps."""

@@ -33,7 +33,7 @@ from gradcheck.sandbox.confinement import confine
 from gradcheck.sandbox.forked import forked
 from gradcheck.sandbox.harmless import Refusals
 from gradcheck.script.imported import Further
-from gradcheck.script.precision import NEEDS_ITS_TYPES
+from gradcheck.script.precision import NeedsItsTypesError
 from gradcheck.script.words import RefusedError, short
 
 DRAWING = ("matplotlib", "mpl_toolkits", "pylab", "seaborn", "plotly", "IPython", "ipdb")
@@ -216,10 +216,11 @@ def in_process(work: Callable[[bool], Any], seconds: float) -> Any:
     in another one, as it is.
     """
     answer = _in_one(partial(work, False), seconds)
-    return _in_one(partial(work, True), seconds) if answer == NEEDS_ITS_TYPES else answer
+    return _in_one(partial(work, True), seconds) if answer is None else answer
 
 
 def _in_one(work: Callable[[], Any], seconds: float) -> Any:
+    """Return the result of `work`, or why there is none; None if the script needs its types."""
     if not hasattr(os, "fork"):
         return (
             "a script is taken apart in a forked process, which this system lacks; mark a function "
@@ -240,6 +241,8 @@ def _answer(sender: Connection, work: Callable[[], Any]) -> None:
     confine(sender.fileno(), shared=0)
     try:
         answer = work()
+    except NeedsItsTypesError:
+        answer = None
     except (RefusedError, UsageError) as refused:
         answer = str(refused)
     except Exception as error:

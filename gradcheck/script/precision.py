@@ -19,10 +19,11 @@ WIDE = "float64"
 BY_SIZE = frozenset({"frombuffer", "fromfile", "fromstring", "memmap", "view", "dtype", "finfo"})
 """Functions for which a type says how bytes are laid out, or which precision is asked for."""
 
-
 IN_DOUBLE = "its float32 numbers were computed in float64, in which differences are precise"
 
-NEEDS_ITS_TYPES = "it does not train in float64"
+
+class NeedsItsTypesError(Exception):
+    """The script does not train in float64."""
 
 
 def in_double(tree: ast.Module, marked: Marked) -> None:

@@ -81,14 +81,15 @@ def fewer_rows(
     The pass begins with `before`, ends with `now` and takes `seconds`; it updates the variables
     of the names `updated`. With fewer rows it must change the same arrays.
     """
-    found = None
     if SLOW_PASS <= seconds < DISTURBED:
         seconds = min(seconds, *(_timed(replayed, before)[1] for _ in range(2)))
-    changed = before.changed(now) if seconds >= SLOW_PASS else {}
+    if seconds < SLOW_PASS:
+        return None
+    found, changed = None, before.changed(now)
     lengths = _lengths(before.state, changed, updated)
     for kept in KEPT:
         long = [one for one in lengths if one >= FEWER * kept]
-        if not long or seconds < SLOW_PASS:
+        if not long:
             continue
         rows = FewerRows({one: _rows(before.state, one, kept) for one in long})
         cut = rows.of(before)
@@ -96,6 +97,8 @@ def fewer_rows(
         if after is None or not {*changed} <= {*cut.changed(after)}:
             break
         found = rows
+        if seconds < SLOW_PASS:
+            break
     return found
 
 

@@ -11,7 +11,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -19,7 +19,7 @@ from gradcheck.diagnose.engine import diagnose
 from gradcheck.errors import OutOfTimeError
 from gradcheck.mending.located import with_line
 from gradcheck.options import Edits, Wishes
-from gradcheck.report.model import Report
+from gradcheck.script.work import Work
 from gradcheck.trace.find import find_faults
 
 LONGEST = 2
@@ -29,19 +29,11 @@ EDIT_SECONDS = 2.0
 """How long one edit may compute, as a search for a repair has it."""
 
 
-def while_time(further: Callable[[], Report], known: Report) -> Report:
-    """Return the report of further checks; what is known if the time for them is over."""
-    try:
-        return further()
-    except OutOfTimeError:
-        return known
-
-
 ENDS = {
     find_faults.__code__: 0.6,
     with_line.__code__: 0.75,
     diagnose.__code__: 0.8,
-    while_time.__code__: 0.8,
+    Work.while_time.__code__: 0.8,
 }
 """Part of the time that the user gives it after which searches for lines and more checks end."""
 

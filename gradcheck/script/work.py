@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from gradcheck.errors import OutOfTimeError
 from gradcheck.options import Wishes
 from gradcheck.report.model import Report
 from gradcheck.report.script import TakenApart
@@ -23,14 +24,13 @@ from gradcheck.script.handover import Taken
 from gradcheck.script.left_alone import left_at_rest, not_updated
 from gradcheck.script.minimised import Minimised, MinimisedError, watch_minimisers
 from gradcheck.script.playground import Playground
-from gradcheck.script.precision import NEEDS_ITS_TYPES
+from gradcheck.script.precision import NeedsItsTypesError
 from gradcheck.script.raising import raised_at
 from gradcheck.script.reading import read_script
 from gradcheck.script.refusals import loops_tried, no_loop, places
 from gradcheck.script.saying import described, drawn, left_out, unused
 from gradcheck.script.steadiness import multiple, other_counts, unsteady
 from gradcheck.script.taking import Taking
-from gradcheck.script.time_limit import while_time
 from gradcheck.script.verdicts import causes, fits, of_the_update, undecided
 from gradcheck.script.words import RefusedError
 
@@ -87,7 +87,7 @@ class Work:
             os.chdir(home)
         notes = [*playground.notes, *borrowed]
         if taking.step is None and taking.run.marked.is_widened:
-            raise RefusedError(NEEDS_ITS_TYPES)
+            raise NeedsItsTypesError
         if taking.step is None and error is not None:
             taken = raised_at(taking, error)
         elif taking.step is None:
@@ -135,6 +135,7 @@ class Work:
 
     def checked(self, taken: Taken | Minimised, overrides: dict[str, Any]) -> Report:
         """Return the report on the first iteration, or a later one if only that shows a fault."""
+        overrides = {"budget": SECONDS, **overrides}
         if isinstance(taken, Minimised):
             return taken.case().check(**overrides)
         report = self._of_iterations(taken, overrides)
@@ -147,7 +148,16 @@ class Work:
         report = self._checked(taken, overrides)
         if report.verdict == "fail":
             return report
-        return while_time(partial(self._of_another, taken, report, overrides), report)
+        return self.while_time(partial(self._of_another, taken, report, overrides), report)
+
+    def while_time(self, further: Callable[[], Report], known: Report) -> Report:
+        """Return the report of further checks; what is known if the time for them is over."""
+        notes, factor = self.more_notes, self._factor
+        try:
+            return further()
+        except OutOfTimeError:
+            self.more_notes, self._factor = notes, factor
+            return known
 
     def _of_another(self, taken: Taken, report: Report, overrides: dict[str, Any]) -> Report:
         """Return the report on another iteration, if only that shows a fault, or decides."""
@@ -181,13 +191,13 @@ class Work:
         report = self._of_its_rows(taken, overrides)
         is_off = report.verdict == "fail" or report.up_to
         whole = self._with_all_rows(taken) if is_off else None
-        if whole is None or whole.at_start() == taken.at_start():
+        if whole is None or np.array_equal(whole.at_start(), taken.at_start()):
             return report
         own, loss = taken.found.loss, whole.found.loss
         is_same = own.site == loss.site and bool(own.family) == bool(loss.family)
         if is_same and not loss.agrees:
             return report
-        return while_time(partial(self._of_all_rows, whole, overrides), report)
+        return self.while_time(partial(self._of_all_rows, whole, overrides), report)
 
     def _of_all_rows(self, whole: Taken, overrides: dict[str, Any]) -> Report:
         self.more_notes, self._factor = [], 1.0
@@ -206,7 +216,7 @@ class Work:
             return report
         is_sure = any(block.verdict == "ok" for block in report.blocks)
         known = report if is_sure else undecided(report, taken.found, OUT_OF_TIME)
-        return while_time(partial(self._judged, taken, report, data, overrides), known)
+        return self.while_time(partial(self._judged, taken, report, data, overrides), known)
 
     def _judged(
         self, taken: Taken, report: Report, data: dict[str, Any], overrides: dict[str, Any]

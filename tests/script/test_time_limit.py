@@ -1,6 +1,7 @@
 """A search for the line of a bug ends before the time of a script, and its verdict is kept."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from gradcheck.diagnose import evidence
 from gradcheck.errors import OutOfTimeError
 from gradcheck.options import Edits, Wishes
 from gradcheck.script import time_limit
+from gradcheck.script.work import Work
 from gradcheck.trace import find
 
 
@@ -59,9 +61,15 @@ def test_a_verdict_outlives_its_diagnosis(monkeypatch):
 
 
 def test_the_known_report_is_told_when_the_time_for_more_is_over():
-    known = wrong()
-    assert time_limit.while_time(ended, known) is known
-    assert time_limit.while_time(lambda: None, known) is None
+    work, known = Work(Path("main.py"), Wishes(), False, False), wrong()
+
+    def further():
+        work.more_notes = ["of what did not come to its end"]
+        ended()
+
+    assert work.while_time(further, known) is known
+    assert not work.more_notes
+    assert work.while_time(lambda: None, known) is None
 
 
 def test_the_budgets_of_a_check_and_a_repair_are_added():
