@@ -21,7 +21,7 @@ from gradcheck.user.calls import is_users_file
 from gradcheck.user.contracted import Moves, Weighted
 from gradcheck.user.draws import Draws
 from gradcheck.user.objects import Place, Position, cells_of, defaults_of, is_object, steps_from
-from gradcheck.user.tensors import RandomStates
+from gradcheck.user.random_states import RandomStates
 
 DEPTH = 7
 MOST_ITEMS, MOST_NUMBERS = 500, 64

@@ -21,6 +21,9 @@ MOST_BYTES = 2**27
 MOST_ITEMS = 500
 """The maximum length of lists and dicts that are restored; longer ones are data."""
 
+SCRIPTS = "gradcheck.script."
+"""The room of the steps that replay an iteration of a script."""
+
 
 class Surroundings:
     """The present contents of the user's functions, and the attributes of their owners."""
@@ -59,6 +62,11 @@ class Surroundings:
 
 def _is_users(value: object) -> bool:
     return str(type(value).__module__).partition(".")[0] != "gradcheck"
+
+
+def _begins_anew(step: object) -> bool:
+    """Whether each call of a step replays an iteration, with all that it began with."""
+    return str(getattr(step, "__module__", "")).startswith(SCRIPTS)
 
 
 class Remembered:
@@ -113,7 +121,7 @@ class Remembered:
 @contextmanager
 def state_kept(problem: Problem) -> Iterator[Problem]:
     """Yield the problem with a step that can return to its present memory; return it at the end."""
-    if problem.step is None:
+    if problem.step is None or _begins_anew(problem.step.step):
         yield problem
         return
     remembered = Remembered(problem)

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from gradcheck.script.copies import deep_copy
 from gradcheck.user.draws import Draws
-from gradcheck.user.tensors import RandomStates
+from gradcheck.user.random_states import RandomStates
 
 MOST_KEPT = 100
 """How many items of a generator are kept: no replay begins earlier."""

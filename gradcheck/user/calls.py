@@ -22,7 +22,7 @@ import numpy as np
 from gradcheck.errors import UsageError
 from gradcheck.files import from_here
 from gradcheck.user.notebooks import SUFFIX, line_of
-from gradcheck.user.tensors import RandomStates
+from gradcheck.user.random_states import RandomStates
 
 LOSS = "your loss"
 GRADIENT = "your gradient"

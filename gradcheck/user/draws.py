@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradcheck.user.objects import cells_of, is_object, steps_from
-from gradcheck.user.tensors import RandomStates
+from gradcheck.user.random_states import RandomStates
 
 GENERATORS = np.random.Generator, np.random.RandomState, random.Random
 
@@ -44,7 +44,8 @@ class Draws:
 
     def now(self) -> Draws:
         """The present states of the same generators."""
-        return Draws(tuple((each, _state(each)) for each, _ in self.own))
+        own = tuple((each, _state(each)) for each, _ in self.own)
+        return Draws(own, self.of_all.now())
 
     def went_on(self) -> bool:
         """Whether a number was drawn since."""

@@ -6,10 +6,8 @@ libraries are in `automatic`.
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -155,27 +153,6 @@ def saved_state(holder: Any) -> Callable[[], None]:
             buffer.data.copy_(numbers)
 
     return restore
-
-
-def _torch_state() -> Any:
-    torch: Any = sys.modules.get("torch")
-    return torch.get_rng_state() if hasattr(torch, "get_rng_state") else None
-
-
-@dataclass(frozen=True)
-class RandomStates:
-    """The global random states of numpy, Python, and torch if it is loaded."""
-
-    of_numpy: Any = field(default_factory=np.random.get_state)  # the user's code may use it
-    of_python: Any = field(default_factory=random.getstate)
-    of_torch: Any = field(default_factory=_torch_state)
-
-    def restore(self) -> None:
-        """Put them back."""
-        np.random.set_state(self.of_numpy)  # noqa: NPY002  # as above
-        random.setstate(self.of_python)
-        if self.of_torch is not None:
-            sys.modules["torch"].set_rng_state(self.of_torch)
 
 
 def _is_foreign(tensor: Any) -> bool:
