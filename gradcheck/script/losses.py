@@ -20,7 +20,7 @@ from gradcheck.script.marks import (
     Seen,
     Site,
 )
-from gradcheck.script.point import Gradients, Loss, Point
+from gradcheck.script.point import Gradients, Loss, Point, first_mark
 from gradcheck.script.state import Path, label, last_name, movement, plain
 from gradcheck.script.words import CLIMBED, ELSEWHERE, OBJECTIVE, STRONG
 from gradcheck.user.blocks import Array
@@ -83,6 +83,8 @@ def candidates(point: Point, gradients: Gradients) -> list[Loss]:
     loop = point.run.marked.loops[point.step.loop]
     at = loop.file, loop.function.lineno if loop.function else 0
     wholes = [replace(one, anew=_is_anew(one.site, at, loop.left_out)) for one in wholes]
+    passes = [base, *(seen for one in trials for seen in (one.ahead, one.behind))]
+    wholes = [replace(one, asked=first_mark(one, wholes, passes)) for one in wholes]
     is_one = sum(start[path].size for path in paths) == 1
     reached = [point.run.marked.sites[one] for one in point.run.reached]
     adds = any(one.kind == INCREMENT and one.text and one.name in own for one in reached)

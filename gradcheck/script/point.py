@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from gradcheck.script.inferred import Family
 from gradcheck.script.marks import Seen, Site
 from gradcheck.script.running import Run
@@ -14,6 +16,9 @@ from gradcheck.script.snapshot import Snapshot
 from gradcheck.script.state import Path, State, numbers, plain
 from gradcheck.script.step import Step
 from gradcheck.user.blocks import Array
+
+ROUNDINGS = 4
+"""By how many of its own roundings a total may differ from what was added to a constant."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Loss:
         middle: the median of these ratios; 0 if there are none.
         climbed: whether the steps climb it, a negative number, so that its negative is checked.
         anew: whether every pass of the loop begins this total anew.
+        asked: another mark that sees its value earlier, and no other one; None if there is none.
+            What an iteration does after it, as a backward pass, is then left out.
     """
 
     number: int
@@ -57,6 +64,7 @@ class Loss:
     middle: float = 0.0
     climbed: bool = False
     anew: bool = False
+    asked: int | None = None
 
     @property
     def words(self) -> str:
@@ -78,12 +86,20 @@ class Loss:
         """Whether it is a total of as many terms as the parameters make, as of active hinges."""
         return self.count > 1 and self.site.may_skip
 
+    @property
+    def wanted(self) -> tuple[int, int]:
+        """The mark at which an iteration may end, and how many values it has then seen."""
+        if self.asked is not None:
+            return self.asked, 1
+        return self.number, 0 if self.is_uncounted else self.count
+
     def value(self, seen: Seen) -> Any:
         """Return the loss of a replay that was stopped at its mark."""
-        records = seen.records.get(self.number, [])
+        number, count = self.wanted
+        records = seen.records.get(number, [])
         if self.family:
             return self.of(records)
-        is_there = len(records) == self.count or (bool(records) and self.is_uncounted)
+        is_there = len(records) == count or (bool(records) and not count)
         value: Any = records[-1] if is_there else None
         return -value if self.climbed else value
 
@@ -91,6 +107,29 @@ class Loss:
         """Return the inferred loss of the operands of a difference."""
         assert self.family is not None
         return self.family.value([(pair[self.side], pair[1 - self.side]) for pair in pairs])
+
+
+def first_mark(loss: Loss, others: Sequence[Loss], passes: Sequence[Seen]) -> int | None:
+    """Return the first mark that sees the value of a loss in every pass; None if it is its own.
+
+    A running total is what was added last, beside a constant. A mark that sees several values, as
+    in a line search, may see more of them at another point.
+    """
+    if loss.family or loss.is_uncounted:
+        return None
+    values = _seen_in(passes, loss)
+    for one in sorted(others, key=lambda other: other.order):
+        if one.order < loss.order and one.count == 1 and not one.family:
+            apart = values - _seen_in(passes, one)
+            if np.ptp(apart) <= ROUNDINGS * np.spacing(np.max(np.abs(values))):
+                return one.number
+    return None
+
+
+def _seen_in(passes: Sequence[Seen], loss: Loss) -> Array:
+    """Return the values of a loss in some passes; nan where it is not computed as often."""
+    records = [seen.records.get(loss.number, []) for seen in passes]
+    return np.array([one[-1] if len(one) == loss.count else np.nan for one in records])
 
 
 Gradients = Mapping[Path, Array]
@@ -133,7 +172,7 @@ class Point:
 
     def value(self, loss: Loss, values: Mapping[Path, Any]) -> Any:
         """Return the loss with other values; the iteration is stopped once the loss is known."""
-        seen = Seen(wanted=(loss.number, 0 if loss.is_uncounted else loss.count))
+        seen = Seen(wanted=loss.wanted)
         changed = {**self.extra, **values}
         self.run.replay(self.step.loop, self.snapshot, changed, self.step.rates, 0.0, seen)
         return loss.value(seen)

@@ -14,8 +14,12 @@ MERSENNE = "MT19937"
 SIZE = 4 * (624 + 1)
 """Bytes of its state: 624 words, and the position among them."""
 
-HAS_NORMAL = 3
-"""Where numpy's state says that a normal number was drawn which is still to be handed out."""
+HAS_NORMAL = "has_gauss"
+"""What numpy's state says if a normal number was drawn that is still to be handed out."""
+
+
+def _numpy_state() -> Any:
+    return np.random.get_state(legacy=False)  # noqa: NPY002  # the user's code may use it
 
 
 def _torch_state() -> Any:
@@ -39,7 +43,7 @@ def _words() -> bytes:
 class RandomStates:
     """The global random states of numpy, Python, and torch if it is loaded."""
 
-    of_numpy: Any = field(default_factory=np.random.get_state)  # the user's code may use it
+    of_numpy: Any = field(default_factory=_numpy_state)
     of_python: Any = field(default_factory=random.getstate)
     of_torch: Any = field(default_factory=_torch_state)
     words: bytes = field(default_factory=_words)
