@@ -27,6 +27,7 @@ from gradcheck.trace.causes import (
     slope_causes,
     softmax_causes,
     start_causes,
+    surplus_slopes,
     term_causes,
     updated_causes,
     upstream_causes,
@@ -72,8 +73,8 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
     factor_causes.shares_cause,
     slope_causes.slope_cause,
     softmax_causes.softmax_cause,
-    factor_causes.again_cause,
-    factor_causes.habit_cause,
+    surplus_slopes.again_cause,
+    surplus_slopes.habit_cause,
     path_causes.path_cause,
     penalties.penalty_cause,
     operation_causes.product_cause,
@@ -99,7 +100,7 @@ ASKED: tuple[Callable[[Compared], Cause | None], ...] = (
 )
 """The causes in the order in which they are tried; the first that applies is taken."""
 
-DONE_IN_ALL = (factor_causes.again_cause, factor_causes.habit_cause, term_causes.term_cause)
+DONE_IN_ALL = (surplus_slopes.again_cause, surplus_slopes.habit_cause, term_causes.term_cause)
 """Causes that change a right value in all passes of a loop; they fit single numbers by chance."""
 
 AT_ONCE: tuple[Callable[[Compared], Cause | None], ...] = (

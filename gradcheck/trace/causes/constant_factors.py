@@ -192,7 +192,10 @@ def _number_to_drop(expression: str, factor: float) -> str:
 
 def called(number: float, text: ast.expr | None) -> str:
     """Return the name of a constant, or the number."""
-    if isinstance(text, ast.Name | ast.Attribute | ast.Subscript | ast.Call):
+    if number > 0 and isinstance(text, ast.UnaryOp) and isinstance(text.op, ast.USub):
+        text = text.operand
+    named = ast.Name, ast.Attribute, ast.Subscript, ast.Call
+    if text is not None and any(isinstance(one, named) for one in ast.walk(text)):
         return f"`{ast.unparse(text)}`"
     return f"{number:.6g}"
 
@@ -220,8 +223,8 @@ def constant_in_loss(
         if name not in SCALES or node.place is None:
             continue
         for position, argument in enumerate(node.arguments):
-            number = constant_of(argument, nodes) or 0.0
-            if number <= 0 or number == 1:
+            number = abs(constant_of(argument, nodes) or 0.0)
+            if number in (0, 1):
                 continue
             constant = called(number, operand_text(node.source, position))
             if is_named and (name == "divide" or not constant.startswith("`")):
@@ -240,5 +243,6 @@ def constant_in_loss(
                     continue
                 if is_about(ratio, number / other if name == "divide" else other / number):
                     words = f"{which}, and this by `{ast.unparse(text)}`"
-                    return Cause(fault.SCALE, words, f"{name} by {constant}")
+                    fix = f"write {constant} for `{ast.unparse(text)}`"
+                    return Cause(fault.SCALE, words, fix)
     return None

@@ -22,6 +22,7 @@ from gradcheck.trace.causes.axis_causes import REDUCTIONS
 from gradcheck.trace.causes.compared import Array, Compared, agrees_with
 from gradcheck.trace.causes.kinds import multiple_of
 from gradcheck.trace.causes.other_passes import at_other_passes
+from gradcheck.trace.causes.other_sizes import with_other_sizes
 from gradcheck.trace.causes.redo import (
     RESULT,
     Part,
@@ -38,6 +39,7 @@ from gradcheck.trace.causes.redo import (
 from gradcheck.trace.causes.reduced import reduced
 from gradcheck.trace.causes.ways import (
     CONJUGATED,
+    JOINING,
     LACKING,
     LAYOUTS,
     MULTIPLIED,
@@ -46,6 +48,7 @@ from gradcheck.trace.causes.ways import (
     PRODUCTS,
     SOLVED,
     TURNED,
+    UNLOGGED,
     Way,
 )
 from gradcheck.trace.fault import Cause
@@ -157,6 +160,9 @@ def _done_otherwise(nodes: Sequence[Node], compared: Compared) -> Iterator[Trial
     for position, argument in enumerate(first.arguments[:2]):
         if isinstance(argument, Reference) and np.iscomplexobj(tape[argument.index].value):
             ways.insert(0, (CONJUGATED[position], partial(on_operand, np.conj, position)))
+    for position, argument in enumerate(first.arguments[:2] if first.operation in JOINING else ()):
+        if isinstance(argument, Reference) and np.all(tape[argument.index].value <= 0):
+            ways.append((UNLOGGED[position], partial(on_operand, np.exp, position)))
     if first.operation in PRODUCTS:
         ways.append((MULTIPLIED, partial(with_function, np.multiply)))
     for position, way in enumerate(TURNED if first.operation in PRODUCTS else ()):
@@ -262,5 +268,12 @@ def _scope(node: Node, compared: Compared) -> dict[str, int]:
     return {name: at for name, at in scope.items() if at != node.index and len(name) <= SHORT}
 
 
-WAYS = (at_other_passes, _done_otherwise, _at_other_indices, reduced, _with_values_in_scope)
+WAYS = (
+    at_other_passes,
+    _done_otherwise,
+    with_other_sizes,
+    _at_other_indices,
+    reduced,
+    _with_values_in_scope,
+)
 """The ways in which operations are done otherwise, in the order in which they are tried."""

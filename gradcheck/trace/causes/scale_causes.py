@@ -72,6 +72,13 @@ class _Scaled:
         made = [node for node in latest_first(tape, [self.node.index]) if node.operation in SCALES]
         return {constant_of(one, tape) or 0.0 for node in made for one in node.arguments}
 
+    def is_written(self, size: float) -> bool:
+        """Whether the value's own line multiplies or divides by a size."""
+        tape, line = self.state.tape, self.node.line
+        made = latest_first(tape, [self.node.index])
+        own = [one for one in made if one.operation in SCALES and one.line == line]
+        return any(constant_of(each, tape) == size for one in own for each in one.arguments)
+
     @cached_property
     def sizes(self) -> set[int]:
         """The lengths of the axes in the loss."""
@@ -187,8 +194,11 @@ def _of_quotient(scaled: _Scaled) -> Cause | None:
     is_mean = any("mean" in node.operation for node in above)
     for size in sorted(scaled.sizes if is_mean else scaled.sizes & scaled.constants):
         for other in sorted(scaled.divisors - {1, size}):
-            if any(is_about(scaled.ratio, one) for one in (size / other, other / size)):
-                return Cause(fault.OTHER_SIZE, f"{size} stands where {other} belongs")
+            for verb, ratio in (("divide", other / size), ("multiply", size / other)):
+                if is_about(scaled.ratio, ratio):
+                    words = f"{size:g} stands where {other} belongs"
+                    fix = f"{verb} by {other}, not by {size:g}"
+                    return Cause(fault.OTHER_SIZE, words, fix if scaled.is_written(size) else "")
     return None
 
 
@@ -274,8 +284,8 @@ CAUSES = (
     _of_constant_factor,
     _of_quotient,
     lambda own: constant_in_loss(own.loss_nodes, own.ratio, own.constants, own.node, ()),
+    _of_other_constant,
     _of_length,
     lambda own: other_number(own.node, own.ratio),
-    _of_other_constant,
 )
 """What may explain a factor, the most specific first."""

@@ -11,7 +11,7 @@ from gradcheck.arrays import proportion
 from gradcheck.trace import fault
 from gradcheck.trace.adjoints.quantities import ADJOINT
 from gradcheck.trace.causes.compared import Arrays, Compared, quotient, same
-from gradcheck.trace.causes.factor_causes import FORMS
+from gradcheck.trace.causes.surplus_slopes import FORMS
 from gradcheck.trace.fault import Cause
 from gradcheck.trace.record.library_functions import softmax
 from gradcheck.trace.wording.misfits import bracketed

@@ -153,6 +153,16 @@ CONJUGATED: tuple[Way, ...] = (
     (fault.CONJUGATE, "`{0}` is to be conjugated in `{all}`", "write `np.conj({0})`", np.conj),
     (fault.CONJUGATE, "`{1}` is to be conjugated in `{all}`", "write `np.conj({1})`", np.conj),
 )
+JOINING = ("add", "subtract", "multiply")
+UNLOGGED: tuple[Way, ...] = tuple(
+    (
+        fault.OTHER_OPERAND,
+        f"`{{{position}}}` is a logarithm, and what it is of belongs in `{{all}}`",
+        f"write `np.exp({{{position}}})` for `{{{position}}}`",
+        np.exp,
+    )
+    for position in range(2)
+)
 TURNED: tuple[Way, ...] = (
     (fault.TRANSPOSED, "`{0}` is to be transposed in `{all}`", "transpose `{0}`", np.transpose),
     (fault.TRANSPOSED, "`{1}` is to be transposed in `{all}`", "transpose `{1}`", np.transpose),

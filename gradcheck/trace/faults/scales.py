@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from gradcheck.arrays import proportion
 from gradcheck.trace.adjoints.quantities import ADJOINT, CONTRIBUTION, Quantity
+from gradcheck.trace.causes.ways import PRODUCTS
 from gradcheck.trace.locating.state import State
 from gradcheck.trace.locating.trial import Trials
 from gradcheck.trace.locating.units import NODE, SERIES, USE, Mend, Unit
-from gradcheck.trace.record.graph import constant_of
-from gradcheck.trace.record.names import LAID_OUT, MOVES, WRITES
+from gradcheck.trace.record.graph import constant_of, latest_first
+from gradcheck.trace.record.names import LAID_OUT, MOVES, SUMS, WRITES
 from gradcheck.trace.record.nodes import OUTPUT, Node
 from gradcheck.trace.record.places import Place
 from gradcheck.trace.wording.parts import returned_place
@@ -39,7 +40,8 @@ def place_of_scale(
 
     An operation with that constant comes first, then the first place: after values right as they
     stand, the first that the factor makes a derivative. If only one value is wrong, it is the last,
-    where that is made, before it is laid out otherwise.
+    where that is made, before it is laid out otherwise. One of several products that are added up,
+    as of weights that are used twice, is no such value: what the product is of is told.
     """
     tape = state.tape
     mends = [one for one in scale if _may_be_told(one, state, quantities)] or list(scale)
@@ -69,7 +71,8 @@ def place_of_scale(
         for output in state.outputs  # of 0, any multiple is right
         if output.name in scale[0].outputs or (output.is_nothing and output.node in reached)
     }
-    is_of_several = len(blocks) > 1 or _is_joined(tape[mends[-1].unit.first], tape)
+    last = tape[mends[-1].unit.first]
+    is_of_several = len(blocks) > 1 or _is_joined(last, tape) or _is_one_of_many(last, state)
     is_made_once = right is not None or is_of_several
     adjoint = _first_adjoint(mends, state, quantities) if is_made_once else None
     if adjoint is not None or with_constant:
@@ -107,6 +110,17 @@ def _is_joined(node: Node, tape: Sequence[Node]) -> bool:
     if node.operation in WRITES:
         return tape[node.operands[0]].operation in WRITES
     return node.operation in LAID_OUT and len(node.operands) > 1
+
+
+def _is_one_of_many(product: Node, state: State) -> bool:
+    """True if a matrix product is added to others."""
+    users = state.consumers[product.index] if product.operation in PRODUCTS else []
+    if len(users) != 1 or state.tape[users[0]].operation not in SUMS:
+        return False
+    terms = latest_first(
+        state.tape, users, lambda one: one.operands if one.operation in SUMS else ()
+    )
+    return sum(one.operation == product.operation for one in terms) > 1
 
 
 def beyond_right_ones(scale: Sequence[Mend], trials: Trials) -> Sequence[Mend]:
