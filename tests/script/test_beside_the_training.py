@@ -157,3 +157,39 @@ def test_the_best_parameters_so_far_are_no_parameters(outcome, width, first):
     found = outcome(TABLE + text)
     assert found.script.params == tuple(f"net['{name}']" for name, _ in shapes)
     assert found.report.ok, str(found.report)
+
+
+FACTORS = """
+import numpy as np
+
+rng = np.random.default_rng(12)
+R = rng.normal(size=(6, 5))
+p = {"U": rng.normal(size=(6, 2)), "V": rng.normal(size=(5, 2))}
+
+
+def errors(p):
+    return p["U"] @ p["V"].T - R
+
+
+def loss(p):
+    return 0.5 * np.sum(errors(p) ** 2) + 0.05 * (np.sum(p["U"] ** 2) + np.sum(p["V"] ** 2))
+
+
+def grad(p):
+    e = errors(p)
+    of_rows = e @ p["V"] + 0.1 * p["U"]
+    of_columns = e.T @ p["U"]
+    return {"U": of_rows, "V": of_columns}
+
+
+for turn in range(50):
+    total = loss(p)
+    g = grad(p)
+    for name in p:
+        p[name] = p[name] - 0.01 * g[name]
+"""
+
+
+def test_a_penalty_is_missing_in_the_function_that_is_to_make_it(outcome):
+    found = outcome(FACTORS).report.findings[0]
+    assert (found.code, found.location.line) == ("GC602", 20), found

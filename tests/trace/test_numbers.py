@@ -227,7 +227,7 @@ def test_another_root_than_the_loss_divides_by_is_told_by_its_text():
         return asked.T @ off @ told
 
     finding = gradcheck.check(loss, 0.3 * draw.normal(size=(4, 3)), grad).findings[0]
-    assert finding.fix == "divide by `np.sqrt(width)`"
+    assert finding.fix == "write `np.sqrt(width)` for `np.sqrt(depth)`"
     assert finding.expression == "(shares(w) - np.eye(5)) / np.sqrt(depth)"
 
 

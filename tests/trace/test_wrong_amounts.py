@@ -143,6 +143,35 @@ def grad(w):
 """
 
 
+FACTORED = """
+import numpy as np
+
+rng = np.random.default_rng(6)
+table = rng.normal(size=(6, 5))
+
+
+def params():
+    start = {"rows": rng.normal(size=(6, 2)), "columns": rng.normal(size=(5, 2))}
+    return {**start, "shift": np.ones(6)}
+
+
+def residual(p):
+    return p["rows"] @ p["columns"].T + p["shift"][:, None] - table
+
+
+def loss(p):
+    penalty = np.sum(p["rows"] ** 2) + np.sum(p["columns"] ** 2)
+    return 0.5 * np.sum(residual(p) ** 2) + 0.5 * 0.1 * penalty
+
+
+def grad(p):
+    e = residual(p)
+    of_rows = e @ p["columns"] + 0.1 * p["rows"]
+    of_columns = e.T @ p["rows"] + 0.1 * p["columns"]
+    return {"rows": of_rows, "columns": of_columns, "shift": e.sum(axis=1)}
+"""
+
+
 @pytest.mark.parametrize(
     ("program", "right", "wrong", "code", "fix", "later"),
     [

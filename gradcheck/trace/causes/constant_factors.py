@@ -194,10 +194,13 @@ def called(number: float, text: ast.expr | None) -> str:
     """Return the name of a constant, or the number."""
     if number > 0 and isinstance(text, ast.UnaryOp) and isinstance(text.op, ast.USub):
         text = text.operand
+    return f"`{ast.unparse(text)}`" if text is not None and has_name(text) else f"{number:.6g}"
+
+
+def has_name(text: ast.expr) -> bool:
+    """True if an expression is no number written out."""
     named = ast.Name, ast.Attribute, ast.Subscript, ast.Call
-    if text is not None and any(isinstance(one, named) for one in ast.walk(text)):
-        return f"`{ast.unparse(text)}`"
-    return f"{number:.6g}"
+    return any(isinstance(one, named) for one in ast.walk(text))
 
 
 def constant_in_loss(
@@ -239,7 +242,7 @@ def constant_in_loss(
                 return Cause(fault.SCALE, words, f"{name} by {constant} once")
             for at, other in own if name == made.operation else ():
                 text = operand_text(made.source, at)
-                if isinstance(text, ast.Constant | None) or number == other:
+                if text is None or not has_name(text) or number == other:
                     continue
                 if is_about(ratio, number / other if name == "divide" else other / number):
                     words = f"{which}, and this by `{ast.unparse(text)}`"

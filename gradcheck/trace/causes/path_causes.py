@@ -113,7 +113,10 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     parts = compared.parts(node)
     is_loop = len({nodes[user].chain for user in parts}) == 1 and len(parts) > 2
     if cause.name != fault.PATH_MISSING or not is_loop:
-        return replace(cause, is_beside_call=_is_beside_call(nodes, missing, {*parts} - {*missing}))
+        present, made = {*parts} - {*missing}, compared.state.tape[compared.node]
+        is_inside = len(made.chain) > max(len(nodes[one].chain) for one in missing)
+        is_beside = is_inside and _is_beside_call(nodes, missing, present)
+        return replace(cause, is_beside_call=is_beside)
     if len(missing) <= len(parts) // 2:
         verb = "is" if len(missing) == 1 else "are"
         made = compared.state.tape[compared.node]

@@ -75,9 +75,9 @@ class _Scaled:
     def is_written(self, size: float) -> bool:
         """Whether the value's own line multiplies or divides by a size."""
         tape, line = self.state.tape, self.node.line
-        made = latest_first(tape, [self.node.index])
-        own = [one for one in made if one.operation in SCALES and one.line == line]
-        return any(constant_of(each, tape) == size for one in own for each in one.arguments)
+        made = (one for one in latest_first(tape, [self.node.index]) if one.line == line)
+        scaled = (each for one in made if one.operation in SCALES for each in one.arguments)
+        return any(constant_of(each, tape) == size for each in scaled)
 
     @cached_property
     def sizes(self) -> set[int]:
@@ -95,8 +95,7 @@ def scale_cause(mend: Mend, search: Followed, state: State) -> Cause:
 def _of_sign(scaled: _Scaled) -> Cause | None:
     if abs(scaled.ratio + 1) >= CLOSE:
         return None
-    is_negated = scaled.node.operation == "negative"
-    fix = "leave the minus out" if is_negated else "change its sign"
+    fix = "leave the minus out" if scaled.node.operation == "negative" else "change its sign"
     return Cause(fault.SIGN, "its sign is wrong", fix)
 
 
@@ -186,6 +185,15 @@ def _of_constant_factor(scaled: _Scaled) -> Cause | None:
     if _excess(scaled.ratio) or not any(is_about(scaled.ratio, factor) for factor in factors):
         return None
     return Cause(fault.SCALE, f"the factor {scaled.ratio:.6g} is too much", "leave it out")
+
+
+def _of_own_mean(scaled: _Scaled) -> Cause | None:
+    """Return the cause if it is a mean, and the sum is right."""
+    node, of = scaled.node, [scaled.state.tape[index].value.size for index in scaled.node.operands]
+    count = of[0] / node.value.size if node.operation == "mean" else 1
+    if count < 2 or not is_about(scaled.ratio, 1 / count):
+        return None
+    return Cause(fault.OTHER_SIZE, f"it is a mean of {count:g}, and is to be a sum", "take the sum")
 
 
 def _of_quotient(scaled: _Scaled) -> Cause | None:
@@ -282,6 +290,7 @@ CAUSES = (
     _of_mean,
     _of_two,
     _of_constant_factor,
+    _of_own_mean,
     _of_quotient,
     lambda own: constant_in_loss(own.loss_nodes, own.ratio, own.constants, own.node, ()),
     _of_other_constant,
