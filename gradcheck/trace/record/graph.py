@@ -79,8 +79,14 @@ def is_inside(nodes: Sequence[Node], user: int, operand: int) -> bool:
     return call > 0 and call == nodes[user].library_call
 
 
+HOLDING_NONE = frozenset((int, float, slice, type(None), type(...), np.ndarray))
+"""The types of what indices are made of, which is no reference and holds none."""
+
+
 def resolve(argument: Any, values: Any) -> Any:
     """Replace the references in an argument by their values."""
+    if type(argument) is tuple and HOLDING_NONE.issuperset(map(type, argument)):
+        return argument
     return mapped(lambda one: values[one.index] if type(one) is Reference else one, argument)
 
 
@@ -97,8 +103,9 @@ def evaluate(node: Node, values: Any) -> NDArray[Any]:
         values[argument.index] if type(argument) is Reference else resolve(argument, values)
         for argument in node.arguments
     ]
+    keywords = resolve(node.keywords, values) if node.keywords else {}
     try:
-        return np.asarray(node.function(*arguments, **resolve(node.keywords, values)))
+        return np.asarray(node.function(*arguments, **keywords))
     except ArithmeticError:
         return np.full_like(node.value, np.nan)
 
