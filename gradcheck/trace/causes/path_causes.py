@@ -113,9 +113,10 @@ def _of_missing(compared: Compared, node: int, missing: list[int]) -> Cause:
     parts = compared.parts(node)
     is_loop = len({nodes[user].chain for user in parts}) == 1 and len(parts) > 2
     if cause.name != fault.PATH_MISSING or not is_loop:
-        present, made = {*parts} - {*missing}, compared.state.tape[compared.node]
-        is_inside = len(made.chain) > max(len(nodes[one].chain) for one in missing)
-        is_beside = is_inside and _is_beside_call(nodes, missing, present)
+        made = compared.state.tape[compared.node]
+        is_deeper = len(made.chain) > max(len(nodes[one].chain) for one in missing)
+        may_be = cause.name != fault.PENALTY_MISSING or is_deeper
+        is_beside = may_be and _is_beside_call(nodes, missing, {*parts} - {*missing})
         return replace(cause, is_beside_call=is_beside)
     if len(missing) <= len(parts) // 2:
         verb = "is" if len(missing) == 1 else "are"
