@@ -16,7 +16,7 @@ from gradcheck.diagnose.targets import with_targets
 from gradcheck.errors import UsageError
 from gradcheck.mending.elsewhere import Data
 from gradcheck.mending.sizes import State, changed_by
-from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept
+from gradcheck.mending.targets import Progress, Read, Standing, Target, is_kept, other_points
 from gradcheck.numeric.estimate import Indices
 from gradcheck.user.calls import UserCodeError
 from gradcheck.user.gradients import read_gradients
@@ -125,22 +125,12 @@ class Judge:
         if first is not None and base is self._base:
             yield first
 
-    def _turned(self) -> list[Point]:
-        """Return two points with other signs: units that are on at one are off at the other."""
-        base = self._base
-        signs = [self._rng.choice((-1.0, 1.0), one.shape) for one in base.values]
-        moved = [one * sign for one, sign in zip(base.values, signs, strict=True)]
-        return [
-            Point.at(base.problem, [way * one for one in moved], base.center, base.noise)
-            for way in (1, -1)
-        ]
-
     def prepare(self, data: Data) -> None:
         """Measure the original loss, elsewhere too; call this before anything is edited."""
         self._is_defined = self._makes_no_nan()
         start = self.right_blocks()
         bases = [(self._base, size) for size in NUDGES]
-        bases += [(one, NUDGES[-1]) for one in self._turned()]
+        bases += [(one, NUDGES[-1]) for one in other_points(self._base, self._rng)]
         self.further = tuple(one for place in bases for one in self._nearby(*place, start))
         affordable = AFFORDABLE / self._base.noise.seconds
         if affordable < EVALUATIONS:

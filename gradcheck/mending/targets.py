@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,9 @@ Standing = tuple[bool | None, ...]
 
 Read = Sequence[Array | None]
 """The gradient of every block; None where it cannot be compared."""
+
+SLOWER = 0.7
+"""Another learning rate, as a multiple of the user's."""
 
 LEAST, TELLING = 1e-9, 1e-2
 PROPORTIONAL = 1e-6
@@ -124,3 +127,19 @@ def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> froz
         if verdict == "missing" or (verdict == "raised" and not is_named):
             without.add(leaf.block)
     return frozenset(without)
+
+
+def other_points(base: Point, rng: np.random.Generator) -> Iterator[Point]:
+    """Yield two points with other signs: units that are on at one are off at the other.
+
+    And the same point with another learning rate, which no number in an edit can be.
+    """
+    signs = [rng.choice((-1.0, 1.0), one.shape) for one in base.values]
+    for way in (1, -1):
+        moved = [way * one * sign for one, sign in zip(base.values, signs, strict=True)]
+        yield Point.at(base.problem, moved, base.center, base.noise)
+    step = base.problem.step
+    if step is not None and step.keyword is not None:
+        slower = replace(step, learning_rate=SLOWER * step.learning_rate)
+        problem = replace(base.problem, step=slower)
+        yield Point.at(problem, base.values, base.center, base.noise)
