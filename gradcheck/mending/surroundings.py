@@ -64,8 +64,8 @@ def _is_users(value: object) -> bool:
     return str(type(value).__module__).partition(".")[0] != "gradcheck"
 
 
-def _begins_anew(step: object) -> bool:
-    """Whether each call of a step replays an iteration, with all that it began with."""
+def replays(step: object) -> bool:
+    """Whether a step replays an iteration of a script, with all that this began with."""
     return str(getattr(step, "__module__", "")).startswith(SCRIPTS)
 
 
@@ -121,7 +121,7 @@ class Remembered:
 @contextmanager
 def state_kept(problem: Problem) -> Iterator[Problem]:
     """Yield the problem with a step that can return to its present memory; return it at the end."""
-    if problem.step is None or _begins_anew(problem.step.step):
+    if problem.step is None or replays(problem.step.step):
         yield problem
         return
     remembered = Remembered(problem)

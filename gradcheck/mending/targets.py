@@ -10,6 +10,7 @@ import numpy as np
 from gradcheck.compare.block import Block
 from gradcheck.compare.point import Point
 from gradcheck.mending.source import Function
+from gradcheck.mending.surroundings import replays
 from gradcheck.numeric.estimate import Estimates, Indices
 from gradcheck.numeric.ladder import BOUND_FACTOR
 from gradcheck.user.blocks import Array
@@ -132,14 +133,15 @@ def blocks_without_gradient(point: Point, functions: Sequence[Function]) -> froz
 def other_points(base: Point, rng: np.random.Generator) -> Iterator[Point]:
     """Yield two points with other signs: units that are on at one are off at the other.
 
-    And the same point with another learning rate, which no number in an edit can be.
+    And the same point with another learning rate, which no number in an edit can be: but for a
+    script, whose rate may be written there.
     """
     signs = [rng.choice((-1.0, 1.0), one.shape) for one in base.values]
     for way in (1, -1):
         moved = [way * one * sign for one, sign in zip(base.values, signs, strict=True)]
         yield Point.at(base.problem, moved, base.center, base.noise)
     step = base.problem.step
-    if step is not None and step.keyword is not None:
+    if step is not None and step.keyword is not None and not replays(step.step):
         slower = replace(step, learning_rate=SLOWER * step.learning_rate)
         problem = replace(base.problem, step=slower)
         yield Point.at(problem, base.values, base.center, base.noise)
