@@ -88,7 +88,7 @@ def _begun_anew(
             (path_name(leaf.path) for leaf in leaves), _ahead(float(np.median(shares)))
         )
         return replace(step, anew=True, varies=True, scales=scales)
-    scales = _scales(point.problem, calls, first, momentum)
+    scales = _scales(point.problem, calls, first, momentum, tolerance)
     return replace(step, anew=True, momentum=momentum, scales=scales)
 
 
@@ -161,11 +161,15 @@ def _share(value: Array, update: Array, weights: Array) -> tuple[float, float]:
 
 
 def _scales(
-    problem: Problem, calls: Calls, first: Sequence[Array], momentum: Mapping[str, float]
+    problem: Problem,
+    calls: Calls,
+    first: Sequence[Array],
+    momentum: Mapping[str, float],
+    tolerance: float,
 ) -> dict[str, float]:
     """What updates without velocity are of the gradients, by the names of the parameters.
 
-    In Nesterov's form that is 1 + mu.
+    In Nesterov's form that is 1 + mu. What is 1 up to rounding is 1, or each gradient would be off.
     """
     scales = {}
     for leaf in problem.parameters.leaves:
@@ -175,7 +179,8 @@ def _scales(
         before, after = (_value(call[leaf.block]) for call in calls[:2])
         own = after - momentum[name] * before
         share, _ = _share(first[leaf.block], own, problem.parameters.values[leaf.block])
-        scales[name] = share or 1.0
+        plain = (one for one in (1.0, 1.0 + momentum[name]) if abs(share - one) <= tolerance)
+        scales[name] = next(plain, share or 1.0)
     return scales
 
 

@@ -229,7 +229,9 @@ def constant_in_loss(
             number = abs(constant_of(argument, nodes) or 0.0)
             if number in (0, 1):
                 continue
-            constant = called(number, operand_text(node.source, position))
+            is_call = isinstance(expression_of(node.source), ast.Call)  # which does it within
+            text = None if is_call else operand_text(node.source, position)
+            constant = called(number, text)
             if is_named and (name == "divide" or not constant.startswith("`")):
                 continue
             does = "divides" if name == "divide" else "multiplies"

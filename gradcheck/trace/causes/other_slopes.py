@@ -36,7 +36,8 @@ def missing_slope_cause(compared: Compared) -> Cause | None:
 
 def _missing_and_more(compared: Compared, slope: Slope) -> Cause | None:
     number = float(np.nanmedian(slope.used[0]))
-    if not is_activation(compared, slope.begin, slope.end) or slope.used[0].size < FEWEST:
+    is_too_little = not number or slope.used[0].size < FEWEST
+    if is_too_little or not is_activation(compared, slope.begin, slope.end):
         return None
     used, right = (
         same(values, [np.full_like(one, number) for one in values], LOOSE)
