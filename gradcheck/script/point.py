@@ -17,8 +17,9 @@ from gradcheck.script.state import Path, State, numbers, plain
 from gradcheck.script.step import Step
 from gradcheck.user.blocks import Array
 
-ROUNDINGS = 4
-"""By how many of its own roundings a total may differ from what was added to a constant."""
+ROUNDINGS, NEGLIGIBLE = 4, 1e-8
+"""By how many of its own roundings a total may differ from what was added to a constant, and what
+part of its changes these may be: a smaller term of it would be overlooked."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,12 @@ def first_mark(loss: Loss, others: Sequence[Loss], passes: Sequence[Seen]) -> in
     if loss.family or loss.is_uncounted:
         return None
     values = _seen_in(passes, loss)
+    rounding = ROUNDINGS * np.spacing(np.max(np.abs(values)))
+    is_telling = rounding <= NEGLIGIBLE * np.ptp(values)
     for one in sorted(others, key=lambda other: other.order):
         if one.order < loss.order and one.count == 1 and not one.family:
             apart = values - _seen_in(passes, one)
-            if np.ptp(apart) <= ROUNDINGS * np.spacing(np.max(np.abs(values))):
+            if not np.any(apart) or (is_telling and np.ptp(apart) <= rounding):
                 return one.number
     return None
 

@@ -38,6 +38,13 @@ def test_a_loss_is_asked_at_its_own_mark_where_another_one_may_differ(terms, why
     assert first_mark(TOTAL, [INSIDE, TOTAL], _seen(terms, [3.1, 3.25, 3.7])) is None, why
 
 
+def test_a_total_so_large_that_a_small_term_is_rounded_away_is_asked_at_its_own_mark():
+    terms = np.array([0.1, 0.1 + 1e-7, 0.1 - 1e-7])
+    for before, number in ((3.0, 3), (3e6, None), (0.0, 3)):
+        passes = _seen(terms[:, None], before + terms)
+        assert first_mark(TOTAL, [INSIDE, TOTAL], passes) == number, before
+
+
 def test_what_is_called_several_times_in_a_pass_is_no_single_value():
     inside = replace(INSIDE, count=2)
     passes = _seen([[9.0, 0.1], [9.0, 0.25], [9.0, 0.7]], [0.1, 0.25, 0.7])
