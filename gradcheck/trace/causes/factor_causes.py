@@ -14,13 +14,7 @@ from gradcheck.trace.adjoints.quantities import PRODUCT, SLOPE
 from gradcheck.trace.causes.compared import Array, Arrays, Compared, product, quotient, same
 from gradcheck.trace.causes.constant_factors import named_number
 from gradcheck.trace.fault import Cause
-from gradcheck.trace.record.graph import (
-    before_moves,
-    evaluate,
-    latest_first,
-    made_from,
-    resolve,
-)
+from gradcheck.trace.record.graph import before_moves, evaluate, latest_first, made_from, resolve
 from gradcheck.trace.record.names import CUTS
 from gradcheck.trace.record.nodes import Reference
 from gradcheck.trace.wording.operand_text import operand_text

@@ -13,6 +13,7 @@ from gradcheck.trace import fault
 from gradcheck.trace.causes.compared import Compared
 from gradcheck.trace.causes.redo import Trial, taking
 from gradcheck.trace.fault import Cause
+from gradcheck.trace.record.graph import grouped
 from gradcheck.trace.record.nodes import Node
 from gradcheck.trace.wording.operand_text import operand_text
 
@@ -25,10 +26,11 @@ def with_other_sizes(nodes: Sequence[Node], compared: Compared) -> Iterator[Tria
     first = next((one for one in nodes if one.index == compared.operand), None)
     if first is None:
         return
-    users = [one for one in compared.state.tape if _is_in_the_same(one, first)]
-    for name, own in {size: user for user in users for size in _sizes_in(user).items()}:
-        places = [(one.index, at) for one in users for at in _positions(one, name, own)]
-        for other, axes in _sizes_of(compared.loss_nodes).items():
+    users = (one for one in compared.state.tape if _is_in_the_same(one, first))
+    taken = grouped((size, (one.index, at)) for one in users for at, size in _sizes_in(one))
+    others = _sizes_of(compared.loss_nodes)
+    for (name, own), places in taken.items():
+        for other, axes in others.items():
             if other == own:
                 continue
             words = f"`{name}` is {own}, and is to be {axes}"
@@ -42,23 +44,16 @@ def _is_in_the_same(node: Node, first: Node) -> bool:
     return bool(node.chain and first.chain) and node.chain[0].code is first.chain[0].code
 
 
-def _sizes_in(node: Node) -> dict[str, int]:
-    """Return the whole numbers beyond 1 that an operation takes by a name."""
-    texts = [operand_text(node.source, position) for position in range(2)]
-    return {
-        ast.unparse(text): int(argument)
-        for text, argument in zip(texts, node.arguments[:2], strict=False)
-        if isinstance(text, ast.Name | ast.Attribute)
-        if isinstance(argument, int | float) and argument > 1 and float(argument).is_integer()
-    }
+def _sizes_in(node: Node) -> Iterator[tuple[int, tuple[str, int]]]:
+    """Yield the whole numbers beyond 1 that an operation takes by a name: where, and name and size.
 
-
-def _positions(node: Node, name: str, own: int) -> list[int]:
-    """Return where an operation takes a size by its name."""
-    if _sizes_in(node).get(name) != own:
-        return []
-    texts = [operand_text(node.source, position) for position in range(2)]
-    return [at for at, text in enumerate(texts) if text is not None and ast.unparse(text) == name]
+    They stand in the places of its first two operands.
+    """
+    for position, argument in enumerate(node.arguments[:2]):
+        if isinstance(argument, int | float) and argument > 1 and float(argument).is_integer():
+            text = operand_text(node.source, position)
+            if isinstance(text, ast.Name | ast.Attribute):
+                yield position, (ast.unparse(text), int(argument))
 
 
 def _sizes_of(nodes: Sequence[Node]) -> Mapping[int, str]:
